@@ -1,0 +1,355 @@
+//! `upswell replay`: the same wire and the same fold over files, or over a topic from its beginning to its end.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::WrongUse;
+use super::config::Connection;
+use super::files::{FileFormat, Input};
+use super::screen;
+use crate::engine::{Partition, Record};
+use crate::kafka::{self, Reader};
+use crate::model::{Day, Effects, EventTime, MetricsRow, Tally};
+use crate::rules::{self, Plan};
+use crate::wire::{self, Decoded, Format, ToWire};
+
+/// Folds a history and writes what it would have said.
+///
+/// The same log gives the same bytes on any machine. Without --until no open day closes.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  upswell replay events.ndjson.zst --handoffs -
+  upswell replay a.ndjson b.ndjson --until 2026-08-01 --metrics metrics.ndjson
+  upswell replay --topic upswell.log --brokers localhost:9092 --signals signals.ndjson
+  gunzip -c old.gz | upswell replay - --rules mine.yaml --handoffs out.ndjson")]
+pub(super) struct Replay {
+    /// Files of events, in order: together one log. `-` is standard input, as NDJSON.
+    #[arg(value_name = "FILE", required_unless_present = "topic", conflicts_with = "topic")]
+    files: Vec<PathBuf>,
+    /// Read every partition of this topic instead, from its beginning to its stable end.
+    #[arg(long, value_name = "T")]
+    topic: Option<String>,
+    /// The rules; without it the default pack, or with --topic what the configuration names.
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// Move time on to the start of this day (UTC) when all is read: closes the days before it.
+    #[arg(long, value_name = "DATE")]
+    until: Option<jiff::civil::Date>,
+    /// Place accounts on so many partitions, as Kafka would: each has its own watermark.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "topic")]
+    partitions: u16,
+    /// How records are written; without it told by the file's extension, or by the configuration for a topic.
+    #[arg(long, value_enum)]
+    format: Option<FileFormat>,
+    /// Figures of every account, day and week, one JSON object a line.
+    #[arg(long, value_name = "OUT")]
+    metrics: Option<PathBuf>,
+    /// Handoffs, as proto3 JSON, one a line.
+    #[arg(long, value_name = "OUT")]
+    handoffs: Option<PathBuf>,
+    /// The signals feed, as proto3 JSON, one a line.
+    #[arg(long, value_name = "OUT")]
+    signals: Option<PathBuf>,
+    /// Events that could not be used, as proto3 JSON, one a line.
+    #[arg(long, value_name = "OUT")]
+    dead_letters: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Replay {
+    pub(super) fn run(self) -> Result<()> {
+        self.refuse_paths_that_clash()?;
+        let until = self.until.map(tick_time).transpose()?;
+        let started = Instant::now();
+        let mut fold = match &self.topic {
+            Some(topic) => self.read_topic(topic)?,
+            None => self.read_files()?,
+        };
+        if let Some(start) = until {
+            fold.close_until(start)?;
+        }
+        fold.finish()?;
+        fold.summary(started);
+        Ok(())
+    }
+
+    /// A file is either read or written, and by one output only.
+    fn refuse_paths_that_clash(&self) -> Result<()> {
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let whole = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| absolute(path));
+        let mut taken: Vec<PathBuf> = self.files.iter().filter(|path| *path != Path::new("-")).map(whole).collect();
+        let outputs = [&self.metrics, &self.handoffs, &self.signals, &self.dead_letters];
+        for path in outputs.into_iter().flatten().filter(|path| path.is_file() || !path.exists()) {
+            if taken.contains(&whole(path)) && path == Path::new("-") {
+                bail!(WrongUse("only one of the outputs can go to standard output".into()));
+            }
+            if taken.contains(&whole(path)) {
+                bail!(WrongUse(format!("{} is named twice: an output would write over it", path.display())));
+            }
+            taken.push(whole(path));
+        }
+        if self.files.iter().filter(|file| *file == Path::new("-")).count() > 1 {
+            bail!(WrongUse("standard input can be read only once".into()));
+        }
+        Ok(())
+    }
+
+    fn outputs(&self) -> Result<Outputs> {
+        Ok(Outputs {
+            metrics: open(self.metrics.as_deref())?.map(|out| Rows { out, waiting: BTreeMap::new() }),
+            handoffs: open(self.handoffs.as_deref())?,
+            signals: open(self.signals.as_deref())?,
+            dead_letters: open(self.dead_letters.as_deref())?,
+        })
+    }
+
+    fn read_files(&self) -> Result<Fold> {
+        let inputs = self.files.iter().map(|file| Input::new(file, self.format)).collect::<Result<Vec<_>>>()?;
+        let plan = rules::load(self.rules.as_deref())?;
+        let mut fold = Fold::new(plan, usize::from(self.partitions), self.outputs()?);
+        let bytes = inputs.iter().map(Input::bytes).sum();
+        let progress = screen::progress(bytes, "bytes");
+        let mut offset = 0;
+        for input in &inputs {
+            let (name, format) = (input.name(), input.format());
+            input.read(&progress, &mut |payload| {
+                let record = Record { offset, time: None };
+                offset += 1;
+                (0..)
+                    .zip(wire::decode(format, payload))
+                    .try_for_each(|(index, decoded)| fold.apply(None, record, index, &decoded, &name))
+            })?;
+        }
+        progress.finish_and_clear();
+        Ok(fold)
+    }
+
+    fn read_topic(&self, topic: &str) -> Result<Fold> {
+        let config = self.connection.load()?;
+        let format = match self.format {
+            Some(FileFormat::Ndjson) => Format::Json,
+            Some(FileFormat::Protobuf) => Format::Protobuf,
+            None => config.input.format,
+        };
+        let plan = rules::load(self.rules.as_deref().or(config.rules.file.as_deref()))?;
+        let mut reader = Reader::open(&config.kafka, topic)?;
+        let mut fold = Fold::new(plan, reader.partitions() as usize, self.outputs()?);
+        let spans = (0..reader.partitions()).map(|partition| reader.span(partition)).collect::<Result<Vec<_>, _>>()?;
+        let progress = screen::progress(Some(spans.iter().map(|span| (span.end - span.start) as u64).sum()), "records");
+        for (partition, span) in (0..).zip(&spans) {
+            if span.start > 0 {
+                tracing::warn!(
+                    topic,
+                    partition,
+                    first = span.start,
+                    "records before this offset are gone: what follows from them is missing"
+                );
+            }
+            let mut failed = Ok(());
+            reader.read(partition, &mut |message| {
+                progress.inc(1);
+                let record = Record { offset: message.offset, time: message.time_ms.and_then(EventTime::new) };
+                let mut events = (0..).zip(wire::decode(format, message.payload));
+                failed = events.try_for_each(|(index, decoded)| {
+                    fold.apply(Some(partition as usize), record, index, &decoded, topic)
+                });
+                if failed.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            failed?;
+        }
+        progress.finish_and_clear();
+        Ok(fold)
+    }
+}
+
+/// The partitions, what they say, and what is counted of it.
+struct Fold {
+    partitions: Vec<Partition>,
+    lateness_ms: i64,
+    effects: Effects,
+    outputs: Outputs,
+    tally: Tally,
+    handoffs: [u64; 3],
+    signals: u64,
+    oldest: Option<EventTime>,
+    newest: Option<EventTime>,
+    /// Accounts that came, hashed: the partitions give back the memory of those that are long gone.
+    accounts: HashSet<u128>,
+}
+
+struct Outputs {
+    metrics: Option<Rows>,
+    handoffs: Option<Box<dyn Write>>,
+    signals: Option<Box<dyn Write>>,
+    dead_letters: Option<Box<dyn Write>>,
+}
+
+/// Rows of metrics on their way into one order: they wait until every partition has closed their day.
+struct Rows {
+    out: Box<dyn Write>,
+    waiting: BTreeMap<(EventTime, bool), Vec<MetricsRow>>,
+}
+
+impl Fold {
+    fn new(plan: std::sync::Arc<Plan>, partitions: usize, outputs: Outputs) -> Fold {
+        Fold {
+            partitions: (0..partitions).map(|_| Partition::new(std::sync::Arc::clone(&plan))).collect(),
+            lateness_ms: plan.time.allowed_lateness_ms,
+            effects: if outputs.metrics.is_some() { Effects::with_metrics() } else { Effects::default() },
+            outputs,
+            tally: Tally::default(),
+            handoffs: [0; 3],
+            signals: 0,
+            oldest: None,
+            newest: None,
+            accounts: HashSet::new(),
+        }
+    }
+
+    /// Folds one event in: into the partition it was read from, or the one that its account belongs to. An event
+    /// that names no account goes to the first partition, a tick of a file to all of them.
+    fn apply(
+        &mut self,
+        partition: Option<usize>,
+        record: Record,
+        index: u32,
+        decoded: &Decoded<'_>,
+        source: &str,
+    ) -> Result<()> {
+        let count = self.partitions.len();
+        let placed = |account: &str| kafka::partition_of(account.as_bytes(), count as i32) as usize;
+        let range = match (&decoded.event, partition) {
+            (_, Some(partition)) => partition..partition + 1,
+            (Ok(event), None) if event.account.is_empty() => 0..count,
+            (Ok(event), None) => placed(&event.account)..placed(&event.account) + 1,
+            (Err(_), None) => 0..1,
+        };
+        if let Ok(event) = &decoded.event {
+            self.oldest = Some(self.oldest.map_or(event.time, |oldest| oldest.min(event.time)));
+            self.newest = self.newest.max(Some(event.time));
+            if !event.account.is_empty() {
+                self.accounts.insert(xxh3_128(event.account.as_bytes()));
+            }
+        }
+        for partition in range {
+            let outcome = self.partitions[partition].apply_one(record, index, decoded, &mut self.effects);
+            self.tally.count(outcome);
+            self.publish(source, partition)?;
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, source: &str, partition: usize) -> Result<()> {
+        let Effects { handoffs, signals, dead_letters, metrics } = &self.effects;
+        for handoff in handoffs {
+            self.handoffs[handoff.level as usize] += 1;
+            write_line(&mut self.outputs.handoffs, || handoff.to_json())?;
+        }
+        self.signals += signals.len() as u64;
+        for signal in signals {
+            write_line(&mut self.outputs.signals, || signal.to_json())?;
+        }
+        for letter in dead_letters {
+            write_line(&mut self.outputs.dead_letters, || {
+                wire::dead_letter(letter, source, partition as i32).to_json()
+            })?;
+        }
+        let closed = metrics.as_ref().is_some_and(|rows| !rows.is_empty());
+        if let (Some(rows), Some(out), true) = (metrics, &mut self.outputs.metrics, closed) {
+            for row in rows {
+                let (at, is_week, _) = row.order();
+                out.waiting.entry((at, is_week)).or_default().push(row.clone());
+            }
+            let everywhere = self.partitions.iter().map(|partition| partition.watermark()).min().flatten();
+            out.write_until(everywhere.map_or(EventTime::MIN, |at| at.day().start()))?;
+        }
+        self.effects.clear();
+        Ok(())
+    }
+
+    /// A tick to the start of this day, past the allowed lateness, in every partition that has events.
+    fn close_until(&mut self, start: EventTime) -> Result<()> {
+        let tick = wire::encode_tick(Format::Protobuf, start.plus(self.lateness_ms));
+        for partition in 0..self.partitions.len() {
+            let record = Record { offset: i64::MAX, time: None };
+            let _ = self.partitions[partition].apply(record, wire::decode(Format::Protobuf, &tick), &mut self.effects);
+            self.publish("--until", partition)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if let Some(rows) = &mut self.outputs.metrics {
+            rows.write_until(EventTime::MAX)?;
+            rows.out.flush()?;
+        }
+        let Outputs { handoffs, signals, dead_letters, .. } = &mut self.outputs;
+        [handoffs, signals, dead_letters].into_iter().flatten().try_for_each(|out| out.flush()).map_err(Into::into)
+    }
+
+    fn summary(&self, started: Instant) {
+        let seconds = started.elapsed().as_secs_f64().max(1e-9);
+        let total = self.tally.total();
+        eprintln!(
+            "events    {} in {seconds:.1} s ({}/s)",
+            screen::count(total),
+            screen::count((total as f64 / seconds) as u64)
+        );
+        if let (Some(oldest), Some(newest)) = (self.oldest, self.newest) {
+            eprintln!("          oldest {} · newest {}", screen::minute(oldest), screen::minute(newest));
+        }
+        eprintln!("          {}", screen::outcomes(&self.tally));
+        eprintln!("accounts  {}", screen::count(self.accounts.len() as u64));
+        eprintln!("handoffs  {}", screen::levels(&self.handoffs));
+        eprintln!("signals   {}", screen::count(self.signals));
+    }
+}
+
+impl Rows {
+    /// Writes the rows of closes up to `until`, in order.
+    fn write_until(&mut self, until: EventTime) -> Result<()> {
+        while let Some(first) = self.waiting.first_entry().filter(|entry| entry.key().0 <= until) {
+            let mut rows = first.remove();
+            rows.sort_by(|a, b| a.order().2.as_bytes().cmp(b.order().2.as_bytes()));
+            for row in rows {
+                serde_json::to_writer(&mut self.out, &row)?;
+                self.out.write_all(b"\n")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The start of a day, as the time to tick to.
+fn tick_time(date: jiff::civil::Date) -> Result<EventTime> {
+    let start = Day((date - jiff::civil::date(1970, 1, 1)).get_days()).start();
+    match EventTime::new(start.0).filter(|start| start.0 < EventTime::MAX.0 - 2 * crate::model::DAY_MS) {
+        Some(start) => Ok(start),
+        None => bail!(WrongUse(format!("--until {date} lies too far out: events go up to the year 9999"))),
+    }
+}
+
+fn open(path: Option<&Path>) -> Result<Option<Box<dyn Write>>> {
+    let Some(path) = path else { return Ok(None) };
+    Ok(Some(if path == Path::new("-") {
+        Box::new(BufWriter::new(std::io::stdout().lock()))
+    } else {
+        Box::new(BufWriter::new(File::create(path).with_context(|| format!("creating {}", path.display()))?))
+    }))
+}
+
+fn write_line(out: &mut Option<Box<dyn Write>>, line: impl FnOnce() -> String) -> Result<()> {
+    if let Some(out) = out {
+        writeln!(out, "{}", line())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! `upswell run`: the service.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use super::config::{self, Config};
+use crate::telemetry::Telemetry;
+use crate::worker::{self, Job};
+use crate::{kafka, rules, serve};
+
+/// Reads the log, computes, and publishes, exactly once, until SIGTERM or Ctrl-C.
+///
+/// Several processes with the same group share the partitions of the log. /livez, /readyz and /metrics are served
+/// over HTTP. Any key of the configuration can come from the environment: UPSWELL_KAFKA__BROKERS is kafka.brokers.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  upswell run --config upswell.yaml
+  UPSWELL_KAFKA__BROKERS=kafka:9092 upswell run --config upswell.yaml --log-format json")]
+pub(super) struct Run {
+    /// The configuration file; upswell.example.yaml shows every key.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Run {
+    pub(super) fn run(self) -> Result<()> {
+        let stop = Arc::new(AtomicBool::new(false));
+        stop_on_signals(&stop)?;
+        let config = config::load(Some(&self.config))?;
+        let job = job(&config)?;
+        let telemetry = Telemetry::install()?;
+        let address = serve::start(&config.http, Arc::clone(&telemetry))?;
+        tracing::info!(%address, rules = %job.plan.version, threads = config.worker.threads, "started");
+        check_topics(&config)?;
+        work(&job, usize::from(config.worker.threads), &telemetry, &stop)?;
+        tracing::info!("stopped: every batch is finished");
+        Ok(())
+    }
+}
+
+/// What the configuration asks of the workers.
+pub(super) fn job(config: &Config) -> Result<Job> {
+    Ok(Job {
+        kafka: config.kafka.clone(),
+        topics: config.topics.names(),
+        format: config.input.format,
+        plan: rules::load(config.rules.file.as_deref())?,
+        idle_after: Duration::from_millis(config.input.idle_after.0 as u64),
+        commit_interval: Duration::from_millis(config.worker.commit_interval.0 as u64),
+    })
+}
+
+/// Sets `stop` on SIGTERM and Ctrl-C; a second one ends the process at once.
+pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<()> {
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(stop))?;
+        signal_hook::flag::register(signal, Arc::clone(stop))?;
+    }
+    Ok(())
+}
+
+/// Runs so many workers until they are told to stop, or one fails.
+pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry, stop: &AtomicBool) -> Result<()> {
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.max(1))
+            .map(|number| {
+                let worker = move || {
+                    // However a worker ends, the others shall not go on without it.
+                    let ended = worker::run(job, number, telemetry, stop);
+                    stop.store(true, Ordering::Relaxed);
+                    ended
+                };
+                std::thread::Builder::new().name(format!("worker-{number}")).spawn_scoped(scope, worker)
+            })
+            .collect::<Result<_, _>>()
+            .context("starting a worker")?;
+        let mut result = Ok(());
+        for worker in workers {
+            let ended = worker.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a worker panicked: this is a defect")));
+            result = result.and(ended);
+        }
+        result
+    })
+}
+
+/// Topics that are missing, or a log whose times cannot be trusted, are told before anything is read.
+fn check_topics(config: &Config) -> Result<()> {
+    let names = config.topics.names();
+    let mut needed = vec![names.log(), names.signals(), names.dead_letter()];
+    needed.extend(["high", "medium", "low"].map(|level| names.handoff(level)));
+    for topic in &needed {
+        kafka::partitions(&config.kafka, topic)?;
+    }
+    if !config.input.trust_create_time && !kafka::is_append_time(&config.kafka, &names.log())? {
+        bail!(
+            "topic {} has the producers' times (message.timestamp.type=CreateTime): one wrong clock could silence an account. \
+             Set it to LogAppendTime, or input.trust_create_time: true if you trust every producer's clock",
+            names.log()
+        );
+    }
+    Ok(())
+}

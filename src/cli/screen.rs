@@ -1,0 +1,77 @@
+//! What several commands show: progress, numbers, handoffs as people read them.
+
+use std::io::IsTerminal;
+
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+
+use crate::model::{EventTime, Handoff, Level, Outcome, Tally};
+
+/// A bar over `total` bytes or events, or a count if that is unknown; only on a terminal.
+pub(super) fn progress(total: Option<u64>, unit: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (done, all, speed) = match unit {
+        "bytes" => ("{binary_bytes}", "{binary_total_bytes}", "{binary_bytes_per_sec}"),
+        _ => ("{human_pos}", "{human_len}", "{per_sec}"),
+    };
+    let unit = if unit == "bytes" { "" } else { unit };
+    let template = match total {
+        Some(_) => {
+            format!("{{elapsed_precise}} {{wide_bar:.cyan/dim}} {done} of {all} {unit} · {speed} · {{eta}} left")
+        }
+        None => format!("{{elapsed_precise}} {{spinner}} {done} {unit} · {speed}"),
+    };
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = match total {
+        Some(total) => ProgressBar::new(total),
+        None => ProgressBar::no_length(),
+    };
+    bar.with_style(style.progress_chars("━╸ "))
+}
+
+/// A number with its thousands set apart.
+pub(super) fn count(number: u64) -> String {
+    HumanCount(number).to_string()
+}
+
+/// An instant as people write it, to the minute.
+pub(super) fn minute(time: EventTime) -> String {
+    let clock = time.0.rem_euclid(crate::model::DAY_MS) / crate::model::MINUTE_MS;
+    format!("{} {:02}:{:02}", time.day(), clock / 60, clock % 60)
+}
+
+/// The outcomes of events, the applied ones first and the others where there are any.
+pub(super) fn outcomes(tally: &Tally) -> String {
+    let words = Outcome::ALL.into_iter().filter(|outcome| *outcome == Outcome::Applied || tally.of(*outcome) > 0);
+    words.map(|outcome| format!("{} {}", count(tally.of(outcome)), outcome.word())).collect::<Vec<_>>().join(" · ")
+}
+
+/// Handoffs by level.
+pub(super) fn levels(handoffs: &[u64; 3]) -> String {
+    Level::ALL
+        .into_iter()
+        .zip(handoffs)
+        .map(|(level, number)| format!("{} {}", count(*number), level.word()))
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+/// A handoff on one line, in colour on a terminal.
+pub(super) fn handoff(handoff: &Handoff, colour: bool) -> String {
+    let (on, dim, off) = match (colour, handoff.level) {
+        (false, _) => ("", "", ""),
+        (true, Level::High) => ("\x1b[1;31m", "\x1b[2m", "\x1b[0m"),
+        (true, Level::Medium) => ("\x1b[1;33m", "\x1b[2m", "\x1b[0m"),
+        (true, Level::Low) => ("\x1b[1;36m", "\x1b[2m", "\x1b[0m"),
+    };
+    let due = handoff.due.map_or("nurture".into(), |due| format!("due {}", minute(due)));
+    format!(
+        "{dim}{}{off}  {on}{:<6}{off}  {:<24}  {:<18}  {} {dim}({due}){off}",
+        minute(handoff.at),
+        handoff.level.word().to_uppercase(),
+        handoff.account,
+        handoff.trigger,
+        handoff.why,
+    )
+}

@@ -1,0 +1,125 @@
+//! `upswell send`: events from files into the log.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::WrongUse;
+use super::config::Connection;
+use super::files::{FileFormat, Input};
+use super::screen;
+use crate::kafka::{self, LogWriter};
+use crate::wire::{self, Decoded, Format};
+
+/// Sends events from files into the log: keyed by account, placed as the Java client does.
+///
+/// What cannot be read is sent as it is, so that the service dead-letters it: nothing is lost on the way.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  upswell send events.ndjson.zst --config upswell.yaml
+  upswell send a.ndjson b.ndjson --brokers localhost:9092 --topic upswell.log --pack 100")]
+pub(super) struct Send {
+    /// Files of events, in order. `-` is standard input, as NDJSON.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// The log, instead of topics.log.
+    #[arg(long, value_name = "T")]
+    topic: Option<String>,
+    /// Put so many events into one record: reading becomes 8 to 10 times cheaper. Only for a protobuf log.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pack: u16,
+    /// How the files are written; without it told by their extensions.
+    #[arg(long, value_enum)]
+    format: Option<FileFormat>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Send {
+    pub(super) fn run(self) -> Result<()> {
+        let config = self.connection.load()?;
+        let inputs = self.files.iter().map(|file| Input::new(file, self.format)).collect::<Result<Vec<_>>>()?;
+        let topic = self.topic.unwrap_or_else(|| config.topics.names().log());
+        let mut log = Log::open(&config.kafka, &topic, config.input.format, usize::from(self.pack))?;
+        let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
+        let (mut events, mut malformed) = (0, 0);
+        for input in &inputs {
+            input.read(&progress, &mut |payload| {
+                for decoded in wire::decode(input.format(), payload) {
+                    events += 1;
+                    malformed += u64::from(decoded.event.is_err());
+                    log.send(&decoded, input.format())?;
+                }
+                Ok(())
+            })?;
+        }
+        log.finish()?;
+        progress.finish_and_clear();
+        eprintln!("sent {} events to {topic} on {}", screen::count(events), config.kafka.brokers);
+        if malformed > 0 {
+            eprintln!("{} of them cannot be read: the service will dead-letter them", screen::count(malformed));
+        }
+        Ok(())
+    }
+}
+
+/// The log, as a place to send events to.
+pub(super) struct Log {
+    writer: LogWriter,
+    format: Format,
+    partitions: i32,
+    /// Members of the next record, by partition; none are gathered if records hold one event.
+    packs: Vec<Vec<Vec<u8>>>,
+    pack: usize,
+}
+
+impl Log {
+    pub(super) fn open(config: &kafka::Config, topic: &str, format: Format, pack: usize) -> Result<Log> {
+        if pack > 1 && format == Format::Json {
+            bail!(WrongUse("events are packed only into a protobuf log, and input.format is json".into()));
+        }
+        let partitions = kafka::partitions(config, topic)?;
+        let writer = LogWriter::connect(config, topic)?;
+        Ok(Log { writer, format, partitions, packs: vec![Vec::new(); partitions as usize], pack })
+    }
+
+    /// Sends an event that was read from bytes of the given format.
+    pub(super) fn send(&mut self, decoded: &Decoded<'_>, from: Format) -> Result<()> {
+        let Ok(event) = &decoded.event else { return self.place("", decoded.raw.to_vec()) };
+        let payload = match (self.format, from) {
+            (to, from) if to == from => decoded.raw.to_vec(),
+            (Format::Protobuf, _) => wire::encode(event),
+            (Format::Json, _) => wire::encode_json(event).into_bytes(),
+        };
+        self.place(&event.account, payload)
+    }
+
+    fn place(&mut self, account: &str, payload: Vec<u8>) -> Result<()> {
+        if self.pack == 1 {
+            let key = (!account.is_empty()).then_some(account.as_bytes());
+            return Ok(self.writer.send(None, key, &payload)?);
+        }
+        let partition = if account.is_empty() { 0 } else { kafka::partition_of(account.as_bytes(), self.partitions) };
+        self.packs[partition as usize].push(payload);
+        if self.packs[partition as usize].len() == self.pack {
+            self.send_pack(partition)?;
+        }
+        Ok(())
+    }
+
+    fn send_pack(&mut self, partition: i32) -> Result<()> {
+        let members = std::mem::take(&mut self.packs[partition as usize]);
+        Ok(self.writer.send(Some(partition), None, &wire::pack(members))?)
+    }
+
+    /// Sends what is gathered and waits until all is delivered.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        for partition in 0..self.partitions {
+            if !self.packs[partition as usize].is_empty() {
+                self.send_pack(partition)?;
+            }
+        }
+        Ok(self.writer.flush()?)
+    }
+}

@@ -1,0 +1,54 @@
+//! `upswell topics`: creates what is missing, tells what differs.
+
+use std::io::Write;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::config::Connection;
+use crate::kafka;
+
+/// Creates the topics with the settings they need. Safe to repeat: what is there is never changed, only told.
+///
+/// The log keeps its records for ever, because recovery folds it from its beginning, and has the time at which the
+/// broker took a record, because that bounds a producer's wrong clock.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  upswell topics --config upswell.yaml
+  upswell topics --brokers localhost:9092 --partitions 16")]
+pub(super) struct Topics {
+    #[command(flatten)]
+    connection: Connection,
+    /// Partitions of a topic that is created, instead of topics.partitions.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    partitions: Option<u16>,
+}
+
+impl Topics {
+    pub(super) fn run(self) -> Result<()> {
+        let config = self.connection.load()?;
+        let (topics, names) = (&config.topics, config.topics.names());
+        let partitions = self.partitions.unwrap_or(topics.partitions);
+        let specs = names.specs(i32::from(partitions), topics.replication.map(i32::from));
+        let mut unusable = false;
+        let mut out = std::io::stdout();
+        for report in kafka::ensure_topics(&config.kafka, &specs)? {
+            let state = match (report.created, report.differs.is_empty()) {
+                (true, _) => "created",
+                (false, true) => "as it should be",
+                (false, false) => "differs",
+            };
+            writeln!(out, "{:<28} {:>4} partitions  {state}", report.topic, report.partitions)?;
+            for difference in &report.differs {
+                writeln!(out, "{:<28} {difference}", "")?;
+                unusable |= report.topic == names.log() && difference.name != "partitions";
+            }
+        }
+        if unusable {
+            bail!(
+                "the log has settings that the results rest on and that differ: see above; change them with your Kafka's tools"
+            );
+        }
+        Ok(())
+    }
+}

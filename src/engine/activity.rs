@@ -1,0 +1,193 @@
+//! Who was active when: a mask of days, the current life, and rings of recent counts.
+
+use crate::model::{Day, Week};
+
+/// The days on which a user was active: the last 64 exactly, before that the first and last of this life.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Days {
+    /// Bit i: active on day `last − i`. Anchored at the last active day, so no day needs a sweep over users.
+    mask: u64,
+    first: i32,
+    last: i32,
+}
+
+/// What a newly active day changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    /// The day was known.
+    Nothing,
+    /// The day is new; the first day of the life is what it was.
+    Day,
+    /// The day is new and the first one of all.
+    First,
+    /// The day is new and now the first of the life, instead of the given one.
+    Earlier(Day),
+    /// The day is new and starts a new life; the one before lasted from and to the given days.
+    Life(Day, Day),
+}
+
+impl Days {
+    /// No day yet.
+    pub(super) const NEVER: Days = Days { mask: 0, first: i32::MIN, last: i32::MIN };
+
+    pub(super) fn is_never(self) -> bool {
+        self.mask == 0
+    }
+
+    /// The first active day of this life. Meaningless for [`Days::NEVER`].
+    pub(super) fn first(self) -> Day {
+        Day(self.first)
+    }
+
+    /// The last active day. Meaningless for [`Days::NEVER`].
+    pub(super) fn last(self) -> Day {
+        Day(self.last)
+    }
+
+    /// Adds a day that the watermark still lets in: at most 57 days before the last. A gap of more than
+    /// `forget_after` days starts a new life (edges B9).
+    pub(super) fn add(&mut self, day: Day, forget_after: i32) -> Added {
+        let day = day.0;
+        if self.is_never() {
+            *self = Days { mask: 1, first: day, last: day };
+            return Added::First;
+        }
+        if day > self.last {
+            let gap = day - self.last;
+            let before = (Day(self.first), Day(self.last));
+            self.mask = self.mask.checked_shl(gap as u32).unwrap_or(0) | 1;
+            self.last = day;
+            if gap > forget_after {
+                self.first = day;
+                return Added::Life(before.0, before.1);
+            }
+            return Added::Day;
+        }
+        let bit = 1_u64.checked_shl((self.last - day) as u32).unwrap_or(0);
+        if self.mask & bit != 0 {
+            return Added::Nothing;
+        }
+        self.mask |= bit;
+        if day < self.first {
+            let first = std::mem::replace(&mut self.first, day);
+            return Added::Earlier(Day(first));
+        }
+        Added::Day
+    }
+
+    /// Joins the life that began on `first` to this one.
+    pub(super) fn join(&mut self, first: Day) {
+        self.first = first.0;
+    }
+
+    /// Bit i: active on day `day − i`. Days after `day` are left out.
+    pub(super) fn ending(self, day: Day) -> u64 {
+        let ahead = self.last.wrapping_sub(day.0);
+        if self.is_never() {
+            0
+        } else if ahead >= 0 {
+            self.mask.checked_shr(ahead as u32).unwrap_or(0)
+        } else {
+            self.mask.checked_shl(ahead.unsigned_abs()).unwrap_or(0)
+        }
+    }
+
+    /// On how many of the `days` days that end with `day` the user was active.
+    pub(super) fn count(self, day: Day, days: u32) -> u32 {
+        (self.ending(day) & low_bits(days)).count_ones()
+    }
+
+    /// On how many days of the week the user was active. The week must reach into the last 64 days.
+    pub(super) fn in_week(self, week: Week) -> u32 {
+        self.count(week.sunday(), 7)
+    }
+}
+
+/// The lowest `n` bits, n < 64.
+pub(super) const fn low_bits(n: u32) -> u64 {
+    (1 << n) - 1
+}
+
+/// Counts of the newest `N` days or weeks, by index. What is older is gone, what is newer is zero.
+#[derive(Clone, Debug)]
+pub(super) struct Ring<const N: usize> {
+    newest: i32,
+    counts: [u32; N],
+}
+
+impl<const N: usize> Ring<N> {
+    pub(super) const EMPTY: Ring<N> = Ring { newest: i32::MIN, counts: [0; N] };
+
+    fn slot(index: i32) -> usize {
+        index.rem_euclid(N as i32) as usize
+    }
+
+    fn holds(&self, index: i32) -> bool {
+        index <= self.newest && i64::from(index) > i64::from(self.newest) - N as i64
+    }
+
+    pub(super) fn add(&mut self, index: i32) {
+        if index > self.newest {
+            let fresh = i64::from(index) - i64::from(self.newest);
+            for step in 0..fresh.min(N as i64) as i32 {
+                self.counts[Self::slot(index - step)] = 0;
+            }
+            self.newest = index;
+        }
+        if self.holds(index) {
+            self.counts[Self::slot(index)] += 1;
+        }
+    }
+
+    pub(super) fn subtract(&mut self, index: i32) {
+        if self.holds(index) {
+            self.counts[Self::slot(index)] -= 1;
+        }
+    }
+
+    pub(super) fn get(&self, index: i32) -> u32 {
+        if self.holds(index) { self.counts[Self::slot(index)] } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn days_answer_as_a_set_of_days_would(steps in proptest::collection::vec((0_i32..9, 0_i32..58), 1..60)) {
+            let (mut days, mut set, mut newest) = (Days::NEVER, BTreeSet::new(), 0);
+            for (ahead, back) in steps {
+                newest += if ahead == 8 { 401 } else { ahead };
+                let day = newest - back;
+                let known = set.contains(&day);
+                if !set.is_empty() && day < set.last().unwrap() - 57 { continue }
+                prop_assert_eq!(days.add(Day(day), 400) == Added::Nothing, known);
+                set.insert(day);
+                let last = *set.last().unwrap();
+                prop_assert_eq!(days.last(), Day(last));
+                for end in last - 3..last + 3 {
+                    let count = set.range(end - 27..=end).count() as u32;
+                    prop_assert_eq!(days.count(Day(end), 28), count);
+                }
+            }
+        }
+
+        #[test]
+        fn a_ring_answers_as_a_list_would(adds in proptest::collection::vec(-3_i32..4, 1..80)) {
+            let (mut ring, mut list, mut newest) = (Ring::<8>::EMPTY, Vec::new(), 100);
+            for step in adds {
+                let index = newest + step;
+                newest = newest.max(index);
+                ring.add(index);
+                list.push(index);
+                for asked in newest - 7..newest + 9 {
+                    prop_assert_eq!(ring.get(asked) as usize, list.iter().filter(|i| **i == asked).count());
+                }
+            }
+        }
+    }
+}

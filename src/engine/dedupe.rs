@@ -1,0 +1,101 @@
+//! Which messages were applied lately.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::model::{Event, EventTime};
+
+/// Ids of applied messages, each for the dedupe window or until enough newer ones came (edges A20).
+///
+/// An id is kept as its 128-bit xxh3: among a million ids two differing ones meet with a probability below 1e-26.
+#[derive(Debug)]
+pub(super) struct Recent {
+    window_ms: i64,
+    ids_max: usize,
+    /// Oldest first: the id, and the highest accepted event time when it was applied.
+    ids: VecDeque<(u128, EventTime)>,
+    /// Positions in `ids`, counted from the first id ever remembered.
+    index: HashTable<u32>,
+    dropped: u32,
+}
+
+/// A message id together with its source; none if the id is empty.
+pub(super) type Id = Option<u128>;
+
+/// The id of an event: its source and message id, hashed, the source preceded by its length.
+pub(super) fn id(event: &Event<'_>) -> Id {
+    if event.message_id.is_empty() {
+        return None;
+    }
+    let mut hash = Xxh3::new();
+    hash.update(&(event.source.len() as u64).to_le_bytes());
+    hash.update(event.source.as_bytes());
+    hash.update(event.message_id.as_bytes());
+    Some(hash.digest128())
+}
+
+impl Recent {
+    pub(super) fn new(window_ms: i64, ids_max: usize) -> Recent {
+        Recent { window_ms, ids_max, ids: VecDeque::new(), index: HashTable::new(), dropped: 0 }
+    }
+
+    /// Whether the id was applied within the window, seen from the highest accepted event time.
+    pub(super) fn has(&self, id: Id, highest: Option<EventTime>) -> bool {
+        let (Some(id), Some(highest)) = (id, highest) else { return false };
+        let entry = self.index.find(id as u64, |position| self.at(*position).0 == id);
+        entry.is_some_and(|position| highest.0 - self.window_ms <= self.at(*position).1.0)
+    }
+
+    /// Remembers the id of an applied message; `highest` includes it.
+    pub(super) fn insert(&mut self, id: Id, highest: EventTime) {
+        let Some(id) = id else { return };
+        while self.ids.front().is_some_and(|oldest| oldest.1.0 < highest.0 - self.window_ms)
+            || self.ids.len() >= self.ids_max.max(1)
+        {
+            self.drop_oldest();
+        }
+        if self.ids_max > 0 {
+            let position = self.dropped.wrapping_add(self.ids.len() as u32);
+            self.ids.push_back((id, highest));
+            let (ids, dropped) = (&self.ids, self.dropped);
+            self.index
+                .insert_unique(id as u64, position, |position| ids[position.wrapping_sub(dropped) as usize].0 as u64);
+        }
+    }
+
+    fn at(&self, position: u32) -> (u128, EventTime) {
+        self.ids[position.wrapping_sub(self.dropped) as usize]
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some((id, _)) = self.ids.front().copied() else { return };
+        let dropped = self.dropped;
+        if let Ok(entry) = self.index.find_entry(id as u64, |position| *position == dropped) {
+            entry.remove();
+        }
+        self.ids.pop_front();
+        self.dropped = dropped.wrapping_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_remembered_for_the_window_and_for_so_many_newer_ones() {
+        let mut recent = Recent::new(100, 3);
+        recent.insert(Some(1), EventTime(1_000));
+        assert!(recent.has(Some(1), Some(EventTime(1_100))));
+        assert!(!recent.has(Some(1), Some(EventTime(1_101))));
+        assert!(!recent.has(Some(2), Some(EventTime(1_000))));
+        assert!(!recent.has(None, Some(EventTime(1_000))));
+        (2..4).for_each(|id| recent.insert(Some(id), EventTime(1_000)));
+        assert!(recent.has(Some(1), Some(EventTime(1_000))));
+        recent.insert(Some(4), EventTime(1_000));
+        assert!(!recent.has(Some(1), Some(EventTime(1_000))), "three newer ones came");
+        assert!((2..5).all(|id| recent.has(Some(id), Some(EventTime(1_000)))));
+    }
+}

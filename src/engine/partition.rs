@@ -1,0 +1,492 @@
+//! One partition of the log: what becomes of each event, and in which order time moves.
+
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashTable};
+use std::hash::BuildHasher;
+
+use super::account::{Account, Latest};
+use super::dedupe::{self, Recent};
+use super::signals::{self, Change, Context};
+use super::timers::{Clock, Due, Timers};
+use super::trigger::{self, Moment, Occurrence, PlanChange};
+use crate::model::{
+    Day, DeadLetter, Effects, Event, EventKind, EventTime, MetricsRow, Outcome, Place, Provenance, Reason, Role, Tally,
+};
+use crate::rules::{Plan, RoleSet};
+use crate::wire::{Decoded, fields};
+
+/// Days before the first open one that late events can still correct: eight weeks (edges A11).
+const CORRECTABLE_DAYS: i32 = 56;
+
+/// Where a record stands, and its own time.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// The offset in the partition.
+    pub offset: i64,
+    /// The time that the log gave it; none where there is no log.
+    pub time: Option<EventTime>,
+}
+
+/// A partition of the log, folded up to some offset.
+#[derive(Debug)]
+pub struct Partition {
+    plan: Arc<Plan>,
+    clock: Clock,
+    timers: Timers,
+    recent: Recent,
+    /// By source topic and partition: the highest offset read, and the offset of the record that brought it.
+    sources: HashMap<String, HashMap<i32, (i64, i64), FixedState>, FixedState>,
+    accounts: Vec<Account>,
+    /// Places of accounts that were given back.
+    free: Vec<u32>,
+    by_id: HashTable<u32>,
+    users: usize,
+    /// Accounts that day closes have work for.
+    awake: Vec<u32>,
+    /// Memory of single steps, kept for the next.
+    scratch: Scratch,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    changes: Vec<Change>,
+    moved: bool,
+    touched: Vec<u32>,
+    due: Vec<(u32, Due)>,
+}
+
+/// An event that counts, and where it stands.
+struct Applied<'a> {
+    event: &'a Event<'a>,
+    place: Place,
+    roles: RoleSet,
+    /// Whether it is activity, or lets signals speak; traits of long ago do not.
+    counts: bool,
+}
+
+impl Partition {
+    /// A partition before its first record.
+    pub fn new(plan: Arc<Plan>) -> Partition {
+        Partition {
+            clock: Clock::new(plan.time.allowed_lateness_ms),
+            timers: Timers::default(),
+            recent: Recent::new(plan.time.dedupe_window_ms, plan.time.dedupe_ids),
+            sources: HashMap::default(),
+            accounts: Vec::new(),
+            free: Vec::new(),
+            by_id: HashTable::new(),
+            users: 0,
+            awake: Vec::new(),
+            scratch: Scratch::default(),
+            plan,
+        }
+    }
+
+    /// No event that is still to come counts before this instant; none before the first record.
+    pub fn watermark(&self) -> Option<EventTime> {
+        self.clock.watermark()
+    }
+
+    /// The highest event time accepted; none before the first record.
+    pub fn highest(&self) -> Option<EventTime> {
+        self.clock.highest()
+    }
+
+    /// Accounts held.
+    pub fn accounts(&self) -> usize {
+        self.accounts.len() - self.free.len()
+    }
+
+    /// Users held.
+    pub fn users(&self) -> usize {
+        self.users
+    }
+
+    /// Folds one record in: each of its events ends in one [`Outcome`], and what follows is pushed to `effects`.
+    pub fn apply<'a>(
+        &mut self,
+        record: Record,
+        events: impl Iterator<Item = Decoded<'a>>,
+        effects: &mut Effects,
+    ) -> Tally {
+        let mut tally = Tally::default();
+        for (index, decoded) in (0..).zip(events) {
+            tally.count(self.apply_one(record, index, &decoded, effects));
+            let unnamed = |event: &Event<'_>| event.message_id.is_empty() && !event.account.is_empty();
+            tally.without_id += u64::from(decoded.event.as_ref().is_ok_and(unnamed));
+        }
+        tally
+    }
+
+    /// Folds one event of a record in.
+    pub fn apply_one(&mut self, record: Record, index: u32, decoded: &Decoded<'_>, effects: &mut Effects) -> Outcome {
+        let place = Place { offset: record.offset, index };
+        let (outcome, detail) = match &decoded.event {
+            Ok(event) => self.apply_event(event, place, record.time.or(event.received), effects),
+            Err(malformed) => (Outcome::Malformed, malformed.0.clone()),
+        };
+        if matches!(outcome, Outcome::Malformed | Outcome::FromTheFuture | Outcome::TooLate | Outcome::Refused) {
+            let payload = decoded.raw.to_vec();
+            effects.dead_letters.push(DeadLetter { reason: outcome, detail, payload, place, record_time: record.time });
+        }
+        outcome
+    }
+
+    /// Decides, raises the watermark, runs what is due, applies (edges A13, A14). The text explains a dead letter.
+    fn apply_event(
+        &mut self,
+        event: &Event<'_>,
+        place: Place,
+        record_time: Option<EventTime>,
+        effects: &mut Effects,
+    ) -> (Outcome, String) {
+        let ahead_ms = record_time.map_or(i64::MIN, |record| event.time.0.saturating_sub(record.0));
+        if ahead_ms > self.plan.time.max_skew_ms {
+            self.mark_read(event.provenance.as_ref(), place);
+            return (Outcome::FromTheFuture, format!("its time is {ahead_ms} ms ahead of its record's"));
+        }
+        if event.kind == EventKind::Tick {
+            self.accept(event.time, effects);
+            return (Outcome::Applied, String::new());
+        }
+        if event.kind == EventKind::RulesActivation {
+            return (Outcome::Refused, "this version does not change its rules at run time".to_owned());
+        }
+        if self.mark_read(event.provenance.as_ref(), place) {
+            return (Outcome::Replayed, String::new());
+        }
+        let id = dedupe::id(event);
+        if self.recent.has(id, self.clock.highest()) {
+            return (Outcome::Duplicate, String::new());
+        }
+        let roles = self.plan.roles(event.kind, &event.name);
+        let days_late = self.clock.open_day().map_or(0, |open| open.0 - event.time.day().0);
+        let keeps_traits =
+            matches!(event.kind, EventKind::Identify | EventKind::Group) || roles.has(Role::SubscriptionChanged);
+        if days_late > CORRECTABLE_DAYS && !keeps_traits {
+            return (Outcome::TooLate, format!("its day lies {days_late} days before the first open one"));
+        }
+        if let Some(refusal) = self.refusal(event) {
+            self.accept(event.time, effects);
+            return (Outcome::Refused, refusal);
+        }
+        self.accept(event.time, effects);
+        if let Some(highest) = self.clock.highest() {
+            self.recent.insert(id, highest);
+        }
+        self.apply_to_account(&Applied { event, place, roles, counts: days_late <= CORRECTABLE_DAYS }, effects);
+        (Outcome::Applied, String::new())
+    }
+
+    /// Notes that a place of a source was read; returns whether it had been before, in an earlier record.
+    fn mark_read(&mut self, source: Option<&Provenance<'_>>, place: Place) -> bool {
+        let Some(source) = source else { return false };
+        if !self.sources.contains_key(&*source.topic) {
+            self.sources.insert(source.topic.to_string(), HashMap::default());
+        }
+        let Some(partitions) = self.sources.get_mut(&*source.topic) else { return false };
+        let (highest, brought_by) = partitions.entry(source.partition).or_insert((i64::MIN, place.offset));
+        let known = source.offset < *highest || (source.offset == *highest && place.offset != *brought_by);
+        if source.offset > *highest {
+            (*highest, *brought_by) = (source.offset, place.offset);
+        }
+        known
+    }
+
+    /// Why there is no room for what the event brings, if so.
+    fn refusal(&self, event: &Event<'_>) -> Option<String> {
+        let (accounts_full, users_full) =
+            (self.accounts() >= self.plan.accounts_max, self.users >= self.plan.users_max);
+        if !accounts_full && !users_full {
+            return None;
+        }
+        let account = self.find(&event.account);
+        if account.is_none() && accounts_full {
+            return Some(format!("the partition holds {} accounts: limits.accounts of the rules", self.accounts()));
+        }
+        let is_known = account.is_some_and(|index| self.accounts[index as usize].users.find(&event.user).is_some());
+        (users_full && !event.user.is_empty() && !is_known)
+            .then(|| format!("the partition holds {} users: limits.users of the rules", self.users))
+    }
+
+    fn find(&self, id: &str) -> Option<u32> {
+        let hash = FixedState::with_seed(0).hash_one(id);
+        self.by_id.find(hash, |index| *self.accounts[*index as usize].id == *id).copied()
+    }
+
+    fn find_or_insert(&mut self, id: &str) -> u32 {
+        if let Some(index) = self.find(id) {
+            return index;
+        }
+        let index = self.free.pop().unwrap_or(self.accounts.len() as u32);
+        match self.accounts.get_mut(index as usize) {
+            Some(place) => *place = Account::new(id),
+            None => self.accounts.push(Account::new(id)),
+        }
+        let hash = |id: &str| FixedState::with_seed(0).hash_one(id);
+        let accounts = &self.accounts;
+        self.by_id.insert_unique(hash(id), index, |index| hash(&accounts[*index as usize].id));
+        index
+    }
+
+    fn apply_to_account(&mut self, applied: &Applied<'_>, effects: &mut Effects) {
+        let Some(now) = self.clock.watermark() else { return };
+        let index = self.find_or_insert(&applied.event.account);
+        let account = &mut self.accounts[index as usize];
+        if !account.awake {
+            account.awake = true;
+            self.awake.push(index);
+        }
+        account.newest = account.newest.max(applied.event.time);
+        let mut context = Context {
+            plan: &self.plan,
+            effects,
+            timers: &mut self.timers,
+            index,
+            cause: applied.event.time,
+            message_id: &applied.event.message_id,
+            now,
+            log_began: self.clock.first_day(),
+            changes: &mut self.scratch.changes,
+            moved: &mut self.scratch.moved,
+            touched: &mut self.scratch.touched,
+        };
+        self.users += applied.run(&mut context, account);
+        // A late event can begin to wait for what is already over.
+        while let Some(at) = self.timers.next().filter(|at| *at <= now) {
+            self.run_timers(at, effects);
+        }
+    }
+
+    /// An event of this time was accepted: raises the watermark and runs what is due up to it, instant by instant.
+    fn accept(&mut self, time: EventTime, effects: &mut Effects) {
+        let before = self.clock.open_day();
+        self.clock.accept(time);
+        let (Some(watermark), Some(first_open)) = (self.clock.watermark(), before.or(self.clock.open_day())) else {
+            return;
+        };
+        let mut open = first_open;
+        loop {
+            let timer = self.timers.next().filter(|at| *at <= watermark);
+            if self.awake.is_empty() {
+                // Nobody has work at the closes in between: on to the day of the next timer.
+                open = open.max(timer.unwrap_or(watermark).day());
+            }
+            let close = Some(open.end()).filter(|at| *at <= watermark);
+            match (timer, close) {
+                (None, None) => return,
+                (Some(at), None) => self.run_timers(at, effects),
+                (Some(at), Some(close)) if at < close => self.run_timers(at, effects),
+                (_, Some(close)) => {
+                    self.close_day(open, close, effects);
+                    open = open.plus(1);
+                }
+            }
+        }
+    }
+
+    /// Runs the work of sleeping and waking accounts that is due at an instant at which no day closes.
+    fn run_timers(&mut self, at: EventTime, effects: &mut Effects) {
+        let due = self.take_due(at);
+        for of_account in due.chunk_by(|a, b| a.0 == b.0) {
+            self.run_due(of_account[0].0, at, of_account, None, effects);
+        }
+        self.scratch.due = due;
+    }
+
+    /// Closes a day at its end, together with what else is due at that instant.
+    fn close_day(&mut self, day: Day, at: EventTime, effects: &mut Effects) {
+        let due = self.take_due(at);
+        let mut awake = std::mem::take(&mut self.awake);
+        for of_account in due.chunk_by(|a, b| a.0 == b.0) {
+            if !self.accounts[of_account[0].0 as usize].awake {
+                self.run_due(of_account[0].0, at, of_account, None, effects);
+            }
+        }
+        awake.retain(|index| {
+            let first = due.partition_point(|(account, _)| account < index);
+            let last = due.partition_point(|(account, _)| account <= index);
+            self.run_due(*index, at, &due[first..last], Some(day), effects);
+            self.accounts[*index as usize].awake
+        });
+        self.awake = awake;
+        self.scratch.due = due;
+    }
+
+    fn take_due(&mut self, at: EventTime) -> Vec<(u32, Due)> {
+        let mut due = std::mem::take(&mut self.scratch.due);
+        due.clear();
+        while let Some(entry) = self.timers.take(at) {
+            due.push(entry);
+        }
+        due
+    }
+
+    /// Runs what is due for an account at one instant: facts that end, who is forgotten, the close of a day and of a
+    /// week, then the triggers (edges A15).
+    fn run_due(&mut self, index: u32, at: EventTime, due: &[(u32, Due)], closes: Option<Day>, effects: &mut Effects) {
+        let account = &mut self.accounts[index as usize];
+        let mut context = Context {
+            plan: &self.plan,
+            effects,
+            timers: &mut self.timers,
+            index,
+            cause: at,
+            message_id: "",
+            now: at,
+            log_began: self.clock.first_day(),
+            changes: &mut self.scratch.changes,
+            moved: &mut self.scratch.moved,
+            touched: &mut self.scratch.touched,
+        };
+        signals::lapse(&mut context, account, due);
+        if closes.is_some() || due.iter().any(|(_, due)| *due == Due::Forget) {
+            let next = signals::forget(&mut context, account);
+            if !account.awake {
+                sleep_on(&mut context, account, next);
+            }
+        }
+        let mut moment = Moment::Due;
+        if let Some(day) = closes {
+            moment = Moment::DayClose;
+            if let Some(closed) = signals::close_day(&mut context, account, day)
+                && let Some(rows) = &mut context.effects.metrics
+            {
+                rows.extend(closed.day_row(&account.id).map(MetricsRow::Day));
+                rows.extend(closed.week_row(account).map(MetricsRow::Week));
+            }
+        }
+        // What conditions say can change with the close of a week, or once two blocks are known, though no signal moves.
+        let figures_change = closes.is_some_and(|day| day.is_sunday() || signals::spike_becomes_known(account, day));
+        let under_way = account.rare.as_ref().is_some_and(|rare| rare.triggers.are_under_way());
+        if *context.moved || under_way || (figures_change && account.word.any()) {
+            trigger::evaluate(&mut context, account, &[], moment);
+        }
+        if let Some(day) = closes {
+            if !account.has_usage(day) && !account.word.any() {
+                account.awake = false;
+                let next = signals::forget(&mut context, account);
+                sleep_on(&mut context, account, next);
+            }
+            account.drop_former_lives(context.open_day());
+            self.users -= signals::drop_gone_users(&mut context, account, false);
+        } else if !account.awake && due.iter().any(|(_, due)| *due == Due::Drop) {
+            self.users -= signals::drop_gone_users(&mut context, account, true);
+            if account.is_blank() {
+                self.give_back(index);
+            }
+        }
+    }
+
+    /// Gives back the memory of an account that no later event could depend on.
+    fn give_back(&mut self, index: u32) {
+        let id = std::mem::replace(&mut self.accounts[index as usize], Account::new("")).id;
+        let hash = FixedState::with_seed(0).hash_one(&*id);
+        if let Ok(entry) = self.by_id.find_entry(hash, |known| *known == index) {
+            entry.remove();
+            self.free.push(index);
+        }
+    }
+}
+
+/// Day closes have no work for an account without activity in the last 28 days, until its next event: every figure
+/// is off, and stays off. What is still to come is that its users are forgotten, and long after that the memory of all
+/// of it can go.
+fn sleep_on(context: &mut Context<'_>, account: &Account, next_to_forget: Option<EventTime>) {
+    let after_all = account.newest.day().max(context.open_day()).plus(context.plan.time.forget_after_days + 58);
+    let (at, due) = next_to_forget.map_or((after_all.start(), Due::Drop), |at| (at, Due::Forget));
+    context.timers.schedule(at, context.index, due);
+}
+
+impl Applied<'_> {
+    /// Takes the event into the account; returns how many users came with it.
+    fn run(&self, context: &mut Context<'_>, account: &mut Account) -> usize {
+        let Applied { event, place, roles, counts } = *self;
+        let paid_before = account.is_paid();
+        let (plan_now, created) = self.take_traits(account);
+        let users_before = account.users.len();
+        let user = (!event.user.is_empty()).then(|| find_or_insert_user(account, &event.user));
+        let signs_up = counts && roles.has(Role::SignedUp);
+        let mut newly = false;
+        if let Some(user) = user {
+            if counts && event.kind == EventKind::Track && roles.is_activity() {
+                newly = account.add_activity(user, event.time, context.plan.time.forget_after_days);
+            }
+            account.users.get_mut(user).note_event(event.time, signs_up);
+        }
+        if signs_up {
+            account.add_sign_up(event.time);
+        }
+        let mut occurrences: Vec<Occurrence<'_>> = Vec::new();
+        if counts {
+            if let Some(user) = user.filter(|_| newly) {
+                signals::after_activity(context, account, user, event.time.day());
+            }
+            if newly || created || signs_up {
+                signals::after_newcomer(context, account);
+            }
+            if let Some(user) = user {
+                signals::after_sighting(context, account, user, roles, event, place);
+            }
+        }
+        let change = (roles, PlanChange { now: plan_now.as_deref() });
+        trigger::pulses(context, account, user, change, event, place, &mut occurrences);
+        context.publish_changes(account, Reason::Crossed);
+        let paid_changed = account.is_paid() != paid_before;
+        let usage_comes = newly && account.rare.as_ref().is_some_and(|rare| rare.triggers.want_usage());
+        if *context.moved || paid_changed || usage_comes || !occurrences.is_empty() {
+            let moment = match (paid_changed, usage_comes) {
+                (true, _) => Moment::EventForAll,
+                (false, true) => Moment::Due,
+                (false, false) => Moment::Event,
+            };
+            trigger::evaluate(context, account, &occurrences, moment);
+        }
+        account.users.len() - users_before
+    }
+
+    /// Takes what the event says of its account for good. Returns the plan, if it is now another one, and whether
+    /// something was said of the account's creation.
+    fn take_traits(&self, account: &mut Account) -> (Option<String>, bool) {
+        let (event, said) = (self.event, (self.event.time, self.place));
+        let created = (event.kind == EventKind::Group).then(|| created_at(event)).flatten();
+        if let Some(created) = created {
+            Latest::update(&mut account.rare().created_at, created, said);
+        }
+        if !self.roles.has(Role::SubscriptionChanged) {
+            return (None, created.is_some());
+        }
+        if let Some(paid) = fields::boolean(&event.properties, "paid") {
+            Latest::update(&mut account.rare().paid, paid, said);
+        }
+        let plan = fields::text(&event.properties, "plan").map(|plan| plan.to_lowercase());
+        let changed = plan.filter(|plan| {
+            let (taken, before) = Latest::update(&mut account.rare().plan, plan.as_str().into(), said);
+            taken && before.as_deref() != Some(plan)
+        });
+        (changed, created.is_some())
+    }
+}
+
+fn find_or_insert_user(account: &mut Account, id: &str) -> u32 {
+    account.users.find(id).unwrap_or_else(|| account.users.insert(id))
+}
+
+/// When the product says that the account was created: RFC 3339, or seconds or milliseconds since 1970. An explicit
+/// null takes back what was said; none: nothing is said, or nothing that can be read.
+fn created_at(event: &Event<'_>) -> Option<Option<EventTime>> {
+    /// Later as seconds than any account, earlier as milliseconds: 1973-03-03.
+    const SECONDS_MAX: f64 = 1e11;
+    if fields::is_null(&event.traits, "createdAt") {
+        return Some(None);
+    }
+    if let Some(text) = fields::text(&event.traits, "createdAt") {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        return EventTime::new(time.as_nanosecond().div_euclid(1_000_000) as i64).map(Some);
+    }
+    let number = fields::number(&event.traits, "createdAt").filter(|number| number.is_finite())?;
+    let ms = if number.abs() < SECONDS_MAX { number * 1_000.0 } else { number };
+    EventTime::new(libm::floor(ms) as i64).map(Some)
+}

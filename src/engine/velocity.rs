@@ -1,0 +1,384 @@
+//! Velocity: the figures of closed days and weeks, each a function of who was active when (domain §3, edges C).
+//!
+//! Whatever is decided is decided in integers. What is printed is one IEEE division, or comes from `libm`, which
+//! gives the same bits on every machine.
+
+use std::sync::Arc;
+
+use super::account::Account;
+use super::activity::{Days, low_bits};
+use crate::model::{Day, DayRow, Week, WeekRow};
+use crate::rules::Growth;
+
+/// Days over which MAU and stickiness look back: whole weeks.
+pub(super) const MONTH: i32 = 28;
+/// Weeks that a slope looks back.
+const SLOPE_WEEKS: u32 = 8;
+/// Weeks that a streak can count.
+const STREAK_MAX: u32 = 12;
+/// Blocks of 7 days that a spike is compared with.
+const BLOCKS_MAX: i32 = 8;
+
+/// An account's figures at the close of a day: one pass over its users.
+#[derive(Clone, Debug)]
+pub(super) struct Closed {
+    pub(super) day: Day,
+    founded: Day,
+    dau: u32,
+    pub(super) wau: u32,
+    pub(super) mau: u32,
+    /// Σ DAU over the last 28 days.
+    active_days: u32,
+    new_users: u32,
+    new_users_7d: u32,
+    /// New users in the blocks of 7 days before.
+    new_users_before: u32,
+    /// The last week whose Sunday has closed.
+    week: Week,
+    /// Complete weeks up to it.
+    weeks_known: u32,
+    /// Σ k·(n − k) over users active in k of the n weeks that the slope looks at.
+    unsteadiness: i64,
+}
+
+impl Closed {
+    /// Starts the pass at the close of `day`.
+    pub(super) fn new(day: Day, founded: Day) -> Closed {
+        let week = last_week(day);
+        Closed {
+            day,
+            founded,
+            dau: 0,
+            wau: 0,
+            mau: 0,
+            active_days: 0,
+            new_users: 0,
+            new_users_7d: 0,
+            new_users_before: 0,
+            week,
+            weeks_known: weeks_known(founded, week),
+            unsteadiness: 0,
+        }
+    }
+
+    /// Takes in a user.
+    pub(super) fn add(&mut self, days: Days) {
+        let active = days.ending(self.day);
+        if active == 0 {
+            return;
+        }
+        self.dau += (active & 1) as u32;
+        self.wau += u32::from(active & low_bits(7) != 0);
+        self.mau += u32::from(active & low_bits(28) != 0);
+        self.active_days += (active & low_bits(28)).count_ones();
+        self.add_newcomer(days.first());
+        self.unsteadiness += self.unsteadiness_of(active);
+    }
+
+    fn add_newcomer(&mut self, first: Day) {
+        let age = self.day.0 - first.0;
+        if first == self.founded || age < 0 {
+            return;
+        }
+        self.new_users += u32::from(age == 0);
+        self.new_users_7d += u32::from(age < 7);
+        self.new_users_before += u32::from(age >= 7 && (age - 7) / 7 < self.blocks());
+    }
+
+    fn unsteadiness_of(&self, active: u64) -> i64 {
+        let weeks = self.slope_weeks();
+        let since_sunday = (self.day.0 - self.week.sunday().0) as u32;
+        let in_weeks = active >> since_sunday;
+        let present = (0..weeks).filter(|week| in_weeks >> (7 * week) & low_bits(7) != 0).count() as i64;
+        present * (i64::from(weeks) - present)
+    }
+
+    /// m: whole blocks of 7 days that end 7 days ago and begin after the founding day (edges C21).
+    fn blocks(&self) -> i32 {
+        blocks(self.day, self.founded)
+    }
+
+    /// n: weeks that the slope looks at.
+    fn slope_weeks(&self) -> u32 {
+        self.weeks_known.min(SLOPE_WEEKS)
+    }
+
+    /// Over how many days stickiness is taken; none while undefined.
+    fn stickiness_days(&self) -> Option<u32> {
+        stickiness_days(self.day, self.founded).filter(|_| self.mau > 0)
+    }
+
+    /// The share of its active users that the account sees on a mean day, as numerator and denominator.
+    pub(super) fn stickiness(&self) -> Option<(u32, u32)> {
+        self.stickiness_days().map(|days| (self.active_days, days * self.mau))
+    }
+
+    /// The distribution that new users of 7 days are expected to follow, once two blocks are known (edges C22).
+    pub(super) fn expected_newcomers(&self) -> Option<Newcomers> {
+        (self.blocks() >= 2).then(|| Newcomers { blocks: self.blocks() as u32, total: self.new_users_before })
+    }
+
+    /// The trend of weekly active users at the last closed week.
+    pub(super) fn trend(&self, account: &Account) -> Trend {
+        let back = |weeks: u32| account.weeks.get(self.week.0 - weeks as i32);
+        let spread = (i64::from(self.slope_weeks()) + 1) * self.unsteadiness;
+        Trend::new(self.weeks_known, back, self.slope_weeks(), 1, spread)
+    }
+
+    /// For each n of 1 to 12: whether the last closed week had more active users than the one n weeks before, and
+    /// whether that is known, as bits n.
+    pub(super) fn risen(&self, account: &Account) -> (u16, u16) {
+        let back = |weeks: u32| account.weeks.get(self.week.0 - weeks as i32);
+        let bits = |is: &dyn Fn(u32) -> bool| (1..=STREAK_MAX).filter(|n| is(*n)).fold(0, |bits, n| bits | 1 << n);
+        (bits(&|n| back(0) > back(n)), bits(&|n| n < self.weeks_known))
+    }
+
+    /// The row of the day, if the account has one.
+    pub(super) fn day_row(&self, account: &Arc<str>) -> Option<DayRow> {
+        (self.mau > 0).then(|| DayRow {
+            account: Arc::clone(account),
+            day: self.day,
+            dau: self.dau,
+            wau: self.wau,
+            mau: self.mau,
+            stickiness: self.stickiness().map(|(part, whole)| f64::from(part) / f64::from(whole)),
+            new_users: self.new_users,
+            new_users_7d: self.new_users_7d,
+            spike_p: self.expected_newcomers().map(|expected| expected.at_least(self.new_users_7d)),
+        })
+    }
+
+    /// The row of the week that closes with the day, if the account has one (edges C18).
+    pub(super) fn week_row(&self, account: &Account) -> Option<WeekRow> {
+        if !self.day.is_sunday() || self.weeks_known == 0 || self.mau == 0 {
+            return None;
+        }
+        let [wau, before] = [0, 1].map(|back| account.weeks.get(self.week.0 - back));
+        let growth =
+            (self.weeks_known >= 2 && before > 0).then(|| (f64::from(wau) - f64::from(before)) / f64::from(before));
+        let trend = self.trend(account);
+        Some(WeekRow {
+            account: Arc::clone(&account.id),
+            week: self.week,
+            wau,
+            growth,
+            streak: trend.streak(true),
+            slope_z: trend.slope.as_ref().and_then(Slope::z),
+        })
+    }
+}
+
+/// The last week whose Sunday is `day` or lies before it.
+pub(super) fn last_week(day: Day) -> Week {
+    day.plus(1).week().plus(-1)
+}
+
+/// Complete weeks up to `week` of a life that began on `first`: those whose Monday is not before it (edges C10).
+pub(super) fn weeks_known(first: Day, week: Week) -> u32 {
+    let first_complete = first.plus(6).week();
+    (week.0 - first_complete.0 + 1).max(0) as u32
+}
+
+/// m of edges C21, at most 8.
+pub(super) fn blocks(day: Day, founded: Day) -> i32 {
+    (day.0 - 7 - founded.0).div_euclid(7).min(BLOCKS_MAX)
+}
+
+/// n of stickiness for a life that began on `first`: at most 28 days, unknown with less than 7 (edges C5, C6).
+pub(super) fn stickiness_days(day: Day, first: Day) -> Option<u32> {
+    let days = (day.0 - first.0 + 1).min(MONTH);
+    (days >= 7).then_some(days as u32)
+}
+
+/// The highest rung of a ladder in percent that part / whole lies above; exactly on it does not count.
+pub(super) fn rung_above((part, whole): (u32, u32), percents: &[u32]) -> u8 {
+    percents.iter().take_while(|percent| 100 * u64::from(part) > u64::from(**percent) * u64::from(whole)).count() as u8
+}
+
+/// The share of the last days on which a user was active, as numerator and denominator.
+pub(super) fn user_stickiness(days: Days, day: Day) -> Option<(u32, u32)> {
+    stickiness_days(day, days.first()).map(|n| (days.count(day, MONTH as u32), n))
+}
+
+/// Weeks of strict change up to the newest, `back` weeks counted from it; unknown with less than two (edges C12).
+fn streak(back: impl Fn(u32) -> u32, known: u32, up: bool) -> Option<u32> {
+    let limit = known.checked_sub(1).filter(|limit| *limit > 0)?.min(STREAK_MAX);
+    let moved = |weeks: &u32| if up { back(*weeks) > back(weeks + 1) } else { back(*weeks) < back(weeks + 1) };
+    Some((0..limit).take_while(moved).count() as u32)
+}
+
+/// 2·Σ (t − t̄)·W(t) over the newest `n` weeks; unknown with less than four (edges C13).
+fn slope(back: impl Fn(u32) -> u32, n: u32) -> Option<i64> {
+    (n >= 4).then(|| (0..n).map(|weeks| (i64::from(n) - 1 - 2 * i64::from(weeks)) * i64::from(back(weeks))).sum())
+}
+
+/// A trend of weekly values.
+pub(super) struct Trend {
+    weeks_known: u32,
+    /// Weeks of strict change, upward and downward.
+    streaks: [Option<u32>; 2],
+    slope: Option<Slope>,
+}
+
+/// A slope S in units of its standard deviation √V: with S₂ = 2·S, z² = 3·scale·S₂² / spread.
+pub(super) struct Slope {
+    twice: i64,
+    scale: i64,
+    spread: i64,
+}
+
+impl Trend {
+    /// The trend of values that `back` gives by weeks before the newest; the slope looks at `n` of them.
+    fn new(weeks_known: u32, back: impl Fn(u32) -> u32, n: u32, scale: i64, spread: i64) -> Trend {
+        let slope = slope(&back, n).map(|twice| Slope { twice, scale, spread });
+        Trend { weeks_known, streaks: [true, false].map(|up| streak(&back, weeks_known, up)), slope }
+    }
+
+    /// The trend of a user's active days per week at the last closed week. It sees the 8 weeks that the days tell
+    /// of: streaks beyond 7 count as 7 (edges C14).
+    pub(super) fn of_user(days: Days, day: Day) -> Trend {
+        let week = last_week(day);
+        let known = weeks_known(days.first(), week).min(SLOPE_WEEKS);
+        let in_weeks = days.ending(week.sunday());
+        let back = |weeks: u32| (in_weeks >> (7 * weeks) & low_bits(7)).count_ones();
+        let n = i64::from(known);
+        let active: i64 = (0..known).map(|weeks| i64::from(back(weeks))).sum();
+        Trend::new(known, back, known, 7 * n - 1, (n * n - 1) * active * (7 * n - active))
+    }
+
+    fn streak(&self, up: bool) -> Option<u32> {
+        self.streaks[usize::from(!up)]
+    }
+
+    /// Whether it meets any test of a signal; unknown counts as no.
+    pub(super) fn meets(&self, growth: &Growth) -> bool {
+        growth.tests.iter().any(|(streak, z_thousandths)| {
+            self.streak(growth.up).is_some_and(|weeks| weeks >= *streak)
+                && match z_thousandths {
+                    Some(z) => self.slope.as_ref().is_some_and(|slope| slope.reaches(*z, growth.up)),
+                    None => self.weeks_known >= 4,
+                }
+        })
+    }
+
+    /// The slope, for people.
+    pub(super) fn z(&self) -> Option<f64> {
+        self.slope.as_ref().and_then(Slope::z)
+    }
+}
+
+impl Slope {
+    /// Whether the slope goes up (or down) by at least so many thousandths of its standard deviation (edges C13).
+    fn reaches(&self, z_thousandths: u32, up: bool) -> bool {
+        let directed = if up { self.twice > 0 } else { self.twice < 0 };
+        let (twice, z) = (i128::from(self.twice), i128::from(z_thousandths));
+        directed
+            && self.spread > 0
+            && 3_000_000 * i128::from(self.scale) * twice * twice >= z * z * i128::from(self.spread)
+    }
+
+    /// z; undefined where the values cannot vary.
+    fn z(&self) -> Option<f64> {
+        (self.spread > 0).then(|| self.twice as f64 / libm::sqrt(self.spread as f64 / (3 * self.scale) as f64))
+    }
+}
+
+/// What new users of 7 days are expected to be, after whole blocks of 7 days with new users in all: a negative
+/// binomial with r = ½ + total and success probability (1 + blocks) / (2 + blocks) (domain §3).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Newcomers {
+    blocks: u32,
+    total: u32,
+}
+
+impl Newcomers {
+    /// P(X ≥ x).
+    pub(super) fn at_least(self, x: u32) -> f64 {
+        if x == 0 {
+            return 1.0;
+        }
+        let r = 0.5 + f64::from(self.total);
+        let fail = 1.0 / f64::from(2 + self.blocks);
+        let mean = r / f64::from(1 + self.blocks);
+        let x = f64::from(x);
+        // The sum that starts beside x and runs away from the mean: all its terms are small and none cancel.
+        if x > mean {
+            let mut term = self.probability(x, r, fail);
+            let mut sum = term;
+            let mut next = x;
+            while term > sum * 1e-18 {
+                term *= (next + r) / (next + 1.0) * fail;
+                next += 1.0;
+                sum += term;
+            }
+            sum
+        } else {
+            let mut term = self.probability(x - 1.0, r, fail);
+            let mut sum = term;
+            let mut last = x - 1.0;
+            while last > 0.0 && term > sum * 1e-18 {
+                term *= last / ((last - 1.0 + r) * fail);
+                last -= 1.0;
+                sum += term;
+            }
+            1.0 - sum
+        }
+    }
+
+    /// P(X = x).
+    fn probability(self, x: f64, r: f64, fail: f64) -> f64 {
+        if r + x < 150.0 {
+            // Short products keep every digit that logarithms of gammas would lose.
+            let start = libm::pow(f64::from(1 + self.blocks) / f64::from(2 + self.blocks), r);
+            return (0..x as u32).map(f64::from).fold(start, |p, k| p * ((k + r) / (k + 1.0) * fail));
+        }
+        let log = libm::lgamma(x + r) - libm::lgamma(r) - libm::lgamma(x + 1.0);
+        libm::exp(log + r * libm::log1p(-fail) + x * libm::log(fail))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_of_the_negative_binomial_is_exact() {
+        // S = 0 after two blocks: r = ½, fail = ¼. P(X ≥ 1) = 1 − √¾.
+        let none = Newcomers { blocks: 2, total: 0 };
+        assert!((none.at_least(1) - (1.0 - 0.75_f64.sqrt())).abs() < 1e-15);
+        assert_eq!(none.at_least(0), 1.0);
+        // P(X ≥ 2) = 1 − √¾·(1 + ½·¼).
+        assert!((none.at_least(2) - (1.0 - 0.75_f64.sqrt() * 1.125)).abs() < 1e-15);
+        // Both sums and both forms of the probability meet: P(X ≥ x) = P(X = x) + P(X ≥ x + 1).
+        for total in [0, 3, 40, 149, 150, 2_000, 100_000] {
+            for blocks in [2, 8] {
+                let expected = Newcomers { blocks, total };
+                let mean = (total / (1 + blocks)) as i64;
+                for x in [mean - 3, mean, mean + 1, mean + 30] {
+                    let x = x.max(0) as u32;
+                    let fail = 1.0 / f64::from(2 + blocks);
+                    let step = expected.probability(f64::from(x), 0.5 + f64::from(total), fail);
+                    let (here, next) = (expected.at_least(x), expected.at_least(x + 1));
+                    assert!((here - next - step).abs() < 1e-9 * here, "{expected:?} {x}: {here} {next} {step}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn weeks_are_complete_from_the_first_monday_on() {
+        let monday = Week(10).monday();
+        assert_eq!(weeks_known(monday, Week(10)), 1);
+        assert_eq!(weeks_known(monday.plus(1), Week(10)), 0);
+        assert_eq!(weeks_known(monday.plus(1), Week(11)), 1);
+        assert_eq!(last_week(Week(10).sunday()), Week(10));
+        assert_eq!(last_week(Week(10).sunday().plus(6)), Week(10));
+    }
+
+    #[test]
+    fn exactly_on_a_rung_does_not_count() {
+        assert_eq!(rung_above((5, 10), &[30, 50]), 1);
+        assert_eq!(rung_above((51, 100), &[30, 50]), 2);
+        assert_eq!(rung_above((3, 10), &[30, 50]), 0);
+    }
+}

@@ -1,0 +1,273 @@
+//! Topics: creating those that are missing, and telling what differs about those that are there.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, DefaultConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+
+use super::config::{Config, Topics};
+use super::consumer::{count_partitions, patiently};
+use super::error::Error;
+use super::log_line;
+
+/// How long one question may take.
+const QUESTION: Duration = Duration::from_secs(10);
+/// How long a new topic may take until every broker knows it.
+const PROPAGATION: Duration = Duration::from_secs(30);
+/// Days, in milliseconds.
+const DAYS_30: &str = "2592000000";
+
+/// A topic as it should be.
+#[derive(Debug, Clone)]
+pub struct TopicSpec {
+    /// The name.
+    pub name: String,
+    /// The number of partitions.
+    pub partitions: i32,
+    /// The number of replicas; the broker's default if there is none.
+    pub replication: Option<i32>,
+    /// The settings that matter.
+    pub settings: Vec<Setting>,
+}
+
+/// A setting of a topic and why it matters.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Kafka's name of it.
+    pub name: &'static str,
+    /// The value it should have.
+    pub value: &'static str,
+    /// Why.
+    pub why: &'static str,
+}
+
+/// What was found or done about a topic.
+#[derive(Debug, Clone)]
+pub struct TopicReport {
+    /// The topic.
+    pub topic: String,
+    /// Its number of partitions now.
+    pub partitions: i32,
+    /// Whether it was created just now.
+    pub created: bool,
+    /// What differs. It is never changed silently: it may be meant.
+    pub differs: Vec<Difference>,
+}
+
+/// Something about a topic that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The setting, or `partitions`.
+    pub name: &'static str,
+    /// What it is.
+    pub found: String,
+    /// What it should be.
+    pub wanted: String,
+    /// Why.
+    pub why: &'static str,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} is {}, should be {}: {}", self.name, self.found, self.wanted, self.why)
+    }
+}
+
+const APPEND_TIME: Setting = Setting {
+    name: "message.timestamp.type",
+    value: "LogAppendTime",
+    why: "event time is bounded by the time at which the broker took the record; a producer's clock can be wrong",
+};
+const ALL_TIME: Setting =
+    Setting { name: "retention.ms", value: "-1", why: "recovery replays the log from its beginning" };
+const ALL_SIZE: Setting = Setting { name: "retention.bytes", ..ALL_TIME };
+const NOT_COMPACTED: Setting =
+    Setting { name: "cleanup.policy", value: "delete", why: "every record counts, not only the last of a key" };
+const COMPACTED: Setting =
+    Setting { name: "cleanup.policy", value: "compact", why: "only the latest snapshot of a key is of use" };
+const MONTH: Setting =
+    Setting { name: "retention.ms", value: DAYS_30, why: "long enough to find out what happened and to send it again" };
+const LARGER_THAN_THE_LOG: Setting = Setting {
+    name: "max.message.bytes",
+    value: "4194304",
+    why: "a dead letter holds a whole record of the log and its reason",
+};
+
+impl Topics {
+    /// Every topic with the settings it should have. The log and what leaves it have the same
+    /// number of partitions.
+    #[must_use]
+    pub fn specs(&self, partitions: i32, replication: Option<i32>) -> Vec<TopicSpec> {
+        let spec =
+            |name, settings: &[Setting]| TopicSpec { name, partitions, replication, settings: settings.to_vec() };
+        let mut specs = vec![spec(self.log(), &[APPEND_TIME, ALL_TIME, ALL_SIZE, NOT_COMPACTED])];
+        specs.extend(["high", "medium", "low"].map(|level| spec(self.handoff(level), &[NOT_COMPACTED, MONTH])));
+        specs.push(spec(self.holdout(), &[NOT_COMPACTED, MONTH]));
+        specs.push(spec(self.signals(), &[NOT_COMPACTED, MONTH]));
+        specs.push(spec(self.accounts(), &[COMPACTED]));
+        specs.push(spec(self.users(), &[COMPACTED]));
+        specs.push(spec(self.onboarding(), &[NOT_COMPACTED, MONTH]));
+        specs.push(spec(self.dead_letter(), &[NOT_COMPACTED, MONTH, LARGER_THAN_THE_LOG]));
+        specs
+    }
+}
+
+/// Creates the topics that are missing and tells what differs about the others, in the order
+/// given. Safe to repeat.
+///
+/// # Errors
+/// When Kafka cannot be reached or refuses.
+pub fn ensure_topics(config: &Config, specs: &[TopicSpec]) -> Result<Vec<TopicReport>, Error> {
+    let admin = connect_admin(config)?;
+    let lookup = connect_lookup(config)?;
+    let mut reports = Vec::with_capacity(specs.len());
+    for spec in specs {
+        let created = create(&admin, spec)?;
+        let partitions =
+            if created { await_topic(config, &lookup, spec)? } else { count(config, &lookup, &spec.name)? };
+        let mut report = TopicReport { topic: spec.name.clone(), partitions, created, differs: Vec::new() };
+        if !created {
+            report.differs = differences(&admin, spec, partitions)?;
+        }
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
+/// The number of partitions of a topic.
+///
+/// # Errors
+/// When the topic is missing, or Kafka cannot be reached or refuses.
+pub fn partitions(config: &Config, topic: &str) -> Result<i32, Error> {
+    count(config, &connect_lookup(config)?, topic)
+}
+
+/// Whether the records of a topic carry the time at which the broker took them.
+///
+/// # Errors
+/// When the topic is missing, or Kafka cannot be reached or refuses.
+pub fn is_append_time(config: &Config, topic: &str) -> Result<bool, Error> {
+    // Of a topic that is missing, Kafka describes settings all the same.
+    partitions(config, topic)?;
+    let settings = describe(&connect_admin(config)?, topic)?;
+    Ok(value(&settings, APPEND_TIME.name) == Some(APPEND_TIME.value))
+}
+
+/// Whether the topic had to be created.
+fn create(admin: &AdminClient<Admin>, spec: &TopicSpec) -> Result<bool, Error> {
+    let doing = format!("creating topic `{}`", spec.name);
+    let replication = TopicReplication::Fixed(spec.replication.unwrap_or(-1));
+    let mut topic = NewTopic::new(&spec.name, spec.partitions, replication);
+    for Setting { name, value, .. } in &spec.settings {
+        topic = topic.set(name, value);
+    }
+    let results =
+        block_on(admin.create_topics([&topic], &options())).map_err(|error| Error::client(doing.as_str(), error))?;
+    match results.into_iter().next() {
+        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
+        Some(Err((_, code))) => Err(Error::client(doing, KafkaError::AdminOp(code))),
+        _ => Ok(true),
+    }
+}
+
+/// Waits until a new topic can be used.
+fn await_topic(config: &Config, lookup: &BaseConsumer, spec: &TopicSpec) -> Result<i32, Error> {
+    let deadline = Instant::now() + PROPAGATION;
+    loop {
+        match count(config, lookup, &spec.name) {
+            Ok(found) if found == spec.partitions || Instant::now() > deadline => return Ok(found),
+            Err(error) if Instant::now() > deadline => return Err(error),
+            _ => thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+fn differences(admin: &AdminClient<Admin>, spec: &TopicSpec, partitions: i32) -> Result<Vec<Difference>, Error> {
+    let settings = describe(admin, &spec.name)?;
+    let mut differs = Vec::new();
+    if partitions != spec.partitions {
+        differs.push(Difference {
+            name: "partitions",
+            found: partitions.to_string(),
+            wanted: spec.partitions.to_string(),
+            why: "an account keeps its partition only while their number stays the same",
+        });
+    }
+    for Setting { name, value: wanted, why } in &spec.settings {
+        let found = value(&settings, name).unwrap_or("unknown");
+        if found != *wanted {
+            differs.push(Difference { name, found: found.to_owned(), wanted: (*wanted).to_owned(), why });
+        }
+    }
+    Ok(differs)
+}
+
+fn describe(admin: &AdminClient<Admin>, topic: &str) -> Result<ConfigResource, Error> {
+    let doing = format!("reading the settings of topic `{topic}`");
+    let describe = || block_on(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options()));
+    patiently(&doing, || describe()?.into_iter().next().ok_or(KafkaError::Canceled)?.map_err(KafkaError::AdminOp))
+}
+
+fn value<'a>(settings: &'a ConfigResource, name: &str) -> Option<&'a str> {
+    settings.get(name).and_then(|entry| entry.value.as_deref())
+}
+
+fn count(config: &Config, lookup: &BaseConsumer, topic: &str) -> Result<i32, Error> {
+    count_partitions(lookup, config, topic).map(|count| i32::try_from(count).unwrap_or(i32::MAX))
+}
+
+fn connect_admin(config: &Config) -> Result<AdminClient<Admin>, Error> {
+    let client = config.client(&[], &[]).create_with_context(Admin);
+    client.map_err(|error| Error::client(format!("connecting to {}", config.brokers), error))
+}
+
+/// A consumer to look topics up with: unlike a producer it creates none by asking.
+fn connect_lookup(config: &Config) -> Result<BaseConsumer, Error> {
+    let client = config.client(&[], &[("allow.auto.create.topics", "false")]);
+    let client: KafkaResult<BaseConsumer> = client.create_with_context(DefaultConsumerContext);
+    client.map_err(|error| Error::client(format!("connecting to {}", config.brokers), error))
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(QUESTION)).operation_timeout(Some(QUESTION))
+}
+
+/// Waits for a future on this thread. The client has a thread of its own that completes it.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// The context of the admin client.
+struct Admin;
+
+impl ClientContext for Admin {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        log_line::write(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_line::client_error(&error, reason);
+    }
+}

@@ -1,0 +1,443 @@
+//! A member of the consumer group: each worker thread has one and keeps it.
+//!
+//! An assigned partition is read from offset 0, whatever was committed: recovery replays the log,
+//! and the worker mutes the effects below the committed offset.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::config::Config;
+use super::error::{Error, code_of, is_refusal};
+use super::log_line;
+use super::raw::{Entry, Forward, Inbox, Message};
+
+/// The generation of the group in which offsets are committed. Take it anew for each transaction.
+pub use rdkafka::consumer::ConsumerGroupMetadata as GroupMetadata;
+
+/// How to fetch; any of it can be overridden. `fetch.queue.backoff.ms` matters most: its default
+/// of a second makes a small queue slow.
+pub(super) const FETCH: &[(&str, &str)] = &[
+    ("queued.max.messages.kbytes", "4096"),
+    ("fetch.queue.backoff.ms", "5"),
+    ("fetch.message.max.bytes", "262144"),
+    ("check.crcs", "true"),
+];
+
+/// What the reading of a log must be.
+pub(super) const STABLE: &[(&str, &str)] = &[
+    ("isolation.level", "read_committed"),
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "error"),
+    ("enable.partition.eof", "true"),
+    ("allow.auto.create.topics", "false"),
+];
+
+/// How long a question to the cluster is repeated. A predecessor's open transaction delays the
+/// committed offsets by its timeout of 10 s and up to 10 s more.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long one question may take.
+const QUESTION: Duration = Duration::from_secs(10);
+/// How long a wait for records may keep group events waiting.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// What a poll delivers, in order.
+#[derive(Debug)]
+pub enum Polled<'a> {
+    /// The partition is ours, and its records follow from offset 0.
+    Assigned {
+        /// The partition.
+        partition: i32,
+        /// The offset up to which the group is done; none if it never committed.
+        committed: Option<i64>,
+        /// What was committed beside the offset.
+        metadata: &'a str,
+        /// The end of the stable data now.
+        end: i64,
+    },
+    /// The partition is no longer ours; none of its records follows.
+    Revoked {
+        /// The partition.
+        partition: i32,
+        /// Somebody else may already own it: nothing can be committed for it any more.
+        lost: bool,
+    },
+    /// A record of a partition that is ours.
+    Message(Message<'a>),
+    /// There is nothing stable after what was delivered. It comes again after further records.
+    End {
+        /// The partition.
+        partition: i32,
+        /// The offset that comes next. It can be more than the last one and one: markers of
+        /// transactions and aborted records have offsets too.
+        position: i64,
+    },
+}
+
+/// A member of the consumer group.
+pub struct Consumer {
+    config: Config,
+    topic: String,
+    partitions: Vec<Option<Forward<Group>>>,
+    inbox: Inbox<Group>,
+    base: Arc<BaseConsumer<Group>>,
+}
+
+impl Consumer {
+    /// Joins the group as the `worker`th member of this process.
+    ///
+    /// # Errors
+    /// When the configuration is refused, Kafka cannot be reached, or the topic is missing.
+    pub fn join(config: &Config, topic: &str, worker: usize) -> Result<Self, Error> {
+        let doing = || format!("joining group `{}` on {}", config.group, config.brokers);
+        let mut client = config.client(&[FETCH, &strategy(config)].concat(), STABLE);
+        client.set("group.id", config.group.as_str());
+        if let Some(instance) = &config.group_instance_id {
+            client.set("group.instance.id", format!("{instance}-{worker}"));
+        }
+        let base: BaseConsumer<Group> =
+            client.create_with_context(Group::default()).map_err(|error| Error::client(doing(), error))?;
+        let base = Arc::new(base);
+        let inbox = Inbox::new(&base);
+        let count = count_partitions(&base, config, topic)?;
+        base.subscribe(&[topic]).map_err(|error| Error::client(doing(), error))?;
+        let partitions = (0..count).map(|_| None).collect();
+        Ok(Self { config: config.clone(), topic: topic.to_owned(), partitions, inbox, base })
+    }
+
+    /// Delivers what there is: group events first, then a batch of records. Waits at most `wait`
+    /// for the first of it. To be called at least every `max.poll.interval.ms` (five minutes).
+    ///
+    /// # Errors
+    /// When going on is impossible or would be wrong; passing trouble is waited out and logged.
+    pub fn poll(&mut self, wait: Duration, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let changed = self.serve_group(each)?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let slice = if changed { Duration::ZERO } else { left.min(SLICE) };
+            if self.deliver(slice, each)? || changed || left.is_zero() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The group's present generation, for the next transaction.
+    ///
+    /// # Panics
+    /// Never: a consumer with a group has it.
+    #[must_use]
+    pub fn group_metadata(&self) -> GroupMetadata {
+        self.base.group_metadata().expect("the consumer has a group")
+    }
+
+    fn serve_group(&mut self, each: &mut impl FnMut(Polled<'_>)) -> Result<bool, Error> {
+        match self.base.poll(Duration::ZERO) {
+            None => {}
+            Some(Err(error)) => self.weigh(&error)?,
+            Some(Ok(_)) => {
+                let lost = KafkaError::MessageConsumption(RDKafkaErrorCode::InconsistentGroupProtocol);
+                return Err(Error::client("a record came outside its partition's queue", lost));
+            }
+        }
+        let mut changed = false;
+        while let Some(change) = self.base.context().next() {
+            changed = true;
+            match change {
+                Change::Assign(list) => self.assign(list, each)?,
+                Change::Revoke(list) => self.revoke(&list, each)?,
+            }
+        }
+        Ok(changed)
+    }
+
+    fn deliver(&mut self, wait: Duration, each: &mut impl FnMut(Polled<'_>)) -> Result<bool, Error> {
+        let Self { config, topic, partitions, inbox, .. } = self;
+        let mut failed = Ok(());
+        let any = inbox.read(wait, &mut |entry| match entry {
+            // What was on its way when its partition was revoked is dropped here.
+            Entry::Message(message) if owned(partitions, message.partition) => each(Polled::Message(message)),
+            Entry::End { partition, position } if owned(partitions, partition) => {
+                each(Polled::End { partition, position });
+            }
+            Entry::Error { partition, code, detail } if owned(partitions, partition) && failed.is_ok() => {
+                failed = partition_error(config, topic, partition, code, &detail);
+            }
+            _ => {}
+        });
+        failed.map(|()| any)
+    }
+
+    fn assign(&mut self, mut list: TopicPartitionList, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
+        let starts = self.examine(&list).and_then(|starts| {
+            list.set_all_offsets(Offset::Offset(0)).map_err(|error| Error::client("setting offsets", error))?;
+            Ok(starts)
+        });
+        let starts = match starts {
+            Ok(starts) => starts,
+            Err(error) => {
+                // The group waits for an answer to the assignment, and closing would wait for it.
+                let _ = self.answer_assign(&TopicPartitionList::new());
+                return Err(error);
+            }
+        };
+        for start in &starts {
+            let forward = self.inbox.forward(&self.topic, start.partition);
+            let index = usize::try_from(start.partition).unwrap_or(0);
+            if self.partitions.len() <= index {
+                self.partitions.resize_with(index + 1, || None);
+            }
+            self.partitions[index] = forward;
+        }
+        self.answer_assign(&list)
+            .map_err(|error| Error::client(format!("taking over partitions of {}", self.topic), error))?;
+        for Start { partition, committed, metadata, end } in &starts {
+            each(Polled::Assigned { partition: *partition, committed: *committed, metadata, end: *end });
+        }
+        Ok(())
+    }
+
+    fn revoke(&mut self, list: &TopicPartitionList, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
+        let lost = self.base.assignment_lost();
+        for element in list.elements() {
+            let partition = element.partition();
+            let slot = usize::try_from(partition).ok().and_then(|index| self.partitions.get_mut(index));
+            if slot.and_then(Option::take).is_some() {
+                each(Polled::Revoked { partition, lost });
+            }
+        }
+        answer_revoke(&self.base, list)
+            .map_err(|error| Error::client(format!("giving back partitions of {}", self.topic), error))
+    }
+
+    fn answer_assign(&self, list: &TopicPartitionList) -> KafkaResult<()> {
+        match self.base.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => self.base.incremental_assign(list),
+            _ => self.base.assign(list),
+        }
+    }
+
+    /// What the group committed for the partitions, checked against the log as it is.
+    fn examine(&self, list: &TopicPartitionList) -> Result<Vec<Start>, Error> {
+        if list.count() == 0 {
+            return Ok(Vec::new());
+        }
+        let doing = format!("reading the committed offsets of group `{}`", self.config.group);
+        let committed = patiently(&doing, || {
+            let answer = self.base.committed_offsets(list.clone(), QUESTION)?;
+            answer.elements().iter().try_for_each(|element| element.error())?;
+            Ok(answer)
+        })?;
+        committed
+            .elements()
+            .iter()
+            .map(|element| {
+                let committed = match element.offset() {
+                    Offset::Offset(offset) => Some(offset),
+                    _ => None,
+                };
+                let start = Start {
+                    partition: element.partition(),
+                    committed,
+                    metadata: element.metadata().to_owned(),
+                    end: 0,
+                };
+                self.check_log(start)
+            })
+            .collect()
+    }
+
+    fn check_log(&self, start: Start) -> Result<Start, Error> {
+        let (topic, partition) = (self.topic.clone(), start.partition);
+        let doing = format!("reading the first and last offset of {topic}[{partition}]");
+        let (low, end) = patiently(&doing, || self.base.fetch_watermarks(&topic, partition, QUESTION))?;
+        if low > 0 {
+            return Err(Error::LogTrimmed { topic, partition, low });
+        }
+        match start.committed {
+            Some(committed) if committed > end => {
+                let group = self.config.group.clone();
+                Err(Error::OffsetsMovedBack { topic, partition, group, committed, end })
+            }
+            _ => Ok(Start { end, ..start }),
+        }
+    }
+
+    /// Passing trouble is logged, the rest is an error.
+    fn weigh(&self, error: &KafkaError) -> Result<(), Error> {
+        if let Some((code, reason)) = self.base.client().fatal_error() {
+            if code == RDKafkaErrorCode::FencedInstanceId {
+                let instance = self.config.group_instance_id.clone().unwrap_or_default();
+                return Err(Error::InstanceFenced { group: self.config.group.clone(), instance });
+            }
+            let doing = format!("consuming {} ({reason})", self.topic);
+            return Err(Error::client(doing, KafkaError::MessageConsumptionFatal(code)));
+        }
+        match error.rdkafka_error_code() {
+            Some(code) if is_lasting(code) => lasting(&self.config, &self.topic, code),
+            _ => {
+                tracing::warn!(target: "librdkafka", topic = self.topic, "{error}");
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        // From here on the context answers the group by itself; the handles of the partitions
+        // and the queue go first, then the client leaves the group.
+        self.base.context().closing.store(true, Ordering::Relaxed);
+        while let Some(change) = self.base.context().next() {
+            if let Change::Revoke(list) = change {
+                let _ = answer_revoke(&self.base, &list);
+            } else {
+                let _ = self.answer_assign(&TopicPartitionList::new());
+            }
+        }
+        self.partitions.clear();
+    }
+}
+
+/// Where a partition stands when it is assigned.
+struct Start {
+    partition: i32,
+    committed: Option<i64>,
+    metadata: String,
+    end: i64,
+}
+
+/// A change of the assignment that awaits its answer.
+enum Change {
+    Assign(TopicPartitionList),
+    Revoke(TopicPartitionList),
+}
+
+/// Takes down what the group wants, so that the consumer answers it on its own thread, where it
+/// can report an error.
+#[derive(Default)]
+struct Group {
+    changes: Mutex<VecDeque<Change>>,
+    closing: AtomicBool,
+}
+
+impl Group {
+    fn next(&self) -> Option<Change> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+impl ClientContext for Group {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        log_line::write(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_line::client_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Group {
+    fn rebalance(&self, base: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let assigned = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.closing.load(Ordering::Relaxed) {
+            let _ = answer_revoke(base, list);
+            return;
+        }
+        let change = if assigned { Change::Assign(list.clone()) } else { Change::Revoke(list.clone()) };
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push_back(change);
+    }
+}
+
+fn answer_revoke(base: &BaseConsumer<Group>, list: &TopicPartitionList) -> KafkaResult<()> {
+    match base.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => base.incremental_unassign(list),
+        _ => base.unassign(),
+    }
+}
+
+/// Cooperative rebalancing, unless the group's members are managed by the broker (KIP-848), which
+/// has strategies of its own.
+fn strategy(config: &Config) -> Vec<(&'static str, &'static str)> {
+    let by_broker = config.properties.get("group.protocol").is_some_and(|value| value.eq_ignore_ascii_case("consumer"));
+    if by_broker { Vec::new() } else { vec![("partition.assignment.strategy", "cooperative-sticky")] }
+}
+
+fn owned<C: ConsumerContext>(partitions: &[Option<Forward<C>>], partition: i32) -> bool {
+    usize::try_from(partition).ok().and_then(|index| partitions.get(index)).is_some_and(Option::is_some)
+}
+
+/// The number of partitions of a topic, or that it is missing.
+pub(super) fn count_partitions<C: ConsumerContext>(
+    base: &BaseConsumer<C>,
+    config: &Config,
+    topic: &str,
+) -> Result<usize, Error> {
+    let doing = format!("looking up topic `{topic}` on {}", config.brokers);
+    let metadata = patiently(&doing, || base.fetch_metadata(Some(topic), QUESTION))?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    match found.map_or(0, |found| found.partitions().len()) {
+        0 => Err(Error::TopicMissing { topic: topic.to_owned(), brokers: config.brokers.clone() }),
+        count => Ok(count),
+    }
+}
+
+/// Asks until there is an answer, a refusal, or no patience left.
+pub(super) fn patiently<T>(doing: &str, mut ask: impl FnMut() -> KafkaResult<T>) -> Result<T, Error> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let error = match ask() {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        if code_of(&error).is_none_or(is_lasting) || Instant::now() > deadline {
+            return Err(Error::client(doing, error));
+        }
+        tracing::debug!(target: "librdkafka", "{doing}: {error}; asking again");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// An error in the queue of a partition.
+pub(super) fn partition_error(
+    config: &Config,
+    topic: &str,
+    partition: i32,
+    code: RDKafkaErrorCode,
+    detail: &str,
+) -> Result<(), Error> {
+    match code {
+        RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
+            Err(Error::OffsetGone { topic: topic.to_owned(), partition, detail: detail.to_owned() })
+        }
+        code if is_lasting(code) => lasting(config, topic, code),
+        code => {
+            tracing::warn!(target: "librdkafka", topic, partition, "{code}: {detail}");
+            Ok(())
+        }
+    }
+}
+
+/// Whether waiting does not help.
+fn is_lasting(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
+    is_refusal(code) || matches!(code, UnknownPartition | UnknownTopic | UnknownTopicOrPartition)
+}
+
+fn lasting(config: &Config, topic: &str, code: RDKafkaErrorCode) -> Result<(), Error> {
+    if is_refusal(code) {
+        let doing = format!("consuming {topic} as group `{}`", config.group);
+        return Err(Error::NotAuthorized { doing, code });
+    }
+    Err(Error::TopicMissing { topic: topic.to_owned(), brokers: config.brokers.clone() })
+}

@@ -1,0 +1,181 @@
+//! What can go wrong with Kafka, said so that the reader knows what to do.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// An error of this room.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A key of the configuration has no usable value.
+    #[error("kafka.{key}: {problem}")]
+    Config {
+        /// The key, below `kafka`.
+        key: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A property on which exactly-once rests, or that has a key of its own.
+    #[error("kafka.properties: `{key}` must not be set: {reason}")]
+    Refused {
+        /// The librdkafka property.
+        key: String,
+        /// Why it is refused, and what to use instead.
+        reason: &'static str,
+    },
+    /// A property that librdkafka does not have, or a value that it does not take.
+    #[error("kafka.properties: `{key}`: {problem}{hint}")]
+    Property {
+        /// The librdkafka property.
+        key: String,
+        /// librdkafka's own words.
+        problem: String,
+        /// A property with a similar name, as a sentence, or nothing.
+        hint: String,
+    },
+    /// Encryption or SCRAM asked for in a build that has neither.
+    #[error(
+        "kafka.properties: `{asked}` needs TLS and SCRAM, which this build does not have: \
+         build it with `cargo build --release --features tls`, or use the published image"
+    )]
+    NeedsTls {
+        /// The setting that asks for it.
+        asked: String,
+    },
+    /// A topic that should be there is not, or this client may not see it.
+    #[error(
+        "topic `{topic}` does not exist on {brokers}, or this client may not describe it: \
+         create it with `upswell topics`, or check its ACLs"
+    )]
+    TopicMissing {
+        /// The topic.
+        topic: String,
+        /// The brokers asked.
+        brokers: String,
+    },
+    /// The beginning of the log is gone; the fold cannot be replayed.
+    #[error(
+        "{topic}[{partition}] begins at offset {low}, not 0: records were deleted, and the state \
+         cannot be rebuilt without them. Set retention.ms=-1 and retention.bytes=-1 on the topic \
+         (`upswell topics` tells what differs) and start with a new log and a new kafka.group"
+    )]
+    LogTrimmed {
+        /// The topic of the log.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Its first offset.
+        low: i64,
+    },
+    /// The group is further than the log: the topic was made anew, or lost data.
+    #[error(
+        "{topic}[{partition}] ends at offset {end}, but group `{group}` has committed {committed}: \
+         the topic was created anew or lost records. If that was meant, use a new kafka.group; \
+         if not, restore the topic"
+    )]
+    OffsetsMovedBack {
+        /// The topic of the log.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The consumer group.
+        group: String,
+        /// The offset that the group committed.
+        committed: i64,
+        /// The stable end of the partition.
+        end: i64,
+    },
+    /// Records that were to be read are no longer there.
+    #[error("{topic}[{partition}]: the offset to read next is gone ({detail}): was the log deleted or trimmed?")]
+    OffsetGone {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// librdkafka's own words.
+        detail: String,
+    },
+    /// Another process uses the same static membership.
+    #[error(
+        "another member joined group `{group}` with the group_instance_id `{instance}` and took \
+         its place: give every process a kafka.group_instance_id of its own"
+    )]
+    InstanceFenced {
+        /// The consumer group.
+        group: String,
+        /// The static member.
+        instance: String,
+    },
+    /// The cluster refuses, and will go on refusing.
+    #[error("{doing}: {code}: the principal of this client lacks a right; see the list of ACLs in the documentation")]
+    NotAuthorized {
+        /// What was being done.
+        doing: String,
+        /// Kafka's error.
+        code: RDKafkaErrorCode,
+    },
+    /// Kafka could not be reached, or answered with an error, for longer than is worth waiting.
+    #[error("{doing}: {source}")]
+    Client {
+        /// What was being done.
+        doing: String,
+        /// The client's error.
+        source: KafkaError,
+    },
+    /// A record could not be written.
+    #[error("writing to topic `{topic}`: {code}")]
+    Delivery {
+        /// The topic.
+        topic: String,
+        /// Kafka's error.
+        code: RDKafkaErrorCode,
+    },
+}
+
+impl Error {
+    /// `source` met while `doing`, as the most telling variant.
+    pub(super) fn client(doing: impl Into<String>, source: KafkaError) -> Self {
+        let doing = doing.into();
+        match code_of(&source) {
+            Some(code) if is_refusal(code) => Self::NotAuthorized { doing, code },
+            _ => Self::Client { doing, source },
+        }
+    }
+}
+
+/// Why a transaction did not commit, by what the caller has to do.
+#[derive(Debug, thiserror::Error)]
+pub enum TransactionError {
+    /// Another producer took over, or this one cannot go on, and whether the last commit stands is
+    /// decided by the committed offsets alone. Drop the partitions, make a new producer, rejoin.
+    #[error("the transactional producer was fenced: {0}")]
+    Fenced(String),
+    /// The transaction was aborted and nobody sees it. Poll the consumer, drop what was revoked,
+    /// and send the rest again in a new transaction.
+    #[error("the transaction was aborted: {0}")]
+    Aborted(String),
+    /// Trying again cannot help.
+    #[error("the transaction failed and would fail again: {0}")]
+    Fatal(String),
+}
+
+/// The code of Kafka in an error, also in the variant for which the crate has none.
+pub(super) fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        error => error.rdkafka_error_code(),
+    }
+}
+
+/// Whether `code` is a refusal that only a change of rights ends.
+pub(super) fn is_refusal(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{
+        ClusterAuthorizationFailed, GroupAuthorizationFailed, TopicAuthorizationFailed,
+        TransactionalIdAuthorizationFailed,
+    };
+    matches!(
+        code,
+        ClusterAuthorizationFailed
+            | GroupAuthorizationFailed
+            | TopicAuthorizationFailed
+            | TransactionalIdAuthorizationFailed
+    )
+}

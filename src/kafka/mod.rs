@@ -1,0 +1,21 @@
+//! The only room that knows librdkafka: group consumer, transactional producer, readers, topics,
+//! and the embedded broker of the demo. It moves bytes; what they mean is decided above it.
+
+mod admin;
+mod config;
+mod consumer;
+mod embedded;
+mod error;
+mod log_line;
+mod producer;
+mod raw;
+mod reader;
+
+pub use admin::{Difference, Setting, TopicReport, TopicSpec, ensure_topics, is_append_time, partitions};
+pub use config::{Config, Topics};
+pub use consumer::{Consumer, GroupMetadata, Polled};
+pub use embedded::Embedded;
+pub use error::{Error, TransactionError};
+pub use producer::{LogWriter, Producer, Progress, partition_of};
+pub use raw::Message;
+pub use reader::{Reader, Span, Tail};

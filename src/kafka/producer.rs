@@ -1,0 +1,437 @@
+//! Writing: the transactional producer of a worker, and a plain writer into the log.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::util::Timeout;
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+
+use super::config::Config;
+use super::consumer::GroupMetadata;
+use super::error::{Error, TransactionError, is_refusal};
+use super::{log_line, raw};
+
+/// Kafka refuses more metadata than this beside an offset, in UTF-16 units.
+const METADATA_MAX: usize = 4096;
+/// One wait of the flush loop; it ends early when all is delivered.
+const FLUSH_SLICE: Duration = Duration::from_millis(5);
+/// One wait of the loop that aborts.
+const ABORT_SLICE: Duration = Duration::from_millis(20);
+/// How long an operation that may be repeated is repeated: two transaction timeouts and the sweep
+/// of the broker fit in.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// For short transactions, one after another. With the default backoff of 100 ms a transaction
+/// that follows another at once waits that long.
+const TRANSACTIONS: &[(&str, &str)] = &[
+    ("linger.ms", "0"),
+    ("retry.backoff.ms", "2"),
+    ("transaction.timeout.ms", "10000"),
+    // A dead letter holds a whole record of the log and must not be too large for its topic.
+    ("message.max.bytes", "4194304"),
+];
+
+/// For throughput into the log.
+const BULK: &[(&str, &str)] = &[
+    ("linger.ms", "10"),
+    ("compression.type", "lz4"),
+    ("batch.size", "262144"),
+    ("queue.buffering.max.kbytes", "65536"),
+    ("message.max.bytes", "4194304"),
+];
+
+/// What every producer must be.
+const MUSTS: &[(&str, &str)] =
+    &[("enable.idempotence", "true"), ("delivery.report.only.error", "true"), ("partitioner", "murmur2_random")];
+
+/// How far a group has got in a partition: committed with the effects of what lies before it.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// The topic of the log.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset to do.
+    pub offset: i64,
+    /// What is kept beside it: ASCII, at most 4,096 bytes.
+    pub metadata: &'a str,
+}
+
+/// The transactional producer of one worker.
+pub struct Producer {
+    base: BaseProducer<Deliveries>,
+}
+
+impl Producer {
+    /// Connects, fences any other producer of this id, and ends what it left open.
+    ///
+    /// # Errors
+    /// When the configuration or the cluster refuses, or the cluster does not answer for a minute.
+    pub fn connect(config: &Config, transactional_id: &str) -> Result<Self, Error> {
+        let doing = format!("starting the transactional producer `{transactional_id}` on {}", config.brokers);
+        let mut client = config.client(TRANSACTIONS, MUSTS);
+        client.set("transactional.id", transactional_id);
+        let base: BaseProducer<Deliveries> =
+            client.create_with_context(Deliveries::default()).map_err(|error| Error::client(doing.as_str(), error))?;
+        repeat(|| base.init_transactions(PATIENCE)).map_err(|error| Error::client(doing.as_str(), error))?;
+        Ok(Self { base })
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// When the producer was fenced or failed for good.
+    pub fn begin(&mut self) -> Result<(), TransactionError> {
+        self.base.context().take();
+        self.base.begin_transaction().map_err(|error| self.end(error))
+    }
+
+    /// Adds a record to the transaction. Without a partition the key decides.
+    ///
+    /// # Errors
+    /// When the record cannot be taken; the transaction has then been aborted.
+    pub fn send(
+        &mut self,
+        topic: &str,
+        partition: Option<i32>,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: &[(&str, &str)],
+    ) -> Result<(), TransactionError> {
+        let sent = enqueue(&self.base, topic, partition, key, payload, headers);
+        sent.map_err(|error| {
+            if let Some(code) = error.rdkafka_error_code() {
+                self.base.context().note(topic, code);
+            }
+            self.end(error)
+        })
+    }
+
+    /// Commits the records and, with them, how far the group has got.
+    ///
+    /// # Errors
+    /// As `TransactionError` says; unless it is `Fenced`, nobody sees anything of the transaction.
+    pub fn commit(&mut self, progress: &[Progress<'_>], group: &GroupMetadata) -> Result<(), TransactionError> {
+        let offsets = match offset_list(progress) {
+            Ok(offsets) => offsets,
+            Err(problem) => {
+                self.abort()?;
+                return Err(TransactionError::Fatal(problem));
+            }
+        };
+        let sent = repeat(|| self.base.send_offsets_to_transaction(&offsets, group, PATIENCE));
+        sent.map_err(|error| self.end(error))?;
+        self.drain().map_err(|error| self.end(error))?;
+        // All is delivered, so the flush in the crate's commit returns at once. Without a limit of
+        // ours the rest of the transaction's own timeout is the limit.
+        repeat(|| self.base.commit_transaction(Timeout::Never)).map_err(|error| self.end(error))
+    }
+
+    /// Aborts the transaction; nobody sees anything of it.
+    ///
+    /// # Errors
+    /// When the producer was fenced or failed for good.
+    pub fn abort(&mut self) -> Result<(), TransactionError> {
+        // In slices, with polls between: records that the abort purges wait to be polled.
+        let aborted = repeat(|| {
+            self.base.poll(Duration::ZERO);
+            self.base.abort_transaction(ABORT_SLICE)
+        });
+        match aborted {
+            Ok(()) => Ok(()),
+            Err(error) => Err(match self.fatal() {
+                Some(fatal) => fatal,
+                // A new producer of the same id ends the transaction.
+                None => TransactionError::Fenced(format!("it could not be aborted: {error}")),
+            }),
+        }
+    }
+
+    /// Waits until all is delivered or has failed. A delivery that failed counts as waiting until
+    /// it is polled, and would hold up the commit until its timeout.
+    fn drain(&self) -> KafkaResult<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !raw::flush(&self.base, FLUSH_SLICE) {
+            self.base.poll(Duration::ZERO);
+            if Instant::now() > deadline {
+                return Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a transaction that met `error`, and says what that means.
+    fn end(&mut self, error: KafkaError) -> TransactionError {
+        if let Some(fatal) = self.fatal() {
+            return fatal;
+        }
+        self.base.poll(Duration::ZERO);
+        let delivery = self.base.context().take();
+        let hopeless = error.rdkafka_error_code().filter(|code| is_hopeless(*code));
+        let message = match &delivery {
+            Some((topic, code)) => format!("writing to topic `{topic}`: {code} ({error})"),
+            None => error.to_string(),
+        };
+        if let Err(error) = self.abort() {
+            return error;
+        }
+        let hopeless = hopeless.or_else(|| delivery.map(|(_, code)| code).filter(|code| is_hopeless(*code)));
+        match hopeless {
+            Some(_) => TransactionError::Fatal(message),
+            None => TransactionError::Aborted(message),
+        }
+    }
+
+    /// The error that ended this producer, if one did.
+    fn fatal(&self) -> Option<TransactionError> {
+        let (code, reason) = self.base.client().fatal_error()?;
+        let message = format!("{code}: {reason}");
+        Some(if is_refusal(code) { TransactionError::Fatal(message) } else { TransactionError::Fenced(message) })
+    }
+}
+
+/// A plain idempotent writer into the log, for throughput. Its records are delivered when `flush`
+/// says so.
+pub struct LogWriter {
+    base: BaseProducer<Deliveries>,
+    topic: String,
+}
+
+impl LogWriter {
+    /// A writer into `topic`.
+    ///
+    /// # Errors
+    /// When the configuration is refused.
+    pub fn connect(config: &Config, topic: &str) -> Result<Self, Error> {
+        let base = config
+            .client(BULK, MUSTS)
+            .create_with_context(Deliveries::default())
+            .map_err(|error| Error::client(format!("starting a producer on {}", config.brokers), error))?;
+        Ok(Self { base, topic: topic.to_owned() })
+    }
+
+    /// Takes a record; waits while the queue is full. The key decides on the partition, as in the
+    /// Java client, unless there is one: a packed record has no key and its partition from
+    /// `partition_of`.
+    ///
+    /// # Errors
+    /// When this record cannot be taken, or one before it was not delivered.
+    pub fn send(&mut self, partition: Option<i32>, key: Option<&[u8]>, payload: &[u8]) -> Result<(), Error> {
+        let sent = enqueue(&self.base, &self.topic, partition, key, payload, &[]);
+        self.surface()?;
+        sent.map_err(|error| Error::client(format!("writing to topic `{}`", self.topic), error))
+    }
+
+    /// Waits until everything is delivered.
+    ///
+    /// # Errors
+    /// When a record was not.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        while !raw::flush(&self.base, FLUSH_SLICE) {
+            self.base.poll(Duration::ZERO);
+        }
+        self.surface()
+    }
+
+    /// The first failed delivery.
+    fn surface(&self) -> Result<(), Error> {
+        match self.base.context().take() {
+            Some((topic, code)) => Err(Error::Delivery { topic, code }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Takes a record into the producer's queue; waits while it is full.
+fn enqueue(
+    base: &BaseProducer<Deliveries>,
+    topic: &str,
+    partition: Option<i32>,
+    key: Option<&[u8]>,
+    payload: &[u8],
+    headers: &[(&str, &str)],
+) -> KafkaResult<()> {
+    let mut record = BaseRecord::<[u8], [u8]>::to(topic).payload(payload);
+    record.partition = partition;
+    record.key = key;
+    record.headers = own_headers(headers);
+    loop {
+        match base.send(record) {
+            Ok(()) => return Ok(()),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => {
+                record = returned;
+                raw::flush(base, FLUSH_SLICE);
+                base.poll(Duration::ZERO);
+            }
+            Err((error, _)) => return Err(error),
+        }
+    }
+}
+
+fn own_headers(headers: &[(&str, &str)]) -> Option<OwnedHeaders> {
+    let insert = |owned: OwnedHeaders, &(key, value): &(&str, &str)| owned.insert(Header { key, value: Some(value) });
+    (!headers.is_empty()).then(|| headers.iter().fold(OwnedHeaders::new_with_capacity(headers.len()), insert))
+}
+
+fn offset_list(progress: &[Progress<'_>]) -> Result<TopicPartitionList, String> {
+    let mut list = TopicPartitionList::with_capacity(progress.len());
+    for &Progress { topic, partition, offset, metadata } in progress {
+        // Checked here: much too long metadata makes the broker cut the connection.
+        if metadata.encode_utf16().count() > METADATA_MAX {
+            return Err(format!("the metadata of {topic}[{partition}] is longer than {METADATA_MAX} characters"));
+        }
+        let mut element = list.add_partition(topic, partition);
+        element.set_offset(Offset::Offset(offset)).map_err(|error| error.to_string())?;
+        element.set_metadata(metadata);
+    }
+    Ok(list)
+}
+
+/// Repeats an operation for as long as it may be repeated.
+fn repeat(mut operation: impl FnMut() -> KafkaResult<()>) -> KafkaResult<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match operation() {
+            Err(error) if is_retriable(&error) && Instant::now() < deadline => {}
+            result => return result,
+        }
+    }
+}
+
+fn is_retriable(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Transaction(error) if RDKafkaError::is_retriable(error))
+}
+
+/// Whether the same records would fail again.
+fn is_hopeless(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{
+        InvalidMessageSize, InvalidRecord, MessageBatchTooLarge, MessageSizeTooLarge, OffsetMetadataTooLarge,
+        PolicyViolation, UnknownPartition, UnknownTopic, UnknownTopicOrPartition,
+    };
+    is_refusal(code)
+        || matches!(
+            code,
+            InvalidMessageSize
+                | InvalidRecord
+                | MessageBatchTooLarge
+                | MessageSizeTooLarge
+                | OffsetMetadataTooLarge
+                | PolicyViolation
+                | UnknownPartition
+                | UnknownTopic
+                | UnknownTopicOrPartition
+        )
+}
+
+/// Keeps the first failed delivery.
+#[derive(Default)]
+struct Deliveries {
+    failed: Mutex<Option<(String, RDKafkaErrorCode)>>,
+}
+
+impl Deliveries {
+    fn note(&self, topic: &str, code: RDKafkaErrorCode) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.get_or_insert_with(|| (topic.to_owned(), code));
+    }
+
+    fn take(&self) -> Option<(String, RDKafkaErrorCode)> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        log_line::write(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_line::client_error(&error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        use RDKafkaErrorCode::{PurgeInflight, PurgeQueue};
+        let Err((error, message)) = result else {
+            return;
+        };
+        // Purged records are those of a transaction that was aborted for another reason.
+        match error.rdkafka_error_code() {
+            None | Some(PurgeInflight | PurgeQueue) => {}
+            Some(code) => self.note(message.topic(), code),
+        }
+    }
+}
+
+/// The partition of a key among `partitions`, as the Java client and `murmur2_random` place it.
+#[must_use]
+pub fn partition_of(key: &[u8], partitions: i32) -> i32 {
+    let positive = murmur2(key) & 0x7fff_ffff;
+    positive.cast_signed() % partitions.max(1)
+}
+
+/// Austin Appleby's MurmurHash2 with Kafka's seed.
+fn murmur2(key: &[u8]) -> u32 {
+    const SEED: u32 = 0x9747_b28c;
+    const M: u32 = 0x5bd1_e995;
+    const R: u32 = 24;
+    let (words, tail) = key.as_chunks::<4>();
+    let length = u32::try_from(key.len()).unwrap_or(u32::MAX);
+    let mut hash = SEED ^ length;
+    for word in words {
+        let mut k = u32::from_le_bytes(*word).wrapping_mul(M);
+        k ^= k >> R;
+        hash = hash.wrapping_mul(M) ^ k.wrapping_mul(M);
+    }
+    if !tail.is_empty() {
+        let last = tail.iter().rev().fold(0, |last, byte| (last << 8) | u32::from(*byte));
+        hash = (hash ^ last).wrapping_mul(M);
+    }
+    hash ^= hash >> 13;
+    hash = hash.wrapping_mul(M);
+    hash ^ (hash >> 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors of the Java client's own test, `UtilsTest.testMurmur2`.
+    #[test]
+    fn murmur2_is_the_java_clients() {
+        let vectors: [(&str, i32); 6] = [
+            ("21", -973_932_308),
+            ("foobar", -790_332_482),
+            ("a-little-bit-long-string", -985_981_536),
+            ("a-little-bit-longer-string", -1_486_304_829),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+            ("abc", 479_470_107),
+        ];
+        for (key, hash) in vectors {
+            assert_eq!(murmur2(key.as_bytes()).cast_signed(), hash, "{key}");
+        }
+    }
+
+    #[test]
+    fn partitions_are_in_range() {
+        for key in 0..1_000_u32 {
+            assert!((0..7).contains(&partition_of(&key.to_le_bytes(), 7)));
+        }
+    }
+
+    #[test]
+    fn metadata_that_kafka_would_refuse_is_found_before_it_is_sent() {
+        let metadata = "x".repeat(METADATA_MAX);
+        let progress = Progress { topic: "t", partition: 0, offset: 1, metadata: &metadata };
+        assert!(offset_list(&[progress]).is_ok());
+        let longer = "x".repeat(METADATA_MAX + 1);
+        assert!(offset_list(&[Progress { metadata: &longer, ..progress }]).is_err());
+    }
+}

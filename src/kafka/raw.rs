@@ -1,0 +1,237 @@
+//! The calls of librdkafka that the `rdkafka` crate does not wrap, and all `unsafe` of the crate:
+//! one queue for the partitions of a consumer, read in batches; a flush that wakes up as soon as
+//! it is done; the names of properties; the delay of the mock cluster.
+//!
+//! Why it is sound. A pointer taken from librdkafka is kept beside an `Arc` of the client that it
+//! belongs to, so it never outlives the client. Each pointer has one owner, which frees it in
+//! `drop` and nowhere else. A `Message` is borrowed for one call of the closure that is given it,
+//! while librdkafka keeps its bytes. librdkafka is thread-safe; even so, the raw pointers make
+//! these types stay on the thread that made them.
+#![allow(unsafe_code)]
+
+use std::any::Any;
+use std::ffi::{CStr, CString, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
+use rdkafka_sys as sys;
+
+/// What one read delivers, at most.
+const BATCH: usize = 4096;
+
+/// A record of a partition, borrowed while it is delivered.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+    /// The record's time in milliseconds since 1970, if it has one.
+    pub time_ms: Option<i64>,
+    /// The key, if it has one.
+    pub key: Option<&'a [u8]>,
+    /// The value; empty where there is none.
+    pub payload: &'a [u8],
+}
+
+/// What a queue holds.
+pub(super) enum Entry<'a> {
+    Message(Message<'a>),
+    /// The end of the stable data of a partition, with the offset that comes next.
+    End {
+        partition: i32,
+        position: i64,
+    },
+    Error {
+        partition: i32,
+        code: RDKafkaErrorCode,
+        detail: String,
+    },
+}
+
+/// One queue into which the partitions of a consumer are forwarded.
+pub(super) struct Inbox<C: ConsumerContext> {
+    queue: NonNull<sys::rd_kafka_queue_t>,
+    // Last: the queue goes before the client, which would else wait for it for ever.
+    consumer: Arc<BaseConsumer<C>>,
+}
+
+impl<C: ConsumerContext> Inbox<C> {
+    pub(super) fn new(consumer: &Arc<BaseConsumer<C>>) -> Self {
+        // SAFETY: the client is alive, and `consumer` keeps it so.
+        let queue = unsafe { sys::rd_kafka_queue_new(consumer.client().native_ptr()) };
+        let queue = NonNull::new(queue).expect("librdkafka makes a queue or aborts");
+        Self { queue, consumer: Arc::clone(consumer) }
+    }
+
+    /// Sends what is fetched from a partition here, for as long as the answer lives. To be done
+    /// before the partition is assigned.
+    pub(super) fn forward(&self, topic: &str, partition: i32) -> Option<Forward<C>> {
+        let topic = CString::new(topic).ok()?;
+        let client = self.consumer.client().native_ptr();
+        // SAFETY: client and queue are alive; the new handle goes into its owner below.
+        let handle = unsafe {
+            let handle = sys::rd_kafka_queue_get_partition(client, topic.as_ptr(), partition);
+            NonNull::new(handle).inspect(|handle| {
+                sys::rd_kafka_queue_forward(handle.as_ptr(), self.queue.as_ptr());
+            })
+        };
+        handle.map(|handle| Forward { handle, _consumer: Arc::clone(&self.consumer) })
+    }
+
+    /// Gives a batch of what is there to `each`, waiting at most `wait` for the first of it;
+    /// whether there was any.
+    ///
+    /// Not `rd_kafka_consume_batch_queue`: with librdkafka 2.12 it counts the event for the end of
+    /// a partition as a record when it moves the position, so that a partition that is paused and
+    /// resumed there (every rebalance does) goes on one record too far. It also waits the whole
+    /// time for a full batch.
+    pub(super) fn read(&mut self, wait: Duration, each: &mut dyn FnMut(Entry<'_>)) -> bool {
+        let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+        let client = self.consumer.client().native_ptr();
+        let mut sink = Sink { each, count: 0, client, panic: None };
+        // SAFETY: the queue is alive, and `sink` outlives the call, which alone uses it.
+        unsafe {
+            let sink = (&raw mut sink).cast();
+            sys::rd_kafka_consume_callback_queue(self.queue.as_ptr(), wait_ms, Some(deliver), sink);
+        }
+        if let Some(panic) = sink.panic {
+            resume_unwind(panic);
+        }
+        sink.count > 0
+    }
+}
+
+impl<C: ConsumerContext> Drop for Inbox<C> {
+    fn drop(&mut self) {
+        // SAFETY: owned by `self` and used by nothing after this.
+        unsafe { sys::rd_kafka_queue_destroy(self.queue.as_ptr()) };
+    }
+}
+
+/// What the callback of a read needs.
+struct Sink<'a> {
+    each: &'a mut dyn FnMut(Entry<'_>),
+    count: usize,
+    client: *mut sys::rd_kafka_t,
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+/// # Safety
+/// `message` comes from librdkafka, which destroys it afterwards; `sink` is the `Sink` of the read.
+unsafe extern "C" fn deliver(message: *mut sys::rd_kafka_message_t, sink: *mut c_void) {
+    // SAFETY: as the caller promised; the entry is borrowed for this call only.
+    let (sink, entry) = unsafe { (&mut *sink.cast::<Sink<'_>>(), entry(&*message)) };
+    // A panic must not go through librdkafka.
+    sink.panic = catch_unwind(AssertUnwindSafe(|| (sink.each)(entry))).err();
+    sink.count += 1;
+    if sink.count >= BATCH || sink.panic.is_some() {
+        // SAFETY: the client is alive while one of its queues is read. What is left stays there.
+        unsafe { sys::rd_kafka_yield(sink.client) };
+    }
+}
+
+/// # Safety
+/// `message` came from librdkafka and is not destroyed while the answer lives.
+unsafe fn entry(message: &sys::rd_kafka_message_t) -> Entry<'_> {
+    let partition = message.partition;
+    match RDKafkaErrorCode::from(message.err) {
+        // SAFETY: as the caller promised.
+        RDKafkaErrorCode::NoError => Entry::Message(unsafe { record(message) }),
+        RDKafkaErrorCode::PartitionEOF => Entry::End { partition, position: message.offset },
+        code => {
+            // SAFETY: of a message with an error librdkafka gives a string that lives as long.
+            let detail = unsafe { CStr::from_ptr(sys::rd_kafka_message_errstr(message)) };
+            Entry::Error { partition, code, detail: detail.to_string_lossy().into_owned() }
+        }
+    }
+}
+
+/// # Safety
+/// `message` came from librdkafka without an error and is not destroyed while the answer lives.
+unsafe fn record(message: &sys::rd_kafka_message_t) -> Message<'_> {
+    // SAFETY: a message holds its topic, whose name is a string that lives as long; key and
+    // payload are null or `len` bytes.
+    unsafe {
+        let topic = CStr::from_ptr(sys::rd_kafka_topic_name(message.rkt));
+        let time_ms = sys::rd_kafka_message_timestamp(message, ptr::null_mut());
+        Message {
+            topic: topic.to_str().unwrap_or_default(),
+            partition: message.partition,
+            offset: message.offset,
+            time_ms: (time_ms >= 0).then_some(time_ms),
+            key: bytes(message.key.cast(), message.key_len),
+            payload: bytes(message.payload.cast(), message.len).unwrap_or_default(),
+        }
+    }
+}
+
+/// # Safety
+/// `start` is null, or points to `len` bytes that live as long as the answer.
+unsafe fn bytes<'a>(start: *const u8, len: usize) -> Option<&'a [u8]> {
+    // SAFETY: as the caller promised.
+    (!start.is_null()).then(|| unsafe { slice::from_raw_parts(start, len) })
+}
+
+/// A partition that is forwarded into an `Inbox`.
+pub(super) struct Forward<C: ConsumerContext> {
+    handle: NonNull<sys::rd_kafka_queue_t>,
+    _consumer: Arc<BaseConsumer<C>>,
+}
+
+impl<C: ConsumerContext> Drop for Forward<C> {
+    fn drop(&mut self) {
+        // SAFETY: owned by `self` and used by nothing after this.
+        unsafe { sys::rd_kafka_queue_destroy(self.handle.as_ptr()) };
+    }
+}
+
+/// Waits at most `wait` until everything sent was delivered or failed; whether it was. Unlike the
+/// flush of the crate it wakes up at once, without a poll of 100 ms. A failed delivery counts as
+/// waiting until it was polled.
+pub(super) fn flush<C: ProducerContext>(producer: &BaseProducer<C>, wait: Duration) -> bool {
+    let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the client is alive for as long as `producer` is borrowed.
+    let result = unsafe { sys::rd_kafka_flush(producer.client().native_ptr(), wait_ms) };
+    RDKafkaErrorCode::from(result) == RDKafkaErrorCode::NoError
+}
+
+/// The names of librdkafka's properties, but those that have no value by default.
+pub(super) fn property_names() -> Vec<String> {
+    let mut count = 0;
+    // SAFETY: the dump is `count` strings, a name and a value by turns; it is freed once, as is
+    // the configuration, and the names are copied before.
+    unsafe {
+        let conf = sys::rd_kafka_conf_new();
+        let dump = sys::rd_kafka_conf_dump(conf, &raw mut count);
+        let names = slice::from_raw_parts(dump, count)
+            .iter()
+            .step_by(2)
+            .map(|name| CStr::from_ptr(*name).to_string_lossy().into_owned())
+            .collect();
+        sys::rd_kafka_conf_dump_free(dump, count);
+        sys::rd_kafka_conf_destroy(conf);
+        names
+    }
+}
+
+/// Lets the first member of a group of the mock cluster begin at once; by default it waits three
+/// seconds for others.
+pub(super) fn mock_groups_begin_at_once<C: ProducerContext>(owner: &BaseProducer<C>) {
+    // SAFETY: the cluster belongs to the client, which is alive while `owner` is borrowed; a
+    // client without a cluster answers null.
+    unsafe {
+        let cluster = sys::rd_kafka_handle_mock_cluster(owner.client().native_ptr());
+        if !cluster.is_null() {
+            sys::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Reading without a group: a topic from its beginning to its stable end, or several as they grow.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::config::Config;
+use super::consumer::{FETCH, STABLE, count_partitions, partition_error, patiently};
+use super::error::Error;
+use super::log_line;
+use super::raw::{Entry, Forward, Inbox, Message};
+
+/// How long one question may take.
+const QUESTION: Duration = Duration::from_secs(10);
+/// One wait for records.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// What was read of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The first offset that the partition still has; 0 if nothing was deleted.
+    pub start: i64,
+    /// The stable end when reading began.
+    pub end: i64,
+}
+
+/// Reads the partitions of a topic, one after another, each from its beginning.
+pub struct Reader {
+    config: Config,
+    topic: String,
+    partitions: usize,
+    inbox: Inbox<Alone>,
+    base: Arc<BaseConsumer<Alone>>,
+}
+
+impl Reader {
+    /// Opens a topic.
+    ///
+    /// # Errors
+    /// When the configuration is refused, Kafka cannot be reached, or the topic is missing.
+    pub fn open(config: &Config, topic: &str) -> Result<Self, Error> {
+        let base = connect(config)?;
+        let partitions = count_partitions(&base, config, topic)?;
+        let inbox = Inbox::new(&base);
+        Ok(Self { config: config.clone(), topic: topic.to_owned(), partitions, inbox, base })
+    }
+
+    /// The number of partitions.
+    #[must_use]
+    pub fn partitions(&self) -> i32 {
+        i32::try_from(self.partitions).unwrap_or(i32::MAX)
+    }
+
+    /// The beginning and the stable end of a partition as they are now.
+    ///
+    /// # Errors
+    /// When Kafka cannot be reached or refuses.
+    pub fn span(&self, partition: i32) -> Result<Span, Error> {
+        let doing = format!("reading the first and last offset of {}[{partition}]", self.topic);
+        let (start, end) = patiently(&doing, || self.base.fetch_watermarks(&self.topic, partition, QUESTION))?;
+        Ok(Span { start, end })
+    }
+
+    /// Reads a partition from its beginning to the stable end that it has now, unless `each`
+    /// breaks off. Records of transactions that are open or were aborted are not seen.
+    ///
+    /// # Errors
+    /// When Kafka cannot be reached or refuses.
+    pub fn read(
+        &mut self,
+        partition: i32,
+        each: &mut impl FnMut(Message<'_>) -> ControlFlow<()>,
+    ) -> Result<Span, Error> {
+        let span = self.span(partition)?;
+        if span.start < span.end {
+            let doing = format!("reading {}[{partition}]", self.topic);
+            let _forward = self.inbox.forward(&self.topic, partition);
+            let list = list(&self.topic, [partition], Offset::Offset(span.start));
+            list.and_then(|list| self.base.assign(&list)).map_err(|error| Error::client(doing.as_str(), error))?;
+            let read = self.read_until(partition, span.end, each);
+            self.base.unassign().map_err(|error| Error::client(doing.as_str(), error))?;
+            read?;
+        }
+        Ok(span)
+    }
+
+    fn read_until(
+        &mut self,
+        partition: i32,
+        end: i64,
+        each: &mut impl FnMut(Message<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let Self { config, topic, inbox, base, .. } = self;
+        loop {
+            serve(base)?;
+            let (mut done, mut failed) = (false, Ok(()));
+            inbox.read(WAIT, &mut |entry| match entry {
+                _ if done => {}
+                Entry::Message(message) if message.partition == partition => {
+                    done = message.offset >= end || each(message).is_break();
+                }
+                Entry::End { partition: ended, .. } if ended == partition => done = true,
+                Entry::Error { partition: of, code, detail } if of == partition && failed.is_ok() => {
+                    failed = partition_error(config, topic, partition, code, &detail);
+                }
+                _ => {}
+            });
+            failed?;
+            // Where only markers of transactions are left, and an open transaction after them,
+            // there is no event for the end; the position has passed them.
+            if done || position(base)? >= end {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Follows topics from their present end.
+pub struct Tail {
+    config: Config,
+    _forwards: Vec<Forward<Alone>>,
+    inbox: Inbox<Alone>,
+    base: Arc<BaseConsumer<Alone>>,
+}
+
+impl Tail {
+    /// Opens topics at their end.
+    ///
+    /// # Errors
+    /// When the configuration is refused, Kafka cannot be reached, or a topic is missing.
+    pub fn open(config: &Config, topics: &[String]) -> Result<Self, Error> {
+        let base = connect(config)?;
+        let inbox = Inbox::new(&base);
+        let mut all = TopicPartitionList::new();
+        let mut forwards = Vec::new();
+        for topic in topics {
+            let count = i32::try_from(count_partitions(&base, config, topic)?).unwrap_or(i32::MAX);
+            for partition in 0..count {
+                let doing = format!("finding the end of {topic}[{partition}]");
+                // The end of now, not of when fetching begins: nothing between is missed.
+                let (_, end) = patiently(&doing, || base.fetch_watermarks(topic, partition, QUESTION))?;
+                all.add_partition_offset(topic, partition, Offset::Offset(end))
+                    .map_err(|error| Error::client(doing, error))?;
+                forwards.extend(inbox.forward(topic, partition));
+            }
+        }
+        base.assign(&all).map_err(|error| Error::client("following topics", error))?;
+        Ok(Self { config: config.clone(), _forwards: forwards, inbox, base })
+    }
+
+    /// Delivers the records that were committed since; waits at most `wait` for the first.
+    ///
+    /// # Errors
+    /// When going on is impossible; passing trouble is waited out and logged.
+    pub fn poll(&mut self, wait: Duration, each: &mut impl FnMut(Message<'_>)) -> Result<(), Error> {
+        serve(&self.base)?;
+        let mut failed = Ok(());
+        self.inbox.read(wait, &mut |entry| match entry {
+            Entry::Message(message) => each(message),
+            Entry::End { .. } => {}
+            Entry::Error { partition, code, detail } => {
+                failed = partition_error(&self.config, "the topics followed", partition, code, &detail);
+            }
+        });
+        failed
+    }
+}
+
+fn connect(config: &Config) -> Result<Arc<BaseConsumer<Alone>>, Error> {
+    let mut client = config.client(FETCH, STABLE);
+    // librdkafka assigns nothing without a group. It is neither joined nor committed to, and being
+    // ours it needs no right that `run` does not need.
+    client.set("group.id", config.group.as_str());
+    let base = client
+        .create_with_context(Alone)
+        .map_err(|error| Error::client(format!("starting a reader on {}", config.brokers), error))?;
+    Ok(Arc::new(base))
+}
+
+/// Lets librdkafka log, and notices when it cannot go on.
+fn serve(base: &BaseConsumer<Alone>) -> Result<(), Error> {
+    if let Some(Err(error)) = base.poll(Duration::ZERO) {
+        if let Some((code, reason)) = base.client().fatal_error() {
+            return Err(Error::client(reason, KafkaError::MessageConsumptionFatal(code)));
+        }
+        tracing::warn!(target: "librdkafka", "{error}");
+    }
+    Ok(())
+}
+
+/// The next offset of the only partition assigned.
+fn position(base: &BaseConsumer<Alone>) -> Result<i64, Error> {
+    let list = base.position().map_err(|error| Error::client("asking for the position", error))?;
+    Ok(match list.elements().first().map(rdkafka::topic_partition_list::TopicPartitionListElem::offset) {
+        Some(Offset::Offset(offset)) => offset,
+        _ => -1,
+    })
+}
+
+fn list(topic: &str, partitions: impl IntoIterator<Item = i32>, offset: Offset) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition_offset(topic, partition, offset)?;
+    }
+    Ok(list)
+}
+
+/// A consumer outside any group.
+struct Alone;
+
+impl ClientContext for Alone {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        log_line::write(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_line::client_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Alone {}

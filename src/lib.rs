@@ -1,0 +1,19 @@
+//! Upswell: product events in, sales handoffs out, exactly once. The map of the rooms, ground floor first; imports
+//! only go down, and rooms on one floor do not know each other (`tests/architecture.rs` reads the sources).
+//!
+//! - floor 0: [`model`], the nouns
+//! - floor 1: [`wire`], bytes ↔ model; [`rules`], the rules file → a compiled plan; [`telemetry`], every metric name
+//! - floor 2: [`engine`], the fold
+//! - floor 3: [`kafka`], the only room that knows librdkafka
+//! - floor 4: [`worker`], one visible loop per thread; [`serve`], health and metrics over HTTP
+//! - floor 5: [`cli`], one file per command
+
+pub mod cli;
+pub mod engine;
+pub mod kafka;
+pub mod model;
+pub mod rules;
+pub mod serve;
+pub mod telemetry;
+pub mod wire;
+pub mod worker;

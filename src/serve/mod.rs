@@ -1,0 +1,89 @@
+//! Health and metrics over HTTP. It reads what the workers tell, never the engine.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::telemetry::Telemetry;
+
+/// Where to serve.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { listen: SocketAddr::from(([0, 0, 0, 0], 8080)) }
+    }
+}
+
+/// Opens the port and serves on a thread of its own, until the process ends. Returns the address.
+///
+/// # Errors
+/// When the port is taken.
+pub fn start(config: &Config, telemetry: Arc<Telemetry>) -> Result<SocketAddr> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let bound = runtime.block_on(tokio::net::TcpListener::bind(config.listen));
+    let listener = bound.with_context(|| format!("listening on {} (http.listen)", config.listen))?;
+    let address = listener.local_addr()?;
+    std::thread::Builder::new().name("http".into()).spawn(move || {
+        if let Err(error) = runtime.block_on(async { axum::serve(listener, router(telemetry)).await }) {
+            tracing::error!(%error, "health and metrics are no longer served");
+        }
+    })?;
+    Ok(address)
+}
+
+fn router(telemetry: Arc<Telemetry>) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(telemetry)
+}
+
+/// Whether the process is worth keeping: 503 makes Kubernetes restart it.
+async fn livez(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
+    if telemetry.is_alive() {
+        (StatusCode::OK, "alive\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "a worker is stuck\n")
+    }
+}
+
+/// Whether the process does its share: 503 while it recovers.
+async fn readyz(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
+    let ready = telemetry.is_ready();
+    let partitions: Vec<_> = telemetry
+        .partitions()
+        .into_iter()
+        .map(|(partition, status)| {
+            json!({
+                "partition": partition,
+                "recovered": status.is_recovered(),
+                "position": status.position,
+                "recoversTo": status.recovered_at,
+                "watermarkMs": status.watermark.map(|at| at.0),
+                "accounts": status.accounts,
+                "users": status.users,
+            })
+        })
+        .collect();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": ready, "partitions": partitions })))
+}
+
+async fn metrics(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry.render())
+}

@@ -1,0 +1,218 @@
+//! Every metric, by name, and the table of partitions that health and metrics read. Nothing else names a metric.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use dashmap::DashMap;
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use crate::model::{Effects, EventTime, Outcome, Tally};
+
+const EVENTS: &str = "upswell_events_total";
+const EVENTS_WITHOUT_ID: &str = "upswell_events_without_id_total";
+const HANDOFFS: &str = "upswell_handoffs_total";
+const SIGNALS: &str = "upswell_signals_total";
+const DEAD_LETTERS: &str = "upswell_dead_letters_total";
+const TICKS: &str = "upswell_ticks_total";
+const TRANSACTION_SECONDS: &str = "upswell_transaction_seconds";
+const TRANSACTIONS_ABORTED: &str = "upswell_transactions_aborted_total";
+const PARTITIONS: &str = "upswell_partitions";
+const ACCOUNTS: &str = "upswell_partition_accounts";
+const USERS: &str = "upswell_partition_users";
+const POSITION: &str = "upswell_partition_position";
+const LAG: &str = "upswell_partition_recovery_records";
+const WATERMARK: &str = "upswell_partition_watermark_seconds";
+
+/// A worker that has not come round for so long is taken for stuck. Longer than the longest wait for Kafka.
+const STUCK_AFTER: Duration = Duration::from_secs(300);
+/// Gauges of a partition that has gone elsewhere are shown for so long.
+const GAUGES_LAST: Duration = Duration::from_secs(60);
+
+/// How a partition that is ours is doing.
+#[derive(Clone, Copy, Debug)]
+pub struct PartitionStatus {
+    /// The offset that comes next.
+    pub position: i64,
+    /// The offset up to which the group was done when the partition came: below it effects are mute.
+    pub recovered_at: i64,
+    /// The watermark.
+    pub watermark: Option<EventTime>,
+    /// Accounts held.
+    pub accounts: usize,
+    /// Users held.
+    pub users: usize,
+}
+
+impl PartitionStatus {
+    /// Whether the state is what it was when its last owner committed.
+    pub fn is_recovered(&self) -> bool {
+        self.position >= self.recovered_at
+    }
+}
+
+/// What the process knows of itself.
+#[derive(Debug)]
+pub struct Telemetry {
+    partitions: DashMap<i32, PartitionStatus>,
+    /// When each worker last came round.
+    rounds: DashMap<usize, Instant>,
+    events: AtomicU64,
+    signals: AtomicU64,
+    handoffs: [AtomicU64; 3],
+    prometheus: PrometheusHandle,
+}
+
+/// Totals since the process began.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Totals {
+    /// Events folded, of any outcome; those of a recovery too.
+    pub events: u64,
+    /// Messages of the signals feed.
+    pub signals: u64,
+    /// Handoffs by level.
+    pub handoffs: [u64; 3],
+    /// Accounts held.
+    pub accounts: u64,
+}
+
+impl Telemetry {
+    /// Installs the process's recorder. To be called once.
+    ///
+    /// # Errors
+    /// When there is a recorder already.
+    pub fn install() -> anyhow::Result<Arc<Telemetry>> {
+        let recorder = PrometheusBuilder::new()
+            .idle_timeout(metrics_util::MetricKindMask::GAUGE, Some(GAUGES_LAST))
+            .set_buckets(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])?
+            .build_recorder();
+        let prometheus = recorder.handle();
+        metrics::set_global_recorder(recorder).map_err(|error| anyhow::anyhow!("installing metrics: {error}"))?;
+        describe();
+        Ok(Arc::new(Telemetry {
+            partitions: DashMap::new(),
+            rounds: DashMap::new(),
+            events: AtomicU64::new(0),
+            signals: AtomicU64::new(0),
+            handoffs: Default::default(),
+            prometheus,
+        }))
+    }
+
+    /// Events were folded.
+    pub fn folded(&self, tally: &Tally) {
+        self.events.fetch_add(tally.total(), Ordering::Relaxed);
+        counter!(EVENTS_WITHOUT_ID).increment(tally.without_id);
+        for outcome in Outcome::ALL {
+            if tally.of(outcome) > 0 {
+                counter!(EVENTS, "outcome" => outcome.word()).increment(tally.of(outcome));
+            }
+        }
+    }
+
+    /// Effects are on their way out.
+    pub fn produced(&self, effects: &Effects) {
+        for handoff in &effects.handoffs {
+            self.handoffs[handoff.level as usize].fetch_add(1, Ordering::Relaxed);
+            counter!(HANDOFFS, "level" => handoff.level.word(), "trigger" => handoff.trigger.to_string()).increment(1);
+        }
+        self.signals.fetch_add(effects.signals.len() as u64, Ordering::Relaxed);
+        counter!(SIGNALS).increment(effects.signals.len() as u64);
+        for letter in &effects.dead_letters {
+            counter!(DEAD_LETTERS, "reason" => letter.reason.word()).increment(1);
+        }
+    }
+
+    /// A tick was written.
+    pub fn ticked(&self) {
+        counter!(TICKS).increment(1);
+    }
+
+    /// A transaction ended, committed or not.
+    pub fn transaction(&self, took: Duration, committed: bool) {
+        histogram!(TRANSACTION_SECONDS).record(took);
+        counter!(TRANSACTIONS_ABORTED).increment(u64::from(!committed));
+    }
+
+    /// A partition is doing so.
+    pub fn partition(&self, partition: i32, status: PartitionStatus) {
+        self.partitions.insert(partition, status);
+    }
+
+    /// A partition is no longer ours.
+    pub fn partition_gone(&self, partition: i32) {
+        self.partitions.remove(&partition);
+    }
+
+    /// A worker came round.
+    pub fn round(&self, worker: usize) {
+        self.rounds.insert(worker, Instant::now());
+    }
+
+    /// Whether every worker still comes round.
+    pub fn is_alive(&self) -> bool {
+        self.rounds.iter().all(|round| round.elapsed() < STUCK_AFTER)
+    }
+
+    /// Whether the workers run and have recovered every partition that is ours.
+    pub fn is_ready(&self) -> bool {
+        !self.rounds.is_empty() && self.is_alive() && self.partitions.iter().all(|status| status.is_recovered())
+    }
+
+    /// The partitions that are ours, by number.
+    pub fn partitions(&self) -> Vec<(i32, PartitionStatus)> {
+        let mut all: Vec<_> = self.partitions.iter().map(|entry| (*entry.key(), *entry.value())).collect();
+        all.sort_by_key(|entry| entry.0);
+        all
+    }
+
+    /// Totals since the process began.
+    pub fn totals(&self) -> Totals {
+        Totals {
+            events: self.events.load(Ordering::Relaxed),
+            signals: self.signals.load(Ordering::Relaxed),
+            handoffs: [0, 1, 2].map(|level| self.handoffs[level].load(Ordering::Relaxed)),
+            accounts: self.partitions.iter().map(|status| status.accounts as u64).sum(),
+        }
+    }
+
+    /// The metrics as Prometheus reads them.
+    pub fn render(&self) -> String {
+        let partitions = self.partitions();
+        gauge!(PARTITIONS).set(partitions.len() as f64);
+        for (partition, status) in partitions {
+            let label = partition.to_string();
+            gauge!(ACCOUNTS, "partition" => label.clone()).set(status.accounts as f64);
+            gauge!(USERS, "partition" => label.clone()).set(status.users as f64);
+            gauge!(POSITION, "partition" => label.clone()).set(status.position as f64);
+            gauge!(LAG, "partition" => label.clone()).set((status.recovered_at - status.position).max(0) as f64);
+            if let Some(watermark) = status.watermark {
+                gauge!(WATERMARK, "partition" => label).set(watermark.0 as f64 / 1e3);
+            }
+        }
+        self.prometheus.run_upkeep();
+        self.prometheus.render()
+    }
+}
+
+fn describe() {
+    describe_counter!(EVENTS, "Events folded, by outcome; a recovery folds them again.");
+    describe_counter!(EVENTS_WITHOUT_ID, "Events without a message id, of which a repeat cannot be told.");
+    describe_counter!(HANDOFFS, "Handoffs produced, by level and trigger.");
+    describe_counter!(SIGNALS, "Messages of the signals feed produced.");
+    describe_counter!(DEAD_LETTERS, "Events that could not be used, by reason.");
+    describe_counter!(TICKS, "Ticks written into silent partitions.");
+    describe_histogram!(TRANSACTION_SECONDS, "Time of a transaction from its beginning to its end, in seconds.");
+    describe_counter!(TRANSACTIONS_ABORTED, "Transactions that did not commit and were sent again or given up.");
+    describe_gauge!(PARTITIONS, "Partitions that are ours.");
+    describe_gauge!(ACCOUNTS, "Accounts held, by partition.");
+    describe_gauge!(USERS, "Users held, by partition.");
+    describe_gauge!(POSITION, "The offset that comes next, by partition.");
+    describe_gauge!(LAG, "Records that a recovery still has to fold, by partition; 0 once it is live.");
+    describe_gauge!(WATERMARK, "The watermark in seconds since 1970, by partition.");
+    // Present from the beginning, so that rates and alerts see the first one.
+    counter!(SIGNALS).absolute(0);
+    counter!(TICKS).absolute(0);
+    counter!(TRANSACTIONS_ABORTED).absolute(0);
+}

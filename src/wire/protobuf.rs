@@ -1,0 +1,403 @@
+//! `ProductEvent` ↔ model. Reading borrows from the record: one pass, no allocation, and the same verdict as a
+//! full protobuf parser would give.
+
+use std::borrow::Cow;
+
+use prost::Message as _;
+use prost::encoding::WireType;
+
+use super::{Decoded, Events, Malformed, fields, proto};
+use crate::model::{Event, EventKind, EventTime, Fields, Provenance};
+
+const PROPERTIES: u32 = 9;
+const TRAITS: u32 = 10;
+const PACKED: u32 = 13;
+
+/// The events of a record.
+pub(super) fn decode(payload: &[u8]) -> Events<'_> {
+    match view(payload) {
+        Ok(View::Event(event)) => Events::One(Some(Decoded { raw: payload, event: event.checked() })),
+        Ok(View::Packing { stray }) => {
+            let fault = stray.then(|| {
+                Malformed::new("a record that packs events holds one of its own: put it among the packed ones")
+            });
+            Events::Packed(Members { record: payload, rest: payload, fault })
+        }
+        // The members before the break are whole: they are read, and then what is wrong is said.
+        Err(malformed) if starts_packed(payload) => {
+            Events::Packed(Members { record: payload, rest: payload, fault: Some(malformed) })
+        }
+        Err(malformed) => Events::One(Some(Decoded { raw: payload, event: Err(malformed) })),
+    }
+}
+
+/// The members of a packing record.
+#[derive(Debug)]
+pub struct Members<'a> {
+    record: &'a [u8],
+    rest: &'a [u8],
+    /// What is wrong with the record beside its members.
+    fault: Option<Malformed>,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = Decoded<'a>;
+
+    fn next(&mut self) -> Option<Decoded<'a>> {
+        while !self.rest.is_empty() {
+            let unread = self.rest;
+            match next_field(&mut self.rest) {
+                Ok(Field { tag: PACKED, value: Value::Bytes(raw) }) => {
+                    let event = match view(raw) {
+                        Ok(View::Event(event)) => event.checked(),
+                        Ok(View::Packing { .. }) => {
+                            Err(Malformed::new("a packed event packs others: packing does not nest"))
+                        }
+                        Err(malformed) => Err(malformed),
+                    };
+                    return Some(Decoded { raw, event });
+                }
+                Ok(_) => {}
+                Err(malformed) => {
+                    (self.rest, self.fault) = (&[], None);
+                    return Some(Decoded { raw: unread, event: Err(malformed) });
+                }
+            }
+        }
+        self.fault.take().map(|fault| Decoded { raw: self.record, event: Err(fault) })
+    }
+}
+
+/// A message as it was read: an event, or a record that packs others.
+enum View<'a> {
+    Event(Raw<'a>),
+    Packing { stray: bool },
+}
+
+/// The fields of an event that the fold reads, before they are checked against each other.
+#[derive(Default)]
+struct Raw<'a> {
+    message_id: &'a str,
+    source: &'a str,
+    kind: i32,
+    name: &'a str,
+    user: &'a str,
+    anonymous_id: &'a str,
+    account: &'a str,
+    time: Option<i64>,
+    properties: Fields<'a>,
+    traits: Fields<'a>,
+    provenance: Option<Provenance<'a>>,
+    control: Option<EventKind>,
+}
+
+impl<'a> Raw<'a> {
+    fn is_empty(&self) -> bool {
+        self.kind == 0 && self.account.is_empty() && self.time.is_none() && self.name.is_empty() && self.user.is_empty()
+    }
+
+    fn checked(self) -> Result<Event<'a>, Malformed> {
+        let kind = match proto::EventType::try_from(self.kind) {
+            Ok(proto::EventType::Track) => EventKind::Track,
+            Ok(proto::EventType::Identify) => EventKind::Identify,
+            Ok(proto::EventType::Group) => EventKind::Group,
+            Ok(proto::EventType::Page) => EventKind::Page,
+            Ok(proto::EventType::Screen) => EventKind::Screen,
+            Ok(proto::EventType::Alias) => EventKind::Alias,
+            Ok(proto::EventType::Control) => {
+                self.control.ok_or_else(|| Malformed::new("a control event without a control"))?
+            }
+            Ok(proto::EventType::Unspecified) => return Err(Malformed::new("no type")),
+            Err(_) => return Err(Malformed::new(format!("unknown type {}", self.kind))),
+        };
+        let control = matches!(kind, EventKind::Tick | EventKind::RulesActivation);
+        if self.account.is_empty() && !control {
+            return Err(Malformed::new("no account"));
+        }
+        let ms = self.time.ok_or_else(|| Malformed::new("no timestamp"))?;
+        let time = EventTime::new(ms)
+            .ok_or_else(|| Malformed::new(format!("timestamp {ms} ms lies outside the years -9999 to 9999")))?;
+        Ok(Event {
+            message_id: Cow::Borrowed(self.message_id),
+            source: Cow::Borrowed(self.source),
+            kind,
+            name: Cow::Borrowed(self.name),
+            user: Cow::Borrowed(self.user),
+            anonymous_id: Cow::Borrowed(self.anonymous_id),
+            account: Cow::Borrowed(self.account),
+            time,
+            received: None,
+            properties: self.properties,
+            traits: self.traits,
+            provenance: self.provenance,
+        })
+    }
+}
+
+/// A field as it stands on the wire.
+struct Field<'a> {
+    tag: u32,
+    value: Value<'a>,
+}
+
+/// The value of a field.
+enum Value<'a> {
+    Varint(u64),
+    Bytes(&'a [u8]),
+    /// A fixed-width number or a group: skipped, as no field of ours is one.
+    Other,
+}
+
+impl<'a> Value<'a> {
+    fn bytes(self, field: &str) -> Result<&'a [u8], Malformed> {
+        match self {
+            Value::Bytes(bytes) => Ok(bytes),
+            _ => Err(Malformed(format!("{field} has the wrong wire type"))),
+        }
+    }
+
+    fn text(self, field: &str) -> Result<&'a str, Malformed> {
+        std::str::from_utf8(self.bytes(field)?).map_err(|_| Malformed(format!("{field} is not UTF-8")))
+    }
+
+    fn varint(self, field: &str) -> Result<u64, Malformed> {
+        match self {
+            Value::Varint(number) => Ok(number),
+            _ => Err(Malformed(format!("{field} has the wrong wire type"))),
+        }
+    }
+}
+
+/// Takes the next field off the front of `rest`.
+#[inline]
+fn next_field<'a>(rest: &mut &'a [u8]) -> Result<Field<'a>, Malformed> {
+    let (tag, wire_type) = fields::take_key(rest)?;
+    let value = match wire_type {
+        WireType::Varint => Value::Varint(fields::take_varint(rest)?),
+        WireType::LengthDelimited => Value::Bytes(fields::take_bytes(rest)?),
+        _ => {
+            fields::skip(rest, tag, wire_type)?;
+            Value::Other
+        }
+    };
+    Ok(Field { tag, value })
+}
+
+/// Whether the bytes begin like a packing record: its first field is a member.
+fn starts_packed(mut payload: &[u8]) -> bool {
+    matches!(next_field(&mut payload), Ok(Field { tag: PACKED, value: Value::Bytes(_) }))
+}
+
+fn view(message: &[u8]) -> Result<View<'_>, Malformed> {
+    let mut raw = Raw::default();
+    let mut packing = false;
+    let mut rest = message;
+    while !rest.is_empty() {
+        let Field { tag, value } = next_field(&mut rest)?;
+        match tag {
+            1 => raw.message_id = value.text("message_id")?,
+            2 => raw.source = value.text("source")?,
+            3 => raw.kind = value.varint("type")? as i32,
+            4 => raw.name = value.text("event")?,
+            5 => raw.user = value.text("user_id")?,
+            6 => raw.anonymous_id = value.text("anonymous_id")?,
+            7 => raw.account = value.text("account_id")?,
+            8 => raw.time = Some(value.varint("timestamp_ms")? as i64),
+            PROPERTIES => {
+                fields::check(value.bytes("properties")?).map_err(|what| Malformed(format!("properties: {what}")))?;
+                raw.properties = Fields::Proto { event: message, tag };
+            }
+            TRAITS => {
+                fields::check(value.bytes("traits")?).map_err(|what| Malformed(format!("traits: {what}")))?;
+                raw.traits = Fields::Proto { event: message, tag };
+            }
+            11 => raw.provenance = Some(provenance(value.bytes("provenance")?)?),
+            12 => raw.control = control(value.bytes("control")?)?.or(raw.control),
+            PACKED => {
+                value.bytes("packed")?;
+                packing = true;
+            }
+            _ => {}
+        }
+    }
+    Ok(if packing { View::Packing { stray: !raw.is_empty() } } else { View::Event(raw) })
+}
+
+fn provenance(bytes: &[u8]) -> Result<Provenance<'_>, Malformed> {
+    let mut provenance = Provenance { topic: Cow::Borrowed(""), partition: 0, offset: 0 };
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let Field { tag, value } = next_field(&mut rest)?;
+        match tag {
+            1 => provenance.topic = Cow::Borrowed(value.text("provenance.topic")?),
+            2 => provenance.partition = value.varint("provenance.partition")? as i32,
+            3 => provenance.offset = value.varint("provenance.offset")? as i64,
+            _ => {}
+        }
+    }
+    Ok(provenance)
+}
+
+fn control(bytes: &[u8]) -> Result<Option<EventKind>, Malformed> {
+    let control = proto::Control::decode(bytes).map_err(fields::broken)?;
+    Ok(control.kind.map(|kind| match kind {
+        proto::control::Kind::Tick(_) => EventKind::Tick,
+        proto::control::Kind::RulesActivation(_) => EventKind::RulesActivation,
+    }))
+}
+
+/// The event as an encoded `ProductEvent`. What a file says of its receipt stays behind: the log has its own time.
+pub fn encode(event: &Event<'_>) -> Vec<u8> {
+    let control = |kind| Some(proto::Control { kind: Some(kind) });
+    proto::ProductEvent {
+        message_id: event.message_id.to_string(),
+        source: event.source.to_string(),
+        r#type: match event.kind {
+            EventKind::Track => proto::EventType::Track,
+            EventKind::Identify => proto::EventType::Identify,
+            EventKind::Group => proto::EventType::Group,
+            EventKind::Page => proto::EventType::Page,
+            EventKind::Screen => proto::EventType::Screen,
+            EventKind::Alias => proto::EventType::Alias,
+            EventKind::Tick | EventKind::RulesActivation => proto::EventType::Control,
+        } as i32,
+        event: event.name.to_string(),
+        user_id: event.user.to_string(),
+        anonymous_id: event.anonymous_id.to_string(),
+        account_id: event.account.to_string(),
+        timestamp_ms: Some(event.time.0),
+        properties: fields::to_struct(&event.properties),
+        traits: fields::to_struct(&event.traits),
+        provenance: event.provenance.as_ref().map(|place| proto::Provenance {
+            topic: place.topic.to_string(),
+            partition: place.partition,
+            offset: place.offset,
+        }),
+        control: match event.kind {
+            EventKind::Tick => control(proto::control::Kind::Tick(proto::Tick {})),
+            EventKind::RulesActivation => {
+                control(proto::control::Kind::RulesActivation(proto::RulesActivation::default()))
+            }
+            _ => None,
+        },
+        packed: Vec::new(),
+    }
+    .encode_to_vec()
+}
+
+/// A tick of this time, as a record's value in a log of this format.
+pub fn encode_tick(format: super::Format, time: EventTime) -> Vec<u8> {
+    match format {
+        super::Format::Json => super::json::tick(time).into_bytes(),
+        super::Format::Protobuf => proto::ProductEvent {
+            r#type: proto::EventType::Control as i32,
+            timestamp_ms: Some(time.0),
+            control: Some(proto::Control { kind: Some(proto::control::Kind::Tick(proto::Tick {})) }),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+    }
+}
+
+/// A record that carries these encoded events.
+pub fn pack(members: Vec<Vec<u8>>) -> Vec<u8> {
+    proto::ProductEvent { packed: members, ..Default::default() }.encode_to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(account: &str) -> proto::ProductEvent {
+        proto::ProductEvent {
+            message_id: "m1".into(),
+            r#type: proto::EventType::Track as i32,
+            event: "Feature Used".into(),
+            user_id: "ann".into(),
+            account_id: account.into(),
+            timestamp_ms: Some(1_000),
+            properties: fields::to_struct(&Fields::Json(
+                r#"{"feature":"editor","n":3,"ok":true,"list":[1,{"a":null}]}"#,
+            )),
+            ..Default::default()
+        }
+    }
+
+    fn verdicts(payload: &[u8]) -> Vec<Result<String, String>> {
+        decode(payload).map(|it| it.event.map(|e| e.account.to_string()).map_err(|e| e.0)).collect()
+    }
+
+    #[test]
+    fn an_event_is_read_in_place() {
+        let bytes = event("acme").encode_to_vec();
+        let event = decode(&bytes).next().unwrap().event.unwrap();
+        assert_eq!(
+            (&*event.account, &*event.user, &*event.name, event.time),
+            ("acme", "ann", "Feature Used", EventTime(1_000))
+        );
+        assert_eq!(fields::text(&event.properties, "feature").as_deref(), Some("editor"));
+        assert_eq!(fields::boolean(&event.properties, "ok"), Some(true));
+        assert_eq!(fields::number(&event.properties, "n"), Some(3.0));
+        assert_eq!(fields::text(&event.properties, "list"), None);
+        assert_eq!(encode(&event), bytes);
+    }
+
+    #[test]
+    fn a_bad_member_spoils_only_itself() {
+        let nested = pack(vec![event("inner").encode_to_vec()]);
+        let record = pack(vec![
+            event("a").encode_to_vec(),
+            vec![0xff],
+            event("").encode_to_vec(),
+            nested,
+            event("b").encode_to_vec(),
+        ]);
+        let verdicts = verdicts(&record);
+        assert_eq!(verdicts[0], Ok("a".into()));
+        assert!(verdicts[1].as_ref().unwrap_err().contains("not a ProductEvent"));
+        assert_eq!(verdicts[2], Err("no account".into()));
+        assert!(verdicts[3].as_ref().unwrap_err().contains("does not nest"));
+        assert_eq!(verdicts[4], Ok("b".into()));
+    }
+
+    #[test]
+    fn members_before_a_break_are_kept_and_an_event_beside_them_is_told() {
+        let mut cut = pack(vec![event("a").encode_to_vec(), event("b").encode_to_vec()]);
+        cut.truncate(cut.len() - 1);
+        let told = verdicts(&cut);
+        assert_eq!((told.len(), &told[0]), (2, &Ok("a".to_owned())));
+        assert!(told[1].as_ref().unwrap_err().contains("cut off"));
+
+        let both = proto::ProductEvent { packed: vec![event("a").encode_to_vec()], ..event("own") }.encode_to_vec();
+        let told = verdicts(&both);
+        assert_eq!((told.len(), &told[0]), (2, &Ok("a".to_owned())));
+        assert!(told[1].as_ref().unwrap_err().contains("one of its own"));
+    }
+
+    #[test]
+    fn the_view_agrees_with_a_full_parser_on_every_cut_and_flip() {
+        let mut rng = 0x9e37_79b9_u32;
+        let whole = event("acme").encode_to_vec();
+        for round in 0..20_000 {
+            let mut bytes = whole.clone();
+            rng = rng.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let at = rng as usize % bytes.len();
+            if round % 2 == 0 {
+                bytes.truncate(at)
+            } else {
+                bytes[at] ^= 1 << (rng >> 29)
+            }
+            let full = proto::ProductEvent::decode(&bytes[..]);
+            assert_eq!(view(&bytes).is_ok(), full.is_ok(), "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn nothing_and_nonsense_are_malformed() {
+        assert_eq!(verdicts(b""), vec![Err("no type".into())]);
+        assert!(verdicts(b"{\"type\":\"track\"}")[0].is_err());
+        let mut far = event("acme");
+        far.timestamp_ms = Some(i64::MAX);
+        assert!(verdicts(&far.encode_to_vec())[0].as_ref().unwrap_err().contains("outside the years"));
+    }
+}

@@ -1,0 +1,290 @@
+//! One visible loop per thread: poll → decode → apply → publish → commit. Its order is the guarantee.
+//!
+//! Effects and the offsets of the records that caused them go into one Kafka transaction. What is lost with a worker
+//! is only what nobody has seen: the next owner folds the log from its beginning, mute up to the committed offset,
+//! and says the rest.
+
+mod owned;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::kafka::{self, Consumer, Polled, Producer, Progress, TransactionError};
+use crate::model::{EventTime, Millis};
+use crate::rules::Plan;
+use crate::telemetry::Telemetry;
+use crate::wire::{self, Format};
+use owned::{Outgoing, Owned};
+
+/// How long one poll waits for records: also how soon a worker hears that it should stop.
+const POLL: Duration = Duration::from_millis(100);
+/// A silent partition gets a tick at most so often.
+const TICK_EVERY: Duration = Duration::from_secs(10);
+/// How long to wait before a transaction that was aborted is sent again.
+const RESEND_AFTER: Duration = Duration::from_millis(200);
+
+/// The threads that do the work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How many; each is a member of the group. More than partitions in all processes are idle.
+    pub threads: u16,
+    /// Offsets without effects are committed this often; effects are committed at once.
+    pub commit_interval: Millis,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { threads: 2, commit_interval: Millis(1_000) }
+    }
+}
+
+/// What a worker works on.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// How to reach Kafka.
+    pub kafka: kafka::Config,
+    /// The names of the topics.
+    pub topics: kafka::Topics,
+    /// How the records of the log are written.
+    pub format: Format,
+    /// What to look for.
+    pub plan: Arc<Plan>,
+    /// A live partition that is silent for so long gets ticks.
+    pub idle_after: Duration,
+    /// Offsets without effects are committed this often.
+    pub commit_interval: Duration,
+}
+
+/// Works until `stop` is set: joins the group, folds what it is given, and joins anew when it was fenced. The batch
+/// that is on its way when `stop` is set is finished.
+///
+/// # Errors
+/// When going on is impossible or would be wrong.
+pub fn run(job: &Job, number: usize, telemetry: &Telemetry, stop: &AtomicBool) -> Result<()> {
+    while !stop.load(Ordering::Relaxed) {
+        let mut worker = Worker::join(job, number, telemetry)?;
+        let ended = worker.work(stop);
+        worker.leave();
+        match ended {
+            Ok(()) => {}
+            Err(Ended::Fenced(why)) => tracing::warn!(worker = number, why, "fenced: joining again"),
+            Err(Ended::Failed(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Why a worker's membership ended.
+enum Ended {
+    /// Somebody else took over; a new membership may go on.
+    Fenced(String),
+    Failed(anyhow::Error),
+}
+
+impl From<kafka::Error> for Ended {
+    fn from(error: kafka::Error) -> Ended {
+        Ended::Failed(error.into())
+    }
+}
+
+/// One membership of the group.
+struct Worker<'a> {
+    consumer: Consumer,
+    producer: Producer,
+    share: Share<'a>,
+    number: usize,
+    committed_at: Instant,
+}
+
+/// The partitions that are ours, and what they have said since the last commit.
+struct Share<'a> {
+    job: &'a Job,
+    telemetry: &'a Telemetry,
+    partitions: BTreeMap<i32, Owned>,
+    outbox: Vec<Outgoing>,
+}
+
+impl<'a> Worker<'a> {
+    fn join(job: &'a Job, number: usize, telemetry: &'a Telemetry) -> Result<Worker<'a>> {
+        telemetry.round(number);
+        // The producer first: it ends what a predecessor of its name left open, and the committed offsets are not
+        // told before that has ended.
+        let id = job.kafka.transactional_id(number);
+        let producer = Producer::connect(&job.kafka, &id)?;
+        let topic = job.topics.log();
+        let consumer = Consumer::join(&job.kafka, &topic, number).with_context(|| format!("worker {number}"))?;
+        tracing::info!(worker = number, topic, group = job.kafka.group, "joined");
+        let share = Share { job, telemetry, partitions: BTreeMap::new(), outbox: Vec::new() };
+        Ok(Worker { consumer, producer, share, number, committed_at: Instant::now() })
+    }
+
+    fn work(&mut self, stop: &AtomicBool) -> Result<(), Ended> {
+        while !stop.load(Ordering::Relaxed) {
+            self.share.telemetry.round(self.number);
+            self.take(POLL)?;
+            self.share.tick_silent_partitions();
+            self.publish(false)?;
+        }
+        self.publish(true)
+    }
+
+    /// Takes a batch in: group events, and records into their partitions.
+    fn take(&mut self, wait: Duration) -> Result<(), Ended> {
+        let Worker { consumer, share, .. } = self;
+        consumer.poll(wait, &mut |polled| share.take(polled))?;
+        self.share.tell();
+        Ok(())
+    }
+
+    /// Effects and the offsets of what caused them, in one transaction. Offsets alone wait for their interval,
+    /// unless this is the last.
+    fn publish(&mut self, last: bool) -> Result<(), Ended> {
+        loop {
+            let due = last || self.committed_at.elapsed() >= self.share.job.commit_interval;
+            if self.share.outbox.is_empty() && !(due && self.share.has_progress()) {
+                return Ok(());
+            }
+            let began = Instant::now();
+            let sent = self.transaction();
+            self.share.telemetry.transaction(began.elapsed(), sent.is_ok());
+            match sent {
+                Ok(()) => {
+                    self.committed_at = Instant::now();
+                    self.share.committed();
+                    return Ok(());
+                }
+                Err(TransactionError::Aborted(why)) => {
+                    // Where a topic has gone, sending again would fail for ever.
+                    self.share.check_destinations()?;
+                    tracing::warn!(worker = self.number, why, "a transaction was aborted: sending it again");
+                    std::thread::sleep(RESEND_AFTER);
+                    // The group may have changed: what was revoked is dropped, with what it said.
+                    self.take(Duration::ZERO)?;
+                    self.share.telemetry.round(self.number);
+                }
+                Err(TransactionError::Fenced(why)) => return Err(Ended::Fenced(why)),
+                Err(TransactionError::Fatal(why)) => {
+                    self.share.check_destinations()?;
+                    return Err(Ended::Failed(anyhow::anyhow!("worker {}: {why}", self.number)));
+                }
+            }
+        }
+    }
+
+    fn transaction(&mut self) -> Result<(), TransactionError> {
+        let Share { job, partitions, outbox, .. } = &self.share;
+        let log = job.topics.log();
+        self.producer.begin()?;
+        for effect in outbox {
+            let to = effect.into_log.then_some(effect.partition);
+            self.producer.send(&effect.topic, to, effect.key.as_deref(), &effect.payload, &[])?;
+        }
+        let progress: Vec<Progress<'_>> = partitions
+            .iter()
+            .filter(|(_, owned)| owned.has_progress())
+            .map(|(partition, owned)| Progress {
+                topic: &log,
+                partition: *partition,
+                offset: owned.position(),
+                metadata: &job.plan.version,
+            })
+            .collect();
+        self.producer.commit(&progress, &self.consumer.group_metadata())
+    }
+
+    fn leave(&mut self) {
+        let partitions: Vec<i32> = self.share.partitions.keys().copied().collect();
+        partitions.into_iter().for_each(|partition| self.share.drop_partition(partition));
+    }
+}
+
+impl Share<'_> {
+    fn take(&mut self, polled: Polled<'_>) {
+        match polled {
+            Polled::Assigned { partition, committed, metadata, end } => {
+                let committed = committed.unwrap_or(0);
+                tracing::info!(partition, committed, end, "assigned: folding the log from its beginning");
+                if committed > 0 && *metadata != *self.job.plan.version {
+                    tracing::warn!(
+                        partition,
+                        then = metadata,
+                        now = %self.job.plan.version,
+                        "the rules have changed: the past is folded anew by the rules of today, and what they would have said then stays unsaid"
+                    );
+                }
+                self.partitions.insert(partition, Owned::new(self.job, partition, committed));
+            }
+            Polled::Revoked { partition, lost } => {
+                tracing::info!(partition, lost, "revoked");
+                self.drop_partition(partition);
+            }
+            Polled::Message(message) => {
+                if let Some(owned) = self.partitions.get_mut(&message.partition) {
+                    owned.apply(self.job, &message, &mut self.outbox, self.telemetry);
+                }
+            }
+            Polled::End { partition, position } => {
+                if let Some(owned) = self.partitions.get_mut(&partition) {
+                    owned.at_end(position);
+                }
+            }
+        }
+    }
+
+    fn drop_partition(&mut self, partition: i32) {
+        self.partitions.remove(&partition);
+        self.outbox.retain(|effect| effect.partition != partition);
+        self.telemetry.partition_gone(partition);
+    }
+
+    /// Writes the wall clock into partitions that are silent though their product is alive (edges A5).
+    fn tick_silent_partitions(&mut self) {
+        let job = self.job;
+        for (partition, owned) in &mut self.partitions {
+            if owned.wants_tick(job.idle_after, TICK_EVERY) {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+                let payload = wire::encode_tick(job.format, EventTime(now));
+                self.outbox.push(Outgoing {
+                    partition: *partition,
+                    into_log: true,
+                    topic: job.topics.log().into(),
+                    key: None,
+                    payload,
+                });
+                self.telemetry.ticked();
+            }
+        }
+    }
+
+    /// Whether every topic that something is to be sent to still exists.
+    fn check_destinations(&self) -> Result<(), kafka::Error> {
+        let topics: BTreeSet<&str> = self.outbox.iter().map(|effect| &*effect.topic).collect();
+        topics.into_iter().try_for_each(|topic| match kafka::partitions(&self.job.kafka, topic) {
+            Err(missing @ kafka::Error::TopicMissing { .. }) => Err(missing),
+            // Kafka may be out of reach for a while: that is waited out.
+            Ok(_) | Err(_) => Ok(()),
+        })
+    }
+
+    fn has_progress(&self) -> bool {
+        self.partitions.values().any(Owned::has_progress)
+    }
+
+    fn committed(&mut self) {
+        self.outbox.clear();
+        self.partitions.values_mut().for_each(Owned::committed);
+    }
+
+    /// Shows how the partitions are doing.
+    fn tell(&mut self) {
+        for (partition, owned) in &mut self.partitions {
+            owned.tell(*partition, self.telemetry);
+        }
+    }
+}

@@ -1,0 +1,601 @@
+//! The commands as a user starts them, without Kafka: what they take, what they write, what they say, and how they
+//! end. 0 is all right, 1 failed, 2 wrong use.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use upswell::cli::config;
+
+const COMMANDS: [&str; 8] = ["demo", "run", "replay", "send", "generate", "topics", "tail", "check"];
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/upswell.example.yaml");
+const RULES: &str = include_str!("../src/rules/default.yaml");
+
+/// A directory in which commands are run.
+struct Room(TempDir);
+
+impl Room {
+    fn new() -> Room {
+        Room(TempDir::new().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    fn lines(&self, name: &str) -> Vec<String> {
+        String::from_utf8(self.read(name)).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    fn json(&self, name: &str) -> Vec<Value> {
+        self.lines(name).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_upswell"));
+        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("UPSWELL_")) {
+            command.env_remove(key);
+        }
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        Ended::of(arguments, &self.command(arguments).output().unwrap())
+    }
+
+    fn run_with(&self, key: &str, value: &str, arguments: &[&str]) -> Ended {
+        Ended::of(arguments, &self.command(arguments).env(key, value).output().unwrap())
+    }
+
+    /// Runs with this on standard input.
+    fn run_on(&self, input: &[u8], arguments: &[&str]) -> Ended {
+        let mut command = self.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        Ended::of(arguments, &child.wait_with_output().unwrap())
+    }
+
+    /// Makes a file of the product that most tests replay: 300 users of some 60 accounts, over 16 weeks.
+    fn generate(&self, out: &str) {
+        self.run(&[&GENERATE[..], &["--out", out]].concat()).ok();
+    }
+
+    /// Replays with every output into a file, to the end of the product's history; returns the outputs.
+    fn replay(&self, arguments: &[&str]) -> [Vec<u8>; 4] {
+        self.run(&[&["replay"], arguments, &TO_THE_END[..]].concat()).ok();
+        self.outputs()
+    }
+
+    fn outputs(&self) -> [Vec<u8>; 4] {
+        ["metrics", "handoffs", "signals", "letters"].map(|name| self.read(name))
+    }
+}
+
+const GENERATE: [&str; 9] = ["generate", "--seed", "1", "--users", "300", "--events", "20000", "--end", "2026-08-01"];
+const OUTPUTS: [&str; 8] =
+    ["--metrics", "metrics", "--handoffs", "handoffs", "--signals", "signals", "--dead-letters", "letters"];
+const TO_THE_END: [&str; 10] = [
+    "--metrics",
+    "metrics",
+    "--handoffs",
+    "handoffs",
+    "--signals",
+    "signals",
+    "--dead-letters",
+    "letters",
+    "--until",
+    "2026-08-01",
+];
+
+/// How a command ended, and what it said.
+#[derive(Debug)]
+struct Ended {
+    what: String,
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Ended {
+    fn of(arguments: &[&str], output: &Output) -> Ended {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Ended {
+            what: arguments.join(" "),
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+
+    #[track_caller]
+    fn ok(self) -> Ended {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self
+    }
+
+    /// It ended with this code, and standard error says all of these.
+    #[track_caller]
+    fn fails(self, code: i32, says: &[&str]) -> Ended {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        for words in says {
+            assert!(self.err.contains(words), "`{}` does not say {words:?}: {}", self.what, self.err);
+        }
+        self
+    }
+}
+
+/// A track event as a line.
+fn track(id: &str, name: &str, user: &str, account: &str, at: &str) -> String {
+    format!(
+        r#"{{"messageId":"{id}","type":"track","event":"{name}","userId":"{user}","context":{{"groupId":"{account}"}},"timestamp":"{at}"}}"#
+    )
+}
+
+fn page(id: &str, name: &str, user: &str, account: &str, at: &str) -> String {
+    track(id, name, user, account, at).replace(r#""track","event""#, r#""page","name""#)
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    out.write_all(bytes).unwrap();
+    out.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
+}
+
+fn sorted(bytes: &[u8]) -> Vec<&str> {
+    let mut lines: Vec<&str> = std::str::from_utf8(bytes).unwrap().lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let room = Room::new();
+    let help = room.run(&["--help"]).ok().out;
+    for command in COMMANDS {
+        assert!(help.contains(&format!("  {command} ")), "{help}");
+        let own = room.run(&[command, "--help"]).ok().out;
+        assert!(own.contains("Examples:") && own.contains(&format!("\n  upswell {command}")), "{own}");
+        assert!(own.lines().all(|line| line.chars().count() <= 120), "{own}");
+    }
+    let version = room.run(&["--version"]).ok().out;
+    assert_eq!(version.trim_end(), concat!("upswell ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn wrong_use_ends_with_2_and_says_what_to_do() {
+    let room = Room::new();
+    room.write("events.ndjson", "");
+    room.write("notes.txt", "mine");
+    let table: &[(&[&str], &[&str])] = &[
+        (&[], &["Usage:"]),
+        (&["fly"], &["unrecognized subcommand 'fly'"]),
+        (&["replay"], &["required", "FILE"]),
+        (&["replay", "notes.txt"], &["notes.txt", ".ndjson", "--format"]),
+        (&["replay", "events.ndjson", "--topic", "log"], &["cannot be used with"]),
+        (&["replay", "-", "-"], &["standard input", "once"]),
+        (&["replay", "events.ndjson", "--handoffs", "-", "--signals", "-"], &["standard output"]),
+        (&["replay", "events.ndjson", "--handoffs", "out", "--signals", "out"], &["out"]),
+        (&["replay", "events.ndjson", "--handoffs", "events.ndjson"], &["events.ndjson"]),
+        (&["replay", "events.ndjson", "--until", "soon"], &["--until"]),
+        (&["replay", "events.ndjson", "--until", "9999-12-31"], &["--until"]),
+        (&["replay", "events.ndjson", "--partitions", "0"], &["--partitions"]),
+        (&["replay", "events.ndjson", "--rules", "missing.yaml"], &["missing.yaml"]),
+        (&["generate", "--out", "events.ndjson"], &["--end"]),
+        (&["generate", "--end", "2026-08-01"], &["--out"]),
+        (&["generate", "--end", "2026-08-01", "--users", "10000001", "--out", "e.ndjson"], &["10000000"]),
+        (&["generate", "--end", "2026-08-01", "--events", "1000000001", "--out", "e.ndjson"], &["1000000000"]),
+        (&["generate", "--end", "2026-08-01", "--events", "10", "--out", "notes.txt"], &["notes.txt", ".ndjson"]),
+        (&["generate", "--end", "2026-08-01", "--events", "10", "--out", "e.ndjson", "--pack", "5"], &["--pack"]),
+        (&["demo", "--for", "long"], &["--for"]),
+        (&["demo", "--users", "0"], &["--users"]),
+        (&["run"], &["--config"]),
+        (&["send"], &["FILE"]),
+        (&["tail", "--level", "top"], &["high", "medium", "low"]),
+        (&["check", "--config", "missing.yaml"], &["missing.yaml"]),
+    ];
+    for (arguments, says) in table {
+        room.run(arguments).fails(2, says);
+    }
+    assert_eq!(room.read("notes.txt"), b"mine", "what is refused is not overwritten");
+}
+
+#[test]
+fn a_file_that_is_not_there_ends_with_1_and_its_name() {
+    let room = Room::new();
+    room.run(&["replay", "missing.ndjson"]).fails(1, &["missing.ndjson"]);
+    room.write("events.ndjson", "");
+    room.run(&["replay", "events.ndjson", "--handoffs", "nowhere/out"]).fails(1, &["nowhere/out"]);
+    room.run(&["generate", "--end", "2026-08-01", "--events", "9", "--out", "nowhere/e.pb"])
+        .fails(1, &["nowhere/e.pb"]);
+    room.run(&["replay", ".", "--format", "ndjson"]).fails(1, &["."]);
+}
+
+#[test]
+fn a_replay_reads_every_form_of_the_same_events() {
+    let room = Room::new();
+    room.generate("plain.ndjson");
+    room.generate("plain.pb");
+    let (json, proto) = (room.read("plain.ndjson"), room.read("plain.pb"));
+    let expected = room.replay(&["plain.ndjson"]);
+    assert!(expected[..3].iter().all(|output| output.len() > 1_000), "the product makes something of each");
+
+    let middle = json.iter().enumerate().skip(json.len() / 2).find(|(_, byte)| **byte == b'\n').unwrap().0 + 1;
+    let (first, second) = json.split_at(middle);
+    let windows = String::from_utf8(json.clone()).unwrap().replace('\n', "\r\n\r\n \r\n");
+    room.write("j.ndjson.gz", gzip(&json));
+    room.write("j.jsonl.zst", zstd(&json));
+    room.write("p.pb.gz", gzip(&proto));
+    room.write("p.binpb.zst", zstd(&proto));
+    room.write("two-members.json.gz", [gzip(first), gzip(second)].concat());
+    room.write("two-frames.json.zst", [zstd(first), zstd(second)].concat());
+    room.write("gzip-inside.ndjson", gzip(&json));
+    room.write("plain-inside.ndjson.gz", &json);
+    room.write("json-inside.pb", zstd(&json));
+    room.write("no-extension", &proto);
+    room.write("first.ndjson", first);
+    room.write("second.ndjson.zst", zstd(second));
+    room.write("windows.ndjson", windows.trim_end());
+    let table: &[&[&str]] = &[
+        &["plain.pb"],
+        &["j.ndjson.gz"],
+        &["j.jsonl.zst"],
+        &["p.pb.gz"],
+        &["p.binpb.zst"],
+        &["two-members.json.gz"],
+        &["two-frames.json.zst"],
+        &["gzip-inside.ndjson"],
+        &["plain-inside.ndjson.gz"],
+        &["json-inside.pb", "--format", "ndjson"],
+        &["no-extension", "--format", "protobuf"],
+        &["first.ndjson", "second.ndjson.zst"],
+        &["windows.ndjson"],
+    ];
+    for arguments in table {
+        assert!(room.replay(arguments) == expected, "{arguments:?} gives other results");
+    }
+    let inputs: [(&[u8], &[&str]); 3] = [
+        (&json, &["replay", "-"]),
+        (&zstd(&json), &["replay", "-"]),
+        (&gzip(&proto), &["replay", "-", "--format", "protobuf"]),
+    ];
+    for (input, arguments) in inputs {
+        room.run_on(input, &[arguments, &TO_THE_END[..]].concat()).ok();
+        assert!(room.outputs() == expected, "standard input, {arguments:?}, gives other results");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_dead_lettered_and_the_rest_goes_on() {
+    let room = Room::new();
+    let good = |id: &str| track(id, "Contact Sales", "ann", "acme", "2026-03-02T10:00:00Z");
+    room.write("first.ndjson", [good("m1"), "{ not JSON".into(), String::new()].join("\n"));
+    let number = good("m2").replace(r#""ann""#, "7");
+    room.write("second.ndjson", [b"\xff\xfe\n", number.as_bytes(), b"\r\n", good("m3").as_bytes()].concat());
+    let ended = room.run(&[&["replay", "first.ndjson", "second.ndjson"], &OUTPUTS[..]].concat()).ok();
+    assert!(ended.out.is_empty() && ended.err.contains("2 applied") && ended.err.contains("3 malformed"), "{ended:?}");
+
+    let letters = room.json("letters");
+    let expected: [(&str, Option<&str>, &[u8], &str); 3] = [
+        ("first.ndjson", Some("1"), b"{ not JSON", "not a JSON event"),
+        ("second.ndjson", Some("2"), b"\xff\xfe", "not a JSON event"),
+        ("second.ndjson", Some("3"), number.as_bytes(), "expected a string"),
+    ];
+    assert_eq!(letters.len(), expected.len());
+    for (letter, (file, offset, bytes, detail)) in letters.iter().zip(expected) {
+        assert_eq!(letter["reason"], "DEAD_LETTER_REASON_MALFORMED");
+        assert_eq!((letter["topic"].as_str(), letter["offset"].as_str()), (Some(file), offset));
+        assert_eq!(from_base64(letter["payload"].as_str().unwrap()), bytes);
+        assert!(letter["detail"].as_str().unwrap().contains(detail), "{letter}");
+    }
+    assert_eq!(room.json("signals").iter().filter(|signal| signal["kind"] == "KIND_PULSE").count(), 2);
+}
+
+fn from_base64(text: &str) -> Vec<u8> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = text.bytes().filter_map(|byte| DIGITS.iter().position(|digit| *digit == byte));
+    let bits: Vec<u8> = digits.flat_map(|digit| (0..6).rev().map(move |bit| (digit >> bit & 1) as u8)).collect();
+    bits.chunks_exact(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | bit)).collect()
+}
+
+#[test]
+fn a_file_that_is_cut_off_is_an_error_with_its_place() {
+    let room = Room::new();
+    room.generate("whole.pb");
+    let whole = room.read("whole.pb");
+    room.write("cut.pb", &whole[..whole.len() - 1]);
+    room.run(&["replay", "cut.pb"]).fails(1, &["cut.pb", "record 19999", "cut off"]);
+    let zipped = gzip(&whole);
+    room.write("cut.pb.gz", &zipped[..zipped.len() / 2]);
+    room.run(&["replay", "cut.pb.gz"]).fails(1, &["cut.pb.gz"]);
+    let zipped = zstd(&whole);
+    room.write("cut.pb.zst", &zipped[..zipped.len() / 2]);
+    room.run(&["replay", "cut.pb.zst"]).fails(1, &["cut.pb.zst"]);
+    room.write("huge.pb", [0xff, 0xff, 0xff, 0xff, 0x7f, 0]);
+    room.run(&["replay", "huge.pb"]).fails(1, &["huge.pb", "record 0", "no length-delimited protobuf"]);
+}
+
+#[test]
+fn one_output_can_go_to_standard_output() {
+    let room = Room::new();
+    room.generate("events.ndjson");
+    room.replay(&["events.ndjson"]);
+    for (flag, file) in [("--metrics", "metrics"), ("--handoffs", "handoffs"), ("--signals", "signals")] {
+        let out = room.run(&["replay", "events.ndjson", "--until", "2026-08-01", flag, "-"]).ok().out;
+        assert!(out.as_bytes() == room.read(file), "{flag}");
+    }
+    let generated = room.run(&[&GENERATE[..], &["--out", "-"]].concat()).ok().out;
+    assert!(generated.as_bytes() == room.read("events.ndjson"));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let room = Room::new();
+    room.generate("events.ndjson");
+    let generate = [&GENERATE[..], &["--out", "-"]].concat();
+    let table: [&[&str]; 4] =
+        [&["replay", "events.ndjson", "--signals", "-"], &generate, &["check"], &["check", "--config", EXAMPLE]];
+    for arguments in table {
+        let mut child = room.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        Ended::of(arguments, &child.wait_with_output().unwrap()).ok();
+    }
+}
+
+#[test]
+fn only_until_closes_open_days() {
+    let room = Room::new();
+    let lines = ["2026-03-02T10:00:00Z", "2026-03-03T10:00:00Z"].map(|at| track(at, "Feature Used", "ann", "acme", at));
+    room.write("events.ndjson", lines.join("\n"));
+    let days = |until: &[&str]| -> Vec<String> {
+        room.run(&[&["replay", "events.ndjson"], &OUTPUTS[..], until].concat()).ok();
+        let rows = room.json("metrics");
+        rows.iter().filter(|row| row["kind"] == "day").map(|row| row["day"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(days(&[]), ["2026-03-02"], "the second day is open");
+    assert_eq!(days(&["--until", "2026-03-03"]), ["2026-03-02"], "a tick to the start of a day does not close it");
+    assert_eq!(days(&["--until", "2026-03-04"]), ["2026-03-02", "2026-03-03"]);
+    assert_eq!(days(&["--until", "1999-01-01"]), ["2026-03-02"], "time does not go back");
+    assert_eq!(days(&["--until", "2026-05-01"]).len(), 29, "rows end with the last day of MAU > 0");
+}
+
+#[test]
+fn partitions_change_nothing_for_events_in_order() {
+    let room = Room::new();
+    room.generate("generated.ndjson");
+    let mut lines = room.lines("generated.ndjson");
+    lines.sort_by_cached_key(|line| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        event["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()
+    });
+    room.write("events.ndjson", lines.join("\n"));
+    let one = room.replay(&["events.ndjson"]);
+    for partitions in ["2", "4", "64"] {
+        let many = room.replay(&["events.ndjson", "--partitions", partitions]);
+        assert!(one[0] == many[0], "metrics have one order, {partitions} partitions");
+        assert!(sorted(&one[1]) == sorted(&many[1]), "handoffs, {partitions} partitions");
+        assert!(sorted(&one[2]) == sorted(&many[2]), "signals, {partitions} partitions");
+        in_order_within_each_account(&room.json("signals"));
+        in_order_within_each_account(&room.json("handoffs"));
+    }
+}
+
+fn in_order_within_each_account(messages: &[Value]) {
+    let mut last = std::collections::BTreeMap::new();
+    for message in messages {
+        let at: i64 = message["atMs"].as_str().unwrap().parse().unwrap();
+        let before = last.insert(message["account"].as_str().unwrap(), at);
+        assert!(before.is_none_or(|before| before <= at), "time goes back: {message}");
+    }
+}
+
+#[test]
+fn metrics_stand_in_the_order_of_their_closes() {
+    let room = Room::new();
+    room.generate("events.ndjson");
+    room.replay(&["events.ndjson", "--partitions", "3"]);
+    let keys: Vec<(jiff::civil::Date, bool, Vec<u8>)> = room
+        .json("metrics")
+        .iter()
+        .map(|row| {
+            let account = row["account"].as_str().unwrap().as_bytes().to_vec();
+            match row["kind"].as_str().unwrap() {
+                "day" => (row["day"].as_str().unwrap().parse().unwrap(), false, account),
+                "week" => (sunday_of(row["week"].as_str().unwrap()), true, account),
+                other => panic!("a row of kind {other}"),
+            }
+        })
+        .collect();
+    assert!(keys.iter().any(|key| key.1) && keys.is_sorted_by(|a, b| a < b));
+}
+
+fn sunday_of(week: &str) -> jiff::civil::Date {
+    let (year, week) = week.split_once("-W").unwrap();
+    let sunday = jiff::civil::Weekday::Sunday;
+    jiff::civil::ISOWeekDate::new(year.parse().unwrap(), week.parse().unwrap(), sunday).unwrap().date()
+}
+
+#[test]
+fn rules_of_ones_own_replace_the_default_pack() {
+    let room = Room::new();
+    let events = [
+        track("m1", "Feature Used", "ann", "acme", "2026-03-02T10:00:00Z"),
+        page("m2", "Pricing", "ann", "acme", "2026-03-04T10:00:00Z"),
+        page("m3", "Pricing", "ann", "acme", "2026-03-04T12:00:00Z"),
+    ];
+    room.write("events.ndjson", events.join("\n"));
+    room.run(&[&["replay", "events.ndjson"], &OUTPUTS[..]].concat()).ok();
+    assert_eq!(room.json("handoffs"), Vec::<Value>::new(), "two visits to the prices are not three");
+
+    let own = RULES.replace("rungs: [1, 3]", "rungs: [1, 2]");
+    assert_ne!(own, RULES);
+    room.write("own.yaml", &own);
+    room.run(&[&["replay", "events.ndjson", "--rules", "own.yaml"], &OUTPUTS[..]].concat()).ok();
+    let handoffs = room.json("handoffs");
+    assert_eq!(handoffs.len(), 1);
+    assert_eq!((&handoffs[0]["trigger"], &handoffs[0]["level"]), (&"pricing-sessions".into(), &"LEVEL_MEDIUM".into()));
+    assert_eq!(handoffs[0]["userIds"], serde_json::json!(["ann"]));
+
+    let line = RULES.lines().position(|line| line.contains("at_least: 5")).unwrap() + 1;
+    room.write("broken.yaml", RULES.replace("at_least: 5", "at_leest: 5"));
+    let place = format!("broken.yaml:{line}:");
+    for command in [&["replay", "events.ndjson", "--rules", "broken.yaml"][..], &["check", "--rules", "broken.yaml"]] {
+        room.run(command).fails(2, &[&place, "at_leest", "did you mean `at_least`?"]);
+    }
+}
+
+#[test]
+fn the_time_of_receipt_bounds_the_future() {
+    let room = Room::new();
+    let received = |id: &str, at: &str| {
+        let line = track(id, "Contact Sales", "ann", "acme", at);
+        line.replace(r#","timestamp""#, r#","receivedAt":"2026-03-02T10:00:00Z","timestamp""#)
+    };
+    let ahead = received("m2", "2026-03-02T10:05:00.001Z");
+    let events = [
+        received("m1", "2026-03-02T10:05:00Z"),
+        ahead.clone(),
+        track("m3", "Contact Sales", "ann", "acme", "2046-03-02T10:00:00Z"),
+    ];
+    room.write("events.ndjson", events.join("\n"));
+    let ended = room.run(&[&["replay", "events.ndjson"], &OUTPUTS[..]].concat()).ok();
+    assert!(ended.err.contains("2 applied") && ended.err.contains("1 from-the-future"), "{ended:?}");
+    let letters = room.json("letters");
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0]["reason"], "DEAD_LETTER_REASON_FROM_THE_FUTURE");
+    assert_eq!(letters[0]["offset"], "1");
+    assert_eq!(from_base64(letters[0]["payload"].as_str().unwrap()), ahead.as_bytes());
+}
+
+#[test]
+fn the_same_flags_generate_the_same_bytes() {
+    let room = Room::new();
+    for (extension, unpack) in
+        [("ndjson", 0), ("ndjson.gz", 1), ("ndjson.zst", 2), ("pb", 0), ("pb.gz", 1), ("pb.zst", 2)]
+    {
+        let [a, b] = ["a", "b"].map(|name| format!("{name}.{extension}"));
+        room.generate(&a);
+        room.generate(&b);
+        assert!(room.read(&a) == room.read(&b), "{extension}");
+        let mut plain = Vec::new();
+        match unpack {
+            0 => plain = room.read(&a),
+            1 => drop(flate2::read::GzDecoder::new(&*room.read(&a)).read_to_end(&mut plain).unwrap()),
+            _ => plain = zstd::decode_all(&*room.read(&a)).unwrap(),
+        }
+        let uncompressed = format!("a.{}", extension.split('.').next().unwrap());
+        assert!(plain == room.read(&uncompressed), "{extension} holds what {uncompressed} holds");
+    }
+    let other = [&GENERATE[..1], &["--seed", "2"], &GENERATE[3..], &["--out", "other.ndjson"]].concat();
+    room.run(&other).ok();
+    assert!(room.read("other.ndjson") != room.read("a.ndjson"), "another seed is another product");
+
+    let lines = room.lines("a.ndjson");
+    let ids: BTreeSet<String> = room.json("a.ndjson").iter().map(|event| event["messageId"].to_string()).collect();
+    assert_eq!((lines.len(), ids.len()), (20_000, 20_000));
+    assert!(lines.iter().all(|line| line.contains(r#""timestamp":"2026-0"#)), "it ends before --end");
+    assert!(room.json("a.ndjson").iter().all(|event| event["timestamp"].as_str().unwrap() < "2026-08-01"));
+}
+
+#[test]
+fn the_example_shows_every_key_with_its_default() {
+    let room = Room::new();
+    room.run(&["check", "--config", EXAMPLE]).ok();
+    let defaults = serde_json::to_value(config::Config::default()).unwrap();
+    let loaded = config::load(Some(EXAMPLE.as_ref())).unwrap();
+    assert_eq!(serde_json::to_value(loaded).unwrap(), defaults);
+    let example: Value = serde_saphyr::from_str(&fs::read_to_string(EXAMPLE).unwrap()).unwrap();
+    assert_eq!(keys("", &example), keys("", &defaults));
+}
+
+fn keys(path: &str, value: &Value) -> BTreeSet<String> {
+    let Some(object) = value.as_object().filter(|object| !object.is_empty()) else {
+        return [path.to_owned()].into();
+    };
+    object.iter().flat_map(|(key, value)| keys(&format!("{path}.{key}"), value)).collect()
+}
+
+#[test]
+fn check_tells_what_is_wrong_with_a_configuration() {
+    let room = Room::new();
+    let table: &[(&str, &[&str])] = &[
+        ("kafka:\n  broker: x", &["c.yaml:2:3", "broker", "did you mean `brokers`?"]),
+        ("# none\nkafkaa: {}", &["c.yaml:2:1", "kafkaa", "did you mean `kafka`?"]),
+        ("input:\n  format: jsom", &["c.yaml:2:11", "jsom", "did you mean `json`?"]),
+        ("input:\n  idle_after: 5 parsecs", &["c.yaml:2:15", "5 parsecs", "500ms"]),
+        ("worker:\n  threads: many", &["c.yaml:2:12"]),
+        ("http: {listen: here}", &["c.yaml:1:16"]),
+        ("kafka: {brokers: ''}", &["c.yaml", "kafka.brokers", "must not be empty"]),
+        ("kafka: {properties: {isolation.level: read_uncommitted}}", &["isolation.level", "read_committed"]),
+        ("kafka: {properties: {enable.auto.commit: true}}", &["enable.auto.commit", "same transaction"]),
+        ("kafka: {properties: {group.id: mine}}", &["group.id", "use kafka.group"]),
+        ("kafka: {properties: {session.timeout.mz: 3}}", &["session.timeout.mz", "did you mean `session.timeout.ms`?"]),
+        ("kafka: {properties: {linger.ms: soon}}", &["linger.ms"]),
+        ("worker: {threads: 1}\nworker: {threads: 2}", &["c.yaml:2:1", "worker"]),
+        ("rules: {file: missing.yaml}", &["missing.yaml"]),
+    ];
+    for (text, says) in table {
+        room.write("c.yaml", text);
+        room.run(&["check", "--config", "c.yaml"]).fails(2, says);
+    }
+    if !cfg!(feature = "tls") {
+        room.write("c.yaml", "kafka: {properties: {security.protocol: SSL}}");
+        room.run(&["check", "--config", "c.yaml"]).fails(2, &["security.protocol: SSL", "--features tls", "image"]);
+    }
+    room.write("c.yaml", "");
+    let said = room.run(&["check", "--config", "c.yaml"]).ok().out;
+    assert!(said.contains("upswell.log") && said.contains("default@"), "{said}");
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let room = Room::new();
+    room.write("c.yaml", "kafka: {brokers: 'file:1', group: mine}");
+    let check = ["check", "--config", "c.yaml"];
+    let said = room.run_with("UPSWELL_KAFKA__BROKERS", "kafka.example:9092", &check).ok().out;
+    assert!(said.contains("kafka.example:9092") && said.contains("mine"), "{said}");
+    room.run_with("UPSWELL_KAFKA__BROKER", "x", &check).fails(2, &["UPSWELL_KAFKA__BROKER", "did you mean `brokers`?"]);
+    room.run_with("UPSWELL_WORKER__THREADS", "many", &check).fails(2, &["UPSWELL_WORKER__THREADS", "many"]);
+    room.run_with("UPSWELL_INPUT__IDLE_AFTER", "x", &check).fails(2, &["UPSWELL_INPUT__IDLE_AFTER", "500ms"]);
+    // Kubernetes tells every pod of its services in this way.
+    room.run_with("UPSWELL_SERVICE_HOST", "10.0.0.1", &check).ok();
+}
+
+#[test]
+fn demos_show_handoffs_of_every_level_side_by_side() {
+    let room = Room::new();
+    let arguments = ["demo", "--users", "300", "--events", "60000", "--rate", "0"];
+    let start = || {
+        let mut command = room.command(&arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for demo in [start(), start()] {
+        let ended = Ended::of(&arguments, &demo.wait_with_output().unwrap()).ok();
+        let of = |level: &str| ended.out.lines().filter(|line| line.contains(&format!("  {level} "))).count();
+        assert!(of("HIGH") > 0 && of("MEDIUM") > 0 && of("LOW") > 0, "{ended:?}");
+        assert_eq!(of("HIGH") + of("MEDIUM") + of("LOW"), ended.out.lines().count(), "{ended:?}");
+        let totals = ended.err.lines().last().unwrap();
+        let numbers = [("high", of("HIGH")), ("medium", of("MEDIUM")), ("low", of("LOW"))];
+        assert!(totals.contains("60,000 events"), "it ends with its history: {totals}");
+        assert!(numbers.iter().all(|(level, number)| totals.contains(&format!("{number} {level}"))), "{totals}");
+        assert!(ended.err.contains("embedded broker"), "{ended:?}");
+    }
+    let short = ["demo", "--for", "1s", "--events", "100000000", "--rate", "1000"];
+    room.run(&short).ok();
+}

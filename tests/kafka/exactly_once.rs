@@ -1,0 +1,258 @@
+//! The whole path, as its users run it: two processes on a real Kafka are killed at random moments, and what they
+//! published is exactly what a replay of the log says: nothing lost, nothing twice.
+//!
+//! What was published is read back by a plain librdkafka consumer and decoded from `proto/` by reflection, so that
+//! nothing of the program under test vouches for itself. `UPSWELL_TEST_SEED` repeats the kills of one run,
+//! `UPSWELL_TEST_KILLS` wants so many.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use prost_reflect::{DescriptorPool, DynamicMessage};
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
+
+use crate::broker::{Broker, unique};
+
+const PARTITIONS: i32 = 4;
+const KILLS: u64 = 22;
+/// After this a test that waits for something has failed.
+const LIMIT: Duration = Duration::from_secs(180);
+
+#[test]
+fn kills_at_random_moments_lose_nothing_and_double_nothing() {
+    let Some(broker) = Broker::shared() else { return };
+    let seed = from_environment("UPSWELL_TEST_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let kills = from_environment("UPSWELL_TEST_KILLS").unwrap_or(KILLS);
+    println!("UPSWELL_TEST_SEED={seed} UPSWELL_TEST_KILLS={kills}");
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::new(folder.path(), &broker.brokers);
+    service.run_to_end(&["topics"]);
+    let spoiled = folder.path().join("spoiled.ndjson");
+    std::fs::write(&spoiled, SPOILED).unwrap();
+    service.run_to_end(&["send", spoiled.to_str().unwrap()]);
+
+    // While the processes are killed, events keep coming: for a second and a half a kill.
+    let events = (kills * 3_000).to_string();
+    let log = format!("{}.log", service.prefix);
+    let generate = ["generate", "--seed", "3", "--users", "1500", "--end", "2026-08-01", "--rate", "2000"];
+    let mut generator = service.spawn(&[&generate[..], &["--events", &events, "--topic", &log]].concat(), "generator");
+    let mut processes = ["a", "b"].map(|name| service.start(name));
+    for kill in 0..kills {
+        std::thread::sleep(Duration::from_millis(rng.random_range(200..2_400)));
+        let victim = rng.random_range(0..2_usize);
+        processes[victim].kill().unwrap();
+        processes[victim].wait().unwrap();
+        println!("kill {kill}: process {victim}");
+        if rng.random_bool(0.2) {
+            std::thread::sleep(Duration::from_millis(rng.random_range(0..3_000)));
+        }
+        processes[victim] = service.start(["a", "b"][victim]);
+    }
+    assert!(generator.wait().unwrap().success(), "{}", service.said("generator"));
+    service.wait_until_done(&log);
+    for (process, name) in processes.iter_mut().zip(["a", "b"]) {
+        terminate(process);
+        assert!(process.wait().unwrap().success(), "a graceful end is a success: {}", service.said(name));
+    }
+
+    let replayed = service.replay(&log);
+    let published = service.published();
+    for (topic, replayed) in &replayed {
+        let published = published.get(topic).cloned().unwrap_or_default();
+        assert_same(topic, replayed, &published);
+    }
+    for needed in ["handoff.high", "handoff.medium", "handoff.low", "signals", "dead-letter"] {
+        assert!(replayed.get(needed).is_some_and(|lines| !lines.is_empty()), "the log made nothing for {needed}");
+    }
+}
+
+/// A line that is no JSON, a user that is a number, and an event of another century after one of this.
+const SPOILED: &str = r#"{"messageId":"s1","type":"track","event":"Feature Used","userId":"ann","context":{"groupId":"spoiled"},"timestamp":"2026-01-05T00:00:00Z"}
+not JSON at all
+{"messageId":"s2","type":"track","event":"Feature Used","userId":7,"context":{"groupId":"spoiled"},"timestamp":"2026-01-05T00:00:00Z"}
+{"messageId":"s3","type":"track","event":"Feature Used","userId":"ann","context":{"groupId":"spoiled"},"timestamp":"1926-01-05T00:00:00Z"}
+"#;
+
+fn from_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// The program with its configuration, on topics of its own.
+struct Service<'a> {
+    folder: &'a Path,
+    brokers: &'a str,
+    prefix: String,
+}
+
+impl<'a> Service<'a> {
+    fn new(folder: &'a Path, brokers: &'a str) -> Service<'a> {
+        let prefix = unique("exactly-once");
+        let config = format!(
+            "kafka: {{brokers: '{brokers}', group: '{prefix}', transactional_id_prefix: '{prefix}', properties: {{session.timeout.ms: 6000}}}}\n\
+             topics: {{prefix: '{prefix}', partitions: {PARTITIONS}}}\n\
+             worker: {{threads: 2, commit_interval: 200ms}}\n\
+             http: {{listen: '127.0.0.1:0'}}\n"
+        );
+        std::fs::write(folder.join("upswell.yaml"), config).unwrap();
+        Service { folder, brokers, prefix }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_upswell"));
+        command.args(arguments).arg("--config").arg(self.folder.join("upswell.yaml")).stdin(Stdio::null());
+        command
+    }
+
+    fn run_to_end(&self, arguments: &[&str]) {
+        let output = self.command(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn spawn(&self, arguments: &[&str], name: &str) -> Child {
+        let said = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join(name)).unwrap();
+        self.command(arguments).env("UPSWELL_KAFKA__GROUP_INSTANCE_ID", name).stderr(said).spawn().unwrap()
+    }
+
+    fn start(&self, name: &str) -> Child {
+        self.spawn(&["run"], name)
+    }
+
+    fn said(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.join(name)).unwrap_or_default()
+    }
+
+    /// Waits until the group has committed the end of every partition of the log.
+    fn wait_until_done(&self, log: &str) {
+        let watcher: BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", self.brokers).set("group.id", &self.prefix).create().unwrap();
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let mut partitions = TopicPartitionList::new();
+            partitions.add_partition_range(log, 0, PARTITIONS - 1);
+            // A broker that has only just started may still look for the group's coordinator.
+            let Ok(committed) = watcher.committed_offsets(partitions, Duration::from_secs(10)) else {
+                assert!(Instant::now() < deadline, "the group's offsets are not told");
+                std::thread::sleep(Duration::from_millis(200));
+                continue;
+            };
+            let left: i64 = (0..PARTITIONS)
+                .map(|partition| {
+                    let (_, end) = watcher.fetch_watermarks(log, partition, Duration::from_secs(10)).unwrap();
+                    match committed.find_partition(log, partition).unwrap().offset() {
+                        Offset::Offset(done) => end - done,
+                        _ => end,
+                    }
+                })
+                .sum();
+            if left == 0 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{left} records are left:\n{}\n{}", self.said("a"), self.said("b"));
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// What a replay of the log says, as JSON lines by topic without its prefix.
+    fn replay(&self, log: &str) -> BTreeMap<String, Vec<String>> {
+        let path = |name: &str| self.folder.join(name).to_str().unwrap().to_owned();
+        let (handoffs, signals, letters) = (path("handoffs"), path("signals"), path("letters"));
+        let outputs = ["--handoffs", &handoffs, "--signals", &signals, "--dead-letters", &letters];
+        self.run_to_end(&[&["replay", "--topic", log], &outputs[..]].concat());
+        let mut by_topic: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (file, topic) in [(&signals, "signals"), (&letters, "dead-letter"), (&handoffs, "handoff")] {
+            for line in std::fs::read_to_string(file).unwrap().lines() {
+                let value: serde_json::Value = serde_json::from_str(line).unwrap();
+                let level = value["level"].as_str().map(|level| level.replace("LEVEL_", ".").to_lowercase());
+                by_topic.entry(topic.to_owned() + &level.unwrap_or_default()).or_default().push(value.to_string());
+            }
+        }
+        by_topic
+    }
+
+    /// What stands committed in the output topics, decoded from the contract.
+    fn published(&self) -> BTreeMap<String, Vec<String>> {
+        let descriptors = protox::compile(
+            ["upswell/v1/handoff.proto", "upswell/v1/signal.proto", "upswell/v1/dead_letter.proto"],
+            ["proto"],
+        )
+        .unwrap();
+        let pool = DescriptorPool::from_file_descriptor_set(descriptors).unwrap();
+        let messages = [
+            ("handoff.high", "Handoff"),
+            ("handoff.medium", "Handoff"),
+            ("handoff.low", "Handoff"),
+            ("signals", "SignalChanged"),
+            ("dead-letter", "DeadLetter"),
+        ];
+        let decode = |message: &str, bytes: &[u8]| {
+            let descriptor = pool.get_message_by_name(&format!("upswell.v1.{message}")).unwrap();
+            serde_json::to_value(DynamicMessage::decode(descriptor, bytes).unwrap()).unwrap().to_string()
+        };
+        messages
+            .into_iter()
+            .map(|(topic, message)| {
+                let values = self.read_committed(&format!("{}.{topic}", self.prefix));
+                (topic.to_owned(), values.iter().map(|bytes| decode(message, bytes)).collect())
+            })
+            .collect()
+    }
+
+    fn read_committed(&self, topic: &str) -> Vec<Vec<u8>> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.brokers)
+            .set("group.id", unique("reader"))
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .set("enable.auto.commit", "false")
+            .create()
+            .unwrap();
+        let mut partitions = TopicPartitionList::new();
+        (0..PARTITIONS)
+            .for_each(|partition| partitions.add_partition_offset(topic, partition, Offset::Beginning).unwrap());
+        consumer.assign(&partitions).unwrap();
+        let (mut values, mut ends) = (Vec::new(), 0);
+        let deadline = Instant::now() + LIMIT;
+        while ends < PARTITIONS {
+            assert!(Instant::now() < deadline, "{topic} has no end");
+            match consumer.poll(Duration::from_millis(200)) {
+                Some(Ok(message)) => values.push(message.payload().unwrap_or_default().to_vec()),
+                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ends += 1,
+                Some(Err(error)) => panic!("{topic}: {error}"),
+                None => {}
+            }
+        }
+        values
+    }
+}
+
+/// Asks a process to end as Kubernetes does.
+fn terminate(process: &Child) {
+    let killed = Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+}
+
+/// The same messages, each as often, and those of one account in the same order.
+fn assert_same(topic: &str, replayed: &[String], published: &[String]) {
+    let by_account = |lines: &[String]| {
+        let mut accounts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for line in lines {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            let place = ["partition", "offset"].map(|key| value[key].to_string()).concat();
+            let account = value["account"].as_str().map_or(place, str::to_owned);
+            accounts.entry(account).or_default().push(line.clone());
+        }
+        accounts
+    };
+    let (replayed, published) = (by_account(replayed), by_account(published));
+    println!("{topic}: {} messages", replayed.values().map(Vec::len).sum::<usize>());
+    for account in replayed.keys().chain(published.keys()) {
+        let (replayed, published) = (replayed.get(account), published.get(account));
+        assert!(replayed == published, "{topic}, {account}: replay says\n{replayed:#?}\npublished is\n{published:#?}");
+    }
+}

@@ -1,0 +1,541 @@
+//! The room `kafka` alone: what it promises, on a real broker.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use upswell::kafka::{
+    Config, Consumer, Error, LogWriter, Polled, Producer, Progress, Reader, Tail, Topics, TransactionError,
+    ensure_topics, is_append_time, partition_of, partitions,
+};
+
+use crate::broker::{Broker, unique};
+
+const WAIT: Duration = Duration::from_millis(50);
+/// After this a test that waits for something has failed.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Writes numbers, each keyed by itself.
+fn write(config: &Config, topic: &str, numbers: std::ops::Range<u32>) {
+    let mut writer = LogWriter::connect(config, topic).unwrap();
+    for number in numbers {
+        let text = number.to_string();
+        writer.send(None, Some(text.as_bytes()), text.as_bytes()).unwrap();
+    }
+    writer.flush().unwrap();
+}
+
+/// Everything committed in a topic, by partition and offset.
+fn read_all(config: &Config, topic: &str) -> Vec<(i32, i64, String)> {
+    let mut reader = Reader::open(config, topic).unwrap();
+    let mut all = Vec::new();
+    for partition in 0..reader.partitions() {
+        let mut each = |message: upswell::kafka::Message<'_>| {
+            all.push((message.partition, message.offset, text(message.payload)));
+            ControlFlow::Continue(())
+        };
+        reader.read(partition, &mut each).unwrap();
+    }
+    all
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn sorted_numbers(records: &[(i32, i64, String)]) -> Vec<u32> {
+    let mut numbers: Vec<u32> = records.iter().map(|(.., text)| text.parse().unwrap()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Polls until `done`, which sees everything that comes.
+fn poll_until(consumer: &mut Consumer, mut done: impl FnMut(Polled<'_>) -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    let mut over = false;
+    while !over {
+        assert!(Instant::now() < deadline, "nothing more came");
+        consumer.poll(WAIT, &mut |polled| over |= done(polled)).unwrap();
+    }
+}
+
+/// Polls until every one of `count` partitions was assigned and read to its end.
+fn poll_to_the_end(consumer: &mut Consumer, count: usize) -> Vec<(i32, i64, String)> {
+    let (mut seen, mut ended) = (Vec::new(), std::collections::BTreeSet::new());
+    poll_until(consumer, |polled| {
+        match polled {
+            Polled::Message(message) => seen.push((message.partition, message.offset, text(message.payload))),
+            Polled::End { partition, .. } => drop(ended.insert(partition)),
+            _ => {}
+        }
+        ended.len() == count
+    });
+    seen
+}
+
+#[test]
+fn topics_are_created_once_and_differences_told() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let config = broker.config();
+    let topics = Topics { prefix: unique("own"), log: None };
+
+    let first = ensure_topics(&config, &topics.specs(3, None)).unwrap();
+    assert_eq!(first.len(), 10);
+    assert!(first.iter().all(|report| report.created && report.partitions == 3 && report.differs.is_empty()));
+    let again = ensure_topics(&config, &topics.specs(3, None)).unwrap();
+    assert!(again.iter().all(|report| !report.created && report.differs.is_empty()), "{again:?}");
+    let more = ensure_topics(&config, &topics.specs(4, None)).unwrap();
+    assert!(more.iter().all(|report| report.partitions == 3 && report.differs[0].name == "partitions"));
+
+    assert_eq!(partitions(&config, &topics.log()).unwrap(), 3);
+    assert!(is_append_time(&config, &topics.log()).unwrap());
+    let plain = broker.topic(1);
+    assert!(!is_append_time(&config, &plain).unwrap());
+    let as_log = Topics { log: Some(plain), ..topics };
+    let differs = &ensure_topics(&config, &as_log.specs(1, None)).unwrap()[0].differs;
+    let told: Vec<String> = differs.iter().map(ToString::to_string).collect();
+    assert!(told[0].starts_with("message.timestamp.type is CreateTime, should be LogAppendTime"), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("recovery replays the log from its beginning")), "{told:?}");
+
+    let missing = unique("missing");
+    assert!(matches!(partitions(&config, &missing), Err(Error::TopicMissing { .. })));
+    let told = is_append_time(&config, &missing);
+    assert!(matches!(told, Err(Error::TopicMissing { .. })), "{told:?}");
+    assert!(matches!(Consumer::join(&config, &missing, 0), Err(Error::TopicMissing { .. })));
+}
+
+#[test]
+fn what_is_sent_is_consumed_where_partition_of_says() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let (config, topic) = (broker.config(), broker.topic(5));
+    write(&config, &topic, 0..10_000);
+    let mut writer = LogWriter::connect(&config, &topic).unwrap();
+    writer.send(Some(3), None, b"10000").unwrap();
+    writer.flush().unwrap();
+
+    let mut consumer = Consumer::join(&config, &topic, 0).unwrap();
+    let seen = poll_to_the_end(&mut consumer, 5);
+    assert!(sorted_numbers(&seen).into_iter().eq(0..=10_000));
+    for (partition, _, number) in seen.iter().filter(|(.., number)| number != "10000") {
+        assert_eq!(*partition, partition_of(number.as_bytes(), 5), "{number}");
+    }
+    let mut sorted = seen.clone();
+    sorted.sort_by_key(|&(partition, offset, _)| (partition, offset));
+    assert_eq!(sorted, read_all(&config, &topic), "offsets come in order, and the reader agrees");
+    for partition in 0..5 {
+        let offsets: Vec<i64> = seen.iter().filter(|seen| seen.0 == partition).map(|seen| seen.1).collect();
+        assert!(offsets.is_sorted());
+    }
+}
+
+#[test]
+fn offsets_are_committed_with_the_records_or_not_at_all() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let (config, log, out) = (broker.config(), broker.topic(1), broker.topic(2));
+    write(&config, &log, 0..10);
+    let mut consumer = Consumer::join(&config, &log, 0).unwrap();
+    poll_to_the_end(&mut consumer, 1);
+
+    let mut producer = Producer::connect(&config, &config.transactional_id(0)).unwrap();
+    producer.begin().unwrap();
+    producer.send(&out, None, Some(b"a"), b"1", &[("level", "high")]).unwrap();
+    producer.abort().unwrap();
+    producer.begin().unwrap();
+    producer.send(&out, None, Some(b"a"), b"2", &[]).unwrap();
+    let progress = Progress { topic: &log, partition: 0, offset: 7, metadata: "hash=abc" };
+    producer.commit(&[progress], &consumer.group_metadata()).unwrap();
+    producer.begin().unwrap();
+    producer.send(&out, None, Some(b"a"), b"3", &[]).unwrap();
+    producer.abort().unwrap();
+
+    assert_eq!(sorted_numbers(&read_all(&config, &out)), [2], "aborted records are not seen");
+    drop(consumer);
+    let mut consumer = Consumer::join(&config, &log, 0).unwrap();
+    let mut offsets = Vec::new();
+    poll_until(&mut consumer, |polled| {
+        match polled {
+            Polled::Assigned { partition, committed, metadata, end } => {
+                assert_eq!((partition, committed, metadata, end), (0, Some(7), "hash=abc", 10));
+            }
+            Polled::Message(message) => offsets.push(message.offset),
+            Polled::End { position, .. } => assert_eq!(position, 10),
+            Polled::Revoked { .. } => panic!("nobody else is there"),
+        }
+        matches!(polled, Polled::End { .. })
+    });
+    assert!(offsets.into_iter().eq(0..10), "recovery replays from the beginning");
+}
+
+#[test]
+fn many_short_transactions_in_a_row_need_no_backoff() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let (config, log, out) = (broker.config(), broker.topic(1), broker.topic(2));
+    write(&config, &log, 0..200);
+    let mut consumer = Consumer::join(&config, &log, 0).unwrap();
+    poll_to_the_end(&mut consumer, 1);
+    let mut producer = Producer::connect(&config, &config.transactional_id(0)).unwrap();
+    let began = Instant::now();
+    for n in 0..200_i64 {
+        producer.begin().unwrap();
+        let number = n.to_string();
+        producer.send(&out, None, Some(number.as_bytes()), number.as_bytes(), &[]).unwrap();
+        let progress = Progress { topic: &log, partition: 0, offset: n + 1, metadata: "" };
+        producer.commit(&[progress], &consumer.group_metadata()).unwrap();
+    }
+    eprintln!("200 transactions in {:?}", began.elapsed());
+    assert!(sorted_numbers(&read_all(&config, &out)).into_iter().eq(0..200));
+}
+
+#[test]
+fn the_end_is_found_behind_markers_and_before_an_open_transaction() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let (config, topic) = (broker.config(), broker.topic(1));
+    let mut producer = Producer::connect(&config, &unique("id")).unwrap();
+    let mut consumer = Consumer::join(&config, &topic, 0).unwrap();
+    for round in 0..3 {
+        producer.begin().unwrap();
+        producer.send(&topic, Some(0), None, round.to_string().as_bytes(), &[]).unwrap();
+        producer.commit(&[], &consumer.group_metadata()).unwrap();
+    }
+    assert_eq!(sorted_numbers(&read_all(&config, &topic)), [0, 1, 2]);
+    let mut position_at_end = 0;
+    poll_until(&mut consumer, |polled| {
+        if let Polled::End { position, .. } = polled {
+            position_at_end = position;
+        }
+        position_at_end == 6
+    });
+
+    // The record of an open transaction hides itself and, for now, the end.
+    let mut open = Producer::connect(&config, &unique("id")).unwrap();
+    open.begin().unwrap();
+    open.send(&topic, Some(0), None, b"3", &[]).unwrap();
+    write_plain(&config, &topic, "4");
+    assert_eq!(sorted_numbers(&read_all(&config, &topic)), [0, 1, 2]);
+    open.abort().unwrap();
+    assert_eq!(sorted_numbers(&read_all(&config, &topic)), [0, 1, 2, 4]);
+}
+
+fn write_plain(config: &Config, topic: &str, value: &str) {
+    let mut writer = LogWriter::connect(config, topic).unwrap();
+    writer.send(Some(0), None, value.as_bytes()).unwrap();
+    writer.flush().unwrap();
+}
+
+#[test]
+fn the_older_of_two_producers_is_fenced() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let (config, log, out) = (broker.config(), broker.topic(1), broker.topic(1));
+    write(&config, &log, 0..3);
+    let mut consumer = Consumer::join(&config, &log, 0).unwrap();
+    poll_to_the_end(&mut consumer, 1);
+    let id = unique("id");
+    let mut older = Producer::connect(&config, &id).unwrap();
+    older.begin().unwrap();
+    older.send(&out, None, None, b"1", &[]).unwrap();
+    let mut newer = Producer::connect(&config, &id).unwrap();
+    let progress = Progress { topic: &log, partition: 0, offset: 1, metadata: "" };
+    let fenced = older.commit(&[progress], &consumer.group_metadata()).unwrap_err();
+    assert!(matches!(fenced, TransactionError::Fenced(_)), "{fenced}");
+    assert!(matches!(older.begin(), Err(TransactionError::Fenced(_))));
+    newer.begin().unwrap();
+    newer.send(&out, None, None, b"2", &[]).unwrap();
+    newer.commit(&[progress], &consumer.group_metadata()).unwrap();
+    assert_eq!(sorted_numbers(&read_all(&config, &out)), [2]);
+}
+
+#[test]
+fn a_transaction_that_can_never_succeed_says_so() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let (config, log, out) = (broker.config(), broker.topic(1), broker.topic(1));
+    let consumer = Consumer::join(&config, &log, 0).unwrap();
+    let mut producer = Producer::connect(&config, &unique("id")).unwrap();
+    // More than the topic takes (1 MiB), less than the producer does.
+    producer.begin().unwrap();
+    producer.send(&out, None, None, &vec![0; 2 << 20], &[]).unwrap();
+    let failed = producer.commit(&[], &consumer.group_metadata()).unwrap_err();
+    assert!(matches!(&failed, TransactionError::Fatal(why) if why.contains(&out)), "{failed:?}");
+    // More than the producer takes.
+    producer.begin().unwrap();
+    let failed = producer.send(&out, None, None, &vec![0; 8 << 20], &[]).unwrap_err();
+    assert!(matches!(failed, TransactionError::Fatal(_)), "{failed:?}");
+    // The producer lives on; at most it has to send again, over the gap that the refused left.
+    let mut resend = || {
+        producer.begin()?;
+        producer.send(&out, None, None, b"1", &[])?;
+        producer.commit(&[], &consumer.group_metadata())
+    };
+    while let Err(error) = resend() {
+        assert!(matches!(error, TransactionError::Aborted(_)), "{error:?}");
+    }
+    assert_eq!(sorted_numbers(&read_all(&config, &out)), [1]);
+}
+
+#[test]
+fn a_commit_in_an_old_generation_is_aborted_and_can_be_resent() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let (config, log, out) = (broker.config(), broker.topic(2), broker.topic(1));
+    write(&config, &log, 0..10);
+    let mut first = Consumer::join(&config, &log, 0).unwrap();
+    poll_to_the_end(&mut first, 2);
+    let old = first.group_metadata();
+    let mut second = Consumer::join(&config, &log, 1).unwrap();
+    let (mut ours, mut theirs) = (vec![0, 1], None);
+    let deadline = Instant::now() + LIMIT;
+    while theirs.is_none() {
+        assert!(Instant::now() < deadline);
+        let mut each = |polled: Polled<'_>| {
+            if let Polled::Revoked { partition, lost } = polled {
+                assert!(!lost);
+                ours.retain(|kept| *kept != partition);
+            }
+        };
+        first.poll(WAIT, &mut each).unwrap();
+        let mut each = |polled: Polled<'_>| {
+            if let Polled::Assigned { partition, .. } = polled {
+                theirs = Some(partition);
+            }
+        };
+        second.poll(WAIT, &mut each).unwrap();
+    }
+    assert_eq!(ours.len(), 1);
+    let mut producer = Producer::connect(&config, &unique("id")).unwrap();
+    let progress = Progress { topic: &log, partition: ours[0], offset: 1, metadata: "" };
+    producer.begin().unwrap();
+    producer.send(&out, None, None, b"1", &[]).unwrap();
+    let failed = producer.commit(&[progress], &old).unwrap_err();
+    assert!(matches!(failed, TransactionError::Aborted(_)), "{failed:?}");
+    producer.begin().unwrap();
+    producer.send(&out, None, None, b"1", &[]).unwrap();
+    producer.commit(&[progress], &first.group_metadata()).unwrap();
+    assert_eq!(sorted_numbers(&read_all(&config, &out)), [1]);
+}
+
+/// One member of the group in the rebalancing test: copies every record above the committed
+/// offset to the output, in transactions, as a worker does.
+struct Copier<'a> {
+    config: &'a Config,
+    out: &'a str,
+    log: &'a str,
+    consumer: Consumer,
+    producer: Producer,
+    /// The committed and the next offset of each partition that is ours.
+    ours: BTreeMap<i32, (i64, i64)>,
+    pending: Vec<(i32, String)>,
+    worker: usize,
+}
+
+impl<'a> Copier<'a> {
+    fn new(config: &'a Config, log: &'a str, out: &'a str, worker: usize) -> Self {
+        let consumer = Consumer::join(config, log, worker).unwrap();
+        let producer = Producer::connect(config, &config.transactional_id(worker)).unwrap();
+        Self { config, out, log, consumer, producer, ours: BTreeMap::new(), pending: Vec::new(), worker }
+    }
+
+    fn step(&mut self) {
+        let Self { consumer, ours, pending, .. } = self;
+        let mut each = |polled: Polled<'_>| match polled {
+            Polled::Assigned { partition, committed, .. } => {
+                assert!(ours.insert(partition, (committed.unwrap_or(0), 0)).is_none());
+            }
+            Polled::Revoked { partition, .. } => {
+                ours.remove(&partition);
+                pending.retain(|(of, _)| *of != partition);
+            }
+            Polled::Message(message) => {
+                let (committed, next) = ours.get_mut(&message.partition).expect("only ours come");
+                assert_eq!(*next, message.offset, "no gap, no stale record");
+                *next += 1;
+                if message.offset >= *committed {
+                    pending.push((message.partition, text(message.payload)));
+                }
+            }
+            Polled::End { partition, position } => assert_eq!(ours[&partition].1, position),
+        };
+        consumer.poll(WAIT, &mut each).unwrap();
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        match self.transaction() {
+            Ok(()) => {
+                self.pending.clear();
+                self.ours.values_mut().for_each(|(committed, next)| *committed = (*committed).max(*next));
+            }
+            Err(TransactionError::Aborted(_)) => {}
+            Err(TransactionError::Fenced(_)) => {
+                *self = Copier::new(self.config, self.log, self.out, self.worker);
+            }
+            Err(fatal @ TransactionError::Fatal(_)) => panic!("{fatal}"),
+        }
+    }
+
+    fn transaction(&mut self) -> Result<(), TransactionError> {
+        self.producer.begin()?;
+        for (_, value) in &self.pending {
+            self.producer.send(self.out, None, None, value.as_bytes(), &[])?;
+        }
+        let progress: Vec<Progress<'_>> = self
+            .ours
+            .iter()
+            .filter(|(_, (committed, next))| next > committed)
+            .map(|(&partition, &(_, offset))| Progress { topic: self.log, partition, offset, metadata: "" })
+            .collect();
+        self.producer.commit(&progress, &self.consumer.group_metadata())
+    }
+}
+
+#[test]
+fn members_come_and_go_and_nothing_is_lost_or_doubled() {
+    rebalancing(&[]);
+}
+
+#[test]
+fn so_with_eager_rebalancing() {
+    rebalancing(&[("partition.assignment.strategy", "range")]);
+}
+
+#[test]
+fn so_with_a_group_managed_by_the_broker() {
+    rebalancing(&[("group.protocol", "consumer")]);
+}
+
+fn rebalancing(properties: &[(&str, &str)]) {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let (mut config, log, out) = (broker.config(), broker.topic(6), broker.topic(2));
+    config.properties = properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let mut members = vec![Copier::new(&config, &log, &out, 0)];
+    let mut written = 0;
+    for round in 0..8 {
+        write(&config, &log, written..written + 500);
+        written += 500;
+        match round {
+            1 | 2 | 6 => members.push(Copier::new(&config, &log, &out, round)),
+            4 | 5 => drop(members.remove(0)),
+            _ => {}
+        }
+        for _ in 0..10 {
+            members.iter_mut().for_each(Copier::step);
+        }
+    }
+    let deadline = Instant::now() + LIMIT;
+    while members.iter().flat_map(|member| member.ours.values()).map(|(committed, _)| committed).sum::<i64>()
+        < i64::from(written)
+    {
+        assert!(Instant::now() < deadline, "not everything was copied");
+        members.iter_mut().for_each(Copier::step);
+    }
+    assert!(sorted_numbers(&read_all(&config, &out)).into_iter().eq(0..written));
+}
+
+#[test]
+fn a_log_that_cannot_be_replayed_is_refused() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let (config, log) = (broker.config(), broker.topic(1));
+    write(&config, &log, 0..5);
+    let mut consumer = Consumer::join(&config, &log, 0).unwrap();
+    poll_to_the_end(&mut consumer, 1);
+    let mut producer = Producer::connect(&config, &unique("id")).unwrap();
+    producer.begin().unwrap();
+    let beyond = Progress { topic: &log, partition: 0, offset: 6, metadata: "" };
+    producer.commit(&[beyond], &consumer.group_metadata()).unwrap();
+    drop(consumer);
+    let moved = first_error(&config, &log);
+    assert!(matches!(moved, Error::OffsetsMovedBack { committed: 6, end: 5, .. }), "{moved}");
+
+    delete_records(&config, &log, 2);
+    let trimmed = first_error(&config, &log);
+    assert!(matches!(trimmed, Error::LogTrimmed { low: 2, .. }), "{trimmed}");
+}
+
+/// The error that polling ends with; dropping the consumer after it must not hang.
+fn first_error(config: &Config, log: &str) -> Error {
+    let mut consumer = Consumer::join(config, log, 0).unwrap();
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        assert!(Instant::now() < deadline, "no error came");
+        if let Err(error) = consumer.poll(WAIT, &mut |_| {}) {
+            return error;
+        }
+    }
+}
+
+fn delete_records(config: &Config, topic: &str, before: i64) {
+    use rdkafka::admin::{AdminClient, AdminOptions};
+    let mut client = rdkafka::ClientConfig::new();
+    client.set("bootstrap.servers", &config.brokers);
+    let admin: AdminClient<_> = client.create().unwrap();
+    let mut list = rdkafka::TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, rdkafka::Offset::Offset(before)).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).unwrap();
+}
+
+#[test]
+fn a_tail_shows_what_is_committed_from_now_on() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let (config, high, low) = (broker.config(), broker.topic(2), broker.topic(2));
+    write(&config, &high, 0..10);
+    let mut tail = Tail::open(&config, &[high.clone(), low.clone()]).unwrap();
+    write(&config, &high, 10..20);
+    write(&config, &low, 20..30);
+    let mut seen = Vec::new();
+    let deadline = Instant::now() + LIMIT;
+    while seen.len() < 20 {
+        assert!(Instant::now() < deadline);
+        let mut each = |message: upswell::kafka::Message<'_>| {
+            let number: u32 = text(message.payload).parse().unwrap();
+            assert_eq!(message.topic, if number < 20 { &high } else { &low });
+            seen.push(number);
+        };
+        tail.poll(WAIT, &mut each).unwrap();
+    }
+    seen.sort_unstable();
+    assert!(seen.into_iter().eq(10..30));
+}
+
+#[test]
+fn a_static_member_gets_its_partitions_back_and_a_namesake_is_named() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let (mut config, log) = (broker.config(), broker.topic(2));
+    config.group_instance_id = Some("pod-0".into());
+    let mut first = Consumer::join(&config, &log, 0).unwrap();
+    poll_to_the_end(&mut first, 2);
+    let mut second = Consumer::join(&config, &log, 0).unwrap();
+    poll_to_the_end(&mut second, 2);
+    let deadline = Instant::now() + LIMIT;
+    let fenced = loop {
+        assert!(Instant::now() < deadline);
+        if let Err(error) = first.poll(WAIT, &mut |_| {}) {
+            break error;
+        }
+    };
+    assert!(matches!(fenced, Error::InstanceFenced { .. }), "{fenced}");
+}

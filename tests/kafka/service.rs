@@ -1,0 +1,665 @@
+//! The commands that need a Kafka, as a user starts them: `topics`, `send`, `run`, `tail` and `replay --topic`.
+//!
+//! What stands on the topics is read back by a plain librdkafka consumer and decoded from `proto/` by reflection.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use prost_reflect::{DescriptorPool, DynamicMessage};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::broker::{Broker, unique};
+
+const PARTITIONS: i32 = 2;
+/// How long a question to the broker may take.
+const QUESTION: Duration = Duration::from_secs(10);
+/// After this a test that waits for something has failed.
+const LIMIT: Duration = Duration::from_secs(120);
+
+#[test]
+fn topics_creates_what_is_missing_and_tells_what_differs() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::new(&broker, "");
+    let first = program.run(&["topics"]).ok();
+    assert_eq!(first.out.matches("created").count(), 10, "{first:?}");
+    let again = program.run(&["topics"]).ok();
+    assert_eq!(again.out.matches("as it should be").count(), 10, "{again:?}");
+    let more = program.run(&["topics", "--partitions", "3"]).ok();
+    assert_eq!(more.out.matches("partitions is 2").count(), 10, "more partitions are told, not made: {more:?}");
+
+    let other = Program::new(&broker, "");
+    other.create("signals", &[("retention.ms", "1000")]);
+    let told = other.run(&["topics"]).ok();
+    assert!(told.out.contains("retention.ms is 1000"), "{told:?}");
+    let other = Program::new(&broker, "");
+    other.create("log", &[]);
+    other.run(&["topics"]).fails(1, &["the log"]);
+    let told = other.run(&["topics"]).out;
+    for setting in ["message.timestamp.type is CreateTime", "retention.ms is 604800000"] {
+        assert!(told.contains(setting), "{told}");
+    }
+}
+
+#[test]
+fn run_refuses_what_it_cannot_work_with() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::new(&broker, "");
+    program.run(&["run"]).fails(1, &[&program.topic("log"), "upswell topics"]);
+    program.run(&["send", "nothing.ndjson"]).fails(1, &[&program.topic("log"), "upswell topics"]);
+    program.run(&["tail"]).fails(1, &[&program.topic("handoff.high"), "upswell topics"]);
+    program.run(&["replay", "--topic", &program.topic("log")]).fails(1, &[&program.topic("log")]);
+
+    program.create("log", &[("message.timestamp.type", "CreateTime")]);
+    drop(program.run(&["topics"]));
+    program.run(&["run"]).fails(1, &["CreateTime", "LogAppendTime", "input.trust_create_time"]);
+    let mut trusting = program.start_with(&["run"], &[("UPSWELL_INPUT__TRUST_CREATE_TIME", "true")]);
+    trusting.until_ready();
+    assert!(trusting.terminate().success());
+
+    let program = Program::with_topics(&broker, "");
+    let first = program.start(&["run"]);
+    let address = first.address();
+    let second = program.command(&["run"]).env("UPSWELL_HTTP__LISTEN", &address).output().unwrap();
+    Ended::of(&second).fails(1, &[&address, "http.listen"]);
+}
+
+#[test]
+fn a_json_log_goes_the_whole_way() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "input: {format: json}");
+    program.write(
+        "events.ndjson",
+        [
+            track("m1", "Feature Used", "acme", "2026-03-02T10:00:00Z"),
+            track("m2", "Contact Sales", "acme", "2026-03-02T11:00:00Z"),
+            track("m3", "Enterprise Feature Requested", "globex", "2026-03-02T12:00:00Z"),
+            track("m4", "Feature Used", "globex", "2046-03-02T12:00:00Z"),
+            track("m5", "Feature Used", "globex", "1999-03-02T12:00:00Z"),
+        ]
+        .join("\r\n"),
+    );
+    program.run(&["send", "events.ndjson"]).ok();
+    // From a producer that has never heard of Upswell.
+    let foreign: [(&[u8], &[u8]); 3] =
+        [(b"key", b"not JSON \xff"), (b"\x00\x01", b""), (b"acme", b"{\"type\":\"track\"}")];
+    let offsets = foreign.map(|(key, payload)| program.produce("log", 1, key, payload));
+
+    let mut run = program.start(&["run"]);
+    program.wait_until_done(&run);
+    assert!(run.terminate().success(), "{}", run.said());
+
+    let letters = program.read("dead-letter");
+    for ((key, payload), offset) in foreign.iter().zip(offsets.map(|offset| offset.to_string())) {
+        let (record, letter) = letters
+            .iter()
+            .map(|record| (record, decode("DeadLetter", &record.payload)))
+            .find(|(_, letter)| letter["offset"] == offset && letter["partition"] == 1)
+            .unwrap_or_else(|| panic!("no dead letter for {payload:?}"));
+        assert_eq!(record.key.as_deref(), Some(*key), "the key of its source");
+        assert_eq!(bytes(&letter), *payload);
+        assert_eq!(letter["reason"], "DEAD_LETTER_REASON_MALFORMED");
+        assert_eq!(letter["topic"], program.topic("log"));
+        assert!(!letter["detail"].as_str().unwrap().is_empty() && letter["recordTimeMs"].is_string(), "{letter}");
+    }
+    let reasons: Vec<String> = program.published("dead-letter");
+    for (reason, id) in [("FROM_THE_FUTURE", "m4"), ("TOO_LATE", "m5")] {
+        let letter: Value = reasons.iter().find(|letter| letter.contains(reason)).unwrap().parse().unwrap();
+        let payload: Value = serde_json::from_slice(&bytes(&letter)).unwrap();
+        assert_eq!(payload["messageId"], id, "the bytes are those that came");
+    }
+    assert_eq!(program.published("handoff.high").len(), 2);
+    program.assert_published_is_replayed();
+}
+
+#[test]
+fn packing_changes_nothing_but_the_records() {
+    let Some(broker) = Broker::shared() else { return };
+    let [single, packed] = [1, 100].map(|pack| {
+        let program = Program::with_topics(&broker, "");
+        let events = ["--users", "300", "--events", "20000", "--end", "2026-08-01", "--out", "events.ndjson.zst"];
+        program.run(&[&["generate"], &events[..]].concat()).ok();
+        program.run(&["send", "events.ndjson.zst", "--pack", &pack.to_string()]).ok();
+        program.replay();
+        program
+    });
+    assert_eq!(single.end_of_log().iter().sum::<i64>(), 20_000);
+    assert!(packed.end_of_log().iter().sum::<i64>() <= 20_000 / 100 + i64::from(PARTITIONS));
+    for output in ["handoffs", "signals", "metrics"] {
+        assert!(single.lines(output).len() > 10, "the events make {output}");
+        assert!(single.lines(output) == packed.lines(output), "{output} differ");
+    }
+    let mut run = packed.start(&["run"]);
+    packed.wait_until_done(&run);
+    assert!(run.terminate().success(), "{}", run.said());
+    packed.assert_published_is_replayed();
+}
+
+#[test]
+fn a_running_service_shows_how_it_is() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    program.write(
+        "events.ndjson",
+        [
+            track("m1", "Contact Sales", "acme", "2026-03-02T10:00:00Z"),
+            track("", "Feature Used", "acme", "2026-03-02T11:00:00Z"),
+            "nonsense".into(),
+        ]
+        .join("\n"),
+    );
+    program.run(&["send", "events.ndjson"]).ok();
+    let mut run = program.start(&["run"]);
+    program.wait_until_done(&run);
+    run.until_ready();
+    assert_eq!(run.get("/livez").0, 200);
+    assert_eq!(run.get("/nothing").0, 404);
+    let (status, ready) = run.get("/readyz");
+    let ready: Value = ready.parse().unwrap();
+    assert_eq!((status, &ready["ready"]), (200, &json!(true)));
+    assert_eq!(ready["partitions"].as_array().unwrap().len(), PARTITIONS as usize);
+
+    let (status, metrics) = run.get("/metrics");
+    assert_eq!(status, 200);
+    for name in documented_metrics() {
+        let shown = |line: &str| line.strip_prefix(&name).is_some_and(|rest| rest.starts_with(['{', ' ', '_']));
+        assert!(metrics.lines().any(shown), "docs/operators.md names {name}, /metrics has only:\n{metrics}");
+        assert!(metrics.contains(&format!("# HELP {name} ")), "{name} is not explained");
+    }
+    for line in [
+        r#"upswell_events_total{outcome="applied"} 2"#,
+        r#"upswell_events_total{outcome="malformed"} 1"#,
+        "upswell_events_without_id_total 1",
+        r#"upswell_handoffs_total{level="high",trigger="contact-sales"} 1"#,
+        r#"upswell_dead_letters_total{reason="malformed"} 1"#,
+        "upswell_ticks_total 0",
+        "upswell_partitions 2",
+    ] {
+        assert!(metrics.lines().any(|shown| shown == line), "no line {line}:\n{metrics}");
+    }
+    for line in metrics.lines().filter(|line| line.starts_with("upswell_")) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let name = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        assert!(documented_metrics().contains(&name.to_owned()), "docs/operators.md does not name {name}");
+    }
+    assert!(run.terminate().success(), "{}", run.said());
+}
+
+/// The names in the table of docs/operators.md; those that begin with `_` go on where the first of their row ends.
+fn documented_metrics() -> Vec<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operators.md");
+    let text = fs::read_to_string(path).unwrap();
+    let mut names: Vec<String> = Vec::new();
+    for row in text.lines().filter(|line| line.starts_with("| `upswell_")) {
+        for name in row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2) {
+            let name = name.split('{').next().unwrap();
+            names.push(if name.starts_with('_') { format!("upswell_partition{name}") } else { name.to_owned() });
+        }
+    }
+    assert!(names.len() > 10, "the table of metrics was found");
+    names
+}
+
+#[test]
+fn a_silent_partition_gets_ticks_if_it_is_live() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "input: {idle_after: 1s}");
+    let placed_on = |partition| {
+        let names = (0..).map(|number| format!("account-{number}"));
+        names.into_iter().find(|name| upswell::kafka::partition_of(name.as_bytes(), PARTITIONS) == partition).unwrap()
+    };
+    let now = jiff::Timestamp::now().to_string();
+    let events = [
+        track("old", "Feature Used", &placed_on(1), "2026-03-02T10:00:00Z"),
+        track("new", "Feature Used", &placed_on(0), &now),
+    ];
+    program.write("events.ndjson", events.join("\n"));
+    program.run(&["send", "events.ndjson"]).ok();
+    let mut run = program.start(&["run"]);
+    wait_for("a tick in the log", || (program.end_of_log()[0] > 1).then_some(()));
+    program.wait_until_done(&run);
+    let records = program.read("log");
+    let tick = records.iter().find(|record| record.partition == 0 && record.offset == 1).unwrap();
+    let event = decode("ProductEvent", &tick.payload);
+    assert_eq!((&event["type"], &event["control"]), (&json!("EVENT_TYPE_CONTROL"), &json!({"tick": {}})), "{event}");
+    let at = |text: &Value| text.as_str().unwrap().parse::<i64>().unwrap();
+    assert!(at(&event["timestampMs"]) >= now.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+    assert_eq!(records.iter().filter(|record| record.partition == 1).count(), 1, "a history gets none");
+    let (_, metrics) = run.get("/metrics");
+    let ticks = metrics.lines().find_map(|line| line.strip_prefix("upswell_ticks_total ")).unwrap();
+    assert!(ticks.parse::<u64>().unwrap() >= 1, "{ticks}");
+    assert!(run.terminate().success(), "{}", run.said());
+    program.assert_published_is_replayed();
+}
+
+#[test]
+fn sigterm_finishes_the_batch_and_a_restart_goes_on() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    let log = program.topic("log");
+    let events = ["--users", "300", "--events", "30000", "--end", "2026-08-01", "--rate", "6000", "--topic", &log];
+    let mut generator = program.start(&[&["generate"], &events[..]].concat());
+    for _ in 0..3 {
+        let before: i64 = program.committed().iter().sum();
+        let mut run = program.start(&["run"]);
+        wait_for("a commit", || (program.committed().iter().sum::<i64>() > before).then_some(()));
+        assert!(run.terminate().success(), "{}", run.said());
+        assert!(run.said().contains("stopped"), "{}", run.said());
+    }
+    assert!(generator.child.wait().unwrap().success(), "{}", generator.said());
+    let mut run = program.start(&["run"]);
+    program.wait_until_done(&run);
+    assert!(run.terminate().success(), "{}", run.said());
+    program.assert_published_is_replayed();
+}
+
+#[test]
+fn tail_shows_a_handoff_that_is_committed_while_it_runs() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    let mut run = program.start(&["run"]);
+    let mut tails = [&["tail", "--json"][..], &["tail", "--json", "--level", "high"], &["tail"]].map(|arguments| {
+        let tail = program.start(arguments);
+        wait_for("tail to follow", || tail.said().contains("following").then_some(()));
+        tail
+    });
+    program.write("events.ndjson", track("m1", "Contact Sales", "acme", "2026-03-02T10:00:00Z"));
+    program.run(&["send", "events.ndjson"]).ok();
+    program.wait_until_done(&run);
+    let lines = tails.each_mut().map(Running::line);
+    let published = program.published("handoff.high");
+    assert_eq!(published.len(), 1);
+    let published: Value = published[0].parse().unwrap();
+    assert_eq!(lines[0].parse::<Value>().unwrap(), published);
+    assert_eq!(lines[1], lines[0]);
+    for word in ["2026-03-02 10:00", "HIGH", "acme", "contact-sales", published["why"].as_str().unwrap()] {
+        assert!(lines[2].contains(word), "{}", lines[2]);
+    }
+    assert!(run.terminate().success(), "{}", run.said());
+}
+
+#[test]
+fn an_output_that_cannot_be_written_ends_the_service_with_its_name() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::new(&broker, "");
+    program.create("handoff.high", &[("max.message.bytes", "80")]);
+    drop(program.run(&["topics"]));
+    program.write("events.ndjson", track("m1", "Contact Sales", "acme", "2026-03-02T10:00:00Z"));
+    program.run(&["send", "events.ndjson"]).ok();
+    program.run(&["run"]).fails(1, &[&program.topic("handoff.high")]);
+    assert!(program.published("signals").is_empty(), "nothing of the transaction stands");
+    assert_eq!(program.committed().iter().sum::<i64>(), 0);
+}
+
+#[test]
+fn an_output_that_disappears_ends_the_service_with_its_name() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    let mut run = program.start(&["run"]);
+    for (id, day) in [("m1", 2), ("m2", 5)] {
+        program.write("events.ndjson", track(id, "Contact Sales", "acme", &format!("2026-03-0{day}T10:00:00Z")));
+        program.run(&["send", "events.ndjson"]).ok();
+        if id == "m1" {
+            program.wait_until_done(&run);
+            program.delete("handoff.high");
+        }
+    }
+    let status = wait_for("the service to end", || run.child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(1), "{}", run.said());
+    assert!(run.said().lines().last().unwrap().contains(&program.topic("handoff.high")), "{}", run.said());
+}
+
+/// A track event as a line.
+fn track(id: &str, name: &str, account: &str, at: &str) -> String {
+    json!({"messageId": id, "type": "track", "event": name, "userId": "ann", "context": {"groupId": account}, "timestamp": at})
+        .to_string()
+}
+
+/// Waits until there is something.
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A message of the contract, as its JSON.
+fn decode(message: &str, bytes: &[u8]) -> Value {
+    static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+        let files = ["event", "handoff", "signal", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
+        DescriptorPool::from_file_descriptor_set(protox::compile(files, ["proto"]).unwrap()).unwrap()
+    });
+    let descriptor = POOL.get_message_by_name(&format!("upswell.v1.{message}")).unwrap();
+    serde_json::to_value(DynamicMessage::decode(descriptor, bytes).unwrap()).unwrap()
+}
+
+/// The bytes of a dead letter that was read as JSON.
+fn bytes(letter: &Value) -> Vec<u8> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let text = letter["payload"].as_str().unwrap_or_default();
+    let digits = text.bytes().filter_map(|byte| DIGITS.iter().position(|digit| *digit == byte));
+    let bits: Vec<u8> = digits.flat_map(|digit| (0..6).rev().map(move |bit| (digit >> bit & 1) as u8)).collect();
+    bits.chunks_exact(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | bit)).collect()
+}
+
+/// How a command ended, and what it said.
+#[derive(Debug)]
+struct Ended {
+    status: ExitStatus,
+    out: String,
+    err: String,
+}
+
+impl Ended {
+    fn of(output: &Output) -> Ended {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ended { status: output.status, out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    #[track_caller]
+    fn ok(self) -> Ended {
+        assert!(self.status.success(), "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    fn fails(self, code: i32, says: &[&str]) {
+        assert_eq!(self.status.code(), Some(code), "{self:?}");
+        let last = self.err.lines().rfind(|line| line.starts_with("error: ")).unwrap_or_default();
+        says.iter().for_each(|words| assert!(last.contains(words), "{words:?} is not said: {}", self.err));
+    }
+}
+
+/// A record as it was read.
+struct Record {
+    partition: i32,
+    offset: i64,
+    key: Option<Vec<u8>>,
+    payload: Vec<u8>,
+}
+
+/// The program in a directory of its own, with topics and a group of its own.
+struct Program {
+    folder: TempDir,
+    brokers: String,
+    prefix: String,
+}
+
+impl Program {
+    /// With more lines of configuration.
+    fn new(broker: &Broker, more: &str) -> Program {
+        let (folder, prefix) = (TempDir::new().unwrap(), unique("service"));
+        let config = format!(
+            "kafka: {{brokers: '{}', group: '{prefix}', transactional_id_prefix: '{prefix}'}}\n\
+             topics: {{prefix: '{prefix}', partitions: {PARTITIONS}}}\n\
+             worker: {{threads: 1, commit_interval: 100ms}}\n\
+             http: {{listen: '127.0.0.1:0'}}\n{more}\n",
+            broker.brokers
+        );
+        fs::write(folder.path().join("upswell.yaml"), config).unwrap();
+        fs::write(folder.path().join("nothing.ndjson"), "").unwrap();
+        Program { folder, brokers: broker.brokers.clone(), prefix }
+    }
+
+    fn with_topics(broker: &Broker, more: &str) -> Program {
+        let program = Program::new(broker, more);
+        program.run(&["topics"]).ok();
+        program
+    }
+
+    fn topic(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn lines(&self, name: &str) -> Vec<String> {
+        fs::read_to_string(self.path(name)).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_upswell"));
+        command.args(arguments).args(["--config", "upswell.yaml"]).current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        Ended::of(&self.command(arguments).output().unwrap())
+    }
+
+    fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, &[])
+    }
+
+    fn start_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+        let said = self.path(&unique("said"));
+        let mut command = self.command(arguments);
+        command.args(["--log-format", "json"]).envs(environment.iter().copied()).stdout(Stdio::piped());
+        Running { child: command.stderr(fs::File::create(&said).unwrap()).spawn().unwrap(), said, out: None }
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", &self.brokers).set("group.id", &self.prefix);
+        client
+    }
+
+    fn create(&self, name: &str, settings: &[(&str, &str)]) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let name = self.topic(name);
+        let mut topic = NewTopic::new(&name, PARTITIONS, TopicReplication::Fixed(1));
+        for (key, value) in settings {
+            topic = topic.set(key, value);
+        }
+        let created = block_on(admin.create_topics([&topic], &AdminOptions::new())).unwrap();
+        assert_eq!(created, [Ok(name)]);
+    }
+
+    fn delete(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let name = self.topic(name);
+        let deleted = block_on(admin.delete_topics(&[&name], &AdminOptions::new())).unwrap();
+        assert_eq!(deleted, [Ok(name)]);
+    }
+
+    /// Writes a record as a foreign producer would; returns its offset.
+    fn produce(&self, topic: &str, partition: i32, key: &[u8], payload: &[u8]) -> i64 {
+        let before = self.end(topic, partition);
+        let producer: BaseProducer = self.client().create().unwrap();
+        let topic = self.topic(topic);
+        let record = BaseRecord::to(&topic).partition(partition).key(key).payload(payload);
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+        producer.flush(QUESTION).unwrap();
+        before
+    }
+
+    fn end(&self, topic: &str, partition: i32) -> i64 {
+        let consumer: BaseConsumer = self.client().create().unwrap();
+        consumer.fetch_watermarks(&self.topic(topic), partition, QUESTION).unwrap().1
+    }
+
+    fn end_of_log(&self) -> Vec<i64> {
+        (0..PARTITIONS).map(|partition| self.end("log", partition)).collect()
+    }
+
+    /// What the group has committed, by partition of the log.
+    fn committed(&self) -> Vec<i64> {
+        let consumer: BaseConsumer = self.client().create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            list.add_partition(&self.topic("log"), partition);
+        }
+        // A broker that has only just started has no coordinator yet.
+        let committed = wait_for("the group's offsets", || consumer.committed_offsets(list.clone(), QUESTION).ok());
+        let offset = |partition| match committed.find_partition(&self.topic("log"), partition).unwrap().offset() {
+            Offset::Offset(offset) => offset,
+            _ => 0,
+        };
+        (0..PARTITIONS).map(offset).collect()
+    }
+
+    fn wait_until_done(&self, run: &Running) {
+        let deadline = Instant::now() + LIMIT;
+        while self.committed() != self.end_of_log() {
+            assert!(Instant::now() < deadline, "the log is not worked off: {}", run.said());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Everything committed on a topic.
+    fn read(&self, topic: &str) -> Vec<Record> {
+        let mut client = self.client();
+        client.set("group.id", unique("reader")).set("isolation.level", "read_committed");
+        client.set("enable.partition.eof", "true").set("enable.auto.commit", "false");
+        let consumer: BaseConsumer = client.create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            list.add_partition_offset(&self.topic(topic), partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&list).unwrap();
+        let (mut records, mut ends) = (Vec::new(), 0);
+        let deadline = Instant::now() + LIMIT;
+        while ends < PARTITIONS {
+            assert!(Instant::now() < deadline, "{topic} has no end");
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => records.push(Record {
+                    partition: message.partition(),
+                    offset: message.offset(),
+                    key: message.key().map(<[u8]>::to_vec),
+                    payload: message.payload().unwrap_or_default().to_vec(),
+                }),
+                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ends += 1,
+                Some(Err(error)) => panic!("{topic}: {error}"),
+                None => {}
+            }
+        }
+        records
+    }
+
+    /// What stands on an output topic, as sorted JSON.
+    fn published(&self, topic: &str) -> Vec<String> {
+        let message = match topic {
+            "signals" => "SignalChanged",
+            "dead-letter" => "DeadLetter",
+            _ => "Handoff",
+        };
+        let mut lines: Vec<String> =
+            self.read(topic).iter().map(|record| decode(message, &record.payload).to_string()).collect();
+        lines.sort_unstable();
+        lines
+    }
+
+    /// Replays the log; its outputs are then files.
+    fn replay(&self) {
+        let outputs =
+            ["--handoffs", "handoffs", "--signals", "signals", "--dead-letters", "letters", "--metrics", "metrics"];
+        self.run(&[&["replay", "--topic", &self.topic("log")], &outputs[..]].concat()).ok();
+    }
+
+    fn assert_published_is_replayed(&self) {
+        self.replay();
+        let replayed = |file: &str| {
+            let parse = |line: &String| serde_json::from_str::<Value>(line).unwrap().to_string();
+            let mut lines: Vec<String> = self.lines(file).iter().map(parse).collect();
+            lines.sort_unstable();
+            lines
+        };
+        let mut handoffs =
+            ["handoff.high", "handoff.medium", "handoff.low"].map(|topic| self.published(topic)).concat();
+        handoffs.sort_unstable();
+        assert_eq!(handoffs, replayed("handoffs"));
+        assert_eq!(self.published("signals"), replayed("signals"));
+        assert_eq!(self.published("dead-letter"), replayed("letters"));
+    }
+}
+
+/// Waits on this thread for a future that the client's own thread completes.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(future)
+}
+
+/// A command that runs, and is killed if it still does when this is dropped.
+struct Running {
+    child: Child,
+    said: PathBuf,
+    out: Option<BufReader<std::process::ChildStdout>>,
+}
+
+impl Running {
+    fn said(&self) -> String {
+        fs::read_to_string(&self.said).unwrap_or_default()
+    }
+
+    /// The next line of standard output.
+    fn line(&mut self) -> String {
+        let out = self.out.get_or_insert_with(|| BufReader::new(self.child.stdout.take().unwrap()));
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Where health and metrics are served: the log tells it.
+    fn address(&self) -> String {
+        wait_for("the line `started`", || {
+            self.said().lines().filter_map(|line| line.parse::<Value>().ok()).find_map(|line| {
+                let fields = &line["fields"];
+                (fields["message"] == "started").then(|| fields["address"].as_str().unwrap().to_owned())
+            })
+        })
+    }
+
+    /// Status and body of an answer.
+    fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// Waits until it has its partitions and has recovered them.
+    fn until_ready(&self) {
+        wait_for("readiness", || {
+            let (status, body) = self.get("/readyz");
+            let all = body.matches("\"partition\"").count() == PARTITIONS as usize;
+            (status == 200 && all).then_some(())
+        });
+    }
+
+    /// Asks it to end, as Kubernetes does, and waits until it has.
+    fn terminate(&mut self) -> ExitStatus {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        wait_for("the end of a process", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
