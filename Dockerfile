@@ -1,0 +1,28 @@
+# The image of `upswell run`: one binary with TLS and SCRAM and the certificates it trusts.
+#
+#   docker build -t upswell:0.1.0 .
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY proto proto
+COPY benches benches
+COPY src src
+# The registry and the compiled dependencies stay in caches of the builder: a change of source builds Upswell alone.
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,target=/src/target,sharing=locked \
+    cargo build --release --locked --features tls \
+    && cp target/release/upswell /usr/local/bin/upswell
+
+FROM debian:bookworm-slim
+# The newest certificates are the right ones, whatever their version.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=build /usr/local/bin/upswell /usr/local/bin/upswell
+# By number, so that `runAsNonRoot` can be checked. It owns no file: nothing is ever written.
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["upswell"]
+CMD ["run", "--config", "/etc/upswell/upswell.yaml"]
