@@ -64,9 +64,10 @@ impl Demo {
         let mut job = run::job(&config)?;
         job.kafka.brokers = broker.brokers();
         eprintln!(
-            "An embedded broker listens on {}: for tests, it keeps nothing and survives nothing.",
+            "An embedded broker listens on {}. It is made for tests: it keeps nothing, and promises",
             broker.brokers()
         );
+        eprintln!("neither exactly-once across a restart nor the broker's time on records. An Apache Kafka does both.");
         eprintln!(
             "{} users of a simulated product, {} events. Ctrl-C ends it.\n",
             screen::count(self.users),

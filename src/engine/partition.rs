@@ -374,7 +374,8 @@ impl Partition {
             self.users -= signals::drop_gone_users(&mut context, account, false);
         } else if !account.awake && due.iter().any(|(_, due)| *due == Due::Drop) {
             self.users -= signals::drop_gone_users(&mut context, account, true);
-            if account.is_blank() {
+            // The timer of an account that was here before says nothing of this one.
+            if account.is_blank() && context.now >= after_all(&context, account) {
                 self.give_back(index);
             }
         }
@@ -395,9 +396,14 @@ impl Partition {
 /// is off, and stays off. What is still to come is that its users are forgotten, and long after that the memory of all
 /// of it can go.
 fn sleep_on(context: &mut Context<'_>, account: &Account, next_to_forget: Option<EventTime>) {
-    let after_all = account.newest.day().max(context.open_day()).plus(context.plan.time.forget_after_days + 58);
-    let (at, due) = next_to_forget.map_or((after_all.start(), Due::Drop), |at| (at, Due::Forget));
+    let drop_at = after_all(context, account).max(context.open_day().end());
+    let (at, due) = next_to_forget.map_or((drop_at, Due::Drop), |at| (at, Due::Forget));
     context.timers.schedule(at, context.index, due);
+}
+
+/// When no late event can join the last life of an account that hears nothing more.
+fn after_all(context: &Context<'_>, account: &Account) -> EventTime {
+    account.newest.day().plus(context.plan.time.forget_after_days + 58).start()
 }
 
 impl Applied<'_> {
