@@ -20,6 +20,9 @@ use crate::wire::{Decoded, fields};
 /// Days before the first open one that late events can still correct: eight weeks (edges A11).
 const CORRECTABLE_DAYS: i32 = 56;
 
+/// Characters of a dead letter's explanation: it must fit into a record beside the payload.
+const DETAIL_MAX: usize = 300;
+
 /// Where a record stands, and its own time.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
@@ -128,6 +131,8 @@ impl Partition {
             Err(malformed) => (Outcome::Malformed, malformed.0.clone()),
         };
         if matches!(outcome, Outcome::Malformed | Outcome::FromTheFuture | Outcome::TooLate | Outcome::Refused) {
+            // An error may quote what it met; the payload says all of it.
+            let detail = detail.chars().take(DETAIL_MAX).collect();
             let payload = decoded.raw.to_vec();
             effects.dead_letters.push(DeadLetter { reason: outcome, detail, payload, place, record_time: record.time });
         }
