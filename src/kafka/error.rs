@@ -34,7 +34,7 @@ pub enum Error {
     /// Encryption or SCRAM asked for in a build that has neither.
     #[error(
         "kafka.properties: `{asked}` needs TLS and SCRAM, which this build does not have: \
-         build it with `cargo build --release --features tls`, or use the published image"
+         build it with `cargo build --release --features tls`, or use the image of the Dockerfile"
     )]
     NeedsTls {
         /// The setting that asks for it.
