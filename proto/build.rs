@@ -17,6 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .register_descriptors(&descriptors.encode_to_vec())?
         // What goes in is read by `src/wire`, where it stands.
         .exclude([".upswell.v1.ProductEvent"])
+        // Fields are added: what a newer version published is read all the same.
+        .ignore_unknown_fields()
         .build(&[".upswell.v1"])?;
     Ok(())
 }

@@ -2,11 +2,12 @@
 //! only go down, and rooms on one floor do not know each other (`tests/architecture.rs` reads the sources).
 //!
 //! - floor 0: [`model`], the nouns
-//! - floor 1: [`wire`], bytes ↔ model; [`rules`], the rules file → a compiled plan; [`telemetry`], every metric name
-//! - floor 2: [`engine`], the fold
-//! - floor 3: [`kafka`], the only room that knows librdkafka
-//! - floor 4: [`worker`], one visible loop per thread; [`serve`], health and metrics over HTTP
-//! - floor 5: [`cli`], one file per command
+//! - floor 1: [`wire`], bytes ↔ model; [`telemetry`], every metric name
+//! - floor 2: [`rules`], the rules file → a compiled plan
+//! - floor 3: [`engine`], the fold
+//! - floor 4: [`kafka`], the only room that knows librdkafka
+//! - floor 5: [`worker`], one visible loop per thread; [`serve`], health and metrics over HTTP
+//! - floor 6: [`cli`], one file per command
 
 pub mod cli;
 pub mod engine;

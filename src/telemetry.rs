@@ -8,12 +8,15 @@ use dashmap::DashMap;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use crate::model::{Effects, EventTime, Outcome, Tally};
+use crate::model::{Effects, EventTime, Outcome, Tally, Unmapped};
 
 const EVENTS: &str = "upswell_events_total";
 const EVENTS_WITHOUT_ID: &str = "upswell_events_without_id_total";
+const EVENTS_UNMAPPED: &str = "upswell_events_unmapped_total";
 const HANDOFFS: &str = "upswell_handoffs_total";
 const SIGNALS: &str = "upswell_signals_total";
+const ONBOARDING: &str = "upswell_onboarding_total";
+const SNAPSHOTS: &str = "upswell_snapshots_total";
 const DEAD_LETTERS: &str = "upswell_dead_letters_total";
 const TICKS: &str = "upswell_ticks_total";
 const TRANSACTION_SECONDS: &str = "upswell_transaction_seconds";
@@ -29,6 +32,11 @@ const WATERMARK: &str = "upswell_partition_watermark_seconds";
 const STUCK_AFTER: Duration = Duration::from_secs(300);
 /// Gauges of a partition that has gone elsewhere are shown for so long.
 const GAUGES_LAST: Duration = Duration::from_secs(60);
+
+/// So many names of events that no mapping is for are told one by one; each is a time series.
+const UNMAPPED_NAMES_MAX: usize = 100;
+/// Stands for the names beyond these.
+const OTHER_NAMES: &str = "(other)";
 
 /// How a partition that is ours is doing.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +69,8 @@ pub struct Telemetry {
     events: AtomicU64,
     signals: AtomicU64,
     handoffs: [AtomicU64; 3],
+    /// Names that no mapping is for and that are told.
+    unmapped: DashMap<Box<str>, ()>,
     prometheus: PrometheusHandle,
 }
 
@@ -90,12 +100,14 @@ impl Telemetry {
         let prometheus = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|error| anyhow::anyhow!("installing metrics: {error}"))?;
         describe();
+        counter!(EVENTS_UNMAPPED, "name" => "(other)").increment(0);
         Ok(Arc::new(Telemetry {
             partitions: DashMap::new(),
             rounds: DashMap::new(),
             events: AtomicU64::new(0),
             signals: AtomicU64::new(0),
             handoffs: Default::default(),
+            unmapped: DashMap::new(),
             prometheus,
         }))
     }
@@ -111,6 +123,21 @@ impl Telemetry {
         }
     }
 
+    /// Events came whose names no mapping is for.
+    pub fn unmapped(&self, unmapped: &mut Unmapped) {
+        unmapped.drain(|name, count| {
+            let told = name.filter(|name| {
+                let known = self.unmapped.contains_key(*name);
+                let new = !known && self.unmapped.len() < UNMAPPED_NAMES_MAX;
+                if new {
+                    self.unmapped.insert((*name).into(), ());
+                }
+                known || new
+            });
+            counter!(EVENTS_UNMAPPED, "name" => told.unwrap_or(OTHER_NAMES).to_owned()).increment(count);
+        });
+    }
+
     /// Effects are on their way out.
     pub fn produced(&self, effects: &Effects) {
         for handoff in &effects.handoffs {
@@ -119,9 +146,15 @@ impl Telemetry {
         }
         self.signals.fetch_add(effects.signals.len() as u64, Ordering::Relaxed);
         counter!(SIGNALS).increment(effects.signals.len() as u64);
+        counter!(ONBOARDING).increment(effects.onboarding.len() as u64);
         for letter in &effects.dead_letters {
             counter!(DEAD_LETTERS, "reason" => letter.reason.word()).increment(1);
         }
+    }
+
+    /// Snapshots of so many keys are on their way out.
+    pub fn gathered(&self, snapshots: usize) {
+        counter!(SNAPSHOTS).increment(snapshots as u64);
     }
 
     /// A tick was written.
@@ -199,8 +232,14 @@ impl Telemetry {
 fn describe() {
     describe_counter!(EVENTS, "Events folded, by outcome; a recovery folds them again.");
     describe_counter!(EVENTS_WITHOUT_ID, "Events without a message id, of which a repeat cannot be told.");
+    describe_counter!(
+        EVENTS_UNMAPPED,
+        "Events that are activity and nothing else, as no mapping is for their name; by name."
+    );
     describe_counter!(HANDOFFS, "Handoffs produced, by level and trigger.");
     describe_counter!(SIGNALS, "Messages of the signals feed produced.");
+    describe_counter!(ONBOARDING, "Changes of onboarding tracks produced.");
+    describe_counter!(SNAPSHOTS, "Snapshots of accounts and users produced.");
     describe_counter!(DEAD_LETTERS, "Events that could not be used, by reason.");
     describe_counter!(TICKS, "Ticks written into silent partitions.");
     describe_histogram!(TRANSACTION_SECONDS, "Time of a transaction from its beginning to its end, in seconds.");
@@ -213,6 +252,8 @@ fn describe() {
     describe_gauge!(WATERMARK, "The watermark in seconds since 1970, by partition.");
     // Present from the beginning, so that rates and alerts see the first one.
     counter!(SIGNALS).absolute(0);
+    counter!(ONBOARDING).absolute(0);
+    counter!(SNAPSHOTS).absolute(0);
     counter!(TICKS).absolute(0);
     counter!(TRANSACTIONS_ABORTED).absolute(0);
 }

@@ -1,7 +1,7 @@
 //! The commands as a user starts them, without Kafka: what they take, what they write, what they say, and how they
 //! end. 0 is all right, 1 failed, 2 wrong use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
@@ -11,7 +11,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use upswell::cli::config;
 
-const COMMANDS: [&str; 8] = ["demo", "run", "replay", "send", "generate", "topics", "tail", "check"];
+const COMMANDS: [&str; 10] =
+    ["demo", "run", "replay", "explain", "send", "generate", "topics", "tail", "check", "rules"];
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/upswell.example.yaml");
 const RULES: &str = include_str!("../src/rules/default.yaml");
 
@@ -74,20 +75,20 @@ impl Room {
     }
 
     /// Replays with every output into a file, to the end of the product's history; returns the outputs.
-    fn replay(&self, arguments: &[&str]) -> [Vec<u8>; 4] {
+    fn replay(&self, arguments: &[&str]) -> [Vec<u8>; 7] {
         self.run(&[&["replay"], arguments, &TO_THE_END[..]].concat()).ok();
         self.outputs()
     }
 
-    fn outputs(&self) -> [Vec<u8>; 4] {
-        ["metrics", "handoffs", "signals", "letters"].map(|name| self.read(name))
+    fn outputs(&self) -> [Vec<u8>; 7] {
+        ["metrics", "handoffs", "signals", "letters", "onboarding", "accounts", "users"].map(|name| self.read(name))
     }
 }
 
 const GENERATE: [&str; 9] = ["generate", "--seed", "1", "--users", "300", "--events", "20000", "--end", "2026-08-01"];
 const OUTPUTS: [&str; 8] =
     ["--metrics", "metrics", "--handoffs", "handoffs", "--signals", "signals", "--dead-letters", "letters"];
-const TO_THE_END: [&str; 10] = [
+const TO_THE_END: [&str; 16] = [
     "--metrics",
     "metrics",
     "--handoffs",
@@ -96,6 +97,12 @@ const TO_THE_END: [&str; 10] = [
     "signals",
     "--dead-letters",
     "letters",
+    "--onboarding",
+    "onboarding",
+    "--accounts",
+    "accounts",
+    "--users",
+    "users",
     "--until",
     "2026-08-01",
 ];
@@ -197,6 +204,10 @@ fn wrong_use_ends_with_2_and_says_what_to_do() {
         (&["replay", "events.ndjson", "--until", "9999-12-31"], &["--until"]),
         (&["replay", "events.ndjson", "--partitions", "0"], &["--partitions"]),
         (&["replay", "events.ndjson", "--rules", "missing.yaml"], &["missing.yaml"]),
+        (&["explain"], &["ACCOUNT", "--on"]),
+        (&["explain", "acme"], &["--on"]),
+        (&["explain", "acme", "--on", "notes.txt"], &["notes.txt", "--format"]),
+        (&["explain", "acme", "--on", "events.ndjson", "--rules", "missing.yaml"], &["missing.yaml"]),
         (&["generate", "--out", "events.ndjson"], &["--end"]),
         (&["generate", "--end", "2026-08-01"], &["--out"]),
         (&["generate", "--end", "2026-08-01", "--users", "10000001", "--out", "e.ndjson"], &["10000000"]),
@@ -208,7 +219,12 @@ fn wrong_use_ends_with_2_and_says_what_to_do() {
         (&["run"], &["--config"]),
         (&["send"], &["FILE"]),
         (&["tail", "--level", "top"], &["high", "medium", "low"]),
+        (
+            &["tail", "everything"],
+            &["handoffs", "holdout", "signals", "onboarding", "accounts", "users", "dead-letters"],
+        ),
         (&["check", "--config", "missing.yaml"], &["missing.yaml"]),
+        (&["rules", "diff", "default", "default"], &["--on"]),
     ];
     for (arguments, says) in table {
         room.run(arguments).fails(2, says);
@@ -336,7 +352,8 @@ fn one_output_can_go_to_standard_output() {
     let room = Room::new();
     room.generate("events.ndjson");
     room.replay(&["events.ndjson"]);
-    for (flag, file) in [("--metrics", "metrics"), ("--handoffs", "handoffs"), ("--signals", "signals")] {
+    for output in ["metrics", "handoffs", "signals", "onboarding", "accounts", "users"] {
+        let (flag, file) = (&*format!("--{output}"), output);
         let out = room.run(&["replay", "events.ndjson", "--until", "2026-08-01", flag, "-"]).ok().out;
         assert!(out.as_bytes() == room.read(file), "{flag}");
     }
@@ -355,6 +372,21 @@ fn a_reader_that_goes_away_is_no_failure() {
         let mut child = room.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         Ended::of(arguments, &child.wait_with_output().unwrap()).ok();
+    }
+}
+
+#[test]
+fn snapshots_stand_once_a_key_in_order() {
+    let room = Room::new();
+    room.generate("events.ndjson");
+    for partitions in ["1", "4"] {
+        room.replay(&["events.ndjson", "--partitions", partitions]);
+        let id = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+        let accounts: Vec<String> = room.json("accounts").iter().map(|row| id(row, "account")).collect();
+        let users: Vec<_> = room.json("users").iter().map(|row| (id(row, "account"), id(row, "user"))).collect();
+        assert!(accounts.len() > 20 && accounts.is_sorted_by(|a, b| a < b), "{accounts:?}");
+        assert!(users.len() > 200 && users.is_sorted_by(|a, b| a < b), "{users:?}");
+        assert!(users.iter().all(|(account, _)| accounts.contains(account)), "a user of no account");
     }
 }
 
@@ -513,6 +545,121 @@ fn the_same_flags_generate_the_same_bytes() {
     assert!(room.json("a.ndjson").iter().all(|event| event["timestamp"].as_str().unwrap() < "2026-08-01"));
 }
 
+/// A product's history with the account that has the most handoffs.
+fn history_of_an_account(room: &Room) -> String {
+    room.generate("events.ndjson");
+    room.replay(&["events.ndjson"]);
+    let mut handoffs: BTreeMap<String, usize> = BTreeMap::new();
+    for handoff in room.json("handoffs") {
+        *handoffs.entry(handoff["account"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    handoffs.into_iter().max_by_key(|(_, number)| *number).unwrap().0
+}
+
+#[test]
+fn explain_says_of_an_account_what_replay_says() {
+    let room = Room::new();
+    let account = history_of_an_account(&room);
+    let arguments = ["explain", &account, "--on", "events.ndjson", "--until", "2026-08-01", "--json"];
+    let mut said: Value = serde_json::from_str(&room.run(&arguments).ok().out).unwrap();
+    let of_account = |name: &str| -> Vec<Value> {
+        room.json(name).into_iter().filter(|message| message["account"] == *account).collect()
+    };
+    // When a snapshot is taken is not part of what it says.
+    let timeless = |mut messages: Vec<Value>| {
+        messages.iter_mut().filter_map(Value::as_object_mut).for_each(|message| drop(message.remove("atMs")));
+        messages
+    };
+    let users = timeless(serde_json::from_value(said["users"].take()).unwrap());
+    assert_eq!(users, timeless(of_account("users")));
+    for name in ["handoffs", "signals", "onboarding"] {
+        let expected = of_account(name);
+        assert!(!expected.is_empty(), "{name} of {account}");
+        assert_eq!(said[name], Value::from(expected), "{name} of {account}");
+    }
+    assert_eq!(vec![said["snapshot"].clone()], of_account("accounts"));
+    let points: i64 = said["points"].as_array().unwrap().iter().filter_map(|it| it["points"].as_i64()).sum();
+    assert_eq!(Some(points), said["snapshot"]["score"].as_i64().or(Some(0)), "{}", said["points"]);
+
+    let metrics = of_account("metrics");
+    let (weeks, days): (Vec<&Value>, Vec<&Value>) = metrics.iter().partition(|row| row["kind"] == "week");
+    let new_users =
+        |rows: &mut dyn Iterator<Item = &Value>| rows.filter_map(|row| row["new_users"].as_u64()).sum::<u64>();
+    let mut told = said["weeks"].as_array().unwrap().clone();
+    assert!(new_users(&mut told.iter()) > 0 && new_users(&mut told.iter()) <= new_users(&mut days.into_iter()));
+    for row in &mut told {
+        row.as_object_mut().unwrap().remove("new_users").unwrap();
+    }
+    assert_eq!(told.iter().collect::<Vec<_>>(), weeks);
+}
+
+#[test]
+fn explain_is_a_page_of_100_columns() {
+    let room = Room::new();
+    let account = history_of_an_account(&room);
+    let explain = ["explain", &account, "--on", "events.ndjson", "--until", "2026-08-01"];
+    let page = room.run(&explain).ok().out;
+    for line in page.lines() {
+        assert!(line.chars().count() <= 100 && !line.chars().any(char::is_control), "{line:?}");
+    }
+    let handoffs: Vec<Value> = room.json("handoffs").into_iter().filter(|it| it["account"] == *account).collect();
+    for handoff in &handoffs {
+        assert!(page.contains(handoff["trigger"].as_str().unwrap()), "{handoff}\n{page}");
+    }
+    for part in
+        [&*account, "Users", "active ", "highest: ", "Score: ", "Top users", "What fired", "Signals", "What to say"]
+    {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    let is_part = |line: &str| line.starts_with("           ") && line.ends_with(" users");
+    assert!(page.lines().any(is_part), "what users bring is told by the signal\n{page}");
+    assert!(!page.contains("--all"), "short lives are told whole\n{page}");
+    let whole = room.run(&[&explain[..], &["--all"]].concat()).ok().out;
+    assert!(whole.lines().count() >= page.lines().count() && !whole.contains("before"), "{whole}");
+}
+
+#[test]
+fn explain_tells_what_was_held_and_for_whom_it_never_fired() {
+    let room = Room::new();
+    // Who was there when the log began has no new users for four weeks: acme comes later.
+    let mut lines = vec![track("other", "Feature Used", "u0", r"\u001b[31macme", "2025-11-01T10:00:00Z")];
+    lines.push(track("founder", "Feature Used", "ann", "acme", "2026-01-04T10:00:00Z"));
+    for user in 0..5 {
+        lines.push(track(&format!("a{user}"), "Feature Used", &format!("u{user}"), "acme", "2026-01-05T10:00:00Z"));
+    }
+    for session in 0..3 {
+        lines.push(page(
+            &format!("p{session}"),
+            "Pricing",
+            "u0",
+            "acme",
+            &format!("2026-01-05T1{}:30:00Z", 2 + session * 2),
+        ));
+    }
+    lines.push(track("late", "Feature Used", "u0", "acme", "2026-01-09T10:00:00Z"));
+    room.write("events.ndjson", lines.join("\n"));
+    let page = room.run(&["explain", "acme", "--on", "events.ndjson"]).ok().out;
+    for part in [
+        "five-new-users",
+        "held    pricing-sessions",
+        "2026-01-08 10:00  MEDIUM  pricing-sessions",
+        "u0: pacing: another handoff was just sent;",
+        "p2",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    room.run(&["explain", "acmee", "--on", "events.ndjson"])
+        .fails(1, &["\"acmee\"", "2 accounts", "nearest: \"acme\", "]);
+    room.write("none.ndjson", "");
+    room.run(&["explain", "acme", "--on", "none.ndjson"]).fails(1, &["\"acme\"", "empty"]);
+    let page = room.run(&["explain", "\u{1b}[31macme", "--on", "events.ndjson"]).ok().out;
+    assert!(!page.contains('\u{1b}'), "{page}");
+    let page =
+        room.run_on(&room.read("events.ndjson"), &["explain", "acme", "--on", "-", "--until", "2026-03-01"]).ok().out;
+    let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("another handoff was just sent; next fired 2026-01-08 10:00"), "{page}");
+}
+
 #[test]
 fn the_example_shows_every_key_with_its_default() {
     let room = Room::new();
@@ -538,6 +685,8 @@ fn check_tells_what_is_wrong_with_a_configuration() {
         ("kafka:\n  broker: x", &["c.yaml:2:3", "broker", "did you mean `brokers`?"]),
         ("# none\nkafkaa: {}", &["c.yaml:2:1", "kafkaa", "did you mean `kafka`?"]),
         ("input:\n  format: jsom", &["c.yaml:2:11", "jsom", "did you mean `json`?"]),
+        ("output:\n  format: xml", &["c.yaml:2:11", "xml", "json"]),
+        ("topics: {log: upswell.users}", &["upswell.users", "feed on itself"]),
         ("input:\n  idle_after: 5 parsecs", &["c.yaml:2:15", "5 parsecs", "500ms"]),
         ("worker:\n  threads: many", &["c.yaml:2:12"]),
         ("http: {listen: here}", &["c.yaml:1:16"]),
@@ -573,6 +722,8 @@ fn the_environment_overrides_the_file() {
     room.run_with("UPSWELL_KAFKA__BROKER", "x", &check).fails(2, &["UPSWELL_KAFKA__BROKER", "did you mean `brokers`?"]);
     room.run_with("UPSWELL_WORKER__THREADS", "many", &check).fails(2, &["UPSWELL_WORKER__THREADS", "many"]);
     room.run_with("UPSWELL_INPUT__IDLE_AFTER", "x", &check).fails(2, &["UPSWELL_INPUT__IDLE_AFTER", "500ms"]);
+    room.run_with("UPSWELL_OUTPUT__FORMAT", "json", &check).ok();
+    room.run_with("UPSWELL_OUTPUT__FORMAT", "xml", &check).fails(2, &["UPSWELL_OUTPUT__FORMAT", "xml"]);
     // Kubernetes tells every pod of its services in this way.
     room.run_with("UPSWELL_SERVICE_HOST", "10.0.0.1", &check).ok();
 }

@@ -21,6 +21,8 @@ pub struct Config {
     pub topics: Topics,
     /// How the log is read.
     pub input: Input,
+    /// How what is published is written.
+    pub output: Output,
     /// What to look for.
     pub rules: Rules,
     /// The threads that do the work.
@@ -72,6 +74,14 @@ impl Default for Input {
     fn default() -> Input {
         Input { format: Format::Protobuf, trust_create_time: false, idle_after: Millis(60_000) }
     }
+}
+
+/// How what is published is written.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Output {
+    /// The values of its records.
+    pub format: Format,
 }
 
 /// What to look for.
@@ -146,8 +156,7 @@ fn check(config: &Config) -> Result<(), String> {
     if !legal(&topics.prefix) || !legal(&names.log()) {
         return Err("topics.prefix and topics.log: Kafka allows letters, digits, '.', '_' and '-', at least one and at most 200".into());
     }
-    let written = ["high", "medium", "low"].map(|level| names.handoff(level));
-    if written.contains(&names.log()) || [names.signals(), names.dead_letter()].contains(&names.log()) {
+    if names.outputs().contains(&names.log()) {
         return Err(format!("topics.log is {}, which is also written to: the log would feed on itself", names.log()));
     }
     match (topics.partitions, topics.replication, worker.threads) {

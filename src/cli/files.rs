@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 
-use crate::wire::Format;
+use crate::engine::Record;
+use crate::wire::{self, Decoded, Format};
 
 /// A record of a file may be at most so long: more is a file of another kind.
 const RECORD_MAX: u64 = 64 << 20;
@@ -57,6 +58,25 @@ impl Input {
         }
         .with_context(|| format!("reading {}", self.name()))
     }
+}
+
+/// Reads files, in order, as one log: `each` gets every event with its record, its index in it, and the file's name.
+pub(super) fn read_log(
+    inputs: &[Input],
+    progress: &ProgressBar,
+    each: &mut dyn FnMut(Record, u32, &Decoded<'_>, &str) -> Result<()>,
+) -> Result<()> {
+    let mut offset = 0;
+    for input in inputs {
+        let name = input.name();
+        input.read(progress, &mut |payload| {
+            let record = Record { offset, time: None };
+            offset += 1;
+            let mut events = (0..).zip(wire::decode(input.format(), payload));
+            events.try_for_each(|(index, decoded)| each(record, index, &decoded, &name))
+        })?;
+    }
+    Ok(())
 }
 
 /// How the records of a file are written.

@@ -4,15 +4,20 @@
 mod check;
 pub mod config;
 mod demo;
+mod diff;
+mod explain;
 mod files;
 mod generate;
+mod page;
 pub mod product;
 mod replay;
+mod rules;
 mod run;
 mod screen;
 mod send;
 mod tail;
 mod topics;
+mod words;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -37,9 +42,11 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   upswell demo                                      see it work, with nothing else installed
   upswell replay events.ndjson --handoffs -         what would have fired on your history
+  upswell explain acme --on events.ndjson           the life of one account, and why
   upswell topics --config upswell.yaml              create the topics on your Kafka
   upswell run --config upswell.yaml                 the service
   upswell tail --config upswell.yaml --level high   watch handoffs as they are committed
+  upswell rules diff default mine.yaml --on FILE    what a change of the rules would do
 
 Exit codes: 0 all right, 1 failed, 2 wrong use. Log lines are filtered by RUST_LOG, as in RUST_LOG=upswell=debug.";
 
@@ -56,11 +63,13 @@ enum Command {
     Demo(demo::Demo),
     Run(run::Run),
     Replay(replay::Replay),
+    Explain(explain::Explain),
     Send(send::Send),
     Generate(generate::Generate),
     Topics(topics::Topics),
     Tail(tail::Tail),
     Check(check::Check),
+    Rules(rules::Rules),
 }
 
 /// A wrong use of a command, found after its arguments were parsed: exit code 2.
@@ -76,11 +85,13 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Run(command) => command.run(),
         Command::Replay(command) => command.run(),
+        Command::Explain(command) => command.run(),
         Command::Send(command) => command.run(),
         Command::Generate(command) => command.run(),
         Command::Topics(command) => command.run(),
         Command::Tail(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Rules(command) => command.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,13 +13,16 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::WrongUse;
 use super::config::Connection;
-use super::files::{FileFormat, Input};
+use super::files::{FileFormat, Input, read_log};
 use super::screen;
 use crate::engine::{Partition, Record};
 use crate::kafka::{self, Reader};
-use crate::model::{Day, Effects, EventTime, MetricsRow, Tally};
+use crate::model::{Day, Effects, EventTime, MetricsRow, Snapshots, Tally, Unmapped};
 use crate::rules::{self, Plan};
-use crate::wire::{self, Decoded, Format, ToWire};
+use crate::wire::{self, Decoded, Format, Kind, ToWire};
+
+/// Snapshots of what changed are taken after so many events: what is changed and not taken costs memory.
+pub(super) const GATHER_EVERY: u64 = 10_000;
 
 /// Folds a history and writes what it would have said.
 ///
@@ -29,6 +32,7 @@ use crate::wire::{self, Decoded, Format, ToWire};
   upswell replay events.ndjson.zst --handoffs -
   upswell replay a.ndjson b.ndjson --until 2026-08-01 --metrics metrics.ndjson
   upswell replay --topic upswell.log --brokers localhost:9092 --signals signals.ndjson
+  upswell replay events.ndjson --accounts accounts.ndjson --users users.ndjson
   gunzip -c old.gz | upswell replay - --rules mine.yaml --handoffs out.ndjson")]
 pub(super) struct Replay {
     /// Files of events, in order: together one log. `-` is standard input, as NDJSON.
@@ -58,6 +62,15 @@ pub(super) struct Replay {
     /// The signals feed, as proto3 JSON, one a line.
     #[arg(long, value_name = "OUT")]
     signals: Option<PathBuf>,
+    /// Changes of onboarding tracks, as proto3 JSON, one a line.
+    #[arg(long, value_name = "OUT")]
+    onboarding: Option<PathBuf>,
+    /// Accounts as they stand in the end, as proto3 JSON, one a line, by id.
+    #[arg(long, value_name = "OUT")]
+    accounts: Option<PathBuf>,
+    /// Users as they stand in the end, as proto3 JSON, one a line, by account and id.
+    #[arg(long, value_name = "OUT")]
+    users: Option<PathBuf>,
     /// Events that could not be used, as proto3 JSON, one a line.
     #[arg(long, value_name = "OUT")]
     dead_letters: Option<PathBuf>,
@@ -87,8 +100,10 @@ impl Replay {
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let whole = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| absolute(path));
         let mut taken: Vec<PathBuf> = self.files.iter().filter(|path| *path != Path::new("-")).map(whole).collect();
-        let outputs = [&self.metrics, &self.handoffs, &self.signals, &self.dead_letters];
-        for path in outputs.into_iter().flatten().filter(|path| path.is_file() || !path.exists()) {
+        let outputs = [&self.metrics, &self.handoffs, &self.signals, &self.onboarding, &self.accounts, &self.users];
+        for path in
+            outputs.into_iter().chain([&self.dead_letters]).flatten().filter(|path| path.is_file() || !path.exists())
+        {
             if taken.contains(&whole(path)) && path == Path::new("-") {
                 bail!(WrongUse("only one of the outputs can go to standard output".into()));
             }
@@ -108,6 +123,9 @@ impl Replay {
             metrics: open(self.metrics.as_deref())?.map(|out| Rows { out, waiting: BTreeMap::new() }),
             handoffs: open(self.handoffs.as_deref())?,
             signals: open(self.signals.as_deref())?,
+            onboarding: open(self.onboarding.as_deref())?,
+            accounts: open(self.accounts.as_deref())?.map(|out| Latest::new(out, Kind::AccountSnapshot)),
+            users: open(self.users.as_deref())?.map(|out| Latest::new(out, Kind::UserSnapshot)),
             dead_letters: open(self.dead_letters.as_deref())?,
         })
     }
@@ -118,17 +136,9 @@ impl Replay {
         let mut fold = Fold::new(plan, usize::from(self.partitions), self.outputs()?);
         let bytes = inputs.iter().map(Input::bytes).sum();
         let progress = screen::progress(bytes, "bytes");
-        let mut offset = 0;
-        for input in &inputs {
-            let (name, format) = (input.name(), input.format());
-            input.read(&progress, &mut |payload| {
-                let record = Record { offset, time: None };
-                offset += 1;
-                (0..)
-                    .zip(wire::decode(format, payload))
-                    .try_for_each(|(index, decoded)| fold.apply(None, record, index, &decoded, &name))
-            })?;
-        }
+        read_log(&inputs, &progress, &mut |record, index, decoded, name| {
+            fold.apply(None, record, index, decoded, name)
+        })?;
         progress.finish_and_clear();
         Ok(fold)
     }
@@ -173,11 +183,12 @@ impl Replay {
 
 /// The partitions, what they say, and what is counted of it.
 struct Fold {
+    plan: std::sync::Arc<Plan>,
     partitions: Vec<Partition>,
-    lateness_ms: i64,
     effects: Effects,
     outputs: Outputs,
     tally: Tally,
+    unmapped: Unmapped,
     handoffs: [u64; 3],
     signals: u64,
     oldest: Option<EventTime>,
@@ -190,7 +201,18 @@ struct Outputs {
     metrics: Option<Rows>,
     handoffs: Option<Box<dyn Write>>,
     signals: Option<Box<dyn Write>>,
+    onboarding: Option<Box<dyn Write>>,
+    accounts: Option<Latest>,
+    users: Option<Latest>,
     dead_letters: Option<Box<dyn Write>>,
+}
+
+/// Snapshots on their way into a file, which has the last of each key.
+struct Latest {
+    out: Box<dyn Write>,
+    kind: Kind,
+    /// Encoded, by key.
+    snapshots: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 /// Rows of metrics on their way into one order: they wait until every partition has closed their day.
@@ -203,10 +225,11 @@ impl Fold {
     fn new(plan: std::sync::Arc<Plan>, partitions: usize, outputs: Outputs) -> Fold {
         Fold {
             partitions: (0..partitions).map(|_| Partition::new(std::sync::Arc::clone(&plan))).collect(),
-            lateness_ms: plan.time.allowed_lateness_ms,
+            plan,
             effects: if outputs.metrics.is_some() { Effects::with_metrics() } else { Effects::default() },
             outputs,
             tally: Tally::default(),
+            unmapped: Unmapped::default(),
             handoffs: [0; 3],
             signals: 0,
             oldest: None,
@@ -215,8 +238,7 @@ impl Fold {
         }
     }
 
-    /// Folds one event in: into the partition it was read from, or the one that its account belongs to. An event
-    /// that names no account goes to the first partition, a tick of a file to all of them.
+    /// Folds one event in: into the partition it was read from, or where a file's event belongs.
     fn apply(
         &mut self,
         partition: Option<usize>,
@@ -225,15 +247,11 @@ impl Fold {
         decoded: &Decoded<'_>,
         source: &str,
     ) -> Result<()> {
-        let count = self.partitions.len();
-        let placed = |account: &str| kafka::partition_of(account.as_bytes(), count as i32) as usize;
-        let range = match (&decoded.event, partition) {
-            (_, Some(partition)) => partition..partition + 1,
-            (Ok(event), None) if event.account.is_empty() => 0..count,
-            (Ok(event), None) => placed(&event.account)..placed(&event.account) + 1,
-            (Err(_), None) => 0..1,
-        };
+        let range = partition.map_or_else(|| place(decoded, self.partitions.len()), |it| it..it + 1);
         if let Ok(event) = &decoded.event {
+            if self.plan.roles.is_unmapped(event) {
+                self.unmapped.count(&event.name);
+            }
             self.oldest = Some(self.oldest.map_or(event.time, |oldest| oldest.min(event.time)));
             self.newest = self.newest.max(Some(event.time));
             if !event.account.is_empty() {
@@ -245,11 +263,39 @@ impl Fold {
             self.tally.count(outcome);
             self.publish(source, partition)?;
         }
+        if self.tally.total().is_multiple_of(GATHER_EVERY) {
+            self.gather();
+        }
         Ok(())
     }
 
+    /// Takes the snapshots of what changed, if somebody asked for them.
+    fn gather(&mut self) {
+        let Outputs { accounts, users, .. } = &mut self.outputs;
+        if accounts.is_none() && users.is_none() {
+            return;
+        }
+        let mut changed = Snapshots::default();
+        self.partitions.iter_mut().for_each(|partition| partition.snapshots(&mut changed));
+        if let Some(accounts) = accounts {
+            for account in &changed.accounts {
+                accounts.snapshots.insert(account.account.as_bytes().to_vec(), account.to_bytes());
+            }
+        }
+        if let Some(users) = users {
+            for user in &changed.users {
+                let key = wire::user_key(&user.account, &user.user.user);
+                if user.gone {
+                    users.snapshots.remove(&key);
+                } else {
+                    users.snapshots.insert(key, user.to_bytes());
+                }
+            }
+        }
+    }
+
     fn publish(&mut self, source: &str, partition: usize) -> Result<()> {
-        let Effects { handoffs, signals, dead_letters, metrics } = &self.effects;
+        let Effects { handoffs, signals, onboarding, dead_letters, metrics } = &self.effects;
         for handoff in handoffs {
             self.handoffs[handoff.level as usize] += 1;
             write_line(&mut self.outputs.handoffs, || handoff.to_json())?;
@@ -257,6 +303,9 @@ impl Fold {
         self.signals += signals.len() as u64;
         for signal in signals {
             write_line(&mut self.outputs.signals, || signal.to_json())?;
+        }
+        for track in onboarding {
+            write_line(&mut self.outputs.onboarding, || track.to_json())?;
         }
         for letter in dead_letters {
             write_line(&mut self.outputs.dead_letters, || {
@@ -278,7 +327,7 @@ impl Fold {
 
     /// A tick to the start of this day, past the allowed lateness, in every partition that has events.
     fn close_until(&mut self, start: EventTime) -> Result<()> {
-        let tick = wire::encode_tick(Format::Protobuf, start.plus(self.lateness_ms));
+        let tick = wire::encode_tick(Format::Protobuf, start.plus(self.plan.time.allowed_lateness_ms));
         for partition in 0..self.partitions.len() {
             let record = Record { offset: i64::MAX, time: None };
             let _ = self.partitions[partition].apply(record, wire::decode(Format::Protobuf, &tick), &mut self.effects);
@@ -288,12 +337,19 @@ impl Fold {
     }
 
     fn finish(&mut self) -> Result<()> {
+        self.gather();
+        let Outputs { accounts, users, .. } = &mut self.outputs;
+        [accounts, users].into_iter().flatten().try_for_each(Latest::write)?;
         if let Some(rows) = &mut self.outputs.metrics {
             rows.write_until(EventTime::MAX)?;
             rows.out.flush()?;
         }
-        let Outputs { handoffs, signals, dead_letters, .. } = &mut self.outputs;
-        [handoffs, signals, dead_letters].into_iter().flatten().try_for_each(|out| out.flush()).map_err(Into::into)
+        let Outputs { handoffs, signals, onboarding, dead_letters, .. } = &mut self.outputs;
+        [handoffs, signals, onboarding, dead_letters]
+            .into_iter()
+            .flatten()
+            .try_for_each(|out| out.flush())
+            .map_err(Into::into)
     }
 
     fn summary(&self, started: Instant) {
@@ -311,6 +367,26 @@ impl Fold {
         eprintln!("accounts  {}", screen::count(self.accounts.len() as u64));
         eprintln!("handoffs  {}", screen::levels(&self.handoffs));
         eprintln!("signals   {}", screen::count(self.signals));
+        if self.unmapped.events() > 0 {
+            let (events, names) = (screen::count(self.unmapped.events()), self.unmapped.names());
+            let most =
+                self.unmapped.top(3).into_iter().map(|(name, count)| format!("{name:?} {}", screen::count(count)));
+            let most = most.collect::<Vec<_>>().join(", ");
+            eprintln!("unmapped  {events} events of {names} names, most of all {most}: activity and nothing else");
+        }
+    }
+}
+
+impl Latest {
+    fn new(out: Box<dyn Write>, kind: Kind) -> Latest {
+        Latest { out, kind, snapshots: BTreeMap::new() }
+    }
+
+    fn write(&mut self) -> Result<()> {
+        for snapshot in self.snapshots.values() {
+            writeln!(self.out, "{}", wire::read_json(self.kind, snapshot)?)?;
+        }
+        Ok(self.out.flush()?)
     }
 }
 
@@ -329,8 +405,21 @@ impl Rows {
     }
 }
 
+/// The partitions that an event of a file goes to: the one of its account; all of them where it names none, as a tick
+/// does; and the first where it cannot be read.
+pub(super) fn place(decoded: &Decoded<'_>, partitions: usize) -> std::ops::Range<usize> {
+    match &decoded.event {
+        Ok(event) if event.account.is_empty() => 0..partitions,
+        Ok(event) => {
+            let partition = kafka::partition_of(event.account.as_bytes(), partitions as i32) as usize;
+            partition..partition + 1
+        }
+        Err(_) => 0..1,
+    }
+}
+
 /// The start of a day, as the time to tick to.
-fn tick_time(date: jiff::civil::Date) -> Result<EventTime> {
+pub(super) fn tick_time(date: jiff::civil::Date) -> Result<EventTime> {
     let start = Day((date - jiff::civil::date(1970, 1, 1)).get_days()).start();
     match EventTime::new(start.0).filter(|start| start.0 < EventTime::MAX.0 - 2 * crate::model::DAY_MS) {
         Some(start) => Ok(start),

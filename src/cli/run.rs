@@ -49,6 +49,7 @@ pub(super) fn job(config: &Config) -> Result<Job> {
         kafka: config.kafka.clone(),
         topics: config.topics.names(),
         format: config.input.format,
+        output: config.output.format,
         plan: rules::load(config.rules.file.as_deref())?,
         idle_after: Duration::from_millis(config.input.idle_after.0 as u64),
         commit_interval: Duration::from_millis(config.worker.commit_interval.0 as u64),
@@ -91,9 +92,7 @@ pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry, stop: &Atom
 /// Topics that are missing, or a log whose times cannot be trusted, are told before anything is read.
 fn check_topics(config: &Config) -> Result<()> {
     let names = config.topics.names();
-    let mut needed = vec![names.log(), names.signals(), names.dead_letter()];
-    needed.extend(["high", "medium", "low"].map(|level| names.handoff(level)));
-    for topic in &needed {
+    for topic in [names.log()].iter().chain(&names.outputs()) {
         kafka::partitions(&config.kafka, topic)?;
     }
     if !config.input.trust_create_time && !kafka::is_append_time(&config.kafka, &names.log())? {

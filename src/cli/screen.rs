@@ -57,14 +57,18 @@ pub(super) fn levels(handoffs: &[u64; 3]) -> String {
         .join(" · ")
 }
 
+/// The escape sequence that begins a level's colour on a terminal.
+pub(super) fn level_colour(level: Level) -> &'static str {
+    match level {
+        Level::High => "\x1b[1;31m",
+        Level::Medium => "\x1b[1;33m",
+        Level::Low => "\x1b[1;36m",
+    }
+}
+
 /// A handoff on one line, in colour on a terminal.
 pub(super) fn handoff(handoff: &Handoff, colour: bool) -> String {
-    let (on, dim, off) = match (colour, handoff.level) {
-        (false, _) => ("", "", ""),
-        (true, Level::High) => ("\x1b[1;31m", "\x1b[2m", "\x1b[0m"),
-        (true, Level::Medium) => ("\x1b[1;33m", "\x1b[2m", "\x1b[0m"),
-        (true, Level::Low) => ("\x1b[1;36m", "\x1b[2m", "\x1b[0m"),
-    };
+    let (on, dim, off) = if colour { (level_colour(handoff.level), "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
     let due = handoff.due.map_or("nurture".into(), |due| format!("due {}", minute(due)));
     format!(
         "{dim}{}{off}  {on}{:<6}{off}  {:<24}  {:<18}  {} {dim}({due}){off}",

@@ -1,6 +1,6 @@
-//! `upswell tail`: handoffs as they are committed.
+//! `upswell tail`: what is published, as it is committed.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,22 +10,47 @@ use super::config::Connection;
 use super::screen;
 use crate::kafka;
 use crate::model::Level;
-use crate::wire::{self, ToWire};
+use crate::wire::{self, Kind};
 
-/// Shows handoffs as they are committed, until Ctrl-C.
+/// Shows what is published, as it is committed, until Ctrl-C.
+///
+/// Handoffs are shown for people to read, everything else as proto3 JSON, one message a line.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell tail --config upswell.yaml
-  upswell tail --brokers localhost:9092 --level high --json | jq .why")]
+  upswell tail --brokers localhost:9092 --level high --json | jq .why
+  upswell tail signals --brokers localhost:9092
+  upswell tail accounts users --config upswell.yaml")]
 pub(super) struct Tail {
+    /// What to follow; without it handoffs.
+    #[arg(value_enum, value_name = "WHAT")]
+    what: Vec<What>,
     #[command(flatten)]
     connection: Connection,
     /// Only handoffs of this level; can be repeated.
     #[arg(long, value_enum, value_name = "L")]
     level: Vec<LevelName>,
-    /// As proto3 JSON, one a line.
+    /// Handoffs too as proto3 JSON, one a line.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Handoffs that go out.
+    Handoffs,
+    /// Handoffs of accounts that are held out.
+    Holdout,
+    /// The signals feed.
+    Signals,
+    /// Changes of onboarding tracks.
+    Onboarding,
+    /// Snapshots of accounts.
+    Accounts,
+    /// Snapshots of users.
+    Users,
+    /// Events that could not be used.
+    DeadLetters,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -41,30 +66,59 @@ enum LevelName {
 impl Tail {
     pub(super) fn run(self) -> Result<()> {
         let config = self.connection.load()?;
-        let names = config.topics.names();
-        let mut levels: Vec<&str> = self.level.iter().map(|level| Level::ALL[*level as usize].word()).collect();
-        if levels.is_empty() {
-            levels = Level::ALL.map(Level::word).to_vec();
-        }
-        let topics: Vec<String> = levels.into_iter().map(|level| names.handoff(level)).collect();
+        let followed = self.topics(&config.topics.names());
+        let topics: Vec<String> = followed.iter().map(|(topic, _)| topic.clone()).collect();
         let mut tail = kafka::Tail::open(&config.kafka, &topics)?;
         eprintln!("following {} on {}", topics.join(", "), config.kafka.brokers);
         let colour = std::io::stdout().is_terminal();
         loop {
             let mut lines = Vec::new();
-            tail.poll(Duration::from_millis(200), &mut |message| lines.push(line(message.payload, self.json, colour)))?;
+            tail.poll(Duration::from_millis(200), &mut |message| {
+                let kind = followed.iter().find(|(topic, _)| topic == message.topic).map(|(_, kind)| *kind);
+                lines.extend(kind.map(|kind| self.line(kind, &message, colour)));
+            })?;
             for line in lines {
-                use std::io::Write;
                 writeln!(std::io::stdout(), "{line}")?;
             }
         }
     }
-}
 
-fn line(payload: &[u8], json: bool, colour: bool) -> String {
-    match wire::read_handoff(payload) {
-        Ok(handoff) if json => handoff.to_json(),
-        Ok(handoff) => screen::handoff(&handoff, colour),
-        Err(error) => format!("a record that is no handoff: {error}"),
+    /// The topics that are followed, and what is on them.
+    fn topics(&self, names: &kafka::Topics) -> Vec<(String, Kind)> {
+        let chosen = |what: &&What| self.what.contains(what) || (self.what.is_empty() && **what == What::Handoffs);
+        let mut topics = Vec::new();
+        for what in What::value_variants().iter().filter(chosen) {
+            match what {
+                What::Handoffs => {
+                    topics.extend(self.levels().map(|level| (names.handoff(level.word()), Kind::Handoff)))
+                }
+                What::Holdout => topics.push((names.holdout(), Kind::Handoff)),
+                What::Signals => topics.push((names.signals(), Kind::SignalChanged)),
+                What::Onboarding => topics.push((names.onboarding(), Kind::Onboarding)),
+                What::Accounts => topics.push((names.accounts(), Kind::AccountSnapshot)),
+                What::Users => topics.push((names.users(), Kind::UserSnapshot)),
+                What::DeadLetters => topics.push((names.dead_letter(), Kind::DeadLetter)),
+            }
+        }
+        topics
+    }
+
+    fn levels(&self) -> impl Iterator<Item = Level> {
+        let chosen =
+            |level: &Level| self.level.is_empty() || self.level.iter().any(|it| *it as usize == *level as usize);
+        Level::ALL.into_iter().filter(chosen)
+    }
+
+    fn line(&self, kind: Kind, message: &kafka::Message<'_>, colour: bool) -> String {
+        let shown = if message.payload.is_empty() {
+            // A key's account and user are parted by a zero byte.
+            let key = String::from_utf8_lossy(message.key.unwrap_or_default());
+            Ok(serde_json::json!({ "gone": key }).to_string())
+        } else if kind == Kind::Handoff && !self.json {
+            wire::read_handoff(message.payload).map(|handoff| screen::handoff(&handoff, colour))
+        } else {
+            wire::read_json(kind, message.payload)
+        };
+        shown.unwrap_or_else(|error| format!("a record that cannot be read: {error}"))
     }
 }

@@ -8,9 +8,10 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::activity::{Added, Days, Ring};
-use super::signals::Facts;
+use super::facts::{Daily, Fact};
+use super::people::{Profile, Traits};
 use super::trigger::Triggers;
-use crate::model::{Day, EventTime, Place};
+use crate::model::{Day, EventTime, Field, HandoffId, Place, Track};
 use crate::rules::SignalRef;
 
 /// How many users are found by looking at all of them before an index pays.
@@ -24,15 +25,58 @@ pub(super) struct User {
     /// The sign-up, or else the first event of any kind.
     pub(super) since: EventTime,
     pub(super) word: Word,
+    /// When something of what a snapshot tells last changed.
+    pub(super) changed: EventTime,
+    /// What many users do not have.
+    pub(super) more: Option<Box<More>>,
 }
 
-/// Two bits for the rung of each signal, and two marks.
+/// What is known of a user besides activity. Erased when the user is forgotten.
+#[derive(Debug, Default)]
+pub(super) struct More {
+    /// By slot.
+    pub(super) facts: Vec<Fact>,
+    pub(super) profile: Profile,
+    /// Left the account, and not active since.
+    pub(super) removed: Option<EventTime>,
+    /// Raised a hand, started an upgrade, asked about billing, or read the terms.
+    pub(super) acted: bool,
+    /// Where the earliest sign-up says that the user came from.
+    pub(super) source: Option<(EventTime, Box<str>)>,
+    /// First value.
+    pub(super) activated: Option<EventTime>,
+}
+
+/// Two bits for the rung of each signal, two for the band, and marks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Word(u64);
 
+/// A mark of a word.
+#[derive(Clone, Copy, Debug)]
+#[repr(u64)]
+pub(super) enum Mark {
+    /// The band was entered from above.
+    Fell = 1 << 58,
+    /// Of a user: counted among the running active users.
+    Running = 1 << 59,
+    /// Inactive, which nobody was told yet (edges E10).
+    Untold = 1 << 60,
+    /// Changed since the last snapshot.
+    Dirty = 1 << 61,
+    /// `since` is a sign-up.
+    SignedUp = 1 << 62,
+    /// Forgotten since the last active day.
+    Forgotten = 1 << 63,
+}
+
+impl Mark {
+    /// Of an account: on the list of those whose snapshot is to be told.
+    pub(super) const LISTED: Mark = Mark::Running;
+}
+
 impl Word {
-    const SIGNED_UP: u64 = 1 << 62;
-    const FORGOTTEN: u64 = 1 << 63;
+    const SIGNALS: u64 = (1 << 56) - 1;
+    const BAND: u32 = 56;
 
     pub(super) fn rung(self, slot: usize) -> u8 {
         (self.0 >> (2 * slot) & 3) as u8
@@ -42,9 +86,20 @@ impl Word {
         self.0 = self.0 & !(3 << (2 * slot)) | u64::from(rung) << (2 * slot);
     }
 
+    /// The slots that are on, with their rungs.
+    pub(super) fn on(self) -> impl Iterator<Item = (usize, u8)> {
+        let mut bits = self.0 & Self::SIGNALS;
+        std::iter::from_fn(move || {
+            let slot = (bits != 0).then(|| bits.trailing_zeros() as usize / 2)?;
+            let rung = (bits >> (2 * slot) & 3) as u8;
+            bits &= !(3 << (2 * slot));
+            Some((slot, rung))
+        })
+    }
+
     /// Whether any signal is on.
     pub(super) fn any(self) -> bool {
-        self.0 & !(Self::SIGNED_UP | Self::FORGOTTEN) != 0
+        self.0 & Self::SIGNALS != 0
     }
 
     /// Whether any signal of these slots is on: two bits each.
@@ -52,22 +107,21 @@ impl Word {
         self.0 & slots != 0
     }
 
-    /// Whether `since` is a sign-up.
-    pub(super) fn signed_up(self) -> bool {
-        self.0 & Self::SIGNED_UP != 0
+    /// 0 none, 1 emerging, 2 warm, 3 hot.
+    pub(super) fn band(self) -> u8 {
+        (self.0 >> Self::BAND & 3) as u8
     }
 
-    pub(super) fn set_signed_up(&mut self, is: bool) {
-        self.0 = if is { self.0 | Self::SIGNED_UP } else { self.0 & !Self::SIGNED_UP };
+    pub(super) fn set_band(&mut self, band: u8) {
+        self.0 = self.0 & !(3 << Self::BAND) | u64::from(band) << Self::BAND;
     }
 
-    /// Whether the user was forgotten since the last active day.
-    pub(super) fn forgotten(self) -> bool {
-        self.0 & Self::FORGOTTEN != 0
+    pub(super) fn is(self, mark: Mark) -> bool {
+        self.0 & mark as u64 != 0
     }
 
-    pub(super) fn set_forgotten(&mut self, is: bool) {
-        self.0 = if is { self.0 | Self::FORGOTTEN } else { self.0 & !Self::FORGOTTEN };
+    pub(super) fn set(&mut self, mark: Mark, is: bool) {
+        self.0 = if is { self.0 | mark as u64 } else { self.0 & !(mark as u64) };
     }
 }
 
@@ -82,18 +136,43 @@ pub(super) struct Users {
 impl User {
     /// An event of the user was applied: `since` is the earliest sign-up, or else the earliest event of any kind.
     pub(super) fn note_event(&mut self, time: EventTime, signs_up: bool) {
-        if signs_up && !self.word.signed_up() {
-            self.word.set_signed_up(true);
+        if signs_up && !self.word.is(Mark::SignedUp) {
+            self.word.set(Mark::SignedUp, true);
             self.since = time;
-        } else if signs_up || !self.word.signed_up() {
+        } else if signs_up || !self.word.is(Mark::SignedUp) {
             self.since = self.since.min(time);
+        }
+    }
+
+    /// The earliest sign-up, if there was one.
+    pub(super) fn signed_up(&self) -> Option<EventTime> {
+        self.word.is(Mark::SignedUp).then_some(self.since)
+    }
+
+    /// Whether the user was ever active in this life, and was neither forgotten nor removed.
+    pub(super) fn exists(&self) -> bool {
+        !self.days.is_never() && !self.word.is(Mark::Forgotten) && !self.is_removed()
+    }
+
+    pub(super) fn is_removed(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.removed.is_some())
+    }
+
+    pub(super) fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// Gives back what holds nothing.
+    pub(super) fn tidy(&mut self) {
+        if self.more.as_ref().is_some_and(|more| more.is_blank()) {
+            self.more = None;
         }
     }
 
     /// Nothing is known of when the user came.
     pub(super) fn forget_since(&mut self) {
         self.since = EventTime::MAX;
-        self.word.set_signed_up(false);
+        self.word.set(Mark::SignedUp, false);
     }
 }
 
@@ -109,7 +188,14 @@ impl Users {
 
     pub(super) fn insert(&mut self, id: &str) -> u32 {
         let user = self.list.len() as u32;
-        self.list.push(User { id: id.into(), days: Days::NEVER, since: EventTime::MAX, word: Word::default() });
+        self.list.push(User {
+            id: id.into(),
+            days: Days::NEVER,
+            since: EventTime::MAX,
+            word: Word::default(),
+            changed: EventTime::MIN,
+            more: None,
+        });
         self.hashes.push(hash(id) as u32);
         self.reindex(user as usize);
         user
@@ -171,13 +257,20 @@ pub(super) struct Latest<T> {
     said: (EventTime, Place),
 }
 
-impl<T> Latest<T> {
-    /// Takes a value unless a later one is known; returns whether it was taken and what it replaced.
-    pub(super) fn update(known: &mut Option<Latest<T>>, value: T, said: (EventTime, Place)) -> (bool, Option<T>) {
-        if known.as_ref().is_some_and(|known| known.said > said) {
-            return (false, None);
+impl<T: PartialEq> Latest<T> {
+    pub(super) fn new(value: T, said: (EventTime, Place)) -> Latest<T> {
+        Latest { value, said }
+    }
+
+    /// Takes a value unless a later one is known; returns whether it is now another one.
+    pub(super) fn replace(&mut self, value: T, said: (EventTime, Place)) -> bool {
+        if self.said > said {
+            return false;
         }
-        (true, known.replace(Latest { value, said }).map(|before| before.value))
+        self.said = said;
+        let changed = self.value != value;
+        self.value = value;
+        changed
     }
 }
 
@@ -189,22 +282,41 @@ pub(super) struct Account {
     /// The earliest meaningful event of this life.
     first: Option<EventTime>,
     /// The last active day; meaningless without `first`.
-    last_day: Day,
+    pub(super) last_day: Day,
     /// The sign-up nearest to `first`, of those that came so far.
     signed_up: Option<EventTime>,
     /// The newest applied event of any kind.
     pub(super) newest: EventTime,
     /// The latest instant that a published effect carried.
     pub(super) last_at: EventTime,
+    /// When something of what a snapshot tells last changed, and how far time had come then.
+    pub(super) changed: EventTime,
+    pub(super) as_of: EventTime,
     pub(super) word: Word,
-    /// Bit n: whether the last closed week had more active users than the one n weeks before; and whether that is known.
-    pub(super) risen: (u16, u16),
+    /// Lives of users begun in this life of the account.
+    pub(super) users_ever: u32,
+    /// Users active in the running 28 days who have not left.
+    pub(super) active_users: u32,
+    /// What they bring to the PQA score.
+    pub(super) user_points: i32,
+    /// What the account's signals bring to every PQL score, as of when bands were last settled.
+    pub(super) pql_points: i32,
+    /// How many tiers from the worst: 0 is untiered.
+    pub(super) tier: u8,
+    /// How many of the told numbers of active users are reached.
+    pub(super) threshold: u8,
+    /// The track that was told last.
+    pub(super) track: Option<Track>,
     /// Whether day closes have work here.
     pub(super) awake: bool,
+    /// Closed days since the last active one, as of the last close.
+    pub(super) idle_days: i32,
     /// Distinct active users per ISO week: 13 closed ones, and the open ones.
     pub(super) weeks: Ring<16>,
     /// Users by first active day, the founding day's included.
     joined: Ring<8>,
+    /// Meaningful events by the day.
+    pub(super) events: Ring<32>,
     pub(super) rare: Option<Box<Rare>>,
 }
 
@@ -220,22 +332,122 @@ struct FormerLife {
 /// What many accounts do not have.
 #[derive(Debug, Default)]
 pub(super) struct Rare {
-    /// The life before this one, while a late day can still join them: first event and last day.
-    former: Option<(EventTime, Day)>,
+    /// The life before this one, while a late day can still join them: first event, last day, and lives of users.
+    former: Option<(EventTime, Day, u32)>,
     /// The same of users.
     former_users: BTreeMap<u32, FormerLife>,
-    /// When the product says that the account was created.
-    pub(super) created_at: Option<Latest<Option<EventTime>>>,
-    /// The plan of the latest subscription, in lower case.
-    pub(super) plan: Option<Latest<Box<str>>>,
-    /// Whether the latest subscription is paid.
-    pub(super) paid: Option<Latest<bool>>,
-    /// Facts of users, by user and slot.
-    pub(super) facts: BTreeMap<(u32, u8), Facts>,
-    /// Those of them that a late event has changed downward: they count at the next day close.
+    /// What is known of the company and its subscription. Never forgotten with activity.
+    pub(super) traits: Traits,
+    /// What happened in this life.
+    pub(super) life: Life,
+    /// Facts of users that a late event has changed downward: they count at the next day close.
     pub(super) rejoined: BTreeSet<(u32, u8)>,
+    /// Features by name, with their uses.
+    pub(super) features: Vec<(Box<str>, Monthly)>,
+    /// Meters, by their place in the rules: amounts, and the latest level.
+    pub(super) meters: Vec<(Metered, Option<i64>)>,
+    /// Running active users by department.
+    pub(super) departments: BTreeMap<Box<str>, u32>,
+    /// Running active users by e-mail host.
+    pub(super) domains: BTreeMap<Box<str>, u32>,
+    /// Running active users who are executives.
+    pub(super) executives: u32,
+    /// Handoffs to persons that wait for an answer.
+    pub(super) unanswered: Vec<(HandoffId, EventTime)>,
     /// What triggers remember.
     pub(super) triggers: Triggers,
+}
+
+/// What happened in an account's life, and ends with it.
+#[derive(Debug, Default)]
+pub(super) struct Life {
+    /// Facts of the account, by slot.
+    pub(super) facts: Vec<Fact>,
+    /// Somebody was invited.
+    pub(super) invited: bool,
+    /// Whether a premium feature was used; none: nothing says which features are premium.
+    pub(super) premium: Option<bool>,
+    /// The latest completion of an upgrade.
+    pub(super) completed: Option<EventTime>,
+    /// The latest lead that marketing brought.
+    pub(super) mql: Option<EventTime>,
+    /// Enterprise features asked for.
+    pub(super) requests: BTreeSet<Box<str>>,
+    /// Pulse triggers whose first has been, a bit each.
+    pub(super) firsts: u64,
+    /// By meter: used and quota, as last reported.
+    pub(super) quotas: BTreeMap<Box<str>, Latest<(f64, f64)>>,
+}
+
+/// Days that a running count looks back on, and the open ones.
+pub(super) type Monthly = Daily<31>;
+/// Days that a meter looks back on: nine blocks of seven days, and the open ones.
+pub(super) type Metered = Daily<72>;
+
+/// Names that are kept of one account: what more there is, is counted together under the last of these.
+const NAMES_MAX: usize = 1_000;
+const OTHER: &str = "(other)";
+
+impl Rare {
+    /// A feature was used on a day.
+    pub(super) fn use_feature(&mut self, name: &str, day: Day) {
+        if name.is_empty() {
+            return;
+        }
+        let place =
+            |features: &[(Box<str>, Monthly)], name: &str| features.binary_search_by(|known| (*known.0).cmp(name));
+        let at = match place(&self.features, name) {
+            Err(_) if self.features.len() >= NAMES_MAX => {
+                self.features.retain(|(_, daily)| !daily.is_over(day.0));
+                let full = self.features.len() >= NAMES_MAX;
+                place(&self.features, if full { OTHER } else { name }).map_err(|at| (at, full))
+            }
+            found => found.map_err(|at| (at, false)),
+        };
+        let at = at.unwrap_or_else(|(at, full)| {
+            self.features.insert(at, (if full { OTHER } else { name }.into(), Monthly::default()));
+            at
+        });
+        self.features[at].1.add(day.0, 1);
+    }
+}
+
+impl Life {
+    /// An enterprise feature was asked for. Beyond a bound of distinct ones the first ones are kept.
+    pub(super) fn request(&mut self, feature: &str) {
+        const REQUESTS_MAX: usize = 100;
+        if self.requests.len() < REQUESTS_MAX && !self.requests.contains(feature) {
+            self.requests.insert(feature.into());
+        }
+    }
+
+    /// A quota was reported; returns whether it is the latest of its meter and says something else.
+    pub(super) fn report(&mut self, meter: &str, (used, quota): (f64, f64), said: (EventTime, Place)) -> bool {
+        if let Some(known) = self.quotas.get_mut(meter) {
+            return known.replace((used, quota), said);
+        }
+        let meter = if self.quotas.len() < NAMES_MAX { meter } else { OTHER };
+        self.quotas.insert(meter.into(), Latest::new((used, quota), said));
+        true
+    }
+}
+
+impl More {
+    fn is_blank(&self) -> bool {
+        let More { facts, profile, removed, acted, source, activated } = self;
+        facts.is_empty() && profile.is_empty() && removed.is_none() && !acted && source.is_none() && activated.is_none()
+    }
+}
+
+/// What activity was new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Activity {
+    /// Nothing: the user was known to be active that day.
+    Known,
+    /// The day.
+    Day,
+    /// The day, and with it the user.
+    Begins,
 }
 
 impl Account {
@@ -248,17 +460,47 @@ impl Account {
             signed_up: None,
             newest: EventTime::MIN,
             last_at: EventTime::MIN,
+            changed: EventTime::MIN,
+            as_of: EventTime::MIN,
             word: Word::default(),
-            risen: (0, 0),
+            users_ever: 0,
+            active_users: 0,
+            user_points: 0,
+            pql_points: 0,
+            tier: 0,
+            threshold: 0,
+            track: None,
             awake: false,
+            idle_days: 0,
             weeks: Ring::EMPTY,
             joined: Ring::EMPTY,
+            events: Ring::EMPTY,
             rare: None,
         }
     }
 
     pub(super) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
+    }
+
+    /// Something changed that a snapshot of the account tells, at an instant, when time had come so far.
+    pub(super) fn touch(&mut self, (at, now): (EventTime, EventTime)) {
+        self.word.set(Mark::Dirty, true);
+        (self.changed, self.as_of) = (at, now);
+    }
+
+    /// Something changed that snapshots of the user and the account tell.
+    pub(super) fn touch_user(&mut self, user: u32, (at, now): (EventTime, EventTime)) {
+        let user = self.users.get_mut(user);
+        user.word.set(Mark::Dirty, true);
+        user.changed = at;
+        self.touch((at, now));
+    }
+
+    /// Something changed that snapshots of all users tell.
+    pub(super) fn touch_users(&mut self, when: (EventTime, EventTime)) {
+        (0..self.users.len() as u32).for_each(|user| self.touch_user(user, when));
+        self.touch(when);
     }
 
     /// The earliest meaningful event of this life.
@@ -276,9 +518,36 @@ impl Account {
         self.first.is_some() && self.last_day >= day.plus(-27)
     }
 
+    /// What is known of the company.
+    pub(super) fn traits(&self) -> Option<&Traits> {
+        self.rare.as_ref().map(|rare| &rare.traits)
+    }
+
     /// Whether the latest subscription is paid (edges D19).
     pub(super) fn is_paid(&self) -> bool {
-        self.rare.as_ref().and_then(|rare| rare.paid.as_ref()).is_some_and(|paid| paid.value)
+        self.traits().and_then(|traits| traits.boolean(Field::Paid)).unwrap_or(false)
+    }
+
+    /// What happened in this life.
+    pub(super) fn life(&self) -> Option<&Life> {
+        self.rare.as_ref().map(|rare| &rare.life)
+    }
+
+    /// The facts kept for a signal of a user, or of the account.
+    pub(super) fn fact(&self, user: Option<u32>, slot: usize) -> Option<&Fact> {
+        let facts = match user {
+            Some(user) => self.users.get(user).more.as_ref().map(|more| &more.facts),
+            None => self.life().map(|life| &life.facts),
+        };
+        facts?.iter().find(|fact| usize::from(fact.slot) == slot)
+    }
+
+    /// All facts of a user, or of the account.
+    pub(super) fn facts_mut(&mut self, user: Option<u32>) -> &mut Vec<Fact> {
+        match user {
+            Some(user) => &mut self.users.get_mut(user).more().facts,
+            None => &mut self.rare().life.facts,
+        }
     }
 
     /// T: the last day of windows that do not wait for a close.
@@ -295,8 +564,8 @@ impl Account {
         }
     }
 
-    /// A user was active: whether the day was not known before.
-    pub(super) fn add_activity(&mut self, user: u32, time: EventTime, forget_after: i32) -> bool {
+    /// A user was active.
+    pub(super) fn add_activity(&mut self, user: u32, time: EventTime, forget_after: i32) -> Activity {
         let day = time.day();
         self.add_to_life(time, forget_after);
         let known_in_week = {
@@ -305,25 +574,32 @@ impl Account {
         };
         let added = self.users.get_mut(user).days.add(day, forget_after);
         match added {
-            Added::Nothing => return false,
+            Added::Nothing => return Activity::Known,
             Added::Day => {}
-            Added::First => self.joined.add(day.0),
+            Added::First => {
+                self.users_ever += 1;
+                self.joined.add(day.0);
+            }
             Added::Life(first, last) => {
+                self.users_ever += 1;
                 self.joined.add(day.0);
                 self.begin_life(user, first, last);
             }
             Added::Earlier(first) => {
                 self.joined.subtract(first.0);
-                if !self.join_former(user, day, forget_after) {
+                if self.join_former(user, day, forget_after) {
+                    self.users_ever -= 1;
+                } else {
                     self.joined.add(day.0);
                 }
             }
         }
-        self.users.get_mut(user).word.set_forgotten(false);
+        self.users.get_mut(user).word.set(Mark::Forgotten, false);
+        self.word.set(Mark::Forgotten, false);
         if !known_in_week {
             self.weeks.add(day.week().0);
         }
-        true
+        if matches!(added, Added::First | Added::Life(..)) { Activity::Begins } else { Activity::Day }
     }
 
     /// Moves the bounds of the account's life (edges B6, B7, B9).
@@ -335,15 +611,17 @@ impl Account {
         };
         if day > self.last_day {
             if day.0 - self.last_day.0 > forget_after {
-                self.rare().former = Some((first, self.last_day));
+                let users_ever = std::mem::take(&mut self.users_ever);
+                self.rare().former = Some((first, self.last_day, users_ever));
                 self.first = Some(time);
             }
             self.last_day = day;
         } else if time < first {
             self.first = Some(time);
             let former = self.rare.as_ref().and_then(|rare| rare.former);
-            if let Some((first, _)) = former.filter(|(_, last)| day.0 - last.0 <= forget_after) {
+            if let Some((first, _, users_ever)) = former.filter(|(_, last, _)| day.0 - last.0 <= forget_after) {
                 self.first = Some(first);
+                self.users_ever += users_ever;
                 self.rare().former = None;
             }
         }
@@ -352,8 +630,8 @@ impl Account {
     /// A user is back after so long that nothing of before counts; a late day may still join the two lives.
     fn begin_life(&mut self, index: u32, first: Day, last: Day) {
         let user = self.users.get_mut(index);
-        let (since, signed_up) = (user.since, user.word.signed_up());
-        if !user.word.forgotten() {
+        let (since, signed_up) = (user.since, user.word.is(Mark::SignedUp));
+        if !user.word.is(Mark::Forgotten) {
             user.forget_since();
         }
         self.rare().former_users.insert(index, FormerLife { first, last, since, signed_up });
@@ -396,9 +674,9 @@ impl Account {
         const NEAR_MS: i64 = 24 * crate::model::HOUR_MS;
         let first = self.first?;
         let near = |known: Option<EventTime>| known.is_some_and(|known| (known.0 - first.0).abs() < NEAR_MS);
-        let created_at = self.rare.as_ref().and_then(|rare| rare.created_at.as_ref());
+        let created_at = self.traits().and_then(|traits| traits.instant(Field::CreatedAt));
         let born = near(self.signed_up)
-            || near(created_at.and_then(|created| created.value))
+            || near(created_at)
             || log_began.is_some_and(|day| first.day() > day.plus(warm_up_days));
         Some(first.day().plus(if born { 1 } else { warm_up_days.max(1) }))
     }
@@ -410,8 +688,7 @@ impl Account {
 
     /// Whether nothing is left that a later event could depend on.
     pub(super) fn is_blank(&self) -> bool {
-        let keeps = |rare: &Rare| rare.created_at.is_some() || rare.plan.is_some() || rare.paid.is_some();
-        self.users.len() == 0 && !self.rare.as_deref().is_some_and(keeps)
+        self.users.len() == 0 && self.rare.as_deref().is_none_or(|rare| rare.traits.is_empty())
     }
 
     /// Gives back the memory of users whose days can no longer matter: forgotten, and so long ago that no late day
@@ -419,15 +696,17 @@ impl Account {
     /// `all` shall go. Returns how many went.
     pub(super) fn drop_gone_users(&mut self, open_day: Day, forget_after: i32, all: bool) -> usize {
         let Account { users, rare, .. } = self;
-        let holds = |rare: &Option<Box<Rare>>, user: u32| {
-            rare.as_ref().is_some_and(|rare| {
-                rare.facts.range((user, 0)..=(user, u8::MAX)).next().is_some() || rare.triggers.names(user)
-            })
+        let names = |rare: &Option<Box<Rare>>, user: u32| {
+            rare.as_ref().is_some_and(|rare| rare.triggers.names(user) || rare.former_users.contains_key(&user))
         };
         let long_ago = open_day.plus(-57 - forget_after);
         let gone = |index: u32, user: &User| {
             let last = if user.days.is_never() { user.since.day() } else { user.days.last() };
-            last < long_ago && !user.word.any() && !holds(rare, index)
+            last < long_ago
+                && !user.word.any()
+                && !user.word.is(Mark::Dirty)
+                && user.more.is_none()
+                && !names(rare, index)
         };
         let before = users.len();
         let gone_users = users.iter().filter(|(index, user)| gone(*index, user)).count();
@@ -438,11 +717,9 @@ impl Account {
         users.drop_gone(gone, |old, new| _ = places.insert(old, new));
         if let Some(rare) = rare {
             let moved = |user: u32| places.get(&user).copied();
-            let (lives, facts) = (std::mem::take(&mut rare.former_users), std::mem::take(&mut rare.facts));
+            let lives = std::mem::take(&mut rare.former_users);
             let rejoined = std::mem::take(&mut rare.rejoined);
             rare.former_users = lives.into_iter().filter_map(|(user, life)| Some((moved(user)?, life))).collect();
-            rare.facts =
-                facts.into_iter().filter_map(|((user, slot), facts)| Some(((moved(user)?, slot), facts))).collect();
             rare.rejoined = rejoined.into_iter().filter_map(|(user, slot)| Some((moved(user)?, slot))).collect();
             rare.triggers.rename(&places);
         }

@@ -145,6 +145,11 @@ impl<const N: usize> Ring<N> {
         }
     }
 
+    /// The sum of the counts from `first` to `last`.
+    pub(super) fn sum(&self, first: i32, last: i32) -> u64 {
+        (first..=last).map(|index| u64::from(self.get(index))).sum()
+    }
+
     pub(super) fn get(&self, index: i32) -> u32 {
         if self.holds(index) { self.counts[Self::slot(index)] } else { 0 }
     }

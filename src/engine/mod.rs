@@ -1,17 +1,23 @@
 //! The fold: one partition of the log in, effects out. Pure: no clock, no I/O, no randomness, no logging. The same
 //! log gives the same bytes on any machine.
 //!
-//! `partition` decides what becomes of an event and moves time; `account` holds the state; `activity` says who was
-//! active when; `velocity` computes figures from it; `signals` turns figures and facts into rungs; `trigger` turns
-//! rungs into handoffs.
+//! `partition` decides what becomes of an event and moves time; `account` holds the state: `activity`, who was active
+//! when, `facts`, what events prove, and `people`, who is who; `velocity` computes figures from activity; `signals`
+//! turns figures and facts into rungs; `score` turns rungs into bands and tiers; `trigger` turns all of it, as `values`
+//! tells it to conditions, into handoffs; `picture` says what a person must know.
 
 mod account;
 mod activity;
 mod dedupe;
+mod facts;
 mod partition;
+mod people;
+mod picture;
+mod score;
 mod signals;
 mod timers;
 mod trigger;
+mod values;
 mod velocity;
 
 pub use partition::{Partition, Record};

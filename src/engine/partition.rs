@@ -6,16 +6,19 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 use std::hash::BuildHasher;
 
-use super::account::{Account, Latest};
+use super::account::{Account, Activity, Mark};
 use super::dedupe::{self, Recent};
-use super::signals::{self, Change, Context};
+use super::people;
+use super::picture;
+use super::signals::{self, Context, Sighted, Work};
 use super::timers::{Clock, Due, Timers};
-use super::trigger::{self, Moment, Occurrence, PlanChange};
+use super::trigger::{self, Moment, News, Occurrence};
 use crate::model::{
-    Day, DeadLetter, Effects, Event, EventKind, EventTime, MetricsRow, Outcome, Place, Provenance, Reason, Role, Tally,
+    DAY_MS, Day, DeadLetter, Effects, Event, EventKind, EventTime, Field, MetricsRow, Outcome, Place, Provenance,
+    Reason, Role, Snapshots, Tally,
 };
-use crate::rules::{Plan, RoleSet};
-use crate::wire::{Decoded, fields};
+use crate::rules::{Figure, Plan, RoleSet};
+use crate::wire::Decoded;
 
 /// Days before the first open one that late events can still correct: eight weeks (edges A11).
 const CORRECTABLE_DAYS: i32 = 56;
@@ -48,15 +51,15 @@ pub struct Partition {
     users: usize,
     /// Accounts that day closes have work for.
     awake: Vec<u32>,
+    /// Accounts that changed since their last snapshot.
+    dirty: Vec<u32>,
     /// Memory of single steps, kept for the next.
     scratch: Scratch,
 }
 
 #[derive(Debug, Default)]
 struct Scratch {
-    changes: Vec<Change>,
-    moved: bool,
-    touched: Vec<u32>,
+    work: Work,
     due: Vec<(u32, Due)>,
 }
 
@@ -82,6 +85,7 @@ impl Partition {
             by_id: HashTable::new(),
             users: 0,
             awake: Vec::new(),
+            dirty: Vec::new(),
             scratch: Scratch::default(),
             plan,
         }
@@ -166,10 +170,9 @@ impl Partition {
         if self.recent.has(id, self.clock.highest()) {
             return (Outcome::Duplicate, String::new());
         }
-        let roles = self.plan.roles(event.kind, &event.name);
+        let roles = self.plan.roles.of(event);
         let days_late = self.clock.open_day().map_or(0, |open| open.0 - event.time.day().0);
-        let keeps_traits =
-            matches!(event.kind, EventKind::Identify | EventKind::Group) || roles.has(Role::SubscriptionChanged);
+        let keeps_traits = matches!(event.kind, EventKind::Identify | EventKind::Group) || tells_traits(roles);
         if days_late > CORRECTABLE_DAYS && !keeps_traits {
             return (Outcome::TooLate, format!("its day lies {days_late} days before the first open one"));
         }
@@ -216,6 +219,62 @@ impl Partition {
             .then(|| format!("the partition holds {} users: limits.users of the rules", self.users))
     }
 
+    /// Tells how accounts and users stand that changed since this was last asked: one snapshot of each.
+    pub fn snapshots(&mut self, told: &mut Snapshots) {
+        let Some(now) = self.clock.watermark() else { return };
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.sort_by(|a, b| self.accounts[*a as usize].id.cmp(&self.accounts[*b as usize].id));
+        let mut effects = Effects::default();
+        for index in dirty {
+            let account = &mut self.accounts[index as usize];
+            // Figures are those of the day that had closed when something changed last.
+            let as_of = account.as_of.min(now);
+            let context = Context {
+                plan: &self.plan,
+                effects: &mut effects,
+                timers: &mut self.timers,
+                index,
+                cause: as_of,
+                message_id: "",
+                now: as_of,
+                log_began: self.clock.first_day(),
+                work: &mut self.scratch.work,
+            };
+            told.accounts.push(picture::account_snapshot(&context, account));
+            let mut users: Vec<u32> =
+                account.users.iter().filter(|(_, user)| user.word.is(Mark::Dirty)).map(|(user, _)| user).collect();
+            users.sort_by(|a, b| account.users.get(*a).id.cmp(&account.users.get(*b).id));
+            for user in users {
+                // Who was never active is no user yet (edges B4).
+                if !account.users.get(user).days.is_never() {
+                    told.users.push(picture::user_snapshot(&context, account, account.users.get(user)));
+                }
+                account.users.get_mut(user).word.set(Mark::Dirty, false);
+            }
+            account.word.set(Mark::Dirty, false);
+            account.word.set(Mark::LISTED, false);
+        }
+    }
+
+    /// Takes what changed so far as told: somebody else has told it.
+    pub fn skip_snapshots(&mut self) {
+        for index in std::mem::take(&mut self.dirty) {
+            let account = &mut self.accounts[index as usize];
+            account.word.set(Mark::Dirty, false);
+            account.word.set(Mark::LISTED, false);
+            (0..account.users.len() as u32).for_each(|user| account.users.get_mut(user).word.set(Mark::Dirty, false));
+        }
+    }
+
+    /// Puts an account that changed on the list of those whose snapshot is to be told.
+    fn list(&mut self, index: u32) {
+        let word = &mut self.accounts[index as usize].word;
+        if word.is(Mark::Dirty) && !word.is(Mark::LISTED) {
+            word.set(Mark::LISTED, true);
+            self.dirty.push(index);
+        }
+    }
+
     fn find(&self, id: &str) -> Option<u32> {
         let hash = FixedState::with_seed(0).hash_one(id);
         self.by_id.find(hash, |index| *self.accounts[*index as usize].id == *id).copied()
@@ -254,14 +313,13 @@ impl Partition {
             message_id: &applied.event.message_id,
             now,
             log_began: self.clock.first_day(),
-            changes: &mut self.scratch.changes,
-            moved: &mut self.scratch.moved,
-            touched: &mut self.scratch.touched,
+            work: self.scratch.work.anew(),
         };
         self.users += applied.run(&mut context, account);
+        self.list(index);
         // A late event can begin to wait for what is already over.
         while let Some(at) = self.timers.next().filter(|at| *at <= now) {
-            self.run_timers(at, effects);
+            self.run_timers(at, now, effects);
         }
     }
 
@@ -282,8 +340,8 @@ impl Partition {
             let close = Some(open.end()).filter(|at| *at <= watermark);
             match (timer, close) {
                 (None, None) => return,
-                (Some(at), None) => self.run_timers(at, effects),
-                (Some(at), Some(close)) if at < close => self.run_timers(at, effects),
+                (Some(at), None) => self.run_timers(at, at, effects),
+                (Some(at), Some(close)) if at < close => self.run_timers(at, at, effects),
                 (_, Some(close)) => {
                     self.close_day(open, close, effects);
                     open = open.plus(1);
@@ -293,10 +351,10 @@ impl Partition {
     }
 
     /// Runs the work of sleeping and waking accounts that is due at an instant at which no day closes.
-    fn run_timers(&mut self, at: EventTime, effects: &mut Effects) {
+    fn run_timers(&mut self, at: EventTime, now: EventTime, effects: &mut Effects) {
         let due = self.take_due(at);
         for of_account in due.chunk_by(|a, b| a.0 == b.0) {
-            self.run_due(of_account[0].0, at, of_account, None, effects);
+            self.run_due(of_account[0].0, (at, now), of_account, None, effects);
         }
         self.scratch.due = due;
     }
@@ -307,13 +365,13 @@ impl Partition {
         let mut awake = std::mem::take(&mut self.awake);
         for of_account in due.chunk_by(|a, b| a.0 == b.0) {
             if !self.accounts[of_account[0].0 as usize].awake {
-                self.run_due(of_account[0].0, at, of_account, None, effects);
+                self.run_due(of_account[0].0, (at, at), of_account, None, effects);
             }
         }
         awake.retain(|index| {
             let first = due.partition_point(|(account, _)| account < index);
             let last = due.partition_point(|(account, _)| account <= index);
-            self.run_due(*index, at, &due[first..last], Some(day), effects);
+            self.run_due(*index, (at, at), &due[first..last], Some(day), effects);
             self.accounts[*index as usize].awake
         });
         self.awake = awake;
@@ -331,7 +389,14 @@ impl Partition {
 
     /// Runs what is due for an account at one instant: facts that end, who is forgotten, the close of a day and of a
     /// week, then the triggers (edges A15).
-    fn run_due(&mut self, index: u32, at: EventTime, due: &[(u32, Due)], closes: Option<Day>, effects: &mut Effects) {
+    fn run_due(
+        &mut self,
+        index: u32,
+        (at, now): (EventTime, EventTime),
+        due: &[(u32, Due)],
+        closes: Option<Day>,
+        effects: &mut Effects,
+    ) {
         let account = &mut self.accounts[index as usize];
         let mut context = Context {
             plan: &self.plan,
@@ -340,11 +405,9 @@ impl Partition {
             index,
             cause: at,
             message_id: "",
-            now: at,
+            now,
             log_began: self.clock.first_day(),
-            changes: &mut self.scratch.changes,
-            moved: &mut self.scratch.moved,
-            touched: &mut self.scratch.touched,
+            work: self.scratch.work.anew(),
         };
         signals::lapse(&mut context, account, due);
         if closes.is_some() || due.iter().any(|(_, due)| *due == Due::Forget) {
@@ -363,14 +426,12 @@ impl Partition {
                 rows.extend(closed.week_row(account).map(MetricsRow::Week));
             }
         }
-        // What conditions say can change with the close of a week, or once two blocks are known, though no signal moves.
-        let figures_change = closes.is_some_and(|day| day.is_sunday() || signals::spike_becomes_known(account, day));
         let under_way = account.rare.as_ref().is_some_and(|rare| rare.triggers.are_under_way());
-        if *context.moved || under_way || (figures_change && account.word.any()) {
+        if under_way || context.work.changed.meet(context.plan.index.reads) {
             trigger::evaluate(&mut context, account, &[], moment);
         }
         if let Some(day) = closes {
-            if !account.has_usage(day) && !account.word.any() {
+            if !account.has_usage(day) && !account.word.any_of(context.plan.index.account_close_bits) {
                 account.awake = false;
                 let next = signals::forget(&mut context, account);
                 sleep_on(&mut context, account, next);
@@ -381,9 +442,16 @@ impl Partition {
             self.users -= signals::drop_gone_users(&mut context, account, true);
             // The timer of an account that was here before says nothing of this one.
             if account.is_blank() && context.now >= after_all(&context, account) {
-                self.give_back(index);
+                if account.word.is(Mark::Dirty) {
+                    // It is still to be told how it stood.
+                    context.timers.schedule(context.now.plus(30 * DAY_MS), index, Due::Drop);
+                } else {
+                    self.give_back(index);
+                    return;
+                }
             }
         }
+        self.list(index);
     }
 
     /// Gives back the memory of an account that no later event could depend on.
@@ -411,93 +479,148 @@ fn after_all(context: &Context<'_>, account: &Account) -> EventTime {
     account.newest.day().plus(context.plan.time.forget_after_days + 58).start()
 }
 
+/// Whether an event tells something that counts however old it is (edges A12).
+fn tells_traits(roles: RoleSet) -> bool {
+    [Role::SubscriptionChanged, Role::Firmographics, Role::Profile].into_iter().any(|role| roles.has(role))
+        || Role::ALL.into_iter().any(|role| role.is_outcome() && roles.has(role))
+}
+
 impl Applied<'_> {
     /// Takes the event into the account; returns how many users came with it.
     fn run(&self, context: &mut Context<'_>, account: &mut Account) -> usize {
         let Applied { event, place, roles, counts } = *self;
-        let paid_before = account.is_paid();
-        let (plan_now, created) = self.take_traits(account);
         let users_before = account.users.len();
         let user = (!event.user.is_empty()).then(|| find_or_insert_user(account, &event.user));
         let signs_up = counts && roles.has(Role::SignedUp);
-        let mut newly = false;
-        if let Some(user) = user {
-            if counts && event.kind == EventKind::Track && roles.is_activity() {
-                newly = account.add_activity(user, event.time, context.plan.time.forget_after_days);
-            }
-            account.users.get_mut(user).note_event(event.time, signs_up);
+        let (first_before, users_ever_before) = (account.first(), account.users_ever);
+        let activity = self.note_activity(context, account, user, signs_up);
+        let taken = if roles.is_empty() { Default::default() } else { self.take_traits(context, account, user) };
+        let it = Sighted { event, roles, place };
+        if counts {
+            self.prove(context, account, user, activity, (signs_up, taken.created));
         }
-        if signs_up {
-            account.add_sign_up(event.time);
+        if account.first() != first_before {
+            signals::after_founding(context, account);
+        }
+        if account.users_ever != users_ever_before {
+            context.work.changed.figure(Figure::Users);
+            if account.users_ever <= 2 {
+                // Whoever is not the only user any more may not decide alone.
+                account.touch_users(context.when(account));
+            }
+            signals::settle_ages(context, account);
         }
         let mut occurrences: Vec<Occurrence<'_>> = Vec::new();
-        if counts {
-            if let Some(user) = user.filter(|_| newly) {
-                signals::after_activity(context, account, user, event.time.day());
-            }
-            if newly || created || signs_up {
-                signals::after_newcomer(context, account);
-            }
-            if let Some(user) = user {
-                signals::after_sighting(context, account, user, roles, event, place);
-            }
+        let news = News { plan: taken.plan.as_deref(), new_user: counts && activity == Activity::Begins };
+        trigger::pulses(context, account, user, &it, news, &mut occurrences);
+        if context.has_work() || taken.traits || account.track.is_none() {
+            context.publish_changes(account, Reason::Crossed);
         }
-        let change = (roles, PlanChange { now: plan_now.as_deref() });
-        trigger::pulses(context, account, user, change, event, place, &mut occurrences);
-        context.publish_changes(account, Reason::Crossed);
-        let paid_changed = account.is_paid() != paid_before;
-        let usage_comes = newly && account.rare.as_ref().is_some_and(|rare| rare.triggers.want_usage());
-        if *context.moved || paid_changed || usage_comes || !occurrences.is_empty() {
-            let moment = match (paid_changed, usage_comes) {
-                (true, _) => Moment::EventForAll,
-                (false, true) => Moment::Due,
-                (false, false) => Moment::Event,
-            };
-            trigger::evaluate(context, account, &occurrences, moment);
+        let usage_comes =
+            activity != Activity::Known && account.rare.as_ref().is_some_and(|rare| rare.triggers.want_usage());
+        let answered = trigger::answer(context.plan, account, it);
+        let fired = account.rare.as_mut().is_some_and(|rare| rare.triggers.take_fired());
+        let lifts = usage_comes || answered || fired || taken.traits;
+        if lifts || !occurrences.is_empty() || context.work.changed.meet(context.plan.index.reads) {
+            trigger::evaluate(context, account, &occurrences, if lifts { Moment::Due } else { Moment::Event });
         }
         account.users.len() - users_before
     }
 
-    /// Takes what the event says of its account for good. Returns the plan, if it is now another one, and whether
-    /// something was said of the account's creation.
-    fn take_traits(&self, account: &mut Account) -> (Option<String>, bool) {
-        let (event, said) = (self.event, (self.event.time, self.place));
-        let created = (event.kind == EventKind::Group).then(|| created_at(event)).flatten();
-        if let Some(created) = created {
-            Latest::update(&mut account.rare().created_at, created, said);
+    /// Who was active when, and since when they are here.
+    fn note_activity(
+        &self,
+        context: &mut Context<'_>,
+        account: &mut Account,
+        user: Option<u32>,
+        signs_up: bool,
+    ) -> Activity {
+        let Applied { event, roles, counts, .. } = *self;
+        let mut activity = Activity::Known;
+        if let Some(user) = user {
+            if counts && event.kind == EventKind::Track && roles.is_activity() {
+                activity = account.add_activity(user, event.time, context.plan.time.forget_after_days);
+                account.events.add(event.time.day().0);
+                if self.leaves(context, account, Some(user)) != Some(user) {
+                    signals::return_member(context, account, user, event.time);
+                }
+            }
+            let state = account.users.get_mut(user);
+            state.note_event(event.time, signs_up);
+            if activity != Activity::Known || signs_up {
+                account.touch_user(user, context.when(account));
+            }
+            if activity == Activity::Begins {
+                context.work.scored.push(user);
+            }
+            if activity != Activity::Known && account.idle_days > 0 {
+                account.idle_days = 0;
+                context.work.changed.figure(Figure::IdleDays);
+            }
         }
-        if !self.roles.has(Role::SubscriptionChanged) {
-            return (None, created.is_some());
+        if signs_up {
+            account.add_sign_up(event.time);
         }
-        if let Some(paid) = fields::boolean(&event.properties, "paid") {
-            Latest::update(&mut account.rare().paid, paid, said);
+        activity
+    }
+
+    /// Traits are taken whenever they were said.
+    fn take_traits(&self, context: &mut Context<'_>, account: &mut Account, user: Option<u32>) -> people::Taken {
+        let taken = people::take(context.plan, account, user, self.roles, self.event, self.place);
+        if taken.profile {
+            signals::after_running(context, account);
+            context.work.changed.figure(Figure::UserBuys);
+            context.work.touched.extend(user);
+            user.into_iter().for_each(|user| account.touch_user(user, context.when(account)));
         }
-        let plan = fields::text(&event.properties, "plan").map(|plan| plan.to_lowercase());
-        let changed = plan.filter(|plan| {
-            let (taken, before) = Latest::update(&mut account.rare().plan, plan.as_str().into(), said);
-            taken && before.as_deref() != Some(plan)
-        });
-        (changed, created.is_some())
+        if taken.traits {
+            signals::after_traits(context, account);
+            account.touch_users(context.when(account));
+        }
+        taken
+    }
+
+    /// Who leaves the account, if the event says so: the member that it names, else its own user.
+    fn leaves(&self, context: &Context<'_>, account: &Account, user: Option<u32>) -> Option<u32> {
+        let Applied { event, place, roles, .. } = *self;
+        if !roles.has(Role::MemberRemoved) {
+            return None;
+        }
+        match (Sighted { event, roles, place }).text(context.plan, Role::MemberRemoved, Field::Member) {
+            Some(member) => account.users.find(&member),
+            None => user,
+        }
+    }
+
+    /// What the event proves at once.
+    fn prove(
+        &self,
+        context: &mut Context<'_>,
+        account: &mut Account,
+        user: Option<u32>,
+        activity: Activity,
+        (signs_up, created): (bool, bool),
+    ) {
+        let Applied { event, place, roles, .. } = *self;
+        let newly = activity != Activity::Known;
+        let it = Sighted { event, roles, place };
+        if let Some(member) = self.leaves(context, account, user) {
+            signals::remove_member(context, account, member, event.time);
+        }
+        if let Some(user) = user.filter(|_| newly) {
+            signals::after_activity(context, account, user, event.time.day());
+        }
+        if created {
+            signals::after_birth(context, account);
+        } else if newly || signs_up {
+            signals::after_newcomer(context, account);
+        }
+        if !roles.is_empty() {
+            signals::after_sighting(context, account, user, it);
+        }
     }
 }
 
 fn find_or_insert_user(account: &mut Account, id: &str) -> u32 {
     account.users.find(id).unwrap_or_else(|| account.users.insert(id))
-}
-
-/// When the product says that the account was created: RFC 3339, or seconds or milliseconds since 1970. An explicit
-/// null takes back what was said; none: nothing is said, or nothing that can be read.
-fn created_at(event: &Event<'_>) -> Option<Option<EventTime>> {
-    /// Later as seconds than any account, earlier as milliseconds: 1973-03-03.
-    const SECONDS_MAX: f64 = 1e11;
-    if fields::is_null(&event.traits, "createdAt") {
-        return Some(None);
-    }
-    if let Some(text) = fields::text(&event.traits, "createdAt") {
-        let time: jiff::Timestamp = text.parse().ok()?;
-        return EventTime::new(time.as_nanosecond().div_euclid(1_000_000) as i64).map(Some);
-    }
-    let number = fields::number(&event.traits, "createdAt").filter(|number| number.is_finite())?;
-    let ms = if number.abs() < SECONDS_MAX { number * 1_000.0 } else { number };
-    EventTime::new(libm::floor(ms) as i64).map(Some)
 }

@@ -1,20 +1,23 @@
 //! Rungs → handoffs: edges, rests, guard rails (edges D).
 //!
 //! An edge that has not fired and whose condition is true is pending: it fires as soon as no rest and no rail keeps
-//! it. There is no other state of being pending.
+//! it. There is no other state of being pending. The occurrence of a pulse that a rail keeps is pending for a week.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::account::Account;
-use super::signals::{self, Context, Evidence};
+use super::facts::{Evidence, Mark};
+use super::picture;
+use super::signals::{self, Context, Sighted, WHOLE_ACCOUNT};
 use super::timers::Due;
-use super::velocity;
-use crate::model::{Event, EventTime, Fact, Handoff, HandoffId, Level, Place, Rail, SignalKind};
-use crate::rules::{AccountMetric, Condition, Plan, Pulse, RoleSet, SignalRef, TriggerKind};
+use super::values;
+use crate::model::{DAY_MS, EventTime, Fact, Field, Handoff, HandoffId, Level, Rail, Role, SignalKind};
+use crate::rules::{Condition, Plan, Pulse, TriggerKind};
 
-/// A pulse older than this, against the watermark, is published but fires nothing (edges A17).
-const PULSE_STALE_MS: i64 = 7 * crate::model::DAY_MS;
+/// A pulse older than this, against the watermark, is published but fires nothing (edges A17), and one that a rail
+/// keeps waits no longer (edges D25).
+const PULSE_STALE_MS: i64 = 7 * DAY_MS;
 
 /// What the triggers of an account remember.
 #[derive(Debug, Default)]
@@ -23,6 +26,8 @@ pub(super) struct Triggers {
     states: BTreeMap<usize, State>,
     /// The last medium or low handoff.
     paced: Option<(Level, EventTime)>,
+    /// Something fired: rails that keep what waits may be others at the next event.
+    fired: bool,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +39,17 @@ struct State {
     edges: BTreeMap<u32, Edge>,
     /// Pulses since the last fire.
     evidence: Evidence,
+    /// The newest occurrence that a rail keeps.
+    kept: Option<Kept>,
+}
+
+/// An occurrence that a rail keeps.
+#[derive(Debug)]
+struct Kept {
+    at: EventTime,
+    user: Option<u32>,
+    by_plan: bool,
+    edge: Edge,
 }
 
 /// One condition on its way from false to fired.
@@ -54,16 +70,12 @@ struct Edge {
 const SUBJECTS_TOLD: usize = 5;
 const USER_IDS_MAX: usize = 1_000;
 
-const WHOLE_ACCOUNT: u32 = u32::MAX;
-
 /// An event that is the occurrence of a pulse trigger.
 #[derive(Debug)]
 pub(super) struct Occurrence<'a> {
     trigger: usize,
     user: Option<u32>,
-    time: EventTime,
-    place: Place,
-    message_id: &'a str,
+    mark: Mark<'a>,
     /// It is the plan that became another one, not an event of the role.
     by_plan: bool,
 }
@@ -71,17 +83,27 @@ pub(super) struct Occurrence<'a> {
 impl Triggers {
     /// Whether any edge is under way: fired and not false since, or waiting.
     pub(super) fn are_under_way(&self) -> bool {
-        self.states.values().any(|state| !state.edges.is_empty())
+        self.states.values().any(|state| !state.edges.is_empty() || state.kept.is_some())
+    }
+
+    /// Whether what waits must be looked at again, though nothing moved; the answer is given once.
+    pub(super) fn take_fired(&mut self) -> bool {
+        std::mem::take(&mut self.fired)
     }
 
     /// Whether any edge waits for a usage fact.
     pub(super) fn want_usage(&self) -> bool {
-        self.states.values().flat_map(|state| state.edges.values()).any(|edge| edge.held & Rail::Usage as u8 != 0)
+        let wants = |edge: &Edge| edge.held & Rail::Usage as u8 != 0;
+        self.states
+            .values()
+            .any(|state| state.edges.values().any(wants) || state.kept.as_ref().is_some_and(|kept| wants(&kept.edge)))
     }
 
     /// Whether a user's edge is remembered.
     pub(super) fn names(&self, user: u32) -> bool {
-        self.states.values().any(|state| state.edges.contains_key(&user))
+        self.states.values().any(|state| {
+            state.edges.contains_key(&user) || state.kept.as_ref().is_some_and(|kept| kept.user == Some(user))
+        })
     }
 
     /// Users have moved to other places; those whose edges are remembered are not dropped.
@@ -90,8 +112,20 @@ impl Triggers {
             let edges = std::mem::take(&mut state.edges);
             state.edges =
                 edges.into_iter().map(|(user, edge)| (places.get(&user).copied().unwrap_or(user), edge)).collect();
+            if let Some(kept) = &mut state.kept {
+                kept.user = kept.user.map(|user| places.get(&user).copied().unwrap_or(user));
+            }
         }
     }
+}
+
+/// What an event did that pulses listen to, besides its roles.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct News<'a> {
+    /// The plan, in lower case, if it is now another one.
+    pub(super) plan: Option<&'a str>,
+    /// It is the first meaningful event of its user.
+    pub(super) new_user: bool,
 }
 
 /// Publishes what an event is an occurrence of, whether or not it will fire (edges D26).
@@ -99,60 +133,58 @@ pub(super) fn pulses<'a>(
     context: &mut Context<'_>,
     account: &mut Account,
     user: Option<u32>,
-    (roles, plan_change): (RoleSet, PlanChange<'_>),
-    event: &'a Event<'_>,
-    place: Place,
+    it: &'a Sighted<'a>,
+    news: News<'_>,
     occurrences: &mut Vec<Occurrence<'a>>,
 ) {
     let plan = context.plan;
-    if roles.is_empty() {
+    if it.roles.is_empty() && !news.new_user {
         return;
     }
-    for (trigger, pulse) in plan.triggers.iter().enumerate().filter_map(|(index, trigger)| match &trigger.kind {
-        TriggerKind::Pulse(pulse) => Some((index, pulse)),
-        TriggerKind::State { .. } => None,
-    }) {
-        if !roles.has(pulse.role) && !plan_change.becomes(pulse) {
+    for &trigger in &plan.index.pulses {
+        let TriggerKind::Pulse(pulse) = &plan.triggers[trigger].kind else { continue };
+        let by_role = pulse.role.is_some_and(|role| {
+            it.roles.has(role) && pulse.only.iter().all(|(field, values)| it.has(plan, role, *field, values))
+        });
+        let by_user = pulse.role.is_none() && news.new_user;
+        let by_plan = pulse.plan.is_some() && news.plan == pulse.plan.as_deref();
+        let holds = || match &pulse.when {
+            Some(when) => values::holds(context, account, None, when, Some((*it, pulse.role))) == Some(true),
+            None => true,
+        };
+        if !(by_role || by_user || by_plan) || !holds() {
             continue;
         }
-        let signal = pulse.signal.clone().filter(|_| roles.has(pulse.role));
-        let fact = Fact { message_id: event.message_id.as_ref().into(), at: event.time, number: 1.0 };
+        if pulse.raised_hand
+            && let Some(user) = user
+        {
+            signals::acts(context, account, user);
+        }
+        let signal = pulse.signal.clone().filter(|_| by_role);
+        let fact = Fact { message_id: it.event.message_id.as_ref().into(), at: it.event.time, number: 1.0 };
         let kind = SignalKind::Pulse { signal, trigger: Some(plan.triggers[trigger].id.clone()) };
         context.publish(account, user, kind, vec![fact]);
-        occurrences.push(Occurrence {
-            trigger,
-            user,
-            time: event.time,
-            place,
-            message_id: &event.message_id,
-            by_plan: !roles.has(pulse.role),
-        });
-    }
-}
-
-/// What an event did to the plan of the latest subscription.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct PlanChange<'a> {
-    /// The plan, in lower case, if it is now another one.
-    pub(super) now: Option<&'a str>,
-}
-
-impl PlanChange<'_> {
-    fn becomes(self, pulse: &Pulse) -> bool {
-        pulse.plan.is_some() && self.now == pulse.plan.as_deref()
+        if pulse.first {
+            let firsts = &mut account.rare().life.firsts;
+            let was = *firsts >> trigger & 1 != 0;
+            *firsts |= 1 << trigger;
+            if was {
+                continue;
+            }
+        }
+        let mark = Mark { time: it.event.time, place: it.place, message_id: &it.event.message_id };
+        occurrences.push(Occurrence { trigger, user, mark, by_plan: !by_role && !by_user });
     }
 }
 
 /// Why triggers are evaluated, and with it which edges of single users can have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// An event: only users whose signals moved.
+    /// An event: only what reads something that changed.
     Event,
-    /// An event that concerns every user of the account, as a paid subscription does.
-    EventForAll,
-    /// An event that is a usage fact for edges that waited for one, or something was due: every edge under way.
+    /// An event that can lift a rail, or something was due: every edge under way as well.
     Due,
-    /// The close of a day: every edge under way.
+    /// The close of a day: every edge under way as well.
     DayClose,
 }
 
@@ -165,9 +197,23 @@ struct Evaluation<'a, 'b> {
     paced: Vec<Arc<str>>,
     /// The first medium or low handoff sent, by its place among the effects.
     first_paced: Option<usize>,
+    /// Something fired.
+    fired: bool,
 }
 
-/// Evaluates every trigger: high, medium, low, and within a level as the rules have them (edges D10).
+/// What fires: its trigger, whom it is about, and why.
+pub(super) struct Fired<'a> {
+    pub(super) trigger: usize,
+    pub(super) user_ids: Vec<String>,
+    pub(super) why: String,
+    facts: Vec<Fact>,
+    /// No outreach before a while after this; none if a hand was raised (edges D15).
+    signed_up: Option<EventTime>,
+    pub(super) pulse: Option<&'a Pulse>,
+}
+
+/// Evaluates what reads something that changed, and what is under way: high, medium, low, and within a level as the
+/// rules have them (edges D10).
 pub(super) fn evaluate(
     context: &mut Context<'_>,
     account: &mut Account,
@@ -175,31 +221,40 @@ pub(super) fn evaluate(
     moment: Moment,
 ) {
     let plan = context.plan;
-    *context.moved = false;
-    let mut users: BTreeSet<u32> = context.touched.drain(..).collect();
-    if moment == Moment::EventForAll {
-        users.extend(
-            account.users.iter().filter(|(_, user)| user.word.any_of(plan.trigger_slots)).map(|(index, _)| index),
-        );
-    }
+    let changed = std::mem::take(&mut context.work.changed);
+    let touched: BTreeSet<u32> = context.work.touched.drain(..).collect();
     let at = context.at(account);
-    let mut evaluation = Evaluation { context, at, moment, paced: Vec::new(), first_paced: None };
+    let mut evaluation = Evaluation { context, at, moment, paced: Vec::new(), first_paced: None, fired: false };
     for &index in &plan.by_level {
+        let under_way = evaluation.looks_at_all();
         match &plan.triggers[index].kind {
             TriggerKind::Pulse(pulse) => {
+                evaluation.kept_pulse(account, index, pulse);
                 occurrences.iter().filter(|it| it.trigger == index).for_each(|it| evaluation.pulse(account, pulse, it));
             }
             TriggerKind::State { when, per_user: false, rearm_after_closed_days } => {
-                evaluation.state(account, index, when, *rearm_after_closed_days, &[WHOLE_ACCOUNT]);
+                let known = account.rare.as_ref().and_then(|rare| rare.triggers.states.get(&index));
+                let has_edge = known.is_some_and(|state| !state.edges.is_empty());
+                if when.reads.meet(changed) || (has_edge && under_way) {
+                    evaluation.state(account, index, when, *rearm_after_closed_days, &[WHOLE_ACCOUNT]);
+                }
             }
             TriggerKind::State { when, per_user: true, rearm_after_closed_days } => {
-                let known = account.rare.as_ref().and_then(|rare| rare.triggers.states.get(&index));
-                let known = known.filter(|_| moment != Moment::Event);
-                let edges = known.iter().flat_map(|state| state.edges.keys().copied());
-                let concerned: BTreeSet<u32> = edges.chain(users.iter().copied()).collect();
-                let mut concerned = Vec::from_iter(concerned);
-                concerned.sort_by(|a, b| account.users.get(*a).id.cmp(&account.users.get(*b).id));
+                let mut concerned: BTreeSet<u32> = BTreeSet::new();
+                if when.reads.meet(changed) {
+                    concerned.extend(&touched);
+                }
+                if when.reads.meet_in_account(changed) {
+                    let may = account.users.iter().filter(|(_, user)| may_concern(plan, user.word));
+                    concerned.extend(may.map(|(index, _)| index));
+                }
+                if under_way {
+                    let known = account.rare.as_ref().and_then(|rare| rare.triggers.states.get(&index));
+                    concerned.extend(known.iter().flat_map(|state| state.edges.keys()));
+                }
                 if !concerned.is_empty() {
+                    let mut concerned = Vec::from_iter(concerned);
+                    concerned.sort_by(|a, b| account.users.get(*a).id.cmp(&account.users.get(*b).id));
                     evaluation.state(account, index, when, *rearm_after_closed_days, &concerned);
                 }
             }
@@ -211,36 +266,90 @@ pub(super) fn evaluate(
     }
 }
 
+/// Whether a condition of a user trigger could be true of a user, by what is on.
+fn may_concern(plan: &Plan, word: super::account::Word) -> bool {
+    word.any_of(plan.index.trigger_bits) || word.band() > 0 || (plan.index.trigger_scores && word.any())
+}
+
 impl Evaluation<'_, '_> {
+    /// Whether every edge under way is looked at, not only what reads something that changed.
+    fn looks_at_all(&self) -> bool {
+        self.moment != Moment::Event || self.fired
+    }
+
+    fn state_of(&self, account: &mut Account, index: usize) -> State {
+        account.rare.as_mut().and_then(|rare| rare.triggers.states.remove(&index)).unwrap_or_default()
+    }
+
+    fn put_back(&self, account: &mut Account, index: usize, state: State) {
+        if state.fired_at.is_some() || !state.edges.is_empty() || state.kept.is_some() || !state.evidence.is_empty() {
+            account.rare().triggers.states.insert(index, state);
+        }
+    }
+
+    /// An occurrence fires, is rested and becomes evidence of the next, or is kept by a rail (edges D2, D3).
     fn pulse(&mut self, account: &mut Account, pulse: &Pulse, occurrence: &Occurrence<'_>) {
-        let trigger = &self.context.plan.triggers[occurrence.trigger];
-        let state = account.rare().triggers.states.entry(occurrence.trigger).or_default();
-        state.evidence.add(occurrence.time, occurrence.place, occurrence.message_id);
-        let stale = occurrence.time < self.context.now.plus(-PULSE_STALE_MS);
+        let index = occurrence.trigger;
+        let trigger = &self.context.plan.triggers[index];
+        let mut state = self.state_of(account, index);
+        state.evidence.add(occurrence.mark);
+        let stale = occurrence.mark.time < self.context.now.plus(-PULSE_STALE_MS);
         let rested = state.fired_at.is_some_and(|fired| self.at < fired.plus(trigger.cooldown_ms));
-        if stale || rested {
+        if !stale && !rested {
+            let kept = Kept { at: self.at, user: occurrence.user, by_plan: occurrence.by_plan, edge: Edge::default() };
+            state.kept = None;
+            self.fire_or_keep(account, index, pulse, &mut state, kept);
+        }
+        self.put_back(account, index, state);
+    }
+
+    /// The occurrence that a rail keeps fires once it lifts, within a week.
+    fn kept_pulse(&mut self, account: &mut Account, index: usize, pulse: &Pulse) {
+        let waits = |account: &Account| Some(account.rare.as_ref()?.triggers.states.get(&index)?.kept.is_some());
+        if !self.looks_at_all() || waits(account) != Some(true) {
             return;
         }
+        let mut state = self.state_of(account, index);
+        if let Some(kept) = state.kept.take().filter(|kept| self.context.now < kept.at.plus(PULSE_STALE_MS)) {
+            self.fire_or_keep(account, index, pulse, &mut state, kept);
+        }
+        self.put_back(account, index, state);
+    }
+
+    fn fire_or_keep(&mut self, account: &mut Account, index: usize, pulse: &Pulse, state: &mut State, kept: Kept) {
+        let mut edge = kept.edge;
+        match self.passes(account, index, state, kept.user, &mut edge, pulse.raised_hand) {
+            Passes::Fires => {}
+            Passes::Waits => {
+                self.wait(state, &mut edge, Some(kept.at.plus(PULSE_STALE_MS)));
+                state.kept = Some(Kept { edge, ..kept });
+                return;
+            }
+            Passes::IsOver => return,
+        }
         state.fired_at = Some(self.at);
-        let facts = std::mem::take(&mut state.evidence).facts().collect();
-        let user = occurrence.user.map(|user| account.users.get(user).id.to_string());
+        let facts = std::mem::take(&mut state.evidence).told().collect();
+        let user = kept.user.map(|user| account.users.get(user).id.to_string());
         let who = user.as_deref().unwrap_or("somebody");
-        let why = match (occurrence.by_plan, &pulse.plan) {
-            (true, Some(plan)) => format!("{who} chose the {plan} plan"),
-            _ => format!("{who} {}", signals::deed(pulse.role)),
+        let why = match (kept.by_plan, &pulse.plan, pulse.role) {
+            (true, Some(plan), _) => format!("{who} chose the {plan} plan"),
+            (_, _, Some(role)) => format!("{who} {}", role.deed()),
+            (_, _, None) => format!("{who} is new"),
         };
-        // A pulse is a raised hand: rails 1 and 2 let it pass (edges D14).
-        let not_before = None;
-        self.fire(account, occurrence.trigger, user.into_iter().collect(), not_before, why, facts);
+        // A raised hand waits for nothing; else a pulse is its user's, or the account's (edges D13).
+        let since = kept.user.map(|user| account.users.get(user).since).or(account.first());
+        let signed_up = since.filter(|_| !pulse.raised_hand);
+        let user_ids = user.into_iter().collect();
+        self.fire(account, Fired { trigger: index, user_ids, why, facts, signed_up, pulse: Some(pulse) });
     }
 
     fn state(&mut self, account: &mut Account, index: usize, when: &Condition, rearm_after: u8, concerned: &[u32]) {
-        let mut state = account.rare.as_mut().and_then(|rare| rare.triggers.states.remove(&index)).unwrap_or_default();
+        let mut state = self.state_of(account, index);
         let mut ready = Vec::new();
         for &key in concerned {
             let user = (key != WHOLE_ACCOUNT).then_some(key);
             let mut edge = state.edges.remove(&key).unwrap_or_default();
-            match holds(when, self.context, account, user) {
+            match values::holds(self.context, account, user, when, None) {
                 Some(false) => {
                     edge.false_days = edge.false_days.saturating_add(u8::from(self.moment == Moment::DayClose));
                     let fired = edge.fired && edge.false_days < rearm_after;
@@ -248,13 +357,15 @@ impl Evaluation<'_, '_> {
                 }
                 // Unknown neither re-arms nor keeps a pending edge (edges D11).
                 None => edge = Edge { fired: edge.fired, ..Edge::default() },
-                Some(true) => {
-                    edge.false_days = 0;
-                    if !edge.fired && self.passes(account, index, &mut state, user, &mut edge) {
+                Some(true) if edge.fired => edge.false_days = 0,
+                Some(true) => match self.passes(account, index, &mut state, user, &mut edge, false) {
+                    Passes::Fires => {
                         ready.push(key);
                         edge = Edge { fired: true, ..Edge::default() };
                     }
-                }
+                    Passes::Waits => {}
+                    Passes::IsOver => edge = Edge { fired: true, ..Edge::default() },
+                },
             }
             if edge != Edge::default() {
                 state.edges.insert(key, edge);
@@ -264,12 +375,10 @@ impl Evaluation<'_, '_> {
             state.fired_at = Some(self.at);
             self.fire_state(account, index, when, &ready);
         }
-        if state.fired_at.is_some() || !state.edges.is_empty() {
-            account.rare().triggers.states.insert(index, state);
-        }
+        self.put_back(account, index, state);
     }
 
-    /// Whether neither the cooldown nor a rail keeps a true edge; what keeps it is noted, and published if a rail.
+    /// Whether neither the cooldown nor a rail keeps what is true; what keeps it is noted, and published if a rail.
     fn passes(
         &mut self,
         account: &mut Account,
@@ -277,37 +386,52 @@ impl Evaluation<'_, '_> {
         state: &mut State,
         user: Option<u32>,
         edge: &mut Edge,
-    ) -> bool {
+        raised_hand: bool,
+    ) -> Passes {
         let plan = self.context.plan;
         let trigger = &plan.triggers[index];
+        if plan.rails.live_from.is_some_and(|from| self.at < from) {
+            self.hold(account, index, user, (state, edge), Rail::WarmUp, None);
+            return Passes::IsOver;
+        }
         // A new edge is measured by its own instant, one that was kept before by the watermark (edges D4).
         let clock = if edge.waited { self.context.now } else { self.at };
         if let Some(rested) =
             state.fired_at.map(|fired| fired.plus(trigger.cooldown_ms)).filter(|rested| clock < *rested)
         {
             self.wait(state, edge, Some(rested));
-            return false;
+            return Passes::Waits;
         }
-        if plan.rails.usage && !account.has_usage(account.window_end(self.context.open_day())) {
+        let has_usage = account.has_usage(account.window_end(self.context.open_day()));
+        if plan.rails.usage && !raised_hand && !has_usage {
             self.hold(account, index, user, (state, edge), Rail::Usage, None);
-            return false;
+            return Passes::Waits;
+        }
+        if trigger.level == Level::High {
+            return Passes::Fires;
         }
         if let Some(rested) = pacing_end(account, trigger.level, plan).filter(|rested| clock < *rested) {
             self.hold(account, index, user, (state, edge), Rail::Pacing, Some(rested));
             if !self.paced.contains(&trigger.id) {
                 self.paced.push(trigger.id.clone());
             }
-            return false;
+            return Passes::Waits;
         }
-        true
+        if let Some(until) = engaged_until(account, clock, plan) {
+            self.hold(account, index, user, (state, edge), Rail::Engaged, until);
+            return Passes::Waits;
+        }
+        Passes::Fires
     }
 
     /// An edge has to wait, until the given instant if that is known.
     fn wait(&mut self, state: &mut State, edge: &mut Edge, until: Option<EventTime>) {
         edge.waited = true;
-        if until.is_some() && state.wakes_at != until {
-            state.wakes_at = until;
-            until.into_iter().for_each(|until| self.context.timers.schedule(until, self.context.index, Due::Rested));
+        let Some(until) = until else { return };
+        // What a late event waits for may be over, and its timer gone.
+        if state.wakes_at != Some(until) || until <= self.context.now {
+            state.wakes_at = Some(until);
+            self.context.timers.schedule(until, self.context.index, Due::Rested);
         }
     }
 
@@ -335,50 +459,46 @@ impl Evaluation<'_, '_> {
             if users.is_empty() { vec![None] } else { users.iter().take(SUBJECTS_TOLD).copied().map(Some).collect() };
         let (mut words, mut facts) = (Vec::new(), Vec::new());
         for subject in subjects {
-            for signal in named(when) {
-                if account.rung(signal, subject) > 0 {
-                    words.push(signals::words(self.context, account, signal, subject));
-                    facts.extend(signals::facts(self.context, account, signal, subject));
-                }
-            }
+            values::explain(self.context, account, subject, when, &mut words, &mut facts);
         }
         if users.len() > SUBJECTS_TOLD {
             words.push(format!("and {} more users", users.len() - SUBJECTS_TOLD));
         }
         facts.sort_by_key(|fact| fact.at);
-        let since = users.iter().map(|user| account.users.get(*user).since).max().or(account.first());
-        let ids = users.iter().take(USER_IDS_MAX).map(|user| account.users.get(*user).id.to_string()).collect();
+        let signed_up = users.iter().map(|user| account.users.get(*user).since).max().or(account.first());
+        let user_ids = users.iter().take(USER_IDS_MAX).map(|user| account.users.get(*user).id.to_string()).collect();
         words.dedup();
-        self.fire(account, index, ids, since, words.join("; "), facts);
+        self.fire(account, Fired { trigger: index, user_ids, why: words.join("; "), facts, signed_up, pulse: None });
     }
 
-    /// Sends a handoff. `signed_up`: no outreach before a while after it; none if a hand was raised (edges D15).
-    fn fire(
-        &mut self,
-        account: &mut Account,
-        index: usize,
-        user_ids: Vec<String>,
-        signed_up: Option<EventTime>,
-        why: String,
-        facts: Vec<Fact>,
-    ) {
+    /// Sends a handoff.
+    fn fire(&mut self, account: &mut Account, fired: Fired<'_>) {
         let plan = self.context.plan;
-        let trigger = &plan.triggers[index];
+        let trigger = &plan.triggers[fired.trigger];
         let at = self.at;
-        let not_before = signed_up.map_or(at, |since| at.max(since.plus(plan.rails.after_signup_ms)));
+        let not_before = fired.signed_up.map_or(at, |since| at.max(since.plus(plan.rails.after_signup_ms)));
         let (due_from, due) = match trigger.level {
             Level::High => (None, Some(not_before)),
             Level::Medium => (Some(not_before.plus(plan.medium_due_ms.0)), Some(not_before.plus(plan.medium_due_ms.1))),
             Level::Low => (None, None),
         };
+        let id = HandoffId::new(&account.id, &trigger.id, at);
+        let (picture, awaits_answer) = picture::of_handoff(self.context, account, &fired);
         account.last_at = at;
+        account.touch((at, self.context.now));
+        self.fired = true;
         let rare = account.rare();
+        rare.triggers.fired = true;
+        if awaits_answer {
+            rare.unanswered.retain(|(_, sent)| at < sent.plus(plan.rails.unanswered_ms));
+            rare.unanswered.push((id, at));
+        }
         if trigger.level != Level::High {
             rare.triggers.paced = Some((trigger.level, at));
             self.first_paced.get_or_insert(self.context.effects.handoffs.len());
         }
         self.context.effects.handoffs.push(Handoff {
-            id: HandoffId::new(&account.id, &trigger.id, at),
+            id,
             account: account.id.to_string(),
             trigger: trigger.id.clone(),
             level: trigger.level,
@@ -387,12 +507,22 @@ impl Evaluation<'_, '_> {
             due,
             not_before,
             also: Vec::new(),
-            user_ids,
-            why,
-            facts,
+            user_ids: fired.user_ids,
+            why: fired.why,
+            facts: fired.facts,
             rules_version: plan.version.clone(),
+            picture: Box::new(picture),
         });
     }
+}
+
+/// What rests and rails make of something true.
+enum Passes {
+    Fires,
+    /// It fires later, if it is still true then.
+    Waits,
+    /// It never fires.
+    IsOver,
 }
 
 /// When the last handoff stops keeping one of this level: medium passes what low began, high passes all (edges D9).
@@ -402,50 +532,26 @@ fn pacing_end(account: &Account, level: Level, plan: &Plan) -> Option<EventTime>
     (!passes).then(|| at.plus(plan.rails.pacing_ms))
 }
 
-/// Whether a condition holds; none if that is unknown: false and unknown is false, true and unknown is unknown.
-fn holds(condition: &Condition, context: &Context<'_>, account: &Account, user: Option<u32>) -> Option<bool> {
-    // One that decides is enough; else one that is unknown makes all of it unknown.
-    let several = |list: &[Condition], decides: bool| {
-        let mut all = Some(!decides);
-        for each in list {
-            match holds(each, context, account, user) {
-                Some(is) if is == decides => return Some(decides),
-                Some(_) => {}
-                None => all = None,
-            }
-        }
-        all
-    };
-    match condition {
-        Condition::All(list) => several(list, false),
-        Condition::Any(list) => several(list, true),
-        Condition::Signal(signal, rung) => {
-            signals::knows(context, account, *signal, user).then(|| account.rung(*signal, user) >= *rung)
-        }
-        Condition::Metric(AccountMetric::Paid, is) => Some(account.is_paid() == *is),
-        Condition::Metric(AccountMetric::SpikeKnown, is) => {
-            let last_closed = context.open_day().plus(-1);
-            account.founded().map(|founded| (velocity::blocks(last_closed, founded) >= 2) == *is)
-        }
-        Condition::Metric(AccountMetric::WauAbove(weeks), is) => {
-            (account.risen.1 >> weeks & 1 != 0).then_some((account.risen.0 >> weeks & 1 != 0) == *is)
-        }
+/// Whether somebody is at it: outer none: nobody; inner none: nobody knows until when.
+fn engaged_until(account: &Account, clock: EventTime, plan: &Plan) -> Option<Option<EventTime>> {
+    let rare = account.rare.as_ref()?;
+    let is = |field| rare.traits.boolean(field) == Some(true);
+    if plan.rails.engaged_traits && (is(Field::DoNotContact) || is(Field::OpenOpportunity)) {
+        return Some(None);
     }
+    let ends = rare.unanswered.iter().map(|(_, at)| at.plus(plan.rails.unanswered_ms));
+    ends.filter(|end| clock < *end).max().map(Some)
 }
 
-/// The signals that a condition names, in order.
-fn named(condition: &Condition) -> Vec<SignalRef> {
-    match condition {
-        Condition::All(list) | Condition::Any(list) => {
-            let mut signals = Vec::new();
-            list.iter().flat_map(named).for_each(|signal| {
-                if !signals.contains(&signal) {
-                    signals.push(signal)
-                }
-            });
-            signals
-        }
-        Condition::Signal(signal, _) => vec![*signal],
-        Condition::Metric(..) => Vec::new(),
-    }
+/// An outcome of a handoff came back: whoever waited for it waits no longer. Returns whether a rail may have lifted.
+pub(super) fn answer(plan: &Plan, account: &mut Account, it: Sighted<'_>) -> bool {
+    let Some(role) = Role::ALL.into_iter().find(|role| role.is_outcome() && it.roles.has(*role)) else { return false };
+    let id = it.text(plan, role, Field::HandoffId);
+    let Some(rare) = account.rare.as_mut().filter(|rare| !rare.unanswered.is_empty()) else { return false };
+    let before = rare.unanswered.len();
+    rare.unanswered.retain(|(handoff, at)| {
+        let named = id.as_ref().is_none_or(|id| handoff.to_string() == *id);
+        !(named && it.event.time >= *at)
+    });
+    rare.unanswered.len() < before
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::account::Account;
 use super::activity::{Days, low_bits};
 use crate::model::{Day, DayRow, Week, WeekRow};
-use crate::rules::Growth;
+use crate::rules::{Growth, TrendTest};
 
 /// Days over which MAU and stickiness look back: whole weeks.
 pub(super) const MONTH: i32 = 28;
@@ -24,13 +24,13 @@ const BLOCKS_MAX: i32 = 8;
 pub(super) struct Closed {
     pub(super) day: Day,
     founded: Day,
-    dau: u32,
+    pub(super) dau: u32,
     pub(super) wau: u32,
     pub(super) mau: u32,
     /// Σ DAU over the last 28 days.
     active_days: u32,
     new_users: u32,
-    new_users_7d: u32,
+    pub(super) new_users_7d: u32,
     /// New users in the blocks of 7 days before.
     new_users_before: u32,
     /// The last week whose Sunday has closed.
@@ -125,12 +125,15 @@ impl Closed {
         Trend::new(self.weeks_known, back, self.slope_weeks(), 1, spread)
     }
 
-    /// For each n of 1 to 12: whether the last closed week had more active users than the one n weeks before, and
-    /// whether that is known, as bits n.
-    pub(super) fn risen(&self, account: &Account) -> (u16, u16) {
-        let back = |weeks: u32| account.weeks.get(self.week.0 - weeks as i32);
-        let bits = |is: &dyn Fn(u32) -> bool| (1..=STREAK_MAX).filter(|n| is(*n)).fold(0, |bits, n| bits | 1 << n);
-        (bits(&|n| back(0) > back(n)), bits(&|n| n < self.weeks_known))
+    /// Active users of the last closed week and of the one before; none while those are not known (edges C11).
+    pub(super) fn change(&self, account: &Account) -> Option<(u32, u32)> {
+        let [now, before] = [0, 1].map(|back| account.weeks.get(self.week.0 - back));
+        (self.weeks_known >= 2).then_some((before, now)).filter(|(before, _)| *before > 0)
+    }
+
+    /// The last week whose Sunday has closed.
+    pub(super) fn week(&self) -> Week {
+        self.week
     }
 
     /// The row of the day, if the account has one.
@@ -153,9 +156,8 @@ impl Closed {
         if !self.day.is_sunday() || self.weeks_known == 0 || self.mau == 0 {
             return None;
         }
-        let [wau, before] = [0, 1].map(|back| account.weeks.get(self.week.0 - back));
-        let growth =
-            (self.weeks_known >= 2 && before > 0).then(|| (f64::from(wau) - f64::from(before)) / f64::from(before));
+        let wau = account.weeks.get(self.week.0);
+        let growth = self.change(account).map(|(before, now)| (f64::from(now) - f64::from(before)) / f64::from(before));
         let trend = self.trend(account);
         Some(WeekRow {
             account: Arc::clone(&account.id),
@@ -252,13 +254,17 @@ impl Trend {
 
     /// Whether it meets any test of a signal; unknown counts as no.
     pub(super) fn meets(&self, growth: &Growth) -> bool {
-        growth.tests.iter().any(|(streak, z_thousandths)| {
-            self.streak(growth.up).is_some_and(|weeks| weeks >= *streak)
-                && match z_thousandths {
-                    Some(z) => self.slope.as_ref().is_some_and(|slope| slope.reaches(*z, growth.up)),
-                    None => self.weeks_known >= 4,
-                }
-        })
+        growth.tests.iter().any(|test| self.passes(*test, growth.up))
+    }
+
+    /// Whether it meets a test of streak and slope.
+    pub(super) fn passes(&self, test: TrendTest, up: bool) -> bool {
+        let TrendTest::Slope(streak, z_thousandths) = test else { return false };
+        self.streak(up).is_some_and(|weeks| weeks >= streak)
+            && match z_thousandths {
+                Some(z) => self.slope.as_ref().is_some_and(|slope| slope.reaches(z, up)),
+                None => self.weeks_known >= 4,
+            }
     }
 
     /// The slope, for people.

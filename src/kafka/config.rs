@@ -264,7 +264,7 @@ impl Topics {
         self.named("users")
     }
 
-    /// Onboarding progress.
+    /// The track that each account should see.
     #[must_use]
     pub fn onboarding(&self) -> String {
         self.named("onboarding")
@@ -274,6 +274,15 @@ impl Topics {
     #[must_use]
     pub fn dead_letter(&self) -> String {
         self.named("dead-letter")
+    }
+
+    /// Every topic that is written to, but for the log.
+    #[must_use]
+    pub fn outputs(&self) -> Vec<String> {
+        let mut names = ["high", "medium", "low"].map(|level| self.handoff(level)).to_vec();
+        names.extend([self.holdout(), self.signals(), self.onboarding()]);
+        names.extend([self.accounts(), self.users(), self.dead_letter()]);
+        names
     }
 
     fn named(&self, name: &str) -> String {

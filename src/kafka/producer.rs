@@ -31,6 +31,8 @@ const TRANSACTIONS: &[(&str, &str)] = &[
     ("linger.ms", "0"),
     ("retry.backoff.ms", "2"),
     ("transaction.timeout.ms", "10000"),
+    // The headers of messages are much alike.
+    ("compression.type", "lz4"),
     // A dead letter holds a whole record of the log and must not be too large for its topic.
     ("message.max.bytes", "4194304"),
 ];
@@ -100,6 +102,25 @@ impl Producer {
         partition: Option<i32>,
         key: Option<&[u8]>,
         payload: &[u8],
+        headers: &[(&str, &str)],
+    ) -> Result<(), TransactionError> {
+        self.add(topic, partition, key, Some(payload), headers)
+    }
+
+    /// Adds a tombstone to the transaction: compaction then removes the key.
+    ///
+    /// # Errors
+    /// As for `send`.
+    pub fn erase(&mut self, topic: &str, key: &[u8], headers: &[(&str, &str)]) -> Result<(), TransactionError> {
+        self.add(topic, None, Some(key), None, headers)
+    }
+
+    fn add(
+        &mut self,
+        topic: &str,
+        partition: Option<i32>,
+        key: Option<&[u8]>,
+        payload: Option<&[u8]>,
         headers: &[(&str, &str)],
     ) -> Result<(), TransactionError> {
         let sent = enqueue(&self.base, topic, partition, key, payload, headers);
@@ -221,7 +242,7 @@ impl LogWriter {
     /// # Errors
     /// When this record cannot be taken, or one before it was not delivered.
     pub fn send(&mut self, partition: Option<i32>, key: Option<&[u8]>, payload: &[u8]) -> Result<(), Error> {
-        let sent = enqueue(&self.base, &self.topic, partition, key, payload, &[]);
+        let sent = enqueue(&self.base, &self.topic, partition, key, Some(payload), &[]);
         self.surface()?;
         sent.map_err(|error| Error::client(format!("writing to topic `{}`", self.topic), error))
     }
@@ -252,10 +273,11 @@ fn enqueue(
     topic: &str,
     partition: Option<i32>,
     key: Option<&[u8]>,
-    payload: &[u8],
+    payload: Option<&[u8]>,
     headers: &[(&str, &str)],
 ) -> KafkaResult<()> {
-    let mut record = BaseRecord::<[u8], [u8]>::to(topic).payload(payload);
+    let mut record = BaseRecord::<[u8], [u8]>::to(topic);
+    record.payload = payload;
     record.partition = partition;
     record.key = key;
     record.headers = own_headers(headers);

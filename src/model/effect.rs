@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -39,6 +40,267 @@ pub struct Handoff {
     pub facts: Vec<Fact>,
     /// The rules that fired it.
     pub rules_version: Arc<str>,
+    /// What a person needs to help rather than sell.
+    pub picture: Box<Picture>,
+}
+
+impl Handoff {
+    /// W3C trace context of the episode: the handoff id is the trace id, so that whatever follows can be found.
+    pub fn traceparent(&self) -> String {
+        let id = self.id.to_string();
+        format!("00-{id}-{}-01", &id[..16])
+    }
+}
+
+/// An account as it was when a trigger fired.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Picture {
+    /// Size class, by its id in the rules.
+    pub segment: Arc<str>,
+    /// Tier, by its id in the rules; none if untiered.
+    pub tier: Option<Arc<str>>,
+    /// What the tier's team does at this level.
+    pub play: Arc<str>,
+    /// Through whom.
+    pub route: Arc<str>,
+    /// Who owns the account; empty if nobody does.
+    pub owner: String,
+    /// The territory; empty if none.
+    pub territory: String,
+    /// Who brought the account.
+    pub attribution: Attribution,
+    /// Sent to nobody, only recorded.
+    pub holdout: bool,
+    /// PQA score in points.
+    pub score: i32,
+    /// What the score is the sum of: a signal and its rung, or `users`, and points.
+    pub points: Vec<(Arc<str>, u8, i32)>,
+    /// The top users.
+    pub top_users: Vec<TopUser>,
+    /// Whether no active user looks like a buyer.
+    pub find_buyer: bool,
+    /// What the account does.
+    pub usage: Usage,
+    /// What it pays.
+    pub money: Money,
+    /// What to do and say.
+    pub conversation: Conversation,
+    /// What is known of the company.
+    pub company: Company,
+}
+
+/// Who brought an account (edges F4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attribution {
+    /// There is usage, and a user looks like a buyer.
+    UsageAndPql,
+    /// There is usage, and marketing brought a lead.
+    UsageAndMql,
+    /// Marketing brought a lead; there is no usage.
+    MqlOnly,
+    /// The buyer is unknown.
+    #[default]
+    BuyerUnknown,
+}
+
+/// A user whom a person should know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopUser {
+    /// The user.
+    pub user: String,
+    /// PQL score in points.
+    pub score: i32,
+    /// The band; empty if none.
+    pub band: Arc<str>,
+    /// Whether the user may decide a purchase.
+    pub is_buyer: bool,
+    /// The title, as the profile says.
+    pub title: String,
+    /// The e-mail address, as the profile says.
+    pub email: String,
+}
+
+/// What an account does with the product. Windows end with the last closed day unless a field says otherwise.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Features with their uses in the running 28 days, most used first.
+    pub features: Vec<(String, u64)>,
+    /// Running active users.
+    pub active_users: u32,
+    /// Users who reached first value.
+    pub activated_users: u32,
+    /// Distinct active users of the day.
+    pub dau: u32,
+    /// Of 7 days.
+    pub wau: u32,
+    /// Of 28 days.
+    pub mau: u32,
+    /// Mean share of active users on a day.
+    pub stickiness: Option<f64>,
+    /// Growth of weekly active users, and its week.
+    pub growth: Option<(f64, super::Week)>,
+    /// The first meaningful event of this life.
+    pub first_seen: Option<EventTime>,
+    /// The start of the last active day.
+    pub last_seen: Option<EventTime>,
+    /// Whole days from sign-up to first value, of the earliest activated user.
+    pub days_to_activation: Option<i32>,
+    /// Meaningful events of the last 28 closed days.
+    pub events: u64,
+}
+
+/// What an account pays and could pay.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Money {
+    /// The plan, in lower case; empty if unknown.
+    pub plan: String,
+    /// Whether it is paid.
+    pub paid: Option<bool>,
+    /// Revenue a month in USD.
+    pub mrr: Option<f64>,
+    /// Used and allowed, by meter.
+    pub quotas: Vec<(String, f64, f64)>,
+    /// What the account could be worth a year, in USD.
+    pub potential: f64,
+    /// The plan that fits what was asked for; empty if none.
+    pub suggested_plan: Arc<str>,
+    /// Paid seats.
+    pub seats: Option<f64>,
+}
+
+/// What to do and say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conversation {
+    /// exploring, evaluating or ready.
+    pub buying_stage: &'static str,
+    /// What to propose.
+    pub next_step: &'static str,
+    /// Whom else it takes.
+    pub needs: Vec<&'static str>,
+    /// The template of the text; empty if none applies.
+    pub template: Arc<str>,
+    /// What to say.
+    pub text: String,
+}
+
+/// What is known of a company.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Company {
+    /// Employees.
+    pub employees: Option<f64>,
+    /// Industry; empty if unknown.
+    pub industry: String,
+    /// Country; empty if unknown.
+    pub country: String,
+    /// Whether it matches the ideal customer profile.
+    pub icp: Option<bool>,
+    /// Whether it is a target account.
+    pub target: bool,
+    /// Technologies.
+    pub tech_stack: String,
+    /// Known contacts.
+    pub contacts: String,
+    /// Lead score.
+    pub lead_score: Option<f64>,
+}
+
+/// The track that an account should see changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Onboarding {
+    /// The account.
+    pub account: String,
+    /// The track.
+    pub track: Track,
+    /// The one before.
+    pub before: Option<Track>,
+    /// When.
+    pub at: EventTime,
+    /// Employees, where known.
+    pub employees: Option<f64>,
+}
+
+/// How an account is brought into the product (edges F11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Track {
+    /// One user.
+    Solo,
+    /// Two users or more.
+    SmallTeam,
+    /// A mid-market company: richer onboarding, with the offer of a walkthrough.
+    MidMarket,
+    /// An enterprise: told to sales at once, never gated.
+    Enterprise,
+}
+
+impl Track {
+    /// Its name on the topic.
+    pub fn word(self) -> &'static str {
+        match self {
+            Track::Solo => "solo",
+            Track::SmallTeam => "small_team",
+            Track::MidMarket => "mid_market",
+            Track::Enterprise => "enterprise",
+        }
+    }
+}
+
+/// An account as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountSnapshot {
+    /// The account.
+    pub account: String,
+    /// As of.
+    pub at: EventTime,
+    /// Users ever active in this life.
+    pub users: u32,
+    /// Its figures: activity, money, company and scores.
+    pub picture: Box<Picture>,
+    /// Distinct active users of the last 8 closed weeks, oldest first; none where the week is not complete.
+    pub trajectory: Vec<Option<u32>>,
+    /// Distinct departments of running active users.
+    pub departments: u32,
+    /// Enterprise features asked for, in byte order.
+    pub enterprise_requests: Vec<String>,
+    /// Signals that are on.
+    pub signals: Vec<Arc<str>>,
+}
+
+/// Accounts and users as they stand, for whoever keeps a copy: one of each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshots {
+    /// Accounts, by id bytes.
+    pub accounts: Vec<AccountSnapshot>,
+    /// Users, by account and id bytes.
+    pub users: Vec<UserSnapshot>,
+}
+
+/// A user as they stand; `gone`: forgotten, to be removed wherever it was kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserSnapshot {
+    /// The account.
+    pub account: String,
+    /// As of.
+    pub at: EventTime,
+    /// Forgotten.
+    pub gone: bool,
+    /// The user, with score, band, `is_buyer`, title and e-mail address.
+    pub user: TopUser,
+    /// The sign-up.
+    pub signed_up: Option<EventTime>,
+    /// The first active day of this life.
+    pub first_day: Option<super::Day>,
+    /// The last active day.
+    pub last_day: Option<super::Day>,
+    /// Where the user came from.
+    pub source: String,
+    /// Whether first value was reached.
+    pub activated: bool,
+    /// Features that its signals rest on, in byte order.
+    pub features: Vec<String>,
+    /// The plan of the account.
+    pub plan: String,
+    /// Signals that are on.
+    pub signals: Vec<Arc<str>>,
 }
 
 /// The stable name of an episode: (account, trigger, instant), hashed.
@@ -59,6 +321,17 @@ impl HandoffId {
     }
 }
 
+/// Where an account lies among all, 0 to 1, for experiments: the first 8 bytes, big-endian, of SHA-256 over salt, a
+/// zero byte and account, divided by 2⁶⁴. Anyone can recompute it (edges D17).
+pub fn share_of(salt: &str, account: &str) -> f64 {
+    let mut hash = Sha256::new();
+    hash.update(salt.as_bytes());
+    hash.update([0]);
+    hash.update(account.as_bytes());
+    let digest = hash.finalize();
+    u64::from_be_bytes(std::array::from_fn(|i| digest[i])) as f64 / 18_446_744_073_709_551_616.0
+}
+
 impl fmt::Display for HandoffId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -66,7 +339,7 @@ impl fmt::Display for HandoffId {
 }
 
 /// How urgent a handoff is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// At once.
@@ -172,6 +445,10 @@ pub enum Rail {
     Usage = 1,
     /// At most one medium or low handoff per account in the rest time.
     Pacing = 2,
+    /// Do not contact, an open opportunity, or a handoff that waits for an answer.
+    Engaged = 4,
+    /// History that was loaded: nobody is to be told of what is long over.
+    WarmUp = 8,
 }
 
 impl Rail {
@@ -180,6 +457,8 @@ impl Rail {
         match self {
             Rail::Usage => "usage",
             Rail::Pacing => "pacing",
+            Rail::Engaged => "engaged",
+            Rail::WarmUp => "warm_up",
         }
     }
 }
@@ -206,6 +485,8 @@ pub struct Effects {
     pub handoffs: Vec<Handoff>,
     /// The signals feed.
     pub signals: Vec<SignalMessage>,
+    /// Tracks that changed.
+    pub onboarding: Vec<Onboarding>,
     /// Dead letters.
     pub dead_letters: Vec<DeadLetter>,
     /// Rows of metrics, if somebody asked for them.
@@ -220,13 +501,17 @@ impl Effects {
 
     /// Whether there is nothing to publish.
     pub fn is_empty(&self) -> bool {
-        self.handoffs.is_empty() && self.signals.is_empty() && self.dead_letters.is_empty()
+        self.handoffs.is_empty()
+            && self.signals.is_empty()
+            && self.onboarding.is_empty()
+            && self.dead_letters.is_empty()
     }
 
     /// Drops what is in the buffer and keeps its memory.
     pub fn clear(&mut self) {
         self.handoffs.clear();
         self.signals.clear();
+        self.onboarding.clear();
         self.dead_letters.clear();
         self.metrics.iter_mut().for_each(Vec::clear);
     }
@@ -240,5 +525,16 @@ mod tests {
     fn the_id_of_a_handoff_is_stable_for_ever() {
         let id = HandoffId::new("acme", "five-new-users", EventTime(1_767_312_000_000));
         assert_eq!(id.to_string(), "62a46d8bb59a01314c33e295628b87f2");
+    }
+
+    #[test]
+    fn shares_are_those_of_the_domain_page() {
+        for (salt, account, expected) in [
+            ("upswell", "acme", 0.566_036_332_4),
+            ("upswell", "globex", 0.953_599_129_0),
+            ("2026-q1", "acme", 0.165_428_489_1),
+        ] {
+            assert!((share_of(salt, account) - expected).abs() < 1e-10, "{salt} {account}");
+        }
     }
 }

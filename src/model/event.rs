@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::time::EventTime;
@@ -93,22 +94,406 @@ pub struct Place {
     pub index: u32,
 }
 
-/// What an event means to the rules, whatever the product calls it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// What an event means to the rules, whatever the product calls it (domain §4, §9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Somebody signed up.
     SignedUp,
+    /// Somebody reached the product's first value.
+    Activated,
+    /// Somebody began to tell about themself.
+    ProfilingStarted,
+    /// Somebody told about themself.
+    ProfilingFinished,
     /// A feature was used.
     FeatureUsed,
+    /// The API was called.
+    ApiCalled,
+    /// An integration was connected.
+    IntegrationConnected,
+    /// A usage or storage limit was hit.
+    LimitHit,
+    /// How much of a quota is used.
+    UsageReported,
+    /// Data was exported.
+    Exported,
+    /// Content was shared.
+    Shared,
+    /// Somebody was invited.
+    UserInvited,
+    /// Somebody became a member.
+    MemberAdded,
+    /// Somebody is a member no longer.
+    MemberRemoved,
+    /// A workspace was created.
+    WorkspaceCreated,
+    /// The account has another or a further admin.
+    AdminTransferred,
     /// The pricing page was viewed.
     PricingViewed,
-    /// SSO, SAML, SCIM, audit logs and the like were asked for.
-    EnterpriseFeatureRequested,
+    /// Terms or the privacy policy were viewed.
+    TermsViewed,
+    /// An upgrade was started.
+    UpgradeStarted,
+    /// An upgrade was completed.
+    UpgradeCompleted,
     /// Somebody asked to speak to sales.
     ContactSales,
+    /// SSO, SAML, SCIM, audit logs and the like were asked for.
+    EnterpriseFeatureRequested,
+    /// Support was asked.
+    SupportContacted,
+    /// The seats of several teams are to be consolidated.
+    ConsolidationRequested,
     /// The plan or its payment changed.
     SubscriptionChanged,
+    /// What the next bill will be.
+    BillingForecast,
+    /// A trial began.
+    TrialStarted,
+    /// A trial ended.
+    TrialEnded,
+    /// Traits of a user.
+    Profile,
+    /// Traits of an account.
+    Firmographics,
+    /// Marketing brought a lead.
+    MqlCreated,
+    /// Outcome: somebody wrote to the account.
+    OutreachSent,
+    /// Outcome: somebody called.
+    CallMade,
+    /// Outcome: the account replied.
+    Replied,
+    /// Outcome: a meeting was booked.
+    MeetingBooked,
+    /// Outcome: sales accepted the handoff.
+    Accepted,
+    /// Outcome: sales rejected the handoff.
+    Rejected,
+    /// Outcome: sales said whether a signal was useful.
+    Graded,
+    /// Outcome: an opportunity was created.
+    OpportunityCreated,
+    /// Outcome: a deal was won.
+    DealWon,
+    /// Outcome: a deal was lost.
+    DealLost,
+    /// Outcome: a net promoter score was given.
+    Nps,
+}
+
+impl Role {
+    /// Every role, in the order of the domain page.
+    pub const ALL: [Role; 42] = [
+        Role::SignedUp,
+        Role::Activated,
+        Role::ProfilingStarted,
+        Role::ProfilingFinished,
+        Role::FeatureUsed,
+        Role::ApiCalled,
+        Role::IntegrationConnected,
+        Role::LimitHit,
+        Role::UsageReported,
+        Role::Exported,
+        Role::Shared,
+        Role::UserInvited,
+        Role::MemberAdded,
+        Role::MemberRemoved,
+        Role::WorkspaceCreated,
+        Role::AdminTransferred,
+        Role::PricingViewed,
+        Role::TermsViewed,
+        Role::UpgradeStarted,
+        Role::UpgradeCompleted,
+        Role::ContactSales,
+        Role::EnterpriseFeatureRequested,
+        Role::SupportContacted,
+        Role::ConsolidationRequested,
+        Role::SubscriptionChanged,
+        Role::BillingForecast,
+        Role::TrialStarted,
+        Role::TrialEnded,
+        Role::Profile,
+        Role::Firmographics,
+        Role::MqlCreated,
+        Role::OutreachSent,
+        Role::CallMade,
+        Role::Replied,
+        Role::MeetingBooked,
+        Role::Accepted,
+        Role::Rejected,
+        Role::Graded,
+        Role::OpportunityCreated,
+        Role::DealWon,
+        Role::DealLost,
+        Role::Nps,
+    ];
+
+    /// What somebody did who caused an event of this role.
+    pub fn deed(self) -> &'static str {
+        match self {
+            Role::SignedUp => "signed up",
+            Role::Activated => "reached first value",
+            Role::ProfilingStarted => "began the profile",
+            Role::ProfilingFinished => "finished the profile",
+            Role::FeatureUsed => "used a feature",
+            Role::ApiCalled => "called the API",
+            Role::IntegrationConnected => "connected an integration",
+            Role::LimitHit => "hit a limit",
+            Role::UsageReported => "used some of a quota",
+            Role::Exported => "exported data",
+            Role::Shared => "shared content",
+            Role::UserInvited => "invited somebody",
+            Role::MemberAdded => "became a member",
+            Role::MemberRemoved => "left",
+            Role::WorkspaceCreated => "created a workspace",
+            Role::AdminTransferred => "made somebody admin",
+            Role::PricingViewed => "viewed pricing",
+            Role::TermsViewed => "read the terms",
+            Role::UpgradeStarted => "started an upgrade",
+            Role::UpgradeCompleted => "completed an upgrade",
+            Role::ContactSales => "asked for sales",
+            Role::EnterpriseFeatureRequested => "asked for an enterprise feature",
+            Role::SupportContacted => "asked support",
+            Role::ConsolidationRequested => "asked to consolidate the seats of several teams",
+            Role::SubscriptionChanged => "changed the subscription",
+            Role::BillingForecast => "has a bill to come",
+            Role::TrialStarted => "started a trial",
+            Role::TrialEnded => "ended a trial",
+            Role::Profile => "has a profile",
+            Role::Firmographics => "is described",
+            Role::MqlCreated => "came through marketing",
+            Role::OutreachSent => "was written to",
+            Role::CallMade => "was called",
+            Role::Replied => "replied",
+            Role::MeetingBooked => "booked a meeting",
+            Role::Accepted => "was accepted by sales",
+            Role::Rejected => "was rejected by sales",
+            Role::Graded => "was graded",
+            Role::OpportunityCreated => "became an opportunity",
+            Role::DealWon => "was won",
+            Role::DealLost => "was lost",
+            Role::Nps => "gave a score",
+        }
+    }
+
+    /// Whether it says what became of a handoff (domain §9).
+    pub fn is_outcome(self) -> bool {
+        self >= Role::OutreachSent
+    }
+}
+
+/// What an event may say, whatever the product calls it: the rules bind each to a property or trait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// Where a user came from.
+    Source,
+    /// Who referred a user.
+    Referral,
+    /// A feature of the product.
+    Feature,
+    /// Whether the use was of a premium feature.
+    Premium,
+    /// An integration.
+    Integration,
+    /// What is metered.
+    Meter,
+    /// How much of a meter is used.
+    Used,
+    /// How much of a meter is allowed.
+    Quota,
+    /// Whether content was shared outside.
+    External,
+    /// Who was invited.
+    Invitee,
+    /// The member concerned; else the user of the event.
+    Member,
+    /// A workspace.
+    Workspace,
+    /// The new admin.
+    Admin,
+    /// A plan.
+    Plan,
+    /// Whether a subscription is paid.
+    Paid,
+    /// Paid seats.
+    Seats,
+    /// Revenue a month.
+    Mrr,
+    /// Price of a seat and month.
+    Price,
+    /// ISO 4217 code of amounts; USD if none.
+    Currency,
+    /// An amount of money.
+    Amount,
+    /// What support was asked about.
+    Topic,
+    /// Title of a user.
+    Title,
+    /// Role of a user in the product.
+    Role,
+    /// Department of a user.
+    Department,
+    /// Seniority of a user.
+    Seniority,
+    /// What a user wants the product for.
+    UseCase,
+    /// E-mail address of a user.
+    Email,
+    /// Employees, as a user says.
+    CompanySize,
+    /// Employees of an account.
+    Employees,
+    /// Industry of an account.
+    Industry,
+    /// Whether an account matches the ideal customer profile.
+    Icp,
+    /// Whether an account is on the target list.
+    Target,
+    /// Technologies of an account.
+    TechStack,
+    /// Lead score of an account.
+    LeadScore,
+    /// Known contacts of an account.
+    Contacts,
+    /// Whether an account must not be contacted.
+    DoNotContact,
+    /// Whether sales has an open opportunity.
+    OpenOpportunity,
+    /// Territory of an account.
+    Territory,
+    /// Country of an account.
+    Country,
+    /// Who owns an account.
+    Owner,
+    /// Who owns the contract of an account.
+    ContractOwner,
+    /// When an account was created: RFC 3339 or Unix time.
+    #[serde(rename = "createdAt")]
+    CreatedAt,
+    /// The handoff that an outcome is of.
+    HandoffId,
+    /// Why a handoff was rejected or a deal lost.
+    Reason,
+    /// The signal that was graded.
+    Signal,
+    /// Whether it was useful.
+    Useful,
+    /// What a deal is worth.
+    Value,
+    /// A score that was given.
+    Score,
+}
+
+impl Field {
+    /// Every field.
+    pub const ALL: [Field; 48] = [
+        Field::Source,
+        Field::Referral,
+        Field::Feature,
+        Field::Premium,
+        Field::Integration,
+        Field::Meter,
+        Field::Used,
+        Field::Quota,
+        Field::External,
+        Field::Invitee,
+        Field::Member,
+        Field::Workspace,
+        Field::Admin,
+        Field::Plan,
+        Field::Paid,
+        Field::Seats,
+        Field::Mrr,
+        Field::Price,
+        Field::Currency,
+        Field::Amount,
+        Field::Topic,
+        Field::Title,
+        Field::Role,
+        Field::Department,
+        Field::Seniority,
+        Field::UseCase,
+        Field::Email,
+        Field::CompanySize,
+        Field::Employees,
+        Field::Industry,
+        Field::Icp,
+        Field::Target,
+        Field::TechStack,
+        Field::LeadScore,
+        Field::Contacts,
+        Field::DoNotContact,
+        Field::OpenOpportunity,
+        Field::Territory,
+        Field::Country,
+        Field::Owner,
+        Field::ContractOwner,
+        Field::CreatedAt,
+        Field::HandoffId,
+        Field::Reason,
+        Field::Signal,
+        Field::Useful,
+        Field::Value,
+        Field::Score,
+    ];
+
+    /// Its name in rules, and the property that holds it where nothing else is bound.
+    pub fn word(self) -> &'static str {
+        match self {
+            Field::Source => "source",
+            Field::Referral => "referral",
+            Field::Feature => "feature",
+            Field::Premium => "premium",
+            Field::Integration => "integration",
+            Field::Meter => "meter",
+            Field::Used => "used",
+            Field::Quota => "quota",
+            Field::External => "external",
+            Field::Invitee => "invitee",
+            Field::Member => "member",
+            Field::Workspace => "workspace",
+            Field::Admin => "admin",
+            Field::Plan => "plan",
+            Field::Paid => "paid",
+            Field::Seats => "seats",
+            Field::Mrr => "mrr",
+            Field::Price => "price",
+            Field::Currency => "currency",
+            Field::Amount => "amount",
+            Field::Topic => "topic",
+            Field::Title => "title",
+            Field::Role => "role",
+            Field::Department => "department",
+            Field::Seniority => "seniority",
+            Field::UseCase => "use_case",
+            Field::Email => "email",
+            Field::CompanySize => "company_size",
+            Field::Employees => "employees",
+            Field::Industry => "industry",
+            Field::Icp => "icp",
+            Field::Target => "target",
+            Field::TechStack => "tech_stack",
+            Field::LeadScore => "lead_score",
+            Field::Contacts => "contacts",
+            Field::DoNotContact => "do_not_contact",
+            Field::OpenOpportunity => "open_opportunity",
+            Field::Territory => "territory",
+            Field::Country => "country",
+            Field::Owner => "owner",
+            Field::ContractOwner => "contract_owner",
+            Field::CreatedAt => "createdAt",
+            Field::HandoffId => "handoff_id",
+            Field::Reason => "reason",
+            Field::Signal => "signal",
+            Field::Useful => "useful",
+            Field::Value => "value",
+            Field::Score => "score",
+        }
+    }
 }
 
 /// What became of an event: every event ends in exactly one.

@@ -4,10 +4,14 @@ pub mod effect;
 pub mod event;
 pub mod metrics;
 pub mod time;
+pub mod unmapped;
 
 pub use effect::{
-    DeadLetter, Effects, Fact, Handoff, HandoffId, Level, Rail, Reason, SignalChange, SignalKind, SignalMessage,
+    AccountSnapshot, Attribution, Company, Conversation, DeadLetter, Effects, Fact, Handoff, HandoffId, Level, Money,
+    Onboarding, Picture, Rail, Reason, SignalChange, SignalKind, SignalMessage, Snapshots, TopUser, Track, Usage,
+    UserSnapshot, share_of,
 };
-pub use event::{Event, EventKind, Fields, Outcome, Place, Provenance, Role, Tally};
+pub use event::{Event, EventKind, Field, Fields, Outcome, Place, Provenance, Role, Tally};
 pub use metrics::{DayRow, MetricsRow, WeekRow};
 pub use time::{DAY_MS, Day, EventTime, HOUR_MS, MINUTE_MS, Millis, Week};
+pub use unmapped::Unmapped;

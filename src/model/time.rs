@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -27,6 +28,22 @@ impl<'de> Deserialize<'de> for Millis {
             .filter(|ms| *ms >= 0)
             .map(Millis)
             .ok_or_else(|| D::Error::custom(format!("{text:?} is not a duration: write 500ms, 30m, 24h or 7d")))
+    }
+}
+
+impl JsonSchema for Millis {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "A length of time: 500ms, 30s, 30m, 24h, 7d, or several of them with blanks between. \
+                            A day is 24 hours.",
+            "pattern": r"^\d+(ms|s|m|h|d|w)( \d+(ms|s|m|h|d|w))*$",
+            "examples": ["30m", "24h", "90d"],
+        })
     }
 }
 

@@ -1,165 +1,566 @@
-//! The rules file as it is written.
+//! The rules file as it is written. What each key means is said where it is compiled (`plan`), and in the schema that
+//! `upswell rules schema` derives from these types.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use crate::model::{Level, Millis, Role};
+use super::roles::{Mapping, Preset};
+use crate::model::{Field, Level, Millis, Role};
 
-/// The whole file.
-#[derive(Debug, Deserialize)]
+/// The rules of an Upswell: what events mean, what is computed from them, and what follows.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Rules of Upswell")]
 pub(super) struct File {
+    /// Names the rules, together with a hash of the file: name@hash is the version on every handoff.
     pub(super) name: String,
+    /// Tracking plans whose names are understood as well. They are asked after the mappings of this file.
+    #[serde(default)]
+    pub(super) presets: Vec<Preset>,
+    /// How event time moves.
     pub(super) time: Time,
+    /// What one partition may hold.
     pub(super) limits: Limits,
-    pub(super) roles: Vec<RoleNames>,
+    /// What raw events mean. Of several mappings with one role the first counts; an event may have several roles.
+    #[schemars(with = "Vec<Mapping>")]
+    pub(super) roles: Vec<Spanned<Mapping>>,
+    /// What is counted by the day, by id: what signals of the kinds spike and ladder look at.
+    #[serde(default)]
+    pub(super) meters: BTreeMap<String, Meter>,
+    /// Instances of the signal kinds, at most 28 of one scope. Rungs of a ladder are exclusive: the highest one met counts.
+    #[schemars(with = "Vec<Signal>")]
     pub(super) signals: Vec<Spanned<Signal>>,
+    /// What people and companies are.
+    pub(super) traits: Traits,
+    /// What points make.
+    pub(super) scores: Scores,
+    /// Size classes by employees, smallest first.
+    pub(super) segments: Vec<Segment>,
+    /// What fires, at most 64.
+    #[schemars(with = "Vec<Trigger>")]
     pub(super) triggers: Vec<Spanned<Trigger>>,
+    /// When a person should act.
     pub(super) due: Due,
+    /// What keeps a handoff from reaching a person at a bad time.
     pub(super) rails: Rails,
+    /// Through whom: the first row that matches.
+    pub(super) routes: Vec<Route>,
+    /// Who owns an account: the first row that matches.
+    #[serde(default)]
+    pub(super) territories: Vec<Territory>,
+    /// People who try handoffs out.
+    #[serde(default)]
+    pub(super) pilot: Option<Pilot>,
+    /// Rates of currencies, and what follows from potential and from what was asked for.
+    #[serde(default)]
+    pub(super) money: Money,
+    /// What to say: the first row that matches and can be filled.
+    #[serde(default)]
+    #[schemars(with = "Vec<Template>")]
+    pub(super) templates: Vec<Spanned<Template>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// How event time moves.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Time {
+    /// How far an event may lag behind the newest and still reach every close; at most 24h.
+    #[schemars(with = "Millis")]
     pub(super) allowed_lateness: Spanned<Millis>,
+    /// How far an event may be ahead of its record's time; beyond it is from the future, and dead-lettered.
     pub(super) max_skew: Millis,
+    /// How long a message id is remembered, in event time; else allowed_lateness.
     pub(super) dedupe_window: Option<Millis>,
+    /// How many message ids are remembered.
     pub(super) dedupe_ids: u32,
+    /// Users and accounts away for more days than this start a new life.
+    #[schemars(with = "u32", range(min = 64, max = 36500))]
     pub(super) forget_after_days: Spanned<u32>,
 }
 
-#[derive(Debug, Deserialize)]
+/// What one partition may hold before new state is refused, loudly.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
+    /// Accounts.
     pub(super) accounts: u32,
+    /// Users.
     pub(super) users: u32,
 }
 
-#[derive(Debug, Deserialize)]
+/// What is counted by the day.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RoleNames {
+pub(super) struct Meter {
+    /// Events of this role.
     pub(super) role: Role,
+    /// Sum of this field of them; else their number.
+    pub(super) sum: Option<Field>,
+    /// The field is a level, not an amount: its increases are summed.
     #[serde(default)]
-    pub(super) passive: bool,
-    #[serde(default)]
-    pub(super) track: Vec<String>,
-    #[serde(default)]
-    pub(super) page: Vec<String>,
-    #[serde(default)]
-    pub(super) screen: Vec<String>,
+    pub(super) gauge: bool,
 }
 
 /// A signal with the parameters of every kind; which of them a kind takes is checked when it is compiled.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["id", "scopes"]))]
 pub(super) struct Signal {
+    /// Its id, on the feed and in conditions: a group and a name in lower case, as velocity.growth.
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"))]
     pub(super) id: String,
+    /// What it measures. Each kind takes parameters of its own, and refuses others.
     pub(super) kind: Kind,
+    /// Whose signal it is: user, account, or both, which makes two signals of one id.
     pub(super) scopes: Vec<Scope>,
-    pub(super) above_percent: Option<Vec<u32>>,
-    pub(super) direction: Option<Direction>,
-    pub(super) significance: Option<Significance>,
-    pub(super) days: Option<u32>,
-    pub(super) at_least: Option<u32>,
-    pub(super) spike_below: Option<f64>,
-    pub(super) role: Option<Role>,
-    pub(super) gap: Option<Millis>,
+    /// Points of each rung, or one number for all; -10000 to 10000. Without points it is evidence.
+    pub(super) points: Points,
+    /// The scores that the points enter; without it a user's enter pql, and an account's pqa, if it has both scopes.
+    #[serde(rename = "in")]
+    pub(super) enters: Option<Vec<ScoreName>>,
+    /// Off, without being removed from the file.
+    pub(super) off: bool,
+    /// Events of these roles.
+    pub(super) roles: Vec<Role>,
+    /// Of them only those whose fields have one of these values, without regard to case.
+    #[serde(rename = "where")]
+    pub(super) only: BTreeMap<Field, Vec<Word>>,
+    /// The same, where the mapping of an event binds the field; others count.
+    pub(super) where_bound: BTreeMap<Field, Vec<Word>>,
+    /// Only events of premium features.
+    pub(super) premium: bool,
+    /// What is counted or compared: a field, `session`, a figure, a meter, by kind.
+    pub(super) of: Option<String>,
+    /// How long a fact counts; without it for life.
     pub(super) ttl: Option<Millis>,
-    pub(super) rungs: Option<Vec<u32>>,
+    /// Silence that ends a session.
+    pub(super) gap: Option<Millis>,
+    /// Only so soon after sign-up, or after the first event.
+    pub(super) within: Option<Millis>,
+    /// Only so long after the founding of the account; or after the start.
+    pub(super) after: Option<Millis>,
+    /// The rungs of a ladder, one to three, rising.
+    #[schemars(length(min = 1, max = 3))]
+    pub(super) rungs: Option<Vec<f64>>,
+    /// Values that count.
+    pub(super) one_of: Option<Vec<String>>,
+    /// Percent that a share must exceed, for each of one to three rungs, rising.
+    #[schemars(length(min = 1, max = 3))]
+    pub(super) above_percent: Option<Vec<u32>>,
+    /// Whether it looks for growth or decline.
+    pub(super) direction: Option<Direction>,
+    /// Tests of a trend, any of which suffices; or none: a bare streak of three weeks.
+    pub(super) significance: Option<Significance>,
+    /// Days.
+    pub(super) days: Option<u32>,
+    /// Weeks.
+    pub(super) weeks: Option<u32>,
+    /// At least so many.
+    pub(super) at_least: Option<u32>,
+    /// A spike is less likely than this.
+    pub(super) spike_below: Option<f64>,
+    /// A spike lies so many standard deviations above the mean.
+    pub(super) spike_above: Option<f64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// Points of the rungs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Points {
+    /// None.
+    #[default]
+    None,
+    /// The same for every rung.
+    All(i32),
+    /// One number for each rung.
+    Each(Vec<i32>),
+}
+
+/// A value that a field may have.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Word {
+    /// A truth.
+    Boolean(bool),
+    /// A text.
+    Text(String),
+}
+
+/// A score that points enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ScoreName {
+    /// Of users: how engaged they are.
+    Pql,
+    /// Of accounts.
+    Pqa,
+}
+
+/// What a signal measures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
-    Stickiness,
-    Growth,
-    ActiveDays,
-    NewUsers,
-    Sessions,
+    /// An event of some roles.
+    #[default]
     Seen,
+    /// So many events of some roles.
+    Count,
+    /// So many distinct values of a field, or sessions.
+    Distinct,
+    /// A figure of the account, at least so large.
+    Ladder,
+    /// One role soon after another.
+    Within,
+    /// Something started and not completed in time.
+    Abandoned,
+    /// Active on so many of the last 7 days.
+    ActiveDays,
+    /// The mean active share of the last 28 days.
+    Stickiness,
+    /// A trend of weekly values.
+    Growth,
+    /// Far more than usual: of new users, or of a meter.
+    Spike,
+    /// No activity for days; of an account: nobody new for weeks.
     Idle,
+    /// So old, and still a single user or free.
+    Age,
+    /// So much of a quota used.
+    UsageRatio,
+    /// What is known of the account.
+    Trait,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// Whose signal it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Scope {
+    /// Each user's.
     User,
+    /// The account's.
     Account,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// Which way a trend goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Direction {
+    /// Growth.
     Up,
+    /// Decline.
     Down,
 }
 
-#[derive(Debug, Deserialize)]
+/// The tests of a trend.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum Significance {
+    /// `none`: a bare streak of three weeks.
+    #[schemars(extend("const" = "none"))]
     Word(String),
+    /// Any of these.
     AnyOf(Vec<Test>),
 }
 
-#[derive(Debug, Deserialize)]
+/// A test of a trend.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Test {
+    /// Weeks of strict change.
     pub(super) streak: u32,
+    /// Slope in standard deviations.
     pub(super) z: f64,
 }
 
-#[derive(Debug, Deserialize)]
+/// What people and companies are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Traits {
+    /// Words of executive titles.
+    pub(super) executive_titles: Vec<String>,
+    /// Words of the titles and seniorities of buyers, besides executive ones.
+    pub(super) buyer_titles: Vec<String>,
+    /// Roles in the product whose holders count as executives.
+    pub(super) executive_roles: Vec<String>,
+    /// E-mail hosts that are no company's.
+    pub(super) free_mail: Vec<String>,
+    /// Other names of departments.
+    #[serde(default)]
+    pub(super) departments: BTreeMap<String, String>,
+    /// What support is asked about before a purchase.
+    pub(super) billing_topics: Vec<String>,
+}
+
+/// What points make.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scores {
+    /// Bands of a PQL score.
+    pub(super) bands: Bands,
+    /// Tiers of an account, best first.
+    pub(super) tiers: Vec<Tier>,
+    /// Numbers of active users whose crossing is told.
+    pub(super) active_users: Vec<u32>,
+}
+
+/// Bands of a PQL score.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bands {
+    /// Emerging from so many points on.
+    pub(super) emerging: i32,
+    /// Warm from so many points on.
+    pub(super) warm: i32,
+    /// Hot from so many points on.
+    pub(super) hot: i32,
+    /// A band is kept down to so many points below its threshold.
+    pub(super) keep: i32,
+}
+
+/// A tier: all its conditions are needed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tier {
+    /// Its id.
+    pub(super) id: String,
+    /// At least so many active users.
+    pub(super) users: u32,
+    /// At most so many.
+    pub(super) users_at_most: Option<u32>,
+    /// At least so many departments.
+    #[serde(default)]
+    pub(super) departments: u32,
+    /// Matches the ideal customer profile.
+    #[serde(default)]
+    pub(super) icp: bool,
+    /// At least so many points.
+    pub(super) score: Option<i32>,
+    /// More than so many points.
+    pub(super) score_above: Option<i32>,
+    /// What its team does, by level.
+    #[serde(default)]
+    pub(super) plays: BTreeMap<Level, String>,
+}
+
+/// A size class.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Segment {
+    /// Its id.
+    pub(super) id: String,
+    /// From so many employees on; none: the class of companies whose size is unknown.
+    pub(super) employees: Option<f64>,
+    /// What an account is worth a year at least, in USD.
+    #[serde(default)]
+    pub(super) potential: f64,
+    /// The track of its accounts: mid_market or enterprise; none: by their users.
+    pub(super) track: Option<TrackName>,
+    /// The only user of an account of it may decide a purchase.
+    #[serde(default)]
+    pub(super) only_user_buys: bool,
+}
+
+/// An onboarding track for accounts of a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum TrackName {
+    /// Richer onboarding, with the offer of a walkthrough.
+    MidMarket,
+    /// Told to sales at once, never gated.
+    Enterprise,
+}
+
+/// A trigger: exactly one of pulse and when.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Trigger {
+    /// Its id, for ever: it is hashed into handoff ids.
     pub(super) id: String,
+    /// How urgent its handoffs are.
     pub(super) level: Level,
+    /// How long it rests after a fire.
     pub(super) cooldown: Millis,
-    pub(super) per: Option<Scope>,
+    /// Closed days on which it must have been false before it can fire again; 0: it was false at any moment.
     #[serde(default)]
     pub(super) rearm_after_closed_days: u8,
+    /// Fires on an event.
     pub(super) pulse: Option<Pulse>,
-    pub(super) when: Option<Condition>,
+    /// Fires when this CEL condition becomes true. One that names `user.…` has an edge for each user.
+    pub(super) when: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Pulse {
-    pub(super) role: Role,
-    pub(super) plan: Option<String>,
-}
-
-/// A condition: exactly one of the keys, but `rung`, which belongs to `signal`.
-#[derive(Debug, Default, Deserialize)]
+/// What a pulse listens to: exactly one of role and new_user.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Condition {
-    pub(super) all: Option<Vec<Condition>>,
-    pub(super) any: Option<Vec<Condition>>,
-    pub(super) signal: Option<String>,
-    pub(super) rung: Option<u8>,
-    pub(super) paid: Option<bool>,
-    pub(super) spike_known: Option<bool>,
-    pub(super) wau_above_weeks_ago: Option<u8>,
+pub(super) struct Pulse {
+    /// Events of this role.
+    pub(super) role: Option<Role>,
+    /// The first meaningful event of a user.
+    pub(super) new_user: bool,
+    /// Of the events those whose fields have one of these values.
+    #[serde(rename = "where")]
+    pub(super) only: BTreeMap<Field, Vec<Word>>,
+    /// And the latest plan becoming this one.
+    pub(super) plan: Option<String>,
+    /// Only if this CEL condition holds; `event.…` are the fields of the event.
+    pub(super) when: Option<String>,
+    /// Only the first in the account's life.
+    pub(super) first: bool,
+    /// It is a raised hand: sign-up and usage do not hold it.
+    pub(super) raised_hand: bool,
+    /// It asks for sales: the segment does not divert it.
+    pub(super) asks_for_sales: bool,
 }
 
-#[derive(Debug, Deserialize)]
+/// When a person should act.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Due {
+    /// Of medium handoffs, after outreach may begin.
     pub(super) medium: DueRange,
 }
 
-#[derive(Debug, Deserialize)]
+/// A range of time.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DueRange {
+    /// Not before.
     pub(super) from: Millis,
+    /// Not later.
     pub(super) by: Millis,
 }
 
-#[derive(Debug, Deserialize)]
+/// Guard rails.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rails {
+    /// No outreach so soon after sign-up.
     pub(super) after_signup: Millis,
+    /// No handoff without activity in the last 28 days to talk about.
     pub(super) usage: bool,
+    /// At most one medium or low handoff per account in this time.
     pub(super) pacing: Millis,
+    /// Of an account that was in mid-life when the log began: nobody is known to be new.
     pub(super) warm_up_days: u8,
+    /// What happened before is history: nobody is told of it. An RFC 3339 instant.
+    pub(super) live_from: Option<String>,
+    /// No medium or low handoff while somebody is at it.
+    pub(super) engaged: Engaged,
+    /// Accounts that are left alone, to learn whether outreach helps.
+    pub(super) holdout: Holdout,
+}
+
+/// When somebody is at it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Engaged {
+    /// Do not contact, or an open opportunity.
+    pub(super) traits: bool,
+    /// A handoff to a person without an answer, for this time.
+    pub(super) unanswered: Millis,
+}
+
+/// Accounts that are left alone.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Holdout {
+    /// Their share, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(super) share: f64,
+    /// Hashed with the account; another salt is another experiment.
+    pub(super) salt: String,
+}
+
+/// A row of the routes: all that is given must match.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["route"]))]
+pub(super) struct Route {
+    /// Through whom.
+    pub(super) route: String,
+    /// Handoffs of these triggers.
+    pub(super) triggers: Option<Vec<String>>,
+    /// Of these levels.
+    pub(super) levels: Option<Vec<Level>>,
+    /// Of accounts of these segments.
+    pub(super) segments: Option<Vec<String>>,
+    /// Of accounts of these tiers.
+    pub(super) tiers: Option<Vec<String>>,
+    /// Whether the account asked for sales itself.
+    pub(super) asked: Option<bool>,
+    /// No person reads it, and none is waited for.
+    pub(super) automated: bool,
+}
+
+/// A row of the territory table: all that is given must match.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["territory", "owner"]))]
+pub(super) struct Territory {
+    /// The territory.
+    pub(super) territory: String,
+    /// Who owns its accounts.
+    pub(super) owner: String,
+    /// Countries, compared without regard to case.
+    pub(super) countries: Option<Vec<String>>,
+    /// Segments.
+    pub(super) segments: Option<Vec<String>>,
+    /// Industries, compared without regard to case.
+    pub(super) industries: Option<Vec<String>>,
+    /// This share of the accounts, by a hash of the account: 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(super) share: Option<f64>,
+}
+
+/// People who try handoffs out.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pilot {
+    /// The share of accounts that goes to them, by a hash of the account: 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(super) share: f64,
+    /// Who they are.
+    pub(super) owners: Vec<String>,
+}
+
+/// Money.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Money {
+    /// USD for a unit of a currency, by ISO 4217 code.
+    pub(super) rates: BTreeMap<String, f64>,
+    /// Above so much a year a person introduces themself, in USD.
+    pub(super) personal_above: f64,
+    /// Plans that fit what was asked for, by a word of it; the first that matches.
+    pub(super) suggested_plans: Vec<SuggestedPlan>,
+}
+
+/// A plan that fits what was asked for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SuggestedPlan {
+    /// The signals, any of which being on asks for it.
+    pub(super) signals: Vec<String>,
+    /// The plan.
+    pub(super) plan: String,
+}
+
+/// What to say.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["id", "text"]))]
+pub(super) struct Template {
+    /// Its id.
+    pub(super) id: String,
+    /// For these levels.
+    pub(super) levels: Option<Vec<Level>>,
+    /// For these triggers.
+    pub(super) triggers: Option<Vec<String>>,
+    /// For potentials above the limit of a personal introduction, or not above it.
+    pub(super) personal: Option<bool>,
+    /// The text, a Jinja template; it must name a usage fact.
+    pub(super) text: String,
 }

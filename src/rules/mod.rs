@@ -1,15 +1,21 @@
 //! The rules file → a checked, compiled plan that the engine follows: roles, signals, triggers and rails as data.
 
+mod compile;
+mod expression;
 mod file;
+mod kinds;
 mod plan;
+mod roles;
+mod template;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-pub use plan::{
-    AccountMetric, Condition, Growth, Kind, NewUsers, Plan, Pulse, Rails, RoleSet, Seen, Sessions, Signal, SignalRef,
-    Time, Trigger, TriggerKind,
-};
+pub use expression::{Type, Value};
+pub use kinds::{About, KINDS};
+pub use plan::*;
+pub use roles::{RoleSet, Roles, word as role_name};
+pub use template::Template;
 
 /// The default rules pack, as text.
 pub const DEFAULT: &str = include_str!("default.yaml");
@@ -26,7 +32,9 @@ pub struct Error {
 
 /// The default rules, compiled.
 pub fn default_plan() -> Arc<Plan> {
-    Arc::new(parse("the default rules", DEFAULT).expect("the embedded rules are tested"))
+    static PLAN: LazyLock<Arc<Plan>> =
+        LazyLock::new(|| Arc::new(parse("the default rules", DEFAULT).expect("the embedded rules are tested")));
+    Arc::clone(&PLAN)
 }
 
 /// The rules of the file at `path`; without one the default rules.
@@ -79,7 +87,12 @@ pub fn with_suggestion(what: &str) -> String {
 /// # Errors
 /// The text says something that is not allowed.
 pub fn parse(name: &str, text: &str) -> Result<Plan, Error> {
-    read_yaml(name, text).and_then(|file| plan::compile(name, text, file))
+    read_yaml(name, text).and_then(|file| compile::compile(name, text, file))
+}
+
+/// The JSON Schema of a rules file, for editors.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(file::File).to_value()
 }
 
 #[cfg(test)]

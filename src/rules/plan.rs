@@ -1,17 +1,19 @@
 //! The compiled plan: what the engine looks up, by index, without a string or an option in its way.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-use xxhash_rust::xxh3::xxh3_64;
-
-use super::{Error, file};
-use crate::model::{DAY_MS, EventKind, HOUR_MS, Level, Role};
+use super::expression::Expression;
+use super::roles::Roles;
+use super::template::Template;
+use crate::model::{EventTime, Field, Level, Role, Track};
 
 /// Signals of one scope: two bits of a word each.
-const SIGNALS_MAX: usize = 28;
+pub(super) const SIGNALS_MAX: usize = 28;
+/// Triggers: a bit each of what has been for the first time.
+pub(super) const TRIGGERS_MAX: usize = 64;
 /// Rungs of a ladder: what two bits can tell apart from off.
-const RUNGS_MAX: usize = 3;
+pub(super) const RUNGS_MAX: usize = 3;
 
 /// Everything that decides what events mean and what follows.
 #[derive(Debug)]
@@ -24,21 +26,42 @@ pub struct Plan {
     pub accounts_max: usize,
     /// Users that a partition may hold.
     pub users_max: usize,
+    /// What raw events mean.
+    pub roles: Roles,
+    /// What is counted by the day, by id.
+    pub meters: Vec<Meter>,
     /// Signals of a user, in the order of the file: the index is the slot.
     pub user_signals: Vec<Signal>,
     /// Signals of an account, in the order of the file: the index is the slot.
     pub account_signals: Vec<Signal>,
+    /// Where to look when something happens.
+    pub index: Index,
+    /// What people and companies are.
+    pub people: People,
+    /// What points make.
+    pub scores: Scores,
+    /// Size classes by employees, smallest first; the first is of those whose size is unknown.
+    pub segments: Vec<Segment>,
     /// Triggers, in the order of the file.
     pub triggers: Vec<Trigger>,
-    /// The slots of user signals that conditions per user name: two bits each, as users keep their rungs.
-    pub trigger_slots: u64,
     /// The order in which triggers of one instant are decided: by level, then as in the file.
     pub by_level: Vec<usize>,
     /// When a medium handoff is due, in milliseconds after outreach may begin: from, by.
     pub medium_due_ms: (i64, i64),
     /// Guard rails.
     pub rails: Rails,
-    roles: Roles,
+    /// Through whom: the first that matches.
+    pub routes: Vec<Route>,
+    /// Who owns an account: the first that matches.
+    pub territories: Vec<Territory>,
+    /// People who try handoffs out: the share of accounts that goes to them, and who they are.
+    pub pilot: Option<(f64, Vec<String>)>,
+    /// Money.
+    pub money: Money,
+    /// What to say: the first that matches.
+    pub templates: Vec<Template>,
+    /// Names of traits beyond the known ones that conditions read.
+    pub traits: Vec<String>,
 }
 
 /// How event time moves in a partition.
@@ -56,6 +79,46 @@ pub struct Time {
     pub forget_after_days: i32,
 }
 
+/// What is counted by the day.
+#[derive(Debug)]
+pub struct Meter {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Events of this role.
+    pub role: Role,
+    /// The sum of this field; none: their number.
+    pub sum: Option<Field>,
+    /// The field is a level: its increases are summed.
+    pub gauge: bool,
+}
+
+/// Where to look when something happens, so that nothing else is looked at.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// By role: the signals that its events feed.
+    pub by_role: Vec<Vec<SignalRef>>,
+    /// User signals that a newly active day can turn.
+    pub user_by_activity: Vec<usize>,
+    /// User signals that the close of a day decides.
+    pub user_by_close: Vec<usize>,
+    /// Account signals over who is active: upward at once, downward at closes.
+    pub account_ladders: Vec<usize>,
+    /// Account signals over traits.
+    pub account_traits: Vec<usize>,
+    /// Account signals that the age of the account decides.
+    pub ages: Vec<usize>,
+    /// Bits of the account signals that closes can turn off: while one is on, closes have work.
+    pub account_close_bits: u64,
+    /// Triggers that are pulses.
+    pub pulses: Vec<usize>,
+    /// Everything that conditions of state triggers read.
+    pub reads: Reads,
+    /// Bits of the user signals that conditions of user triggers name.
+    pub trigger_bits: u64,
+    /// Whether a condition of a user trigger names the user's score.
+    pub trigger_scores: bool,
+}
+
 /// A signal of one scope.
 #[derive(Debug)]
 pub struct Signal {
@@ -63,12 +126,47 @@ pub struct Signal {
     pub id: Arc<str>,
     /// What it measures.
     pub kind: Kind,
+    /// Points by rung; the first is 0.
+    pub points: [i32; RUNGS_MAX + 1],
+    /// Whether they enter the PQL score.
+    pub pql: bool,
+    /// Whether they enter the PQA score.
+    pub pqa: bool,
 }
 
-/// What a signal measures, with its parameters. State: two bits in the word of its user or account, and what
-/// is said here.
+/// A signal by scope and slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SignalRef {
+    /// Of a user.
+    User(usize),
+    /// Of the account.
+    Account(usize),
+}
+
+/// What a signal measures, with its parameters. State: two bits in the word of its user or account, and what is said
+/// here. "At once" means at the event that proves it.
 #[derive(Debug)]
 pub enum Kind {
+    /// An event of some roles. State: the end and the newest sightings; timer: the end. On at once, off at its end.
+    Seen(Seen),
+    /// So many events of some roles. State: their newest instants, as many as the highest rung asks for; timer: their
+    /// ends. On at once, off at an end.
+    Count(Seen, Vec<u32>),
+    /// So many distinct values of a field. State: the newest values (without a time to live the earliest), as many as
+    /// the highest rung asks for; timer: their ends. On at once, off at an end.
+    Distinct(Distinct),
+    /// Distinct sessions of events. State: the sessions; timer: the end of each. On at once, off at an end and, where
+    /// a late event joins two, at the next day close.
+    Sessions(Sessions),
+    /// One role so soon after the other. State: both instants. On at once, for life.
+    Within(Within),
+    /// Something started and not completed in time. State: the latest start; timers: the wait and the end.
+    Abandoned(Abandoned),
+    /// Active on at least so many of the last 7 days. On at once, off at day closes.
+    ActiveDays {
+        /// The days, 1 to 7.
+        days: u32,
+    },
     /// Mean active share of the last 28 days; rungs in percent, exclusive. Decided at day closes.
     Stickiness {
         /// The rungs: above so many percent.
@@ -76,35 +174,117 @@ pub enum Kind {
     },
     /// A trend of weekly values. Upward it is decided at week closes, downward at day closes, and not while inactive.
     Growth(Growth),
-    /// Active on at least so many of the last 7 days. On at once, off at day closes.
-    ActiveDays {
-        /// The days, 1 to 7.
-        days: u32,
-    },
     /// New users of the account. The first rung is on at once, the second at day closes; off at day closes.
     NewUsers(NewUsers),
-    /// Distinct sessions of events of a role. State: the sessions; timer: the end of each. On at once, off at its
-    /// end and at day closes.
-    Sessions(Sessions),
-    /// An event of a role. State: the last sighting; timer: its end.
-    Seen(Seen),
+    /// A meter far above its weeks before. State: the meter by the day. Decided at day closes.
+    Spike(Spike),
     /// No activity of the user in so many days. On at day closes, off at once.
     Idle {
         /// The days, 1 to 28.
         days: u32,
     },
+    /// Active users of one department, and none of them new for weeks. Decided at day closes.
+    Stalled {
+        /// At least so many active users.
+        at_least: u32,
+        /// No new user in so many closed weeks.
+        weeks: u32,
+    },
+    /// An account that is so old, and still so. Timer: the age. Off at once.
+    Age {
+        /// How old, in milliseconds since the first meaningful event.
+        age_ms: i64,
+        /// Still how.
+        still: Still,
+    },
+    /// How much of the fullest quota is used, in percent. State: the latest report of each meter. On at once, off at
+    /// day closes.
+    UsageRatio {
+        /// At least so many percent.
+        percent: u32,
+    },
+    /// A ladder over a figure of the account. On at once, off at day closes.
+    Ladder(Of, Vec<f64>),
+    /// A trait of the account. On at once, off at day closes.
+    Trait(TraitIs),
+    /// A running active user is an executive. On at once, off at day closes.
+    Executive,
 }
 
-impl Kind {
-    /// The highest rung.
-    fn rungs(&self) -> u8 {
-        match self {
-            Kind::Stickiness { above_percent } => above_percent.len() as u8,
-            Kind::Sessions(sessions) => sessions.rungs.len() as u8,
-            Kind::NewUsers(new_users) => 1 + u8::from(new_users.spike_below.is_some()),
-            Kind::Growth(_) | Kind::ActiveDays { .. } | Kind::Seen(_) | Kind::Idle { .. } => 1,
-        }
-    }
+/// Which events feed a signal.
+#[derive(Debug, Default)]
+pub struct Filter {
+    /// Of these roles.
+    pub roles: Vec<Role>,
+    /// With one of these values in each field.
+    pub only: Vec<(Field, Vec<String>)>,
+    /// The same where a mapping binds the field.
+    pub where_bound: Vec<(Field, Vec<String>)>,
+    /// Only of premium features.
+    pub premium: bool,
+}
+
+/// Parameters of a seen role.
+#[derive(Debug)]
+pub struct Seen {
+    /// Which events.
+    pub filter: Filter,
+    /// How long each counts, in milliseconds; none: for life.
+    pub ttl_ms: Option<i64>,
+    /// Only so long after the first meaningful event of the account, in milliseconds.
+    pub after_founding_ms: i64,
+}
+
+/// Parameters of distinct values.
+#[derive(Debug)]
+pub struct Distinct {
+    /// Which events.
+    pub filter: Filter,
+    /// The field; where no mapping binds it and it is absent: the message id.
+    pub field: Field,
+    /// How long a value counts after it was last seen, in milliseconds; none: for life.
+    pub ttl_ms: Option<i64>,
+    /// Only values first seen so soon after sign-up, in milliseconds.
+    pub within_ms: Option<i64>,
+    /// The rungs: so many values.
+    pub rungs: Vec<u32>,
+}
+
+/// Parameters of sessions.
+#[derive(Debug)]
+pub struct Sessions {
+    /// Which events.
+    pub filter: Filter,
+    /// A session ends after so many milliseconds of silence; 0: every event is one.
+    pub gap_ms: i64,
+    /// How long a session counts after its last event, in milliseconds.
+    pub ttl_ms: i64,
+    /// The rungs: so many sessions.
+    pub rungs: Vec<u32>,
+}
+
+/// Parameters of one role after another.
+#[derive(Debug)]
+pub struct Within {
+    /// The first.
+    pub first: Role,
+    /// The other.
+    pub then: Role,
+    /// Less than so many milliseconds later.
+    pub within_ms: i64,
+}
+
+/// Parameters of something abandoned.
+#[derive(Debug)]
+pub struct Abandoned {
+    /// Starts it.
+    pub start: Role,
+    /// Completes it, by anyone of the account.
+    pub complete: Role,
+    /// How long it may take, in milliseconds.
+    pub after_ms: i64,
+    /// How long it counts, in milliseconds.
+    pub ttl_ms: i64,
 }
 
 /// Parameters of a trend.
@@ -112,8 +292,19 @@ impl Kind {
 pub struct Growth {
     /// Upward or downward.
     pub up: bool,
-    /// Any of these suffices: weeks of strict change, and the slope in thousandths of its standard deviation.
-    pub tests: Vec<(u32, Option<u32>)>,
+    /// Any of these suffices.
+    pub tests: Vec<TrendTest>,
+}
+
+/// A test of a trend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrendTest {
+    /// Weeks of strict change, and the slope in thousandths of its standard deviation (none: no test, but four weeks).
+    Slope(u32, Option<u32>),
+    /// The change of the last week in percent of the week before.
+    Ratio(u32),
+    /// New users of the last 7 days in percent of the active users.
+    Newcomers(u32),
 }
 
 /// Parameters of new users.
@@ -125,26 +316,158 @@ pub struct NewUsers {
     pub spike_below: Option<f64>,
 }
 
-/// Parameters of sessions.
+/// Parameters of a meter's spike.
 #[derive(Debug)]
-pub struct Sessions {
-    /// The role of the events.
-    pub role: Role,
-    /// A session ends after so many milliseconds of silence.
-    pub gap_ms: i64,
-    /// How long a session counts after its last event, in milliseconds.
-    pub ttl_ms: i64,
-    /// The rungs: so many sessions.
-    pub rungs: Vec<u32>,
+pub struct Spike {
+    /// The meter, by its place.
+    pub meter: usize,
+    /// So much in 7 days.
+    pub at_least: u32,
+    /// So many standard deviations above the mean.
+    pub above: f64,
 }
 
-/// Parameters of a seen role.
+/// What an account of some age still is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Still {
+    /// One user, and nobody invited.
+    SingleUser,
+    /// Not paid, and without a premium feature.
+    FreeOnly,
+}
+
+/// Figures that ladders climb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Running active users.
+    ActiveUsers,
+    /// The most running active users with one company's e-mail host.
+    UsersOfADomain,
+    /// Distinct departments of running active users.
+    Departments,
+    /// A meter over 28 days, by its place.
+    Volume(usize),
+}
+
+/// What a trait must be.
 #[derive(Debug)]
-pub struct Seen {
-    /// The role.
-    pub role: Role,
-    /// How long it counts, in milliseconds.
-    pub ttl_ms: i64,
+pub enum TraitIs {
+    /// Employees, a ladder.
+    Employees(Vec<f64>),
+    /// A text, one of these, in lower case.
+    OneOf(Field, Vec<String>),
+    /// True.
+    True(Field),
+    /// A number, a ladder.
+    AtLeast(Field, Vec<f64>),
+}
+
+impl Kind {
+    /// The highest rung.
+    pub fn rungs(&self) -> u8 {
+        (match self {
+            Kind::Stickiness { above_percent } => above_percent.len(),
+            Kind::Count(_, rungs) => rungs.len(),
+            Kind::Distinct(distinct) => distinct.rungs.len(),
+            Kind::Sessions(sessions) => sessions.rungs.len(),
+            Kind::NewUsers(new_users) => 1 + usize::from(new_users.spike_below.is_some()),
+            Kind::Ladder(_, rungs) => rungs.len(),
+            Kind::Trait(TraitIs::Employees(rungs) | TraitIs::AtLeast(_, rungs)) => rungs.len(),
+            _ => 1,
+        }) as u8
+    }
+
+    /// Which events feed it, if events of roles do.
+    pub fn filter(&self) -> Option<&Filter> {
+        match self {
+            Kind::Seen(seen) | Kind::Count(seen, _) => Some(&seen.filter),
+            Kind::Distinct(distinct) => Some(&distinct.filter),
+            Kind::Sessions(sessions) => Some(&sessions.filter),
+            _ => None,
+        }
+    }
+
+    /// The roles without which it can never be on; empty: activity, or traits, suffice.
+    pub fn roles(&self, meters: &[Meter]) -> Vec<Role> {
+        match self {
+            Kind::Within(within) => vec![within.first, within.then],
+            Kind::Abandoned(abandoned) => vec![abandoned.start],
+            Kind::Spike(Spike { meter, .. }) | Kind::Ladder(Of::Volume(meter), _) => vec![meters[*meter].role],
+            Kind::UsageRatio { .. } => vec![Role::UsageReported],
+            // What users say of their company stands in where nobody else says how large it is (edges E19).
+            Kind::Trait(TraitIs::Employees(_)) => vec![Role::Firmographics, Role::Profile],
+            Kind::Trait(_) => vec![Role::Firmographics],
+            Kind::Executive | Kind::Ladder(Of::UsersOfADomain | Of::Departments, _) | Kind::Stalled { .. } => {
+                vec![Role::Profile]
+            }
+            _ => self.filter().map(|filter| filter.roles.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// What people are.
+#[derive(Debug)]
+pub struct People {
+    /// Words of executive titles, each a list of words in lower case.
+    pub executive_titles: Vec<Vec<String>>,
+    /// Words of buyers' titles and seniorities, executive ones included.
+    pub buyer_titles: Vec<Vec<String>>,
+    /// Roles in the product whose holders count as executives, in lower case.
+    pub executive_roles: BTreeSet<String>,
+    /// E-mail hosts that are no company's.
+    pub free_mail: BTreeSet<String>,
+    /// Other names of departments.
+    pub departments: BTreeMap<String, String>,
+    /// What support is asked about before a purchase, in lower case.
+    pub billing_topics: BTreeSet<String>,
+}
+
+/// What points make.
+#[derive(Debug)]
+pub struct Scores {
+    /// Emerging, warm and hot: from so many points on.
+    pub bands: [i32; 3],
+    /// A band is kept down to so many points below its threshold.
+    pub keep: i32,
+    /// Tiers, best first.
+    pub tiers: Vec<Tier>,
+    /// Numbers of active users whose crossing is told, rising.
+    pub active_users: Vec<u32>,
+}
+
+/// The names of the bands by their rung.
+pub const BANDS: [&str; 4] = ["", "emerging", "warm", "hot"];
+
+/// A tier: all its conditions are needed.
+#[derive(Debug)]
+pub struct Tier {
+    /// Its id.
+    pub id: Arc<str>,
+    /// At least, and at most, so many running active users.
+    pub users: (u32, u32),
+    /// At least so many departments.
+    pub departments: u32,
+    /// Matches the ideal customer profile.
+    pub icp: bool,
+    /// At least so many points.
+    pub score: i32,
+    /// What its team does: high, medium, low.
+    pub plays: [Arc<str>; 3],
+}
+
+/// A size class.
+#[derive(Debug)]
+pub struct Segment {
+    /// Its id.
+    pub id: Arc<str>,
+    /// From so many employees on.
+    pub employees: f64,
+    /// What an account is worth a year at least, in USD.
+    pub potential: f64,
+    /// The track of its accounts; none: by their users.
+    pub track: Option<Track>,
+    /// The only user of an account of it may decide a purchase.
+    pub only_user_buys: bool,
 }
 
 /// A trigger.
@@ -163,7 +486,7 @@ pub struct Trigger {
 /// What makes a trigger fire.
 #[derive(Debug)]
 pub enum TriggerKind {
-    /// An event of a role.
+    /// An event.
     Pulse(Pulse),
     /// A condition that becomes true.
     State {
@@ -179,49 +502,164 @@ pub enum TriggerKind {
 /// What a pulse listens to.
 #[derive(Debug)]
 pub struct Pulse {
-    /// Events of this role.
-    pub role: Role,
+    /// Events of this role; none: the first meaningful event of a user.
+    pub role: Option<Role>,
+    /// With one of these values in each field.
+    pub only: Vec<(Field, Vec<String>)>,
     /// And the latest plan becoming this one, in lower case.
     pub plan: Option<String>,
+    /// Only if this holds.
+    pub when: Option<Condition>,
+    /// Only the first in the account's life.
+    pub first: bool,
+    /// It is a raised hand: sign-up and usage do not hold it.
+    pub raised_hand: bool,
+    /// It asks for sales itself.
+    pub asks_for_sales: bool,
     /// The signal that events of the role feed, if any.
     pub signal: Option<Arc<str>>,
 }
 
-/// A condition, three-valued: unknown where a value is not known yet.
+/// A condition and what it reads.
 #[derive(Debug)]
-pub enum Condition {
-    /// All of them.
-    All(Vec<Condition>),
-    /// Any of them.
-    Any(Vec<Condition>),
-    /// A signal stands on this rung or higher.
-    Signal(SignalRef, u8),
-    /// A figure of the account is as said.
-    Metric(AccountMetric, bool),
+pub struct Condition {
+    /// The condition.
+    pub expression: Expression,
+    /// What it reads, by the order of its names.
+    pub inputs: Vec<Input>,
+    /// The same as a set.
+    pub reads: Reads,
 }
 
-/// A signal by scope and slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignalRef {
-    /// Of the user that a trigger looks at.
-    User(usize),
-    /// Of the account.
-    Account(usize),
+/// Something that a condition reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The rung of a signal.
+    Signal(SignalRef),
+    /// A figure of the account or user.
+    Figure(Figure),
+    /// A trait beyond the known ones, by its place.
+    Trait(usize),
+    /// A field of the event.
+    Event(Field),
 }
 
-/// Figures of an account that conditions name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccountMetric {
-    /// The latest subscription is paid.
-    Paid,
-    /// There are two blocks of 7 days to compare new users with.
-    SpikeKnown,
-    /// The last closed week has more active users than the one so many weeks before.
-    WauAbove(u8),
+/// A set of things that conditions read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// User signals, a bit each.
+    pub users: u32,
+    /// Account signals, a bit each.
+    pub accounts: u32,
+    /// Figures, a bit each; traits beyond the known ones share one.
+    pub figures: u64,
+}
+
+impl Reads {
+    /// Adds something.
+    pub fn add(&mut self, input: &Input) {
+        match input {
+            Input::Signal(signal) => self.signal(*signal),
+            Input::Figure(figure) => self.figure(*figure),
+            Input::Trait(_) => self.figure(Figure::Traits),
+            Input::Event(_) => {}
+        }
+    }
+
+    /// Adds a signal.
+    pub fn signal(&mut self, signal: SignalRef) {
+        match signal {
+            SignalRef::User(slot) => self.users |= 1 << slot,
+            SignalRef::Account(slot) => self.accounts |= 1 << slot,
+        }
+    }
+
+    /// Adds a figure.
+    pub fn figure(&mut self, figure: Figure) {
+        self.figures |= 1 << figure as u32;
+    }
+
+    /// Whether the sets share something.
+    pub fn meet(self, other: Reads) -> bool {
+        self.users & other.users != 0 || self.accounts & other.accounts != 0 || self.figures & other.figures != 0
+    }
+
+    /// Whether the sets share something of the account.
+    pub fn meet_in_account(self, other: Reads) -> bool {
+        self.accounts & other.accounts != 0 || self.figures & other.figures & Figure::OF_ACCOUNT != 0
+    }
+
+    /// Whether the set is empty.
+    pub fn is_empty(self) -> bool {
+        self == Reads::default()
+    }
+}
+
+macro_rules! figures {
+    ($($figure:ident $name:literal $type:ident $doc:literal)*) => {
+        /// Figures that conditions read.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub enum Figure {
+            $(#[doc = $doc] $figure,)*
+            /// Traits beyond the known ones.
+            Traits,
+        }
+
+        impl Figure {
+            /// Every figure with its name in conditions, its type, and what it is.
+            pub const ALL: &[(Figure, &'static str, super::expression::Type, &'static str)] =
+                &[$((Figure::$figure, $name, super::expression::Type::$type, $doc),)*];
+        }
+    };
+}
+
+figures! {
+    ActiveUsers "active_users" Int "Running active users."
+    Users "users" Int "Users ever active in this life of the account."
+    Departments "departments" Int "Distinct departments of running active users."
+    Dau "dau" Int "Distinct active users of the last closed day."
+    Wau "wau" Int "Distinct active users of the last 7 closed days."
+    Mau "mau" Int "Distinct active users of the last 28 closed days."
+    Stickiness "stickiness" Double "Mean active share of the last closed days; unknown before the 7th."
+    NewUsers "new_users_7d" Int "New users of the 7 days that end with the last closed one."
+    SpikeKnown "spike_known" Bool "Whether two blocks of 7 days are known to compare new users with."
+    WeeklyUsers "weekly_users" Ints "Active users of the last closed weeks, newest first; only complete ones, at most 13."
+    IdleDays "idle_days" Int "Closed days since the last active one."
+    Score "score" Int "PQA score."
+    Tier "tier" Text "Id of the tier; empty if untiered."
+    Segment "segment" Text "Id of the size class."
+    Paid "paid" Bool "Whether the latest subscription is paid."
+    Plan "plan" Text "The latest plan in lower case; empty if none."
+    Seats "seats" Double "Paid seats."
+    Mrr "mrr" Double "Revenue a month in USD."
+    YearlySpend "yearly_spend" Double "Revenue a year in USD."
+    UsageRatio "usage_ratio" Double "Used share of the fullest quota."
+    Employees "employees" Double "Employees, as enriched, else as users say."
+    Industry "industry" Text "Industry in lower case."
+    Country "country" Text "Country."
+    Icp "icp" Bool "Matches the ideal customer profile."
+    Target "target" Bool "Is a target account."
+    LeadScore "lead_score" Double "Lead score."
+    DoNotContact "do_not_contact" Bool "Must not be contacted."
+    OpenOpportunity "open_opportunity" Bool "Sales has an open opportunity."
+    ContractOwner "has_contract_owner" Bool "Somebody owns the contract."
+    UserBand "user.band" Text "The user's band: hot, warm, emerging or empty."
+    UserFell "user.band_fell" Bool "Whether the band was entered from above."
+    UserScore "user.score" Int "The user's PQL score."
+    UserBuys "user.is_buyer" Bool "Whether the user may decide a purchase."
+}
+
+impl Figure {
+    /// The figures that are not of a user, as bits.
+    pub const OF_ACCOUNT: u64 = !(1 << Figure::UserBand as u32
+        | 1 << Figure::UserFell as u32
+        | 1 << Figure::UserScore as u32
+        | 1 << Figure::UserBuys as u32);
 }
 
 /// Guard rails.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Rails {
     /// No outreach so soon after sign-up, in milliseconds.
     pub after_signup_ms: i64,
@@ -231,417 +669,59 @@ pub struct Rails {
     pub pacing_ms: i64,
     /// Days during which an account that was not born in the log has no new users.
     pub warm_up_days: i32,
+    /// What happened before is history.
+    pub live_from: Option<EventTime>,
+    /// None while do-not-contact or an open opportunity.
+    pub engaged_traits: bool,
+    /// None while a handoff to a person has no answer, for so many milliseconds.
+    pub unanswered_ms: i64,
+    /// Accounts that are left alone: their share, and the salt.
+    pub holdout: (f64, String),
 }
 
-/// The roles of one event name: a set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RoleSet {
-    bits: u64,
-    active: bool,
-}
-
-impl RoleSet {
-    /// Whether the set holds `role`.
-    pub fn has(self, role: Role) -> bool {
-        self.bits & (1 << role as u32) != 0
-    }
-
-    /// Whether the event has no role.
-    pub fn is_empty(self) -> bool {
-        self.bits == 0
-    }
-
-    /// Whether the event is activity of its user: it has no role, or one that is not passive.
-    pub fn is_activity(self) -> bool {
-        self.bits == 0 || self.active
-    }
-
-    fn insert(&mut self, role: Role, passive: bool) {
-        self.bits |= 1 << role as u32;
-        self.active |= !passive;
-    }
-}
-
-/// Event names in lower case → roles, by kind of call.
+/// A row of the routes: all that is given must match.
 #[derive(Debug)]
-struct Roles {
-    by_name: HashMap<(u8, Box<[u8]>), RoleSet, foldhash::fast::FixedState>,
-    longest: usize,
+pub struct Route {
+    /// Through whom.
+    pub route: Arc<str>,
+    /// Triggers, by their place.
+    pub triggers: Option<Vec<usize>>,
+    /// Levels.
+    pub levels: Option<Vec<Level>>,
+    /// Segments.
+    pub segments: Option<Vec<Arc<str>>>,
+    /// Tiers.
+    pub tiers: Option<Vec<Arc<str>>>,
+    /// Whether the account asked for sales itself.
+    pub asked: Option<bool>,
+    /// No person reads it.
+    pub automated: bool,
 }
 
-const NAME_MAX: usize = 128;
-
-impl Plan {
-    /// The roles of an event with this kind and name.
-    pub fn roles(&self, kind: EventKind, name: &str) -> RoleSet {
-        if name.len() > self.roles.longest {
-            return RoleSet::default();
-        }
-        let mut lower = [0; NAME_MAX];
-        let lower = &mut lower[..name.len()];
-        lower.copy_from_slice(name.as_bytes());
-        lower.make_ascii_lowercase();
-        self.roles.by_name.get(&NameRef(kind as u8, lower)).copied().unwrap_or_default()
-    }
+/// A row of the territory table: all that is given must match.
+#[derive(Debug)]
+pub struct Territory {
+    /// The territory.
+    pub territory: String,
+    /// Who owns its accounts.
+    pub owner: String,
+    /// Countries, in lower case.
+    pub countries: Option<Vec<String>>,
+    /// Segments.
+    pub segments: Option<Vec<String>>,
+    /// Industries, in lower case.
+    pub industries: Option<Vec<String>>,
+    /// A share of the accounts.
+    pub share: Option<f64>,
 }
 
-/// Borrowed key of the table of names.
-#[derive(Hash)]
-struct NameRef<'a>(u8, &'a [u8]);
-
-impl hashbrown::Equivalent<(u8, Box<[u8]>)> for NameRef<'_> {
-    fn equivalent(&self, key: &(u8, Box<[u8]>)) -> bool {
-        self.0 == key.0 && *self.1 == *key.1
-    }
-}
-
-/// Compiles a file; its name and text are for errors and the version.
-pub(super) fn compile(name: &str, text: &str, file: file::File) -> Result<Plan, Error> {
-    let wrong = |at: serde_saphyr::Location, what: String| Error {
-        place: format!("{name}:{}:{}", at.line(), at.column()),
-        what,
-    };
-    let (mut user_signals, mut account_signals) = (Vec::new(), Vec::new());
-    for signal in &file.signals {
-        let at = signal.referenced;
-        let signal = &signal.value;
-        let whole = |what| wrong(at, format!("signal {}: {what}", signal.id));
-        let mut seen = user_signals.iter().chain(&account_signals);
-        if seen.any(|other: &Signal| *other.id == *signal.id) {
-            return Err(whole("the id is used twice".into()));
-        }
-        for scope in &signal.scopes {
-            let kind = signal_kind(signal, *scope).map_err(whole)?;
-            let list = if *scope == file::Scope::User { &mut user_signals } else { &mut account_signals };
-            list.push(Signal { id: signal.id.as_str().into(), kind });
-            if list.len() > SIGNALS_MAX {
-                return Err(whole(format!("more than {SIGNALS_MAX} signals of one scope")));
-            }
-        }
-        if signal.scopes.is_empty() {
-            return Err(whole("scopes is empty: allowed are user, account".into()));
-        }
-    }
-    let mut triggers: Vec<Trigger> = Vec::new();
-    for trigger in &file.triggers {
-        let at = trigger.referenced;
-        let trigger = &trigger.value;
-        let whole = |what| wrong(at, format!("trigger {}: {what}", trigger.id));
-        if triggers.iter().any(|other| *other.id == *trigger.id) {
-            return Err(whole("the id is used twice".into()));
-        }
-        if trigger.cooldown.0 == 0 {
-            return Err(whole("cooldown is 0: two handoffs of one instant would share an id".into()));
-        }
-        let kind = trigger_kind(trigger, &user_signals, &account_signals).map_err(whole)?;
-        let (id, level) = (trigger.id.as_str().into(), trigger.level);
-        triggers.push(Trigger { id, level, cooldown_ms: trigger.cooldown.0, kind });
-    }
-    let trigger_slots = triggers.iter().fold(0, |slots, trigger| slots | slots_of(trigger));
-    let mut by_level: Vec<usize> = (0..triggers.len()).collect();
-    by_level.sort_by_key(|&trigger| triggers[trigger].level);
-    Ok(Plan {
-        version: format!("{}@{:016x}", file.name, xxh3_64(text.as_bytes())).into(),
-        time: time(&file.time).map_err(|(at, what)| wrong(at, what))?,
-        accounts_max: file.limits.accounts as usize,
-        users_max: file.limits.users as usize,
-        user_signals,
-        account_signals,
-        triggers,
-        trigger_slots,
-        by_level,
-        medium_due_ms: (file.due.medium.from.0, file.due.medium.by.0),
-        rails: Rails {
-            after_signup_ms: file.rails.after_signup.0,
-            usage: file.rails.usage,
-            pacing_ms: file.rails.pacing.0,
-            warm_up_days: i32::from(file.rails.warm_up_days),
-        },
-        roles: roles(&file.roles).map_err(|what| Error { place: name.to_owned(), what })?,
-    })
-}
-
-/// The slots of user signals that a trigger's condition names.
-fn slots_of(trigger: &Trigger) -> u64 {
-    fn of(condition: &Condition) -> u64 {
-        match condition {
-            Condition::All(list) | Condition::Any(list) => list.iter().fold(0, |slots, each| slots | of(each)),
-            Condition::Signal(SignalRef::User(slot), _) => 3 << (2 * slot),
-            Condition::Signal(SignalRef::Account(_), _) | Condition::Metric(..) => 0,
-        }
-    }
-    match &trigger.kind {
-        TriggerKind::State { when, .. } => of(when),
-        TriggerKind::Pulse(_) => 0,
-    }
-}
-
-fn time(time: &file::Time) -> Result<Time, (serde_saphyr::Location, String)> {
-    let lateness = time.allowed_lateness.value.0;
-    if lateness > DAY_MS {
-        let what = format!("allowed_lateness is {} h: at most 24h is allowed", lateness / HOUR_MS);
-        return Err((time.allowed_lateness.referenced, what));
-    }
-    // Shorter lives than the window that late events can reach would make forgetting observable.
-    let forget = time.forget_after_days.value;
-    if !(64..=36_500).contains(&forget) {
-        return Err((
-            time.forget_after_days.referenced,
-            format!("forget_after_days is {forget}: 64 to 36500 are allowed"),
-        ));
-    }
-    Ok(Time {
-        allowed_lateness_ms: lateness,
-        max_skew_ms: time.max_skew.0,
-        dedupe_window_ms: time.dedupe_window.map_or(lateness, |window| window.0),
-        dedupe_ids: time.dedupe_ids as usize,
-        forget_after_days: forget as i32,
-    })
-}
-
-fn roles(roles: &[file::RoleNames]) -> Result<Roles, String> {
-    let mut table = Roles { by_name: HashMap::default(), longest: 0 };
-    for names in roles {
-        for (kind, list) in
-            [(EventKind::Track, &names.track), (EventKind::Page, &names.page), (EventKind::Screen, &names.screen)]
-        {
-            for name in list {
-                if name.len() > NAME_MAX {
-                    return Err(format!("role {:?}: the name {name:?} has more than {NAME_MAX} bytes", names.role));
-                }
-                table.longest = table.longest.max(name.len());
-                let key = (kind as u8, name.to_ascii_lowercase().into_bytes().into_boxed_slice());
-                table.by_name.entry(key).or_default().insert(names.role, names.passive);
-            }
-        }
-    }
-    Ok(table)
-}
-
-fn signal_kind(signal: &file::Signal, scope: file::Scope) -> Result<Kind, String> {
-    use file::{Kind as Name, Scope};
-    let scopes: &[Scope] = match signal.kind {
-        Name::Stickiness | Name::Growth => &[Scope::User, Scope::Account],
-        Name::NewUsers => &[Scope::Account],
-        Name::ActiveDays | Name::Sessions | Name::Seen | Name::Idle => &[Scope::User],
-    };
-    if !scopes.contains(&scope) {
-        return Err(format!("kind {:?} has the scopes {scopes:?}, not {scope:?}", signal.kind));
-    }
-    let taken: &[&str] = match signal.kind {
-        Name::Stickiness => &["above_percent"],
-        Name::Growth => &["direction", "significance"],
-        Name::ActiveDays | Name::Idle => &["days"],
-        Name::NewUsers => &["at_least", "spike_below"],
-        Name::Sessions => &["role", "gap", "ttl", "rungs"],
-        Name::Seen => &["role", "ttl"],
-    };
-    let given = [
-        ("above_percent", signal.above_percent.is_some()),
-        ("direction", signal.direction.is_some()),
-        ("significance", signal.significance.is_some()),
-        ("days", signal.days.is_some()),
-        ("at_least", signal.at_least.is_some()),
-        ("spike_below", signal.spike_below.is_some()),
-        ("role", signal.role.is_some()),
-        ("gap", signal.gap.is_some()),
-        ("ttl", signal.ttl.is_some()),
-        ("rungs", signal.rungs.is_some()),
-    ];
-    if let Some((name, _)) = given.iter().find(|(name, is_given)| *is_given && !taken.contains(name)) {
-        return Err(format!("kind {:?} takes {taken:?}, not {name}", signal.kind));
-    }
-    let missing = |name: &str| format!("kind {:?} needs {name}", signal.kind);
-    let ladder = |rungs: &Option<Vec<u32>>, name: &str| match rungs {
-        Some(rungs) if (1..=RUNGS_MAX).contains(&rungs.len()) && rungs.is_sorted_by(|a, b| a < b) && rungs[0] > 0 => {
-            Ok(rungs.clone())
-        }
-        Some(_) => Err(format!("{name} must hold 1 to {RUNGS_MAX} rising numbers above 0")),
-        None => Err(missing(name)),
-    };
-    let days = |max: u32| match signal.days {
-        Some(days) if (1..=max).contains(&days) => Ok(days),
-        Some(days) => Err(format!("days is {days}: 1 to {max} are allowed")),
-        None => Err(missing("days")),
-    };
-    let role = || signal.role.ok_or_else(|| missing("role"));
-    let ttl = || signal.ttl.map(|ttl| ttl.0).filter(|ttl| *ttl > 0).ok_or_else(|| missing("ttl"));
-    Ok(match signal.kind {
-        Name::Stickiness => Kind::Stickiness { above_percent: ladder(&signal.above_percent, "above_percent")? },
-        Name::Growth => Kind::Growth(Growth {
-            up: signal.direction.ok_or_else(|| missing("direction"))? == file::Direction::Up,
-            tests: significance(
-                signal.significance.as_ref().ok_or_else(|| missing("significance"))?,
-                if scope == Scope::User { 7 } else { 12 },
-            )?,
-        }),
-        Name::ActiveDays => Kind::ActiveDays { days: days(7)? },
-        Name::Idle => Kind::Idle { days: days(28)? },
-        Name::NewUsers => Kind::NewUsers(NewUsers {
-            at_least: signal.at_least.filter(|n| *n > 0).ok_or_else(|| missing("at_least"))?,
-            spike_below: signal.spike_below,
-        }),
-        Name::Sessions => Kind::Sessions(Sessions {
-            role: role()?,
-            gap_ms: signal.gap.ok_or_else(|| missing("gap"))?.0,
-            ttl_ms: ttl()?,
-            rungs: ladder(&signal.rungs, "rungs")?,
-        }),
-        Name::Seen => Kind::Seen(Seen { role: role()?, ttl_ms: ttl()? }),
-    })
-}
-
-/// The tests of a trend; `longest`: the streaks that its scope can tell.
-fn significance(significance: &file::Significance, longest: u32) -> Result<Vec<(u32, Option<u32>)>, String> {
-    let test = |test: &file::Test| {
-        let thousandths = (test.z * 1_000.0).round();
-        let fits = (0.0..=1e6).contains(&thousandths) && (test.z * 1_000.0 - thousandths).abs() < 1e-6;
-        if fits && (1..=longest).contains(&test.streak) {
-            Ok((test.streak, Some(thousandths as u32)))
-        } else {
-            Err(format!("significance: streak 1 to {longest}, z 0 to 1000 in steps of 0.001"))
-        }
-    };
-    match significance {
-        file::Significance::Word(word) if word == "none" => Ok(vec![(3, None)]),
-        file::Significance::AnyOf(tests) if !tests.is_empty() => tests.iter().map(test).collect(),
-        _ => Err("significance: allowed is none, or a list like [{streak: 3, z: 3.0}]".to_owned()),
-    }
-}
-
-fn trigger_kind(trigger: &file::Trigger, users: &[Signal], accounts: &[Signal]) -> Result<TriggerKind, String> {
-    match (&trigger.pulse, &trigger.when) {
-        (Some(pulse), None) => {
-            if trigger.level != Level::High
-                || !matches!(pulse.role, Role::ContactSales | Role::EnterpriseFeatureRequested)
-            {
-                return Err(
-                    "a pulse is a raised hand so far: level high, role contact_sales or enterprise_feature_requested"
-                        .into(),
-                );
-            }
-            if trigger.per.is_some() || trigger.rearm_after_closed_days > 0 {
-                return Err("per and rearm_after_closed_days go with when, not with pulse".into());
-            }
-            let feeds = |signal: &&Signal| matches!(&signal.kind, Kind::Seen(seen) if seen.role == pulse.role);
-            let signal = users.iter().find(feeds).map(|signal| Arc::clone(&signal.id));
-            Ok(TriggerKind::Pulse(Pulse {
-                role: pulse.role,
-                plan: pulse.plan.as_ref().map(|plan| plan.to_lowercase()),
-                signal,
-            }))
-        }
-        (None, Some(when)) => {
-            // An account falls asleep 28 days after its last activity, and counts no closed days then.
-            if trigger.rearm_after_closed_days > 21 {
-                return Err(format!(
-                    "rearm_after_closed_days is {}: at most 21 is allowed",
-                    trigger.rearm_after_closed_days
-                ));
-            }
-            let per_user = trigger.per == Some(file::Scope::User);
-            let when = condition(when, if per_user { users } else { &[] }, accounts)?;
-            if holds_without_signals(&when) {
-                return Err("when could be true with every signal off: name a signal that must be on".into());
-            }
-            Ok(TriggerKind::State { when, per_user, rearm_after_closed_days: trigger.rearm_after_closed_days })
-        }
-        _ => Err("exactly one of pulse and when is needed".into()),
-    }
-}
-
-/// Whether a condition could be true of an account on which nothing is on: nobody would notice that it becomes so.
-fn holds_without_signals(condition: &Condition) -> bool {
-    match condition {
-        Condition::All(list) => list.iter().all(holds_without_signals),
-        Condition::Any(list) => list.iter().any(holds_without_signals),
-        Condition::Signal(..) => false,
-        Condition::Metric(..) => true,
-    }
-}
-
-fn condition(written: &file::Condition, users: &[Signal], accounts: &[Signal]) -> Result<Condition, String> {
-    let several = |list: &[file::Condition]| {
-        list.iter().map(|each| condition(each, users, accounts)).collect::<Result<Vec<_>, _>>()
-    };
-    let mut found = Vec::new();
-    if let Some(list) = &written.all {
-        found.push(Condition::All(several(list)?));
-    }
-    if let Some(list) = &written.any {
-        found.push(Condition::Any(several(list)?));
-    }
-    if let Some(id) = &written.signal {
-        let slot = |list: &[Signal]| list.iter().position(|signal| *signal.id == **id);
-        let signal = slot(users).map(SignalRef::User).or_else(|| slot(accounts).map(SignalRef::Account));
-        let signal = signal.ok_or_else(|| format!("there is no signal {id} in the scope of this trigger"))?;
-        let rungs = match signal {
-            SignalRef::User(slot) => users[slot].kind.rungs(),
-            SignalRef::Account(slot) => accounts[slot].kind.rungs(),
-        };
-        let rung = written.rung.unwrap_or(1);
-        if !(1..=rungs).contains(&rung) {
-            return Err(format!("signal {id} has the rungs 1 to {rungs}, not {rung}"));
-        }
-        found.push(Condition::Signal(signal, rung));
-    } else if written.rung.is_some() {
-        return Err("rung goes with signal".into());
-    }
-    found.extend(written.paid.map(|is| Condition::Metric(AccountMetric::Paid, is)));
-    found.extend(written.spike_known.map(|is| Condition::Metric(AccountMetric::SpikeKnown, is)));
-    if let Some(weeks) = written.wau_above_weeks_ago {
-        if !(1..=12).contains(&weeks) {
-            return Err(format!("wau_above_weeks_ago is {weeks}: 1 to 12 are allowed"));
-        }
-        found.push(Condition::Metric(AccountMetric::WauAbove(weeks), true));
-    }
-    match <[Condition; 1]>::try_from(found) {
-        Ok([condition]) => Ok(condition),
-        Err(found) => Err(format!(
-            "a condition holds exactly one of all, any, signal, paid, spike_known, wau_above_weeks_ago: found {}",
-            found.len()
-        )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{DEFAULT, default_plan, parse};
-    use super::*;
-
-    fn told(from: &str, to: &str) -> String {
-        assert!(DEFAULT.contains(from), "{from}");
-        parse("rules.yaml", &DEFAULT.replacen(from, to, 1)).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn names_are_compared_without_regard_to_case_and_by_kind_of_call() {
-        let plan = default_plan();
-        assert!(plan.roles(EventKind::Track, "pricing VIEWED").has(Role::PricingViewed));
-        assert!(plan.roles(EventKind::Page, "Pricing").has(Role::PricingViewed));
-        assert!(!plan.roles(EventKind::Track, "Pricing").has(Role::PricingViewed));
-        assert!(!plan.roles(EventKind::Screen, "Pricing").has(Role::PricingViewed));
-        assert!(!plan.roles(EventKind::Page, "Contact Sales").has(Role::ContactSales));
-        assert!(!plan.roles(EventKind::Track, "Pricing Viewed").is_activity());
-        assert!(plan.roles(EventKind::Track, "Contact Sales").is_activity());
-        assert!(plan.roles(EventKind::Track, "anything else, however long it may be").is_activity());
-    }
-
-    #[test]
-    fn what_is_not_allowed_is_refused_with_its_line() {
-        assert!(told("days: 5 }", "days: 9 }").starts_with("rules.yaml:37:"), "{}", told("days: 5 }", "days: 9 }"));
-        assert!(told("days: 5 }", "days: 9 }").ends_with("signal velocity.frequency: days is 9: 1 to 7 are allowed"));
-        assert!(told("allowed_lateness: 1h", "allowed_lateness: 25h").contains("at most 24h"));
-        assert!(told("allowed_lateness: 1h", "allowed_latenes: 1h").contains("allowed_latenes"));
-        assert!(told("max_skew: 5m", "max_skew: 5 parsecs").contains("is not a duration"));
-        assert!(told("rungs: [1, 3]", "rungs: [3, 1]").contains("rising"));
-        assert!(
-            told("signal: intent.pricing, rung", "signal: intent.prices, rung").contains("no signal intent.prices")
-        );
-        assert!(told("signal: velocity.growth }", "signal: intent.pricing }").contains("in the scope of this trigger"));
-        assert!(told("{ paid: false }", "{ paid: false, spike_known: true }").contains("exactly one of"));
-        assert!(told("level: low", "level: lowest").contains("lowest"));
-        assert!(told("kind: seen,", "kind: seen, days: 3,").contains("takes"));
-        assert!(told("id: steady-growth", "id: five-new-users").contains("used twice"));
-    }
+/// Money.
+#[derive(Debug)]
+pub struct Money {
+    /// USD for a unit of a currency, by code in upper case.
+    pub rates: BTreeMap<String, f64>,
+    /// Above so much a year a person introduces themself, in USD.
+    pub personal_above: f64,
+    /// Plans that fit, by signals any of which asks for it.
+    pub suggested_plans: Vec<(Vec<SignalRef>, Arc<str>)>,
 }

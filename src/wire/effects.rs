@@ -1,20 +1,116 @@
 //! Effects → the contract's messages, as bytes or as canonical proto3 JSON.
 
-use prost::Message;
+use prost::Message as _;
 
-use super::proto;
-use crate::model::{DeadLetter, Fact, Handoff, HandoffId, Level, Outcome, Reason, SignalKind, SignalMessage};
+use super::{Format, Kind, proto};
+use crate::model::{
+    AccountSnapshot, Attribution, Company, Conversation, DeadLetter, EventTime, Fact, Handoff, Level, Money,
+    Onboarding, Outcome, Reason, SignalKind, SignalMessage, TopUser, Track, Usage, UserSnapshot,
+};
 
 /// An effect that the contract has a message for.
 pub trait ToWire {
+    /// Which message.
+    fn kind(&self) -> Kind;
+    /// When it happened, if that is known.
+    fn at(&self) -> Option<EventTime>;
+    /// The account that it is about, if that is known.
+    fn account(&self) -> Option<&str>;
     /// The message as bytes.
     fn to_bytes(&self) -> Vec<u8>;
     /// The message as canonical proto3 JSON, on one line.
     fn to_json(&self) -> String;
+
+    /// The value of a record.
+    fn to_payload(&self, format: Format) -> Vec<u8> {
+        match format {
+            Format::Protobuf => self.to_bytes(),
+            Format::Json => self.to_json().into_bytes(),
+        }
+    }
 }
 
-fn json(message: &impl serde::Serialize) -> String {
+macro_rules! to_wire {
+    ($($effect:ident is $kind:ident by $message:ident;)*) => {$(
+        impl ToWire for $effect {
+            fn kind(&self) -> Kind {
+                Kind::$kind
+            }
+
+            fn at(&self) -> Option<EventTime> {
+                Some(self.at)
+            }
+
+            fn account(&self) -> Option<&str> {
+                Some(&self.account)
+            }
+
+            fn to_bytes(&self) -> Vec<u8> {
+                $message(self).encode_to_vec()
+            }
+
+            fn to_json(&self) -> String {
+                json(&$message(self))
+            }
+        }
+    )*};
+}
+
+to_wire! {
+    Handoff is Handoff by handoff;
+    SignalMessage is SignalChanged by signal;
+    Onboarding is Onboarding by onboarding;
+    AccountSnapshot is AccountSnapshot by account_snapshot;
+    UserSnapshot is UserSnapshot by user_snapshot;
+}
+
+impl ToWire for proto::DeadLetter {
+    fn kind(&self) -> Kind {
+        Kind::DeadLetter
+    }
+
+    fn at(&self) -> Option<EventTime> {
+        EventTime::new(self.record_time_ms).filter(|at| at.0 != 0)
+    }
+
+    fn account(&self) -> Option<&str> {
+        None
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    fn to_json(&self) -> String {
+        json(self)
+    }
+}
+
+/// The key of a user in a compacted topic: the account, a zero byte, the user. A zero byte inside the account is
+/// followed by 0xff, which begins no user: two users never share a key.
+pub fn user_key(account: &str, user: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(account.len() + 1 + user.len());
+    for byte in account.bytes() {
+        key.push(byte);
+        if byte == 0 {
+            key.push(0xff);
+        }
+    }
+    key.push(0);
+    key.extend_from_slice(user.as_bytes());
+    key
+}
+
+pub(super) fn json(message: &impl serde::Serialize) -> String {
     serde_json::to_string(message).expect("messages of the contract always have a JSON form")
+}
+
+fn texts<T: ToString>(list: &[T]) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
+}
+
+fn ms(at: Option<EventTime>) -> i64 {
+    at.map_or(0, |at| at.0)
 }
 
 fn facts(facts: &[Fact]) -> Vec<proto::Fact> {
@@ -25,6 +121,7 @@ fn facts(facts: &[Fact]) -> Vec<proto::Fact> {
 }
 
 fn handoff(handoff: &Handoff) -> proto::Handoff {
+    let picture = &*handoff.picture;
     proto::Handoff {
         handoff_id: handoff.id.to_string(),
         account: handoff.account.clone(),
@@ -35,24 +132,111 @@ fn handoff(handoff: &Handoff) -> proto::Handoff {
             Level::Low => proto::Level::Low,
         } as i32,
         at_ms: handoff.at.0,
-        due_from_ms: handoff.due_from.map_or(0, |at| at.0),
-        due_ms: handoff.due.map_or(0, |at| at.0),
+        due_from_ms: ms(handoff.due_from),
+        due_ms: ms(handoff.due),
         not_before_ms: handoff.not_before.0,
-        also: handoff.also.iter().map(ToString::to_string).collect(),
+        also: texts(&handoff.also),
         user_ids: handoff.user_ids.clone(),
         why: handoff.why.clone(),
         facts: facts(&handoff.facts),
         rules_version: handoff.rules_version.to_string(),
+        segment: picture.segment.to_string(),
+        tier: picture.tier.as_deref().unwrap_or_default().to_owned(),
+        play: picture.play.to_string(),
+        route: picture.route.to_string(),
+        owner: picture.owner.clone(),
+        territory: picture.territory.clone(),
+        attribution: match picture.attribution {
+            Attribution::UsageAndPql => proto::Attribution::UsageAndPql,
+            Attribution::UsageAndMql => proto::Attribution::UsageAndMql,
+            Attribution::MqlOnly => proto::Attribution::MqlOnly,
+            Attribution::BuyerUnknown => proto::Attribution::BuyerUnknown,
+        } as i32,
+        holdout: picture.holdout,
+        traceparent: handoff.traceparent(),
+        score: picture.score,
+        points: picture
+            .points
+            .iter()
+            .map(|(signal, rung, points)| proto::SignalPoints {
+                signal: signal.to_string(),
+                rung: u32::from(*rung),
+                points: *points,
+            })
+            .collect(),
+        top_users: picture.top_users.iter().map(top_user).collect(),
+        find_buyer: picture.find_buyer,
+        usage: Some(usage(&picture.usage)),
+        money: Some(money(&picture.money)),
+        conversation: Some(conversation(&picture.conversation)),
+        company: Some(company(&picture.company)),
     }
 }
 
-impl ToWire for Handoff {
-    fn to_bytes(&self) -> Vec<u8> {
-        handoff(self).encode_to_vec()
+fn top_user(user: &TopUser) -> proto::TopUser {
+    proto::TopUser {
+        user: user.user.clone(),
+        score: user.score,
+        band: user.band.to_string(),
+        is_buyer: user.is_buyer,
+        title: user.title.clone(),
+        email: user.email.clone(),
     }
+}
 
-    fn to_json(&self) -> String {
-        json(&handoff(self))
+fn usage(usage: &Usage) -> proto::UsageSummary {
+    let feature = |(feature, count): &(String, u64)| proto::FeatureUse { feature: feature.clone(), count: *count };
+    proto::UsageSummary {
+        features: usage.features.iter().map(feature).collect(),
+        active_users: usage.active_users,
+        activated_users: usage.activated_users,
+        dau: usage.dau,
+        wau: usage.wau,
+        mau: usage.mau,
+        stickiness: usage.stickiness,
+        growth: usage.growth.map(|(growth, _)| growth),
+        growth_week: usage.growth.map_or_else(String::new, |(_, week)| week.to_string()),
+        first_seen_ms: ms(usage.first_seen),
+        last_seen_ms: ms(usage.last_seen),
+        days_to_activation: usage.days_to_activation,
+        events: usage.events,
+    }
+}
+
+fn money(money: &Money) -> proto::Money {
+    let quota =
+        |(meter, used, quota): &(String, f64, f64)| proto::Quota { meter: meter.clone(), used: *used, quota: *quota };
+    proto::Money {
+        plan: money.plan.clone(),
+        paid: money.paid,
+        mrr: money.mrr,
+        quotas: money.quotas.iter().map(quota).collect(),
+        potential: money.potential,
+        suggested_plan: money.suggested_plan.to_string(),
+        seats: money.seats,
+    }
+}
+
+fn conversation(conversation: &Conversation) -> proto::Conversation {
+    proto::Conversation {
+        buying_stage: conversation.buying_stage.to_owned(),
+        next_step: conversation.next_step.to_owned(),
+        needs: texts(&conversation.needs),
+        template: conversation.template.to_string(),
+        text: conversation.text.clone(),
+    }
+}
+
+fn company(company: &Company) -> proto::Company {
+    proto::Company {
+        employees: company.employees,
+        industry: company.industry.clone(),
+        country: company.country.clone(),
+        icp: company.icp,
+        target: company.target,
+        tech_stack: company.tech_stack.clone(),
+        contacts: company.contacts.clone(),
+        lead_score: company.lead_score,
     }
 }
 
@@ -91,13 +275,64 @@ fn signal(message: &SignalMessage) -> proto::SignalChanged {
     out
 }
 
-impl ToWire for SignalMessage {
-    fn to_bytes(&self) -> Vec<u8> {
-        signal(self).encode_to_vec()
+fn onboarding(onboarding: &Onboarding) -> proto::Onboarding {
+    proto::Onboarding {
+        account: onboarding.account.clone(),
+        track: onboarding.track.word().to_owned(),
+        before: onboarding.before.map_or("", Track::word).to_owned(),
+        at_ms: onboarding.at.0,
+        notify_sales: onboarding.track == Track::Enterprise,
+        employees: onboarding.employees,
     }
+}
 
-    fn to_json(&self) -> String {
-        json(&signal(self))
+fn account_snapshot(account: &AccountSnapshot) -> proto::AccountSnapshot {
+    let picture = &*account.picture;
+    let usage = &picture.usage;
+    let day = |at: Option<EventTime>| at.map_or(0, |at| at.day().0);
+    proto::AccountSnapshot {
+        account: account.account.clone(),
+        at_ms: account.at.0,
+        users: account.users,
+        dau: usage.dau,
+        wau: usage.wau,
+        mau: usage.mau,
+        stickiness: usage.stickiness,
+        dau_mau: (usage.mau > 0).then(|| f64::from(usage.dau) / f64::from(usage.mau)),
+        trajectory: account.trajectory.iter().map(|users| proto::WeeklyUsers { users: *users }).collect(),
+        founded_day: day(usage.first_seen),
+        last_active_day: day(usage.last_seen),
+        active_users: usage.active_users,
+        score: picture.score,
+        tier: picture.tier.as_deref().unwrap_or_default().to_owned(),
+        departments: account.departments,
+        segment: picture.segment.to_string(),
+        plan: picture.money.plan.clone(),
+        paid: picture.money.paid,
+        enterprise_requests: account.enterprise_requests.clone(),
+        events: usage.events,
+        find_buyer: picture.find_buyer,
+        signals: texts(&account.signals),
+    }
+}
+
+fn user_snapshot(snapshot: &UserSnapshot) -> proto::UserSnapshot {
+    let user = &snapshot.user;
+    proto::UserSnapshot {
+        account: snapshot.account.clone(),
+        user: user.user.clone(),
+        at_ms: snapshot.at.0,
+        signed_up_ms: snapshot.signed_up.map(|at| at.0),
+        first_active_day: snapshot.first_day.map_or(0, |day| day.0),
+        last_active_day: snapshot.last_day.map_or(0, |day| day.0),
+        source: snapshot.source.clone(),
+        activated: snapshot.activated,
+        features: snapshot.features.clone(),
+        score: user.score,
+        band: user.band.to_string(),
+        is_buyer: user.is_buyer,
+        plan: snapshot.plan.clone(),
+        signals: texts(&snapshot.signals),
     }
 }
 
@@ -118,55 +353,6 @@ pub fn dead_letter<'a>(letter: &'a DeadLetter, topic: &'a str, partition: i32) -
         partition,
         offset: letter.place.offset,
         index: letter.place.index,
-        record_time_ms: letter.record_time.map_or(0, |time| time.0),
+        record_time_ms: ms(letter.record_time),
     }
-}
-
-impl ToWire for proto::DeadLetter {
-    fn to_bytes(&self) -> Vec<u8> {
-        self.encode_to_vec()
-    }
-
-    fn to_json(&self) -> String {
-        json(self)
-    }
-}
-
-/// A published handoff, read back.
-///
-/// # Errors
-/// What is wrong with the bytes.
-pub fn read_handoff(bytes: &[u8]) -> Result<Handoff, super::Malformed> {
-    let bad = |what: &str| super::Malformed(format!("not a Handoff: {what}"));
-    let message = proto::Handoff::decode(bytes).map_err(|error| bad(&error.to_string()))?;
-    let time = |ms: i64| crate::model::EventTime::new(ms).ok_or_else(|| bad("a time out of range"));
-    let some_time = |ms: i64| if ms == 0 { Ok(None) } else { time(ms).map(Some) };
-    let level = match message.level() {
-        proto::Level::High => Level::High,
-        proto::Level::Medium => Level::Medium,
-        proto::Level::Low => Level::Low,
-        proto::Level::Unspecified => return Err(bad("no level")),
-    };
-    let at = time(message.at_ms)?;
-    Ok(Handoff {
-        id: HandoffId::new(&message.account, &message.trigger, at),
-        level,
-        at,
-        due_from: some_time(message.due_from_ms)?,
-        due: some_time(message.due_ms)?,
-        not_before: time(message.not_before_ms)?,
-        also: message.also.iter().map(|id| id.as_str().into()).collect(),
-        user_ids: message.user_ids,
-        why: message.why,
-        facts: message
-            .facts
-            .iter()
-            .map(|fact| {
-                Ok(Fact { message_id: fact.message_id.as_str().into(), at: time(fact.ms)?, number: fact.number })
-            })
-            .collect::<Result<_, super::Malformed>>()?,
-        account: message.account,
-        trigger: message.trigger.as_str().into(),
-        rules_version: message.rules_version.as_str().into(),
-    })
 }

@@ -6,6 +6,8 @@ use prost::bytes::Buf;
 use prost::encoding::{self, DecodeContext, WireType};
 use prost::{DecodeError, Message as _};
 use prost_types::{Struct, value::Kind};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::Malformed;
 use crate::model::Fields;
@@ -15,7 +17,7 @@ const DEPTH_MAX: u32 = 100;
 
 /// The text of field `key`, if it is a text.
 pub fn text<'a>(fields: &Fields<'a>, key: &str) -> Option<Cow<'a, str>> {
-    match find(fields, key)? {
+    match value(fields, key)? {
         Scalar::Text(text) => Some(text),
         _ => None,
     }
@@ -23,7 +25,7 @@ pub fn text<'a>(fields: &Fields<'a>, key: &str) -> Option<Cow<'a, str>> {
 
 /// The number of field `key`, if it is a number.
 pub fn number(fields: &Fields<'_>, key: &str) -> Option<f64> {
-    match find(fields, key)? {
+    match value(fields, key)? {
         Scalar::Number(number) => Some(number),
         _ => None,
     }
@@ -31,7 +33,7 @@ pub fn number(fields: &Fields<'_>, key: &str) -> Option<f64> {
 
 /// The truth of field `key`, if it is a boolean.
 pub fn boolean(fields: &Fields<'_>, key: &str) -> Option<bool> {
-    match find(fields, key)? {
+    match value(fields, key)? {
         Scalar::Boolean(boolean) => Some(boolean),
         _ => None,
     }
@@ -39,39 +41,157 @@ pub fn boolean(fields: &Fields<'_>, key: &str) -> Option<bool> {
 
 /// Whether field `key` is there and null.
 pub fn is_null(fields: &Fields<'_>, key: &str) -> bool {
-    matches!(find(fields, key), Some(Scalar::Null))
+    matches!(value(fields, key), Some(Scalar::Null))
 }
 
 /// A field's value.
-enum Scalar<'a> {
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar<'a> {
+    /// A text.
     Text(Cow<'a, str>),
+    /// A number.
     Number(f64),
+    /// Yes or no.
     Boolean(bool),
+    /// Said to be nothing.
     Null,
     /// A list or a struct.
     Other,
 }
 
-fn find<'a>(fields: &Fields<'a>, key: &str) -> Option<Scalar<'a>> {
+impl Scalar<'_> {
+    fn into_owned(self) -> Scalar<'static> {
+        match self {
+            Scalar::Text(text) => Scalar::Text(Cow::Owned(text.into_owned())),
+            Scalar::Number(number) => Scalar::Number(number),
+            Scalar::Boolean(boolean) => Scalar::Boolean(boolean),
+            Scalar::Null => Scalar::Null,
+            Scalar::Other => Scalar::Other,
+        }
+    }
+}
+
+/// The value of the field named `key`; where none is named so, `key` is a path through structs and lists, as in
+/// `$set.email` and `items.data.0.price`.
+pub fn value<'a>(fields: &Fields<'a>, key: &str) -> Option<Scalar<'a>> {
     match *fields {
         Fields::None => None,
-        Fields::Json(object) => {
-            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(object).ok()?;
-            Some(match object.get(key)? {
-                serde_json::Value::String(text) => Scalar::Text(Cow::Owned(text.clone())),
-                serde_json::Value::Number(number) => Scalar::Number(number.as_f64()?),
-                serde_json::Value::Bool(boolean) => Scalar::Boolean(*boolean),
-                serde_json::Value::Null => Scalar::Null,
-                _ => Scalar::Other,
+        Fields::Json(object) => match json_field(object, key) {
+            Some(raw) => json_scalar(raw.get()),
+            None => {
+                let (first, rest) = key.split_once('.')?;
+                let first: serde_json::Value = serde_json::from_str(json_field(object, first)?.get()).ok()?;
+                let value = rest.split('.').try_fold(&first, json_step)?;
+                json_scalar(&value.to_string()).map(Scalar::into_owned)
+            }
+        },
+        Fields::Proto { event, tag } => {
+            let structs = || members(event).filter(move |member| member.0 == tag).map(|member| member.1);
+            let value = proto_field(structs(), key).or_else(|| {
+                let (first, rest) = key.split_once('.')?;
+                rest.split('.').try_fold(proto_field(structs(), first)?, proto_step)
+            })?;
+            Some(match value {
+                Value::Scalar(scalar) => scalar,
+                Value::Struct(_) | Value::List(_) => Scalar::Other,
             })
         }
-        // Of several entries with one key the last counts, as in any protobuf map.
-        Fields::Proto { event, tag } => members(event)
-            .filter(|member| member.0 == tag)
-            .flat_map(|(_, properties)| members(properties))
-            .filter_map(|(_, entry)| entry_value(entry, key))
-            .last(),
     }
+}
+
+/// The value of a key of an object as it stands there; of several with one key the last. The others are passed over.
+fn json_field<'a>(object: &'a str, key: &str) -> Option<&'a RawValue> {
+    struct IsKey<'k>(&'k str);
+    impl<'de> DeserializeSeed<'de> for IsKey<'_> {
+        type Value = bool;
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+            deserializer.deserialize_str(self)
+        }
+    }
+    impl Visitor<'_> for IsKey<'_> {
+        type Value = bool;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a key")
+        }
+        fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+            Ok(key == self.0)
+        }
+    }
+    struct Find<'k>(&'k str);
+    impl<'de> Visitor<'de> for Find<'_> {
+        type Value = Option<&'de RawValue>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = None;
+            while let Some(is) = map.next_key_seed(IsKey(self.0))? {
+                if is {
+                    found = Some(map.next_value()?);
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(found)
+        }
+    }
+    serde_json::Deserializer::from_str(object).deserialize_map(Find(key)).ok()?
+}
+
+/// A JSON value; a text without escapes is read where it stands.
+fn json_scalar(raw: &str) -> Option<Scalar<'_>> {
+    Some(match raw.as_bytes().first()? {
+        b'"' => match raw.get(1..raw.len() - 1).filter(|text| !text.contains('\\')) {
+            Some(text) => Scalar::Text(Cow::Borrowed(text)),
+            None => Scalar::Text(Cow::Owned(serde_json::from_str(raw).ok()?)),
+        },
+        b'{' | b'[' => Scalar::Other,
+        b't' => Scalar::Boolean(true),
+        b'f' => Scalar::Boolean(false),
+        b'n' => Scalar::Null,
+        _ => Scalar::Number(serde_json::from_str(raw).ok()?),
+    })
+}
+
+/// One step of a path: into a struct by name, into a list by index.
+fn json_step<'a>(value: &'a serde_json::Value, step: &str) -> Option<&'a serde_json::Value> {
+    match value {
+        serde_json::Value::Object(object) => object.get(step),
+        serde_json::Value::Array(list) => list.get(step.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
+/// A value as it stands in a message.
+enum Value<'a> {
+    Scalar(Scalar<'a>),
+    Struct(&'a [u8]),
+    List(&'a [u8]),
+}
+
+/// One step of a path: into a struct by name, into a list by index.
+fn proto_step<'a>(value: Value<'a>, step: &str) -> Option<Value<'a>> {
+    match value {
+        Value::Struct(fields) => proto_field(std::iter::once(fields), step),
+        Value::List(list) => {
+            let item = members(list).filter(|item| item.0 == 1).nth(step.parse().ok()?)?;
+            proto_value(std::iter::once(item.1))
+        }
+        Value::Scalar(_) => None,
+    }
+}
+
+/// The value of `key` in structs that together are one. Of several entries with one key the last counts, as in any
+/// protobuf map.
+fn proto_field<'a>(structs: impl Iterator<Item = &'a [u8]>, key: &str) -> Option<Value<'a>> {
+    let entry = structs
+        .flat_map(members)
+        .filter(|(tag, entry)| {
+            let name = || members(entry).filter(|field| field.0 == 1).last().map_or(&b""[..], |field| field.1);
+            *tag == 1 && name() == key.as_bytes()
+        })
+        .last()?;
+    proto_value(members(entry.1).filter(|field| field.0 == 2).map(|field| field.1))
 }
 
 pub(super) fn broken(error: DecodeError) -> Malformed {
@@ -139,31 +259,30 @@ fn members(mut message: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     })
 }
 
-/// The value of a map entry, if its key is `key`.
-fn entry_value<'a>(entry: &'a [u8], key: &str) -> Option<Scalar<'a>> {
-    let name = members(entry).filter(|field| field.0 == 1).last().map_or(&b""[..], |field| field.1);
-    if name != key.as_bytes() {
-        return None;
-    }
-    let mut scalar = Scalar::Other;
-    for (_, mut value) in members(entry).filter(|field| field.0 == 2) {
-        while !value.is_empty() {
-            let (tag, wire_type) = take_key(&mut value).ok()?;
-            scalar = match (tag, wire_type) {
-                (1, WireType::Varint) => take_varint(&mut value).map(|_| Scalar::Null).ok()?,
-                (2, WireType::SixtyFourBit) => Scalar::Number(value.try_get_f64_le().ok()?),
+/// What the parts of a `google.protobuf.Value` say: of several kinds the last counts.
+fn proto_value<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Value<'a>> {
+    let mut found = Value::Scalar(Scalar::Other);
+    for mut part in parts {
+        while !part.is_empty() {
+            let (tag, wire_type) = take_key(&mut part).ok()?;
+            found = match (tag, wire_type) {
+                (1, WireType::Varint) => take_varint(&mut part).map(|_| Value::Scalar(Scalar::Null)).ok()?,
+                (2, WireType::SixtyFourBit) => Value::Scalar(Scalar::Number(part.try_get_f64_le().ok()?)),
                 (3, WireType::LengthDelimited) => {
-                    Scalar::Text(Cow::Borrowed(std::str::from_utf8(take_bytes(&mut value).ok()?).ok()?))
+                    let text = std::str::from_utf8(take_bytes(&mut part).ok()?).ok()?;
+                    Value::Scalar(Scalar::Text(Cow::Borrowed(text)))
                 }
-                (4, WireType::Varint) => Scalar::Boolean(take_varint(&mut value).ok()? != 0),
+                (4, WireType::Varint) => Value::Scalar(Scalar::Boolean(take_varint(&mut part).ok()? != 0)),
+                (5, WireType::LengthDelimited) => Value::Struct(take_bytes(&mut part).ok()?),
+                (6, WireType::LengthDelimited) => Value::List(take_bytes(&mut part).ok()?),
                 _ => {
-                    skip(&mut value, tag, wire_type).ok()?;
-                    if matches!(tag, 5 | 6) { Scalar::Other } else { scalar }
+                    skip(&mut part, tag, wire_type).ok()?;
+                    found
                 }
             };
         }
     }
-    Some(scalar)
+    Some(found)
 }
 
 /// The wire type that each field of a message must have, by tag.

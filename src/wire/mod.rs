@@ -1,18 +1,22 @@
 //! Bytes ↔ model: protobuf and newline-delimited JSON. Generated types never leave this room, and decoding never
 //! fails: what cannot be read is an event that says what is wrong.
 
+mod cloudevents;
 mod effects;
 pub mod fields;
 mod json;
 mod protobuf;
+mod published;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::Event;
 
-pub use effects::{ToWire, dead_letter, read_handoff};
+pub use cloudevents::Context;
+pub use effects::{ToWire, dead_letter, user_key};
 pub use json::encode as encode_json;
 pub use protobuf::{encode, encode_tick, pack};
+pub use published::{read_handoff, read_json};
 
 /// The types that `proto/` describes, generated at build time.
 #[allow(missing_docs, unreachable_pub, clippy::all)]
@@ -21,15 +25,46 @@ mod proto {
     include!(concat!(env!("OUT_DIR"), "/upswell.v1.serde.rs"));
 }
 
-/// How the records of a log are written.
+/// How records are written: those of the log, or those that are published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// An encoded `upswell.v1.ProductEvent`.
+    /// An encoded message of `upswell.v1`.
     #[default]
     Protobuf,
-    /// A JSON object with the names of the Segment spec.
+    /// A JSON object: an event with the names of the Segment spec, a published message as canonical proto3 JSON.
     Json,
+}
+
+/// The messages that are published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An account is passed to sales or nurture.
+    Handoff,
+    /// The signals feed.
+    SignalChanged,
+    /// A track changed.
+    Onboarding,
+    /// An account as it stands.
+    AccountSnapshot,
+    /// A user as they stand.
+    UserSnapshot,
+    /// What could not be used.
+    DeadLetter,
+}
+
+impl Kind {
+    /// The full name of the message in `proto/`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Handoff => "upswell.v1.Handoff",
+            Kind::SignalChanged => "upswell.v1.SignalChanged",
+            Kind::Onboarding => "upswell.v1.Onboarding",
+            Kind::AccountSnapshot => "upswell.v1.AccountSnapshot",
+            Kind::UserSnapshot => "upswell.v1.UserSnapshot",
+            Kind::DeadLetter => "upswell.v1.DeadLetter",
+        }
+    }
 }
 
 /// One event of a record: its bytes, and what they say.

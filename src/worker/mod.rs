@@ -27,6 +27,9 @@ const POLL: Duration = Duration::from_millis(100);
 const TICK_EVERY: Duration = Duration::from_secs(10);
 /// How long to wait before a transaction that was aborted is sent again.
 const RESEND_AFTER: Duration = Duration::from_millis(200);
+/// Snapshots of a partition that go into one transaction: with more, as after the close of a day with a million
+/// users, it could outlast its timeout.
+const SNAPSHOTS_AT_ONCE: usize = 10_000;
 
 /// The threads that do the work.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,6 +56,8 @@ pub struct Job {
     pub topics: kafka::Topics,
     /// How the records of the log are written.
     pub format: Format,
+    /// How what is published is written.
+    pub output: Format,
     /// What to look for.
     pub plan: Arc<Plan>,
     /// A live partition that is silent for so long gets ticks.
@@ -142,16 +147,17 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Effects and the offsets of what caused them, in one transaction. Offsets alone wait for their interval,
-    /// unless this is the last.
+    /// Effects, the latest snapshots, and the offsets of what caused them, in one transaction. Offsets and snapshots
+    /// alone wait for their interval, unless this is the last.
     fn publish(&mut self, last: bool) -> Result<(), Ended> {
         loop {
             let due = last || self.committed_at.elapsed() >= self.share.job.commit_interval;
             if self.share.outbox.is_empty() && !(due && self.share.has_progress()) {
                 return Ok(());
             }
+            self.share.gather();
             let began = Instant::now();
-            let sent = self.transaction();
+            let sent = self.send_ahead().and_then(|()| self.transaction());
             self.share.telemetry.transaction(began.elapsed(), sent.is_ok());
             match sent {
                 Ok(()) => {
@@ -177,14 +183,31 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Where there are more snapshots than one transaction should hold, the first ones go ahead in transactions of
+    /// their own: a snapshot that comes too early, or twice, does no harm. Each commits the offset that stands already,
+    /// which the group refuses to a member that has lost the partition.
+    fn send_ahead(&mut self) -> Result<(), TransactionError> {
+        let job = self.share.job;
+        let topic = job.topics.log();
+        for (partition, owned) in &mut self.share.partitions {
+            while let Some(last) = owned.snapshots.keys().nth(SNAPSHOTS_AT_ONCE).cloned() {
+                self.producer.begin()?;
+                owned.snapshots.range(..&last).try_for_each(|(_, snapshot)| snapshot.send(&mut self.producer))?;
+                let (offset, metadata) = owned.standing(&job.plan.version);
+                let stands = Progress { topic: &topic, partition: *partition, offset, metadata };
+                self.producer.commit(&[stands], &self.consumer.group_metadata())?;
+                owned.snapshots = owned.snapshots.split_off(&last);
+            }
+        }
+        Ok(())
+    }
+
     fn transaction(&mut self) -> Result<(), TransactionError> {
         let Share { job, partitions, outbox, .. } = &self.share;
         let log = job.topics.log();
         self.producer.begin()?;
-        for effect in outbox {
-            let to = effect.into_log.then_some(effect.partition);
-            self.producer.send(&effect.topic, to, effect.key.as_deref(), &effect.payload, &[])?;
-        }
+        let snapshots = partitions.values().flat_map(|owned| owned.snapshots.values());
+        outbox.iter().chain(snapshots).try_for_each(|effect| effect.send(&mut self.producer))?;
         let progress: Vec<Progress<'_>> = partitions
             .iter()
             .filter(|(_, owned)| owned.has_progress())
@@ -210,7 +233,8 @@ impl Share<'_> {
             Polled::Assigned { partition, committed, metadata, end } => {
                 let committed = committed.unwrap_or(0);
                 tracing::info!(partition, committed, end, "assigned: folding the log from its beginning");
-                if committed > 0 && *metadata != *self.job.plan.version {
+                let changed = committed > 0 && *metadata != *self.job.plan.version;
+                if changed {
                     tracing::warn!(
                         partition,
                         then = metadata,
@@ -218,7 +242,7 @@ impl Share<'_> {
                         "the rules have changed: the past is folded anew by the rules of today, and what they would have said then stays unsaid"
                     );
                 }
-                self.partitions.insert(partition, Owned::new(self.job, partition, committed));
+                self.partitions.insert(partition, Owned::new(self.job, partition, committed, changed));
             }
             Polled::Revoked { partition, lost } => {
                 tracing::info!(partition, lost, "revoked");
@@ -249,13 +273,14 @@ impl Share<'_> {
         for (partition, owned) in &mut self.partitions {
             if owned.wants_tick(job.idle_after, TICK_EVERY) {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-                let payload = wire::encode_tick(job.format, EventTime(now));
+                let payload = Some(wire::encode_tick(job.format, EventTime(now)));
                 self.outbox.push(Outgoing {
                     partition: *partition,
                     into_log: true,
                     topic: job.topics.log().into(),
                     key: None,
                     payload,
+                    context: None,
                 });
                 self.telemetry.ticked();
             }
@@ -264,12 +289,20 @@ impl Share<'_> {
 
     /// Whether every topic that something is to be sent to still exists.
     fn check_destinations(&self) -> Result<(), kafka::Error> {
-        let topics: BTreeSet<&str> = self.outbox.iter().map(|effect| &*effect.topic).collect();
+        let snapshots = self.partitions.values().flat_map(|owned| owned.snapshots.values());
+        let topics: BTreeSet<&str> = self.outbox.iter().chain(snapshots).map(|effect| &*effect.topic).collect();
         topics.into_iter().try_for_each(|topic| match kafka::partitions(&self.job.kafka, topic) {
             Err(missing @ kafka::Error::TopicMissing { .. }) => Err(missing),
             // Kafka may be out of reach for a while: that is waited out.
             Ok(_) | Err(_) => Ok(()),
         })
+    }
+
+    /// Gathers the snapshots of what changed.
+    fn gather(&mut self) {
+        for owned in self.partitions.values_mut() {
+            owned.gather(self.job, self.telemetry);
+        }
     }
 
     fn has_progress(&self) -> bool {

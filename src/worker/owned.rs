@@ -1,14 +1,17 @@
 //! A partition that is ours: its fold, how far it has come, and whether it is silent.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::Job;
 use crate::engine::{Partition, Record};
-use crate::kafka::Message;
-use crate::model::{DAY_MS, Effects, EventTime, Tally};
+use crate::kafka::{self, Message, Producer, TransactionError};
+use crate::model::{DAY_MS, Effects, EventTime, Handoff, Snapshots, Tally, Unmapped};
 use crate::telemetry::{PartitionStatus, Telemetry};
-use crate::wire::{self, ToWire};
+use crate::wire::{self, Context, ToWire};
 
 /// A partition is live, and may get ticks, if its newest event is at most this much older than its record.
 const LIVE_WITHIN_MS: i64 = DAY_MS;
@@ -24,16 +27,58 @@ pub(super) struct Outgoing {
     pub(super) into_log: bool,
     pub(super) topic: Arc<str>,
     pub(super) key: Option<Vec<u8>>,
-    pub(super) payload: Vec<u8>,
+    /// The value; none is a tombstone.
+    pub(super) payload: Option<Vec<u8>>,
+    /// What its headers say; none in the log.
+    pub(super) context: Option<Context>,
+}
+
+impl Outgoing {
+    /// Adds the record to the producer's transaction.
+    pub(super) fn send(&self, producer: &mut Producer) -> Result<(), TransactionError> {
+        let headers = self.context.as_ref().map_or_else(Vec::new, Context::headers);
+        let key = self.key.as_deref();
+        let to = self.into_log.then_some(self.partition);
+        match &self.payload {
+            Some(payload) => producer.send(&self.topic, to, key, payload, &headers),
+            None => producer.erase(&self.topic, key.unwrap_or_default(), &headers),
+        }
+    }
 }
 
 /// The names of the topics that effects go to.
 #[derive(Debug)]
 struct Destinations {
     handoffs: [Arc<str>; 3],
+    holdout: Arc<str>,
     signals: Arc<str>,
+    onboarding: Arc<str>,
+    accounts: Arc<str>,
+    users: Arc<str>,
     dead_letters: Arc<str>,
     log: Arc<str>,
+    /// What messages name as their source.
+    source: Arc<str>,
+}
+
+impl Destinations {
+    fn new(topics: &kafka::Topics) -> Destinations {
+        Destinations {
+            handoffs: ["high", "medium", "low"].map(|level| topics.handoff(level).into()),
+            holdout: topics.holdout().into(),
+            signals: topics.signals().into(),
+            onboarding: topics.onboarding().into(),
+            accounts: topics.accounts().into(),
+            users: topics.users().into(),
+            dead_letters: topics.dead_letter().into(),
+            log: topics.log().into(),
+            source: format!("/upswell/{}", topics.log()).into(),
+        }
+    }
+
+    fn handoff(&self, handoff: &Handoff) -> &Arc<str> {
+        if handoff.picture.holdout { &self.holdout } else { &self.handoffs[handoff.level as usize] }
+    }
 }
 
 /// A partition that is ours.
@@ -41,12 +86,18 @@ struct Destinations {
 pub(super) struct Owned {
     fold: Partition,
     effects: Effects,
+    /// The latest snapshots that no transaction has taken yet, by topic and key.
+    pub(super) snapshots: BTreeMap<(Arc<str>, Vec<u8>), Outgoing>,
     to: Destinations,
     number: i32,
     /// The offset that comes next.
     position: i64,
     /// What the group has done: effects of records before it have been published.
     committed: i64,
+    /// Whether all that was folded had been published before.
+    mute: bool,
+    /// Whether that was by other rules: snapshots of then are not those of now.
+    rules_changed: bool,
     /// What the group had done when the partition came.
     recovered_at: i64,
     began: Instant,
@@ -59,24 +110,23 @@ pub(super) struct Owned {
     heard: Instant,
     ticked: Option<Instant>,
     tally: Tally,
+    unmapped: Unmapped,
 }
 
 impl Owned {
-    pub(super) fn new(job: &Job, number: i32, committed: i64) -> Owned {
-        let topics = &job.topics;
+    /// A partition up to whose committed offset all has been said, by the rules of today or, if they `changed`, by others.
+    pub(super) fn new(job: &Job, number: i32, committed: i64, changed: bool) -> Owned {
         let now = Instant::now();
         Owned {
             fold: Partition::new(Arc::clone(&job.plan)),
             effects: Effects::default(),
-            to: Destinations {
-                handoffs: ["high", "medium", "low"].map(|level| topics.handoff(level).into()),
-                signals: topics.signals().into(),
-                dead_letters: topics.dead_letter().into(),
-                log: topics.log().into(),
-            },
+            snapshots: BTreeMap::new(),
+            to: Destinations::new(&job.topics),
             number,
             position: 0,
             committed,
+            mute: true,
+            rules_changed: changed,
             recovered_at: committed,
             began: now,
             told: now,
@@ -85,6 +135,7 @@ impl Owned {
             heard: now,
             ticked: None,
             tally: Tally::default(),
+            unmapped: Unmapped::default(),
         }
     }
 
@@ -96,12 +147,18 @@ impl Owned {
         outbox: &mut Vec<Outgoing>,
         telemetry: &Telemetry,
     ) {
+        self.speak_from(message.offset);
         let time = message.time_ms.and_then(EventTime::new);
         let record = Record { offset: message.offset, time };
         let highest = self.fold.highest();
         let mut decoded = wire::decode(job.format, message.payload).peekable();
         let is_tick =
             decoded.peek().is_some_and(|first| first.event.as_ref().is_ok_and(|event| event.account.is_empty()));
+        let decoded = decoded.inspect(|decoded| {
+            if let Some(event) = decoded.event.as_ref().ok().filter(|event| job.plan.roles.is_unmapped(event)) {
+                self.unmapped.count(&event.name);
+            }
+        });
         let tally = self.fold.apply(record, decoded, &mut self.effects);
         self.tally.add(&tally);
         if let (Some(now), Some(time)) = (self.fold.highest().filter(|now| Some(*now) != highest), time) {
@@ -112,31 +169,90 @@ impl Owned {
         if !is_tick {
             self.heard = Instant::now();
         }
-        if message.offset >= self.committed && !self.effects.is_empty() {
+        if !self.mute && !self.effects.is_empty() {
             telemetry.produced(&self.effects);
-            self.send_effects(message.key, outbox);
+            self.send_effects(job, message, outbox);
         }
         self.effects.clear();
     }
 
-    fn send_effects(&self, source_key: Option<&[u8]>, outbox: &mut Vec<Outgoing>) {
-        let mut send = |topic: &Arc<str>, key: Option<&[u8]>, payload: Vec<u8>| {
-            let (topic, key) = (Arc::clone(topic), key.map(<[u8]>::to_vec));
-            outbox.push(Outgoing { partition: self.number, into_log: false, topic, key, payload });
+    /// What comes from this offset on is published, unless it was before.
+    fn speak_from(&mut self, offset: i64) {
+        if self.mute && offset >= self.committed {
+            // What the last owner committed, it committed with the snapshots of then.
+            if !self.rules_changed {
+                self.fold.skip_snapshots();
+            }
+            self.mute = false;
+        }
+    }
+
+    /// Messages without a name of their own get one from the record that caused them and their number in what it says.
+    fn send_effects(&self, job: &Job, cause: &Message<'_>, outbox: &mut Vec<Outgoing>) {
+        let Effects { handoffs, signals, onboarding, dead_letters, metrics: _ } = &self.effects;
+        for handoff in handoffs {
+            let (topic, key) = (self.to.handoff(handoff), handoff.account.as_bytes());
+            let mut message = self.outgoing(job, topic, Some(key), handoff, handoff.id.to_string());
+            message.context = message.context.map(|context| context.traced(handoff.traceparent()));
+            outbox.push(message);
+        }
+        let mut number = 0;
+        let mut send = |topic: &Arc<str>, key: Option<&[u8]>, effect: &dyn ToWire| {
+            let id = format!("{}-{}-{number}", self.number, cause.offset);
+            number += 1;
+            outbox.push(self.outgoing(job, topic, key, effect, id));
         };
-        for handoff in &self.effects.handoffs {
-            send(&self.to.handoffs[handoff.level as usize], Some(handoff.account.as_bytes()), handoff.to_bytes());
+        for signal in signals {
+            send(&self.to.signals, Some(signal.account.as_bytes()), signal);
         }
-        for signal in &self.effects.signals {
-            send(&self.to.signals, Some(signal.account.as_bytes()), signal.to_bytes());
+        for onboarding in onboarding {
+            send(&self.to.onboarding, Some(onboarding.account.as_bytes()), onboarding);
         }
-        for letter in &self.effects.dead_letters {
-            send(&self.to.dead_letters, source_key, wire::dead_letter(letter, &self.to.log, self.number).to_bytes());
+        for letter in dead_letters {
+            send(&self.to.dead_letters, cause.key, &wire::dead_letter(letter, &self.to.log, self.number));
         }
+    }
+
+    fn outgoing(&self, job: &Job, topic: &Arc<str>, key: Option<&[u8]>, effect: &dyn ToWire, id: String) -> Outgoing {
+        Outgoing {
+            partition: self.number,
+            into_log: false,
+            topic: Arc::clone(topic),
+            key: key.map(<[u8]>::to_vec),
+            payload: Some(effect.to_payload(job.output)),
+            context: Some(Context::new(effect, id, &self.to.source, job.output)),
+        }
+    }
+
+    /// Gathers the snapshots of what changed since they were last gathered. A newer one replaces one that waits.
+    pub(super) fn gather(&mut self, job: &Job, telemetry: &Telemetry) {
+        if self.mute {
+            return;
+        }
+        let mut changed = Snapshots::default();
+        self.fold.snapshots(&mut changed);
+        telemetry.gathered(changed.accounts.len() + changed.users.len());
+        for account in &changed.accounts {
+            self.replace(job, Arc::clone(&self.to.accounts), account.account.as_bytes().to_vec(), account, false);
+        }
+        for user in &changed.users {
+            let key = wire::user_key(&user.account, &user.user.user);
+            self.replace(job, Arc::clone(&self.to.users), key, user, user.gone);
+        }
+    }
+
+    /// The snapshot of a key that is to be sent. Its name is that of the state, which does not depend on what else a
+    /// transaction holds: the position in the log, and the key.
+    fn replace(&mut self, job: &Job, topic: Arc<str>, key: Vec<u8>, snapshot: &dyn ToWire, gone: bool) {
+        let id = format!("{}-{}-{:016x}", self.number, self.position, xxh3_64(&key));
+        let mut message = self.outgoing(job, &topic, Some(&key), snapshot, id);
+        message.payload = message.payload.filter(|_| !gone);
+        self.snapshots.insert((topic, key), message);
     }
 
     /// There is nothing stable after what was folded.
     pub(super) fn at_end(&mut self, position: i64) {
+        self.speak_from(position);
         self.position = self.position.max(position);
         self.at_end = true;
     }
@@ -154,6 +270,11 @@ impl Owned {
         wants
     }
 
+    /// The offset that the group has committed, and the rules by which all before it was said.
+    pub(super) fn standing<'a>(&self, rules: &'a str) -> (i64, &'a str) {
+        (self.committed, if self.rules_changed { "" } else { rules })
+    }
+
     pub(super) fn position(&self) -> i64 {
         self.position
     }
@@ -165,11 +286,14 @@ impl Owned {
 
     pub(super) fn committed(&mut self) {
         self.committed = self.committed.max(self.position);
+        self.snapshots.clear();
+        self.rules_changed &= self.mute;
     }
 
     /// Shows how the partition is doing, and how far its recovery is.
     pub(super) fn tell(&mut self, partition: i32, telemetry: &Telemetry) {
         telemetry.folded(&std::mem::take(&mut self.tally));
+        telemetry.unmapped(&mut self.unmapped);
         let status = PartitionStatus {
             position: self.position,
             recovered_at: self.recovered_at,

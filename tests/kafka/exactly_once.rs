@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use prost_reflect::{DescriptorPool, DynamicMessage};
@@ -66,6 +67,10 @@ fn kills_at_random_moments_lose_nothing_and_double_nothing() {
     for (topic, replayed) in &replayed {
         let published = published.get(topic).cloned().unwrap_or_default();
         assert_same(topic, replayed, &published);
+    }
+    // How many snapshots there are depends on when they were committed; the last of each key does not.
+    for (topic, message) in [("accounts", "AccountSnapshot"), ("users", "UserSnapshot")] {
+        assert_same(topic, &service.lines(topic), &service.last_of_each_key(topic, message));
     }
     for needed in ["handoff.high", "handoff.medium", "handoff.low", "signals", "dead-letter"] {
         assert!(replayed.get(needed).is_some_and(|lines| !lines.is_empty()), "the log made nothing for {needed}");
@@ -162,10 +167,14 @@ impl<'a> Service<'a> {
     fn replay(&self, log: &str) -> BTreeMap<String, Vec<String>> {
         let path = |name: &str| self.folder.join(name).to_str().unwrap().to_owned();
         let (handoffs, signals, letters) = (path("handoffs"), path("signals"), path("letters"));
+        let (onboarding, accounts, users) = (path("onboarding"), path("accounts"), path("users"));
         let outputs = ["--handoffs", &handoffs, "--signals", &signals, "--dead-letters", &letters];
-        self.run_to_end(&[&["replay", "--topic", log], &outputs[..]].concat());
+        let others = ["--onboarding", &onboarding, "--accounts", &accounts, "--users", &users];
+        self.run_to_end(&[&["replay", "--topic", log], &outputs[..], &others[..]].concat());
         let mut by_topic: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (file, topic) in [(&signals, "signals"), (&letters, "dead-letter"), (&handoffs, "handoff")] {
+        for (file, topic) in
+            [(&signals, "signals"), (&onboarding, "onboarding"), (&letters, "dead-letter"), (&handoffs, "handoff")]
+        {
             for line in std::fs::read_to_string(file).unwrap().lines() {
                 let value: serde_json::Value = serde_json::from_str(line).unwrap();
                 let level = value["level"].as_str().map(|level| level.replace("LEVEL_", ".").to_lowercase());
@@ -175,35 +184,46 @@ impl<'a> Service<'a> {
         by_topic
     }
 
+    /// What a replay wrote into a file, as JSON.
+    fn lines(&self, file: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(self.folder.join(file)).unwrap();
+        text.lines().map(|line| line.parse::<serde_json::Value>().unwrap().to_string()).collect()
+    }
+
+    /// What compaction would leave of a topic of snapshots, by key.
+    fn last_of_each_key(&self, topic: &str, message: &str) -> Vec<String> {
+        let mut last = BTreeMap::new();
+        for (key, payload) in self.read_committed(&format!("{}.{topic}", self.prefix)) {
+            match payload {
+                Some(payload) => last.insert(key, decode(message, &payload)),
+                None => last.remove(&key),
+            };
+        }
+        last.into_values().collect()
+    }
+
     /// What stands committed in the output topics, decoded from the contract.
     fn published(&self) -> BTreeMap<String, Vec<String>> {
-        let descriptors = protox::compile(
-            ["upswell/v1/handoff.proto", "upswell/v1/signal.proto", "upswell/v1/dead_letter.proto"],
-            ["proto"],
-        )
-        .unwrap();
-        let pool = DescriptorPool::from_file_descriptor_set(descriptors).unwrap();
         let messages = [
             ("handoff.high", "Handoff"),
             ("handoff.medium", "Handoff"),
             ("handoff.low", "Handoff"),
             ("signals", "SignalChanged"),
+            ("onboarding", "Onboarding"),
             ("dead-letter", "DeadLetter"),
         ];
-        let decode = |message: &str, bytes: &[u8]| {
-            let descriptor = pool.get_message_by_name(&format!("upswell.v1.{message}")).unwrap();
-            serde_json::to_value(DynamicMessage::decode(descriptor, bytes).unwrap()).unwrap().to_string()
-        };
         messages
             .into_iter()
             .map(|(topic, message)| {
                 let values = self.read_committed(&format!("{}.{topic}", self.prefix));
-                (topic.to_owned(), values.iter().map(|bytes| decode(message, bytes)).collect())
+                let lines = values.iter().map(|(_, bytes)| decode(message, bytes.as_deref().unwrap_or_default()));
+                (topic.to_owned(), lines.collect())
             })
             .collect()
     }
 
-    fn read_committed(&self, topic: &str) -> Vec<Vec<u8>> {
+    /// Keys and values.
+    fn read_committed(&self, topic: &str) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", self.brokers)
             .set("group.id", unique("reader"))
@@ -221,7 +241,10 @@ impl<'a> Service<'a> {
         while ends < PARTITIONS {
             assert!(Instant::now() < deadline, "{topic} has no end");
             match consumer.poll(Duration::from_millis(200)) {
-                Some(Ok(message)) => values.push(message.payload().unwrap_or_default().to_vec()),
+                Some(Ok(message)) => {
+                    let bytes = |part: Option<&[u8]>| part.map(<[u8]>::to_vec);
+                    values.push((bytes(message.key()).unwrap_or_default(), bytes(message.payload())));
+                }
                 Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ends += 1,
                 Some(Err(error)) => panic!("{topic}: {error}"),
                 None => {}
@@ -229,6 +252,16 @@ impl<'a> Service<'a> {
         }
         values
     }
+}
+
+/// A message of the contract, as its JSON.
+fn decode(message: &str, bytes: &[u8]) -> String {
+    static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+        let files = ["handoff", "signal", "snapshot", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
+        DescriptorPool::from_file_descriptor_set(protox::compile(files, ["proto"]).unwrap()).unwrap()
+    });
+    let descriptor = POOL.get_message_by_name(&format!("upswell.v1.{message}")).unwrap();
+    serde_json::to_value(DynamicMessage::decode(descriptor, bytes).unwrap()).unwrap().to_string()
 }
 
 /// Asks a process to end as Kubernetes does.

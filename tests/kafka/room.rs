@@ -266,7 +266,9 @@ fn a_transaction_that_can_never_succeed_says_so() {
     let mut producer = Producer::connect(&config, &unique("id")).unwrap();
     // More than the topic takes (1 MiB), less than the producer does.
     producer.begin().unwrap();
-    producer.send(&out, None, None, &vec![0; 2 << 20], &[]).unwrap();
+    let incompressible: Vec<u8> =
+        (0_u64..1 << 18).flat_map(|n| xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()).to_le_bytes()).collect();
+    producer.send(&out, None, None, &incompressible, &[]).unwrap();
     let failed = producer.commit(&[], &consumer.group_metadata()).unwrap_err();
     assert!(matches!(&failed, TransactionError::Fatal(why) if why.contains(&out)), "{failed:?}");
     // More than the producer takes.

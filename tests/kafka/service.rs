@@ -2,6 +2,7 @@
 //!
 //! What stands on the topics is read back by a plain librdkafka consumer and decoded from `proto/` by reflection.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -22,6 +23,7 @@ use tempfile::TempDir;
 use crate::broker::{Broker, unique};
 
 const PARTITIONS: i32 = 2;
+const RULES: &str = include_str!("../../src/rules/default.yaml");
 /// How long a question to the broker may take.
 const QUESTION: Duration = Duration::from_secs(10);
 /// After this a test that waits for something has failed.
@@ -119,6 +121,110 @@ fn a_json_log_goes_the_whole_way() {
         assert_eq!(payload["messageId"], id, "the bytes are those that came");
     }
     assert_eq!(program.published("handoff.high").len(), 2);
+    program.assert_published_is_replayed();
+}
+
+#[test]
+fn every_message_says_in_its_headers_what_it_is() {
+    let Some(broker) = Broker::shared() else { return };
+    for format in ["protobuf", "json"] {
+        let program = Program::with_topics(&broker, &format!("output: {{format: {format}}}"));
+        let mut tail = program.start(&["tail", "--json"]);
+        wait_for("tail to follow", || tail.said().contains("following").then_some(()));
+        let events = [track("m1", "Contact Sales", "acme", "2026-03-02T10:00:00Z"), "no JSON".into()];
+        program.write("events.ndjson", events.join("\n"));
+        program.run(&["send", "events.ndjson"]).ok();
+        let mut run = program.start(&["run"]);
+        program.wait_until_done(&run);
+        assert!(run.terminate().success(), "{}", run.said());
+
+        let source = format!("/upswell/{}", program.topic("log"));
+        let mut ids = BTreeSet::new();
+        for topic in ["handoff.high", "signals", "accounts", "users", "dead-letter"] {
+            let records = program.read(topic);
+            assert!(!records.is_empty(), "nothing on {topic}");
+            for record in records {
+                let (headers, message) = (&record.headers, record.json(topic));
+                let said = |name: &str| headers.get(name).map(String::as_str);
+                assert_eq!(said("ce_specversion"), Some("1.0"));
+                assert_eq!(said("ce_source"), Some(source.as_str()));
+                assert_eq!(said("ce_type"), Some(format!("upswell.v1.{}", message_on(topic)).as_str()));
+                assert_eq!(said("content-type"), Some(format!("application/{format}").as_str()));
+                assert_eq!(said("ce_subject"), message["account"].as_str());
+                let at = ["atMs", "recordTimeMs"].iter().find_map(|name| message[*name].as_str());
+                let at = at.map_or(0, |at| at.parse().unwrap());
+                let time: Option<jiff::Timestamp> = said("ce_time").map(|time| time.parse().unwrap());
+                assert_eq!(time.map_or(0, jiff::Timestamp::as_millisecond), at, "{headers:?}");
+                let id = message["handoffId"].as_str();
+                assert!(id.is_none_or(|id| said("ce_id") == Some(id)), "{headers:?}");
+                assert_eq!(said("ce_traceparent"), message["traceparent"].as_str());
+                assert!(ids.insert(said("ce_id").unwrap().to_owned()), "{headers:?} names two messages");
+            }
+        }
+        let published = program.read("handoff.high")[0].json("handoff.high");
+        assert_eq!(tail.line().parse::<Value>().unwrap(), published, "tail reads either");
+        program.assert_published_is_replayed();
+    }
+}
+
+#[test]
+fn the_last_snapshot_of_a_key_stands_whoever_wrote_it() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "rules: {file: rules.yaml}");
+    program.write("rules.yaml", RULES);
+    let work = || {
+        program.run(&["send", "events.ndjson"]).ok();
+        let mut run = program.start(&["run"]);
+        program.wait_until_done(&run);
+        assert!(run.terminate().success(), "{}", run.said());
+    };
+    // The third event finds ann gone: she is forgotten after 400 days.
+    for (id, account, at) in
+        [("m1", "acme", "2024-01-01"), ("m2", "globex", "2024-01-02"), ("m3", "acme", "2026-03-02")]
+    {
+        let event = track(id, "Feature Used", account, &format!("{at}T10:00:00Z")).replace("ann", id);
+        program.write("events.ndjson", event);
+        work();
+    }
+    let users = program.read("users");
+    let erased = users.iter().find(|record| record.payload.is_empty()).expect("a tombstone");
+    assert_eq!(erased.key.as_deref(), Some(&b"acme\0m1"[..]));
+    assert!(program.last_of_each_key("users").contains_key(&b"acme\0m3"[..]));
+
+    // By other rules a snapshot may be another: all are said anew.
+    let of_acme = || program.read("accounts").iter().filter(|record| record.key.as_deref() == Some(b"acme")).count();
+    let before = of_acme();
+    let placed = |account: &str| upswell::kafka::partition_of(account.as_bytes(), PARTITIONS);
+    let names = (0..).map(|number| format!("account-{number}"));
+    let beside = names.into_iter().find(|name| placed(name) == placed("acme")).unwrap();
+    for (id, text, more) in [("m4", RULES.to_owned(), 0), ("m5", format!("{RULES}\n# Changed.\n"), 1)] {
+        program.write("rules.yaml", text);
+        program.write("events.ndjson", track(id, "Feature Used", &beside, "2026-03-02T11:00:00Z"));
+        work();
+        assert_eq!(of_acme(), before + more, "{id}");
+    }
+    program.assert_published_is_replayed();
+}
+
+#[test]
+fn more_snapshots_than_a_transaction_should_hold_go_ahead_of_it() {
+    const USERS: usize = 25_000;
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    let events = (0..USERS).map(|user| {
+        let event = track(&format!("m{user}"), "Feature Used", "acme", "2026-03-02T10:00:00Z");
+        event.replace("ann", &format!("user-{user}"))
+    });
+    program.write("events.ndjson", events.collect::<Vec<_>>().join("\n"));
+    program.run(&["send", "events.ndjson", "--pack", "500"]).ok();
+    let mut run = program.start(&["run"]);
+    program.wait_until_done(&run);
+    assert!(run.terminate().success(), "{}", run.said());
+    let snapshots = program.read("users");
+    assert!(snapshots.len() >= USERS);
+    let ends: i64 = (0..PARTITIONS).map(|partition| program.end("users", partition)).sum();
+    let markers = ends - snapshots.len() as i64;
+    assert!(markers >= 3, "{markers} markers of transactions");
     program.assert_published_is_replayed();
 }
 
@@ -340,7 +446,8 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// A message of the contract, as its JSON.
 fn decode(message: &str, bytes: &[u8]) -> Value {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-        let files = ["event", "handoff", "signal", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
+        let files =
+            ["event", "handoff", "signal", "snapshot", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
         DescriptorPool::from_file_descriptor_set(protox::compile(files, ["proto"]).unwrap()).unwrap()
     });
     let descriptor = POOL.get_message_by_name(&format!("upswell.v1.{message}")).unwrap();
@@ -389,7 +496,37 @@ struct Record {
     partition: i32,
     offset: i64,
     key: Option<Vec<u8>>,
+    /// Empty if it is a tombstone.
     payload: Vec<u8>,
+    headers: BTreeMap<String, String>,
+}
+
+impl Record {
+    /// The message, whichever way it is written.
+    fn json(&self, topic: &str) -> Value {
+        match self.headers.get("content-type").map(String::as_str) {
+            Some("application/json") => serde_json::from_slice(&self.payload).unwrap(),
+            _ => decode(message_on(topic), &self.payload),
+        }
+    }
+}
+
+/// The messages on an output topic.
+fn message_on(topic: &str) -> &'static str {
+    match topic {
+        "signals" => "SignalChanged",
+        "onboarding" => "Onboarding",
+        "accounts" => "AccountSnapshot",
+        "users" => "UserSnapshot",
+        "dead-letter" => "DeadLetter",
+        _ => "Handoff",
+    }
+}
+
+fn headers(message: &rdkafka::message::BorrowedMessage<'_>) -> BTreeMap<String, String> {
+    let headers = message.headers().into_iter().flat_map(rdkafka::message::Headers::iter);
+    let text = |value: Option<&[u8]>| String::from_utf8(value.unwrap().to_vec()).unwrap();
+    headers.map(|header| (header.key.to_owned(), text(header.value))).collect()
 }
 
 /// The program in a directory of its own, with topics and a group of its own.
@@ -547,6 +684,7 @@ impl Program {
                     offset: message.offset(),
                     key: message.key().map(<[u8]>::to_vec),
                     payload: message.payload().unwrap_or_default().to_vec(),
+                    headers: headers(&message),
                 }),
                 Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ends += 1,
                 Some(Err(error)) => panic!("{topic}: {error}"),
@@ -558,21 +696,30 @@ impl Program {
 
     /// What stands on an output topic, as sorted JSON.
     fn published(&self, topic: &str) -> Vec<String> {
-        let message = match topic {
-            "signals" => "SignalChanged",
-            "dead-letter" => "DeadLetter",
-            _ => "Handoff",
-        };
-        let mut lines: Vec<String> =
-            self.read(topic).iter().map(|record| decode(message, &record.payload).to_string()).collect();
+        let mut lines: Vec<String> = self.read(topic).iter().map(|record| record.json(topic).to_string()).collect();
         lines.sort_unstable();
         lines
     }
 
+    /// What compaction would leave of a topic of snapshots.
+    fn last_of_each_key(&self, topic: &str) -> BTreeMap<Vec<u8>, Value> {
+        let mut last = BTreeMap::new();
+        for record in self.read(topic) {
+            let key = record.key.clone().unwrap();
+            if record.payload.is_empty() {
+                last.remove(&key);
+            } else {
+                last.insert(key, record.json(topic));
+            }
+        }
+        last
+    }
+
     /// Replays the log; its outputs are then files.
     fn replay(&self) {
-        let outputs =
-            ["--handoffs", "handoffs", "--signals", "signals", "--dead-letters", "letters", "--metrics", "metrics"];
+        let names = ["handoffs", "signals", "onboarding", "accounts", "users", "dead-letters", "metrics"];
+        let options = names.map(|name| format!("--{name}"));
+        let outputs: Vec<&str> = options.iter().zip(names).flat_map(|(option, name)| [option.as_str(), name]).collect();
         self.run(&[&["replay", "--topic", &self.topic("log")], &outputs[..]].concat()).ok();
     }
 
@@ -589,7 +736,14 @@ impl Program {
         handoffs.sort_unstable();
         assert_eq!(handoffs, replayed("handoffs"));
         assert_eq!(self.published("signals"), replayed("signals"));
-        assert_eq!(self.published("dead-letter"), replayed("letters"));
+        assert_eq!(self.published("dead-letter"), replayed("dead-letters"));
+        assert_eq!(self.published("onboarding"), replayed("onboarding"));
+        // How many snapshots there are depends on when they were committed; the last of each key does not.
+        for topic in ["accounts", "users"] {
+            let mut last: Vec<String> = self.last_of_each_key(topic).values().map(Value::to_string).collect();
+            last.sort_unstable();
+            assert_eq!(last, replayed(topic), "{topic}");
+        }
     }
 }
 

@@ -1,0 +1,540 @@
+//! False alarms and power of the signals of growth: simulated accounts of which the truth is known, through the real
+//! fold with the default rules.
+//!
+//! `cargo bench --bench alarms`. It prints tables, and a hash of everything that it counted: the same rules give the
+//! same hash on any machine. It fails if a signal alarms more often, or sees less, than it may. With `--test` it only
+//! shows that it runs.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::Rng as _;
+use rand_pcg::Pcg64;
+use upswell::engine::{Partition, Record};
+use upswell::model::{
+    DAY_MS, Day, Effects, Event, EventKind, EventTime, Fields, Handoff, Outcome, SignalKind, SignalMessage, Week,
+};
+use upswell::rules::{self, Plan};
+use upswell::wire::Decoded;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The share of weeks in which a user is present, in percent.
+const PRESENCES: [u32; 9] = [20, 30, 35, 40, 50, 60, 70, 80, 90];
+/// Those at which other thresholds and other habits are tried.
+const SOME_PRESENCES: [u32; 3] = [20, 50, 80];
+/// New users a week of an account that grows steadily.
+const ADDITIONS: [u32; 2] = [1, 3];
+
+/// What the default rules say of `significance`, and what they could say.
+const DEFAULT_SIGNIFICANCE: &str = "[{ streak: 3, z: 3.0 }, { streak: 1, z: 3.5 }]";
+const SIGNIFICANCES: [&str; 6] = [
+    "none",
+    "[{ streak: 3, z: 2.5 }, { streak: 1, z: 3.0 }]",
+    DEFAULT_SIGNIFICANCE,
+    "[{ streak: 3, z: 3.5 }, { streak: 1, z: 4.0 }]",
+    "[{ streak: 3, z: 3.0 }]",
+    "[{ streak: 1, z: 3.5 }]",
+];
+
+/// Alarms per 100 account-years that either signal may give at any presence.
+const ALARMS_MAX: f64 = 2.0;
+/// The share of doubling accounts that growth must see, by presence; both in percent.
+const POWER_MIN: [(u32, f64); 2] = [(50, 55.0), (70, 80.0)];
+
+/// The founding day is a Sunday, so that the first complete week begins with the Monday after it, 2024-01-01.
+const FIRST_WEEK: Week = Week(2_818);
+/// Weeks before the users of a doubling account begin to rise, and weeks in which they do.
+const FLAT_WEEKS: u32 = 12;
+const RISING_WEEKS: u32 = 8;
+/// Days after the founding one at whose close new users can first be compared with two blocks (edges C24).
+const SPIKE_KNOWN_AFTER: i32 = 21;
+/// A simulation's accounts share a partition.
+const BATCH: u32 = 250;
+
+fn main() -> ExitCode {
+    let is_test = std::env::args().any(|argument| argument == "--test");
+    let size = if is_test {
+        Size { accounts: 92, beside: 46, weeks: 16 }
+    } else {
+        Size { accounts: 4_000, beside: 1_000, weeks: 104 }
+    };
+    let study = Study::run(size);
+    study.print_alarms();
+    study.print_thresholds();
+    study.print_habits();
+    study.print_additions();
+    println!("\nhash {:016x}", study.hash);
+    let missed = study.missed();
+    if is_test || missed.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    missed.iter().for_each(|missed| eprintln!("MISSED: {missed}"));
+    ExitCode::FAILURE
+}
+
+/// How many accounts are simulated, how many where there is no bar, and for how many weeks.
+#[derive(Clone, Copy)]
+struct Size {
+    accounts: u32,
+    beside: u32,
+    weeks: u32,
+}
+
+/// How the users of an account behave. None is new after the founding day unless it is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scenario {
+    /// Each user is present in a week by chance, in percent, whatever the others do.
+    Flat(u32),
+    /// The same; after 12 weeks the users rise linearly to the double within eight.
+    Doubling(u32),
+    /// The same share, but from week to week a user stays present or absent with probability 0.8; else it is drawn
+    /// anew.
+    Persistent(u32),
+    /// The same with common holidays: two weeks at the end of the year at 0.3 of the presence, six in summer at 0.7.
+    Holidays(u32),
+    /// A founder, and so many new users a week, each hour alike; each is seen once.
+    Additions(u32),
+}
+
+impl Scenario {
+    /// How long it lasts, if a scenario in which nothing changes lasts so many weeks.
+    fn weeks(self, weeks: u32) -> u32 {
+        if matches!(self, Scenario::Doubling(_)) { FLAT_WEEKS + RISING_WEEKS } else { weeks }
+    }
+
+    /// Users on the founding day of an account: 5 to 50, each size as often.
+    fn founders(self, account: u32) -> u32 {
+        if matches!(self, Scenario::Additions(_)) { 1 } else { 5 + account % 46 }
+    }
+
+    /// Users who can be present in a week.
+    fn users(self, account: u32, week: u32) -> u32 {
+        let founders = self.founders(account);
+        match self {
+            Scenario::Doubling(_) => {
+                let risen = (week + 1).saturating_sub(FLAT_WEEKS);
+                founders + (2 * founders * risen + RISING_WEEKS) / (2 * RISING_WEEKS)
+            }
+            _ => founders,
+        }
+    }
+}
+
+/// What came of the simulated accounts of one scenario.
+#[derive(Clone, Default)]
+struct Findings {
+    accounts: u32,
+    weeks: u64,
+    /// How often growing and declining turned on.
+    growing: u32,
+    declining: u32,
+    /// Accounts whose growth was on at the close of a rising week.
+    seen: u32,
+    /// How often new users became a spike.
+    spikes: u32,
+    /// How often the trigger fired: before spikes were known, and since.
+    fires_young: u32,
+    fires: u32,
+    hash: Xxh3,
+}
+
+impl Findings {
+    fn add(&mut self, other: &Findings) {
+        self.accounts += other.accounts;
+        self.weeks += other.weeks;
+        self.growing += other.growing;
+        self.declining += other.declining;
+        self.seen += other.seen;
+        self.spikes += other.spikes;
+        self.fires_young += other.fires_young;
+        self.fires += other.fires;
+        self.hash.update(&other.hash.digest().to_le_bytes());
+    }
+
+    /// So many, per 100 account-years.
+    fn rate(&self, number: u32) -> f64 {
+        f64::from(number) * 100.0 * 365.25 / (self.weeks as f64 * 7.0)
+    }
+
+    /// The share of accounts whose growth was seen, in percent.
+    fn power(&self) -> f64 {
+        f64::from(self.seen) * 100.0 / f64::from(self.accounts)
+    }
+}
+
+/// A batch of accounts on its way through a partition of its own.
+struct Simulation {
+    scenario: Scenario,
+    random: Pcg64,
+    feed: Feed,
+    lateness_ms: i64,
+    accounts: Vec<Account>,
+    findings: Findings,
+}
+
+/// The partition, and what it said since somebody listened.
+struct Feed {
+    partition: Partition,
+    effects: Effects,
+    events: i64,
+}
+
+impl Feed {
+    fn apply(&mut self, event: Event<'_>) {
+        let record = Record { offset: self.events, time: Some(event.time) };
+        let decoded = Decoded { raw: &[], event: Ok(event) };
+        let outcome = self.partition.apply_one(record, 0, &decoded, &mut self.effects);
+        assert_eq!(outcome, Outcome::Applied, "{:?}", self.effects.dead_letters);
+        self.events += 1;
+    }
+}
+
+/// An account, and what the feed said of it last.
+struct Account {
+    id: String,
+    number: u32,
+    /// By user: whether it was present in the last week.
+    present: Vec<bool>,
+    growing: bool,
+    seen: bool,
+}
+
+impl Simulation {
+    fn new(plan: Arc<Plan>, scenario: Scenario, numbers: std::ops::Range<u32>) -> Simulation {
+        // Other rules meet the same accounts.
+        let seed = xxh3_128(format!("{scenario:?} {numbers:?}").as_bytes());
+        let account =
+            |number: u32| Account { id: number.to_string(), number, present: Vec::new(), growing: false, seen: false };
+        Simulation {
+            scenario,
+            random: Pcg64::new(seed, 0x0a02_bdbf_7bb3_c0a7_ac28_fa16_a64a_bf96),
+            lateness_ms: plan.time.allowed_lateness_ms,
+            feed: Feed { partition: Partition::new(plan), effects: Effects::default(), events: 0 },
+            findings: Findings { accounts: numbers.len() as u32, ..Findings::default() },
+            accounts: numbers.map(account).collect(),
+        }
+    }
+
+    fn run(mut self, weeks: u32) -> Findings {
+        self.found();
+        for week in 0..weeks {
+            for (day, active) in (0..).zip(self.draw_week(week)) {
+                active.iter().for_each(|(index, user)| self.act(*index, *user, FIRST_WEEK.plus(week as i32), day));
+            }
+            self.close_week(week);
+        }
+        self.findings.weeks = u64::from(weeks) * u64::from(self.findings.accounts);
+        self.findings.seen = self.accounts.iter().filter(|account| account.seen).count() as u32;
+        self.findings
+    }
+
+    /// The founding day: all users of an account are there, so that none is new later.
+    fn found(&mut self) {
+        for index in 0..self.accounts.len() {
+            let founders = self.scenario.founders(self.accounts[index].number);
+            (0..founders).for_each(|user| self.act(index, user, FIRST_WEEK.plus(-1), 6));
+            let Scenario::Persistent(percent) = self.scenario else { continue };
+            self.accounts[index].present = (0..founders).map(|_| self.chance(share(percent))).collect();
+        }
+    }
+
+    /// Who is active on which day of the week: accounts by index, and users.
+    fn draw_week(&mut self, week: u32) -> [Vec<(usize, u32)>; 7] {
+        let mut days: [Vec<(usize, u32)>; 7] = Default::default();
+        for index in 0..self.accounts.len() {
+            if let Scenario::Additions(per_week) = self.scenario {
+                for hour in 0..168 {
+                    if self.chance(f64::from(per_week) / 168.0) {
+                        self.accounts[index].present.push(true);
+                        days[hour / 24].push((index, self.accounts[index].present.len() as u32));
+                    }
+                }
+                continue;
+            }
+            for user in 0..self.scenario.users(self.accounts[index].number, week) {
+                if self.is_present(index, user, week) {
+                    days[(self.random.next_u64() % 7) as usize].push((index, user));
+                }
+            }
+        }
+        days
+    }
+
+    fn is_present(&mut self, index: usize, user: u32, week: u32) -> bool {
+        match self.scenario {
+            Scenario::Flat(percent) | Scenario::Doubling(percent) => self.chance(share(percent)),
+            Scenario::Persistent(percent) => {
+                if !self.chance(0.8) {
+                    self.accounts[index].present[user as usize] = self.chance(share(percent));
+                }
+                self.accounts[index].present[user as usize]
+            }
+            Scenario::Holidays(percent) => {
+                let usual = match week % 52 {
+                    27..33 => 0.7,
+                    50..52 => 0.3,
+                    _ => 1.0,
+                };
+                self.chance(share(percent) * usual)
+            }
+            Scenario::Additions(_) => false,
+        }
+    }
+
+    /// True with this probability. Written here because the generator's stream is for ever and a library's
+    /// distributions are not.
+    fn chance(&mut self, probability: f64) -> bool {
+        const STEPS: f64 = (1_u64 << 53) as f64;
+        ((self.random.next_u64() >> 11) as f64) < probability * STEPS
+    }
+
+    /// A user does something at noon of a day of the week, Monday being 0. The first of all signs up, so that the
+    /// account is known to be born in the log (edges B17).
+    fn act(&mut self, index: usize, user: u32, week: Week, day: i32) {
+        let name = if week < FIRST_WEEK && user == 0 { "Signed Up" } else { "Feature Used" };
+        let noon = week.monday().plus(day).start().plus(DAY_MS / 2);
+        self.feed.apply(event(EventKind::Track, name, &self.accounts[index].id, &user.to_string(), noon));
+    }
+
+    /// Lets the week close, and reads what the fold has said since the last.
+    fn close_week(&mut self, week: u32) {
+        let end = FIRST_WEEK.plus(week as i32).sunday().end();
+        self.feed.apply(event(EventKind::Tick, "", "", "", end.plus(self.lateness_ms)));
+        let mut effects = std::mem::take(&mut self.feed.effects);
+        effects.signals.iter().filter(|message| message.user.is_empty()).for_each(|message| self.read_signal(message));
+        effects.handoffs.iter().for_each(|handoff| self.read_handoff(handoff));
+        effects.clear();
+        self.feed.effects = effects;
+        if matches!(self.scenario, Scenario::Doubling(_)) && week >= FLAT_WEEKS {
+            self.accounts.iter_mut().for_each(|account| account.seen |= account.growing);
+        }
+    }
+
+    fn read_signal(&mut self, message: &SignalMessage) {
+        let SignalKind::Changed(change) = &message.kind else { return };
+        let findings = &mut self.findings;
+        let turned_on = u32::from(change.before == 0 && change.after > 0);
+        match &*change.signal {
+            "velocity.growth" => {
+                findings.growing += turned_on;
+                if let Some(account) = self.accounts.iter_mut().find(|account| account.id == message.account) {
+                    account.growing = change.after > 0;
+                }
+            }
+            "negative.declining" => findings.declining += turned_on,
+            "velocity.user_adds" => findings.spikes += u32::from(change.before < 2 && change.after == 2),
+            _ => return,
+        }
+        let line = format!("{} {} {} {}\n", message.account, change.signal, change.after, message.at.0);
+        findings.hash.update(line.as_bytes());
+    }
+
+    fn read_handoff(&mut self, handoff: &Handoff) {
+        if &*handoff.trigger != "five-new-users" {
+            return;
+        }
+        let spike_known = founding_day().plus(SPIKE_KNOWN_AFTER).end();
+        let fires = if handoff.at < spike_known { &mut self.findings.fires_young } else { &mut self.findings.fires };
+        *fires += 1;
+        let line = format!("{} {} {}\n", handoff.account, handoff.trigger, handoff.at.0);
+        self.findings.hash.update(line.as_bytes());
+    }
+}
+
+fn founding_day() -> Day {
+    FIRST_WEEK.plus(-1).sunday()
+}
+
+fn share(percent: u32) -> f64 {
+    f64::from(percent) / 100.0
+}
+
+fn event<'a>(kind: EventKind, name: &'a str, account: &'a str, user: &'a str, time: EventTime) -> Event<'a> {
+    Event {
+        message_id: "".into(),
+        source: "alarms".into(),
+        kind,
+        name: name.into(),
+        user: user.into(),
+        anonymous_id: "".into(),
+        account: account.into(),
+        time,
+        received: None,
+        properties: Fields::None,
+        traits: Fields::None,
+        provenance: None,
+    }
+}
+
+/// The default rules with another `significance` of growing and declining.
+fn plan(significance: &str) -> Arc<Plan> {
+    let [default, other] = [DEFAULT_SIGNIFICANCE, significance].map(|it| format!("significance: {it}"));
+    assert!(rules::DEFAULT.matches(&default).count() >= 2, "the default rules have another significance");
+    let text = rules::DEFAULT.replace(&default, &other);
+    Arc::new(rules::parse(significance, &text).expect("only the significance is another"))
+}
+
+/// A scenario under some rules, and what came of it.
+struct Case {
+    significance: &'static str,
+    scenario: Scenario,
+    accounts: u32,
+    findings: Findings,
+}
+
+/// Everything that the tables show.
+fn cases(size: Size) -> Vec<Case> {
+    let case =
+        |significance, scenario, accounts| Case { significance, scenario, accounts, findings: Findings::default() };
+    let both = |presence: u32| [Scenario::Flat(presence), Scenario::Doubling(presence)];
+    let mut cases = Vec::new();
+    let of_alarms = PRESENCES.into_iter().flat_map(both);
+    cases.extend(of_alarms.map(|scenario| case(DEFAULT_SIGNIFICANCE, scenario, size.accounts)));
+    for significance in SIGNIFICANCES.into_iter().filter(|it| *it != DEFAULT_SIGNIFICANCE) {
+        let of_thresholds = SOME_PRESENCES.into_iter().flat_map(both);
+        cases.extend(of_thresholds.map(|scenario| case(significance, scenario, size.beside)));
+    }
+    let habits = |presence| [Scenario::Persistent(presence), Scenario::Holidays(presence)];
+    let others = SOME_PRESENCES.into_iter().flat_map(habits).chain(ADDITIONS.map(Scenario::Additions));
+    cases.extend(others.map(|scenario| case(DEFAULT_SIGNIFICANCE, scenario, size.beside)));
+    cases
+}
+
+impl Case {
+    /// What comes of the batch of accounts that begins with this one.
+    fn simulate(&self, first: u32, weeks: u32) -> Findings {
+        let numbers = first..self.accounts.min(first + BATCH);
+        Simulation::new(plan(self.significance), self.scenario, numbers).run(self.scenario.weeks(weeks))
+    }
+}
+
+/// All cases, simulated.
+struct Study {
+    cases: Vec<Case>,
+    hash: u64,
+}
+
+impl Study {
+    /// Simulates on every core; who simulates what changes nothing.
+    fn run(size: Size) -> Study {
+        let mut cases = cases(size);
+        let firsts = |case: &Case| (0..case.accounts).step_by(BATCH as usize);
+        let jobs: Vec<(usize, u32)> =
+            (0..).zip(&cases).flat_map(|(case, it)| firsts(it).map(move |first| (case, first))).collect();
+        let (next, done) = (AtomicUsize::new(0), Mutex::new(vec![Findings::default(); jobs.len()]));
+        let bar = progress(jobs.len());
+        let work = || {
+            loop {
+                let job = next.fetch_add(1, Ordering::Relaxed);
+                let Some((case, first)) = jobs.get(job) else { return };
+                let findings = cases[*case].simulate(*first, size.weeks);
+                done.lock().expect("no thread panics with it")[job] = findings;
+                bar.inc(1);
+            }
+        };
+        std::thread::scope(|scope| {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            (0..cores).for_each(|_| drop(scope.spawn(work)));
+        });
+        bar.finish_and_clear();
+        let mut hash = Xxh3::new();
+        for ((case, _), findings) in jobs.iter().zip(done.into_inner().expect("no thread panicked")) {
+            hash.update(&findings.hash.digest().to_le_bytes());
+            cases[*case].findings.add(&findings);
+        }
+        Study { cases, hash: hash.digest() }
+    }
+
+    fn of(&self, significance: &str, scenario: Scenario) -> &Findings {
+        let case = self.cases.iter().find(|case| case.significance == significance && case.scenario == scenario);
+        &case.expect("every case that is printed is simulated").findings
+    }
+
+    /// With the default rules: how often accounts alarm that stay as they are, and how many that double are seen.
+    fn alarms(&self) -> impl Iterator<Item = (u32, f64, f64, f64)> {
+        PRESENCES.into_iter().map(|presence| {
+            let flat = self.of(DEFAULT_SIGNIFICANCE, Scenario::Flat(presence));
+            let doubling = self.of(DEFAULT_SIGNIFICANCE, Scenario::Doubling(presence));
+            (presence, flat.rate(flat.growing), flat.rate(flat.declining), doubling.power())
+        })
+    }
+
+    /// Every bar that is missed, in words.
+    fn missed(&self) -> Vec<String> {
+        let mut missed = Vec::new();
+        for (presence, growing, declining, power) in self.alarms() {
+            let at = format!("at presence {}", share(presence));
+            for (signal, rate) in [("growth", growing), ("declining", declining)] {
+                if rate > ALARMS_MAX {
+                    missed.push(format!("{rate:.2} {signal} alarms per 100 account-years {at}, not {ALARMS_MAX}"));
+                }
+            }
+            for (_, least) in POWER_MIN.iter().filter(|bar| bar.0 == presence && power < bar.1) {
+                missed.push(format!("a power of {power:.1} % {at}, not {least} %"));
+            }
+        }
+        missed
+    }
+
+    fn print_alarms(&self) {
+        println!("\n| presence | growth alarms | declining alarms | power |\n|--:|--:|--:|--:|");
+        for (presence, growing, declining, power) in self.alarms() {
+            println!("| {} | {growing:.2} | {declining:.2} | {power:.1} % |", share(presence));
+        }
+    }
+
+    fn print_thresholds(&self) {
+        let at = SOME_PRESENCES.map(|presence| share(presence).to_string()).join(", ");
+        println!("\n| `significance` | growth alarms at {at} | declining alarms | power |\n|---|--:|--:|--:|");
+        for significance in SIGNIFICANCES {
+            let flat = SOME_PRESENCES.map(|presence| self.of(significance, Scenario::Flat(presence)));
+            let growing = flat.map(|it| it.rate(it.growing));
+            let declining = flat.map(|it| it.rate(it.declining));
+            let power = SOME_PRESENCES.map(|presence| self.of(significance, Scenario::Doubling(presence)).power());
+            println!("| `{significance}` | {} | {} | {} % |", list(growing, 1), list(declining, 1), list(power, 0));
+        }
+    }
+
+    fn print_habits(&self) {
+        println!("\n| presence | persistent: growth alarms | declining | holidays: growth alarms | declining |");
+        println!("|--:|--:|--:|--:|--:|");
+        for presence in SOME_PRESENCES {
+            let rates = [Scenario::Persistent(presence), Scenario::Holidays(presence)]
+                .map(|scenario| self.of(DEFAULT_SIGNIFICANCE, scenario))
+                .map(|it| format!("{:.1} | {:.1}", it.rate(it.growing), it.rate(it.declining)));
+            println!("| {} | {} |", share(presence), rates.join(" | "));
+        }
+    }
+
+    fn print_additions(&self) {
+        println!("\n| new users a week | spikes | `five-new-users` fired | of these before spikes are known |");
+        println!("|--:|--:|--:|--:|");
+        for per_week in ADDITIONS {
+            let it = self.of(DEFAULT_SIGNIFICANCE, Scenario::Additions(per_week));
+            let [spikes, fires, young] =
+                [it.spikes, it.fires + it.fires_young, it.fires_young].map(|number| it.rate(number));
+            println!("| {per_week} | {spikes:.1} | {fires:.1} | {young:.1} |");
+        }
+    }
+}
+
+fn list(numbers: [f64; 3], digits: usize) -> String {
+    numbers.map(|number| format!("{number:.digits$}")).join(" · ")
+}
+
+/// A bar over simulations; only on a terminal.
+fn progress(simulations: usize) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style =
+        ProgressStyle::with_template("{elapsed_precise} {wide_bar:.cyan/dim} {pos} of {len} simulations · {eta} left");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(simulations as u64).with_style(style.progress_chars("━╸ "))
+}

@@ -1,0 +1,514 @@
+//! The page that `upswell explain` shows: an account's life within 100 columns.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::explain::Life;
+use super::screen;
+use crate::model::{
+    AccountSnapshot, EventTime, Fact, Handoff, Level, Rail, SignalKind, SignalMessage, UserSnapshot, Week,
+};
+use crate::rules::{BANDS, Signal, TriggerKind};
+
+/// Columns of the page.
+const WIDTH: usize = 100;
+/// Columns of a curve; its label stands before it.
+const CURVE: usize = 78;
+/// The newest moves between tiers that are told.
+const TIERS_SHOWN: usize = 3;
+/// Columns of the instant and the kind before what fired and was held.
+const MARGIN: usize = 28;
+/// Without `--all`: the newest so many times that each signal was on, and so many lines of what fired and was held.
+const TIMES_SHOWN: usize = 4;
+const LINES_SHOWN: usize = 24;
+
+const BOLD: &str = "\x1b[1m";
+const DIM: &str = "\x1b[2m";
+const ON: &str = "\x1b[32m";
+
+/// An account's life; `all`: nothing is left out; `colour`: for a terminal.
+pub(super) fn of(life: &Life, all: bool, colour: bool) -> String {
+    let mut page = Page { text: String::new(), all, colour };
+    page.head(life);
+    page.curves(life);
+    page.score(life);
+    page.users(life);
+    page.fired(life);
+    page.signals(life);
+    page.talk(life);
+    page.text
+}
+
+struct Page {
+    text: String,
+    all: bool,
+    colour: bool,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour && !code.is_empty() { format!("{code}{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// A heading with a remark at the right margin.
+    fn heading(&mut self, title: &str, remark: &str) {
+        let remark = fit(remark, WIDTH - title.chars().count() - 2);
+        let gap = WIDTH - title.chars().count() - remark.chars().count();
+        let remark = if remark.is_empty() { remark } else { self.paint(DIM, &remark) };
+        let line = format!("\n{}{:gap$}{remark}", self.paint(BOLD, title), "");
+        self.line(&line);
+    }
+
+    fn left_out(&mut self, number: usize) {
+        if number > 0 {
+            let line = self.paint(DIM, &format!("  … {} before: --all shows them", screen::count(number as u64)));
+            self.line(&line);
+        }
+    }
+
+    fn head(&mut self, life: &Life) {
+        let title = self.paint(BOLD, &fit(&life.account, WIDTH));
+        self.line(&title);
+        let events = format!("{} · rules {}", screen::outcomes(&life.events), life.plan.version);
+        self.line(&fit(&events, WIDTH));
+        let Some(stands) = &life.stands else { return };
+        let (picture, usage, money) = (&stands.picture, &stands.picture.usage, &stands.picture.money);
+        let mut words = vec![
+            format!("{} users, {} active in 28 days", screen::count(stands.users.into()), usage.active_users),
+            format!("{} points", picture.score),
+            picture.tier.as_deref().unwrap_or("no tier").to_owned(),
+            format!("segment {}", picture.segment),
+        ];
+        words.extend((!money.plan.is_empty()).then(|| format!("plan {}", money.plan)));
+        words.extend(money.paid.map(|paid| if paid { "paid".to_owned() } else { "not paid".to_owned() }));
+        self.line(&fit(&words.join(" · "), WIDTH));
+        if let (Some(first), Some(last)) = (usage.first_seen, usage.last_seen) {
+            self.line(&format!("first active {}, last {}", first.day(), last.day()));
+        }
+    }
+
+    /// Users by the week, and their bands.
+    fn curves(&mut self, life: &Life) {
+        let known = || life.weeks.keys().chain(life.new_users.keys()).copied();
+        let (Some(first), Some(last)) = (known().min(), known().max()) else { return };
+        let weeks: Vec<Week> = (first.0..=last.0).map(Week).collect();
+        let active: Vec<u32> = weeks.iter().map(|week| life.weeks.get(week).map_or(0, |row| row.wau)).collect();
+        let added: Vec<u32> = weeks.iter().map(|week| life.new_users.get(week).copied().unwrap_or(0)).collect();
+        let each = weeks.len().div_ceil(CURVE);
+        let scale = if each > 1 { format!("a column is the highest of {each} weeks") } else { "by the week".into() };
+        self.heading("Users", &scale);
+        self.curve("active", &weeks, &active, each);
+        self.curve("new", &weeks, &added, each);
+        let banded = bands(life, &weeks);
+        for (rung, name) in BANDS.iter().enumerate().skip(1).rev() {
+            let users: Vec<u32> = banded.iter().map(|counts| counts[rung]).collect();
+            if users.iter().any(|users| *users > 0) {
+                self.curve(name, &weeks, &users, each);
+            }
+        }
+        let ends = (first.monday().to_string(), last.monday().to_string());
+        let columns = weeks.len().div_ceil(each);
+        let axis = match columns.checked_sub(ends.0.len() + ends.1.len() + 1) {
+            Some(gap) => format!("{:10}{}{:gap$} {}", "", ends.0, "", ends.1),
+            None => format!("{:10}{} to {}", "", ends.0, ends.1),
+        };
+        let axis = self.paint(DIM, &axis);
+        self.line(&axis);
+    }
+
+    fn curve(&mut self, label: &str, weeks: &[Week], values: &[u32], each: usize) {
+        let columns: Vec<u32> = values.chunks(each).map(|chunk| chunk.iter().copied().max().unwrap_or(0)).collect();
+        let most = columns.iter().copied().max().unwrap_or(0);
+        let when = values.iter().position(|value| *value == most && most > 0);
+        let line = format!("{label:<10}{}", self.paint("\x1b[36m", &spark(&columns)));
+        self.line(&line);
+        if let Some(when) = when {
+            let words = format!("{:10}{}highest: {most} in the week of {}", "", "", weeks[when].monday());
+            let words = self.paint(DIM, &words);
+            self.line(&words);
+        }
+    }
+
+    fn score(&mut self, life: &Life) {
+        let Some(stands) = &life.stands else { return };
+        let tiers = tiers(life);
+        self.heading(&format!("Score: {} points", stands.picture.score), &tiers);
+        if stands.picture.points.is_empty() {
+            self.line("  no signal of the account is on, and none of its active users brings points");
+        }
+        for (signal, rung, points) in &stands.picture.points {
+            let is_users = &**signal == "users";
+            let what = if is_users { "what its active users bring".to_owned() } else { format!("rung {rung}") };
+            self.line(&fit(&format!("  {points:>+5}  {signal:<26}  {what}"), WIDTH));
+            let brought = if is_users { brought(life, stands) } else { BTreeMap::new() };
+            // Somebody who was removed brings nothing, which snapshots do not say: no parts where they do not add up.
+            if brought.values().map(|(_, sum)| sum).sum::<i32>() == *points {
+                for (signal, (users, sum)) in brought {
+                    let line = fit(&format!("           {sum:>+5}  {signal:<26}  {}", users_of(users)), WIDTH);
+                    let line = self.paint(DIM, &line);
+                    self.line(&line);
+                }
+            }
+        }
+    }
+
+    fn users(&mut self, life: &Life) {
+        let Some(stands) = &life.stands else { return };
+        if stands.picture.top_users.is_empty() {
+            return;
+        }
+        let buyer = if stands.picture.find_buyer { "nobody looks like a buyer" } else { "" };
+        self.heading("Top users", buyer);
+        for user in &stands.picture.top_users {
+            let signals = life.users.get(&user.user).map_or(String::new(), |it| it.signals.join(" "));
+            let buyer = if user.is_buyer { "buyer " } else { "" };
+            let about = [&*user.band, buyer.trim_end(), &user.title, &signals];
+            let about = about.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" · ");
+            self.line(&fit(&format!("  {:>+5}  {:<26}  {about}", user.score, fit(&user.user, 26)), WIDTH));
+        }
+    }
+
+    /// What fired, what was held back, and pulses that passed, in their order.
+    fn fired(&mut self, life: &Life) {
+        let mut lines: Vec<(EventTime, Vec<String>)> = Vec::new();
+        for handoff in &life.handoffs {
+            lines.push((handoff.at, self.handoff(handoff)));
+        }
+        let has_fired = |at: EventTime, trigger: &str| {
+            life.handoffs.iter().any(|handoff| handoff.at == at && *handoff.trigger == *trigger)
+        };
+        for message in &life.signals {
+            let who = if message.user.is_empty() { String::new() } else { format!("{}: ", message.user) };
+            match &message.kind {
+                SignalKind::Held { trigger, rail } => {
+                    let words = format!("{who}{}; {}", why_held(*rail), later(life, message.at, trigger));
+                    lines.push((message.at, self.row(message.at, ("held", DIM), trigger, &words)));
+                }
+                SignalKind::Pulse { trigger: Some(trigger), .. } if !has_fired(message.at, trigger) => {
+                    let words = format!("{who}a pulse that did not fire at once: {}", rest(life, trigger));
+                    lines.push((message.at, self.row(message.at, ("pulse", DIM), trigger, &words)));
+                }
+                _ => {}
+            }
+        }
+        lines.sort_by_key(|(at, _)| *at);
+        let number = |level: Level| life.handoffs.iter().filter(|handoff| handoff.level == level).count() as u64;
+        self.heading("What fired, and what was held", &screen::levels(&Level::ALL.map(number)));
+        if lines.is_empty() {
+            self.line("  nothing yet");
+        }
+        let skipped = if self.all { 0 } else { lines.len().saturating_sub(LINES_SHOWN) };
+        self.left_out(skipped);
+        lines.into_iter().skip(skipped).flat_map(|(_, lines)| lines).for_each(|line| self.line(&line));
+    }
+
+    fn handoff(&self, handoff: &Handoff) -> Vec<String> {
+        let due = handoff.due.map_or("nurture".into(), |due| format!("due {}", screen::minute(due)));
+        let holdout = if handoff.picture.holdout { " · held out: only recorded" } else { "" };
+        let also =
+            if handoff.also.is_empty() { String::new() } else { format!(" · also {}", handoff.also.join(", ")) };
+        let route = &handoff.picture.route;
+        let head = format!("{route} · {due}{holdout}{also}");
+        let word = handoff.level.word().to_uppercase();
+        let mut lines = self.row(handoff.at, (&word, screen::level_colour(handoff.level)), &handoff.trigger, &head);
+        lines.extend(wrap(&handoff.why, WIDTH - MARGIN).into_iter().map(|text| format!("{:MARGIN$}{text}", "")));
+        lines
+    }
+
+    /// A line of the account's life, and what of its words needs further lines.
+    fn row(&self, at: EventTime, (word, code): (&str, &str), trigger: &str, words: &str) -> Vec<String> {
+        let trigger = fit(trigger, 20);
+        let mut words = wrap(words, WIDTH - MARGIN - 22).into_iter();
+        let first = format!(
+            "  {}  {}{trigger:<20}  {}",
+            self.paint(DIM, &screen::minute(at)),
+            self.paint(code, &format!("{word:<6}  ")),
+            words.next().unwrap_or_default()
+        );
+        std::iter::once(first).chain(words.map(|text| format!("{:1$}{text}", "", MARGIN + 22))).collect()
+    }
+
+    /// Every signal with the times that it was on, and what they rest on.
+    fn signals(&mut self, life: &Life) {
+        let times = times(life);
+        self.heading("Signals", "the highest rung, and what it rests on: figure, event");
+        if times.is_empty() {
+            self.line("  none was ever on");
+        }
+        for ((is_user, signal), times) in &times {
+            let users: BTreeSet<&str> = times.iter().map(|time| time.user).collect();
+            let on = times.iter().filter(|time| time.until.is_none()).count();
+            let scope = match (is_user, users.len()) {
+                (false, _) => "account".to_owned(),
+                (true, users) => users_of(users as u32),
+            };
+            let now = if on == 0 {
+                "off".to_owned()
+            } else if *is_user {
+                format!("on {on}")
+            } else {
+                "on".to_owned()
+            };
+            let code = if on > 0 { ON } else { "" };
+            let number = screen::count(times.len() as u64);
+            let line = format!(
+                "  {}  {scope:<12}  {} · {now}",
+                self.paint(code, &format!("{:<26}", fit(signal, 26))),
+                if times.len() == 1 { "once".to_owned() } else { format!("{number} times") },
+            );
+            self.line(&line);
+            let skipped = if self.all { 0 } else { times.len().saturating_sub(TIMES_SHOWN) };
+            if skipped > 0 {
+                let line = self.paint(DIM, &format!("    … {} before", screen::count(skipped as u64)));
+                self.line(&line);
+            }
+            times.iter().skip(skipped).for_each(|time| self.time(time, *is_user));
+        }
+    }
+
+    fn time(&mut self, time: &Time<'_>, is_user: bool) {
+        let until = time.until.map_or("on".to_owned(), screen::minute);
+        let user = if is_user { format!("{:<16}  ", fit(time.user, 16)) } else { String::new() };
+        let span = format!("    {} → {until:<16}  ", screen::minute(time.from));
+        let fell =
+            if time.until.is_none() && time.now < time.rung { format!(", now {}", time.now) } else { String::new() };
+        let rest = format!("{user}rung {}{fell}  {}", time.rung, evidence(time.facts));
+        let rest = fit(&rest, WIDTH - span.chars().count());
+        let line = format!("{}{rest}", self.paint(DIM, &span));
+        self.line(&line);
+    }
+
+    /// What the last handoff says to the account.
+    fn talk(&mut self, life: &Life) {
+        let Some(last) = life.handoffs.last() else { return };
+        let conversation = &last.picture.conversation;
+        self.heading("What to say", &format!("{} of {}", last.trigger, screen::minute(last.at)));
+        let needs = conversation.needs.iter().copied();
+        let step: Vec<&str> = [conversation.buying_stage, conversation.next_step]
+            .into_iter()
+            .chain(needs)
+            .filter(|it| !it.is_empty())
+            .collect();
+        self.line(&fit(&format!("  {}", step.join(" · ")), WIDTH));
+        let text = if conversation.text.is_empty() { "no template applies" } else { &conversation.text };
+        wrap(text, WIDTH - 4).iter().for_each(|line| self.line(&format!("  {line}")));
+    }
+}
+
+/// A time that a signal was on.
+struct Time<'a> {
+    user: &'a str,
+    from: EventTime,
+    until: Option<EventTime>,
+    now: u8,
+    /// The highest rung, and what it rests on.
+    rung: u8,
+    facts: &'a [Fact],
+}
+
+/// The times that each signal was on, by scope (the account's first) and id; bands and tiers have their own places.
+fn times(life: &Life) -> BTreeMap<(bool, &str), Vec<Time<'_>>> {
+    let mut times: BTreeMap<(bool, &str), Vec<Time<'_>>> = BTreeMap::new();
+    for message in &life.signals {
+        let SignalKind::Changed(change) = &message.kind else { continue };
+        if matches!(&*change.signal, "score.band" | "score.tier") {
+            continue;
+        }
+        let of_signal = times.entry((!message.user.is_empty(), &change.signal)).or_default();
+        let open = of_signal.iter_mut().rev().find(|time| time.user == message.user && time.until.is_none());
+        match open {
+            Some(time) => {
+                time.now = change.after;
+                time.until = (change.after == 0).then_some(message.at);
+                if change.after > time.rung {
+                    (time.rung, time.facts) = (change.after, &message.facts);
+                }
+            }
+            None => of_signal.push(Time {
+                user: &message.user,
+                from: message.at,
+                until: None,
+                now: change.after,
+                rung: change.after,
+                facts: &message.facts,
+            }),
+        }
+    }
+    times
+}
+
+/// What each signal of running active users brings to the account's score: how many users, and their points. Points of
+/// the user's own score count where they are good in sum.
+fn brought<'a>(life: &'a Life, stands: &AccountSnapshot) -> BTreeMap<&'a str, (u32, i32)> {
+    let mut rungs: BTreeMap<(&str, &str), u8> = BTreeMap::new();
+    for (signal, user, rung) in life.signals.iter().filter_map(user_rung) {
+        rungs.insert((user, signal), rung);
+    }
+    let mut brought: BTreeMap<&str, (u32, i32)> = BTreeMap::new();
+    let is_running = |user: &&UserSnapshot| user.last_day.is_some_and(|last| last >= stands.at.day().plus(-27));
+    for user in life.users.values().filter(is_running) {
+        let on = life.plan.user_signals.iter().filter(|signal| user.signals.contains(&signal.id));
+        let worth: Vec<(&Signal, i32)> = on
+            .map(|signal| {
+                let rung = rungs.get(&(user.user.user.as_str(), &*signal.id)).copied().unwrap_or(1).max(1);
+                (signal, signal.points.get(usize::from(rung)).copied().unwrap_or(0))
+            })
+            .collect();
+        let own: i32 = worth.iter().filter(|(signal, _)| signal.pql).map(|(_, points)| points).sum();
+        let counts = |signal: &Signal| if signal.pql { own > 0 } else { signal.pqa };
+        for (signal, points) in worth.into_iter().filter(|(signal, points)| counts(signal) && *points != 0) {
+            let (users, sum) = brought.entry(&signal.id).or_default();
+            *users += 1;
+            *sum += points;
+        }
+    }
+    brought
+}
+
+fn user_rung(message: &SignalMessage) -> Option<(&str, &str, u8)> {
+    match &message.kind {
+        SignalKind::Changed(change) if !message.user.is_empty() => Some((&change.signal, &message.user, change.after)),
+        _ => None,
+    }
+}
+
+/// Users by band at the end of each week.
+fn bands(life: &Life, weeks: &[Week]) -> Vec<[u32; BANDS.len()]> {
+    let mut moves = life.signals.iter().filter_map(|message| band_move(message)).peekable();
+    let mut of_user: BTreeMap<&str, u8> = BTreeMap::new();
+    let at_end = |week: &Week| {
+        while let Some((_, user, rung)) = moves.next_if(|(at, ..)| *at < week.sunday().end()) {
+            of_user.insert(user, rung);
+        }
+        let mut counts = [0; BANDS.len()];
+        for rung in of_user.values() {
+            counts[usize::from(*rung).min(BANDS.len() - 1)] += 1;
+        }
+        counts
+    };
+    weeks.iter().map(at_end).collect()
+}
+
+fn band_move(message: &SignalMessage) -> Option<(EventTime, &str, u8)> {
+    match &message.kind {
+        SignalKind::Changed(change) if &*change.signal == "score.band" => {
+            Some((message.at, &message.user, change.after))
+        }
+        _ => None,
+    }
+}
+
+/// The account's newest moves between tiers: their rungs count from the lowest, 1, to the best.
+fn tiers(life: &Life) -> String {
+    let tiers = &life.plan.scores.tiers;
+    let name = |rung: u8| match rung {
+        0 => "none",
+        rung => tiers.len().checked_sub(usize::from(rung)).map_or("?", |place| &tiers[place].id),
+    };
+    let step = |message: &SignalMessage| match &message.kind {
+        SignalKind::Changed(change) if &*change.signal == "score.tier" => {
+            Some(format!("{} {}", message.at.day(), name(change.after)))
+        }
+        _ => None,
+    };
+    let steps: Vec<String> = life.signals.iter().filter_map(step).collect();
+    let newest = &steps[steps.len().saturating_sub(TIERS_SHOWN)..];
+    match (steps.len(), newest.join(" → ")) {
+        (0, _) => "never in a tier".into(),
+        (number, newest) if number > TIERS_SHOWN => format!("tiers: … → {newest}"),
+        (_, newest) => format!("tiers: {newest}"),
+    }
+}
+
+/// Why a rail holds.
+fn why_held(rail: Rail) -> &'static str {
+    match rail {
+        Rail::Usage => "usage: nothing in the last 28 days to talk about",
+        Rail::Pacing => "pacing: another handoff was just sent",
+        Rail::Engaged => "engaged: a handoff waits for its answer, or nobody may write",
+        Rail::WarmUp => "warm_up: history that was loaded",
+    }
+}
+
+/// What became of a handoff that was held.
+fn later(life: &Life, at: EventTime, trigger: &str) -> String {
+    let next = life.handoffs.iter().find(|handoff| handoff.at >= at && *handoff.trigger == *trigger);
+    let instead =
+        life.handoffs.iter().find(|handoff| handoff.at == at && handoff.also.iter().any(|it| **it == *trigger));
+    let instead = instead.map_or(String::new(), |handoff| format!("in favour of {}, ", handoff.trigger));
+    match next {
+        Some(next) => format!("{instead}next fired {}", screen::minute(next.at)),
+        None => format!("{instead}not fired since"),
+    }
+}
+
+/// Why a pulse may not have fired.
+fn rest(life: &Life, trigger: &str) -> String {
+    let known = life.plan.triggers.iter().find(|it| *it.id == *trigger);
+    match known {
+        Some(known) if matches!(&known.kind, TriggerKind::Pulse(pulse) if pulse.first) => "only the first does".into(),
+        Some(known) => format!("held, or within {} days of the last", known.cooldown_ms / crate::model::DAY_MS),
+        None => "held, or too soon after the last".into(),
+    }
+}
+
+fn users_of(number: u32) -> String {
+    if number == 1 { "1 user".to_owned() } else { format!("{} users", screen::count(number.into())) }
+}
+
+/// The newest facts: figure, and the event that proves it.
+fn evidence(facts: &[Fact]) -> String {
+    let tell = |fact: &Fact| match fact.message_id.is_empty() {
+        true => number(fact.number),
+        false => format!("{} by {}", number(fact.number), fact.message_id),
+    };
+    let newest: Vec<String> = facts.iter().rev().take(3).map(tell).collect();
+    match facts.len().checked_sub(3) {
+        Some(more) if more > 0 => format!("{}, and {more} more", newest.join(", ")),
+        _ => newest.join(", "),
+    }
+}
+
+fn number(number: f64) -> String {
+    if number.fract() == 0.0 { format!("{number:.0}") } else { format!("{number:.2}") }
+}
+
+/// A bar for each value, as high as it is; a dot for none.
+fn spark(values: &[u32]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = values.iter().copied().max().unwrap_or(0).max(1) as usize;
+    let bar = |value: &u32| match *value as usize {
+        0 => '·',
+        value => BARS[(value * BARS.len()).div_ceil(most).clamp(1, BARS.len()) - 1],
+    };
+    values.iter().map(bar).collect()
+}
+
+/// A text within so many columns: cut, and without control characters.
+fn fit(text: &str, columns: usize) -> String {
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    match text.chars().count() > columns {
+        true => text.chars().take(columns.saturating_sub(1)).map(plain).chain(['…']).collect(),
+        false => text.chars().map(plain).collect(),
+    }
+}
+
+/// A text in lines of so many columns, broken at spaces where there are any.
+fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let word = fit(word, columns);
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
+                let _ = write!(line, " {word}");
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
+}

@@ -1,0 +1,592 @@
+//! The compiled plan in words, for a growth team.
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, bail};
+
+use super::WrongUse;
+use crate::model::{DAY_MS, Field, HOUR_MS, Level, MINUTE_MS, Role};
+use crate::rules::{
+    self, Condition, Figure, Filter, Input, Kind, Of, Plan, Pulse, Route, Signal, SignalRef, Still, Tier, TraitIs,
+    TrendTest, Trigger, TriggerKind,
+};
+
+/// Columns of the page.
+const WIDTH: usize = 100;
+/// Columns of the labels, with what stands before them.
+const INDENT: usize = 13;
+
+/// A paragraph about one thing.
+struct Entry {
+    id: String,
+    head: String,
+    /// Labels and what they say.
+    rows: Vec<(&'static str, String)>,
+}
+
+/// The whole page, or the paragraphs with these ids.
+///
+/// # Errors
+/// An id is unknown.
+pub(super) fn page(plan: &Plan, ids: &[String]) -> Result<String> {
+    let parts = parts(plan);
+    let known = || parts.iter().flat_map(|(_, entries)| entries).map(|entry| entry.id.as_str());
+    if let Some(unknown) = ids.iter().find(|id| !known().any(|known| known == *id)) {
+        let near = known().max_by(|a, b| strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown)));
+        bail!(WrongUse(format!("there is no {unknown} in the rules: did you mean {}?", near.unwrap_or_default())));
+    }
+    let mut page = String::new();
+    if ids.is_empty() {
+        let signals = plan.user_signals.len() + plan.account_signals.len();
+        writeln!(page, "{}: {signals} signals, {} triggers\n", plan.version, plan.triggers.len())?;
+    }
+    for (title, entries) in parts {
+        let mut chosen = entries.iter().filter(|entry| ids.is_empty() || ids.contains(&entry.id)).peekable();
+        if ids.is_empty() && chosen.peek().is_some() {
+            writeln!(page, "{}\n", title.to_uppercase())?;
+        }
+        chosen.for_each(|entry| write_entry(&mut page, entry));
+    }
+    Ok(page)
+}
+
+fn parts(plan: &Plan) -> Vec<(&'static str, Vec<Entry>)> {
+    let users = (0..).zip(&plan.user_signals).map(|(slot, it)| signal(plan, SignalRef::User(slot), it));
+    let accounts = (0..).zip(&plan.account_signals).map(|(slot, it)| signal(plan, SignalRef::Account(slot), it));
+    vec![
+        ("signals of users", users.collect()),
+        ("signals of accounts", accounts.collect()),
+        ("bands of users", vec![bands(plan)]),
+        ("tiers of accounts, the first that fits", plan.scores.tiers.iter().map(tier).collect()),
+        ("segments", segments(plan)),
+        ("triggers", (0..).zip(&plan.triggers).map(|(place, it)| trigger(plan, place, it)).collect()),
+        ("guard rails", vec![rails(plan)]),
+        ("routes, the first that fits", vec![routes(plan)]),
+    ]
+}
+
+fn write_entry(page: &mut String, entry: &Entry) {
+    page.push_str(&entry.head);
+    page.push('\n');
+    for (label, text) in &entry.rows {
+        let mut line = format!("  {label:<width$}", width = INDENT - 2);
+        let mut is_empty = true;
+        for word in text.split_whitespace() {
+            if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+                page.push_str(line.trim_end());
+                page.push('\n');
+                line = " ".repeat(INDENT);
+                is_empty = true;
+            }
+            if !is_empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+            is_empty = false;
+        }
+        page.push_str(line.trim_end());
+        page.push('\n');
+    }
+    page.push('\n');
+}
+
+/// A length of time in words.
+fn length(ms: i64) -> String {
+    let units = [(DAY_MS, "day"), (HOUR_MS, "hour"), (MINUTE_MS, "minute"), (1_000, "second"), (1, "millisecond")];
+    // Up to two days people count in hours.
+    let fits = |unit: &&(i64, &str)| ms % unit.0 == 0 && (ms > 2 * unit.0 || unit.0 < DAY_MS);
+    let (unit, name) = units.iter().find(fits).copied().unwrap_or((1, "millisecond"));
+    let number = ms / unit;
+    format!("{number} {name}{}", if number == 1 { "" } else { "s" })
+}
+
+fn join(words: impl IntoIterator<Item = String>, between: &str) -> String {
+    words.into_iter().collect::<Vec<_>>().join(between)
+}
+
+fn signal(plan: &Plan, which: SignalRef, signal: &Signal) -> Entry {
+    let of_user = matches!(which, SignalRef::User(_));
+    let scope = if of_user { "of a user" } else { "of an account" };
+    let is_evidence = signal.points.iter().all(|points| *points == 0);
+    let scores = match (signal.pql, signal.pqa) {
+        _ if is_evidence => "none: it is evidence",
+        // The points of its users are part of an account's score.
+        (true, _) if of_user => "the user's PQL, and with the user's points the account's PQA",
+        (true, true) => "the PQL of all its users, and its PQA",
+        (true, false) => "the PQL of all its users",
+        (false, true) => "the account's PQA",
+        (false, false) => "none",
+    };
+    let about = signal.kind.about();
+    let mut rows = vec![("measures", measures(plan, of_user, &signal.kind)), ("fed by", fed_by(plan, &signal.kind))];
+    let points = |rung: usize| if is_evidence { String::new() } else { format!("{:+} points", signal.points[rung]) };
+    let met = rungs(&signal.kind);
+    let labels = match &met[..] {
+        [met] => [if met.is_empty() { "points" } else { "at" }, "", ""],
+        _ => ["rung 1", "rung 2", "rung 3"],
+    };
+    for (rung, (label, met)) in (1..).zip(labels.into_iter().zip(met)) {
+        let says = [met, points(rung)].into_iter().filter(|words| !words.is_empty());
+        rows.push((label, join(says, ": ")));
+    }
+    rows.retain(|(_, says)| !says.is_empty());
+    let (on, off, timer) = moments(&signal.kind);
+    rows.extend([("scores", scores.to_owned()), ("on", on), ("off", off)]);
+    rows.extend([("keeps", about.state.to_owned()), ("timer", timer)]);
+    Entry { id: signal.id.to_string(), head: format!("{} · {scope}", signal.id), rows }
+}
+
+/// When a signal turns on and off, and what wakes it, with its parameters.
+fn moments(kind: &Kind) -> (String, String, String) {
+    let about = kind.about();
+    let ttl_ms = match kind {
+        Kind::Seen(seen) | Kind::Count(seen, _) => Some(seen.ttl_ms),
+        Kind::Distinct(distinct) => Some(distinct.ttl_ms),
+        _ => None,
+    };
+    let (on, off, timer) = match (kind, ttl_ms) {
+        (_, Some(None)) => (about.on, "never in this life", "none"),
+        (_, Some(Some(_))) => (about.on, about.off.split(';').next().unwrap_or_default(), about.timer),
+        (Kind::Growth(growth), None) => {
+            let on = if growth.up { "at the close of a week" } else { "at the close of a day, and not while inactive" };
+            (on, if growth.up { "at the close of a week" } else { "at the close of a day" }, about.timer)
+        }
+        _ => (about.on, about.off, about.timer),
+    };
+    let after = |text: &str| match kind {
+        Kind::Abandoned(it) => text.replace("`after` has", &format!("{} have", length(it.after_ms))),
+        _ => text.to_owned(),
+    };
+    (after(on), off.to_owned(), timer.to_owned())
+}
+
+/// The events of a filter.
+fn events(filter: &Filter) -> String {
+    let roles = join(filter.roles.iter().map(|role| rules::role_name(*role)), " or ");
+    let mut words = format!("{roles} events");
+    if filter.premium {
+        words.push_str(" of premium features");
+    }
+    for (field, values) in &filter.only {
+        write!(words, " with {} {}", field.word(), values.join(" or ")).unwrap_or_default();
+    }
+    for (field, values) in &filter.where_bound {
+        write!(words, " with {} {} where a mapping binds it", field.word(), values.join(" or ")).unwrap_or_default();
+    }
+    words
+}
+
+fn each_for(ttl: Option<i64>) -> String {
+    ttl.map_or("each for life".into(), |ttl| format!("each for {}", length(ttl)))
+}
+
+/// What a signal measures, with its parameters.
+fn measures(plan: &Plan, of_user: bool, kind: &Kind) -> String {
+    let meter = |place: usize| plan.meters.get(place).map_or("", |meter| &*meter.id).to_owned();
+    match kind {
+        Kind::Seen(seen) | Kind::Count(seen, _) => {
+            let after = match seen.after_founding_ms {
+                0 => String::new(),
+                after => format!(", only later than {} after the first activity of the account", length(after)),
+            };
+            format!("{}, {}{after}", events(&seen.filter), each_for(seen.ttl_ms))
+        }
+        Kind::Distinct(distinct) => {
+            let within = distinct.within_ms.map(|it| format!(", only within {} of sign-up", length(it)));
+            let (field, what) = (distinct.field.word(), events(&distinct.filter));
+            format!(
+                "distinct values of {field} among {what}, {}{}",
+                each_for(distinct.ttl_ms),
+                within.unwrap_or_default()
+            )
+        }
+        Kind::Sessions(sessions) => {
+            let parted = match sessions.gap_ms {
+                0 => "each of its own".to_owned(),
+                gap => format!("parted by {} of silence", length(gap)),
+            };
+            format!("sessions of {}, {parted}, {}", events(&sessions.filter), each_for(Some(sessions.ttl_ms)))
+        }
+        Kind::Within(within) => {
+            let (first, then) = (rules::role_name(within.first), rules::role_name(within.then));
+            format!("{then} less than {} after {first}", length(within.within_ms))
+        }
+        Kind::Abandoned(it) => {
+            let (start, complete) = (rules::role_name(it.start), rules::role_name(it.complete));
+            let (after, ttl) = (length(it.after_ms), length(it.ttl_ms));
+            format!("{start}, and no {complete} by anyone of the account within {after}; it counts for {ttl}")
+        }
+        Kind::ActiveDays { .. } => "active days of the last 7".into(),
+        Kind::Stickiness { .. } => "the mean active share of the last 28 days (DAU/MAU)".into(),
+        Kind::Growth(growth) => {
+            let way = if growth.up { "up" } else { "down" };
+            let what = if of_user { "the user's active days a week" } else { "weekly active users" };
+            format!("{what} going {way}: {}", tests(&growth.tests))
+        }
+        Kind::NewUsers(_) => "new users of the last 7 days".into(),
+        Kind::Spike(spike) => format!("meter {} over 7 days, against the 8 weeks before", meter(spike.meter)),
+        Kind::Idle { .. } => "days without activity, of somebody who was active before".into(),
+        Kind::Stalled { weeks, .. } => {
+            format!("active users of a single department, and nobody new in {weeks} closed weeks")
+        }
+        Kind::Age { age_ms, still } => {
+            let still = match still {
+                Still::SingleUser => "there is one user, and nobody was invited",
+                Still::FreeOnly => "it neither pays nor used a premium feature",
+            };
+            format!("{} after the first activity, and {still}", length(*age_ms))
+        }
+        Kind::UsageRatio { .. } => "used share of the fullest quota, as last reported".into(),
+        Kind::Ladder(of, _) => match of {
+            Of::ActiveUsers => "active users of the running 28 days".into(),
+            Of::UsersOfADomain => "active users of the company e-mail domain that has the most".into(),
+            Of::Departments => "distinct departments of active users".into(),
+            Of::Volume(place) => format!("meter {} over 28 days", meter(*place)),
+        },
+        Kind::Trait(TraitIs::Employees(_)) => "employees, as enriched, else as users say".into(),
+        Kind::Trait(TraitIs::OneOf(field, _) | TraitIs::True(field) | TraitIs::AtLeast(field, _)) => {
+            format!("{} of the account", field.word())
+        }
+        Kind::Executive => "active users with an executive title, or a role in the product that counts as one".into(),
+    }
+}
+
+fn tests(tests: &[TrendTest]) -> String {
+    let test = |test: &TrendTest| match test {
+        TrendTest::Slope(streak, None) => format!("{streak} weeks in a row"),
+        TrendTest::Slope(streak, Some(z)) => {
+            let weeks = if *streak == 1 { "the last week".to_owned() } else { format!("{streak} weeks in a row") };
+            format!("{weeks}, with a slope of {} standard deviations", f64::from(*z) / 1_000.0)
+        }
+        TrendTest::Ratio(percent) => format!("by {percent} % in the last week"),
+        TrendTest::Newcomers(percent) => format!("new users of 7 days are {percent} % of the active ones"),
+    };
+    join(tests.iter().map(test), "; or ")
+}
+
+/// What is met at each rung.
+fn rungs(kind: &Kind) -> Vec<String> {
+    let counts = |rungs: &[u32]| rungs.iter().map(|rung| format!("{rung} or more")).collect();
+    let levels = |rungs: &[f64]| rungs.iter().map(|rung| format!("{rung} or more")).collect();
+    match kind {
+        Kind::Count(_, rungs) => counts(rungs),
+        Kind::Distinct(distinct) => counts(&distinct.rungs),
+        Kind::Sessions(sessions) => counts(&sessions.rungs),
+        Kind::ActiveDays { days } | Kind::Idle { days } => counts(&[*days]),
+        Kind::Stickiness { above_percent } => above_percent.iter().map(|it| format!("more than {it} %")).collect(),
+        Kind::NewUsers(new_users) => {
+            let spike = new_users.spike_below;
+            let spike = spike.map(|below| format!("as many, and less likely than {} % here", below * 100.0));
+            [Some(format!("{} or more", new_users.at_least)), spike].into_iter().flatten().collect()
+        }
+        Kind::Spike(spike) => {
+            vec![format!(
+                "{} or more, and more than {} standard deviations above the mean",
+                spike.at_least, spike.above
+            )]
+        }
+        Kind::Stalled { at_least, .. } => counts(&[*at_least]),
+        Kind::UsageRatio { percent } => vec![format!("{percent} % or more")],
+        Kind::Ladder(_, rungs) | Kind::Trait(TraitIs::Employees(rungs) | TraitIs::AtLeast(_, rungs)) => levels(rungs),
+        Kind::Trait(TraitIs::OneOf(_, values)) => vec![values.join(" or ")],
+        Kind::Executive => counts(&[1]),
+        Kind::Seen(_) | Kind::Within(_) | Kind::Abandoned(_) | Kind::Growth(_) | Kind::Age { .. } => {
+            vec![String::new()]
+        }
+        Kind::Trait(TraitIs::True(_)) => vec!["true".into()],
+    }
+}
+
+/// The events behind a signal: the mappings of its roles, or activity.
+fn fed_by(plan: &Plan, kind: &Kind) -> String {
+    let roles = kind.roles(&plan.meters);
+    if roles.is_empty() {
+        return "activity: every track event of a user, but for the passive ones".into();
+    }
+    let mapped = |role: Role| {
+        let mappings =
+            plan.roles.mappings().filter(move |(_, of)| *of == Some(role)).map(|(words, _)| words.to_owned());
+        match join(mappings, "; ") {
+            none if none.is_empty() => format!("{}: no mapping gives this role", rules::role_name(role)),
+            mappings => format!("{}: {mappings}", rules::role_name(role)),
+        }
+    };
+    let of_users =
+        matches!(kind, Kind::Ladder(Of::UsersOfADomain | Of::Departments, _) | Kind::Executive | Kind::Stalled { .. });
+    let mut words = join(roles.into_iter().map(mapped), " · ");
+    words.push_str(if of_users { " · and the activity of users" } else { "" });
+    words
+}
+
+fn bands(plan: &Plan) -> Entry {
+    let [emerging, warm, hot] = plan.scores.bands;
+    let says = format!(
+        "emerging from {emerging} points of PQL score on, warm from {warm}, hot from {hot}; a band is kept down to {} \
+         points below its threshold; none without points of the user's own",
+        plan.scores.keep
+    );
+    Entry { id: "bands".into(), head: "bands".into(), rows: vec![("says", says)] }
+}
+
+fn tier(tier: &Tier) -> Entry {
+    let mut needs = vec![match tier.users {
+        (least, u32::MAX) => format!("{least} or more active users"),
+        (least, most) if least == most => format!("{least} active user{}", if least == 1 { "" } else { "s" }),
+        (least, most) => format!("{least} to {most} active users"),
+    }];
+    needs.extend((tier.departments > 0).then(|| format!("{} or more departments", tier.departments)));
+    needs.extend(tier.icp.then(|| "the ideal customer profile".into()));
+    needs.extend((tier.score > i32::MIN).then(|| format!("{} or more points of PQA score", tier.score)));
+    let plays = Level::ALL.iter().zip(&tier.plays).filter(|(_, play)| !play.is_empty());
+    let plays = join(plays.map(|(level, play)| format!("{} {play}", level.word())), " · ");
+    let rows = vec![("needs", join(needs, ", ")), ("plays", plays)];
+    Entry { id: tier.id.to_string(), head: format!("{} · up at once, down at the close of a day", tier.id), rows }
+}
+
+fn segments(plan: &Plan) -> Vec<Entry> {
+    let segment = |segment: &rules::Segment| {
+        let size = match segment.employees {
+            from if from == f64::NEG_INFINITY => "the number of employees is unknown".to_owned(),
+            from => format!("{from} or more employees"),
+        };
+        let mut says = vec![size, format!("potential from {} USD a year", segment.potential)];
+        says.extend(segment.track.map(|track| format!("onboarding track {}", track.word())));
+        says.extend(segment.only_user_buys.then(|| "the only user may decide a purchase".into()));
+        Entry { id: segment.id.to_string(), head: segment.id.to_string(), rows: vec![("says", join(says, "; "))] }
+    };
+    plan.segments.iter().map(segment).collect()
+}
+
+fn trigger(plan: &Plan, place: usize, trigger: &Trigger) -> Entry {
+    let mut rows = Vec::new();
+    let (kind, hand, asked) = match &trigger.kind {
+        TriggerKind::Pulse(pulse) => {
+            rows.push(("listens to", listens_to(plan, pulse)));
+            if let Some(when) = &pulse.when {
+                rows.extend(condition(when));
+            }
+            if pulse.first {
+                rows.push(("fires", "for the first one in the account's life".into()));
+            }
+            ("a pulse", pulse.raised_hand, pulse.asks_for_sales)
+        }
+        TriggerKind::State { when, per_user, rearm_after_closed_days } => {
+            rows.extend(condition(when));
+            let whose =
+                if *per_user { "of a user; those who turn at one instant share a handoff" } else { "of the account" };
+            let again = match rearm_after_closed_days {
+                0 => "it was false".to_owned(),
+                days => format!("it was false on {days} closed days in a row"),
+            };
+            rows.push(("fires", format!("when the condition becomes true {whose}; again only after {again}")));
+            ("a state", false, false)
+        }
+    };
+    rows.push(("rests", format!("{} after a fire", length(trigger.cooldown_ms))));
+    rows.push(("due", due(plan, trigger.level, hand)));
+    rows.push(("held by", held_by(plan, trigger.level, hand)));
+    rows.push(("route", routes_of(plan, place, trigger.level, asked)));
+    let hand = if hand { " · a raised hand" } else { "" };
+    let head = format!("{} · {} · {kind}{hand}", trigger.id, trigger.level.word());
+    Entry { id: trigger.id.to_string(), head, rows }
+}
+
+fn listens_to(plan: &Plan, pulse: &Pulse) -> String {
+    let mut words = match pulse.role {
+        Some(role) => fed_by_role(plan, role),
+        None => "the first activity of a user".into(),
+    };
+    for (field, values) in &pulse.only {
+        write!(words, ", with {} {}", field.word(), values.join(" or ")).unwrap_or_default();
+    }
+    if let Some(named) = &pulse.plan {
+        write!(words, "; or the plan becoming {named}").unwrap_or_default();
+    }
+    words
+}
+
+fn fed_by_role(plan: &Plan, role: Role) -> String {
+    let mappings = plan.roles.mappings().filter(|(_, of)| *of == Some(role)).map(|(words, _)| words.to_owned());
+    format!("{}: {}", rules::role_name(role), join(mappings, "; "))
+}
+
+/// A condition and what its names mean.
+fn condition(when: &Condition) -> Vec<(&'static str, String)> {
+    let meaning = |(name, input): (&String, &Input)| match input {
+        Input::Signal(_) => format!("{name}: the rung of the signal"),
+        Input::Figure(figure) => {
+            let says = Figure::ALL.iter().find(|known| known.0 == *figure).map_or("", |known| known.3);
+            format!("{name}: {}", lower_first(says.trim_end_matches('.')))
+        }
+        Input::Trait(_) => format!("{name}: a trait of the account"),
+        Input::Event(field) => format!("{name}: {} of the event", field.word()),
+    };
+    let names = when.expression.names().iter().zip(&when.inputs).map(meaning);
+    vec![("when", when.expression.text().to_owned()), ("where", join(names, "; "))]
+}
+
+/// The first letter of a sentence that stands in another, unless an abbreviation begins it.
+fn lower_first(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    match (chars.next(), chars.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            first.to_lowercase().chain([second]).chain(chars).collect()
+        }
+        _ => sentence.to_owned(),
+    }
+}
+
+fn due(plan: &Plan, level: Level, raised_hand: bool) -> String {
+    let (from, by) = plan.medium_due_ms;
+    let when = match level {
+        Level::High => "at once".to_owned(),
+        Level::Medium => format!("from {} to {} after outreach may begin", length(from), length(by)),
+        Level::Low => "nurture: no person has to act".to_owned(),
+    };
+    match raised_hand || plan.rails.after_signup_ms == 0 {
+        true => when,
+        false => {
+            format!("{when}; outreach begins {} after sign-up at the earliest", length(plan.rails.after_signup_ms))
+        }
+    }
+}
+
+/// The rails that can hold a trigger's handoffs back.
+fn held_by(plan: &Plan, level: Level, raised_hand: bool) -> String {
+    let rails = &plan.rails;
+    let mut held = Vec::new();
+    if rails.live_from.is_some() {
+        held.push("warm_up: before the rules are live nothing fires".to_owned());
+    }
+    if rails.usage && !raised_hand {
+        held.push("usage: until there is activity in the last 28 days".into());
+    }
+    if level != Level::High && rails.pacing_ms > 0 {
+        let after = if level == Level::Medium { "a medium one" } else { "a medium or low one" };
+        held.push(format!("pacing: for {} after {after}", length(rails.pacing_ms)));
+    }
+    if level != Level::High && (rails.engaged_traits || rails.unanswered_ms > 0) {
+        held.push("engaged: while somebody is at it".into());
+    }
+    if level != Level::High && rails.holdout.0 > 0.0 {
+        held.push(format!("holdout: {} % of accounts are told apart", rails.holdout.0 * 100.0));
+    }
+    if held.is_empty() { "nothing".into() } else { join(held, "; ") }
+}
+
+/// The rows of the routes that a trigger's handoffs can match, up to the first that always does.
+fn routes_of(plan: &Plan, place: usize, level: Level, asked: bool) -> String {
+    let may = |route: &&Route| {
+        route.triggers.as_ref().is_none_or(|list| list.contains(&place))
+            && route.levels.as_ref().is_none_or(|list| list.contains(&level))
+            && route.asked.is_none_or(|is| is == asked)
+    };
+    let mut words = Vec::new();
+    for route in plan.routes.iter().filter(may) {
+        let mut only = Vec::new();
+        only.extend(route.segments.as_ref().map(|list| format!("segment {}", list.join(" or "))));
+        only.extend(route.tiers.as_ref().map(|list| format!("tier {}", list.join(" or "))));
+        let always = only.is_empty();
+        words.push(match always {
+            true => route.route.to_string(),
+            false => format!("{} for {}", route.route, only.join(" and ")),
+        });
+        if always {
+            break;
+        }
+    }
+    join(words, ", else ")
+}
+
+fn rails(plan: &Plan) -> Entry {
+    let rails = &plan.rails;
+    let share = rails.holdout.0 * 100.0;
+    let mut rows = vec![
+        (
+            "signup",
+            format!("no outreach for {} after sign-up, unless a hand was raised", length(rails.after_signup_ms)),
+        ),
+        (
+            "usage",
+            match rails.usage {
+                true => "no handoff without activity in the last 28 days, unless a hand was raised".to_owned(),
+                false => "off".to_owned(),
+            },
+        ),
+        (
+            "pacing",
+            format!(
+                "at most one medium or low handoff of an account in {}; a higher level passes",
+                length(rails.pacing_ms)
+            ),
+        ),
+        (
+            "warm-up",
+            format!(
+                "an account that was in mid-life when the log began has no new users for {} days",
+                rails.warm_up_days
+            ),
+        ),
+    ];
+    if let Some(from) = rails.live_from {
+        rows.push((
+            "live from",
+            format!("{}: what was before is told as held, and never fires", super::screen::minute(from)),
+        ));
+    }
+    let mut engaged = Vec::new();
+    engaged.extend(rails.engaged_traits.then(|| "do_not_contact or open_opportunity is true".to_owned()));
+    let unanswered =
+        || format!("a handoff to a person has had no answer for less than {}", length(rails.unanswered_ms));
+    engaged.extend((rails.unanswered_ms > 0).then(unanswered));
+    rows.push((
+        "engaged",
+        match engaged.is_empty() {
+            true => "off".into(),
+            false => format!("no medium or low handoff while {}", join(engaged, ", or while ")),
+        },
+    ));
+    rows.push((
+        "holdout",
+        match share > 0.0 {
+            true => {
+                format!("medium and low handoffs of {share} % of accounts, by salt {}, reach nobody", rails.holdout.1)
+            }
+            false => "off".into(),
+        },
+    ));
+    Entry { id: "rails".into(), head: "rails".into(), rows }
+}
+
+fn routes(plan: &Plan) -> Entry {
+    let row = |route: &Route| {
+        let mut only = Vec::new();
+        let triggers = |list: &Vec<usize>| join(list.iter().map(|at| plan.triggers[*at].id.to_string()), " or ");
+        only.extend(route.triggers.as_ref().map(|list| format!("trigger {}", triggers(list))));
+        let levels = |list: &Vec<Level>| join(list.iter().map(|level| level.word().to_owned()), " or ");
+        only.extend(route.levels.as_ref().map(|list| format!("level {}", levels(list))));
+        only.extend(route.segments.as_ref().map(|list| format!("segment {}", list.join(" or "))));
+        only.extend(route.tiers.as_ref().map(|list| format!("tier {}", list.join(" or "))));
+        only.extend(
+            route.asked.map(|is| if is { "it asked for sales" } else { "it did not ask for sales" }.to_owned()),
+        );
+        let automated = if route.automated { " (automated)" } else { "" };
+        let only = if only.is_empty() { "everything else".to_owned() } else { only.join(", ") };
+        ("", format!("{}{automated}: {only}", route.route))
+    };
+    let mut rows: Vec<_> = plan.routes.iter().map(row).collect();
+    let territory = |row: &rules::Territory| {
+        let mut only = Vec::new();
+        only.extend(row.countries.as_ref().map(|list| format!("{} {}", Field::Country.word(), list.join(" or "))));
+        only.extend(row.segments.as_ref().map(|list| format!("segment {}", list.join(" or "))));
+        only.extend(row.industries.as_ref().map(|list| format!("{} {}", Field::Industry.word(), list.join(" or "))));
+        only.extend(row.share.map(|share| format!("{} % of accounts", share * 100.0)));
+        let only = if only.is_empty() { "everything else".to_owned() } else { only.join(", ") };
+        ("owner", format!("{} ({}): {only}", row.owner, row.territory))
+    };
+    rows.extend(plan.territories.iter().map(territory));
+    if let Some((share, owners)) = &plan.pilot {
+        rows.push(("pilot", format!("{} % of accounts go to {}", share * 100.0, owners.join(", "))));
+    }
+    Entry { id: "routes".into(), head: "routes".into(), rows }
+}

@@ -1,0 +1,266 @@
+//! Facts: what events prove, kept while it counts, no more of it than the highest rung asks for.
+
+use crate::model::{EventTime, Fact as Told, Place};
+
+/// What is kept for one signal of a user or account.
+#[derive(Debug)]
+pub(super) struct Fact {
+    /// The slot of the signal.
+    pub(super) slot: u8,
+    /// When the timer that was set last looks at it again.
+    pub(super) armed: EventTime,
+    pub(super) state: State,
+}
+
+/// By kind of signal.
+#[derive(Debug)]
+pub(super) enum State {
+    /// It was seen, and counts until this instant.
+    Seen(EventTime, Evidence),
+    /// The newest instants, rising.
+    Count(Vec<EventTime>, Evidence),
+    /// The newest values (those without a time to live: the earliest), by value.
+    Distinct(Vec<Sighting>),
+    /// Sessions by time, disjoint: first and last event.
+    Sessions(Vec<(EventTime, EventTime)>, Evidence),
+    /// The earliest instants of what should follow.
+    Within(Vec<EventTime>, Evidence),
+    /// The latest start.
+    Abandoned(EventTime, Evidence),
+}
+
+/// A value and the event that counts for it.
+#[derive(Debug)]
+pub(super) struct Sighting {
+    pub(super) value: String,
+    pub(super) time: EventTime,
+    place: Place,
+    message_id: String,
+}
+
+/// Where an event stands, for evidence.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark<'a> {
+    pub(super) time: EventTime,
+    pub(super) place: Place,
+    pub(super) message_id: &'a str,
+}
+
+impl Fact {
+    /// The events that it rests on, by (time, place).
+    pub(super) fn told(&self) -> Vec<Told> {
+        let one = |at: EventTime, message_id: &str| Told { message_id: message_id.into(), at, number: 1.0 };
+        match &self.state {
+            State::Distinct(values) => {
+                let mut by_time: Vec<&Sighting> = values.iter().collect();
+                by_time.sort_by_key(|value| (value.time, value.place));
+                by_time.into_iter().map(|value| one(value.time, &value.message_id)).collect()
+            }
+            State::Seen(_, evidence)
+            | State::Count(_, evidence)
+            | State::Sessions(_, evidence)
+            | State::Within(_, evidence)
+            | State::Abandoned(_, evidence) => evidence.told().collect(),
+        }
+    }
+}
+
+/// The events that something rests on: the first and the newest five, by (time, place) (edges E23).
+#[derive(Debug, Default)]
+pub(super) struct Evidence(Vec<(EventTime, Place, String)>);
+
+impl Evidence {
+    const NEWEST: usize = 5;
+
+    /// Adds an event. Once there are six, the memory of the one that goes is used again.
+    pub(super) fn add(&mut self, mark: Mark<'_>) {
+        let at = self.0.partition_point(|known| (known.0, known.1) < (mark.time, mark.place));
+        if self.0.len() <= Self::NEWEST {
+            self.0.insert(at, (mark.time, mark.place, mark.message_id.to_owned()));
+            return;
+        }
+        if at == 1 {
+            return;
+        }
+        // The oldest but one goes; a new first makes the old first the oldest but one.
+        let goes = if at == 0 { 0 } else { 1 };
+        let (from, to) = if at == 0 { (0, 0) } else { (goes, at - 1) };
+        let (time, place, id) = &mut self.0[goes];
+        (*time, *place) = (mark.time, mark.place);
+        id.clear();
+        id.push_str(mark.message_id);
+        self.0[from..=to].rotate_left(1);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn told(&self) -> impl Iterator<Item = Told> {
+        self.0.iter().map(|(at, _, message_id)| Told { message_id: message_id.as_str().into(), at: *at, number: 1.0 })
+    }
+}
+
+/// Takes a value in: its latest sighting (`latest`) or its earliest counts. At most `most` values are kept, those
+/// that count longest: a value that goes could only count again by a sighting that brings it back. Returns whether
+/// other values are kept now.
+pub(super) fn add_value(values: &mut Vec<Sighting>, value: &str, mark: Mark<'_>, latest: bool, most: usize) -> bool {
+    let better = |a: (EventTime, Place), b: (EventTime, Place)| if latest { a > b } else { a < b };
+    let new = (mark.time, mark.place);
+    let set = |known: &mut Sighting| {
+        (known.time, known.place) = new;
+        known.message_id.clear();
+        known.message_id.push_str(mark.message_id);
+    };
+    if let Some(known) = values.iter_mut().find(|known| known.value == value) {
+        if better(new, (known.time, known.place)) {
+            set(known);
+        }
+        return false;
+    }
+    if values.len() < most {
+        let (time, place) = new;
+        values.push(Sighting { value: value.to_owned(), time, place, message_id: mark.message_id.to_owned() });
+        return true;
+    }
+    let worst = values.iter_mut().reduce(|a, b| if better((a.time, a.place), (b.time, b.place)) { b } else { a });
+    let Some(worst) = worst.filter(|worst| better(new, (worst.time, worst.place))) else { return false };
+    worst.value.clear();
+    worst.value.push_str(value);
+    set(worst);
+    true
+}
+
+/// Takes an instant in, of which the newest `most` are kept (or, not `newest`, the earliest).
+pub(super) fn add_instant(instants: &mut Vec<EventTime>, time: EventTime, newest: bool, most: usize) {
+    let at = instants.partition_point(|known| *known < time);
+    if instants.len() < most {
+        instants.insert(at, time);
+    } else if newest && at > 0 {
+        instants[..at].rotate_left(1);
+        instants[at - 1] = time;
+    } else if !newest && at < instants.len() {
+        instants[at..].rotate_right(1);
+        instants[at] = time;
+    }
+}
+
+/// Takes an event into the sessions, which it may join; returns whether it joined none (edges E6).
+pub(super) fn add_to_sessions(sessions: &mut Vec<(EventTime, EventTime)>, time: EventTime, gap_ms: i64) -> bool {
+    let near = |session: &(EventTime, EventTime)| time.0 - session.1.0 < gap_ms && session.0.0 - time.0 < gap_ms;
+    let at = sessions.partition_point(|session| session.1 < time && !near(session));
+    let joined = sessions[at..].iter().take_while(|session| near(session)).count();
+    let whole = sessions[at..at + joined]
+        .iter()
+        .fold((time, time), |whole, session| (whole.0.min(session.0), whole.1.max(session.1)));
+    sessions.splice(at..at + joined, [whole]);
+    joined == 0
+}
+
+/// Amounts of the last `DAYS` days, in time order; days without any are left out.
+#[derive(Debug, Default)]
+pub(super) struct Daily<const DAYS: i32>(Vec<(i32, i64)>);
+
+impl<const DAYS: i32> Daily<DAYS> {
+    /// Adds an amount to a day.
+    pub(super) fn add(&mut self, day: i32, amount: i64) {
+        match self.0.last_mut() {
+            Some(last) if last.0 == day => last.1 += amount,
+            Some(last) if last.0 > day => match self.0.binary_search_by_key(&day, |entry| entry.0) {
+                Ok(at) => self.0[at].1 += amount,
+                Err(at) => self.0.insert(at, (day, amount)),
+            },
+            _ => {
+                // What has left every window goes before the list grows.
+                if self.0.len() == self.0.capacity() {
+                    self.0.retain(|entry| entry.0 > day - DAYS);
+                }
+                self.0.push((day, amount));
+            }
+        }
+    }
+
+    /// The sum of the days `from` to `to`.
+    pub(super) fn sum(&self, from: i32, to: i32) -> i64 {
+        self.0.iter().rev().skip_while(|entry| entry.0 > to).take_while(|entry| entry.0 >= from).map(|it| it.1).sum()
+    }
+
+    /// Whether no window of `day` or later sees anything.
+    pub(super) fn is_over(&self, day: i32) -> bool {
+        self.0.last().is_none_or(|last| last.0 <= day - DAYS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn mark(time: i64, place: i64) -> Mark<'static> {
+        Mark { time: EventTime(time), place: Place { offset: place, index: 0 }, message_id: "m" }
+    }
+
+    proptest! {
+        #[test]
+        fn evidence_is_the_first_and_the_newest_five(times in proptest::collection::vec(0_i64..50, 0..40)) {
+            let mut evidence = Evidence::default();
+            let mut all: Vec<(i64, i64)> = Vec::new();
+            for (place, time) in (0..).zip(times) {
+                evidence.add(mark(time, place));
+                all.push((time, place));
+                all.sort_unstable();
+                let mut expected = all.clone();
+                if expected.len() > 6 {
+                    expected.drain(1..all.len() - 5);
+                }
+                let found: Vec<(i64, i64)> = evidence.0.iter().map(|it| (it.0.0, it.1.offset)).collect();
+                prop_assert_eq!(&found, &expected);
+            }
+        }
+
+        #[test]
+        fn as_many_values_count_as_if_all_were_kept(steps in proptest::collection::vec((0_u8..9, 0_i64..100), 0..60)) {
+            for latest in [true, false] {
+                let (mut kept, mut all) = (Vec::new(), std::collections::BTreeMap::<u8, i64>::new());
+                for (place, (value, time)) in (0..).zip(&steps) {
+                    let _ = add_value(&mut kept, &value.to_string(), mark(*time, place), latest, 3);
+                    let known = all.entry(*value).or_insert(*time);
+                    *known = if latest { (*known).max(*time) } else { (*known).min(*time) };
+                    for bound in 0..100 {
+                        let counts = |time: i64| if latest { time > bound } else { time < bound };
+                        let expected = all.values().filter(|time| counts(**time)).count().min(3);
+                        prop_assert_eq!(kept.iter().filter(|it| counts(it.time.0)).count(), expected);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn instants_are_the_newest_or_the_earliest(times in proptest::collection::vec(0_i64..50, 0..30)) {
+            for newest in [true, false] {
+                let (mut kept, mut all) = (Vec::new(), Vec::new());
+                for time in &times {
+                    add_instant(&mut kept, EventTime(*time), newest, 4);
+                    all.push(*time);
+                    all.sort_unstable();
+                    let from = if newest { all.len().saturating_sub(4) } else { 0 };
+                    let expected: Vec<EventTime> = all[from..].iter().take(4).map(|ms| EventTime(*ms)).collect();
+                    prop_assert_eq!(&kept, &expected);
+                }
+            }
+        }
+
+        #[test]
+        fn days_sum_up_as_a_list_would(steps in proptest::collection::vec((-5_i32..9, 1_i64..9), 0..120)) {
+            let (mut daily, mut list, mut newest) = (Daily::<31>::default(), Vec::new(), 0);
+            for (step, amount) in steps {
+                newest = newest.max(newest + step);
+                let day = newest + step.min(0);
+                daily.add(day, amount);
+                list.push((day, amount));
+                let expected: i64 = list.iter().filter(|it| (newest - 27..=newest - 1).contains(&it.0)).map(|it| it.1).sum();
+                prop_assert_eq!(daily.sum(newest - 27, newest - 1), expected);
+            }
+        }
+    }
+}

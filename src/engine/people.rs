@@ -1,0 +1,431 @@
+//! Who people and companies are: traits by their latest event time, and what running active users add up to.
+
+use std::collections::BTreeMap;
+
+use super::account::{Account, Latest, Mark, User};
+use super::score;
+use crate::model::{Event, EventTime, Field, Place, Role};
+use crate::rules::{People, Plan, RoleSet, Segment};
+use crate::wire::fields;
+
+/// The fields that a profile tells of a user.
+const OF_USER: [Field; 6] =
+    [Field::Title, Field::Role, Field::Department, Field::Seniority, Field::UseCase, Field::Email];
+/// The fields that firmographics tell of an account.
+const OF_COMPANY: [Field; 14] = [
+    Field::Employees,
+    Field::Industry,
+    Field::Icp,
+    Field::Target,
+    Field::TechStack,
+    Field::LeadScore,
+    Field::Contacts,
+    Field::DoNotContact,
+    Field::OpenOpportunity,
+    Field::Territory,
+    Field::Country,
+    Field::Owner,
+    Field::ContractOwner,
+    Field::CreatedAt,
+];
+/// The fields that an event tells of a subscription.
+const OF_SUBSCRIPTION: [Field; 6] = [Field::Plan, Field::Paid, Field::Seats, Field::Mrr, Field::Price, Field::Currency];
+
+/// The value of a trait. Null takes back what was said.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Boolean(bool),
+    Number(f64),
+    Text(Box<str>),
+}
+
+/// The name of a trait: one that the engine knows, or one that only conditions name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Known(Field),
+    Other(Box<str>),
+}
+
+/// What is known of a company and its subscription.
+#[derive(Debug, Default)]
+pub(super) struct Traits(BTreeMap<Key, Latest<Value>>);
+
+/// What is known of a user.
+#[derive(Debug, Default)]
+pub(super) struct Profile(Vec<(Field, Latest<Value>)>);
+
+/// What an event changed.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// The plan, in lower case, if it is now another one.
+    pub(super) plan: Option<String>,
+    /// Something of the company or subscription was said.
+    pub(super) traits: bool,
+    /// Something was said of the creation of the account.
+    pub(super) created: bool,
+    /// Something was said of the user.
+    pub(super) profile: bool,
+}
+
+impl Traits {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn value(&self, field: Field) -> Option<&Value> {
+        self.0.get(&Key::Known(field)).map(|latest| &latest.value).filter(|value| **value != Value::Null)
+    }
+
+    pub(super) fn text(&self, field: Field) -> Option<&str> {
+        match self.value(field)? {
+            Value::Text(text) => Some(&**text).filter(|text| !text.trim().is_empty()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn boolean(&self, field: Field) -> Option<bool> {
+        match self.value(field)? {
+            Value::Boolean(is) => Some(*is),
+            _ => None,
+        }
+    }
+
+    pub(super) fn number(&self, field: Field) -> Option<f64> {
+        match self.value(field)? {
+            Value::Number(number) => Some(*number),
+            Value::Text(text) => lower_end(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn instant(&self, field: Field) -> Option<EventTime> {
+        self.number(field).and_then(|ms| EventTime::new(ms as i64))
+    }
+
+    /// A trait that only conditions name.
+    pub(super) fn other(&self, name: &str) -> Option<&Value> {
+        self.0.get(&Key::Other(name.into())).map(|latest| &latest.value).filter(|value| **value != Value::Null)
+    }
+
+    /// Employees: enrichment before what users say (edges E19).
+    pub(super) fn employees(&self) -> Option<f64> {
+        self.number(Field::Employees).or_else(|| self.number(Field::CompanySize))
+    }
+
+    /// Revenue a month in USD; unknown in a currency without a rate (edges F8).
+    pub(super) fn mrr(&self, rates: &BTreeMap<String, f64>) -> Option<f64> {
+        Some(self.number(Field::Mrr)? * self.rate(rates)?)
+    }
+
+    /// Seats × price × 12 in USD, if both are known.
+    pub(super) fn seats_worth(&self, rates: &BTreeMap<String, f64>) -> Option<f64> {
+        Some(self.number(Field::Seats)? * self.number(Field::Price)? * 12.0 * self.rate(rates)?)
+    }
+
+    fn rate(&self, rates: &BTreeMap<String, f64>) -> Option<f64> {
+        match self.text(Field::Currency) {
+            None => Some(1.0),
+            Some(code) if code.eq_ignore_ascii_case("usd") => Some(1.0),
+            Some(code) => rates.get(&code.to_uppercase()).copied(),
+        }
+    }
+
+    /// Takes a value unless a later one is known; returns whether it is now another one.
+    fn take(&mut self, key: Key, value: Value, said: (EventTime, Place)) -> bool {
+        use std::collections::btree_map::Entry;
+        match self.0.entry(key) {
+            Entry::Vacant(entry) => {
+                let is_new = value != Value::Null;
+                entry.insert(Latest::new(value, said));
+                is_new
+            }
+            Entry::Occupied(mut entry) => entry.get_mut().replace(value, said),
+        }
+    }
+}
+
+/// A size like "51-200" is read by its lower end (edges E19).
+fn lower_end(text: &str) -> Option<f64> {
+    let digits: String = text
+        .trim_start_matches(|c: char| !c.is_ascii_digit())
+        .chars()
+        .take_while(|c| c.is_ascii_digit() || *c == ',')
+        .filter(char::is_ascii_digit)
+        .collect();
+    digits.parse().ok()
+}
+
+impl Profile {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn text(&self, field: Field) -> Option<&str> {
+        match &self.0.iter().find(|known| known.0 == field)?.1.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn take(&mut self, field: Field, value: Value, said: (EventTime, Place)) -> bool {
+        match self.0.iter_mut().find(|known| known.0 == field) {
+            Some((_, latest)) => latest.replace(value, said),
+            None => {
+                self.0.push((field, Latest::new(value, said)));
+                true
+            }
+        }
+    }
+
+    /// The department: trimmed, in lower case, by the name that the rules give it (edges E12).
+    pub(super) fn department(&self, people: &People) -> Option<Box<str>> {
+        let name = self.text(Field::Department)?.trim().to_lowercase();
+        let name = people.departments.get(&name).cloned().unwrap_or(name);
+        (!name.is_empty()).then(|| name.into())
+    }
+
+    /// The host of the e-mail address, if it is a company's (edges E11).
+    pub(super) fn domain(&self, people: &People) -> Option<Box<str>> {
+        let host = self.text(Field::Email)?.rsplit_once('@')?.1.trim().to_lowercase();
+        (!host.is_empty() && !people.free_mail.contains(&host)).then(|| host.into())
+    }
+
+    /// An executive title, or a role in the product that only those have (edges E14).
+    pub(super) fn is_executive(&self, people: &People) -> bool {
+        let role = self.text(Field::Role).map(|role| role.trim().to_lowercase());
+        role.is_some_and(|role| people.executive_roles.contains(&role))
+            || self.text(Field::Title).is_some_and(|title| has_words(title, &people.executive_titles))
+    }
+
+    fn is_buyer(&self, people: &People) -> bool {
+        [Field::Title, Field::Seniority]
+            .into_iter()
+            .filter_map(|field| self.text(field))
+            .any(|title| has_words(title, &people.buyer_titles))
+    }
+}
+
+/// Whether a text holds the words of any phrase, one after the other.
+fn has_words(text: &str, phrases: &[Vec<String>]) -> bool {
+    let lower = text.to_lowercase();
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    phrases.iter().any(|phrase| words.windows(phrase.len().max(1)).any(|window| window == &phrase[..]))
+}
+
+/// The value that an event gives to a field of a role, if it says anything of it.
+fn said(plan: &Plan, roles: RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<Value> {
+    let table = &plan.roles;
+    if table.is_null(roles, role, field, event) {
+        return Some(Value::Null);
+    }
+    let text = || table.text(roles, role, field, event).map(|text| Value::Text(text.as_ref().into()));
+    let number = || table.number(roles, role, field, event).filter(|number| number.is_finite()).map(Value::Number);
+    match field {
+        Field::Paid | Field::Icp | Field::Target | Field::DoNotContact | Field::OpenOpportunity => {
+            table.boolean(roles, role, field, event).map(Value::Boolean)
+        }
+        Field::Seats | Field::Mrr | Field::Price | Field::LeadScore => number(),
+        Field::Employees | Field::CompanySize => number().or_else(text),
+        Field::CreatedAt => created_at(text(), number()),
+        _ => text(),
+    }
+}
+
+/// When the product says that the account was created: RFC 3339, or seconds or milliseconds since 1970.
+fn created_at(text: Option<Value>, number: Option<Value>) -> Option<Value> {
+    /// Later as seconds than any account, earlier as milliseconds: 1973-03-03.
+    const SECONDS_MAX: f64 = 1e11;
+    let ms = match (text, number) {
+        (Some(Value::Text(text)), _) => {
+            let time: jiff::Timestamp = text.parse().ok()?;
+            time.as_nanosecond().div_euclid(1_000_000) as i64
+        }
+        (_, Some(Value::Number(number))) => {
+            libm::floor(if number.abs() < SECONDS_MAX { number * 1_000.0 } else { number }) as i64
+        }
+        _ => return None,
+    };
+    EventTime::new(ms).map(|time| Value::Number(time.0 as f64))
+}
+
+/// Takes what an event says of its account and user for good, by event time (edges A22).
+pub(super) fn take(
+    plan: &Plan,
+    account: &mut Account,
+    user: Option<u32>,
+    roles: RoleSet,
+    event: &Event<'_>,
+    place: Place,
+) -> Taken {
+    let mut taken = Taken::default();
+    let when = (event.time, place);
+    if roles.has(Role::SubscriptionChanged) {
+        for field in OF_SUBSCRIPTION {
+            if let Some(value) = said(plan, roles, Role::SubscriptionChanged, field, event) {
+                let value = if field == Field::Plan { lower(value) } else { value };
+                let changed = account.rare().traits.take(Key::Known(field), value, when);
+                taken.traits |= changed;
+                if changed && field == Field::Plan {
+                    taken.plan = account.traits().and_then(|traits| traits.text(Field::Plan)).map(str::to_owned);
+                }
+            }
+        }
+    }
+    if roles.has(Role::Firmographics) {
+        for field in OF_COMPANY {
+            if let Some(value) = said(plan, roles, Role::Firmographics, field, event) {
+                taken.created |= field == Field::CreatedAt;
+                taken.traits |= account.rare().traits.take(Key::Known(field), value, when);
+            }
+        }
+        for name in &plan.traits {
+            if let Some(value) = raw(event, name) {
+                taken.traits |= account.rare().traits.take(Key::Other(name.as_str().into()), value, when);
+            }
+        }
+    }
+    if roles.has(Role::Profile) {
+        if let Some(value) = said(plan, roles, Role::Profile, Field::CompanySize, event) {
+            taken.traits |= account.rare().traits.take(Key::Known(Field::CompanySize), value, when);
+        }
+        if let Some(user) = user {
+            taken.profile = take_profile(plan, account, user, roles, event, when);
+        }
+    }
+    taken
+}
+
+fn lower(value: Value) -> Value {
+    match value {
+        Value::Text(text) => Value::Text(text.to_lowercase().into()),
+        other => other,
+    }
+}
+
+fn raw(event: &Event<'_>, name: &str) -> Option<Value> {
+    if fields::is_null(&event.traits, name) {
+        return Some(Value::Null);
+    }
+    let text = || fields::text(&event.traits, name).map(|text| Value::Text(text.as_ref().into()));
+    let number = || fields::number(&event.traits, name).map(Value::Number);
+    fields::boolean(&event.traits, name).map(Value::Boolean).or_else(number).or_else(text)
+}
+
+/// A user who runs is counted by the old profile no longer, and by the new one.
+fn take_profile(
+    plan: &Plan,
+    account: &mut Account,
+    user: u32,
+    roles: RoleSet,
+    event: &Event<'_>,
+    when: (EventTime, Place),
+) -> bool {
+    let news: Vec<(Field, Value)> = OF_USER
+        .into_iter()
+        .filter_map(|field| said(plan, roles, Role::Profile, field, event).map(|value| (field, value)))
+        .collect();
+    if news.is_empty() {
+        return false;
+    }
+    let runs = account.users.get(user).word.is(Mark::Running);
+    if runs {
+        count(plan, account, user, false);
+    }
+    let profile = &mut account.users.get_mut(user).more().profile;
+    for (field, value) in news {
+        profile.take(field, value, when);
+    }
+    if runs {
+        count(plan, account, user, true);
+    }
+    true
+}
+
+/// A user is among the running active ones now (edges C2).
+pub(super) fn enter(plan: &Plan, account: &mut Account, user: u32) {
+    let state = account.users.get_mut(user);
+    if state.word.is(Mark::Running) {
+        return;
+    }
+    state.word.set(Mark::Running, true);
+    account.active_users += 1;
+    account.user_points += score::contribution(plan, state.word);
+    count(plan, account, user, true);
+}
+
+/// A user is among the running active ones no longer.
+pub(super) fn leave(plan: &Plan, account: &mut Account, user: u32) {
+    let state = account.users.get_mut(user);
+    if !state.word.is(Mark::Running) {
+        return;
+    }
+    state.word.set(Mark::Running, false);
+    account.active_users -= 1;
+    account.user_points -= score::contribution(plan, state.word);
+    count(plan, account, user, false);
+}
+
+/// Counts a running user's department, e-mail host and rank in or out.
+fn count(plan: &Plan, account: &mut Account, user: u32, is_in: bool) {
+    let people = &plan.people;
+    let Some(profile) = account.users.get(user).more.as_ref().map(|more| &more.profile) else { return };
+    if profile.0.is_empty() {
+        return;
+    }
+    let (department, domain) = (profile.department(people), profile.domain(people));
+    let executive = profile.is_executive(people);
+    let rare = account.rare();
+    for (counts, name) in [(&mut rare.departments, department), (&mut rare.domains, domain)] {
+        let Some(name) = name else { continue };
+        if is_in {
+            *counts.entry(name).or_insert(0) += 1;
+        } else if let Some(count) = counts.get_mut(&name) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&name);
+            }
+        }
+    }
+    if executive {
+        rare.executives = if is_in { rare.executives + 1 } else { rare.executives - 1 };
+    }
+}
+
+/// The size class of an account (edges D23, E19).
+pub(super) fn segment<'a>(plan: &'a Plan, account: &Account) -> &'a Segment {
+    let employees = account.traits().and_then(Traits::employees);
+    let place = employees.map_or(0, |size| plan.segments.iter().rposition(|it| size >= it.employees).unwrap_or(0));
+    &plan.segments[place]
+}
+
+/// Whether a user may decide a purchase (edges E18).
+pub(super) fn is_buyer(plan: &Plan, account: &Account, user: &User) -> bool {
+    let more = user.more.as_ref();
+    user.exists()
+        && (more.is_some_and(|more| more.acted || more.profile.is_buyer(&plan.people))
+            || (account.users_ever == 1 && segment(plan, account).only_user_buys))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_are_compared_word_by_word() {
+        let phrases = [vec!["vp".to_owned()], vec!["vice".to_owned(), "president".to_owned()]];
+        assert!(has_words("VP, Engineering", &phrases));
+        assert!(has_words("Senior Vice-President", &phrases));
+        assert!(!has_words("MVP owner", &phrases));
+        assert!(!has_words("vice and president", &phrases));
+        assert!(!has_words("", &phrases));
+    }
+
+    #[test]
+    fn a_range_is_read_by_its_lower_end() {
+        assert_eq!(lower_end("51-200"), Some(51.0));
+        assert_eq!(lower_end("1,001+"), Some(1_001.0));
+        assert_eq!(lower_end("> 500"), Some(500.0));
+        assert_eq!(lower_end("many"), None);
+    }
+}

@@ -1,0 +1,351 @@
+//! What a person or a CRM is told of an account and its users as they stand (domain §8, §10).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::account::{Account, Mark, User};
+use super::activity::Days;
+use super::facts::State;
+use super::people;
+use super::score;
+use super::signals::{self, Context};
+use super::trigger::Fired;
+use super::values;
+use crate::model::{
+    AccountSnapshot, Attribution, Company, Conversation, DAY_MS, Field, Level, Money, Picture, TopUser, Usage,
+    UserSnapshot, share_of,
+};
+use crate::rules::{BANDS, Kind, Plan, SignalRef};
+
+/// Users and features that a person is told of.
+const TOP_USERS: usize = 5;
+const TOP_FEATURES: usize = 20;
+/// How long a lead of marketing counts (edges F4).
+const MQL_MS: i64 = 180 * DAY_MS;
+
+/// The account as it is when a trigger fires, and whether a person's answer is awaited.
+pub(super) fn of_handoff(context: &Context<'_>, account: &Account, fired: &Fired<'_>) -> (Picture, bool) {
+    let plan = context.plan;
+    let trigger = &plan.triggers[fired.trigger];
+    let mut picture = of_account(context, account);
+    let asked = fired.pulse.is_some_and(|pulse| pulse.asks_for_sales);
+    let (share, salt) = &plan.rails.holdout;
+    picture.holdout = trigger.level != Level::High && share_of(salt, &account.id) < *share;
+    let route = plan.routes.iter().find(|row| {
+        let given = |list: &Option<Vec<Arc<str>>>, id: Option<&Arc<str>>| {
+            list.as_ref().is_none_or(|list| id.is_some_and(|id| list.contains(id)))
+        };
+        row.triggers.as_ref().is_none_or(|list| list.contains(&fired.trigger))
+            && row.levels.as_ref().is_none_or(|list| list.contains(&trigger.level))
+            && given(&row.segments, Some(&picture.segment))
+            && given(&row.tiers, picture.tier.as_ref())
+            && row.asked.is_none_or(|is| is == asked)
+    });
+    let automated = route.is_none_or(|route| route.automated);
+    picture.route = route.map_or_else(|| "".into(), |route| route.route.clone());
+    if let Some((share, owners)) = plan.pilot.as_ref().filter(|_| !automated) {
+        let place = share_of("pilot", &account.id);
+        if place < *share {
+            // The same hash, spread over the people: it lies between 0 and the share.
+            let person = (place / share * owners.len() as f64) as usize;
+            picture.owner = owners[person.min(owners.len() - 1)].clone();
+            picture.route = "pilot".into();
+        }
+    }
+    picture.play = values::tier(context, account)
+        .and_then(|id| plan.scores.tiers.iter().find(|tier| tier.id == *id))
+        .map_or_else(|| "".into(), |tier| tier.plays[trigger.level as usize].clone());
+    converse(plan, account, fired, &mut picture);
+    let awaits_answer = !automated && !picture.holdout;
+    (picture, awaits_answer)
+}
+
+/// What is the same for handoffs and snapshots.
+fn of_account(context: &Context<'_>, account: &Account) -> Picture {
+    let plan = context.plan;
+    let usage = usage(context, account);
+    let running = || account.users.iter().map(|(_, user)| user).filter(|user| user.word.is(Mark::Running));
+    let find_buyer = !running().any(|user| people::is_buyer(plan, account, user));
+    let has_usage = account.has_usage(account.window_end(context.open_day()));
+    let mql = account.life().and_then(|life| life.mql).is_some_and(|mql| context.at(account) < mql.plus(MQL_MS));
+    let (territory, owner) = territory(plan, account);
+    Picture {
+        segment: people::segment(plan, account).id.clone(),
+        tier: values::tier(context, account).cloned(),
+        owner,
+        territory,
+        attribution: match (has_usage, !find_buyer, mql) {
+            (true, true, _) => Attribution::UsageAndPql,
+            (true, false, true) => Attribution::UsageAndMql,
+            (false, _, true) => Attribution::MqlOnly,
+            _ => Attribution::BuyerUnknown,
+        },
+        score: score::pqa(plan, account),
+        points: points(plan, account),
+        top_users: top_users(plan, account),
+        find_buyer,
+        usage,
+        money: money(plan, account),
+        company: company(account),
+        ..Picture::default()
+    }
+}
+
+/// The score as the sum of its evidence.
+fn points(plan: &Plan, account: &Account) -> Vec<(Arc<str>, u8, i32)> {
+    let mut points = Vec::new();
+    for (slot, rung) in account.word.on() {
+        let signal = &plan.account_signals[slot];
+        let worth = if signal.pqa { signal.points[usize::from(rung)] } else { 0 };
+        points.push((signal.id.clone(), rung, worth));
+    }
+    if account.user_points != 0 {
+        points.push(("users".into(), 0, account.user_points));
+    }
+    points
+}
+
+/// By score, then own points, then id (edges F5).
+fn top_users(plan: &Plan, account: &Account) -> Vec<TopUser> {
+    let mut users: Vec<(i32, i32, &User)> = account
+        .users
+        .iter()
+        .map(|(_, user)| user)
+        .filter(|user| user.word.is(Mark::Running))
+        .map(|user| (score::pql(plan, account, user), score::user_points(plan, user.word), user))
+        .collect();
+    users.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)).then_with(|| a.2.id.cmp(&b.2.id)));
+    users.truncate(TOP_USERS);
+    users.into_iter().map(|(_, _, user)| top_user(plan, account, user)).collect()
+}
+
+fn top_user(plan: &Plan, account: &Account, user: &User) -> TopUser {
+    let text = |field| {
+        let text = user.more.as_ref().and_then(|more| more.profile.text(field));
+        text.unwrap_or_default().to_owned()
+    };
+    TopUser {
+        user: user.id.to_string(),
+        score: score::pql(plan, account, user),
+        band: BANDS[usize::from(user.word.band())].into(),
+        is_buyer: people::is_buyer(plan, account, user),
+        title: text(Field::Title),
+        email: text(Field::Email),
+    }
+}
+
+fn usage(context: &Context<'_>, account: &Account) -> Usage {
+    let last_closed = context.last_closed();
+    let running = (last_closed.0 - 26, account.window_end(context.open_day()).0);
+    let mut features: Vec<(String, u64)> = account
+        .rare
+        .iter()
+        .flat_map(|rare| &rare.features)
+        .map(|(name, daily)| (name.to_string(), daily.sum(running.0, running.1) as u64))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    features.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    features.truncate(TOP_FEATURES);
+    let activated = || account.users.iter().filter_map(|(_, user)| Some((user.more.as_ref()?.activated?, user)));
+    let first_activated = activated().min_by_key(|(at, user)| (*at, &*user.id));
+    let closed = signals::closed_now(context, account);
+    let mut usage = Usage {
+        features,
+        active_users: account.active_users,
+        activated_users: activated().count() as u32,
+        first_seen: account.first(),
+        last_seen: account.first().map(|_| account.last_day.start()),
+        days_to_activation: first_activated.and_then(|(at, user)| {
+            let signed_up = user.signed_up()?;
+            Some(((at.0 - signed_up.0).max(0) / DAY_MS) as i32)
+        }),
+        events: account.events.sum(last_closed.0 - 27, last_closed.0),
+        ..Usage::default()
+    };
+    if let Some(closed) = closed {
+        (usage.dau, usage.wau, usage.mau) = (closed.dau, closed.wau, closed.mau);
+        usage.stickiness = closed.stickiness().map(|(part, whole)| f64::from(part) / f64::from(whole));
+        usage.growth = closed
+            .change(account)
+            .filter(|(before, _)| *before > 0)
+            .map(|(before, after)| ((f64::from(after) - f64::from(before)) / f64::from(before), closed.week()));
+    }
+    usage
+}
+
+fn money(plan: &Plan, account: &Account) -> Money {
+    let traits = account.traits();
+    let of_segment = people::segment(plan, account).potential;
+    let of_seats = traits.and_then(|traits| traits.seats_worth(&plan.money.rates)).unwrap_or(0.0);
+    let is_on = |signal: &SignalRef| match signal {
+        SignalRef::Account(slot) => account.word.rung(*slot) > 0,
+        SignalRef::User(slot) => account.users.iter().any(|(_, user)| user.word.rung(*slot) > 0),
+    };
+    let suggested = plan.money.suggested_plans.iter().find(|(signals, _)| signals.iter().any(is_on));
+    Money {
+        plan: traits.and_then(|traits| traits.text(Field::Plan)).unwrap_or_default().to_owned(),
+        paid: traits.and_then(|traits| traits.boolean(Field::Paid)),
+        mrr: traits.and_then(|traits| traits.mrr(&plan.money.rates)),
+        quotas: account.life().map_or(Vec::new(), |life| {
+            let quota = |meter: &str, (used, quota): (f64, f64)| (meter.to_owned(), used, quota);
+            life.quotas.iter().map(|(meter, latest)| quota(meter, latest.value)).collect()
+        }),
+        potential: of_segment.max(of_seats),
+        suggested_plan: suggested.map_or_else(|| "".into(), |(_, plan)| plan.clone()),
+        seats: traits.and_then(|traits| traits.number(Field::Seats)),
+    }
+}
+
+fn company(account: &Account) -> Company {
+    let Some(traits) = account.traits() else { return Company::default() };
+    let text = |field| traits.text(field).unwrap_or_default().to_owned();
+    Company {
+        employees: traits.employees(),
+        industry: text(Field::Industry),
+        country: text(Field::Country),
+        icp: traits.boolean(Field::Icp),
+        target: traits.boolean(Field::Target).unwrap_or(false),
+        tech_stack: text(Field::TechStack),
+        contacts: text(Field::Contacts),
+        lead_score: traits.number(Field::LeadScore),
+    }
+}
+
+/// The territory and its owner: what the CRM says, else the first row that matches.
+fn territory(plan: &Plan, account: &Account) -> (String, String) {
+    let traits = account.traits();
+    let text = |field| traits.and_then(|traits| traits.text(field)).map(str::to_owned);
+    let lower = |field| text(field).map(|text| text.trim().to_lowercase());
+    let segment = &people::segment(plan, account).id;
+    let row = plan.territories.iter().find(|row| {
+        let given = |list: &Option<Vec<String>>, value: Option<String>| {
+            list.as_ref().is_none_or(|list| value.is_some_and(|value| list.contains(&value)))
+        };
+        given(&row.countries, lower(Field::Country))
+            && given(&row.segments, Some(segment.to_string()))
+            && given(&row.industries, lower(Field::Industry))
+            && row.share.is_none_or(|share| share_of(&row.territory, &account.id) < share)
+    });
+    let of_row = |of: fn(&crate::rules::Territory) -> &String| row.map(of).cloned().unwrap_or_default();
+    (
+        text(Field::Territory).unwrap_or_else(|| of_row(|row| &row.territory)),
+        text(Field::Owner).unwrap_or_else(|| of_row(|row| &row.owner)),
+    )
+}
+
+/// What to do and say: more is asked of whoever asked, less of whoever only looks.
+fn converse(plan: &Plan, account: &Account, fired: &Fired<'_>, picture: &mut Picture) {
+    let trigger = &plan.triggers[fired.trigger];
+    let raised_hand = fired.pulse.is_some_and(|pulse| pulse.raised_hand);
+    let warm = picture.top_users.iter().any(|user| matches!(&*user.band, "warm" | "hot"));
+    let asked_for_technology = account.life().is_some_and(|life| !life.requests.is_empty())
+        || account.users.iter().any(|(_, user)| user.word.on().any(|(slot, _)| calls_for_engineers(plan, slot)));
+    let personal = picture.money.potential > plan.money.personal_above;
+    let (stage, step) = match (raised_hand, warm || trigger.level != Level::Low) {
+        (true, _) => ("ready", "discovery_call_30m"),
+        (false, true) if personal => ("evaluating", "demo"),
+        (false, true) => ("evaluating", "educate"),
+        (false, false) => ("exploring", "educate"),
+    };
+    let names = picture.usage.features.iter().take(3).map(|(name, _)| name).collect::<Vec<_>>();
+    let facts = json!({
+        "account": &*account.id,
+        "why": fired.why,
+        "features": names,
+        "active_users": picture.usage.active_users,
+        "activated_users": picture.usage.activated_users,
+        "wau": picture.usage.wau,
+        "mau": picture.usage.mau,
+        "events": picture.usage.events,
+        "plan": picture.money.plan,
+        "suggested_plan": &*picture.money.suggested_plan,
+        "potential": picture.money.potential,
+        "segment": &*picture.segment,
+        "tier": picture.tier.as_deref(),
+        "owner": picture.owner,
+    });
+    let has_usage = raised_hand || picture.usage.active_users > 0;
+    let fits = |template: &&crate::rules::Template| {
+        template.levels.as_ref().is_none_or(|levels| levels.contains(&trigger.level))
+            && template.triggers.as_ref().is_none_or(|triggers| triggers.contains(&fired.trigger))
+            && template.personal.is_none_or(|is| is == personal)
+    };
+    let told = plan
+        .templates
+        .iter()
+        .filter(|_| has_usage)
+        .filter(fits)
+        .find_map(|template| template.render(&facts).map(|text| (template.id.clone(), text)));
+    let (template, text) = told.unwrap_or_else(|| ("".into(), String::new()));
+    picture.conversation = Conversation {
+        buying_stage: stage,
+        next_step: step,
+        needs: if asked_for_technology { vec!["solutions_engineer"] } else { Vec::new() },
+        template,
+        text,
+    };
+}
+
+/// Whether a signal says that the API, SSO or security was asked for.
+fn calls_for_engineers(plan: &Plan, slot: usize) -> bool {
+    use crate::model::Role::{ApiCalled, EnterpriseFeatureRequested, IntegrationConnected};
+    match &plan.user_signals[slot].kind {
+        Kind::Seen(seen) => seen
+            .filter
+            .roles
+            .iter()
+            .any(|role| matches!(role, ApiCalled | IntegrationConnected | EnterpriseFeatureRequested)),
+        _ => false,
+    }
+}
+
+/// The account as it stands, for whoever keeps a copy.
+pub(super) fn account_snapshot(context: &Context<'_>, account: &Account) -> AccountSnapshot {
+    const TRAJECTORY: usize = 8;
+    let mut trajectory: Vec<Option<u32>> =
+        values::weekly_users(context, account).into_iter().take(TRAJECTORY).map(|users| Some(users as u32)).collect();
+    trajectory.resize(TRAJECTORY, None);
+    trajectory.reverse();
+    AccountSnapshot {
+        account: account.id.to_string(),
+        at: account.changed,
+        users: account.users_ever,
+        picture: Box::new(of_account(context, account)),
+        trajectory,
+        departments: account.rare.as_ref().map_or(0, |rare| rare.departments.len() as u32),
+        enterprise_requests: account
+            .life()
+            .map_or(Vec::new(), |life| life.requests.iter().map(|request| request.to_string()).collect()),
+        signals: account.word.on().map(|(slot, _)| context.plan.account_signals[slot].id.clone()).collect(),
+    }
+}
+
+/// A user as they stand.
+pub(super) fn user_snapshot(context: &Context<'_>, account: &Account, user: &User) -> UserSnapshot {
+    let plan = context.plan;
+    let more = user.more.as_ref();
+    let values = more.iter().flat_map(|more| &more.facts).filter_map(|fact| {
+        match (&fact.state, &plan.user_signals[usize::from(fact.slot)].kind) {
+            (State::Distinct(values), Kind::Distinct(distinct)) if distinct.field == Field::Feature => Some(values),
+            _ => None,
+        }
+    });
+    let features: BTreeSet<String> = values.flatten().map(|value| value.value.clone()).collect();
+    let day = |of: fn(Days) -> crate::model::Day| (!user.days.is_never()).then(|| of(user.days));
+    UserSnapshot {
+        account: account.id.to_string(),
+        at: user.changed,
+        gone: user.word.is(Mark::Forgotten),
+        user: top_user(plan, account, user),
+        signed_up: user.signed_up(),
+        first_day: day(Days::first),
+        last_day: day(Days::last),
+        source: more.and_then(|more| more.source.as_ref()).map_or(String::new(), |source| source.1.to_string()),
+        activated: more.is_some_and(|more| more.activated.is_some()),
+        features: features.into_iter().collect(),
+        plan: account.traits().and_then(|traits| traits.text(Field::Plan)).unwrap_or_default().to_owned(),
+        signals: user.word.on().map(|(slot, _)| plan.user_signals[slot].id.clone()).collect(),
+    }
+}

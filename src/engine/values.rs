@@ -1,0 +1,192 @@
+//! What conditions read: signals, figures, traits and fields of an event, as they stand; unknown is a value.
+
+use super::account::{Account, Mark};
+use super::people;
+use super::score;
+use super::signals::{self, Context, Sighted};
+use super::velocity;
+use crate::model::{Fact, Field, Role};
+use crate::rules::{BANDS, Condition, Figure, Input, SignalRef, Value};
+
+/// Whether a condition holds; none if that is unknown. `event`: what a pulse reads, with the role that it has.
+pub(super) fn holds(
+    context: &Context<'_>,
+    account: &Account,
+    user: Option<u32>,
+    when: &Condition,
+    event: Option<(Sighted<'_>, Option<Role>)>,
+) -> Option<bool> {
+    when.expression.holds(&mut |input| match &when.inputs[input] {
+        Input::Signal(signal) => rung(context, account, *signal, user),
+        Input::Figure(figure) => self::figure(context, account, user, *figure),
+        Input::Trait(place) => trait_value(account, &context.plan.traits[*place]),
+        Input::Event(field) => event.map_or(Value::Unknown, |(it, role)| of_event(context, it, role, *field)),
+    })
+}
+
+fn rung(context: &Context<'_>, account: &Account, signal: SignalRef, user: Option<u32>) -> Value {
+    let rung = account.rung(signal, user);
+    // What is on was proved; off means no only where enough is known.
+    if rung > 0 || signals::knows(context, account, signal, user) { Value::Int(rung.into()) } else { Value::Unknown }
+}
+
+fn trait_value(account: &Account, name: &str) -> Value {
+    match account.traits().and_then(|traits| traits.other(name)) {
+        Some(people::Value::Text(text)) => Value::Text(text.as_ref().into()),
+        Some(people::Value::Number(number)) => Value::Double(*number),
+        Some(people::Value::Boolean(is)) => Value::Bool(*is),
+        Some(people::Value::Null) | None => Value::Unknown,
+    }
+}
+
+fn of_event(context: &Context<'_>, it: Sighted<'_>, role: Option<Role>, field: Field) -> Value {
+    let (Some(role), plan) = (role, context.plan) else { return Value::Unknown };
+    if let Some(number) = it.number(plan, role, field) {
+        return Value::Double(number);
+    }
+    if let Some(is) = plan.roles.boolean(it.roles, role, field, it.event) {
+        return Value::Bool(is);
+    }
+    it.text(plan, role, field).map_or(Value::Unknown, |text| Value::Text(text.as_str().into()))
+}
+
+/// A figure of the account or of a user.
+fn figure(context: &Context<'_>, account: &Account, user: Option<u32>, figure: Figure) -> Value {
+    let plan = context.plan;
+    let rare = account.rare.as_ref();
+    let traits = account.traits();
+    let double = |number: Option<f64>| number.map_or(Value::Unknown, Value::Double);
+    let boolean = |is: Option<bool>| is.map_or(Value::Unknown, Value::Bool);
+    let text = |text: Option<&str>| Value::Text(text.unwrap_or_default().into());
+    let closed = || signals::closed_now(context, account);
+    let of_user = user.map(|user| account.users.get(user));
+    match figure {
+        Figure::ActiveUsers => Value::Int(account.active_users.into()),
+        Figure::Users => Value::Int(account.users_ever.into()),
+        Figure::Departments => Value::Int(rare.map_or(0, |rare| rare.departments.len()) as i64),
+        Figure::Dau => closed().map_or(Value::Unknown, |closed| Value::Int(closed.dau.into())),
+        Figure::Wau => closed().map_or(Value::Unknown, |closed| Value::Int(closed.wau.into())),
+        Figure::Mau => closed().map_or(Value::Unknown, |closed| Value::Int(closed.mau.into())),
+        Figure::NewUsers => closed().map_or(Value::Unknown, |closed| Value::Int(closed.new_users_7d.into())),
+        Figure::Stickiness => {
+            double(closed().and_then(|it| it.stickiness()).map(|(part, whole)| f64::from(part) / f64::from(whole)))
+        }
+        Figure::SpikeKnown => {
+            boolean(account.founded().map(|founded| velocity::blocks(context.last_closed(), founded) >= 2))
+        }
+        Figure::WeeklyUsers => Value::Ints(weekly_users(context, account)),
+        Figure::IdleDays => {
+            let idle = context.last_closed().0.saturating_sub(account.last_day.0).max(0);
+            account.founded().map_or(Value::Unknown, |_| Value::Int(idle.into()))
+        }
+        Figure::Score => Value::Int(score::pqa(plan, account).into()),
+        Figure::Tier => Value::Text(tier(context, account).map_or_else(|| "".into(), Clone::clone)),
+        Figure::Segment => Value::Text(people::segment(plan, account).id.clone()),
+        Figure::Paid => Value::Bool(account.is_paid()),
+        Figure::Plan => text(traits.and_then(|traits| traits.text(Field::Plan))),
+        Figure::Seats => double(traits.and_then(|traits| traits.number(Field::Seats))),
+        Figure::Mrr => double(traits.and_then(|traits| traits.mrr(&plan.money.rates))),
+        Figure::YearlySpend => double(traits.and_then(|traits| traits.mrr(&plan.money.rates)).map(|mrr| mrr * 12.0)),
+        Figure::UsageRatio => double(signals::usage_ratio(account)),
+        Figure::Employees => double(traits.and_then(|traits| traits.employees())),
+        Figure::Industry => match traits.and_then(|traits| traits.text(Field::Industry)) {
+            Some(industry) => Value::Text(industry.trim().to_lowercase().into()),
+            None => Value::Unknown,
+        },
+        Figure::Country => match traits.and_then(|traits| traits.text(Field::Country)) {
+            Some(country) => Value::Text(country.into()),
+            None => Value::Unknown,
+        },
+        Figure::Icp => boolean(traits.and_then(|traits| traits.boolean(Field::Icp))),
+        Figure::Target => Value::Bool(traits.and_then(|it| it.boolean(Field::Target)).unwrap_or(false)),
+        Figure::LeadScore => double(traits.and_then(|traits| traits.number(Field::LeadScore))),
+        Figure::DoNotContact => Value::Bool(traits.and_then(|it| it.boolean(Field::DoNotContact)).unwrap_or(false)),
+        Figure::OpenOpportunity => {
+            Value::Bool(traits.and_then(|it| it.boolean(Field::OpenOpportunity)).unwrap_or(false))
+        }
+        Figure::ContractOwner => Value::Bool(traits.is_some_and(|it| it.text(Field::ContractOwner).is_some())),
+        Figure::UserBand => text(of_user.map(|user| BANDS[usize::from(user.word.band())])),
+        Figure::UserFell => boolean(of_user.map(|user| user.word.is(Mark::Fell))),
+        Figure::UserScore => of_user.map_or(Value::Unknown, |user| Value::Int(score::pql(plan, account, user).into())),
+        Figure::UserBuys => boolean(of_user.map(|user| people::is_buyer(plan, account, user))),
+        Figure::Traits => Value::Unknown,
+    }
+}
+
+/// Active users of the last closed complete weeks, newest first.
+pub(super) fn weekly_users(context: &Context<'_>, account: &Account) -> Vec<i64> {
+    let week = velocity::last_week(context.last_closed());
+    let known = account.founded().map_or(0, |founded| velocity::weeks_known(founded, week)).min(13) as i32;
+    (0..known).map(|back| account.weeks.get(week.0 - back).into()).collect()
+}
+
+/// The tier that the account is in.
+pub(super) fn tier<'a>(context: &Context<'a>, account: &Account) -> Option<&'a std::sync::Arc<str>> {
+    let tiers = &context.plan.scores.tiers;
+    tiers.len().checked_sub(account.tier.into()).and_then(|place| tiers.get(place)).map(|tier| &tier.id)
+}
+
+/// What makes a condition true, in words and facts: the signals that it names and that are on, and its figures.
+pub(super) fn explain(
+    context: &Context<'_>,
+    account: &Account,
+    user: Option<u32>,
+    when: &Condition,
+    words: &mut Vec<String>,
+    facts: &mut Vec<Fact>,
+) {
+    for input in &when.inputs {
+        match input {
+            Input::Signal(signal) if account.rung(*signal, user) > 0 => {
+                words.push(signals::words(context, account, *signal, user));
+                facts.extend(signals::facts(context, account, *signal, user));
+            }
+            Input::Figure(figure) => {
+                let value = self::figure(context, account, user, *figure);
+                if let Some((word, number)) = in_words(context, account, user, *figure, &value) {
+                    words.push(word);
+                    let fact = |number| Fact { message_id: context.message_id.into(), at: context.cause, number };
+                    facts.extend(number.map(fact));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A figure for a person, and as a number; none where it says nothing that a person would tell.
+fn in_words(
+    context: &Context<'_>,
+    account: &Account,
+    user: Option<u32>,
+    figure: Figure,
+    value: &Value,
+) -> Option<(String, Option<f64>)> {
+    let number = match value {
+        Value::Int(number) => Some(*number as f64),
+        Value::Double(number) => Some(*number),
+        _ => None,
+    };
+    let who = user.map(|user| account.users.get(user));
+    let rounded = number.map(|number| (number * 100.0).round() / 100.0);
+    let word = match (figure, value) {
+        (Figure::UserBand, Value::Text(band)) => {
+            let user = who?;
+            let score = score::pql(context.plan, account, user);
+            return Some((format!("{} is {band} with {score} points", user.id), Some(score.into())));
+        }
+        (Figure::ActiveUsers, _) => format!("{} active users", rounded?),
+        (Figure::Users, _) => format!("{} users", rounded?),
+        (Figure::Departments, _) => format!("{} departments are active", rounded?),
+        (Figure::UsageRatio, _) => format!("{:.0} % of a plan limit is used", number? * 100.0),
+        (Figure::YearlySpend, _) => format!("pays {} USD a year", rounded?),
+        (Figure::LeadScore, _) => format!("lead score {}", rounded?),
+        (Figure::IdleDays, Value::Int(days)) if *days > 0 => format!("nobody was active for {days} days"),
+        (Figure::Icp, Value::Bool(true)) => "matches the ideal customer profile".to_owned(),
+        (Figure::Target, Value::Bool(true)) => "is a target account".to_owned(),
+        (Figure::Paid, Value::Bool(true)) => "is a paying customer".to_owned(),
+        (Figure::Score, _) => format!("{} points", rounded?),
+        _ => return None,
+    };
+    Some((word, number))
+}

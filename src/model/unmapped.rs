@@ -1,0 +1,80 @@
+//! Names that no mapping is for, counted in bounded memory.
+
+use std::collections::BTreeMap;
+
+/// Distinct names that are counted one by one; what comes after them is counted together.
+const NAMES_MAX: usize = 1_000;
+/// Longer names are cut, in characters.
+const NAME_MAX: usize = 100;
+
+/// How often names came that the rules do not know: a missing mapping shows here first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unmapped {
+    names: BTreeMap<Box<str>, u64>,
+    /// Events whose name came after the bound was reached.
+    others: u64,
+}
+
+impl Unmapped {
+    /// Counts an event by its name.
+    pub fn count(&mut self, name: &str) {
+        let name = name.char_indices().nth(NAME_MAX).map_or(name, |(end, _)| &name[..end]);
+        if let Some(count) = self.names.get_mut(name) {
+            *count += 1;
+        } else if self.names.len() < NAMES_MAX {
+            self.names.insert(name.into(), 1);
+        } else {
+            self.others += 1;
+        }
+    }
+
+    /// Events counted.
+    pub fn events(&self) -> u64 {
+        self.names.values().sum::<u64>() + self.others
+    }
+
+    /// Distinct names counted one by one.
+    pub fn names(&self) -> usize {
+        self.names.values().filter(|count| **count > 0).count()
+    }
+
+    /// The most frequent names, at most so many, with their counts: by count, then by name.
+    pub fn top(&self, most: usize) -> Vec<(&str, u64)> {
+        let mut all: Vec<(&str, u64)> = self.names.iter().map(|(name, count)| (&**name, *count)).collect();
+        all.retain(|(_, count)| *count > 0);
+        all.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
+        all.truncate(most);
+        all
+    }
+
+    /// Hands the counts over and begins anew; events beyond the bound have no name. The names keep their memory.
+    pub fn drain(&mut self, mut each: impl FnMut(Option<&str>, u64)) {
+        for (name, count) in self.names.iter_mut().filter(|(_, count)| **count > 0) {
+            each(Some(name), std::mem::take(count));
+        }
+        if self.others > 0 {
+            each(None, std::mem::take(&mut self.others));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_counted_up_to_a_bound_and_handed_over_once() {
+        let mut unmapped = Unmapped::default();
+        for number in 0..=NAMES_MAX {
+            unmapped.count(&format!("{number:04}"));
+        }
+        unmapped.count("0007");
+        unmapped.count(&"ü".repeat(1_000));
+        assert_eq!((unmapped.events(), unmapped.names()), (NAMES_MAX as u64 + 3, NAMES_MAX));
+        assert_eq!(unmapped.top(2), [("0007", 2), ("0000", 1)]);
+        let (mut named, mut others) = (0, 0);
+        unmapped.drain(|name, count| *(if name.is_some() { &mut named } else { &mut others }) += count);
+        assert_eq!((named, others), (NAMES_MAX as u64 + 1, 2));
+        assert_eq!((unmapped.events(), unmapped.top(1).len()), (0, 0));
+    }
+}

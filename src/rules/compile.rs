@@ -1,0 +1,870 @@
+//! The file as written → the plan: every name becomes an index, everything that cannot be is refused with its place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_saphyr::{Location, Spanned};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Error;
+use super::expression::{Expression, Type, Value};
+use super::file::{self, File};
+use super::plan::*;
+use super::roles::Roles;
+use super::template::Template;
+use crate::model::{DAY_MS, EventTime, Field, HOUR_MS, Level, Millis, Role, Track};
+
+/// Compiles a file; its name and text are for errors and the version.
+pub(super) fn compile(name: &str, text: &str, file: File) -> Result<Plan, Error> {
+    let wrong = |at: Location, what: String| Error {
+        place: if at == Location::UNKNOWN { name.to_owned() } else { format!("{name}:{}:{}", at.line(), at.column()) },
+        what,
+    };
+    let time = time(&file.time).map_err(|(at, what)| wrong(at, what))?;
+    let roles = Roles::compile(&file.roles, &file.presets).map_err(|(at, what)| wrong(at, what))?;
+    let meters: Vec<Meter> = file
+        .meters
+        .iter()
+        .map(|(id, meter)| Meter { id: id.as_str().into(), role: meter.role, sum: meter.sum, gauge: meter.gauge })
+        .collect();
+    let (user_signals, account_signals) = signals(&file.signals, &meters).map_err(|(at, what)| wrong(at, what))?;
+    let mut names = Names { users: user_signals, accounts: account_signals, traits: Vec::new() };
+    let triggers = triggers(&file.triggers, &mut names).map_err(|(at, what)| wrong(at, what))?;
+    let templates = templates(&file.templates, &triggers).map_err(|(at, what)| wrong(at, what))?;
+    let whole = |what| wrong(Location::UNKNOWN, what);
+    let mut by_level: Vec<usize> = (0..triggers.len()).collect();
+    by_level.sort_by_key(|&trigger| triggers[trigger].level);
+    let segments = segments(&file.segments).map_err(whole)?;
+    let tiers = tiers(&file.scores.tiers).map_err(whole)?;
+    Ok(Plan {
+        version: format!("{}@{:016x}", file.name, xxh3_64(text.as_bytes())).into(),
+        time,
+        accounts_max: file.limits.accounts as usize,
+        users_max: file.limits.users as usize,
+        roles,
+        meters,
+        index: index(&names, &triggers),
+        people: people(&file.traits),
+        routes: routes(&file.routes, &triggers, &segments, &tiers).map_err(whole)?,
+        scores: scores(&file.scores, tiers).map_err(whole)?,
+        segments,
+        triggers,
+        by_level,
+        medium_due_ms: (file.due.medium.from.0, file.due.medium.by.0),
+        rails: rails(&file.rails).map_err(whole)?,
+        territories: territories(&file.territories).map_err(whole)?,
+        pilot: pilot(file.pilot.as_ref()).map_err(whole)?,
+        money: money(&file.money, &names).map_err(whole)?,
+        templates,
+        user_signals: names.users,
+        account_signals: names.accounts,
+        traits: names.traits,
+    })
+}
+
+type Wrong = (Location, String);
+
+fn time(time: &file::Time) -> Result<Time, Wrong> {
+    let lateness = time.allowed_lateness.value.0;
+    if lateness > DAY_MS {
+        let what = format!("allowed_lateness is {} h: at most 24h is allowed", lateness / HOUR_MS);
+        return Err((time.allowed_lateness.referenced, what));
+    }
+    // Shorter lives than the window that late events can reach would make forgetting observable.
+    let forget = time.forget_after_days.value;
+    if !(64..=36_500).contains(&forget) {
+        return Err((
+            time.forget_after_days.referenced,
+            format!("forget_after_days is {forget}: 64 to 36500 are allowed"),
+        ));
+    }
+    Ok(Time {
+        allowed_lateness_ms: lateness,
+        max_skew_ms: time.max_skew.0,
+        dedupe_window_ms: time.dedupe_window.map_or(lateness, |window| window.0),
+        dedupe_ids: time.dedupe_ids as usize,
+        forget_after_days: forget as i32,
+    })
+}
+
+/// Signals by scope, and the traits beyond the known ones that conditions name.
+struct Names {
+    users: Vec<Signal>,
+    accounts: Vec<Signal>,
+    traits: Vec<String>,
+}
+
+fn signals(written: &[Spanned<file::Signal>], meters: &[Meter]) -> Result<(Vec<Signal>, Vec<Signal>), Wrong> {
+    let (mut users, mut accounts): (Vec<Signal>, Vec<Signal>) = (Vec::new(), Vec::new());
+    let mut ids: Vec<&str> = Vec::new();
+    for spanned in written {
+        let signal = &spanned.value;
+        let whole = |what| (spanned.referenced, format!("signal {}: {what}", signal.id));
+        if ids.contains(&&*signal.id) {
+            return Err(whole("the id is used twice".into()));
+        }
+        let is_word = |word: &str| {
+            let mut chars = word.chars();
+            chars.next().is_some_and(|c| c.is_ascii_lowercase())
+                && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
+        if !signal.id.contains('.') || !signal.id.split('.').all(is_word) {
+            return Err(whole("an id has a group and a name, like velocity.growth, in lower case".into()));
+        }
+        let reserved = ["user.", "event.", "traits.", "score."];
+        if signal.id == "account.active_users" || reserved.iter().any(|group| signal.id.starts_with(group)) {
+            return Err(whole(format!("the id is taken: {} and account.active_users are", reserved.join(" "))));
+        }
+        ids.push(&signal.id);
+        if signal.scopes.is_empty() {
+            return Err(whole("scopes is empty: allowed are user, account".into()));
+        }
+        for scope in &signal.scopes {
+            let kind = signal_kind(signal, *scope, meters).map_err(whole)?;
+            let (pql, pqa) = match &signal.enters {
+                Some(scores) => (scores.contains(&file::ScoreName::Pql), scores.contains(&file::ScoreName::Pqa)),
+                None => (*scope == file::Scope::User, *scope == file::Scope::Account),
+            };
+            let list = if *scope == file::Scope::User { &mut users } else { &mut accounts };
+            if signal.off {
+                continue;
+            }
+            list.push(Signal {
+                id: signal.id.as_str().into(),
+                points: points(&signal.points, kind.rungs()).map_err(whole)?,
+                kind,
+                pql,
+                pqa,
+            });
+            if list.len() > SIGNALS_MAX {
+                return Err(whole(format!("more than {SIGNALS_MAX} signals of one scope")));
+            }
+        }
+    }
+    Ok((users, accounts))
+}
+
+fn points(written: &file::Points, rungs: u8) -> Result<[i32; RUNGS_MAX + 1], String> {
+    let each = match written {
+        file::Points::None => vec![0; rungs.into()],
+        file::Points::All(points) => vec![*points; rungs.into()],
+        file::Points::Each(points) => points.clone(),
+    };
+    if each.len() != usize::from(rungs) {
+        return Err(format!("points has {} numbers for {rungs} rungs", each.len()));
+    }
+    if let Some(far) = each.iter().find(|points| points.abs() > 10_000) {
+        return Err(format!("points is {far}: -10000 to 10000 are allowed"));
+    }
+    Ok(std::array::from_fn(|rung| if rung == 0 { 0 } else { each.get(rung - 1).copied().unwrap_or(0) }))
+}
+
+/// The parameters of a signal that a kind takes, one after the other, and what is left over.
+struct Parameters<'a> {
+    signal: &'a file::Signal,
+    taken: Vec<&'static str>,
+}
+
+impl Parameters<'_> {
+    fn missing(&self, name: &str) -> String {
+        format!("kind {:?} needs {name}", self.signal.kind)
+    }
+
+    fn take<T: Clone>(&mut self, name: &'static str, value: &Option<T>) -> Option<T> {
+        if !self.taken.contains(&name) {
+            self.taken.push(name);
+        }
+        value.clone()
+    }
+
+    fn need<T: Clone>(&mut self, name: &'static str, value: &Option<T>) -> Result<T, String> {
+        self.take(name, value).ok_or_else(|| self.missing(name))
+    }
+
+    fn length(&mut self, name: &'static str, value: Option<Millis>) -> Result<i64, String> {
+        let length = self.need(name, &value)?.0;
+        if length > 0 { Ok(length) } else { Err(format!("{name} is 0")) }
+    }
+
+    fn ladder(&mut self) -> Result<Vec<f64>, String> {
+        let rungs = self.need("rungs", &self.signal.rungs)?;
+        let rising = rungs.is_sorted_by(|a, b| a < b) && rungs.iter().all(|rung| rung.is_finite() && *rung > 0.0);
+        if (1..=RUNGS_MAX).contains(&rungs.len()) && rising {
+            Ok(rungs)
+        } else {
+            Err(format!("rungs must hold 1 to {RUNGS_MAX} rising numbers above 0"))
+        }
+    }
+
+    fn counts(&mut self) -> Result<Vec<u32>, String> {
+        let whole = |rung: f64| {
+            let fits = rung.fract() == 0.0 && rung <= 1_000.0;
+            if fits {
+                Ok(rung as u32)
+            } else {
+                Err(format!("rungs holds {rung}: whole numbers up to 1000 are allowed"))
+            }
+        };
+        self.ladder()?.into_iter().map(whole).collect()
+    }
+
+    fn days(&mut self, max: u32) -> Result<u32, String> {
+        match self.need("days", &self.signal.days)? {
+            days if (1..=max).contains(&days) => Ok(days),
+            days => Err(format!("days is {days}: 1 to {max} are allowed")),
+        }
+    }
+
+    fn filter(&mut self) -> Result<Filter, String> {
+        self.taken.extend(["roles", "where", "where_bound", "premium"]);
+        if self.signal.roles.is_empty() {
+            return Err(self.missing("roles"));
+        }
+        Ok(Filter {
+            roles: self.signal.roles.clone(),
+            only: words(&self.signal.only),
+            where_bound: words(&self.signal.where_bound),
+            premium: self.signal.premium,
+        })
+    }
+
+    fn two_roles(&mut self) -> Result<(Role, Role), String> {
+        self.taken.push("roles");
+        match self.signal.roles[..] {
+            [first, then] => Ok((first, then)),
+            _ => Err(format!("kind {:?} needs two roles: what begins, and what ends", self.signal.kind)),
+        }
+    }
+
+    fn field(&mut self) -> Result<Field, String> {
+        let of = self.need("of", &self.signal.of)?;
+        field(&of).ok_or_else(|| super::with_suggestion(&format!("unknown field {of}, expected one of {}", fields())))
+    }
+
+    /// Whatever was given and not taken is a mistake.
+    fn rest(&self) -> Result<(), String> {
+        let signal = self.signal;
+        let given = [
+            ("roles", !signal.roles.is_empty()),
+            ("where", !signal.only.is_empty()),
+            ("where_bound", !signal.where_bound.is_empty()),
+            ("premium", signal.premium),
+            ("of", signal.of.is_some()),
+            ("ttl", signal.ttl.is_some()),
+            ("gap", signal.gap.is_some()),
+            ("within", signal.within.is_some()),
+            ("after", signal.after.is_some()),
+            ("rungs", signal.rungs.is_some()),
+            ("one_of", signal.one_of.is_some()),
+            ("above_percent", signal.above_percent.is_some()),
+            ("direction", signal.direction.is_some()),
+            ("significance", signal.significance.is_some()),
+            ("days", signal.days.is_some()),
+            ("weeks", signal.weeks.is_some()),
+            ("at_least", signal.at_least.is_some()),
+            ("spike_below", signal.spike_below.is_some()),
+            ("spike_above", signal.spike_above.is_some()),
+        ];
+        match given.iter().find(|(name, is_given)| *is_given && !self.taken.contains(name)) {
+            Some((name, _)) => Err(format!("kind {:?} takes {}, not {name}", signal.kind, self.taken.join(", "))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn fields() -> String {
+    Field::ALL.map(Field::word).join(", ")
+}
+
+fn field(word: &str) -> Option<Field> {
+    Field::ALL.into_iter().find(|field| field.word() == word)
+}
+
+/// Values that fields may have, in lower case.
+fn words(written: &BTreeMap<Field, Vec<file::Word>>) -> Vec<(Field, Vec<String>)> {
+    let text = |word: &file::Word| match word {
+        file::Word::Boolean(is) => is.to_string(),
+        file::Word::Text(text) => text.trim().to_lowercase(),
+    };
+    written.iter().map(|(field, words)| (*field, words.iter().map(text).collect())).collect()
+}
+
+fn signal_kind(signal: &file::Signal, scope: file::Scope, meters: &[Meter]) -> Result<Kind, String> {
+    use file::{Kind as Name, Scope};
+    let scopes: &[Scope] = match (signal.kind, signal.of.as_deref()) {
+        (Name::Stickiness | Name::Growth | Name::Seen | Name::Count | Name::Distinct | Name::Idle, _) => {
+            &[Scope::User, Scope::Account]
+        }
+        (Name::Within | Name::Abandoned | Name::ActiveDays, _) => &[Scope::User],
+        (Name::Ladder | Name::Spike | Name::Age | Name::UsageRatio | Name::Trait, _) => &[Scope::Account],
+    };
+    if !scopes.contains(&scope) {
+        return Err(format!("kind {:?} has the scopes {scopes:?}, not {scope:?}", signal.kind));
+    }
+    let mut take = Parameters { signal, taken: Vec::new() };
+    let kind = match signal.kind {
+        Name::Seen | Name::Count => {
+            let seen = Seen {
+                filter: take.filter()?,
+                ttl_ms: take.take("ttl", &signal.ttl).map(|ttl| ttl.0).filter(|ttl| *ttl > 0),
+                after_founding_ms: take.take("after", &signal.after).map_or(0, |after| after.0),
+            };
+            if signal.kind == Name::Seen { Kind::Seen(seen) } else { Kind::Count(seen, take.counts()?) }
+        }
+        Name::Distinct if signal.of.as_deref() == Some("session") => {
+            take.taken.push("of");
+            if scope == Scope::Account {
+                return Err("sessions are of users".into());
+            }
+            Kind::Sessions(Sessions {
+                filter: take.filter()?,
+                gap_ms: take.take("gap", &signal.gap).map_or(0, |gap| gap.0),
+                ttl_ms: take.length("ttl", signal.ttl)?,
+                rungs: take.counts()?,
+            })
+        }
+        Name::Distinct => Kind::Distinct(Distinct {
+            filter: take.filter()?,
+            field: take.field()?,
+            ttl_ms: take.take("ttl", &signal.ttl).map(|ttl| ttl.0).filter(|ttl| *ttl > 0),
+            within_ms: take.take("within", &signal.within).map(|within| within.0),
+            rungs: take.counts()?,
+        }),
+        Name::Within => {
+            let (first, then) = take.two_roles()?;
+            if (first, then) != (Role::SignedUp, Role::Activated) {
+                return Err("roles: only [signed_up, activated] so far".into());
+            }
+            Kind::Within(Within { first, then, within_ms: take.length("within", signal.within)? })
+        }
+        Name::Abandoned => {
+            let (start, complete) = take.two_roles()?;
+            let after_ms = take.length("after", signal.after)?;
+            Kind::Abandoned(Abandoned { start, complete, after_ms, ttl_ms: take.length("ttl", signal.ttl)? })
+        }
+        Name::ActiveDays => Kind::ActiveDays { days: take.days(7)? },
+        Name::Stickiness => {
+            let above = take.need("above_percent", &signal.above_percent)?;
+            let rising = above.is_sorted_by(|a, b| a < b) && above.iter().all(|percent| *percent < 100);
+            if !(1..=RUNGS_MAX).contains(&above.len()) || !rising {
+                return Err(format!("above_percent must hold 1 to {RUNGS_MAX} rising numbers below 100"));
+            }
+            Kind::Stickiness { above_percent: above }
+        }
+        Name::Growth => growth(&mut take, scope)?,
+        Name::Spike => match take.need("of", &signal.of)?.as_str() {
+            "new_users" => Kind::NewUsers(NewUsers {
+                at_least: take.need("at_least", &signal.at_least)?.max(1),
+                spike_below: take.take("spike_below", &signal.spike_below),
+            }),
+            of => Kind::Spike(Spike {
+                meter: meter(of, meters)?,
+                at_least: take.need("at_least", &signal.at_least)?,
+                above: take.need("spike_above", &signal.spike_above)?,
+            }),
+        },
+        Name::Idle if scope == Scope::User => Kind::Idle { days: take.days(28)? },
+        Name::Idle => {
+            if take.need("of", &signal.of)? != "new_users" {
+                return Err("of: only new_users is idle for accounts".into());
+            }
+            let (at_least, weeks) = (take.need("at_least", &signal.at_least)?, take.need("weeks", &signal.weeks)?);
+            if !(1..=12).contains(&weeks) {
+                return Err(format!("weeks is {weeks}: 1 to 12 are allowed"));
+            }
+            Kind::Stalled { at_least, weeks }
+        }
+        Name::Age => {
+            let still = match take.need("of", &signal.of)?.as_str() {
+                "single_user" => Still::SingleUser,
+                "free_only" => Still::FreeOnly,
+                other => return Err(format!("of is {other}: allowed are single_user, free_only")),
+            };
+            Kind::Age { age_ms: i64::from(take.days(3_650)?) * DAY_MS, still }
+        }
+        Name::UsageRatio => Kind::UsageRatio { percent: take.need("at_least", &signal.at_least)? },
+        Name::Ladder => {
+            let of = match take.need("of", &signal.of)?.as_str() {
+                "active_users" => Of::ActiveUsers,
+                "users_of_a_domain" => Of::UsersOfADomain,
+                "departments" => Of::Departments,
+                other => Of::Volume(meter(other, meters)?),
+            };
+            Kind::Ladder(of, take.ladder()?)
+        }
+        Name::Trait => trait_is(&mut take)?,
+    };
+    take.rest()?;
+    Ok(kind)
+}
+
+fn meter(id: &str, meters: &[Meter]) -> Result<usize, String> {
+    meters.iter().position(|meter| *meter.id == *id).ok_or_else(|| {
+        let known: Vec<&str> = meters.iter().map(|meter| &*meter.id).collect();
+        format!("of is {id}, which is no meter: meters has {}", known.join(", "))
+    })
+}
+
+fn trait_is(take: &mut Parameters<'_>) -> Result<Kind, String> {
+    if take.need("of", &take.signal.of)? == "executives" {
+        return Ok(Kind::Executive);
+    }
+    let field = take.field()?;
+    let is = match (field, &take.signal.one_of, &take.signal.rungs) {
+        (Field::Employees, None, Some(_)) => TraitIs::Employees(take.ladder()?),
+        (Field::LeadScore, None, Some(_)) => TraitIs::AtLeast(field, take.ladder()?),
+        (Field::Industry | Field::Country | Field::Territory, Some(values), None) => {
+            take.taken.push("one_of");
+            TraitIs::OneOf(field, values.iter().map(|value| value.trim().to_lowercase()).collect())
+        }
+        (Field::Icp | Field::Target | Field::OpenOpportunity, None, None) => TraitIs::True(field),
+        _ => {
+            return Err("a trait is employees or lead_score with rungs, industry, country or territory with one_of, \
+                        or icp, target or open_opportunity"
+                .into());
+        }
+    };
+    Ok(Kind::Trait(is))
+}
+
+fn growth(take: &mut Parameters<'_>, scope: file::Scope) -> Result<Kind, String> {
+    let signal = take.signal;
+    let up = take.need("direction", &signal.direction)? == file::Direction::Up;
+    let tests = match take.take("of", &signal.of).as_deref() {
+        None => {
+            take.taken.push("significance");
+            let significance = signal.significance.as_ref().ok_or_else(|| take.missing("significance"))?;
+            self::significance(significance, if scope == file::Scope::User { 7 } else { 12 })?
+        }
+        Some(by) => {
+            let percent = take.need("at_least", &signal.at_least)?;
+            match (by, scope) {
+                ("ratio", file::Scope::Account) => vec![TrendTest::Ratio(percent)],
+                ("new_users", file::Scope::Account) if up => vec![TrendTest::Newcomers(percent)],
+                _ => return Err("of: allowed are ratio, and upward new_users, of accounts".into()),
+            }
+        }
+    };
+    Ok(Kind::Growth(Growth { up, tests }))
+}
+
+/// The tests of a trend; `longest`: the streaks that its scope can tell.
+fn significance(significance: &file::Significance, longest: u32) -> Result<Vec<TrendTest>, String> {
+    let test = |test: &file::Test| {
+        let thousandths = (test.z * 1_000.0).round();
+        let fits = (0.0..=1e6).contains(&thousandths) && (test.z * 1_000.0 - thousandths).abs() < 1e-6;
+        if fits && (1..=longest).contains(&test.streak) {
+            Ok(TrendTest::Slope(test.streak, Some(thousandths as u32)))
+        } else {
+            Err(format!("significance: streak 1 to {longest}, z 0 to 1000 in steps of 0.001"))
+        }
+    };
+    match significance {
+        file::Significance::Word(word) if word == "none" => Ok(vec![TrendTest::Slope(3, None)]),
+        file::Significance::AnyOf(tests) if !tests.is_empty() => tests.iter().map(test).collect(),
+        _ => Err("significance: allowed is none, or a list like [{streak: 3, z: 3.0}]".to_owned()),
+    }
+}
+
+fn triggers(written: &[Spanned<file::Trigger>], names: &mut Names) -> Result<Vec<Trigger>, Wrong> {
+    let mut triggers: Vec<Trigger> = Vec::new();
+    if let Some(beyond) = written.get(TRIGGERS_MAX) {
+        return Err((beyond.referenced, format!("more than {TRIGGERS_MAX} triggers")));
+    }
+    for spanned in written {
+        let trigger = &spanned.value;
+        let whole = |what| (spanned.referenced, format!("trigger {}: {what}", trigger.id));
+        if triggers.iter().any(|other| *other.id == *trigger.id) {
+            return Err(whole("the id is used twice".into()));
+        }
+        if trigger.cooldown.0 == 0 {
+            return Err(whole("cooldown is 0: two handoffs of one instant would share an id".into()));
+        }
+        let kind = trigger_kind(trigger, names).map_err(whole)?;
+        let (id, level) = (trigger.id.as_str().into(), trigger.level);
+        triggers.push(Trigger { id, level, cooldown_ms: trigger.cooldown.0, kind });
+    }
+    Ok(triggers)
+}
+
+fn trigger_kind(trigger: &file::Trigger, names: &mut Names) -> Result<TriggerKind, String> {
+    match (&trigger.pulse, &trigger.when) {
+        (Some(pulse), None) if trigger.rearm_after_closed_days == 0 => {
+            let feeds = |signal: &&Signal| match &signal.kind {
+                Kind::Seen(seen) => {
+                    pulse.role.is_some_and(|role| seen.filter.roles == [role]) && seen.filter.only.is_empty()
+                }
+                _ => false,
+            };
+            let signal = names.users.iter().find(feeds).map(|signal| Arc::clone(&signal.id));
+            if pulse.role.is_some() == pulse.new_user {
+                return Err("a pulse listens to exactly one of role and new_user".into());
+            }
+            Ok(TriggerKind::Pulse(Pulse {
+                role: pulse.role,
+                only: words(&pulse.only),
+                plan: pulse.plan.as_ref().map(|plan| plan.to_lowercase()),
+                when: pulse.when.as_ref().map(|when| condition(when, names, true)).transpose()?,
+                first: pulse.first,
+                raised_hand: pulse.raised_hand,
+                asks_for_sales: pulse.asks_for_sales,
+                signal,
+            }))
+        }
+        (Some(_), None) => Err("rearm_after_closed_days goes with when, not with pulse".into()),
+        (None, Some(when)) => {
+            // An account falls asleep 28 days after its last activity, and counts no closed days then.
+            if trigger.rearm_after_closed_days > 21 {
+                return Err(format!(
+                    "rearm_after_closed_days is {}: at most 21 is allowed",
+                    trigger.rearm_after_closed_days
+                ));
+            }
+            let when = condition(when, names, false)?;
+            let per_user = when.expression.names().iter().any(|name| name.starts_with("user."));
+            must_be_noticed(&when, per_user)?;
+            Ok(TriggerKind::State { when, per_user, rearm_after_closed_days: trigger.rearm_after_closed_days })
+        }
+        _ => Err("exactly one of pulse and when is needed".into()),
+    }
+}
+
+fn condition(text: &str, names: &mut Names, of_event: bool) -> Result<Condition, String> {
+    let expression = Expression::compile(text, &|path| type_of(path, names, of_event), &known_names(names, of_event))
+        .map_err(|what| format!("when: {what}"))?;
+    let mut reads = Reads::default();
+    let mut inputs = Vec::new();
+    for path in expression.names() {
+        let input = input(path, names);
+        reads.add(&input);
+        inputs.push(input);
+    }
+    Ok(Condition { expression, inputs, reads })
+}
+
+fn slot(list: &[Signal], id: &str) -> Option<usize> {
+    list.iter().position(|signal| *signal.id == *id)
+}
+
+fn type_of(path: &str, names: &Names, of_event: bool) -> Option<Type> {
+    if let Some((_, _, of, _)) = Figure::ALL.iter().find(|figure| figure.1 == path) {
+        return (!of_event || !path.starts_with("user.")).then_some(*of);
+    }
+    if let Some(of_event_field) = path.strip_prefix("event.") {
+        return (of_event && field(of_event_field).is_some()).then_some(Type::Any);
+    }
+    if let Some(name) = path.strip_prefix("traits.") {
+        return (!name.contains('.')).then_some(Type::Any);
+    }
+    let known = match path.strip_prefix("user.") {
+        Some(id) => !of_event && slot(&names.users, id).is_some(),
+        None => slot(&names.accounts, path).is_some(),
+    };
+    known.then_some(Type::Int)
+}
+
+fn input(path: &str, names: &mut Names) -> Input {
+    if let Some((figure, ..)) = Figure::ALL.iter().find(|figure| figure.1 == path) {
+        return Input::Figure(*figure);
+    }
+    if let Some(field) = path.strip_prefix("event.").and_then(field) {
+        return Input::Event(field);
+    }
+    if let Some(name) = path.strip_prefix("traits.") {
+        let place = names.traits.iter().position(|known| known == name).unwrap_or_else(|| {
+            names.traits.push(name.to_owned());
+            names.traits.len() - 1
+        });
+        return Input::Trait(place);
+    }
+    let user = path.strip_prefix("user.").and_then(|id| slot(&names.users, id)).map(SignalRef::User);
+    Input::Signal(user.unwrap_or_else(|| SignalRef::Account(slot(&names.accounts, path).unwrap_or(0))))
+}
+
+/// What a condition may name, to suggest the nearest.
+fn known_names(names: &Names, of_event: bool) -> Vec<String> {
+    let figures = Figure::ALL.iter().map(|figure| figure.1.to_owned());
+    let accounts = names.accounts.iter().map(|signal| signal.id.to_string());
+    let users = names.users.iter().map(|signal| format!("user.{}", signal.id));
+    let fields = Field::ALL.iter().filter(|_| of_event).map(|field| format!("event.{}", field.word()));
+    figures.chain(accounts).chain(users).chain(fields).collect()
+}
+
+/// A condition is looked at when something that it reads changes. One that could be true where nothing has ever
+/// happened would be noticed late, or never.
+fn must_be_noticed(when: &Condition, per_user: bool) -> Result<(), String> {
+    let off = |input: usize| {
+        let name = &when.expression.names()[input];
+        if per_user && !name.starts_with("user.") {
+            return Value::Unknown;
+        }
+        match &when.inputs[input] {
+            Input::Signal(_) => Value::Int(0),
+            Input::Trait(_) | Input::Event(_) => Value::Unknown,
+            Input::Figure(figure) => match Figure::ALL.iter().find(|known| known.0 == *figure).map(|known| known.2) {
+                Some(Type::Int) => Value::Int(0),
+                Some(Type::Text) => Value::Text("".into()),
+                Some(Type::Bool) if *figure != Figure::Icp => Value::Bool(false),
+                _ => Value::Unknown,
+            },
+        }
+    };
+    match (when.expression.holds(&mut { off }), per_user) {
+        (Some(false), _) | (None, false) => Ok(()),
+        (_, true) => Err("when could be true of a user without any signal: name a signal, a band or a score".into()),
+        (_, false) => Err("when is true of an account of which nothing is known: name what must have happened".into()),
+    }
+}
+
+fn index(names: &Names, triggers: &[Trigger]) -> Index {
+    let mut index = Index { by_role: vec![Vec::new(); Role::ALL.len()], ..Index::default() };
+    let is_pulse = |trigger: &usize| matches!(triggers[*trigger].kind, TriggerKind::Pulse(_));
+    index.pulses = (0..triggers.len()).filter(is_pulse).collect();
+    for trigger in triggers {
+        if let TriggerKind::State { when, .. } = &trigger.kind {
+            index.reads.users |= when.reads.users;
+            index.reads.accounts |= when.reads.accounts;
+            index.reads.figures |= when.reads.figures;
+        }
+    }
+    for (slot, signal) in names.users.iter().enumerate() {
+        let roles = fed_by(&signal.kind);
+        roles.iter().for_each(|role| index.by_role[*role as usize].push(SignalRef::User(slot)));
+        match signal.kind {
+            Kind::ActiveDays { .. } | Kind::Idle { .. } => {
+                index.user_by_activity.push(slot);
+                index.user_by_close.push(slot);
+            }
+            Kind::Stickiness { .. } | Kind::Growth(_) => index.user_by_close.push(slot),
+            _ => {}
+        }
+    }
+    for (slot, signal) in names.accounts.iter().enumerate() {
+        let roles = fed_by(&signal.kind);
+        roles.iter().for_each(|role| index.by_role[*role as usize].push(SignalRef::Account(slot)));
+        match signal.kind {
+            Kind::Ladder(..) | Kind::Executive => index.account_ladders.push(slot),
+            Kind::Trait(_) => index.account_traits.push(slot),
+            Kind::Age { .. } => index.ages.push(slot),
+            _ => {}
+        }
+        let kept = match signal.kind {
+            Kind::Trait(_) | Kind::Age { .. } | Kind::UsageRatio { .. } => true,
+            _ => signal.kind.filter().is_some(),
+        };
+        if !kept {
+            index.account_close_bits |= 3 << (2 * slot);
+        }
+    }
+    for trigger in triggers {
+        if let TriggerKind::State { when, per_user: true, .. } = &trigger.kind {
+            (0..names.users.len())
+                .filter(|slot| when.reads.users >> slot & 1 != 0)
+                .for_each(|slot| index.trigger_bits |= 3 << (2 * slot));
+            index.trigger_scores |= when.reads.figures & !Figure::OF_ACCOUNT != 0;
+        }
+    }
+    index
+}
+
+fn fed_by(kind: &Kind) -> Vec<Role> {
+    match kind {
+        Kind::Within(within) => vec![within.first, within.then],
+        Kind::Abandoned(abandoned) => vec![abandoned.start],
+        _ => kind.filter().map(|filter| filter.roles.clone()).unwrap_or_default(),
+    }
+}
+
+fn people(written: &file::Traits) -> People {
+    let lower = |list: &[String]| -> BTreeSet<String> { list.iter().map(|word| word.trim().to_lowercase()).collect() };
+    let words = |list: &[String]| -> Vec<Vec<String>> {
+        list.iter().map(|title| title.to_lowercase().split_whitespace().map(str::to_owned).collect()).collect()
+    };
+    let executive_titles = words(&written.executive_titles);
+    let mut buyer_titles = words(&written.buyer_titles);
+    buyer_titles.extend(executive_titles.iter().cloned());
+    People {
+        executive_titles,
+        buyer_titles,
+        executive_roles: lower(&written.executive_roles),
+        free_mail: lower(&written.free_mail),
+        departments: written
+            .departments
+            .iter()
+            .map(|(from, to)| (from.trim().to_lowercase(), to.trim().to_lowercase()))
+            .collect(),
+        billing_topics: lower(&written.billing_topics),
+    }
+}
+
+fn scores(written: &file::Scores, tiers: Vec<Tier>) -> Result<Scores, String> {
+    let file::Bands { emerging, warm, hot, keep } = written.bands;
+    if !(0 < emerging && emerging < warm && warm < hot && (0..emerging).contains(&keep)) {
+        return Err("scores.bands: emerging, warm and hot must rise above 0, and keep be less than emerging".into());
+    }
+    if !written.active_users.is_sorted_by(|a, b| a < b) || written.active_users.contains(&0) {
+        return Err("scores.active_users must rise above 0".into());
+    }
+    Ok(Scores { bands: [emerging, warm, hot], keep, tiers, active_users: written.active_users.clone() })
+}
+
+fn tiers(written: &[file::Tier]) -> Result<Vec<Tier>, String> {
+    if written.len() > 14 {
+        return Err("scores.tiers: at most 14 are allowed".into());
+    }
+    let tier = |tier: &file::Tier| Tier {
+        id: tier.id.as_str().into(),
+        users: (tier.users, tier.users_at_most.unwrap_or(u32::MAX)),
+        departments: tier.departments,
+        icp: tier.icp,
+        score: tier.score.unwrap_or(i32::MIN).max(tier.score_above.map_or(i32::MIN, |score| score + 1)),
+        plays: Level::ALL.map(|level| tier.plays.get(&level).map_or("", String::as_str).into()),
+    };
+    Ok(written.iter().map(tier).collect())
+}
+
+fn segments(written: &[file::Segment]) -> Result<Vec<Segment>, String> {
+    let rising = written.iter().skip(1).map(|segment| segment.employees).is_sorted_by(|a, b| a < b);
+    if written.first().is_none_or(|first| first.employees.is_some())
+        || written.iter().skip(1).any(|segment| segment.employees.is_none())
+        || !rising
+    {
+        return Err("segments: the first has no employees, the others rising numbers of them".into());
+    }
+    Ok(written
+        .iter()
+        .map(|segment| Segment {
+            id: segment.id.as_str().into(),
+            employees: segment.employees.unwrap_or(f64::NEG_INFINITY),
+            potential: segment.potential,
+            track: segment.track.map(|track| match track {
+                file::TrackName::MidMarket => Track::MidMarket,
+                file::TrackName::Enterprise => Track::Enterprise,
+            }),
+            only_user_buys: segment.only_user_buys,
+        })
+        .collect())
+}
+
+fn share(name: &str, share: f64) -> Result<f64, String> {
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("{name} is {share}: 0 to 1 is allowed")) }
+}
+
+fn rails(written: &file::Rails) -> Result<Rails, String> {
+    let live_from = match &written.live_from {
+        None => None,
+        Some(text) => {
+            let time: jiff::Timestamp =
+                text.parse().map_err(|_| format!("rails.live_from: {text:?} is not an RFC 3339 instant"))?;
+            EventTime::new(time.as_millisecond())
+        }
+    };
+    Ok(Rails {
+        after_signup_ms: written.after_signup.0,
+        usage: written.usage,
+        pacing_ms: written.pacing.0,
+        warm_up_days: i32::from(written.warm_up_days),
+        live_from,
+        engaged_traits: written.engaged.traits,
+        unanswered_ms: written.engaged.unanswered.0,
+        holdout: (share("rails.holdout.share", written.holdout.share)?, written.holdout.salt.clone()),
+    })
+}
+
+fn trigger_places(ids: &Option<Vec<String>>, triggers: &[Trigger]) -> Result<Option<Vec<usize>>, String> {
+    let place = |id: &String| {
+        triggers.iter().position(|trigger| *trigger.id == **id).ok_or_else(|| format!("there is no trigger {id}"))
+    };
+    ids.as_ref().map(|ids| ids.iter().map(place).collect()).transpose()
+}
+
+fn routes(
+    written: &[file::Route],
+    triggers: &[Trigger],
+    segments: &[Segment],
+    tiers: &[Tier],
+) -> Result<Vec<Route>, String> {
+    let segment_ids: Vec<&Arc<str>> = segments.iter().map(|segment| &segment.id).collect();
+    let tier_ids: Vec<&Arc<str>> = tiers.iter().map(|tier| &tier.id).collect();
+    let known = |ids: &Option<Vec<String>>, of: &[&Arc<str>], what: &str| {
+        let id = |id: &String| {
+            let found = of.iter().find(|known| known.as_ref() == id).map(|known| Arc::clone(known));
+            found.ok_or_else(|| format!("routes: there is no {what} {id}"))
+        };
+        ids.as_ref().map(|ids| ids.iter().map(id).collect::<Result<Vec<Arc<str>>, String>>()).transpose()
+    };
+    let route = |route: &file::Route| {
+        Ok(Route {
+            route: route.route.as_str().into(),
+            triggers: trigger_places(&route.triggers, triggers).map_err(|what| format!("routes: {what}"))?,
+            levels: route.levels.clone(),
+            segments: known(&route.segments, &segment_ids, "segment")?,
+            tiers: known(&route.tiers, &tier_ids, "tier")?,
+            asked: route.asked,
+            automated: route.automated,
+        })
+    };
+    let is_last = |route: &file::Route| {
+        let file::Route { triggers, levels, segments, tiers, asked, .. } = route;
+        triggers.is_none() && levels.is_none() && segments.is_none() && tiers.is_none() && asked.is_none()
+    };
+    if !written.last().is_some_and(is_last) {
+        return Err("routes: the last row must match everything".into());
+    }
+    written.iter().map(route).collect()
+}
+
+fn territories(written: &[file::Territory]) -> Result<Vec<Territory>, String> {
+    let lower =
+        |list: &Option<Vec<String>>| list.as_ref().map(|list| list.iter().map(|it| it.to_lowercase()).collect());
+    written
+        .iter()
+        .map(|row| {
+            Ok(Territory {
+                territory: row.territory.clone(),
+                owner: row.owner.clone(),
+                countries: lower(&row.countries),
+                segments: row.segments.clone(),
+                industries: lower(&row.industries),
+                share: row.share.map(|it| share("territories.share", it)).transpose()?,
+            })
+        })
+        .collect()
+}
+
+fn pilot(written: Option<&file::Pilot>) -> Result<Option<(f64, Vec<String>)>, String> {
+    let Some(pilot) = written else { return Ok(None) };
+    if pilot.owners.is_empty() {
+        return Err("pilot.owners is empty".into());
+    }
+    Ok(Some((share("pilot.share", pilot.share)?, pilot.owners.clone())))
+}
+
+fn money(written: &file::Money, names: &Names) -> Result<Money, String> {
+    let signal = |id: &String| {
+        let user = slot(&names.users, id).map(SignalRef::User);
+        user.or_else(|| slot(&names.accounts, id).map(SignalRef::Account))
+            .ok_or_else(|| format!("money.suggested_plans: there is no signal {id}"))
+    };
+    let plan = |row: &file::SuggestedPlan| {
+        Ok((row.signals.iter().map(signal).collect::<Result<Vec<_>, String>>()?, Arc::from(row.plan.as_str())))
+    };
+    Ok(Money {
+        rates: written.rates.iter().map(|(code, rate)| (code.to_uppercase(), *rate)).collect(),
+        personal_above: written.personal_above,
+        suggested_plans: written.suggested_plans.iter().map(plan).collect::<Result<_, String>>()?,
+    })
+}
+
+fn templates(written: &[Spanned<file::Template>], triggers: &[Trigger]) -> Result<Vec<Template>, Wrong> {
+    written
+        .iter()
+        .map(|spanned| {
+            let template = &spanned.value;
+            let whole = |what: String| (spanned.referenced, format!("template {}: {what}", template.id));
+            let places = trigger_places(&template.triggers, triggers).map_err(whole)?;
+            Template::new(&template.id, &template.text, template.levels.clone(), places, template.personal)
+                .map_err(whole)
+        })
+        .collect()
+}

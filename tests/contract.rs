@@ -1,0 +1,355 @@
+//! What is published, against `proto/` read by reflection: every field of every message is set from the model, where
+//! it belongs, and what is read back is what was written.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage as _, Value};
+use serde_json::json;
+use upswell::model::{
+    AccountSnapshot, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Handoff, HandoffId, Level,
+    Money, Onboarding, Outcome, Picture, Place, Rail, Reason, SignalChange, SignalKind, SignalMessage, TopUser, Track,
+    Usage, UserSnapshot, Week,
+};
+use upswell::wire::{self, Context, Format, Kind, ToWire};
+
+/// 2026-03-02T10:00:00Z.
+const AT: EventTime = EventTime(1_772_445_600_000);
+
+fn descriptor(kind: Kind) -> MessageDescriptor {
+    static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+        let files = ["handoff", "signal", "snapshot", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
+        DescriptorPool::from_file_descriptor_set(protox::compile(files, ["proto"]).unwrap()).unwrap()
+    });
+    POOL.get_message_by_name(kind.name()).unwrap()
+}
+
+/// Every field that is not at its default, by path.
+fn set_fields(path: &str, message: &DynamicMessage, found: &mut BTreeSet<String>) {
+    for (field, value) in message.fields() {
+        let path = format!("{path}.{}", field.name());
+        let inner = match value {
+            Value::List(list) => list.iter().filter_map(Value::as_message).collect(),
+            value => Vec::from_iter(value.as_message()),
+        };
+        inner.into_iter().for_each(|inner| set_fields(&path, inner, found));
+        found.insert(path);
+    }
+}
+
+fn all_fields(path: &str, message: &MessageDescriptor, found: &mut BTreeSet<String>) {
+    for field in message.fields() {
+        let path = format!("{path}.{}", field.name());
+        if let Some(inner) = field.kind().as_message() {
+            all_fields(&path, inner, found);
+        }
+        found.insert(path);
+    }
+}
+
+/// Together the effects set every field of their message, and bytes and JSON say the same.
+#[track_caller]
+fn complete(effects: &[&dyn ToWire]) {
+    let kind = effects[0].kind();
+    let (mut set, mut all) = (BTreeSet::new(), BTreeSet::new());
+    all_fields("", &descriptor(kind), &mut all);
+    for effect in effects {
+        let message = DynamicMessage::decode(descriptor(kind), &*effect.to_bytes()).unwrap();
+        assert_eq!(message.descriptor().full_name(), kind.name());
+        set_fields("", &message, &mut set);
+        let parse = |text: &str| text.parse::<serde_json::Value>().unwrap();
+        assert_eq!(serde_json::to_value(&message).unwrap(), parse(&effect.to_json()), "the canonical JSON");
+        for format in [Format::Protobuf, Format::Json] {
+            assert_eq!(wire::read_json(kind, &effect.to_payload(format)).unwrap(), effect.to_json());
+        }
+    }
+    assert_eq!(set, all, "left: set from the model; right: in the contract");
+}
+
+fn facts() -> Vec<Fact> {
+    vec![Fact { message_id: "m1".into(), at: EventTime(1_772_445_500_000), number: 5.5 }]
+}
+
+fn user() -> TopUser {
+    TopUser {
+        user: "ann".into(),
+        score: 85,
+        band: "hot".into(),
+        is_buyer: true,
+        title: "CTO".into(),
+        email: "ann@acme.example".into(),
+    }
+}
+
+fn picture() -> Picture {
+    Picture {
+        segment: "mid_market".into(),
+        tier: Some("T2".into()),
+        play: "targeted outreach".into(),
+        route: "inside_sales".into(),
+        owner: "kim".into(),
+        territory: "emea".into(),
+        attribution: Attribution::UsageAndPql,
+        holdout: true,
+        score: 120,
+        points: vec![("fit.size".into(), 1, 10), ("users".into(), 0, 110)],
+        top_users: vec![user()],
+        find_buyer: true,
+        usage: Usage {
+            features: vec![("editor".into(), 40), ("export".into(), 2)],
+            active_users: 9,
+            activated_users: 6,
+            dau: 3,
+            wau: 7,
+            mau: 12,
+            stickiness: Some(0.25),
+            growth: Some((0.5, Week(2_930))),
+            first_seen: Some(EventTime(1_767_312_000_000)),
+            last_seen: Some(EventTime(1_772_409_600_000)),
+            days_to_activation: Some(2),
+            events: 321,
+        },
+        money: Money {
+            plan: "team".into(),
+            paid: Some(false),
+            mrr: Some(99.5),
+            quotas: vec![("api".into(), 80.0, 100.0)],
+            potential: 5_000.0,
+            suggested_plan: "business".into(),
+            seats: Some(8.0),
+        },
+        conversation: Conversation {
+            buying_stage: "evaluating",
+            next_step: "demo",
+            needs: vec!["solutions_engineer"],
+            template: "steady-growth".into(),
+            text: "Nine of you use the editor.".into(),
+        },
+        company: Company {
+            employees: Some(120.0),
+            industry: "software".into(),
+            country: "DE".into(),
+            icp: Some(true),
+            target: true,
+            tech_stack: "rust".into(),
+            contacts: "bob".into(),
+            lead_score: Some(22.0),
+        },
+    }
+}
+
+fn handoff() -> Handoff {
+    Handoff {
+        id: HandoffId::new("acme", "five-new-users", AT),
+        account: "acme".into(),
+        trigger: "five-new-users".into(),
+        level: Level::Medium,
+        at: AT,
+        due_from: Some(AT.plus(1)),
+        due: Some(AT.plus(2)),
+        not_before: AT.plus(3),
+        also: vec!["steady-growth".into()],
+        user_ids: vec!["ann".into()],
+        why: "five new users".into(),
+        facts: facts(),
+        rules_version: "default@1".into(),
+        picture: Box::new(picture()),
+    }
+}
+
+fn account() -> AccountSnapshot {
+    AccountSnapshot {
+        account: "acme".into(),
+        at: AT,
+        users: 15,
+        picture: Box::new(picture()),
+        trajectory: vec![None, Some(0), Some(7)],
+        departments: 2,
+        enterprise_requests: vec!["sso".into()],
+        signals: vec!["fit.size".into()],
+    }
+}
+
+fn snapshot_of_user() -> UserSnapshot {
+    UserSnapshot {
+        account: "acme".into(),
+        at: AT,
+        gone: false,
+        user: user(),
+        signed_up: Some(EventTime(1_767_312_000_001)),
+        first_day: Some(Day(20_455)),
+        last_day: Some(Day(20_514)),
+        source: "referral".into(),
+        activated: true,
+        features: vec!["editor".into()],
+        plan: "team".into(),
+        signals: vec!["feature.api".into()],
+    }
+}
+
+fn onboarding() -> Onboarding {
+    let (track, before) = (Track::Enterprise, Some(Track::SmallTeam));
+    Onboarding { account: "acme".into(), track, before, at: AT, employees: Some(600.0) }
+}
+
+fn signals() -> [SignalMessage; 3] {
+    let (before, after, reason) = (1, 2, Reason::Closed);
+    let (signal, trigger): (Arc<str>, Arc<str>) = ("intent.pricing".into(), "pricing-sessions".into());
+    [
+        SignalKind::Changed(SignalChange { signal: signal.clone(), before, after, reason }),
+        SignalKind::Pulse { signal: Some(signal), trigger: Some(trigger.clone()) },
+        SignalKind::Held { trigger, rail: Rail::Pacing },
+    ]
+    .map(|kind| SignalMessage { account: "acme".into(), user: "ann".into(), kind, at: AT, facts: facts() })
+}
+
+fn letter() -> DeadLetter {
+    DeadLetter {
+        reason: Outcome::TooLate,
+        detail: "late".into(),
+        payload: b"x".to_vec(),
+        place: Place { offset: 7, index: 1 },
+        record_time: Some(AT),
+    }
+}
+
+#[test]
+fn every_field_of_the_contract_is_set() {
+    complete(&[&handoff()]);
+    let [changed, pulse, held] = signals();
+    complete(&[&changed, &pulse, &held]);
+    complete(&[&onboarding()]);
+    complete(&[&account()]);
+    complete(&[&snapshot_of_user()]);
+    complete(&[&wire::dead_letter(&letter(), "log", 3)]);
+}
+
+#[test]
+fn figures_stand_where_they_belong() {
+    let json = |effect: &dyn ToWire| effect.to_json().parse::<serde_json::Value>().unwrap();
+    assert_eq!(
+        json(&handoff()),
+        json!({
+            "handoffId": "82ebc04b1f4a82ea7e815e6838eabeba",
+            "account": "acme", "trigger": "five-new-users", "level": "LEVEL_MEDIUM",
+            "atMs": "1772445600000", "dueFromMs": "1772445600001", "dueMs": "1772445600002",
+            "notBeforeMs": "1772445600003", "also": ["steady-growth"], "userIds": ["ann"], "why": "five new users",
+            "facts": [{"messageId": "m1", "ms": "1772445500000", "number": 5.5}], "rulesVersion": "default@1",
+            "segment": "mid_market", "tier": "T2", "play": "targeted outreach", "route": "inside_sales",
+            "owner": "kim", "territory": "emea", "attribution": "ATTRIBUTION_USAGE_AND_PQL", "holdout": true,
+            "traceparent": "00-82ebc04b1f4a82ea7e815e6838eabeba-82ebc04b1f4a82ea-01",
+            "score": 120,
+            "points": [{"signal": "fit.size", "rung": 1, "points": 10}, {"signal": "users", "points": 110}],
+            "topUsers": [{
+                "user": "ann", "score": 85, "band": "hot", "isBuyer": true, "title": "CTO", "email": "ann@acme.example",
+            }],
+            "findBuyer": true,
+            "usage": {
+                "features": [{"feature": "editor", "count": "40"}, {"feature": "export", "count": "2"}],
+                "activeUsers": 9, "activatedUsers": 6, "dau": 3, "wau": 7, "mau": 12, "stickiness": 0.25,
+                "growth": 0.5, "growthWeek": "2026-W09", "firstSeenMs": "1767312000000",
+                "lastSeenMs": "1772409600000", "daysToActivation": 2, "events": "321",
+            },
+            "money": {
+                "plan": "team", "paid": false, "mrr": 99.5,
+                "quotas": [{"meter": "api", "used": 80.0, "quota": 100.0}],
+                "potential": 5000.0, "suggestedPlan": "business", "seats": 8.0,
+            },
+            "conversation": {
+                "buyingStage": "evaluating", "nextStep": "demo", "needs": ["solutions_engineer"],
+                "template": "steady-growth", "text": "Nine of you use the editor.",
+            },
+            "company": {
+                "employees": 120.0, "industry": "software", "country": "DE", "icp": true, "target": true,
+                "techStack": "rust", "contacts": "bob", "leadScore": 22.0,
+            },
+        })
+    );
+    assert_eq!(
+        json(&account()),
+        json!({
+            "account": "acme", "atMs": "1772445600000", "users": 15, "dau": 3, "wau": 7, "mau": 12,
+            "stickiness": 0.25, "dauMau": 0.25, "trajectory": [{}, {"users": 0}, {"users": 7}],
+            "foundedDay": 20455, "lastActiveDay": 20514, "activeUsers": 9, "score": 120, "tier": "T2",
+            "departments": 2, "segment": "mid_market", "plan": "team", "paid": false, "enterpriseRequests": ["sso"],
+            "events": "321", "findBuyer": true, "signals": ["fit.size"],
+        })
+    );
+    assert_eq!(
+        json(&snapshot_of_user()),
+        json!({
+            "account": "acme", "user": "ann", "atMs": "1772445600000", "signedUpMs": "1767312000001",
+            "firstActiveDay": 20455, "lastActiveDay": 20514, "source": "referral", "activated": true,
+            "features": ["editor"], "score": 85, "band": "hot", "isBuyer": true, "plan": "team",
+            "signals": ["feature.api"],
+        })
+    );
+    assert_eq!(
+        json(&onboarding()),
+        json!({
+            "account": "acme", "track": "enterprise", "before": "small_team", "atMs": "1772445600000",
+            "notifySales": true, "employees": 600.0,
+        })
+    );
+    let solo = Onboarding { track: Track::Solo, before: None, employees: None, ..onboarding() };
+    assert_eq!(json(&solo), json!({"account": "acme", "track": "solo", "atMs": "1772445600000"}));
+}
+
+#[test]
+fn a_handoff_is_read_back_whole() {
+    let bare = Handoff { due: None, due_from: None, picture: Box::default(), ..handoff() };
+    for handoff in [handoff(), bare] {
+        for format in [Format::Protobuf, Format::Json] {
+            assert_eq!(wire::read_handoff(&handoff.to_payload(format)).unwrap(), handoff);
+        }
+    }
+    let newer = handoff().to_json().replacen('{', r#"{"addedLater":{"x":1},"#, 1).replace("evaluating", "dreaming");
+    assert_eq!(wire::read_handoff(newer.as_bytes()).unwrap().picture.conversation.buying_stage, "");
+    for (bytes, says) in [(&b"{\"level\": 3"[..], "EOF"), (b"\xff", "no upswell.v1.Handoff"), (b"", "no level")] {
+        let error = wire::read_handoff(bytes).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn headers_are_those_of_cloudevents_in_binary_mode() {
+    let source: Arc<str> = "/upswell/upswell.log".into();
+    let handoff = handoff();
+    let context = Context::new(&handoff, handoff.id.to_string(), &source, Format::Protobuf);
+    assert_eq!(
+        context.traced(handoff.traceparent()).headers(),
+        [
+            ("ce_specversion", "1.0"),
+            ("ce_id", "82ebc04b1f4a82ea7e815e6838eabeba"),
+            ("ce_source", "/upswell/upswell.log"),
+            ("ce_type", "upswell.v1.Handoff"),
+            ("content-type", "application/protobuf"),
+            ("ce_time", "2026-03-02T10:00:00Z"),
+            ("ce_subject", "acme"),
+            ("ce_traceparent", "00-82ebc04b1f4a82ea7e815e6838eabeba-82ebc04b1f4a82ea-01"),
+        ]
+    );
+    let letter = DeadLetter { record_time: None, ..letter() };
+    let context = Context::new(&wire::dead_letter(&letter, "log", 3), "3-7-0".into(), &source, Format::Json);
+    let names: Vec<&str> = context.headers().iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["ce_specversion", "ce_id", "ce_source", "ce_type", "content-type"]);
+    assert!(context.headers().contains(&("content-type", "application/json")));
+    for (account, is_subject) in [("", false), ("a\nb", false), ("a\u{ffff}", false), ("ä 🦀", true)] {
+        let context = Context::new(
+            &Onboarding { account: account.into(), ..onboarding() },
+            "3-7-0".into(),
+            &source,
+            Format::Json,
+        );
+        assert_eq!(context.headers().contains(&("ce_subject", account)), is_subject, "{account:?}");
+    }
+}
+
+#[test]
+fn two_users_never_share_a_key() {
+    assert_eq!(wire::user_key("acme", "ann"), b"acme\0ann");
+    let ids = ["", "\0", "a", "a\0", "\0a", "a\0b", "b", "\0\0"];
+    let pairs: Vec<_> = ids.iter().flat_map(|account| ids.iter().map(move |user| (*account, *user))).collect();
+    let keys: BTreeSet<_> = pairs.iter().map(|(account, user)| wire::user_key(account, user)).collect();
+    assert_eq!(keys.len(), pairs.len());
+}

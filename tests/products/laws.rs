@@ -1,0 +1,93 @@
+//! The laws of the pages that the model itself can break: it says the same twice, doubled records change nothing, and a
+//! log moved by whole weeks says the same moved.
+
+use serde_json::{Value, json};
+
+use super::{Input, Kind, Settings, product};
+use crate::reference::{Output, run};
+
+const WEEK: i64 = 7 * super::DAY;
+const SEEDS: std::ops::Range<u64> = 0..4;
+
+/// The log of a seed, in which outcomes name no handoff: ids depend on the time.
+fn log_of(seed: u64) -> (Vec<Input>, Settings) {
+    let mut product = product(seed);
+    for input in &mut product.log {
+        if let Ok(event) = &mut input.event {
+            event.properties.remove("handoff_id");
+        }
+    }
+    (product.log, product.settings)
+}
+
+fn moved(log: &[Input], by: i64) -> Vec<Input> {
+    let mut log = log.to_vec();
+    for input in &mut log {
+        input.record_ms = input.record_ms.map(|ms| ms + by);
+        let Ok(event) = &mut input.event else { continue };
+        event.ms += by;
+        if let Some(created) = event.traits.get_mut("createdAt") {
+            let unix = created.as_i64().unwrap_or(0);
+            *created = json!(if unix.abs() >= 100_000_000_000 { unix + by } else { unix + by / 1_000 });
+        }
+    }
+    log
+}
+
+/// What an output says, with its times moved and without what is named by them.
+fn said(output: &Output, by: i64) -> Vec<Vec<Value>> {
+    let moved = |value: &Value| {
+        let mut value = value.clone();
+        for name in ["day", "week", "handoffId"] {
+            value.as_object_mut().and_then(|fields| fields.remove(name));
+        }
+        for name in ["atMs", "dueMs", "dueFromMs", "notBeforeMs"] {
+            if let Some(ms) = value[name].as_str().and_then(|ms| ms.parse::<i64>().ok()) {
+                value[name] = json!(ms + by);
+            }
+        }
+        value
+    };
+    let Output { metrics, handoffs, signals, onboarding, accounts, users, .. } = output;
+    [metrics, handoffs, signals, onboarding, accounts, users].map(|all| all.iter().map(moved).collect()).into()
+}
+
+#[test]
+fn the_model_says_the_same_twice() {
+    for seed in SEEDS {
+        let (first, second) = (product(seed), product(seed));
+        let [first, second] = [first, second].map(|product| run(&product.log, &product.settings));
+        assert!(said(&first, 0) == said(&second, 0), "seed {seed}");
+    }
+}
+
+#[test]
+fn whole_weeks_move_everything() {
+    for seed in SEEDS {
+        let (log, settings) = log_of(seed);
+        let by = 60 * WEEK;
+        let later = Settings { live_from_ms: settings.live_from_ms.map(|ms| ms + by), ..settings };
+        let (here, there) = (run(&log, &settings), run(&moved(&log, by), &later));
+        for (here, there) in said(&here, by).iter().zip(&said(&there, 0)) {
+            for (here, there) in here.iter().zip(there) {
+                assert_eq!(here, there, "seed {seed}");
+            }
+            assert_eq!(here.len(), there.len(), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn doubled_records_change_nothing() {
+    for seed in SEEDS {
+        let (log, settings) = log_of(seed);
+        let has_id = |input: &Input| {
+            input.event.as_ref().is_ok_and(|event| {
+                !event.message_id.is_empty() && event.provenance.is_none() && event.kind != Kind::Tick
+            })
+        };
+        let doubled: Vec<Input> =
+            log.iter().flat_map(|input| vec![input.clone(); 1 + usize::from(has_id(input))]).collect();
+        assert!(said(&run(&log, &settings), 0) == said(&run(&doubled, &settings), 0), "seed {seed}");
+    }
+}

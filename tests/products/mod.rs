@@ -1,0 +1,543 @@
+//! Random products for the simulation: accounts of changing moods, whose users sign up, work, invite, ask, leave and come
+//! back, whose companies become known and change, whose handoffs are answered, with every fault that the pages name.
+
+#[cfg(test)]
+mod laws;
+pub(crate) mod seen;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::{Map, Value, json};
+
+use crate::reference::{self, Event, Input, Kind, Settings};
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// A log with the settings that it is read by.
+pub(crate) struct Product {
+    pub(crate) log: Vec<Input>,
+    pub(crate) settings: Settings,
+}
+
+/// The product of a seed. What sales answer depends on what was handed off, so the model is asked once before.
+pub(crate) fn product(seed: u64) -> Product {
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let first_day = if seed.is_multiple_of(10) { -90 } else { rng.random_range(19_000..20_000) };
+    let settings = Settings {
+        holdout_share: if seed % 4 == 1 { 0.5 } else { 0.0 },
+        live_from_ms: (seed % 6 == 2).then_some((first_day + 60) * DAY),
+        ..Settings::default()
+    };
+    let mut arrivals = Vec::new();
+    for account in 0..rng.random_range(1..4) {
+        let mut account = Account::new(&mut rng, format!("a{account}"), first_day);
+        account.live(&mut rng);
+        arrivals.append(&mut account.arrivals);
+    }
+    let unanswered = log(&mut SmallRng::seed_from_u64(seed ^ 0x106), arrivals.clone());
+    let handoffs = reference::run(&unanswered, &settings).handoffs;
+    answer(&mut rng, &handoffs, &mut arrivals);
+    Product { log: log(&mut SmallRng::seed_from_u64(seed ^ 0x106), arrivals), settings }
+}
+
+/// When an event arrives, and the event.
+type Arrivals = Vec<(i64, Event)>;
+
+/// What sales report of some of the handoffs: some at once, some late, some without saying of which.
+fn answer(rng: &mut SmallRng, handoffs: &[Value], arrivals: &mut Arrivals) {
+    const WORDS: [&str; 9] = [
+        "Outreach Sent",
+        "Call Made",
+        "Replied",
+        "Meeting Booked",
+        "Handoff Accepted",
+        "Handoff Rejected",
+        "Opportunity Created",
+        "Deal Won",
+        "Deal Lost",
+    ];
+    for handoff in handoffs.iter().filter(|_| rng.random_bool(0.4)).collect::<Vec<_>>() {
+        let at: i64 = handoff["atMs"].as_str().and_then(|at| at.parse().ok()).unwrap_or(0);
+        let after = [0, HOUR, DAY, 3 * DAY + HOUR, 5 * DAY, 7 * DAY, 20 * DAY][rng.random_range(0..7)];
+        let account = handoff["account"].as_str().unwrap_or_default();
+        let mut outcome = event(account, "", WORDS[rng.random_range(0..9)], at + after);
+        if rng.random_bool(0.7) {
+            outcome.properties.insert("handoff_id".into(), handoff["handoffId"].clone());
+        }
+        arrive(rng, outcome, arrivals);
+    }
+}
+
+/// The arrivals as a log of one partition, with ids, record times, repeats, broken records and ticks.
+fn log(rng: &mut SmallRng, mut arrivals: Arrivals) -> Vec<Input> {
+    arrivals.sort_by_key(|(arrival, _)| *arrival);
+    let has_record_times = rng.random_bool(0.5);
+    let mut log: Vec<Input> = Vec::new();
+    for (sent, (arrival, mut event)) in arrivals.into_iter().enumerate() {
+        let counts_by_id = matches!(event.name.as_str(), "User Invited" | "Workspace Created");
+        if event.message_id.is_empty() && (counts_by_id || rng.random_bool(0.9)) {
+            event.message_id = format!("m{sent}");
+        }
+        if rng.random_bool(0.01) {
+            event.provenance = Some(("source".into(), rng.random_range(0..2), rng.random_range(0..40)));
+        }
+        let record_ms = has_record_times.then_some(match rng.random_range(0..60) {
+            0 => event.ms - 5 * MINUTE,
+            1 => event.ms - 5 * MINUTE - 1,
+            _ => arrival.max(event.ms - 5 * MINUTE),
+        });
+        let copies = if rng.random_bool(0.03) { 2 } else { 1 };
+        for _ in 0..copies {
+            push(&mut log, record_ms, Ok(event.clone()));
+        }
+        if rng.random_bool(0.005) {
+            push(&mut log, record_ms, Err("broken".into()));
+        }
+        if rng.random_bool(0.01) {
+            let again = rng.random_range(0..log.len());
+            if let Ok(old) = log[again].event.clone() {
+                push(&mut log, record_ms, Ok(old));
+            }
+        }
+        if rng.random_bool(0.01) {
+            let ahead = rng.random_range(0..3 * DAY);
+            push(&mut log, record_ms.map(|ms| ms + ahead), Ok(tick(arrival + ahead)));
+        }
+    }
+    let last = log.iter().filter_map(|input| Some(input.event.as_ref().ok()?.ms)).max().unwrap_or(0);
+    let after = [0, 3 * DAY, 40 * DAY, 470 * DAY][rng.random_range(0..4)];
+    push(&mut log, None, Ok(tick(last + after)));
+    log
+}
+
+fn push(log: &mut Vec<Input>, record_ms: Option<i64>, event: Result<Event, String>) {
+    let offset = log.len() as i64;
+    log.push(Input { partition: 0, offset, index: 0, record_ms, event });
+}
+
+fn tick(ms: i64) -> Event {
+    Event { kind: Kind::Tick, ..event("", "", "", ms) }
+}
+
+fn event(account: &str, user: &str, name: &str, ms: i64) -> Event {
+    Event {
+        message_id: String::new(),
+        source: "app".into(),
+        kind: Kind::Track,
+        name: name.into(),
+        user: user.into(),
+        account: account.into(),
+        ms,
+        properties: Map::new(),
+        traits: Map::new(),
+        provenance: None,
+    }
+}
+
+/// Most events arrive at once, some within the lateness, a few long after.
+fn arrive(rng: &mut SmallRng, event: Event, arrivals: &mut Arrivals) {
+    let late = match rng.random_range(0..100) {
+        0..60 => 0,
+        60..97 => rng.random_range(0..HOUR),
+        97..99 => rng.random_range(0..10 * DAY),
+        _ => rng.random_range(40 * DAY..62 * DAY),
+    };
+    arrivals.push((event.ms + late, event));
+}
+
+fn one_of<T: Clone>(rng: &mut SmallRng, values: &[T]) -> T {
+    values[rng.random_range(0..values.len())].clone()
+}
+
+/// The fields of an event as a map.
+fn fields(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// How the users of an account behave for a while.
+#[derive(Clone, Copy, PartialEq)]
+enum Mood {
+    Steady,
+    Growing,
+    Fading,
+    Joining,
+    Silent,
+    Passive,
+}
+
+const MOODS: [Mood; 6] = [Mood::Steady, Mood::Growing, Mood::Fading, Mood::Joining, Mood::Silent, Mood::Passive];
+
+/// What sets an account apart for all its time.
+#[derive(Clone, Copy, PartialEq)]
+enum Style {
+    /// A bit of everything.
+    Mixed,
+    /// One person who invites nobody.
+    Alone,
+    /// One team that nobody joins.
+    Closed,
+    /// A company that uses and wants everything.
+    Keen,
+}
+
+/// An account that lives.
+struct Account {
+    name: String,
+    style: Style,
+    /// Has premium features.
+    has_premium: bool,
+    /// The currency of all its amounts, if they carry one.
+    currency: Option<&'static str>,
+    users: usize,
+    mood: Mood,
+    /// The day since which the mood lasts.
+    since: i64,
+    day: i64,
+    last_day: i64,
+    /// The days of a burst of calls of the API.
+    burst: i64,
+    arrivals: Arrivals,
+}
+
+impl Account {
+    fn new(rng: &mut SmallRng, name: String, first_day: i64) -> Self {
+        let style = one_of(rng, &[Style::Mixed, Style::Mixed, Style::Mixed, Style::Alone, Style::Closed, Style::Keen]);
+        let users = match style {
+            Style::Mixed => rng.random_range(1..6),
+            Style::Alone => 1,
+            Style::Closed => rng.random_range(5..8),
+            Style::Keen => rng.random_range(4..14),
+        };
+        let day = first_day + rng.random_range(0..50);
+        let last_day = day + rng.random_range(30..170);
+        Self {
+            name,
+            style,
+            has_premium: rng.random_bool(0.7),
+            currency: one_of(rng, &[None, None, Some("USD"), Some("EUR")]),
+            users,
+            mood: if style == Style::Closed { Mood::Steady } else { one_of(rng, &MOODS) },
+            since: day,
+            day,
+            last_day,
+            burst: day + rng.random_range(60..130),
+            arrivals: Vec::new(),
+        }
+    }
+
+    fn live(&mut self, rng: &mut SmallRng) {
+        self.become_known(rng);
+        for user in 0..self.users {
+            self.join(rng, user);
+        }
+        while self.day < self.last_day {
+            self.change_mood(rng);
+            let joiners = match (self.style, self.mood) {
+                (Style::Alone | Style::Closed, _) => 0,
+                (_, Mood::Joining) if rng.random_bool(0.5) => rng.random_range(1..4),
+                _ => usize::from(rng.random_bool(0.02)),
+            };
+            for user in self.users..self.users + joiners {
+                self.join(rng, user);
+            }
+            self.users = (self.users + joiners).min(if self.style == Style::Keen { 30 } else { 24 });
+            let share = self.share();
+            for user in 0..self.users {
+                if rng.random_bool(share) {
+                    self.work(rng, user);
+                }
+            }
+            self.view_pricing(rng);
+            for _ in 0..if self.style == Style::Keen { 2 } else { 1 } {
+                self.ask(rng);
+                self.pay(rng);
+                self.grow(rng);
+            }
+            self.day += match rng.random_range(0..900) {
+                0 => 400,
+                1 => 401,
+                2 => rng.random_range(57..66),
+                3 => 460,
+                4 => 30,
+                _ => 1,
+            };
+        }
+    }
+
+    fn change_mood(&mut self, rng: &mut SmallRng) {
+        let lasts = if self.style == Style::Closed { 90..120 } else { 14..70 };
+        if self.day - self.since > rng.random_range(lasts) {
+            (self.mood, self.since) = (one_of(rng, &MOODS), self.day);
+        }
+        if self.mood == Mood::Growing && self.users < 10 && self.style != Style::Alone {
+            self.users = 10;
+        }
+    }
+
+    /// How probably a user is active on a day.
+    fn share(&self) -> f64 {
+        let weeks = ((self.day - self.since) / 7) as f64;
+        let share = match self.mood {
+            Mood::Steady => 0.6,
+            Mood::Growing => 0.1 + 0.12 * weeks,
+            Mood::Fading => 0.9 - 0.12 * weeks,
+            Mood::Joining => 0.3,
+            Mood::Silent | Mood::Passive => 0.01,
+        };
+        share.clamp(0.0, 1.0)
+    }
+
+    /// Some instant of the present day.
+    fn now(&self, rng: &mut SmallRng) -> i64 {
+        self.day * DAY + rng.random_range(0..DAY)
+    }
+
+    fn someone(&self, rng: &mut SmallRng) -> String {
+        if rng.random_bool(0.1) { String::new() } else { format!("u{}", rng.random_range(0..self.users)) }
+    }
+
+    fn send(&mut self, rng: &mut SmallRng, event: Event) {
+        arrive(rng, event, &mut self.arrivals);
+    }
+
+    fn track(&mut self, rng: &mut SmallRng, user: &str, name: &str, ms: i64, properties: Value) {
+        let event = Event { properties: fields(properties), ..event(&self.name, user, name, ms) };
+        self.send(rng, event);
+    }
+
+    fn call(&mut self, rng: &mut SmallRng, kind: Kind, user: &str, ms: i64, traits: Value) {
+        let event = Event { kind, traits: fields(traits), ..event(&self.name, user, "", ms) };
+        self.send(rng, event);
+    }
+
+    /// What is known of the company from the beginning.
+    fn become_known(&mut self, rng: &mut SmallRng) {
+        let at = self.now(rng);
+        if rng.random_bool(0.3) {
+            let created = self.day * DAY + rng.random_range(-30..30) * HOUR;
+            let created = if rng.random_bool(0.5) { created } else { created / 1_000 };
+            self.call(rng, Kind::Group, "", at, json!({"createdAt": created}));
+        }
+        if rng.random_bool(if self.style == Style::Keen { 0.9 } else { 0.5 }) {
+            let company = json!({
+                "employees": one_of(rng, &[json!(3), json!(49), json!(50), json!("51-200"), json!(499), json!(500), json!("1000-5000")]),
+                "industry": one_of(rng, &["Software", " software ", "Retail"]),
+                "icp": rng.random_bool(0.7),
+                "target": rng.random_bool(0.6),
+                "country": one_of(rng, &["DE", "US"]),
+            });
+            self.call(rng, Kind::Group, "", at, company);
+        }
+    }
+
+    /// A user signs up, may be activated, and tells about themself.
+    fn join(&mut self, rng: &mut SmallRng, user: usize) {
+        let (id, at) = (format!("u{user}"), self.now(rng));
+        let name = one_of(rng, &["Signed Up", "Signed Up", "Feature Used"]);
+        self.track(rng, &id, name, at, json!({}));
+        if rng.random_bool(0.4) {
+            let after = one_of(rng, &[MINUTE, HOUR - 1, HOUR, 5 * HOUR, -MINUTE]);
+            self.track(rng, &id, "Activated", at + after, json!({}));
+        }
+        if rng.random_bool(0.7) {
+            self.introduce(rng, &id, at);
+        }
+    }
+
+    fn introduce(&mut self, rng: &mut SmallRng, user: &str, at: i64) {
+        let department = match self.style {
+            Style::Closed => "Sales",
+            _ => one_of(rng, &["Sales", " sales", "Engineering", "Finance", ""]),
+        };
+        let host = one_of(rng, &["acme.com", "acme.com", "Acme.com ", "gmail.com", "other.org"]);
+        let title =
+            one_of(rng, &["", "", "Engineer", "VP Sales", "Director of IT", "Head of Data", "CTO", "Vice President"]);
+        let mut traits = fields(json!({"department": department, "email": format!("{user}@{host}"), "title": title}));
+        if rng.random_bool(0.1) {
+            traits.insert("role".into(), json!(one_of(rng, &["Owner", "member", "billing admin"])));
+        }
+        if rng.random_bool(0.2) {
+            traits.insert("seniority".into(), json!(one_of(rng, &["director", "junior"])));
+        }
+        if rng.random_bool(0.1) {
+            traits.insert("company_size".into(), one_of(rng, &[json!("11-50"), json!("51-200"), json!(700)]));
+        }
+        if rng.random_bool(0.1) {
+            let gone = one_of(rng, &["department", "title", "email"]);
+            traits.insert(gone.into(), Value::Null);
+        }
+        self.call(rng, Kind::Identify, user, at, Value::Object(traits));
+    }
+
+    /// A user at work on a day.
+    fn work(&mut self, rng: &mut SmallRng, user: usize) {
+        let (id, at) = (format!("u{user}"), self.now(rng));
+        let is_keen = self.style == Style::Keen || user == 0;
+        let (name, properties) = match rng.random_range(0..if is_keen { 60 } else { 200 }) {
+            0..4 => ("API Called", json!({})),
+            4 => ("Integration Connected", json!({"integration": "crm"})),
+            5 => ("Data Exported", json!({})),
+            6..8 => ("Content Shared", json!({"external": rng.random_bool(0.6)})),
+            8..12 if self.style != Style::Alone => match rng.random_range(0..10) {
+                0 => ("User Invited", json!({})),
+                invitee => ("User Invited", json!({"invitee": format!("i{invitee}")})),
+            },
+            12 => ("Report Created", json!({})),
+            13..40 => {
+                let feature = format!("f{}", rng.random_range(0..7));
+                let is_premium = self.has_premium && rng.random_bool(0.3);
+                let premium = if self.has_premium { json!(is_premium) } else { Value::Null };
+                ("feature used", json!({"feature": feature, "premium": premium}))
+            }
+            _ => ("Feature Used", json!({})),
+        };
+        self.track(rng, &id, name, at, properties);
+        if (self.burst..self.burst + 5).contains(&self.day) {
+            for call in 0..rng.random_range(0..5) {
+                let caller = if rng.random_bool(0.2) { "" } else { &id };
+                self.track(rng, caller, "API Called", at + call * MINUTE, json!({}));
+            }
+        }
+    }
+
+    fn view_pricing(&mut self, rng: &mut SmallRng) {
+        if !rng.random_bool(if self.mood == Mood::Passive { 0.5 } else { 0.12 }) {
+            return;
+        }
+        let (user, at) = (self.someone(rng), self.now(rng));
+        let gap = one_of(rng, &[0, MINUTE, 29 * MINUTE, 30 * MINUTE, 2 * HOUR]);
+        for view in 0..rng.random_range(1..4) {
+            let (kind, name) = [
+                (Kind::Page, "pricing"),
+                (Kind::Track, "Pricing Viewed"),
+                (Kind::Screen, "Pricing"),
+                (Kind::Page, "Home"),
+            ][if view == 0 { 0 } else { rng.random_range(0..4) }];
+            let viewed = Event { kind, ..event(&self.name, &user, name, at + view * gap) };
+            self.send(rng, viewed);
+        }
+    }
+
+    /// What people of the account ask for, or are shown to want.
+    fn ask(&mut self, rng: &mut SmallRng) {
+        let is_quiet = matches!(self.mood, Mood::Silent | Mood::Passive);
+        let user = if is_quiet { String::new() } else { self.someone(rng) };
+        let at = self.now(rng);
+        match rng.random_range(0..220) {
+            0..3 => self.track(rng, &user, "Enterprise Feature Requested", at, json!({"feature": "sso"})),
+            3..5 => self.track(rng, &user, "contact sales", at, json!({})),
+            5..11 => {
+                let topic =
+                    one_of(rng, &["billing", " Invoices ", "annual terms", "Volume Pricing", "custom pricing", "bug"]);
+                self.track(rng, &user, "Support Contacted", at, json!({"topic": topic}));
+            }
+            11..13 => self.track(rng, &user, "Consolidation Requested", at, json!({})),
+            13..16 => self.track(rng, &user, "Terms Viewed", at, json!({})),
+            16 => {
+                let seen = Event { kind: Kind::Page, ..event(&self.name, &user, "Privacy", at) };
+                self.send(rng, seen);
+            }
+            17..23 => {
+                self.track(rng, &user, "Upgrade Started", at, json!({"plan": "team"}));
+                let after = one_of(rng, &[HOUR, DAY - 1, DAY, 3 * DAY, 20 * DAY, 50 * DAY, -HOUR]);
+                if rng.random_bool(0.6) {
+                    let by = self.someone(rng);
+                    self.track(rng, &by, "Upgrade Completed", at + after, json!({}));
+                }
+                if rng.random_bool(0.3) {
+                    let after = one_of(rng, &[HOUR, 2 * DAY, 30 * DAY]);
+                    self.track(rng, &user, "Upgrade Started", at + after, json!({}));
+                }
+            }
+            23 => self.track(rng, &user, "Trial Started", at, json!({})),
+            24 => self.track(rng, &user, "Trial Ended", at, json!({})),
+            25..29 => self.track(rng, &user, "Lead Created", at, json!({})),
+            29..31 => self.call(rng, Kind::Identify, &user, at, json!({})),
+            31..33 => self.call(rng, Kind::Alias, &user, at, json!({})),
+            _ => {}
+        }
+    }
+
+    /// Limits, plans and bills.
+    fn pay(&mut self, rng: &mut SmallRng) {
+        let (user, at) = (self.someone(rng), self.now(rng));
+        match rng.random_range(0..160) {
+            0..2 => self.track(rng, &user, "Limit Hit", at, json!({"meter": "seats"})),
+            2..6 => {
+                let report = json!({
+                    "meter": one_of(rng, &["seats", "storage"]),
+                    "used": one_of(rng, &[10, 79, 80, 81, 99]),
+                    "quota": one_of(rng, &[0, 100, 100]),
+                });
+                self.track(rng, &user, "Usage Reported", at, report);
+            }
+            6..11 => {
+                let mut changed = Map::new();
+                if rng.random_bool(0.8) {
+                    changed.insert("plan".into(), json!(one_of(rng, &["team", "Enterprise", "free"])));
+                }
+                if rng.random_bool(0.8) {
+                    changed.insert("paid".into(), json!(rng.random_bool(0.7)));
+                }
+                if rng.random_bool(0.6) {
+                    changed.insert("mrr".into(), json!(one_of(rng, &[100, 833, 834, 5000])));
+                    changed.insert("seats".into(), json!(rng.random_range(1..200)));
+                    changed.insert("price".into(), json!(one_of(rng, &[12, 49])));
+                    changed.extend(self.currency.map(|currency| ("currency".to_owned(), json!(currency))));
+                }
+                self.track(rng, &user, "Subscription Changed", at, Value::Object(changed));
+            }
+            11..15 => {
+                let amount = one_of(rng, &[json!(499.99), json!(500), json!(2000), json!("many")]);
+                self.track(rng, &user, "Billing Forecast", at, json!({"amount": amount}));
+            }
+            _ => {}
+        }
+    }
+
+    /// Workspaces, admins, members, and what becomes known of the company and its people.
+    fn grow(&mut self, rng: &mut SmallRng) {
+        let (user, at) = (self.someone(rng), self.now(rng));
+        match rng.random_range(0..200) {
+            0..2 => {
+                let workspace = match rng.random_range(0..4) {
+                    0 => json!({}),
+                    id => json!({"workspace": format!("w{id}")}),
+                };
+                self.track(rng, &user, "Workspace Created", at, workspace);
+            }
+            2..4 => self.track(rng, &user, "Admin Transferred", at, json!({"admin": user})),
+            4..8 => {
+                let member = match rng.random_range(0..3) {
+                    0 => json!({}),
+                    _ => json!({"member": self.someone(rng)}),
+                };
+                self.track(rng, &user, "Member Removed", at, member);
+            }
+            8..10 => self.track(rng, &user, "Member Added", at, json!({})),
+            10..14 if !user.is_empty() => self.introduce(rng, &user, at),
+            14..23 => {
+                let (key, value) = match rng.random_range(0..9) {
+                    0 => ("employees", one_of(rng, &[json!(10), json!(80), json!(900), Value::Null])),
+                    1 => ("icp", one_of(rng, &[json!(true), json!(false), Value::Null])),
+                    2 => ("target", one_of(rng, &[json!(true), json!(true), json!(false), Value::Null])),
+                    3 => ("lead_score", one_of(rng, &[json!(19.5), json!(20), json!(35), Value::Null])),
+                    4 => ("do_not_contact", json!(rng.random_bool(0.4))),
+                    5 => ("open_opportunity", json!(rng.random_bool(0.4))),
+                    6 => ("contract_owner", one_of(rng, &[json!("anna"), json!(""), Value::Null])),
+                    7 => ("industry", one_of(rng, &[json!("software"), json!("media"), Value::Null])),
+                    _ => ("lead_score", json!(25)),
+                };
+                let mut traits = Map::new();
+                traits.insert(key.into(), value);
+                self.call(rng, Kind::Group, "", at, Value::Object(traits));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! One account and the course of things in it: what is due, and what an event does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::pack::{Role, Signal, Trigger};
+use super::time::{Days, Life, lives, sunday, week_of};
+use super::trigger::{Edge, Occurrence, Sent};
+use super::{DAY, Event, Settings};
+
+/// A metrics row and its place in the order of edges C19: close instant, day before week, account.
+pub(super) struct Row {
+    pub(super) key: (i64, u8, String),
+    pub(super) value: Value,
+}
+
+/// An applied event, in its place of the log.
+pub(super) struct Applied {
+    pub(super) event: Event,
+    pub(super) place: (i64, u32),
+    /// The watermark when it was applied.
+    pub(super) watermark: i64,
+    /// Whether a change of admin counts: not within 24 hours of the founding (edges E16).
+    pub(super) is_after_founding: bool,
+    /// Whether it made enterprise the plan: a raised hand (edges D14, D27).
+    pub(super) chose_enterprise: bool,
+}
+
+/// The rungs that signals stand on.
+#[derive(Clone, Default)]
+pub(super) struct Rungs([u32; Signal::COUNT]);
+
+impl Rungs {
+    pub(super) fn get(&self, signal: Signal) -> u32 {
+        self.0[signal as usize]
+    }
+
+    pub(super) fn set(&mut self, signal: Signal, rung: u32) {
+        self.0[signal as usize] = rung;
+    }
+}
+
+/// Events by role, as places in the account's list.
+pub(super) type ByRole = BTreeMap<Role, Vec<usize>>;
+
+/// Somebody of an account: a user from the first active day on, before it a name that facts are kept for (edges B4).
+#[derive(Default)]
+pub(super) struct User {
+    pub(super) days: Days,
+    pub(super) lives: Vec<Life>,
+    /// Every event of the user, and those of each role.
+    pub(super) events: Vec<usize>,
+    pub(super) by_role: ByRole,
+    /// How many events the account had when the user was forgotten: those are no facts any more (edges B12).
+    pub(super) erased: usize,
+    /// When the user left, unless active since (edges B5).
+    pub(super) removed: Option<i64>,
+    pub(super) rungs: Rungs,
+    /// Whether the feed was told of the inactivity (edges E10).
+    pub(super) is_told_inactive: bool,
+    /// 0 none, 1 emerging, 2 warm, 3 hot.
+    pub(super) band: u32,
+    /// The last change of band was a fall (edges D6).
+    pub(super) band_fell: bool,
+}
+
+/// What runs when triggers are evaluated.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    /// The event's time or the due instant: the cause of effects.
+    pub(super) cause: i64,
+    /// What a waited edge is compared with: the due instant while due work runs, else the watermark (edges D4).
+    pub(super) now: i64,
+    pub(super) closes_day: bool,
+}
+
+/// One account.
+pub(super) struct Account {
+    pub(super) name: String,
+    pub(super) settings: Settings,
+    /// The first day of the partition's log.
+    pub(super) first_day: i64,
+    /// Every instant up to here has run: the watermark as this account sees it.
+    pub(super) clock: i64,
+    /// The first day whose close has not run: what running counts look back from (edges C2).
+    pub(super) first_unclosed: i64,
+    pub(super) events: Vec<Applied>,
+    pub(super) by_role: ByRole,
+    pub(super) users: BTreeMap<String, User>,
+    /// The days on which anybody was active, with the first meaningful event of each.
+    pub(super) days: Days,
+    pub(super) lives: Vec<Life>,
+    pub(super) first_of_day: BTreeMap<i64, i64>,
+    pub(super) newest_event_day: Option<i64>,
+    /// How many events there were when the account was forgotten.
+    pub(super) erased: usize,
+    pub(super) rungs: Rungs,
+    /// 0 untiered, 1 to 4: T4 to T1.
+    pub(super) tier: u32,
+    /// How many of the thresholds of active users are reached.
+    pub(super) user_count: u32,
+    pub(super) track: Option<&'static str>,
+    /// Instants at which a TTL, an age or a wait may end, by user (empty: the account) and signal.
+    pub(super) timers: BTreeMap<i64, BTreeSet<(String, Signal)>>,
+    /// Growing and W(k) > W(k − 4), as of the last week close.
+    pub(super) steady: Option<bool>,
+    /// Who was forgotten at the instant that runs; empty: the account.
+    pub(super) forgotten_now: BTreeSet<String>,
+    pub(super) edges: BTreeMap<(Trigger, String), Edge>,
+    /// The newest occurrence of each pulse trigger that a rail holds.
+    pub(super) pending: BTreeMap<Trigger, Occurrence>,
+    /// The events that were occurrences of triggers of which only the first fires.
+    pub(super) met: BTreeMap<Trigger, Vec<usize>>,
+    pub(super) fired: BTreeMap<Trigger, i64>,
+    pub(super) last_medium: Option<i64>,
+    pub(super) last_low: Option<i64>,
+    /// Handoffs that went to a person.
+    pub(super) sent: Vec<Sent>,
+    /// Ends of rests that an edge waits for.
+    pub(super) waits: BTreeSet<i64>,
+    /// `at` of the last published effect (edges A17).
+    pub(super) last_at: Option<i64>,
+    pub(super) handoffs: Vec<Value>,
+    pub(super) feed: Vec<Value>,
+    pub(super) onboarding: Vec<Value>,
+    pub(super) rows: Vec<Row>,
+}
+
+impl Account {
+    pub(super) fn new(name: &str, settings: Settings, first_day: i64, clock: i64) -> Self {
+        Self {
+            name: name.to_owned(),
+            settings,
+            first_day,
+            clock,
+            first_unclosed: clock.div_euclid(DAY),
+            events: Vec::new(),
+            by_role: ByRole::new(),
+            users: BTreeMap::new(),
+            days: Days::new(),
+            lives: Vec::new(),
+            first_of_day: BTreeMap::new(),
+            newest_event_day: None,
+            erased: 0,
+            rungs: Rungs::default(),
+            tier: 0,
+            user_count: 0,
+            track: None,
+            timers: BTreeMap::new(),
+            steady: None,
+            forgotten_now: BTreeSet::new(),
+            edges: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            met: BTreeMap::new(),
+            fired: BTreeMap::new(),
+            last_medium: None,
+            last_low: None,
+            sent: Vec::new(),
+            waits: BTreeSet::new(),
+            last_at: None,
+            handoffs: Vec::new(),
+            feed: Vec::new(),
+            onboarding: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Runs everything due up to the watermark, instant by instant (edges A15, A18).
+    pub(super) fn run_due(&mut self, watermark: i64) {
+        while let Some(t) = self.next_due(watermark) {
+            // A wait may have ended before it began, by a late event: nothing else is due then.
+            let is_new = t > self.clock;
+            self.clock = self.clock.max(t);
+            self.waits.remove(&t);
+            let closes_day = is_new && t.rem_euclid(DAY) == 0;
+            if is_new {
+                self.lapse(t);
+            }
+            if closes_day {
+                self.forget(t);
+                self.close_day(t);
+                self.close_week(t);
+            }
+            self.evaluate(Moment { cause: t, now: t, closes_day }, &[]);
+            self.forgotten_now.clear();
+        }
+        self.clock = self.clock.max(watermark);
+    }
+
+    /// The earliest instant up to the watermark at which something may be due: a wait, a day close, a timer.
+    fn next_due(&self, watermark: i64) -> Option<i64> {
+        let close = (self.clock.div_euclid(DAY) + 1) * DAY;
+        let timer = self.timers.range(self.clock + 1..).next().map(|(t, _)| *t);
+        let due = timer.into_iter().chain([close]).chain(self.waits.first().copied());
+        due.filter(|&t| t <= watermark).min()
+    }
+
+    /// TTL ends, ages and waits at `t`: the rung falls to what is still seen, or an age is reached (edges E1, E17).
+    fn lapse(&mut self, t: i64) {
+        let Some(due) = self.timers.remove(&t) else {
+            return;
+        };
+        let (of_account, of_users): (Vec<_>, Vec<_>) = due.into_iter().partition(|(user, _)| user.is_empty());
+        for (user, signal) in of_users.into_iter().chain(of_account) {
+            if signal == Signal::Pricing && !self.ends_a_session(&user, t) {
+                continue;
+            }
+            let rung = self.rung_now(&user, signal);
+            self.set_rung(&user, signal, rung, t, "REASON_LAPSED");
+        }
+        self.settle(t, "REASON_LAPSED", false);
+    }
+
+    /// Forgets whoever was last active 401 days ago, unless a later day is known (edges B12). What a company is stays
+    /// known, and so do the signals that rest on it (edges B13).
+    fn forget(&mut self, t: i64) {
+        let last_kept = t.div_euclid(DAY) - self.settings.forget_after_days - 1;
+        let users = self.users.iter().filter(|(_, user)| user.days.last() == Some(&last_kept));
+        let gone: Vec<String> = users.map(|(id, _)| id.clone()).collect();
+        for id in &gone {
+            for signal in Signal::ALL {
+                self.set_rung(id, signal, 0, t, "REASON_FORGOTTEN");
+            }
+            let erased = self.events.len();
+            if let Some(user) = self.users.get_mut(id) {
+                (user.erased, user.removed) = (erased, None);
+            }
+        }
+        self.forgotten_now.extend(gone);
+        if self.days.last() == Some(&last_kept) {
+            self.steady = None;
+            self.erased = self.events.len();
+            self.forgotten_now.insert(String::new());
+            for signal in Signal::ALL {
+                if !matches!(signal, Signal::Size | Signal::Industry | Signal::Icp) {
+                    self.set_rung("", signal, 0, t, "REASON_FORGOTTEN");
+                }
+            }
+        }
+        if !self.forgotten_now.is_empty() {
+            self.settle(t, "REASON_FORGOTTEN", false);
+        }
+    }
+
+    /// The close of the day that ends at `t`: its row, then the users by id bytes, then the account (edges A15).
+    fn close_day(&mut self, t: i64) {
+        let day = t.div_euclid(DAY) - 1;
+        self.first_unclosed = day + 1;
+        self.push_day_row(day, t);
+        for user in self.user_ids() {
+            for signal in Signal::ALL.into_iter().filter(|signal| signal.is_of_users() && *signal != Signal::Growth) {
+                let rung = self.rung_at_close(&user, signal, day);
+                self.set_rung(&user, signal, rung, t, "REASON_CLOSED");
+            }
+        }
+        for signal in Signal::ALL.into_iter().filter(|signal| signal.is_of_accounts() && *signal != Signal::Growth) {
+            let rung = self.rung_at_close("", signal, day);
+            self.set_rung("", signal, rung, t, "REASON_CLOSED");
+        }
+        self.settle(t, "REASON_CLOSED", true);
+    }
+
+    /// The close of the week whose Sunday ends at `t`, if one does (edges C15).
+    fn close_week(&mut self, t: i64) {
+        let day = t.div_euclid(DAY) - 1;
+        let week = week_of(day);
+        if sunday(week) != day {
+            return;
+        }
+        self.push_week_row(week, t);
+        for user in self.user_ids() {
+            let rung = self.user_growth_rung(&user, week);
+            self.set_rung(&user, Signal::Growth, rung, t, "REASON_CLOSED");
+        }
+        self.steady = self.is_steady(week);
+        self.set_rung("", Signal::Growth, self.growth_rung(week), t, "REASON_CLOSED");
+        self.settle(t, "REASON_CLOSED", true);
+    }
+
+    /// Applies an event and evaluates what a single event can prove (edges A14, C3).
+    pub(super) fn apply(&mut self, event: &Event, place: (i64, u32)) {
+        let opens_session = self.opens_session(event);
+        let begins_life = self.begins_life(event);
+        let was_enterprise = self.is_enterprise_plan();
+        self.note(event, place);
+        let chose_enterprise = !was_enterprise && self.is_enterprise_plan();
+        if let Some(applied) = self.events.last_mut() {
+            applied.chose_enterprise = chose_enterprise;
+        }
+        let pulses = self.pulses(event, opens_session, begins_life, chose_enterprise);
+        for pulse in &pulses {
+            self.publish_pulse(pulse, &event.user, event.ms);
+        }
+        self.cross(event);
+        self.settle(event.ms, "REASON_CROSSED", false);
+        self.publish_track(event.ms);
+        let occurred: Vec<Occurrence> = pulses.iter().filter_map(|pulse| self.occurrence(pulse, event)).collect();
+        self.evaluate(Moment { cause: event.ms, now: self.clock, closes_day: false }, &occurred);
+    }
+
+    /// Whether a meaningful event begins a life of its user: it joins no other day (edges B9).
+    fn begins_life(&self, event: &Event) -> bool {
+        let (day, span) = (event.day(), self.settings.forget_after_days);
+        let is_near = |user: &User| user.days.range(day - span..=day + span).next().is_some();
+        event.is_activity() && !self.users.get(&event.user).is_some_and(is_near)
+    }
+
+    /// Takes an event into the lists, with the timers that it sets.
+    fn note(&mut self, event: &Event, place: (i64, u32)) {
+        let (index, role) = (self.events.len(), event.role());
+        self.newest_event_day = self.newest_event_day.max(Some(event.day()));
+        if event.is_activity() {
+            self.days.insert(event.day());
+            self.lives = lives(&self.days, self.settings.forget_after_days);
+            let first = self.first_of_day.entry(event.day()).or_insert(event.ms);
+            *first = event.ms.min(*first);
+        }
+        if let Some(role) = role {
+            self.by_role.entry(role).or_default().push(index);
+        }
+        if !event.user.is_empty() {
+            let user = self.users.entry(event.user.clone()).or_default();
+            user.events.push(index);
+            if let Some(role) = role {
+                user.by_role.entry(role).or_default().push(index);
+            }
+            if event.is_activity() {
+                user.days.insert(event.day());
+                user.lives = lives(&user.days, self.settings.forget_after_days);
+                user.removed = user.removed.filter(|removed| event.ms <= *removed);
+            }
+        }
+        let is_after_founding = self.founded_ms().is_some_and(|founded| event.ms >= founded + DAY);
+        let chose_enterprise = false;
+        let applied =
+            Applied { event: event.clone(), place, watermark: self.clock, is_after_founding, chose_enterprise };
+        self.events.push(applied);
+        if role == Some(Role::MemberRemoved) {
+            self.remove_member(event);
+        }
+        self.set_timers(event, role);
+    }
+
+    /// The member, else the event's own user, leaves unless a later active day is known (edges B5).
+    fn remove_member(&mut self, event: &Event) {
+        let member = event.text("member").unwrap_or(&event.user);
+        if member.is_empty() {
+            return;
+        }
+        let user = self.users.entry(member.to_owned()).or_default();
+        if user.days.last().is_none_or(|last| *last <= event.day()) {
+            user.removed = user.removed.max(Some(event.ms));
+        }
+    }
+
+    fn set_timers(&mut self, event: &Event, role: Option<Role>) {
+        let mut timers = Vec::new();
+        for signal in Signal::ALL {
+            if let (Some(ttl), Some(role)) = (signal.ttl(), role)
+                && signal.roles().contains(&role)
+            {
+                let user = if signal.is_of_users() { event.user.as_str() } else { "" };
+                timers.push((event.ms + ttl, user, signal));
+            }
+        }
+        if role == Some(Role::UpgradeStarted) {
+            timers.push((event.ms + DAY, &event.user, Signal::AbandonedUpgrade));
+            timers.push((event.ms + 31 * DAY, &event.user, Signal::AbandonedUpgrade));
+        }
+        if event.is_activity() && self.founded_ms() == Some(event.ms) {
+            timers.push((event.ms + 30 * DAY, "", Signal::SingleUser));
+            timers.push((event.ms + 30 * DAY, "", Signal::FreeOnly));
+        }
+        for (t, user, signal) in timers {
+            let of_nobody = user.is_empty() && !signal.is_of_accounts();
+            if t > self.clock && !of_nobody {
+                self.timers.entry(t).or_default().insert((user.to_owned(), signal));
+            }
+        }
+    }
+
+    /// What an event proves at once: upward for its own user and the account; downward what an event ends (edges C3).
+    /// Of other users only an upgrade can end. A window that moves on without an event of a user loses days of that
+    /// user, or none.
+    fn cross(&mut self, event: &Event) {
+        let completes = event.role() == Some(Role::UpgradeCompleted);
+        for user in self.user_ids() {
+            let is_own = user == event.user;
+            for signal in Signal::ALL.into_iter().filter(|signal| signal.is_of_users()) {
+                if is_own || (completes && signal == Signal::AbandonedUpgrade) {
+                    let rung = self.crossed_rung(&user, signal, event);
+                    self.set_rung(&user, signal, rung, event.ms, "REASON_CROSSED");
+                }
+            }
+        }
+        for signal in Signal::ALL.into_iter().filter(|signal| signal.is_of_accounts()) {
+            let rung = self.crossed_rung("", signal, event);
+            self.set_rung("", signal, rung, event.ms, "REASON_CROSSED");
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! What the applied events say: traits, sightings, lives, money.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::account::{Account, Applied, User};
+use super::pack::{BILLING_TOPICS, CUSTOM_PRICING_TOPICS, EXECUTIVE, FREE_MAIL, PRODUCT_ROLES, Role, Signal};
+use super::time::{Life, instant};
+use super::{DAY, Event, MINUTE};
+
+/// The days of warm-up of an account that was in mid-life when the log began (edges B17).
+const WARM_UP_DAYS: i64 = 28;
+/// Silence that ends a session of pricing views (edges E6).
+const SESSION_GAP: i64 = 30 * MINUTE;
+/// How long a lead of marketing counts (edges F4).
+const MQL_TTL: i64 = 180 * DAY;
+
+/// Trimmed and lower-cased; empty is none (edges E12).
+pub(super) fn folded(value: &Value) -> Option<String> {
+    Some(value.as_str()?.trim().to_lowercase()).filter(|text| !text.is_empty())
+}
+
+/// Employees from a number or the lower end of a range as text (edges E19).
+pub(super) fn size(value: &Value) -> Option<i64> {
+    if let Some(number) = value.as_f64() {
+        return Some(number.floor() as i64);
+    }
+    let text = value.as_str()?.trim();
+    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// Whether a text holds one of the words, whole and without regard to case.
+pub(super) fn has_word(text: &str, words: &[&str]) -> bool {
+    let text = text.to_lowercase();
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| words.contains(&word))
+}
+
+fn topic(event: &Event) -> Option<String> {
+    folded(event.properties.get("topic")?)
+}
+
+pub(super) fn asks_for_custom_pricing(event: &Event) -> bool {
+    topic(event).is_some_and(|topic| CUSTOM_PRICING_TOPICS.contains(&topic.as_str()))
+}
+
+fn asks_about_billing(event: &Event) -> bool {
+    topic(event).is_some_and(|topic| BILLING_TOPICS.contains(&topic.as_str()))
+}
+
+fn is_premium(event: &Event) -> bool {
+    event.properties.get("premium").and_then(Value::as_bool) == Some(true)
+}
+
+impl Account {
+    pub(super) fn user_ids(&self) -> Vec<String> {
+        self.users.keys().cloned().collect()
+    }
+
+    /// O, the first open day.
+    pub(super) fn open_day(&self) -> i64 {
+        self.clock.div_euclid(DAY)
+    }
+
+    /// T = max(O, day of the newest applied event).
+    pub(super) fn newest_day(&self) -> i64 {
+        self.open_day().max(self.newest_event_day.unwrap_or(i64::MIN))
+    }
+
+    /// The events of a role that count as facts of a user: those since the user was last forgotten (edges B12).
+    pub(super) fn facts_of<'a>(&'a self, user: &'a User, role: Role) -> impl Iterator<Item = &'a Applied> {
+        let indices = user.by_role.get(&role).into_iter().flatten();
+        indices.filter(|index| **index >= user.erased).map(|index| &self.events[*index])
+    }
+
+    /// Those of the user's present life: after the last day of the life before it (edges B9, E4).
+    pub(super) fn life_facts_of<'a>(&'a self, user: &'a User, role: Role) -> impl Iterator<Item = &'a Applied> {
+        let before = before_last(&user.lives);
+        self.facts_of(user, role).filter(move |applied| applied.event.day() > before)
+    }
+
+    /// The events of a role, by anybody, that count as facts of the account.
+    pub(super) fn facts(&self, role: Role) -> impl Iterator<Item = &Applied> {
+        let indices = self.by_role.get(&role).into_iter().flatten();
+        indices.filter(|index| **index >= self.erased).map(|index| &self.events[*index])
+    }
+
+    /// Those of the account's present life.
+    pub(super) fn life_facts(&self, role: Role) -> impl Iterator<Item = &Applied> {
+        self.facts(role).filter(|applied| self.is_of_this_life(&applied.event))
+    }
+
+    pub(super) fn is_of_this_life(&self, event: &Event) -> bool {
+        event.day() > before_last(&self.lives)
+    }
+
+    /// The sightings that a signal with a TTL counts; a sighting whose TTL was over does nothing (edges E2).
+    pub(super) fn sightings(&self, user: &str, signal: Signal) -> Vec<&Applied> {
+        let Some(ttl) = signal.ttl() else {
+            return Vec::new();
+        };
+        let counts = |applied: &&Applied| applied.event.ms + ttl > applied.watermark && counts_for(applied, signal);
+        let of = |role: &Role| -> Vec<&Applied> {
+            match self.users.get(user) {
+                Some(user) if signal.is_of_users() => self.facts_of(user, *role).filter(counts).collect(),
+                _ if signal.is_of_accounts() => self.facts(*role).filter(counts).collect(),
+                _ => Vec::new(),
+            }
+        };
+        signal.roles().iter().flat_map(of).collect()
+    }
+
+    /// Those that still count (edges E1).
+    pub(super) fn seen(&self, user: &str, signal: Signal) -> impl Iterator<Item = &Applied> {
+        let ttl = signal.ttl().unwrap_or(0);
+        self.sightings(user, signal).into_iter().filter(move |applied| applied.event.ms + ttl > self.clock)
+    }
+
+    /// The user's sessions of pricing views: 30 minutes of silence end one (edges E6).
+    fn sessions(&self, user: &str) -> Vec<Vec<i64>> {
+        let mut views: Vec<i64> = self.sightings(user, Signal::Pricing).iter().map(|view| view.event.ms).collect();
+        views.sort_unstable();
+        let mut sessions: Vec<Vec<i64>> = Vec::new();
+        for view in views {
+            match sessions.last_mut() {
+                Some(session) if session.last().is_some_and(|last| view - last < SESSION_GAP) => session.push(view),
+                _ => sessions.push(vec![view]),
+            }
+        }
+        sessions
+    }
+
+    fn session_ends(&self, user: &str) -> Vec<i64> {
+        let ttl = Signal::Pricing.ttl().unwrap_or(0);
+        self.sessions(user).iter().filter_map(|session| Some(session.last()? + ttl)).collect()
+    }
+
+    pub(super) fn ends_a_session(&self, user: &str, t: i64) -> bool {
+        self.session_ends(user).contains(&t)
+    }
+
+    /// How many sessions have a last view within its TTL (edges E3).
+    pub(super) fn known_sessions(&self, user: &str) -> usize {
+        self.session_ends(user).into_iter().filter(|end| *end > self.clock).count()
+    }
+
+    /// A view of a user, its TTL not over, that joins no session still known (edges E6).
+    pub(super) fn opens_session(&self, event: &Event) -> bool {
+        let ttl = Signal::Pricing.ttl().unwrap_or(0);
+        let known = self.sessions(&event.user).into_iter();
+        let mut known = known.filter(|session| session.last().is_some_and(|last| last + ttl > self.clock));
+        event.role() == Some(Role::PricingViewed)
+            && !event.user.is_empty()
+            && event.ms + ttl > self.clock
+            && !known.any(|session| session.iter().any(|view| (event.ms - view).abs() < SESSION_GAP))
+    }
+
+    /// Distinct values of a property; an event without one is its own value where `own` says so (edges E13).
+    pub(super) fn distinct<'a>(
+        events: impl Iterator<Item = &'a Applied>,
+        property: &str,
+        is_own_value: bool,
+    ) -> BTreeSet<String> {
+        let own = |applied: &Applied| match applied.event.message_id.as_str() {
+            "" => format!("{:?}", applied.place),
+            id => id.to_owned(),
+        };
+        let value = |applied: &Applied| match applied.event.text(property) {
+            Some(text) => Some(text.to_owned()),
+            None => is_own_value.then(|| own(applied)),
+        };
+        events.filter_map(value).collect()
+    }
+
+    /// The latest value that `read` finds, by event time, then place (edges A22).
+    fn latest<'a, T>(
+        &'a self,
+        indices: impl Iterator<Item = &'a usize>,
+        read: impl Fn(&'a Event) -> Option<T>,
+    ) -> Option<T> {
+        let applied = indices.map(|index| &self.events[*index]);
+        let values = applied.filter_map(|a| Some(((a.event.ms, a.place), read(&a.event)?)));
+        values.max_by_key(|(order, _)| *order).map(|(_, value)| value)
+    }
+
+    /// A trait of the account; an explicit null removes it (edges A22). Never forgotten (edges B13).
+    pub(super) fn account_trait(&self, key: &str) -> Option<&Value> {
+        let groups = self.by_role.get(&Role::Firmographics).into_iter().flatten();
+        self.latest(groups, |event| event.traits.get(key)).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn is_trait(&self, key: &str) -> bool {
+        self.account_trait(key).and_then(Value::as_bool) == Some(true)
+    }
+
+    /// A trait of a user, as facts of the user are kept.
+    pub(super) fn user_trait(&self, user: &str, key: &str) -> Option<&Value> {
+        let user = self.users.get(user)?;
+        let calls = user.by_role.get(&Role::Profile).into_iter().flatten().filter(|index| **index >= user.erased);
+        self.latest(calls, |event| event.traits.get(key)).filter(|value| !value.is_null())
+    }
+
+    /// Employees: enrichment before what users say of themselves (edges E19).
+    pub(super) fn employees(&self) -> Option<i64> {
+        let profiles = self.by_role.get(&Role::Profile).into_iter().flatten();
+        let said =
+            || self.latest(profiles, |event| event.traits.get("company_size").filter(|_| !event.user.is_empty()));
+        self.account_trait("employees").and_then(size).or_else(|| said().and_then(size))
+    }
+
+    /// The latest value of a property of `Subscription Changed` that `read` understands (edges A22, D19).
+    fn latest_subscription<T>(&self, read: impl Fn(&Map<String, Value>) -> Option<T>) -> Option<T> {
+        let changes = self.by_role.get(&Role::SubscriptionChanged).into_iter().flatten();
+        self.latest(changes, |event| read(&event.properties))
+    }
+
+    pub(super) fn is_paid(&self) -> bool {
+        self.latest_subscription(|properties| properties.get("paid")?.as_bool()).unwrap_or(false)
+    }
+
+    /// Edges D27.
+    pub(super) fn is_enterprise_plan(&self) -> bool {
+        let is_enterprise = |properties: &Map<String, Value>| {
+            Some(properties.get("plan")?.as_str()?.eq_ignore_ascii_case("enterprise"))
+        };
+        self.latest_subscription(is_enterprise).unwrap_or(false)
+    }
+
+    /// A number of the subscription; an amount in another currency than USD is unknown (edges F8).
+    pub(super) fn subscribed(&self, property: &str) -> Option<f64> {
+        self.latest_subscription(|properties| properties.get(property)?.as_f64())
+    }
+
+    pub(super) fn is_in_usd(&self) -> bool {
+        let currency = self.latest_subscription(|properties| Some(properties.get("currency")?.as_str()?.to_owned()));
+        currency.is_none_or(|currency| currency.eq_ignore_ascii_case("usd"))
+    }
+
+    /// Used and quota of the latest report of each meter with a quota (edges D21).
+    pub(super) fn quotas(&self) -> Vec<(f64, f64)> {
+        let meters = Self::distinct(self.facts(Role::UsageReported), "meter", false);
+        let report = |meter: String| {
+            let reports = self.facts(Role::UsageReported).filter(|a| a.event.text("meter") == Some(&meter));
+            let latest = reports.max_by_key(|a| (a.event.ms, a.place))?;
+            let number = |key: &str| latest.event.properties.get(key)?.as_f64();
+            number("quota").filter(|quota| *quota > 0.0).and_then(|quota| Some((number("used")?, quota)))
+        };
+        meters.into_iter().filter_map(report).collect()
+    }
+
+    /// A lead of marketing within 180 days (edges F4).
+    pub(super) fn has_mql(&self) -> bool {
+        self.facts(Role::MqlCreated).any(|a| a.event.ms + MQL_TTL > self.clock.max(a.watermark))
+    }
+
+    /// The account's created-at trait in milliseconds (edges B17).
+    fn created_at(&self) -> Option<i64> {
+        self.account_trait("createdAt").and_then(instant)
+    }
+
+    /// The instant of the first meaningful event of the present life's founding day.
+    pub(super) fn founded_ms(&self) -> Option<i64> {
+        let life = self.life(self.newest_day())?;
+        self.first_of_day.get(&life.first).copied()
+    }
+
+    /// Whether the account began within the log, not before it (edges B17).
+    pub(super) fn is_born_in_the_log(&self, founded: i64) -> bool {
+        let Some(first) = self.first_of_day.get(&founded) else {
+            return false;
+        };
+        let sign_ups =
+            self.by_role.get(&Role::SignedUp).into_iter().flatten().map(|index| self.events[*index].event.ms);
+        founded > self.first_day + WARM_UP_DAYS || sign_ups.chain(self.created_at()).any(|ms| (first - ms).abs() < DAY)
+    }
+
+    /// The first day whose new users and sign-ups count toward signals: the engine that starts in mid-life of its
+    /// customer sees everybody as new (edges B17).
+    pub(super) fn first_counted_day(&self, founded: i64) -> i64 {
+        if self.is_born_in_the_log(founded) { founded } else { founded + WARM_UP_DAYS }
+    }
+
+    /// In mid-life when the log began, and not yet known for long enough (edges B17).
+    pub(super) fn is_warming_up(&self) -> bool {
+        let life = self.life(self.newest_day());
+        life.is_some_and(|life| self.newest_day() < self.first_counted_day(life.first))
+    }
+
+    /// The user's life as of a day: the last one that had begun, while it is kept (edges B9, B12).
+    pub(super) fn user_life(&self, user: &str, day: i64) -> Option<Life> {
+        self.life_of(&self.users.get(user)?.lives, day)
+    }
+
+    /// The account's life as of a day.
+    pub(super) fn life(&self, day: i64) -> Option<Life> {
+        self.life_of(&self.lives, day)
+    }
+
+    fn life_of(&self, lives: &[Life], day: i64) -> Option<Life> {
+        let begun = *lives.iter().rfind(|life| life.first <= day)?;
+        (self.open_day() - begun.last <= self.settings.forget_after_days).then_some(begun)
+    }
+
+    /// A user from the first active day of a life until forgotten or removed (edges B4, B5).
+    pub(super) fn is_present(&self, id: &str) -> bool {
+        self.users.get(id).is_some_and(|user| user.removed.is_none()) && self.user_life(id, self.newest_day()).is_some()
+    }
+
+    /// The users active on (O − 27) … T who have not left (edges C2).
+    pub(super) fn running_users(&self) -> Vec<&str> {
+        let from = self.first_unclosed - 27;
+        let is_running = |user: &User| user.removed.is_none() && user.days.last().is_some_and(|last| *last >= from);
+        self.users.iter().filter(|(_, user)| is_running(user)).map(|(id, _)| id.as_str()).collect()
+    }
+
+    /// Users ever active in the account's present life: a life of theirs began in it (edges B16).
+    pub(super) fn users_ever(&self) -> i64 {
+        self.life(self.newest_day()).map_or(0, |life| self.first_seen(life.first, i64::MAX))
+    }
+
+    /// Distinct departments of running users (edges E12).
+    pub(super) fn departments(&self) -> BTreeSet<String> {
+        let users = self.running_users().into_iter();
+        users.filter_map(|user| folded(self.user_trait(user, "department")?)).collect()
+    }
+
+    /// The most running users that share a company's e-mail host (edges E11).
+    pub(super) fn users_of_a_domain(&self) -> usize {
+        let host = |user: &str| {
+            let email = self.user_trait(user, "email")?.as_str()?;
+            let host = email.rsplit_once('@')?.1.trim().to_lowercase();
+            (!host.is_empty() && !FREE_MAIL.contains(&host.as_str())).then_some(host)
+        };
+        let hosts: Vec<String> = self.running_users().into_iter().filter_map(host).collect();
+        hosts.iter().map(|host| hosts.iter().filter(|other| *other == host).count()).max().unwrap_or(0)
+    }
+
+    /// An executive title, or an owner or billing admin of the product (edges E14).
+    pub(super) fn is_executive(&self, user: &str) -> bool {
+        let title = self.user_trait(user, "title").and_then(Value::as_str);
+        let role = self.user_trait(user, "role").and_then(folded);
+        title.is_some_and(|title| has_word(title, &EXECUTIVE))
+            || role.is_some_and(|role| PRODUCT_ROLES.contains(&role.as_str()))
+    }
+
+    /// May decide a purchase (edges E18).
+    pub(super) fn is_buyer(&self, id: &str) -> bool {
+        let Some(user) = self.users.get(id) else {
+            return false;
+        };
+        let buys = |key: &str| {
+            let text = self.user_trait(id, key).and_then(Value::as_str).unwrap_or("");
+            let words = text.to_lowercase();
+            let head_of = words.split(|c: char| !c.is_alphanumeric()).collect::<Vec<_>>();
+            has_word(text, &EXECUTIVE)
+                || has_word(text, &["director", "procurement"])
+                || head_of.windows(2).any(|pair| pair == ["head", "of"])
+        };
+        let did = |role: Role| self.life_facts_of(user, role).next().is_some();
+        let asked = self.life_facts_of(user, Role::SupportContacted);
+        let chose = self.life_facts_of(user, Role::SubscriptionChanged).any(|applied| applied.chose_enterprise);
+        let is_only_user = self.employees().is_none_or(|size| size < 50) && self.users_ever() == 1;
+        buys("title")
+            || buys("seniority")
+            || [Role::ContactSales, Role::EnterpriseRequested, Role::UpgradeStarted, Role::TermsViewed]
+                .into_iter()
+                .any(did)
+            || asked.map(|a| &a.event).any(|event| asks_about_billing(event) || asks_for_custom_pricing(event))
+            || chose
+            || is_only_user
+    }
+
+    /// When the user signed up in this life, else the user's first event (edges D13).
+    pub(super) fn signed_up_ms(&self, user: &str) -> Option<i64> {
+        let user = self.users.get(user)?;
+        let born = user.lives.last().map_or(i64::MIN, |life| life.first);
+        let sign_ups = self.facts_of(user, Role::SignedUp).filter(|a| a.event.day() >= born);
+        let first = user.events.iter().filter(|index| **index >= user.erased).map(|i| self.events[*i].event.ms).min();
+        sign_ups.map(|a| a.event.ms).min().or(first)
+    }
+
+    /// Unknown without a sign-up that counts (edges B17, E8).
+    pub(super) fn activated_within_an_hour(&self, user: &User) -> bool {
+        let signed_up = self.life_facts_of(user, Role::SignedUp).map(|a| a.event.ms).min();
+        let from = self.life(self.newest_day()).map_or(i64::MIN, |life| self.first_counted_day(life.first));
+        let activated = |signed_up: i64| {
+            let mut activations = self.life_facts_of(user, Role::Activated);
+            activations.any(|a| (0..super::HOUR).contains(&(a.event.ms - signed_up)))
+        };
+        signed_up.filter(|ms| ms.div_euclid(DAY) >= from).is_some_and(activated)
+    }
+}
+
+/// The last day of the life before the last one.
+fn before_last(lives: &[Life]) -> i64 {
+    lives.iter().rev().nth(1).map_or(i64::MIN, |life| life.last)
+}
+
+/// What beside its role makes an event a sighting of the signal.
+fn counts_for(applied: &Applied, signal: Signal) -> bool {
+    let event = &applied.event;
+    match signal {
+        Signal::Premium => is_premium(event) && event.text("feature").is_some(),
+        Signal::Shared => event.properties.get("external").and_then(Value::as_bool) == Some(true),
+        Signal::BillingSupport => asks_about_billing(event),
+        Signal::AdminChange => applied.is_after_founding,
+        _ => true,
+    }
+}
+
+impl Account {
+    /// Whether events of this life say which features are premium (edges E20).
+    pub(super) fn knows_premium(&self) -> bool {
+        self.life_facts(Role::FeatureUsed)
+            .any(|applied| applied.event.properties.get("premium").is_some_and(Value::is_boolean))
+    }
+
+    /// Whether a premium feature was used in this life of the account (edges E20).
+    pub(super) fn has_used_premium(&self) -> bool {
+        self.life_facts(Role::FeatureUsed).any(|applied| is_premium(&applied.event))
+    }
+}

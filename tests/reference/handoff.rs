@@ -1,0 +1,221 @@
+//! What is published: the signals feed and the handoffs, as canonical JSON.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::DAY;
+use super::account::Account;
+use super::pack::{Level, Signal, Trigger};
+use super::trigger::Pulse;
+
+/// Canonical proto3 JSON leaves default values out.
+pub(super) fn without_defaults(message: Value) -> Value {
+    let Value::Object(fields) = message else {
+        return message;
+    };
+    let is_default = |value: &Value| match value {
+        Value::String(text) => text.is_empty() || text == "0",
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::Array(values) => values.is_empty(),
+        Value::Bool(value) => !value,
+        _ => false,
+    };
+    Value::Object(fields.into_iter().filter(|(_, value)| !is_default(value)).collect())
+}
+
+/// The first 16 bytes of SHA-256 over the fields, each preceded by its length in 4 bytes (edges D7).
+pub(super) fn handoff_id(account: &str, trigger: &str, at: i64) -> String {
+    let mut bytes = Vec::new();
+    for field in [account, trigger, &at.to_string()] {
+        bytes.extend((field.len() as u32).to_be_bytes());
+        bytes.extend(field.as_bytes());
+    }
+    Sha256::digest(&bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The place of an account in 0 to 1: the first 8 bytes of SHA-256(salt ‖ 0 ‖ account) ÷ 2⁶⁴ (edges D17).
+pub(super) fn holdout_place(salt: &str, account: &str) -> f64 {
+    let digest = Sha256::digest([salt.as_bytes(), &[0], account.as_bytes()].concat());
+    let first = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    first as f64 / 2.0_f64.powi(64)
+}
+
+/// The signals feed.
+impl Account {
+    /// Never backwards within an account (edges A17).
+    pub(super) fn at(&self, cause: i64) -> i64 {
+        self.last_at.map_or(cause, |last| last.max(cause))
+    }
+
+    /// The rung that a signal stands on.
+    pub(super) fn rung(&self, id: &str, signal: Signal) -> u32 {
+        self.users.get(id).map_or(&self.rungs, |user| &user.rungs).get(signal)
+    }
+
+    /// Moves a signal and publishes that, if it is one (edges C25, E5).
+    pub(super) fn set_rung(&mut self, id: &str, signal: Signal, rung: u32, cause: i64, reason: &str) {
+        let before = self.rung(id, signal);
+        self.users.get_mut(id).map_or(&mut self.rungs, |user| &mut user.rungs).set(signal, rung);
+        if signal == Signal::Inactive {
+            self.tell_inactive(id, rung == 1, cause, reason);
+        } else if before != rung {
+            self.publish_change(id, signal.id(), (before, rung), cause, reason);
+        }
+    }
+
+    /// Once per absence; where nobody was active for 28 days the feed waits for a close at which somebody was (edges E10).
+    fn tell_inactive(&mut self, id: &str, is_inactive: bool, cause: i64, reason: &str) {
+        let closed = self.first_unclosed - 1;
+        let may_begin = reason == "REASON_CLOSED" && self.active_users(closed - 27, closed) > 0;
+        let Some(user) = self.users.get_mut(id) else {
+            return;
+        };
+        let is_new = is_inactive && !user.is_told_inactive && may_begin;
+        let is_over = !is_inactive && user.is_told_inactive;
+        if is_new || is_over {
+            user.is_told_inactive = is_inactive;
+            self.publish_change(id, Signal::Inactive.id(), (u32::from(is_over), u32::from(is_new)), cause, reason);
+        }
+    }
+
+    pub(super) fn publish_change(
+        &mut self,
+        id: &str,
+        signal: &str,
+        (before, after): (u32, u32),
+        cause: i64,
+        reason: &str,
+    ) {
+        let message = json!({
+            "user": id,
+            "signal": signal,
+            "kind": "KIND_CHANGED",
+            "rungBefore": before,
+            "rungAfter": after,
+            "reason": reason,
+        });
+        self.publish(message, cause);
+    }
+
+    pub(super) fn publish_pulse(&mut self, pulse: &Pulse, user: &str, cause: i64) {
+        let trigger = pulse.trigger.map_or("", Trigger::id);
+        self.publish(json!({"user": user, "signal": pulse.signal, "kind": "KIND_PULSE", "trigger": trigger}), cause);
+    }
+
+    /// Once per edge and rail (edges D8, D26).
+    pub(super) fn publish_held(
+        &mut self,
+        trigger: Trigger,
+        user: &str,
+        rail: &'static str,
+        held: &mut BTreeSet<&'static str>,
+        cause: i64,
+    ) {
+        if held.insert(rail) {
+            self.publish(json!({"user": user, "kind": "KIND_HELD", "rail": rail, "trigger": trigger.id()}), cause);
+        }
+    }
+
+    fn publish(&mut self, mut message: Value, cause: i64) {
+        let at = self.at(cause);
+        self.last_at = Some(at);
+        message["account"] = json!(self.name);
+        message["atMs"] = json!(at.to_string());
+        self.feed.push(without_defaults(message));
+    }
+}
+
+/// Handoffs.
+impl Account {
+    /// A handoff with its times (edges D15) and its id (edges D7).
+    pub(super) fn handoff(&self, trigger: Trigger, users: &[String], at: i64) -> Value {
+        let not_before = if trigger.raises_hand() { at } else { self.not_before(users, at) };
+        let (level, due_from, due) = match trigger.level() {
+            Level::High => ("LEVEL_HIGH", 0, not_before),
+            Level::Medium => ("LEVEL_MEDIUM", not_before + DAY, not_before + 2 * DAY),
+            Level::Low => ("LEVEL_LOW", 0, 0),
+        };
+        let closed = self.first_unclosed - 1;
+        let share = self.settings.holdout_share;
+        let is_held_out = holdout_place(self.settings.holdout_salt, &self.name) < share;
+        let (is_buyer_known, attribution) = self.attribution();
+        without_defaults(json!({
+            "handoffId": handoff_id(&self.name, trigger.id(), at),
+            "account": self.name,
+            "trigger": trigger.id(),
+            "level": level,
+            "atMs": at.to_string(),
+            "dueFromMs": due_from.to_string(),
+            "dueMs": due.to_string(),
+            "notBeforeMs": not_before.to_string(),
+            "userIds": users,
+            "segment": self.segment(),
+            "tier": self.tier_name(),
+            "route": self.route(trigger),
+            "attribution": attribution,
+            "holdout": is_held_out && trigger.level() != Level::High,
+            "score": self.score(),
+            "topUsers": self.top_users(),
+            "findBuyer": !is_buyer_known,
+            "usage": without_defaults(json!({
+                "activeUsers": self.running_users().len(),
+                "dau": self.active_users(closed, closed),
+                "wau": self.active_users(closed - 6, closed),
+                "mau": self.active_users(closed - 27, closed),
+            })),
+            "money": without_defaults(json!({"potential": self.potential()})),
+        }))
+    }
+
+    /// Rail 1: a day after the latest sign-up of its users, else after the account's first event (edges D13, D15).
+    fn not_before(&self, users: &[String], at: i64) -> i64 {
+        let sign_up = if users.is_empty() {
+            self.lives.last().and_then(|life| self.first_of_day.get(&life.first)).copied()
+        } else {
+            users.iter().filter_map(|user| self.signed_up_ms(user)).max()
+        };
+        sign_up.map_or(at, |sign_up| at.max(sign_up + DAY))
+    }
+
+    /// Through whom: the first that applies (domain §7, rail 3).
+    fn route(&self, trigger: Trigger) -> &'static str {
+        let segment = self.segment();
+        match trigger {
+            Trigger::AtRisk => "customer_success",
+            _ if trigger.level() == Level::Low => "automated_email",
+            Trigger::ContactSales if segment == "enterprise" => "named_ae",
+            Trigger::ContactSales => "inside_sales",
+            _ if segment == "smb" || self.tier_name() == "T4" => "automated_email",
+            _ if segment == "mid_market" => "inside_sales",
+            _ if segment == "enterprise" => "named_ae",
+            _ if trigger.level() == Level::High => "inside_sales",
+            _ => "automated_email",
+        }
+    }
+
+    /// Whether a running user may buy, and who brought the account (edges F4).
+    fn attribution(&self) -> (bool, &'static str) {
+        let has_buyer = self.running_users().into_iter().any(|user| self.is_buyer(user));
+        let attribution = match (self.has_usage(), has_buyer, self.has_mql()) {
+            (true, true, _) => "ATTRIBUTION_USAGE_AND_PQL",
+            (true, _, true) => "ATTRIBUTION_USAGE_AND_MQL",
+            (_, _, true) => "ATTRIBUTION_MQL_ONLY",
+            _ => "ATTRIBUTION_BUYER_UNKNOWN",
+        };
+        (has_buyer, attribution)
+    }
+
+    /// The lower end of the segment's target, raised to seats × price a year, in USD (edges F8).
+    fn potential(&self) -> f64 {
+        let target = match self.segment() {
+            "mid_market" => 5_000.0,
+            "enterprise" => 50_000.0,
+            _ => 0.0,
+        };
+        let spend = self.subscribed("price").filter(|_| self.is_in_usd());
+        let spend = spend.and_then(|price| Some(self.subscribed("seats")? * price * 12.0));
+        spend.unwrap_or(0.0).max(target)
+    }
+}

@@ -1,0 +1,185 @@
+//! Points, bands, tiers, segments and tracks (domain §6), and the snapshots that show them.
+
+use serde_json::{Value, json};
+
+use super::account::{Account, User};
+use super::handoff::without_defaults;
+use super::pack::{Signal, USER_COUNTS};
+
+/// The least score of emerging, warm and hot.
+const BANDS: [i64; 3] = [30, 50, 80];
+/// How far below its least score a band is kept.
+const KEPT: i64 = 5;
+
+/// The name of a band; none is empty.
+fn band_name(band: u32) -> &'static str {
+    ["", "emerging", "warm", "hot"][band as usize]
+}
+
+/// The highest band whose score is met, or that is held and missed by no more than 5 points (edges F1).
+pub(super) fn band_of(score: i64, held: u32) -> u32 {
+    let is_met = |band: u32| score >= BANDS[band as usize - 1] - if held >= band { KEPT } else { 0 };
+    (1..=3).rfind(|band| is_met(*band)).unwrap_or(0)
+}
+
+/// The highest tier all of whose conditions hold, 4 for T1; untiered is 0 (domain §6).
+pub(super) fn tier_of(users: usize, departments: usize, is_icp: bool, score: i64) -> u32 {
+    match users {
+        10.. if departments >= 2 && is_icp && score > 150 => 4,
+        5.. if score >= 80 => 3,
+        2.. if score >= 40 => 2,
+        1 => 1,
+        _ => 0,
+    }
+}
+
+impl Account {
+    /// The sum of the user's points that count for the user (domain §6).
+    pub(super) fn user_points(&self, user: &User) -> i64 {
+        let counted = Signal::ALL.into_iter().filter(|signal| signal.is_in_user_points());
+        counted.map(|signal| signal.points(user.rungs.get(signal))).sum()
+    }
+
+    /// What the account adds to the score of each of its users.
+    fn shared_points(&self) -> i64 {
+        let counted = Signal::ALL.into_iter().filter(|signal| signal.is_in_pql_of_account());
+        counted.map(|signal| signal.points(self.rungs.get(signal))).sum()
+    }
+
+    /// The PQL score of a user.
+    fn user_score(&self, user: &User) -> i64 {
+        self.user_points(user) + self.shared_points()
+    }
+
+    /// The PQA score: what running users bring, and the account's own signals, fit once.
+    pub(super) fn score(&self) -> i64 {
+        let bring = |id: &str| {
+            self.users
+                .get(id)
+                .map_or(0, |user| self.user_points(user).max(0) + Signal::Terms.points(user.rungs.get(Signal::Terms)))
+        };
+        let own = Signal::ALL.into_iter().filter(|signal| signal.is_of_accounts());
+        self.running_users().into_iter().map(bring).sum::<i64>()
+            + own.map(|signal| signal.points(self.rungs.get(signal))).sum::<i64>()
+    }
+
+    /// Bands, then the tier, then the number of active users, after a step that may have moved signals. Tier and number
+    /// rise in any step and fall in closes (edges F2, F12).
+    pub(super) fn settle(&mut self, cause: i64, reason: &str, closes: bool) {
+        for id in self.user_ids() {
+            let (band, score) = self.band(&id);
+            let before = self.users.get(&id).map_or(0, |user| user.band);
+            if band == before {
+                continue;
+            }
+            if let Some(user) = self.users.get_mut(&id) {
+                (user.band, user.band_fell) = (band, band < before);
+            }
+            assert!(band == 0 || score >= BANDS[band as usize - 1] - KEPT, "laws: a band is never kept further down");
+            self.publish_change(&id, "score.band", (before, band), cause, reason);
+        }
+        let users = self.running_users().len();
+        let tier = tier_of(users, self.departments().len(), self.is_trait("icp"), self.score());
+        if tier > self.tier || (closes && tier != self.tier) {
+            let before = std::mem::replace(&mut self.tier, tier);
+            self.publish_change("", "score.tier", (before, tier), cause, reason);
+        }
+        let reached = USER_COUNTS.iter().filter(|count| users as i64 >= **count).count() as u32;
+        if reached > self.user_count || (closes && reached != self.user_count) {
+            let before = std::mem::replace(&mut self.user_count, reached);
+            self.publish_change("", "account.active_users", (before, reached), cause, reason);
+        }
+    }
+
+    /// The band that a user deserves, and the score. Without points of one's own, or before and after being a user,
+    /// there is none, and nothing is kept (edges B4, B5, F3).
+    fn band(&self, id: &str) -> (u32, i64) {
+        let Some(user) = self.users.get(id).filter(|_| self.is_present(id)) else {
+            return (0, 0);
+        };
+        let score = self.user_score(user);
+        if self.user_points(user) > 0 { (band_of(score, user.band), score) } else { (0, score) }
+    }
+
+    /// The size class (domain §6).
+    pub(super) fn segment(&self) -> &'static str {
+        match self.employees() {
+            None => "unknown",
+            Some(..50) => "smb",
+            Some(50..500) => "mid_market",
+            Some(500..) => "enterprise",
+        }
+    }
+
+    pub(super) fn tier_name(&self) -> &'static str {
+        ["", "T4", "T3", "T2", "T1"][self.tier as usize]
+    }
+
+    /// Told when it changes; an account of nobody and of no known size has none (edges F11).
+    pub(super) fn publish_track(&mut self, cause: i64) {
+        let track = match (self.segment(), self.users_ever()) {
+            ("enterprise", _) => "enterprise",
+            ("mid_market", _) => "mid_market",
+            (_, 2..) => "small_team",
+            (_, 1) => "solo",
+            _ => return,
+        };
+        if self.track == Some(track) {
+            return;
+        }
+        let at = self.at(cause);
+        self.last_at = Some(at);
+        let message = json!({
+            "account": self.name,
+            "track": track,
+            "before": self.track.unwrap_or(""),
+            "atMs": at.to_string(),
+            "notifySales": track == "enterprise",
+        });
+        self.track = Some(track);
+        self.onboarding.push(without_defaults(message));
+    }
+
+    /// The five first by score, then own points, then id bytes, among running users (edges F5).
+    pub(super) fn top_users(&self) -> Vec<Value> {
+        let running = self.running_users().into_iter();
+        let mut users: Vec<(&str, &User)> = running.filter_map(|id| Some((id, self.users.get(id)?))).collect();
+        users.sort_by_key(|(id, user)| (-self.user_score(user), -self.user_points(user), *id));
+        let show = |(id, user): (&str, &User)| {
+            without_defaults(json!({
+                "user": id,
+                "score": self.user_score(user),
+                "band": band_name(user.band),
+                "isBuyer": self.is_buyer(id),
+            }))
+        };
+        users.into_iter().take(5).map(show).collect()
+    }
+
+    /// The account as it stands, while it is kept.
+    pub(super) fn snapshot(&self) -> Option<Value> {
+        self.life(self.newest_day())?;
+        Some(without_defaults(json!({
+            "account": self.name,
+            "score": self.score(),
+            "tier": self.tier_name(),
+            "activeUsers": self.running_users().len(),
+            "departments": self.departments().len(),
+            "segment": self.segment(),
+        })))
+    }
+
+    /// The users as they stand, while they are kept.
+    pub(super) fn user_snapshots(&self) -> Vec<Value> {
+        let kept = self.users.iter().filter(|(id, _)| self.user_life(id, self.newest_day()).is_some());
+        let show = |(id, user): (&String, &User)| {
+            without_defaults(json!({
+                "account": self.name,
+                "user": id,
+                "score": self.user_score(user),
+                "band": band_name(user.band),
+            }))
+        };
+        kept.map(show).collect()
+    }
+}

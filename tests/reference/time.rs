@@ -1,0 +1,243 @@
+//! Days, weeks and what is counted over them: lives, trends, the spike of new users, and the calendar.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{DAY, MINUTE};
+
+/// Days on which somebody was active.
+pub(super) type Days = BTreeSet<i64>;
+
+/// First and last active day of one life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Life {
+    pub(super) first: i64,
+    pub(super) last: i64,
+}
+
+/// The lives of a set of active days: a gap of more than `forget_after` days starts a new one (edges B9).
+pub(super) fn lives(days: &Days, forget_after: i64) -> Vec<Life> {
+    let mut lives: Vec<Life> = Vec::new();
+    for &day in days {
+        match lives.last_mut() {
+            Some(life) if day - life.last <= forget_after => life.last = day,
+            _ => lives.push(Life { first: day, last: day }),
+        }
+    }
+    lives
+}
+
+/// How many of the days `from ..= to` are in the set; none if the window is empty.
+pub(super) fn days_within(days: &Days, from: i64, to: i64) -> i64 {
+    if from > to { 0 } else { days.range(from..=to).count() as i64 }
+}
+
+/// `week = ⌊(day + 3) / 7⌋` (edges A1).
+pub(super) fn week_of(day: i64) -> i64 {
+    (day + 3).div_euclid(7)
+}
+
+pub(super) fn monday(week: i64) -> i64 {
+    week * 7 - 3
+}
+
+pub(super) fn sunday(week: i64) -> i64 {
+    monday(week) + 6
+}
+
+/// The first complete week of somebody whose first day this is: its Monday is not before it (edges C10).
+pub(super) fn first_complete_week(first_day: i64) -> i64 {
+    let week = week_of(first_day);
+    if monday(week) >= first_day { week } else { week + 1 }
+}
+
+/// The last week with Sunday ≤ day.
+pub(super) fn last_closed_week(day: i64) -> i64 {
+    let week = week_of(day);
+    if sunday(week) <= day { week } else { week - 1 }
+}
+
+/// The values of the complete weeks of an account or a user, oldest first, and the slope of the last of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trend {
+    pub(super) weeks: Vec<i64>,
+    pub(super) slope: Option<Slope>,
+}
+
+/// z = S₂ / √(variance.0 / variance.1), where S₂ is twice S and the fraction is four times V (edges C13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slope {
+    pub(super) twice_s: i64,
+    pub(super) variance: (i64, i64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Up,
+    Down,
+}
+
+impl Trend {
+    /// The trend of an account: `V = (n + 1)/12 · Q` with `Q = Σ k_u (n − k_u)` (edges C13).
+    pub(super) fn of_account(weeks: Vec<i64>, weeks_of_users: &[Vec<bool>]) -> Self {
+        let n = weeks.len().min(8) as i64;
+        let q: i64 = weeks_of_users
+            .iter()
+            .map(|user| {
+                let k = user.iter().rev().take(8).filter(|&&active| active).count() as i64;
+                k * (n - k)
+            })
+            .sum();
+        let slope = (n >= 4 && q > 0).then(|| Slope { twice_s: twice_s(&weeks), variance: ((n + 1) * q, 3) });
+        Self { weeks, slope }
+    }
+
+    /// The trend of a user over days: `V = 7n(n² − 1)/12 · k(N − k)/(N(N − 1))`, `N = 7n` (domain §3, edges C14).
+    pub(super) fn of_user(weeks: Vec<i64>) -> Self {
+        let n = weeks.len().min(8) as i64;
+        let (all, k) = (7 * n, weeks.iter().rev().take(8).sum::<i64>());
+        let above = 7 * n * (n * n - 1) * k * (all - k);
+        let slope =
+            (n >= 4 && above > 0).then(|| Slope { twice_s: twice_s(&weeks), variance: (above, 3 * all * (all - 1)) });
+        Self { weeks, slope }
+    }
+
+    pub(super) fn last(&self, back: usize) -> Option<i64> {
+        self.weeks.iter().rev().nth(back).copied()
+    }
+
+    /// Strict steps that end with the last week, at most 12; unknown with fewer than two weeks (edges C12).
+    pub(super) fn streak(&self, direction: Direction) -> Option<i64> {
+        if self.weeks.len() < 2 {
+            return None;
+        }
+        let steps = self.weeks.windows(2).rev().take(12);
+        let runs = steps.take_while(|pair| match direction {
+            Direction::Up => pair[1] > pair[0],
+            Direction::Down => pair[1] < pair[0],
+        });
+        Some(runs.count() as i64)
+    }
+
+    /// Growing, or declining as its mirror, in three values (domain §3, edges D11).
+    pub(super) fn moves(&self, direction: Direction) -> Option<bool> {
+        let streak = self.streak(direction)?;
+        if streak == 0 {
+            return Some(false);
+        }
+        let slope = self.slope?;
+        Some((streak >= 3 && slope.reaches(direction, (9, 1))) || slope.reaches(direction, (49, 4)))
+    }
+
+    /// Printed z (edges C13).
+    pub(super) fn z(&self) -> Option<f64> {
+        self.slope.map(|slope| slope.twice_s as f64 / (slope.variance.0 as f64 / slope.variance.1 as f64).sqrt())
+    }
+}
+
+impl Slope {
+    /// Whether |z| ≥ √bound in the direction, in integers (edges C13).
+    pub(super) fn reaches(self, direction: Direction, bound: (i64, i64)) -> bool {
+        let toward = match direction {
+            Direction::Up => self.twice_s > 0,
+            Direction::Down => self.twice_s < 0,
+        };
+        let square = i128::from(self.twice_s).pow(2) * i128::from(self.variance.1) * i128::from(bound.1);
+        toward && square >= i128::from(bound.0) * i128::from(self.variance.0)
+    }
+}
+
+/// S₂ = Σ (2t − n + 1)·W(t) over the last n = min(8, known) weeks (edges C13).
+pub(super) fn twice_s(weeks: &[i64]) -> i64 {
+    let n = weeks.len().min(8);
+    let last = &weeks[weeks.len() - n..];
+    last.iter().enumerate().map(|(t, w)| (2 * t as i64 - n as i64 + 1) * w).sum()
+}
+
+/// P(X ≥ x), X ~ NB(r = ½ + S, success probability (1 + m)/(2 + m)) (edges C22, C23).
+pub(super) fn spike_p(x: i64, s: i64, m: i64) -> f64 {
+    if x <= 0 {
+        return 1.0;
+    }
+    let r = 0.5 + s as f64;
+    let success = (1 + m) as f64 / (2 + m) as f64;
+    let failure = 1.0 / (2 + m) as f64;
+    let mut log_mass = r * libm::log(success);
+    let mut tail = 0.0;
+    for j in 0.. {
+        let mass = libm::exp(log_mass);
+        if j >= x {
+            tail += mass;
+            // Past the mean the masses fall at least geometrically.
+            if j as f64 > r && mass < tail * 1e-18 {
+                break;
+            }
+        }
+        log_mass += libm::log((r + j as f64) / (j + 1) as f64 * failure);
+    }
+    tail
+}
+
+/// The whole 7-day blocks that end on D − 7 and start after F; below 2 the spike is unknown (edges C21).
+pub(super) fn spike_blocks(day: i64, founded: i64) -> i64 {
+    (day - 7 - founded).div_euclid(7).min(8)
+}
+/// Year, month and day of the proleptic Gregorian calendar, counted from 1970-01-01 year by year.
+pub(super) fn calendar(day: i64) -> (i64, i64, i64) {
+    let mut year = 1970 + day.div_euclid(366).min(day.div_euclid(365));
+    while first_day_of(year + 1, 1) <= day {
+        year += 1;
+    }
+    let month = (1..=12).rfind(|&month| first_day_of(year, month) <= day).unwrap_or(1);
+    (year, month, day - first_day_of(year, month) + 1)
+}
+
+/// The day on which a month begins.
+pub(super) fn first_day_of(year: i64, month: i64) -> i64 {
+    let is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let lengths = [31, if is_leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let before = year - 1;
+    let leap_days = before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400) - 477;
+    (year - 1970) * 365 + leap_days + lengths[..month as usize - 1].iter().sum::<i64>()
+}
+
+/// `2026-02-14`.
+pub(crate) fn date(day: i64) -> String {
+    let (year, month, day) = calendar(day);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// `2026-W07`: the year of the week's Thursday, and how many Thursdays of it have come.
+pub(super) fn iso_week(week: i64) -> String {
+    let thursday = monday(week) + 3;
+    let year = calendar(thursday).0;
+    format!("{year:04}-W{:02}", (thursday - first_day_of(year, 1)) / 7 + 1)
+}
+
+/// An instant in milliseconds from RFC 3339 text or Unix time: in seconds, or in milliseconds from 10¹¹ on.
+pub(super) fn instant(value: &Value) -> Option<i64> {
+    if let Some(text) = value.as_str() {
+        return rfc3339(text);
+    }
+    let unix = value.as_f64()?;
+    Some(if unix.abs() >= 1e11 { unix.floor() } else { (unix * 1000.0).floor() } as i64)
+}
+
+pub(super) fn rfc3339(text: &str) -> Option<i64> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let seconds = number(11, 13)? * 3600 + number(14, 16)? * 60 + number(17, 19)?;
+    let rest = text.get(19..)?;
+    let zone_at = rest.find(['Z', 'z', '+', '-'])?;
+    let digits: String = rest[..zone_at].trim_start_matches('.').chars().chain("000".chars()).take(3).collect();
+    let zone = &rest[zone_at..];
+    let offset = if zone.eq_ignore_ascii_case("z") {
+        0
+    } else {
+        let minutes = zone.get(1..3)?.parse::<i64>().ok()? * 60 + zone.get(4..6)?.parse::<i64>().ok()?;
+        if zone.starts_with('-') { -minutes } else { minutes }
+    };
+    let days = first_day_of(year, (1..=12).contains(&month).then_some(month)?) + day - 1;
+    Some(days * DAY + seconds * 1000 + digits.parse::<i64>().ok()? - offset * MINUTE)
+}

@@ -1,0 +1,469 @@
+//! Rules files as a living thing: the schema for editors, the page about them, and the commands that explain a plan,
+//! compare two, and hold one against a sample of events.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Map, Value, json};
+use upswell::rules;
+
+const RULES: &str = include_str!("../src/rules/default.yaml");
+
+/// Runs a command in a directory; its exit code, standard output and standard error.
+fn run(room: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_upswell")).args(arguments).current_dir(room).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[track_caller]
+fn ok(room: &Path, arguments: &[&str]) -> String {
+    let (code, out, err) = run(room, arguments);
+    assert_eq!(code, 0, "{arguments:?}: {err}");
+    out
+}
+
+/// What a JSON Schema says against a value: enough of the language for schemas of ours, and loud about the rest.
+fn validate(root: &Value, schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) {
+    let Some(schema) = schema.as_object() else {
+        assert_eq!(schema, &json!(true), "{path}: a schema is an object or true");
+        return;
+    };
+    let fails = |schema: &Value| {
+        let mut wrong = Vec::new();
+        validate(root, schema, value, path, &mut wrong);
+        !wrong.is_empty()
+    };
+    for (keyword, rule) in schema {
+        let is_wrong = match keyword.as_str() {
+            "$schema" | "$defs" | "title" | "description" | "examples" | "default" | "format" => false,
+            "$ref" => {
+                let name = rule.as_str().unwrap().strip_prefix("#/$defs/").unwrap();
+                validate(root, &root["$defs"][name], value, path, wrong);
+                continue;
+            }
+            "type" => !types(rule).any(|name| is_of(value, name)),
+            "const" => value != rule,
+            "enum" => !rule.as_array().unwrap().contains(value),
+            "minimum" => value.as_f64().is_some_and(|number| number < rule.as_f64().unwrap()),
+            "maximum" => value.as_f64().is_some_and(|number| number > rule.as_f64().unwrap()),
+            "minItems" => value.as_array().is_some_and(|list| (list.len() as u64) < rule.as_u64().unwrap()),
+            "maxItems" => value.as_array().is_some_and(|list| list.len() as u64 > rule.as_u64().unwrap()),
+            "pattern" => {
+                let pattern = regex_lite::Regex::new(rule.as_str().unwrap()).unwrap();
+                value.as_str().is_some_and(|text| !pattern.is_match(text))
+            }
+            "required" => value.as_object().is_some_and(|object| {
+                rule.as_array().unwrap().iter().any(|key| !object.contains_key(key.as_str().unwrap()))
+            }),
+            "anyOf" => rule.as_array().unwrap().iter().all(fails),
+            "oneOf" => rule.as_array().unwrap().iter().filter(|schema| !fails(schema)).count() != 1,
+            "items" => {
+                for (at, item) in value.as_array().into_iter().flatten().enumerate() {
+                    validate(root, rule, item, &format!("{path}[{at}]"), wrong);
+                }
+                continue;
+            }
+            "properties" => {
+                for (key, item) in value.as_object().into_iter().flatten() {
+                    if let Some(rule) = rule.get(key) {
+                        validate(root, rule, item, &format!("{path}.{key}"), wrong);
+                    }
+                }
+                continue;
+            }
+            "additionalProperties" => {
+                let known = schema.get("properties").and_then(Value::as_object);
+                let unknown = value.as_object().into_iter().flatten();
+                for (key, item) in unknown.filter(|(key, _)| !known.is_some_and(|known| known.contains_key(*key))) {
+                    match rule {
+                        Value::Bool(false) => wrong.push(format!("{path}: unknown key {key}")),
+                        rule => validate(root, rule, item, &format!("{path}.{key}"), wrong),
+                    }
+                }
+                continue;
+            }
+            other => panic!("{path}: this validator does not know {other}"),
+        };
+        if is_wrong {
+            wrong.push(format!("{path}: {value} against {keyword} {rule}"));
+        }
+    }
+}
+
+fn types(rule: &Value) -> impl Iterator<Item = &str> {
+    let list = rule.as_array().map_or(std::slice::from_ref(rule), Vec::as_slice);
+    list.iter().filter_map(Value::as_str)
+}
+
+fn is_of(value: &Value, name: &str) -> bool {
+    match name {
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        "null" => value.is_null(),
+        other => panic!("no type {other}"),
+    }
+}
+
+fn against_the_schema(value: &Value) -> Vec<String> {
+    let (schema, mut wrong) = (rules::schema(), Vec::new());
+    validate(&schema, &schema, value, "rules", &mut wrong);
+    wrong
+}
+
+fn default() -> Value {
+    serde_saphyr::from_str(RULES).unwrap()
+}
+
+/// The examples of the page: the default rules with what the example says.
+fn examples() -> Vec<(String, Value)> {
+    let page = std::fs::read_to_string(page_path()).unwrap();
+    let blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let of_block = |block: &str| -> Vec<(String, Value)> {
+        let mut said: Value = serde_saphyr::from_str(block).unwrap();
+        // There is no room for all signals of the page beside those of the pack: one at a time.
+        let signals = said["signals"].as_array().cloned().unwrap_or_default();
+        let mut variants = Vec::new();
+        for row in signals {
+            said["signals"] = json!([row]);
+            variants.push(said.clone());
+        }
+        let variants = if variants.is_empty() { vec![said] } else { variants };
+        let with_pack = |said: Value| {
+            let mut rules = default();
+            merge(&mut rules, said);
+            (block.to_owned(), rules)
+        };
+        variants.into_iter().map(with_pack).collect()
+    };
+    blocks.flat_map(of_block).collect()
+}
+
+/// Rows are put before those that are there, but for tables that are read as a whole; keys replace each other.
+fn merge(into: &mut Value, said: Value) {
+    let (Some(object), Value::Object(said)) = (into.as_object_mut(), said) else { panic!("an example has keys") };
+    for (key, said) in said {
+        match (object.entry(key.clone()).or_insert(Value::Null), said) {
+            (Value::Array(rows), Value::Array(said)) if key != "segments" => {
+                rows.splice(0..0, said);
+            }
+            (known @ Value::Object(_), said @ Value::Object(_)) => merge(known, said),
+            (known, said) => *known = said,
+        }
+    }
+    // Segments of one's own: what named those of the pack goes.
+    let ids: BTreeSet<String> = object
+        .get("segments")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|it| it["id"].as_str())
+        .map(str::to_owned)
+        .collect();
+    if let (false, Some(routes)) = (ids.is_empty(), object.get_mut("routes").and_then(Value::as_array_mut)) {
+        let known = |route: &Value| {
+            route["segments"]
+                .as_array()
+                .is_none_or(|list| list.iter().all(|id| ids.contains(id.as_str().unwrap_or_default())))
+        };
+        routes.retain(known);
+    }
+}
+
+#[test]
+fn the_default_pack_and_every_example_fit_the_schema_and_compile() {
+    assert_eq!(against_the_schema(&default()), [""; 0]);
+    let examples = examples();
+    assert!(examples.len() > rules::KINDS.len(), "{}", examples.len());
+    for (block, rules) in examples {
+        assert_eq!(against_the_schema(&rules), [""; 0], "{block}");
+        // JSON is YAML.
+        upswell::rules::parse("example", &rules.to_string()).unwrap_or_else(|error| panic!("{error}\n{block}"));
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_the_compiler_refuses() {
+    let table: &[(&str, &str, &str)] = &[
+        ("ttl: 90d", "ttl: long", "anyOf"),
+        ("cooldown: 1d", "cooldown: a day", "pattern"),
+        ("kind: seen, scopes: [account]", "kind: seen", "required"),
+        ("ttl: 90d", "tll: 90d", "unknown key tll"),
+        ("kind: seen", "kind: sean", "oneOf"),
+        ("level: high", "level: urgent", "oneOf"),
+        ("id: feature.api", "id: Feature.api", "pattern"),
+        ("roles: [exported]", "roles: [export]", "oneOf"),
+        ("share: 0,", "share: 2,", "maximum"),
+        ("dedupe_ids: 1000000", "dedupe_ids: many", "type"),
+        ("scopes: [user]", "scopes: [team]", "oneOf"),
+        ("\npresets: [segment]", "\npresets: [segmint]", "oneOf"),
+        ("\nmoney:", "\nmonies:", "unknown key monies"),
+    ];
+    for (said, instead, because) in table {
+        let text = RULES.replacen(said, instead, 1);
+        assert_ne!(text, RULES, "{said}");
+        let wrong = against_the_schema(&serde_saphyr::from_str(&text).unwrap());
+        assert!(wrong.iter().any(|what| what.contains(because)), "{instead}: {wrong:?}");
+        assert!(rules::parse("rules", &text).is_err(), "{instead}");
+    }
+}
+
+#[test]
+fn everything_in_the_schema_is_described() {
+    let schema = rules::schema();
+    assert!(schema["title"].is_string() && schema.get("$id").is_none());
+    for (name, definition) in schema["$defs"].as_object().unwrap().iter().chain([(&"the file".to_owned(), &schema)]) {
+        assert!(definition["description"].is_string(), "{name} has no description");
+        for (key, property) in definition["properties"].as_object().into_iter().flatten() {
+            assert!(property["description"].is_string(), "{name}.{key} has no description");
+        }
+        for variant in definition["oneOf"].as_array().into_iter().flatten() {
+            assert!(variant["description"].is_string(), "{name}: {variant} has no description");
+        }
+    }
+    let printed: Value = serde_json::from_str(&ok(Path::new("."), &["rules", "schema"])).unwrap();
+    assert_eq!(printed, schema);
+}
+
+fn page_path() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md")
+}
+
+/// The lists of the page, by name.
+fn lists() -> Vec<(&'static str, String)> {
+    let schema = rules::schema();
+    let words = |definition: &Value| -> String {
+        let mut list = String::from("| name | what it is |\n|---|---|\n");
+        for variant in definition["oneOf"].as_array().unwrap() {
+            let (word, says) = (variant["const"].as_str().unwrap(), variant["description"].as_str().unwrap());
+            writeln!(list, "| `{word}` | {} |", says.replace('\n', " ")).unwrap();
+        }
+        list
+    };
+    let mut chapters = String::from("| key | what it says |\n|---|---|\n");
+    let order = rules_keys();
+    for key in &order {
+        let says = schema["properties"][key]["description"].as_str().unwrap().replace('\n', " ");
+        writeln!(chapters, "| `{key}` | {says} |").unwrap();
+    }
+    let mut kinds = String::from(
+        "| kind | scopes | measures | parameters | on | off | keeps | timer |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    let mut examples = String::from("```yaml\nsignals:\n");
+    for about in rules::KINDS {
+        let parameters = about.parameters.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        writeln!(
+            kinds,
+            "| `{}` | {} | {} | {parameters} | {} | {} | {} | {} |",
+            about.written,
+            about.scopes.join(", "),
+            about.measures,
+            about.on,
+            about.off,
+            about.state,
+            about.timer
+        )
+        .unwrap();
+        writeln!(examples, "  - {}", about.example).unwrap();
+    }
+    kinds.push_str("\n*Evidence* is the first event and the newest five, about 50 bytes and a message id each.\n");
+    examples.push_str("```\n");
+    let mut figures = String::from("| name | type | what it is |\n|---|---|---|\n");
+    for (_, name, of, says) in rules::Figure::ALL {
+        writeln!(
+            figures,
+            "| `{name}` | {} | {says} |",
+            of.to_string().trim_start_matches("a ").trim_start_matches("an ")
+        )
+        .unwrap();
+    }
+    vec![
+        ("chapters", chapters),
+        ("roles", words(&schema["$defs"]["Role"])),
+        ("fields", words(&schema["$defs"]["Field"])),
+        ("kinds", kinds),
+        ("examples", examples),
+        ("figures", figures),
+    ]
+}
+
+/// The keys of a rules file in the order of the default pack.
+fn rules_keys() -> Vec<String> {
+    let schema = rules::schema();
+    let known: &Map<String, Value> = schema["properties"].as_object().unwrap();
+    let place = |key: &str| RULES.find(&format!("\n{key}:")).unwrap_or(usize::MAX);
+    let mut keys: Vec<String> = known.keys().cloned().collect();
+    keys.sort_by_key(|key| place(key));
+    keys
+}
+
+#[test]
+fn the_lists_of_the_page_are_those_of_the_code() {
+    let mut page = std::fs::read_to_string(page_path()).unwrap();
+    for (name, list) in lists() {
+        let (begin, end) = (format!("<!-- begin {name} -->\n"), "<!-- end -->");
+        let (before, rest) = page.split_once(&begin).unwrap_or_else(|| panic!("the page has no list {name}"));
+        let (_, after) = rest.split_once(end).unwrap();
+        page = format!("{before}{begin}{list}{end}{after}");
+    }
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(page_path(), &page).unwrap();
+    }
+    let found = std::fs::read_to_string(page_path()).unwrap();
+    assert!(found == page, "docs/rules.md is not what the code says: run this test with UPDATE_EXPECT=1");
+}
+
+#[test]
+fn a_plan_is_explained_in_words() {
+    let room = tempfile::TempDir::new().unwrap();
+    let page = ok(room.path(), &["rules", "explain"]);
+    for list in ["signals", "triggers"] {
+        for item in default()[list].as_array().unwrap().iter().filter(|item| item["off"] != true) {
+            let id = item["id"].as_str().unwrap();
+            assert!(page.lines().any(|line| line.starts_with(&format!("{id} · "))), "{id}");
+        }
+    }
+    assert!(page.lines().all(|line| line.chars().count() <= 100), "it fits a terminal");
+    let pricing = ok(room.path(), &["rules", "explain", "intent.pricing"]);
+    for says in [
+        "parted by 30 minutes of silence",
+        "each for 30 days",
+        "rung 2     3 or more: +20 points",
+        "track Pricing Viewed",
+    ] {
+        assert!(pricing.contains(says), "{says}: {pricing}");
+    }
+    assert!(!pricing.contains("user-hot"));
+    let both = ok(room.path(), &["rules", "explain", "velocity.growth", "at-risk"]);
+    assert!(both.contains("velocity.growth · of a user") && both.contains("velocity.growth · of an account"), "{both}");
+    for says in ["at-risk · medium · a state", "customer_success", "pacing: for 3 days", "idle_days >= 7"] {
+        assert!(both.contains(says), "{says}: {both}");
+    }
+    let request = ok(room.path(), &["rules", "explain", "enterprise-request"]);
+    assert!(request.contains("a raised hand") && request.contains("held by    nothing"), "{request}");
+    let (code, _, err) = run(room.path(), &["rules", "explain", "five-new-user"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("did you mean five-new-users?"), "{err}");
+}
+
+#[test]
+fn a_difference_is_what_two_replays_say() {
+    let room = tempfile::TempDir::new().unwrap();
+    let room = room.path();
+    ok(
+        room,
+        &["generate", "--seed", "1", "--users", "300", "--events", "20000", "--end", "2026-08-01", "--out", "e.ndjson"],
+    );
+    let own = RULES.replacen("rungs: [1, 3] }", "rungs: [1, 2] }", 2).replacen("hot: 80", "hot: 60", 1);
+    std::fs::write(room.join("own.yaml"), &own).unwrap();
+    let ids = |rules: &[&str]| -> BTreeSet<String> {
+        let replay = ["replay", "e.ndjson", "--until", "2026-08-01", "--partitions", "3", "--handoffs", "-"];
+        let out = ok(room, &[&replay[..], rules].concat());
+        let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["handoffId"].as_str().unwrap().to_owned();
+        out.lines().map(id).collect()
+    };
+    let (a, b) = (ids(&[]), ids(&["--rules", "own.yaml"]));
+    let arguments =
+        ["rules", "diff", "default", "own.yaml", "--on", "e.ndjson", "--until", "2026-08-01", "--partitions", "3"];
+    let json: Value = serde_json::from_str(&ok(room, &[&arguments[..], &["--json"]].concat())).unwrap();
+    let of = |change: &str| -> BTreeSet<String> {
+        let handoffs = json["handoffs"].as_array().unwrap().iter().filter(|it| it["change"] == change);
+        handoffs.map(|it| it["handoffId"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(of("same"), &a & &b);
+    assert_eq!(of("vanished"), &a - &b);
+    assert_eq!(of("appeared"), &b - &a);
+    assert!(of("vanished").len() > 1 && of("appeared").len() > 1 && of("same").len() > 1);
+    let counts = json!({"a": a.len(), "b": b.len(), "vanished": (&a - &b).len(), "appeared": (&b - &a).len()});
+    assert_eq!(json["counts"], counts);
+    for (list, key) in [("byTrigger", "trigger"), ("byTier", "tier")] {
+        let sum = |what: &str| {
+            json[list].as_array().unwrap().iter().map(|row| row["counts"][what].as_u64().unwrap()).sum::<u64>()
+        };
+        assert_eq!((sum("a"), sum("b")), (a.len() as u64, b.len() as u64), "{list} by {key}");
+        assert_eq!(sum("vanished"), (&a - &b).len() as u64);
+    }
+    let shown = ok(room, &arguments);
+    assert!(shown.contains("by trigger") && shown.contains("by tier") && shown.contains("by account"), "{shown}");
+    assert!(shown.contains(&format!("the same {}", (&a & &b).len())), "{shown}");
+    let none = ok(room, &["rules", "diff", "default", "default", "--on", "e.ndjson"]);
+    assert!(
+        none.contains("vanished, only under A 0 · appeared, only under B 0") && !none.contains("by account"),
+        "{none}"
+    );
+    for (wrong, code) in [
+        (&["rules", "diff", "default", "missing.yaml", "--on", "e.ndjson"][..], 2),
+        (&["rules", "diff", "default", "default"], 2),
+        (&["rules", "diff", "default", "default", "--on", "-", "-"], 2),
+        (&["rules", "diff", "default", "default", "--on", "missing.ndjson"], 1),
+    ] {
+        assert_eq!(run(room, wrong).0, code, "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_sample_tells_what_rules_can_see() {
+    let room = tempfile::TempDir::new().unwrap();
+    let room = room.path();
+    let event = |number: usize, kind: &str, name: &str| {
+        let named = if kind == "track" { "event" } else { "name" };
+        format!(
+            r#"{{"messageId":"m{number}","type":"{kind}","{named}":"{name}","userId":"ann","context":{{"groupId":"acme"}},"timestamp":"2026-03-02T10:00:00Z"}}"#
+        )
+    };
+    let mut lines = vec!["{ not JSON".to_owned()];
+    for (name, times) in
+        [("Signed Up", 1), ("Activated", 1), ("Feature Used", 3), ("Widget Turned", 5), ("Email Opened", 2)]
+    {
+        let first = lines.len();
+        lines.extend((0..times).map(|number| event(first + number, "track", name)));
+    }
+    lines.extend((0..25).map(|number| event(100 + number, "track", &format!("Thing {number:02}"))));
+    lines.push(event(200, "page", r"Home\u001b[1m"));
+    std::fs::write(room.join("e.ndjson"), lines.join("\n")).unwrap();
+    let said = ok(room, &["check", "--events", "e.ndjson"]);
+    let part = |title: &str| -> Vec<String> {
+        let from = said.split_once(&format!("\n{title}")).unwrap_or_else(|| panic!("no {title}: {said}")).1;
+        from.lines()
+            .skip(1)
+            .take_while(|line| !line.is_empty())
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect()
+    };
+    assert!(
+        said.contains("39: 35 are activity of users, 30 have a name that no mapping is for, 1 cannot be read"),
+        "{said}"
+    );
+    assert_eq!(part("roles that came"), ["signed_up 1", "activated 1", "feature_used 3"]);
+    let names = part("names that no mapping is for");
+    assert_eq!((names.len(), names[0].as_str(), names[20].as_str()), (21, "Widget Turned 5", "and 6 more names"));
+    assert_eq!(part("pages and screens"), ["Home\u{fffd}[1m 1"]);
+    assert!(part("mappings that never matched").iter().any(|row| row.starts_with("limit_hit track Limit Hit")));
+    let off = part("signals that can never be on");
+    for row in [
+        "feature.premium (user) needs uses of premium features: no mapping says which are",
+        "feature.api (user) needs api_called or integration_connected",
+        "fit.size (account) needs firmographics or profile",
+        "negative.free_only (account) unknown: no mapping says which features are premium",
+    ] {
+        assert!(off.iter().any(|found| found == row), "{row}: {off:#?}");
+    }
+    assert!(off.iter().all(|row| !row.starts_with("velocity.activation") && !row.starts_with("feature.breadth")));
+    let triggers = part("triggers that can never fire");
+    assert!(triggers.contains(&"contact-sales needs contact_sales".to_owned()), "{triggers:#?}");
+    assert!(triggers.contains(&"pricing-sessions needs user.intent.pricing".to_owned()), "{triggers:#?}");
+    assert!(!triggers.iter().any(|row| row.starts_with("five-new-users")), "{triggers:#?}");
+
+    let premium = RULES.replace("track: [Feature Used], bind", "track: [Feature Used], premium: true, bind");
+    std::fs::write(room.join("premium.yaml"), premium).unwrap();
+    let said = ok(room, &["check", "--rules", "premium.yaml", "--events", "e.ndjson"]);
+    assert!(!said.contains("feature.premium (user)") && !said.contains("negative.free_only"), "{said}");
+    let (_, _, summary) = run(room, &["replay", "e.ndjson"]);
+    assert!(summary.contains("unmapped  30 events of 26 names, most of all \"Widget Turned\" 5"), "{summary}");
+}

@@ -1,0 +1,154 @@
+//! The account as a whole: its users, executives, volume, and what removal does.
+
+stories! {
+    seven_active_users_are_many "
+        proves  account.users, B16
+        watch account.users
+        day 1               acme  u1–u6 use editor
+
+        story  six are not
+        day 2               acme  u1 uses editor; u7 is identified; u8 views pricing
+        until end of day 2
+
+        story  the seventh counts at once, and goes at the close at which the others have been silent for 28 days
+        day 2               acme  u7 uses editor
+        until end of day 27
+        until end of day 28
+        expect day 2        acme  account.users 0→1 crossed
+        expect end of day 28 acme account.users 1→0 closed
+
+        story  one who is removed leaves at the close
+        day 2               acme  u7 uses editor
+        day 4               acme  u1 removes u7
+        until end of day 4
+        expect day 2        acme  account.users 0→1 crossed
+        expect end of day 4 acme  account.users 1→0 closed
+    "
+
+    executives_are_known_by_title_or_role "
+        proves  account.executive, E14
+        watch account.executive
+        day 1               acme  ann uses editor
+
+        story  by a word of the title, in any case
+        day 2               acme  ann has title vp of Sales
+        expect day 2        acme  account.executive 0→1 crossed
+
+        story  by two words
+        day 2               acme  ann has title Senior Vice President of Sales
+        expect day 2        acme  account.executive 0→1 crossed
+
+        story  not by a part of a word
+        day 2               acme  ann has title Coordinator
+        day 3               acme  ann has title Vice Principal
+        day 4               acme  ann has title Director of Sales
+
+        story  by the role in the product
+        day 2               acme  ann has role Billing Admin
+        expect day 2        acme  account.executive 0→1 crossed
+
+        story  a member is none; whoever is not active yet is none
+        day 2               acme  ann has role member; bob has title CEO
+        day 3               acme  bob uses editor
+        expect day 3        acme  account.executive 0→1 crossed
+
+        story  who has another title is none from the close on
+        day 2               acme  ann has title CTO
+        day 3               acme  ann has title Engineer
+        until end of day 3
+        expect day 2        acme  account.executive 0→1 crossed
+        expect end of day 3 acme  account.executive 1→0 closed
+    "
+
+    accounts_can_be_stalled "
+        proves  account.stalled
+        watch account.stalled
+        day 1, 20, 40       acme  u1–u4 use editor
+        day 1               acme  u1 has department sales
+
+        story  five users of one department and nobody new in eight closed weeks
+        day 1, 20, 40       acme  u5 uses editor
+        until day 56 23:59:59.999
+        until end of day 56
+        expect end of day 56 acme account.stalled 0→1 closed
+
+        story  four are too few
+        until end of day 63
+
+        story  two departments are not stuck
+        day 1, 20, 40       acme  u5 uses editor
+        day 50              acme  u5 has department support
+        until end of day 63
+
+        story  nor is none known
+        day 1, 20, 40       acme  u5 uses editor
+        day 2               acme  u1 has department null
+        until end of day 63
+
+        story  who is new starts the eight weeks anew, and ends the signal with the week of their coming
+        day 1, 20, 40       acme  u5 uses editor
+        day 7               acme  u6 uses editor
+        day 64, 80          acme  u1–u5 use editor
+        day 100             acme  u7 uses editor
+        until end of day 105
+        expect end of day 63 acme account.stalled 0→1 closed
+        expect end of day 105 acme account.stalled 1→0 closed
+    "
+
+    volume_is_a_ladder_of_ones_own "
+        proves  account.volume
+
+        story  it is off unless the rules turn it on
+        watch account.volume
+        rules  signals account.volume rungs: [3, 5]
+        day 1               acme  ann calls API ×9
+
+        story  three calls in 28 days, five, and down at the close
+        watch account.volume
+        rules  signals account.volume rungs: [3, 5]
+        rules  signals account.volume off: false
+        day 1               acme  ann calls API ×2
+        day 5               acme  ann calls API
+        day 6               acme  ann calls API ×2
+        until end of day 27
+        until end of day 28
+        until end of day 33
+        expect day 5        acme  account.volume 0→1 crossed
+        expect day 6        acme  account.volume 1→2 crossed
+        expect end of day 28 acme account.volume 2→1 closed
+        expect end of day 32 acme account.volume 1→0 closed
+    "
+
+    members_can_be_removed "
+        proves  F3
+
+        story  who is removed leaves bands, buyers and counts, and is a user again when active again
+        watch bands, active users
+        day 1               acme  ann, bob use editor; ann invites i1–i6; ann has title CEO
+        day 2               acme  bob removes ann
+        day 5               acme  ann uses editor
+        until end of day 5
+        expect day 1        acme  active users 0→2 crossed
+        expect day 1        acme  ann band none→emerging crossed with figure 30
+        expect day 2        acme  ann band emerging→none crossed
+        expect end of day 2 acme  active users 2→0 closed
+        expect day 5        acme  active users 0→2 crossed
+        expect day 5        acme  ann band none→emerging crossed with figure 30
+        figures day 2       acme  dau 1, wau 2, mau 2
+
+        story  history stands: figures count who was there
+        day 1               acme  ann, bob use editor; ann has title CEO
+        day 2               acme  ann is removed
+        until end of day 2
+        figures day 2       acme  mau 2
+        snapshot            acme  active users 1, users 2, mau 2
+        snapshot            acme ann  band none, buyer no
+
+        story  a day of activity after the removal is known already: it stays
+        watch active users
+        day 1, 5            acme  ann, bob use editor
+        day 2 arriving day 5 13:00     acme  ann is removed
+        until end of day 6
+        expect day 1        acme  active users 0→2 crossed
+    "
+}

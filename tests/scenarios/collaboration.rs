@@ -1,0 +1,136 @@
+//! Working together: invitations, colleagues, sharing, departments, workspaces.
+
+stories! {
+    invitations_count_by_the_invitee "
+        proves  collab.invites, E5
+        watch collab.invites
+
+        story  one and two are the first rung, three the second, six the third
+        day 1 10:00         acme  ann invites i1
+        day 1 11:00         acme  ann invites i2
+        day 1 12:00         acme  ann invites i3
+        day 1 13:00         acme  ann invites i4, i5
+        day 1 14:00         acme  ann invites i6
+        day 1 15:00         acme  ann invites i7
+        expect day 1 10:00  acme  ann collab.invites 0→1 crossed
+        expect day 1        acme  ann collab.invites 1→2 crossed
+        expect day 1 14:00  acme  ann collab.invites 2→3 crossed
+
+        story  the same one again is no other; whom others invite is theirs
+        day 1               acme  ann invites i1; ann invites i2; bob invites i3
+        day 2               acme  ann invites i1, i2
+        expect day 1        acme  ann collab.invites 0→1 crossed
+        expect day 1        acme  bob collab.invites 0→1 crossed
+
+        story  who is invited without a name is somebody else each time
+        day 1               acme  ann invites somebody ×2
+        day 2               acme  ann invites somebody
+        expect day 1        acme  ann collab.invites 0→1 crossed
+        expect day 2        acme  ann collab.invites 1→2 crossed
+
+        story  if the rules say so, only those of the first seven days count
+        rules  signals collab.invites within: 7d
+        day 1               acme  ann signs up; ann invites i1, i2
+        day 8 11:59:59.999  acme  bob signs up; ann invites i3
+        day 8               acme  ann invites i4–i6
+        expect day 1        acme  ann collab.invites 0→1 crossed
+        expect day 8 11:59:59.999  acme  ann collab.invites 1→2 crossed
+    "
+
+    colleagues_share_a_domain "
+        proves  collab.domain, E11
+        watch collab.domain
+
+        story  two do not, three do, ten are the second rung
+        day 1               acme  u1, u2 use editor; u1–u10 have email @acme.com
+        day 2               acme  u3 uses editor
+        day 3               acme  u4–u9 use editor
+        day 4               acme  u10 uses editor
+        expect day 2        acme  collab.domain 0→1 crossed
+        expect day 4        acme  collab.domain 1→2 crossed
+
+        story  addresses may come after the users
+        day 1               acme  u1–u3 use editor; u1, u2 have email @acme.com
+        day 2               acme  u3 has email @acme.com
+        expect day 2        acme  collab.domain 0→1 crossed
+
+        story  mail for everybody is no company's, whatever its case
+        day 1               acme  u1–u3 use editor; u1, u2 have email @gmail.com; u3 has email @GMail.com
+
+        story  hosts are compared whole, without regard to case
+        day 1               acme  u1–u3 use editor; u1 has email @acme.com; u2 has email @ACME.com; u3 has email @eu.acme.com
+        day 2               acme  u4 uses editor; u4 has email @Acme.Com
+        expect day 2        acme  collab.domain 0→1 crossed
+
+        story  who is active no longer leaves at a close
+        day 1               acme  u1–u3 use editor; u1–u3 have email @acme.com
+        day 5               acme  u1, u2 use editor
+        until day 28 23:59:59.999
+        until end of day 28
+        expect day 1        acme  collab.domain 0→1 crossed
+        expect end of day 28 acme collab.domain 1→0 closed
+    "
+
+    what_is_shared_outside_counts "
+        proves  collab.shared, E21
+        watch collab.shared
+
+        story  for 90 days, and not what is shared inside
+        day 1               acme  ann shares inside; bob shares outside
+        until day 91 11:59:59.999
+        until day 91
+        expect day 1        acme  bob collab.shared 0→1 crossed
+        expect day 91       acme  bob collab.shared 1→0 lapsed
+    "
+
+    two_departments_are_a_signal "
+        proves  collab.departments, E12
+        watch collab.departments
+
+        story  one is not, however it is written; an empty one is none
+        day 1               acme  ann, bob, cy use editor; ann has department sales; bob has department \" SALES \"; cy has department \"\"
+        day 2               acme  cy has department support
+        expect day 2        acme  collab.departments 0→1 crossed
+
+        story  those of who is not active do not count until then
+        day 1               acme  ann uses editor; ann has department sales; bob has department support
+        day 2               acme  bob uses editor
+        expect day 2        acme  collab.departments 0→1 crossed
+
+        story  other names of one department are in the rules
+        rules  traits departments: {eng: engineering}
+        day 1               acme  ann, bob use editor; ann has department eng; bob has department Engineering
+
+        story  who changes to the other's department ends it at the close
+        day 1               acme  ann, bob use editor; ann has department sales; bob has department support
+        day 2               acme  bob has department sales
+        until end of day 2
+        expect day 1        acme  collab.departments 0→1 crossed
+        expect end of day 2 acme  collab.departments 1→0 closed
+
+        story  so does who is removed, until active again
+        day 1               acme  ann, bob use editor; ann has department sales; bob has department support
+        day 2               acme  bob is removed
+        day 5               acme  bob uses editor
+        expect day 1        acme  collab.departments 0→1 crossed
+        expect end of day 2 acme  collab.departments 1→0 closed
+        expect day 5        acme  collab.departments 0→1 crossed
+    "
+
+    two_workspaces_are_a_signal "
+        proves  collab.workspaces, E13
+        watch collab.workspaces
+
+        story  the same one twice is one
+        day 1               acme  ann creates workspace red
+        day 2               acme  bob creates workspace red
+        day 3               acme  bob creates workspace blue
+        expect day 3        acme  collab.workspaces 0→1 crossed
+
+        story  those without a name are told apart by their messages
+        day 1               acme  ann creates workspace
+        again               → duplicate
+        day 2               acme  ann creates workspace
+        expect day 2        acme  collab.workspaces 0→1 crossed
+    "
+}

@@ -1,0 +1,205 @@
+//! What is used: premium features, limits, the API, breadth, exports.
+
+stories! {
+    premium_features_count_by_the_feature "
+        proves  feature.premium, E3, E5
+        watch feature.premium
+
+        story  one is the first rung, whatever its plain features
+        day 1               acme  ann uses editor; ann uses premium reports
+        day 2               acme  ann uses premium reports
+        day 3               acme  ann uses premium roles
+        expect day 1        acme  ann feature.premium 0→1 crossed
+
+        story  three distinct ones are the second, and each counts for 90 days after its last use
+        day 1               acme  ann uses premium reports; ann uses premium roles
+        day 2               acme  ann uses premium branding
+        day 10              acme  ann uses premium reports
+        until day 91 11:59:59.999
+        until day 91
+        until day 100
+        expect day 1        acme  ann feature.premium 0→1 crossed
+        expect day 2        acme  ann feature.premium 1→2 crossed
+        expect day 91       acme  ann feature.premium 2→1 lapsed
+        expect day 100      acme  ann feature.premium 1→0 lapsed
+
+        story  each user has a ladder of their own
+        day 1               acme  ann uses premium reports; bob uses premium roles; cy uses premium branding
+        expect day 1        acme  ann feature.premium 0→1 crossed
+        expect day 1        acme  bob feature.premium 0→1 crossed
+        expect day 1        acme  cy feature.premium 0→1 crossed
+    "
+
+    a_limit_hit_counts_for_30_days "
+        proves  feature.limit_hit, E1, E2, E15
+        watch feature.limit_hit
+        day 1               acme  ann uses editor
+        day 2               acme  it hits limit of storage
+        expect day 2        acme  feature.limit_hit 0→1 crossed
+
+        story  until then it is on
+        until day 32 11:59:59.999
+
+        story  then it is off
+        until day 32
+        expect day 32       acme  feature.limit_hit 1→0 lapsed
+
+        story  limits of several meters and users are one signal, which the last of them ends
+        day 3               acme  ann hits limit of seats
+        day 4               acme  bob hits limit
+        until day 33
+        until day 34
+        expect day 34       acme  feature.limit_hit 1→0 lapsed
+
+        story  one that comes late does not shorten it, one whose time is over does nothing
+        day 1 arriving day 5           acme  it hits limit of seats
+        day 40              acme  ann uses editor
+        day 10 11:00 arriving day 40   acme  it hits limit of seats
+        expect day 32       acme  feature.limit_hit 1→0 lapsed
+    "
+
+    the_api_and_integrations_are_one_signal "
+        proves  feature.api
+        watch feature.api
+
+        story  a call or a connection, for 90 days after the last
+        day 1               acme  ann calls API; bob connects slack
+        day 2               acme  ann connects slack
+        until day 91
+        until day 92
+        expect day 1        acme  ann feature.api 0→1 crossed
+        expect day 1        acme  bob feature.api 0→1 crossed
+        expect day 91       acme  bob feature.api 1→0 lapsed
+        expect day 92       acme  ann feature.api 1→0 lapsed
+
+        story  a call of nobody is nobody's
+        day 1               acme  ann uses editor; somebody calls API
+    "
+
+    five_distinct_features_are_breadth "
+        proves  feature.breadth, E4
+        watch feature.breadth
+
+        story  four are not, however often
+        day 1               acme  ann uses a; ann uses b; ann uses c; ann uses d
+        day 2               acme  ann uses a; bob uses e; ann activates
+
+        story  the fifth is, for this life
+        day 1               acme  ann uses a; ann uses b; ann uses c; ann uses d
+        day 2               acme  ann uses e
+        until day 402 23:59:59.999
+        until end of day 402
+        expect day 2        acme  ann feature.breadth 0→1 crossed
+        expect end of day 402 acme ann feature.breadth 1→0 forgotten
+
+        story  it rests on a fact for each of them
+        rules  signals feature.breadth rungs: [7]
+        day 1 01:00         acme  ann uses a
+        day 1 02:00         acme  ann uses b
+        day 1 03:00         acme  ann uses c
+        day 1 04:00         acme  ann uses d
+        day 1 05:00         acme  ann uses e
+        day 1 06:00         acme  ann uses f
+        day 1 07:00         acme  ann uses g
+        expect day 1 07:00  acme  ann feature.breadth 0→1 crossed with evidence day 1 01:00/day 1 02:00/day 1 03:00/day 1 04:00/day 1 05:00/day 1 06:00/day 1 07:00
+
+        story  if the rules say so, only those that are used soon after the sign-up count: 14 days are too long
+        rules  signals feature.breadth within: 14d
+        day 1               acme  ann signs up; ann uses a; ann uses b; ann uses c; ann uses d
+        day 15              acme  ann uses e
+
+        story  a millisecond less is soon
+        rules  signals feature.breadth within: 14d
+        day 1               acme  ann signs up; ann uses a; ann uses b; ann uses c; ann uses d
+        day 15 11:59:59.999  acme  ann uses e
+        expect day 15 11:59:59.999  acme  ann feature.breadth 0→1 crossed
+    "
+
+    exports_are_evidence_without_points "
+        proves  feature.export
+
+        story  for 90 days
+        watch feature.export, bands, tiers
+        day 1               acme  ann exports data
+        until day 91 11:59:59.999
+        until day 91
+        expect day 1        acme  ann feature.export 0→1 crossed
+        expect day 1        acme  tier none→T4 crossed
+        expect end of day 28 acme tier T4→none closed
+        expect day 91       acme  ann feature.export 1→0 lapsed
+
+        story  they add nothing
+        day 1               acme  ann exports data
+        snapshot            acme  score 0
+        snapshot            acme ann  score 0, band none, signals feature.export
+    "
+
+    an_event_may_have_several_roles "
+        proves  E24
+
+        story  each of them counts, and it is activity once
+        watch feature.export, feature.api
+        rules  roles +: {role: exported, track: [Report Fetched]}
+        rules  roles +: {role: api_called, track: [Report Fetched]}
+        day 1               acme  ann tracks Report Fetched
+        until end of day 1
+        expect day 1        acme  ann feature.api 0→1 crossed
+        expect day 1        acme  ann feature.export 0→1 crossed
+        figures day 1       acme  dau 1
+        snapshot            acme  events 1
+    "
+
+    signals_of_ones_own_work_like_those_of_the_pack "
+        proves  E5, E23
+
+        story  what it rests on: the first fact, and the newest five
+        rules  signals +: {id: mine.exports, kind: count, scopes: [user], roles: [exported], rungs: [7]}
+        watch mine.exports
+        day 1 01:00, 02:00, 03:00, 04:00, 05:00, 06:00, 07:00   acme  ann exports data
+        expect day 1 07:00  acme  ann mine.exports 0→1 crossed with evidence day 1 01:00/day 1 03:00/day 1 04:00/day 1 05:00/day 1 06:00/day 1 07:00
+
+        story  a count of events
+        rules  signals +: {id: mine.exports, kind: count, scopes: [user], points: [10, 30], in: [pql, pqa], roles: [exported], ttl: 7d, rungs: [2, 4]}
+        watch mine.exports, bands
+        day 1 10:00         acme  ann exports data
+        day 1 11:00, 12:00  acme  ann exports data
+        day 2               acme  ann exports data
+        until day 10
+        expect day 1 11:00  acme  ann mine.exports 0→1 crossed
+        expect day 2        acme  ann mine.exports 1→2 crossed
+        expect day 2        acme  ann band none→emerging crossed with figure 30
+        expect day 8 10:00  acme  ann mine.exports 2→1 lapsed
+        expect day 8 10:00  acme  ann band emerging→none lapsed
+        expect day 8        acme  ann mine.exports 1→0 lapsed
+
+        story  the share of a quota, in percent
+        rules  signals +: {id: mine.storage, kind: usage_ratio, scopes: [account], points: 10, in: [pqa], at_least: 50}
+        watch mine.storage
+        day 1               acme  ann uses editor
+        day 2               acme  it reports 49 of 100 storage
+        day 3               acme  it reports 50 of 100 storage
+        day 4               acme  it reports 10 of 100 storage
+        until end of day 4
+        expect day 3        acme  mine.storage 0→1 crossed
+        expect end of day 4 acme  mine.storage 1→0 closed
+
+        story  growth by the bare ratio, and the share of new users
+        rules  signals +: {id: mine.ratio, kind: growth, scopes: [account], points: 10, direction: up, of: ratio, at_least: 50}
+        rules  signals +: {id: mine.newcomers, kind: growth, scopes: [account], points: 10, direction: up, of: new_users, at_least: 30}
+        watch mine.ratio, mine.newcomers
+        day 1, 8, 15        acme  u1, u2 use editor
+        day 8, 15           acme  u3 uses editor
+        day 15              acme  u4 uses editor
+        until end of day 21
+        expect end of day 14 acme mine.ratio 0→1 closed
+        expect end of day 14 acme mine.newcomers 0→1 closed
+        expect end of day 21 acme mine.ratio 1→0 closed
+        expect end of day 21 acme mine.newcomers 1→0 closed
+
+        story  a trait with values of one's own
+        rules  signals +: {id: mine.country, kind: trait, scopes: [account], points: 10, in: [pqa], of: country, one_of: [DE, AT]}
+        watch mine.country
+        day 1               acme  ann uses editor; it has country at
+        expect day 1        acme  mine.country 0→1 crossed
+    "
+}

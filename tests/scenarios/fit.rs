@@ -1,0 +1,131 @@
+//! Fit, and what speaks against an account.
+
+stories! {
+    size_has_two_rungs "
+        proves  fit.size, E19, A22
+        watch fit.size
+
+        story  49 employees are few, 50 some, 499 too, 500 many
+        day 1               acme  it has employees 49
+        day 2               acme  it has employees 50
+        day 3               acme  it has employees 499
+        day 4               acme  it has employees 500
+        day 5               acme  it has employees 49
+        expect day 2        acme  fit.size 0→1 crossed
+        expect day 4        acme  fit.size 1→2 crossed
+        until end of day 5
+        expect end of day 5 acme  fit.size 2→0 closed
+
+        story  a range is read by its lower end
+        day 1               acme  it has employees 51-200
+        day 2               acme  it has employees 10-499
+        expect day 1        acme  fit.size 0→1 crossed
+        until end of day 2
+        expect end of day 2 acme  fit.size 1→0 closed
+
+        story  what users say counts where nothing better is known
+        day 1               acme  ann has company_size 501-1000
+        day 2               acme  it has employees 20
+        day 3               acme  it has employees null
+        day 4               acme  bob has company_size 51-200
+        expect day 1        acme  fit.size 0→2 crossed
+        until end of day 2
+        expect end of day 2 acme  fit.size 2→0 closed
+        expect day 3        acme  fit.size 0→2 crossed
+        until end of day 4
+        expect end of day 4 acme  fit.size 2→1 closed
+
+        story  the latest time wins, not the last to arrive
+        day 2               acme  it has employees 50
+        day 1 arriving day 3           acme  it has employees 500
+        day 2 arriving day 4           acme  it has employees 499
+        day 2 arriving day 5           acme  it has employees 500
+        expect day 2        acme  fit.size 0→1 crossed
+        expect day 2        acme  fit.size 1→2 crossed
+    "
+
+    industries_and_ideal_customers_fit "
+        proves  fit.industry, fit.icp
+        watch fit.industry, fit.icp
+
+        story  industries as the rules name them, however written
+        day 1               acme  it has industry Farming
+        day 2               acme  it has industry \" Software \"
+        day 3               acme  it has industry null
+        expect day 2        acme  fit.industry 0→1 crossed
+        until end of day 3
+        expect end of day 3 acme  fit.industry 1→0 closed
+
+        story  the ideal customer
+        day 1               acme  it has not icp
+        day 2               acme  it has icp
+        day 3               acme  it has not icp
+        expect day 2        acme  fit.icp 0→1 crossed
+        until end of day 3
+        expect end of day 3 acme  fit.icp 1→0 closed
+
+        story  traits outlive activity
+        day 1               acme  it has icp
+        day 1, 403          acme  ann uses editor
+        until end of day 403
+        expect day 1        acme  fit.icp 0→1 crossed
+        snapshot            acme  users 1, icp yes
+    "
+
+    one_user_alone_is_a_bad_sign "
+        proves  negative.single_user, E17
+        watch negative.single_user
+        day 1               acme  ann signs up
+
+        story  30 days after the first event, until there is another
+        until day 31 11:59:59.999
+        until day 31
+        day 40              acme  bob uses editor
+        expect day 31       acme  negative.single_user 0→1 lapsed
+        expect day 40       acme  negative.single_user 1→0 crossed
+
+        story  or until somebody is invited
+        until day 31
+        day 40              acme  ann invites bob
+        expect day 31       acme  negative.single_user 0→1 lapsed
+        expect day 40       acme  negative.single_user 1→0 crossed
+
+        story  two users ever are not one, though one of them is silent
+        day 2               acme  bob uses editor
+        until day 40
+
+        story  nor is one who invited
+        day 2               acme  ann invites bob
+        until day 40
+    "
+
+    free_features_alone_are_a_bad_sign "
+        proves  negative.free_only, E20
+        watch negative.free_only
+        rules  roles feature_used bind premium: premium
+        day 1               acme  ann signs up; bob uses editor
+
+        story  30 days after the first event, until a premium feature is used
+        until day 31 11:59:59.999
+        until day 31
+        day 40              acme  bob uses premium reports
+        expect day 31       acme  negative.free_only 0→1 lapsed
+        expect day 40       acme  negative.free_only 1→0 crossed
+
+        story  or until somebody pays, and again when nobody does
+        until day 31
+        day 40              acme  it pays
+        day 41              acme  it stops paying
+        expect day 31       acme  negative.free_only 0→1 lapsed
+        expect day 40       acme  negative.free_only 1→0 crossed
+        expect day 41       acme  negative.free_only 0→1 crossed
+
+        story  who used one before is not counted among them
+        day 2               acme  bob uses premium reports
+        until day 40
+
+        story  where no mapping tells what is premium, nothing is known
+        rules  roles feature_used bind premium: null
+        until day 40
+    "
+}

@@ -1,0 +1,163 @@
+//! What stands in a handoff besides its trigger.
+
+stories! {
+    whoever_brought_the_buyer_is_named "
+        proves  F4
+
+        story  a user who looks like a buyer
+        day 1               acme  ann, bob use editor; it comes through marketing
+        day 2               acme  bob contacts sales
+        expect day 2        acme  HIGH contact-sales at once for bob with attribution usage and pql, find_buyer no
+
+        story  nobody does: marketing brought a lead, 180 days ago
+        day 1               acme  it comes through marketing
+        day 170             acme  ann, bob use editor
+        day 181 11:59:59.999  acme  somebody contacts sales
+        expect day 181 11:59:59.999  acme  HIGH contact-sales at once with attribution usage and mql, find_buyer yes
+
+        story  a millisecond later that is too long ago
+        day 1               acme  it comes through marketing
+        day 170             acme  ann, bob use editor
+        day 181             acme  somebody contacts sales
+        expect day 181      acme  HIGH contact-sales at once with attribution unknown, find_buyer yes
+
+        story  a buyer who is silent for 28 days is none
+        day 1               acme  ann uses editor; ann has title CEO
+        day 28              acme  bob, cy use editor
+        day 30              acme  somebody contacts sales
+        expect day 30       acme  HIGH contact-sales at once with attribution unknown, find_buyer yes
+
+        story  marketing alone, where the rules let that pass
+        rules  rails usage: false
+        day 1               acme  ann, bob use editor
+        day 40              acme  it comes through marketing
+        day 41              acme  it has lead_score 20
+        expect day 41       acme  MEDIUM lead-score due day 42–43 with attribution mql only, find_buyer yes
+    "
+
+    usage_is_summed_up "
+        proves  F6, F7, F9, F10
+
+        story  features by their uses in 28 days, the most used first, then by name
+        day 1               acme  ann uses old
+        day 28              acme  ann uses editor ×2; bob uses export ×2; bob uses chat ×3
+        day 29              acme  bob contacts sales
+        expect day 29       acme  HIGH contact-sales at once for bob with features chat 3/editor 2/export 2
+
+        story  figures are those of the last closed day and week; events of the 28 days before
+        day 1, 2            acme  ann uses editor
+        day 1               acme  bob uses editor ×2; cy reads terms
+        day 8               acme  ann, bob, dee use editor
+        day 15              acme  bob uses editor
+        day 15 13:00        acme  bob contacts sales
+        expect day 15 13:00 acme  HIGH contact-sales at once for bob with active users 3, dau 0, wau 3, mau 3, events 7, growth 0.5, stickiness 0.14, first day 1, last end of day 14
+
+        story  an undefined figure is unknown
+        day 1               acme  ann uses editor
+        day 3               acme  ann contacts sales
+        expect day 3        acme  HIGH contact-sales at once for ann with growth unknown, stickiness unknown, activation unknown, activated users 0
+
+        story  whole days from sign-up to first value, of whoever got there first
+        day 1 10:00         acme  ann, bob sign up
+        day 2 09:00         acme  bob activates
+        day 3 09:00         acme  ann activates
+        day 4               acme  ann contacts sales
+        expect day 4        acme  HIGH contact-sales at once for ann with activation after 0 days, activated users 2
+    "
+
+    the_top_users_are_named "
+        proves  F5
+
+        story  five of them, by score, then own points, then name
+        day 1               acme  f, e, d, c, b, a use editor; e shares outside; d invites i1–i3
+        day 1               acme  somebody contacts sales
+        expect day 1        acme  HIGH contact-sales at once with top d 20/e 10/a 0/b 0/c 0
+    "
+
+    money_is_told_where_it_is_known "
+        proves  F8
+        day 1               acme  ann, bob use editor
+
+        story  what a segment is worth, raised to seats times price
+        day 2               acme  it has employees 60
+        day 2 13:00         acme  bob contacts sales
+        day 4               acme  it pays for 40 seats at 25
+        day 4 13:00         acme  bob contacts sales
+        expect day 2 13:00  acme  HIGH contact-sales at once for bob with potential 5000, seats unknown, paid unknown
+        expect day 4 13:00  acme  HIGH contact-sales at once for bob with potential 12000, seats 40, paid yes
+
+        story  seats times price do not lower it
+        day 2               acme  it has employees 500; it pays for 40 seats at 25
+        day 3               acme  bob contacts sales
+        expect day 3        acme  HIGH contact-sales at once for bob with potential 50000
+
+        story  plan, revenue and quotas, in dollars
+        day 2               acme  it takes plan Team; it pays 300 a month; it reports 20 of 100 storage; it reports 3 of 5 seats
+        day 3               acme  bob contacts sales
+        expect day 3        acme  HIGH contact-sales at once for bob with plan team, mrr 300, quotas seats 3 of 5/storage 20 of 100, potential 0
+
+        story  another currency is unknown
+        day 2               acme  it pays 300 EUR a month
+        day 3               acme  bob contacts sales
+        expect day 3        acme  HIGH contact-sales at once for bob with mrr unknown, paid yes
+
+        story  what was asked for suggests a plan, and who can help
+        day 2               acme  ann requests SSO
+        day 3               acme  bob contacts sales
+        expect day 2        acme  HIGH enterprise-request at once for ann with suggested plan enterprise, needs solutions_engineer
+        expect day 3        acme  HIGH contact-sales at once for bob with suggested plan enterprise, text editor
+    "
+
+    what_is_said_depends_on_what_it_is_worth "
+        proves  F8
+        day 1               acme  ann, bob use editor; ann has department sales; bob has department support
+
+        story  above 20,000 a year somebody introduces themself
+        day 2               acme  it pays for 100 seats at 16.67
+        day 3               acme  it has icp
+        expect day 3        acme  MEDIUM icp-departments due day 4–5 with potential 20004, template introduction, text editor
+
+        story  below they are taught
+        day 2               acme  it pays for 100 seats at 16.66
+        day 3               acme  it has icp
+        expect day 3        acme  MEDIUM icp-departments due day 4–5 with potential 19992, template education, text editor
+    "
+
+    tiers_and_levels_make_a_play "
+        proves  plays
+
+        story  of small teams
+        day 1               acme  ann, bob use editor; ann, bob invite i1–i3
+        day 2               acme  it has lead_score 20
+        expect day 2        acme  MEDIUM lead-score due day 3–4 with tier T3, play in-product upgrade prompt, score 40
+
+        story  where there is no tier there is no play
+        day 1               acme  ann, bob use editor
+        day 2               acme  it has lead_score 20
+        until end of day 1
+        expect day 2        acme  MEDIUM lead-score due day 3–4 with tier none, play none
+    "
+
+    owners_are_found_by_territory "
+        proves  F8
+
+        story  the first row that matches
+        rules  territories: [{territory: dach, owner: anna, countries: [DE, AT]}, {territory: rest, owner: otto}]
+        day 1               acme  ann uses editor; it has country de
+        day 1               zeta  zoe uses editor; it has country US
+        day 2               acme  ann contacts sales
+        day 2               zeta  zoe contacts sales
+        expect day 2        acme  HIGH contact-sales at once for ann with owner anna, territory dach
+        expect day 2        zeta  HIGH contact-sales at once for zoe with owner otto, territory rest
+    "
+
+    an_episode_is_named_by_its_instant "
+        proves  D7
+
+        story  each fire has a name of its own, which consumers may drop for ever
+        day 1               acme  ann contacts sales
+        day 2               acme  ann contacts sales
+        expect day 1        acme  HIGH contact-sales at once for ann
+        expect day 2        acme  HIGH contact-sales at once for ann
+    "
+}

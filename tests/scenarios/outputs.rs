@@ -1,0 +1,141 @@
+//! The other outputs: onboarding, snapshots, the feed of signals.
+
+stories! {
+    tracks_follow_size_and_users "
+        proves  topic onboarding, F11, D20
+        watch onboarding
+
+        story  solo, a small team, the middle, an enterprise
+        day 1               acme  ann is identified; bob views pricing
+        day 2               acme  ann uses editor
+        day 3               acme  bob uses editor
+        day 3 13:00         acme  u1–u12 use editor
+        day 4               acme  it has employees 49
+        day 5               acme  it has employees 50
+        day 6               acme  it has employees 499
+        day 7               acme  it has employees 500
+        day 8               acme  it has employees null
+        expect day 2        acme  onboarding none→solo
+        expect day 3        acme  onboarding solo→small_team
+        expect day 5        acme  onboarding small_team→mid_market with employees 50
+        expect day 7        acme  onboarding mid_market→enterprise with employees 500
+        expect day 8        acme  onboarding enterprise→small_team
+
+        story  an enterprise is told with its sign-up, and is no handoff
+        day 1               acme  ann signs up; it has employees 500
+        expect day 1        acme  onboarding none→solo
+        expect day 1        acme  onboarding solo→enterprise
+
+        story  users are not forgotten by silence
+        day 1               acme  ann, bob use editor
+        day 60              acme  ann uses editor
+        until end of day 60
+        expect day 1        acme  onboarding none→solo
+        expect day 1        acme  onboarding solo→small_team
+    "
+
+    numbers_of_active_users_are_told "
+        proves  active users, F12, topic signals
+        watch active users
+
+        story  up at once, down at a close
+        day 1               acme  u1 uses editor
+        day 2               acme  u2–u4 use editor
+        day 3               acme  u5–u7 use editor
+        day 4               acme  u8–u10 use editor
+        until end of day 28
+        until end of day 29
+        until end of day 30
+        until end of day 31
+        expect day 2        acme  active users 0→2 crossed with figure 2
+        expect day 3        acme  active users 2→5 crossed with figure 5
+        expect day 3        acme  active users 5→7 crossed with figure 7
+        expect day 4        acme  active users 7→10 crossed with figure 10
+        expect end of day 28 acme active users 10→7 closed with figure 9
+        expect end of day 29 acme active users 7→5 closed with figure 6
+        expect end of day 30 acme active users 5→2 closed with figure 3
+        expect end of day 31 acme active users 2→0 closed with figure 0
+
+        story  the numbers are data
+        rules  scores active_users: [2]
+        day 1               acme  u1–u12 use editor
+        expect day 1        acme  active users 0→2 crossed with figure 2
+    "
+
+    snapshots_say_how_an_account_stands "
+        proves  topic accounts, F20, F13
+        day 1, 8            acme  ann, bob use editor
+        day 8               acme  cy uses editor
+        day 9               acme  ann requests SSO; bob requests SAML; ann requests SSO
+        until end of day 14
+        expect day 9        acme  HIGH enterprise-request at once for ann
+
+        story  users, usage, score, tier, departments, requests
+        day 9               acme  ann has department sales; it has employees 60; it takes plan Team; it pays
+        snapshot            acme  users 3, active users 3, dau 0, wau 3, mau 3, score 70, tier T3, segment mid_market
+        snapshot            acme  departments 1, requests SAML/SSO, plan team, paid yes, events 8, signals fit.size
+
+        story  the last eight weeks, unknown before there were any
+        snapshot            acme  trajectory unknown/unknown/unknown/unknown/unknown/unknown/2/3
+    "
+
+    snapshots_say_how_a_user_stands "
+        proves  topic users
+
+        story  sign-up, activation, plan, features, score, band
+        day 1 10:00         acme  ann signs up through search
+        day 1 10:30         acme  ann activates
+        day 2               acme  ann uses premium reports; it takes plan Team; ann has title CEO, email @acme.com
+        until end of day 3
+        snapshot            acme ann  signed up day 1 10:00, source search, activated yes, plan team, title CEO, email ann@acme.com
+        snapshot            acme ann  score 20, band none, buyer yes, first day 1, last day 2
+
+        story  who is forgotten is taken away
+        day 1               acme  ann uses editor
+        day 1, 300          acme  bob uses editor
+        until end of day 401
+        snapshot            acme ann  none
+        snapshot            acme bob  last day 300
+    "
+
+    the_feed_tells_what_a_crm_wants_to_know "
+        proves  topic signals, D26, D3
+        watch pulses, holds, bands, tiers, active users, intent.pricing
+
+        story  visits, requests, changes, holds
+        day 1               acme  ann uses editor
+        day 2               acme  ann, bob use editor
+        day 3, 4, 5         acme  ann views pricing
+        day 6               acme  it has lead_score 20
+        expect day 1        acme  tier none→T4 crossed with figure 0
+        expect day 2        acme  active users 0→2 crossed with figure 2
+        expect end of day 2 acme  tier T4→none closed with figure 0
+        expect day 3        acme  ann intent.pricing 0→1 crossed with evidence day 3
+        expect day 3        acme  ann pulse intent.pricing
+        expect day 4        acme  ann pulse intent.pricing
+        expect day 5        acme  ann intent.pricing 1→2 crossed with evidence day 3/day 4/day 5
+        expect day 5        acme  ann pulse intent.pricing
+        expect day 5        acme  MEDIUM pricing-sessions due day 6–7 for ann with evidence day 3/day 4/day 5
+        expect day 6        acme  held lead-score by pacing
+
+        story  an edge in the rest of its trigger is silent
+        day 1               acme  ann, bob use editor
+        day 2 10:00, 11:00, 12:00  acme  ann views pricing
+        day 3 10:00, 11:00, 12:00  acme  bob views pricing
+        expect day 1        acme  tier none→T4 crossed
+        expect day 1        acme  active users 0→2 crossed
+        expect end of day 1 acme  tier T4→none closed
+        expect day 2 10:00  acme  ann intent.pricing 0→1 crossed
+        expect day 2 10:00  acme  ann pulse intent.pricing
+        expect day 2 11:00  acme  ann pulse intent.pricing
+        expect day 2        acme  ann intent.pricing 1→2 crossed
+        expect day 2        acme  ann pulse intent.pricing
+        expect day 2        acme  MEDIUM pricing-sessions due day 3–4 for ann
+        expect day 3 10:00  acme  bob intent.pricing 0→1 crossed
+        expect day 3 10:00  acme  bob pulse intent.pricing
+        expect day 3 11:00  acme  bob pulse intent.pricing
+        expect day 3        acme  bob intent.pricing 1→2 crossed
+        expect day 3        acme  bob pulse intent.pricing
+        expect day 3        acme  tier none→T3 crossed with figure 40
+    "
+}

@@ -1,0 +1,301 @@
+//! What came out → the text of an expectation.
+
+use upswell::model::{
+    AccountSnapshot, Attribution, DAY_MS, EventTime, HOUR_MS, Handoff, HandoffId, Level, MINUTE_MS, Onboarding,
+    Picture, Reason, SignalChange, SignalKind, SignalMessage, TopUser, UserSnapshot,
+};
+
+use crate::DAY_0;
+
+/// The rungs of the bands on the feed.
+const BANDS: [&str; 4] = ["none", "emerging", "warm", "hot"];
+/// The rungs of the tiers.
+const TIERS: [&str; 5] = ["none", "T4", "T3", "T2", "T1"];
+/// The rungs of the numbers of active users.
+const ACTIVE_USERS: [&str; 8] = ["0", "2", "5", "7", "10", "25", "50", "100"];
+
+/// The day as a story counts it, its clock if it is not noon, and whether it is the midnight after it.
+fn day_and_clock(time: EventTime) -> (i32, String, bool) {
+    let (day, ms) = (time.day().0 - DAY_0, time.0.rem_euclid(DAY_MS));
+    let (seconds, millis) = (ms / 1_000 % 60, ms % 1_000);
+    let mut clock = format!(" {:02}:{:02}", ms / HOUR_MS, ms / MINUTE_MS % 60);
+    if seconds > 0 || millis > 0 {
+        clock += &format!(":{seconds:02}");
+    }
+    if millis > 0 {
+        clock += &format!(".{millis:03}");
+    }
+    match ms {
+        0 => (day - 1, String::new(), true),
+        ms if ms == 12 * HOUR_MS => (day, String::new(), false),
+        _ => (day, clock, false),
+    }
+}
+
+fn instant(time: EventTime) -> String {
+    let (day, clock, ends) = day_and_clock(time);
+    format!("{}day {day}{clock}", if ends { "end of " } else { "" })
+}
+
+/// Two instants of the same clock time: `day 8–9 10:00`.
+fn span(from: EventTime, to: EventTime) -> String {
+    let ((first, clock, ends), (last, ..)) = (day_and_clock(from), day_and_clock(to));
+    format!("{}day {first}–{last}{clock}", if ends { "end of " } else { "" })
+}
+
+/// A handoff: what is compared of every one.
+pub(crate) fn handoff(handoff: &Handoff) -> String {
+    let Handoff { account, trigger, at, .. } = handoff;
+    assert_eq!(handoff.id, HandoffId::new(account, trigger, *at), "the id names another episode");
+    assert!(!handoff.why.is_empty() && !handoff.facts.is_empty(), "a handoff says why: {handoff:?}");
+    assert!(handoff.facts.iter().all(|fact| fact.at <= *at), "a handoff rests on what was: {handoff:?}");
+    let level = match handoff.level {
+        Level::High => "HIGH",
+        Level::Medium => "MEDIUM",
+        Level::Low => "LOW",
+    };
+    let mut line = format!("{} {account} {level} {trigger}", instant(*at));
+    match (handoff.due_from, handoff.due) {
+        (Some(from), Some(by)) => line += &format!(" due {}", span(from, by)),
+        (None, Some(by)) if by == *at => line += " at once",
+        (None, Some(by)) => line += &format!(" due {}", instant(by)),
+        _ => {}
+    }
+    if !handoff.user_ids.is_empty() {
+        line += &format!(" for {}", handoff.user_ids.join(", "));
+    }
+    if !handoff.also.is_empty() {
+        line += &format!(" also {}", handoff.also.join(", "));
+    }
+    if handoff.not_before > *at {
+        line += &format!(" not before {}", instant(handoff.not_before));
+    }
+    if handoff.picture.holdout {
+        line += " in the holdout";
+    }
+    line
+}
+
+/// What a story watches to see this message.
+pub(crate) fn subject(message: &SignalMessage) -> &str {
+    match &message.kind {
+        SignalKind::Changed(change) => match &*change.signal {
+            "score.band" => "bands",
+            "score.tier" => "tiers",
+            "account.active_users" => "active users",
+            signal => signal,
+        },
+        SignalKind::Pulse { .. } => "pulses",
+        SignalKind::Held { .. } => "holds",
+    }
+}
+
+/// A message of the signals feed.
+pub(crate) fn signal(message: &SignalMessage) -> String {
+    let who = if message.user.is_empty() { String::new() } else { format!("{} ", message.user) };
+    let what = match &message.kind {
+        SignalKind::Changed(change) => changed(change),
+        SignalKind::Pulse { signal, trigger } => {
+            let names: Vec<&str> = signal.iter().chain(trigger).map(|name| &**name).collect();
+            format!("pulse {}", names.join(" "))
+        }
+        SignalKind::Held { trigger, rail } => format!("held {trigger} by {}", rail.word()),
+    };
+    format!("{} {} {who}{what}", instant(message.at), message.account)
+}
+
+fn changed(change: &SignalChange) -> String {
+    let (name, rungs): (&str, &[&str]) = match &*change.signal {
+        "score.band" => ("band", &BANDS),
+        "score.tier" => ("tier", &TIERS),
+        "account.active_users" => ("active users", &ACTIVE_USERS),
+        signal => (signal, &[]),
+    };
+    let rung = |rung: u8| rungs.get(usize::from(rung)).map_or_else(|| rung.to_string(), |&name| name.to_owned());
+    let reason = match change.reason {
+        Reason::Crossed => "crossed",
+        Reason::Lapsed => "lapsed",
+        Reason::Closed => "closed",
+        Reason::Forgotten => "forgotten",
+    };
+    format!("{name} {}→{} {reason}", rung(change.before), rung(change.after))
+}
+
+/// Of a message of the feed: `figure 50` of its last fact, or `evidence day 1/day 2`, when its facts happened.
+pub(crate) fn signal_detail(message: &SignalMessage, asked: &str) -> String {
+    match asked.split_once(' ') {
+        Some(("figure", written)) => {
+            format!("figure {}", number(message.facts.last().map(|fact| fact.number), written))
+        }
+        Some(("evidence", _)) => {
+            let times: Vec<String> = message.facts.iter().map(|fact| instant(fact.at)).collect();
+            format!("evidence {}", times.join("/"))
+        }
+        _ => panic!("the feed says nothing like {asked:?}"),
+    }
+}
+
+/// A track that changed: `onboarding solo→small_team`.
+pub(crate) fn onboarding(message: &Onboarding) -> String {
+    let before = message.before.map_or("none", |track| track.word());
+    format!("{} {} onboarding {before}→{}", instant(message.at), message.account, message.track.word())
+}
+
+/// Of an onboarding message: `employees 500`.
+pub(crate) fn onboarding_detail(message: &Onboarding, asked: &str) -> String {
+    match asked.split_once(' ') {
+        Some(("employees", written)) => format!("employees {}", number(message.employees, written)),
+        _ => panic!("onboarding says nothing like {asked:?}"),
+    }
+}
+
+/// Of a handoff: whatever its picture says, when its facts happened, and `why …` or `text …`, which it contains.
+pub(crate) fn handoff_detail(handoff: &Handoff, asked: &str) -> String {
+    let contains = |name: &str, text: &str, words: &str| {
+        if text.contains(words) { asked.to_owned() } else { format!("{name} {text:?}") }
+    };
+    match asked.split_once(' ') {
+        Some(("why", words)) => contains("why", &handoff.why, words),
+        Some(("text", words)) => contains("text", &handoff.picture.conversation.text, words),
+        Some(("evidence", _)) => {
+            let times: Vec<String> = handoff.facts.iter().map(|fact| instant(fact.at)).collect();
+            format!("evidence {}", times.join("/"))
+        }
+        _ => picture(&handoff.picture, asked),
+    }
+}
+
+/// Of an account's snapshot: whatever its picture says, and what only a snapshot says.
+pub(crate) fn account_detail(snapshot: &AccountSnapshot, asked: &str) -> String {
+    match asked.split_once(' ') {
+        Some(("users", _)) => format!("users {}", snapshot.users),
+        Some(("departments", _)) => format!("departments {}", snapshot.departments),
+        Some(("requests", _)) => format!("requests {}", list(&snapshot.enterprise_requests)),
+        Some(("signals", _)) => format!("signals {}", list(&snapshot.signals)),
+        Some(("trajectory", _)) => {
+            let weeks = snapshot.trajectory.iter().map(|week| week.map_or("unknown".into(), |users| users.to_string()));
+            format!("trajectory {}", list(&weeks.collect::<Vec<_>>()))
+        }
+        _ => picture(&snapshot.picture, asked),
+    }
+}
+
+/// Of a user's snapshot.
+pub(crate) fn user_detail(snapshot: &UserSnapshot, asked: &str) -> String {
+    let user = &snapshot.user;
+    let day = |day: upswell::model::Day| format!("day {}", day.0 - DAY_0);
+    let (name, says) = match asked.split_once(' ') {
+        Some(("score", _)) => ("score", user.score.to_string()),
+        Some(("band", _)) => ("band", word(&user.band)),
+        Some(("buyer", _)) => ("buyer", yes(user.is_buyer)),
+        Some(("activated", _)) => ("activated", yes(snapshot.activated)),
+        Some(("source", _)) => ("source", word(&snapshot.source)),
+        Some(("plan", _)) => ("plan", word(&snapshot.plan)),
+        Some(("title", _)) => ("title", word(&user.title)),
+        Some(("email", _)) => ("email", word(&user.email)),
+        Some(("features", _)) => ("features", list(&snapshot.features)),
+        Some(("signals", _)) => ("signals", list(&snapshot.signals)),
+        Some(("signed", _)) => ("signed up", snapshot.signed_up.map_or("never".into(), instant)),
+        Some(("first", _)) => ("first", snapshot.first_day.map_or("never".into(), day)),
+        Some(("last", _)) => ("last", snapshot.last_day.map_or("never".into(), day)),
+        _ => panic!("a user's snapshot says nothing like {asked:?}"),
+    };
+    format!("{name} {says}")
+}
+
+/// What the picture of an account says where `asked` stands.
+fn picture(picture: &Picture, asked: &str) -> String {
+    let Picture { usage, money, conversation, company, .. } = picture;
+    let (name, written) = asked.split_once(' ').unwrap_or((asked, ""));
+    let says = match name {
+        "segment" => word(&picture.segment),
+        "tier" => picture.tier.as_deref().map_or("none".into(), word),
+        "play" => word(&picture.play),
+        "route" => word(&picture.route),
+        "owner" => word(&picture.owner),
+        "territory" => word(&picture.territory),
+        "attribution" => attribution(picture.attribution).into(),
+        "score" => picture.score.to_string(),
+        "points" => list(&picture.points.iter().map(|(of, _, points)| format!("{of} {points}")).collect::<Vec<_>>()),
+        "top" => list(&picture.top_users.iter().map(top_user).collect::<Vec<_>>()),
+        "find_buyer" => yes(picture.find_buyer),
+        "active" => format!("users {}", usage.active_users),
+        "activated" => format!("users {}", usage.activated_users),
+        "dau" => usage.dau.to_string(),
+        "wau" => usage.wau.to_string(),
+        "mau" => usage.mau.to_string(),
+        "events" => usage.events.to_string(),
+        "stickiness" => number(usage.stickiness, written),
+        "growth" => number(usage.growth.map(|(growth, _)| growth), written),
+        "activation" => usage.days_to_activation.map_or("unknown".into(), |days| format!("after {days} days")),
+        "features" => list(&usage.features.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>()),
+        "first" => usage.first_seen.map_or("never".into(), instant),
+        "last" => usage.last_seen.map_or("never".into(), instant),
+        "plan" => word(&money.plan),
+        "paid" => money.paid.map_or("unknown".into(), yes),
+        "mrr" => number(money.mrr, written),
+        "seats" => number(money.seats, written),
+        "potential" => number(Some(money.potential), written),
+        "suggested" => format!("plan {}", word(&money.suggested_plan)),
+        "quotas" => {
+            list(&money.quotas.iter().map(|(meter, used, of)| format!("{meter} {used} of {of}")).collect::<Vec<_>>())
+        }
+        "stage" => word(conversation.buying_stage),
+        "next" => format!("step {}", word(conversation.next_step)),
+        "needs" => list(&conversation.needs),
+        "template" => word(&conversation.template),
+        "employees" => number(company.employees, written),
+        "industry" => word(&company.industry),
+        "country" => word(&company.country),
+        "icp" => company.icp.map_or("unknown".into(), yes),
+        "target" => yes(company.target),
+        "lead_score" => number(company.lead_score, written),
+        _ => panic!("nothing is said like {asked:?}"),
+    };
+    format!("{name} {says}")
+}
+
+fn attribution(attribution: Attribution) -> &'static str {
+    match attribution {
+        Attribution::UsageAndPql => "usage and pql",
+        Attribution::UsageAndMql => "usage and mql",
+        Attribution::MqlOnly => "mql only",
+        Attribution::BuyerUnknown => "unknown",
+    }
+}
+
+/// `ann 95 hot buyer`.
+fn top_user(user: &TopUser) -> String {
+    let mut says = format!("{} {}", user.user, user.score);
+    if !user.band.is_empty() {
+        says += &format!(" {}", user.band);
+    }
+    if user.is_buyer {
+        says += " buyer";
+    }
+    says
+}
+
+/// `editor 5/export 2`.
+fn list<T: AsRef<str>>(items: &[T]) -> String {
+    let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
+    word(&items.join("/"))
+}
+
+fn word(text: &str) -> String {
+    (if text.is_empty() { "none" } else { text }).to_owned()
+}
+
+fn yes(it: bool) -> String {
+    (if it { "yes" } else { "no" }).to_owned()
+}
+
+fn number(number: Option<f64>, written: &str) -> String {
+    number.map_or("unknown".into(), |number| rounded_as(number, written))
+}
+
+/// A number with as many digits as were written.
+pub(crate) fn rounded_as(number: f64, written: &str) -> String {
+    let digits = written.split_once('.').map_or(0, |(_, digits)| digits.len());
+    format!("{number:.digits$}")
+}

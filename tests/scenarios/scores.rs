@@ -1,0 +1,316 @@
+//! Scores and what they make: bands, tiers, segments, buyers.
+
+stories! {
+    bands_have_thresholds "
+        proves  bands, F1, user-warm, D6
+        watch bands
+
+        story  30, 50 and 80 points; a user who falls from hot to warm does not turn warm
+        day 1 08:00         acme  ann signs up; ann asks support about billing
+        day 1 09:00         acme  ann calls API
+        day 1 10:00         acme  ann invites i1
+        day 1 11:00         acme  ann invites i2, i3
+        day 2 09:00         acme  ann invites i4–i6; ann uses premium a; ann uses premium b
+        day 2               acme  ann uses premium c
+        until day 31 08:00
+        expect day 1 09:00  acme  ann band none→emerging crossed with figure 35
+        expect day 1 11:00  acme  ann band emerging→warm crossed with figure 55
+        expect day 1 11:00  acme  LOW user-warm for ann not before day 2 08:00
+        expect day 2        acme  ann band warm→hot crossed with figure 80
+        expect day 2        acme  MEDIUM user-hot due day 3–4 for ann
+        expect end of day 9 acme  ann band hot→warm closed with figure 60
+        expect day 31 08:00 acme  ann band warm→emerging lapsed with figure 40
+
+        story  79 points are not hot
+        rules  signals intent.billing_support points: 19
+        day 1               acme  ann invites i1–i6; ann requests SSO
+        day 2               acme  ann asks support about billing
+        expect day 1        acme  HIGH enterprise-request at once for ann
+        expect day 1        acme  ann band none→emerging crossed with figure 30
+        expect day 1        acme  ann band emerging→warm crossed with figure 60
+        expect day 1        acme  LOW user-warm for ann not before day 2
+
+        story  80 are
+        day 1               acme  ann invites i1–i6; ann requests SSO
+        day 2               acme  ann asks support about billing
+        expect day 1        acme  HIGH enterprise-request at once for ann
+        expect day 1        acme  ann band none→emerging crossed with figure 30
+        expect day 1        acme  ann band emerging→warm crossed with figure 60
+        expect day 1        acme  LOW user-warm for ann not before day 2
+        expect day 2        acme  ann band warm→hot crossed with figure 80
+        expect day 2        acme  MEDIUM user-hot due day 3–4 for ann
+
+        story  29 are not emerging, nor 49 warm
+        rules  signals collab.invites points: [10, 20, 29]
+        day 1               acme  ann invites i1–i6
+        day 2               acme  ann asks support about billing
+        expect day 2        acme  ann band none→emerging crossed with figure 49
+    "
+
+    a_band_is_kept_five_points_below_its_threshold "
+        proves  F1, user-hot
+        watch bands
+
+        story  at 75 still hot, at 70 no longer
+        day 1               acme  ann invites i1–i6; ann asks support about billing
+        day 2               acme  it has employees 500, industry software
+        day 3               acme  it has employees 50, icp, industry null
+        day 4               acme  it has employees 500, not icp
+        expect day 1        acme  ann band none→emerging crossed with figure 30
+        expect day 1        acme  ann band emerging→warm crossed with figure 50
+        expect day 1        acme  LOW user-warm for ann not before day 2
+        expect day 2        acme  ann band warm→hot crossed with figure 80
+        expect day 2        acme  MEDIUM user-hot due day 3–4 for ann
+        until end of day 4
+        expect end of day 4 acme  ann band hot→warm closed with figure 70
+
+        story  who jumps to hot does not turn warm; from hot to 45 is warm still, at 35 it is not
+        day 1               acme  ann invites i1–i3; ann calls API
+        day 2               acme  it has employees 500, icp, industry software
+        day 3               acme  it has employees 50, not icp, industry null
+        day 4               acme  it has employees 10
+        expect day 1        acme  ann band none→emerging crossed with figure 35
+        expect day 2        acme  ann band emerging→hot crossed with figure 80
+        expect day 2        acme  MEDIUM user-hot due day 3–4 for ann
+        until end of day 4
+        expect end of day 3 acme  ann band hot→warm closed with figure 45
+        expect end of day 4 acme  ann band warm→emerging closed with figure 35
+
+        story  emerging is kept at 25, and not at 20
+        day 1               acme  ann calls API; it has employees 500
+        day 2               acme  it has employees 50
+        day 3               acme  it has employees 10
+        day 4               acme  it has industry software
+        expect day 1        acme  ann band none→emerging crossed with figure 35
+        expect end of day 3 acme  ann band emerging→none closed
+        snapshot            acme ann  band none
+
+        story  on the way up 45 is emerging
+        day 1               acme  ann invites i1–i3; ann calls API
+        day 2               acme  it has employees 50
+        expect day 1        acme  ann band none→emerging crossed with figure 35
+        snapshot            acme ann  score 45, band emerging
+    "
+
+    without_points_of_ones_own_there_is_no_band "
+        proves  bands, E22, E25
+
+        story  the account's points alone are nobody's, with one's own they count
+        watch bands
+        day 1               acme  ann uses editor; bob shares outside
+        day 2               acme  it has employees 500
+        expect day 2        acme  bob band none→emerging crossed with figure 30
+        snapshot            acme ann  score 20, band none
+        snapshot            acme bob  score 30, band emerging
+
+        story  a contact with sales is a trigger, and no points
+        watch bands
+        day 1               acme  ann contacts sales
+        expect day 1        acme  HIGH contact-sales at once for ann
+        snapshot            acme ann  score 0, band none, buyer yes
+
+        story  points of somebody who did nothing yet wait for the first activity
+        watch bands
+        day 1               acme  ann views pricing; bob uses editor; it has employees 500
+        day 2               acme  ann uses editor
+        expect day 2        acme  ann band none→emerging crossed with figure 30
+
+        story  a user keeps signals and band for as long as kept, and adds to the account while active in 28 days
+        day 1               acme  ann invites i1–i6
+        until end of day 28
+        snapshot            acme  score 0, active users 0
+        snapshot            acme ann  score 10, signals collab.invites/negative.inactive
+
+        story  one day earlier those points are in the account's score
+        day 1               acme  ann invites i1–i6
+        until end of day 27
+        snapshot            acme  score 10, active users 1
+    "
+
+    the_score_of_an_account_is_the_sum_of_its_evidence "
+        proves  scores, E25
+
+        story  users who are active, and the account's own signals once
+        day 1               acme  ann invites i1–i6; ann asks support about billing; bob shares outside; cy uses editor
+        day 1               acme  dee reads terms
+        day 2               acme  it hits limit of storage
+        day 2 13:00         acme  it has icp
+        expect day 1        acme  LOW user-warm for ann not before day 2
+        expect day 2 13:00  acme  MEDIUM user-hot due day 3–4 13:00 for ann
+        snapshot            acme  score 95, active users 3, points feature.limit_hit 20/fit.icp 15/users 60
+        snapshot            acme ann  score 85, band hot
+        snapshot            acme bob  score 45, band emerging
+        snapshot            acme cy  score 35, band none
+
+        story  terms count for the account once their reader is active, and not for the reader
+        day 1               acme  ann reads terms
+        day 2               acme  ann uses editor
+        snapshot            acme  score 10
+        snapshot            acme ann  score 0, band none
+
+        story  who is below zero takes nothing away from the others
+        day 1               acme  ann shares outside
+        day 1, 8            acme  bob shares outside
+        until end of day 8
+        snapshot            acme  score 10, points users 10
+        snapshot            acme ann  score -10, band none
+    "
+
+    tiers_need_all_their_conditions "
+        proves  tiers, F2
+        watch tiers
+
+        story  one user is the fourth tier, two without 40 points are none, from the close on
+        day 1               acme  ann uses editor
+        day 2               acme  bob uses editor
+        until end of day 2
+        expect day 1        acme  tier none→T4 crossed
+        expect end of day 2 acme  tier T4→none closed
+
+        story  two users of 35 points are none
+        day 1               acme  ann, bob use editor; ann invites i1–i3; ann calls API
+        until end of day 1
+        expect day 1        acme  tier none→T4 crossed
+        expect end of day 1 acme  tier T4→none closed
+
+        story  40 points are the third
+        day 1               acme  ann, bob use editor; ann, bob invite i1–i3
+        expect day 1        acme  tier none→T4 crossed
+        expect day 1        acme  tier T4→T3 crossed with figure 40
+
+        story  four users of 80 points are the third
+        day 1               acme  u1–u4 use editor; u1, u2 invite i1–i6; u3 invites i1–i3
+        expect day 1        acme  tier none→T4 crossed
+        expect day 1        acme  tier T4→T3 crossed with figure 40
+        snapshot            acme  score 80
+
+        story  five are the second, with 75 not yet
+        day 1               acme  u1–u5 use editor; u1, u2 invite i1–i6; u3 calls API
+        day 2               acme  u4 shares outside
+        expect day 1        acme  tier none→T4 crossed
+        expect day 1        acme  tier T4→T3 crossed with figure 40
+        expect day 2        acme  tier T3→T2 crossed with figure 85
+
+        story  80 are enough
+        day 1               acme  u1–u5 use editor; u1, u2 invite i1–i6; u3 shares outside
+        day 2               acme  u4 shares outside
+        expect day 1        acme  tier none→T4 crossed
+        expect day 1        acme  tier T4→T3 crossed with figure 40
+        expect day 2        acme  tier T3→T2 crossed with figure 80
+    "
+
+    the_first_tier_is_for_enterprises "
+        proves  tiers, F2, icp-departments
+        day 1               acme  u1–u10 use editor; u1–u3 invite i1–i6; u4 calls API
+        day 2               acme  u1 has department sales; u2 has department support
+        watch tiers
+        expect day 1        acme  tier none→T4 crossed
+        expect day 1        acme  tier T4→T3 crossed with figure 45
+        expect day 1        acme  tier T3→T2 crossed with figure 85
+
+        story  150 points are not above 150
+        day 3               acme  it has icp
+        expect day 3        acme  MEDIUM icp-departments due day 4–5 with tier T2, score 150
+
+        story  160 are; down at a close
+        day 3               acme  it has icp
+        day 4               acme  u5 shares outside
+        day 5               acme  it has not icp
+        until day 5 23:59:59.999
+        until end of day 5
+        expect day 3        acme  MEDIUM icp-departments due day 4–5 with tier T2, score 150
+        expect day 4        acme  tier T2→T1 crossed with figure 160
+        expect end of day 5 acme  tier T1→T2 closed with figure 145
+
+        story  without an ideal customer there is no first tier
+        day 3               acme  u5, u6 share outside
+        snapshot            acme  score 155, tier T2
+
+        story  nor without a second department
+        day 3               acme  u2 has department sales; u5, u6 share outside
+        day 4               acme  it has icp
+        until end of day 4
+        snapshot            acme  score 155, tier T2
+    "
+
+    nine_users_are_no_first_tier "
+        proves  tiers
+
+        story  whatever their score; the tenth makes them one
+        watch tiers
+        day 1               acme  u1–u9 use editor; u1–u3 invite i1–i6; u4 calls API; u5 shares outside
+        day 2               acme  u1 has department sales; u2 has department support
+        day 3               acme  it has icp
+        day 4               acme  u10 uses editor
+        expect day 1        acme  tier none→T4 crossed
+        expect day 1        acme  tier T4→T3 crossed with figure 45
+        expect day 1        acme  tier T3→T2 crossed with figure 85
+        expect day 3        acme  MEDIUM icp-departments due day 4–5 with tier T2, score 160, play targeted outreach
+        expect day 4        acme  tier T2→T1 crossed with figure 160
+    "
+
+    sizes_are_segments "
+        proves  segments, E19
+
+        story  nothing is known
+        day 1               acme  ann uses editor
+        snapshot            acme  segment unknown, potential 0
+
+        story  49 are small
+        day 1               acme  ann uses editor; it has employees 49
+        snapshot            acme  segment smb, potential 0
+
+        story  50 are not
+        day 1               acme  ann uses editor; it has employees 50
+        snapshot            acme  segment mid_market, potential 5000
+
+        story  nor are 499
+        day 1               acme  ann uses editor; it has employees 499
+        snapshot            acme  segment mid_market, potential 5000
+
+        story  500 are an enterprise
+        day 1               acme  ann uses editor; it has employees 500
+        snapshot            acme  segment enterprise, potential 50000
+
+        story  the second cut: at 200 and 1,000
+        rules  segments mid_market employees: 200
+        rules  segments enterprise employees: 1000
+        day 1               acme  ann uses editor; it has employees 199
+        day 1               zeta  zoe uses editor; it has employees 200
+        day 1               beta  bob uses editor; it has employees 999
+        day 1               moon  may uses editor; it has employees 1000
+        snapshot            acme  segment smb
+        snapshot            zeta  segment mid_market
+        snapshot            beta  segment mid_market
+        snapshot            moon  segment enterprise
+    "
+
+    buyers_may_decide_a_purchase "
+        proves  is_buyer, E18
+
+        story  by title, seniority, or what they did
+        day 1               acme  u1–u9 use editor
+        day 2               acme  u1 has title Director of IT; u2 has title Procurement Lead; u3 has seniority vp; u4 has title Directory Admin
+        day 2               acme  u5 starts upgrade; u6 asks support about billing; u7 reads terms; u8 contacts sales
+        expect day 2        acme  HIGH contact-sales at once for u8
+        snapshot            acme u1  buyer yes
+        snapshot            acme u2  buyer yes
+        snapshot            acme u3  buyer yes
+        snapshot            acme u4  buyer no
+        snapshot            acme u5  buyer yes
+        snapshot            acme u6  buyer yes
+        snapshot            acme u7  buyer yes
+        snapshot            acme u8  buyer yes
+        snapshot            acme u9  buyer no
+
+        story  the only user of a small company is, of a larger one not
+        day 1               acme  ann uses editor
+        day 1               zeta  zoe uses editor; it has employees 49
+        day 1               moon  may uses editor; it has employees 50
+        day 1               beta  bob, bea use editor
+        snapshot            acme ann  buyer yes
+        snapshot            zeta zoe  buyer yes
+        snapshot            moon may  buyer no
+        snapshot            beta bob  buyer no
+    "
+}

@@ -1,0 +1,239 @@
+//! Time, order and life: what counts when, for whom, and for how long.
+
+stories! {
+    days_close_when_the_watermark_reaches_their_end "
+        proves  A3, A7
+        watch velocity.frequency
+        day 1–5             acme  ann uses editor
+        expect day 5        acme  ann velocity.frequency 0→1 crossed
+
+        story  one millisecond before the end of the day nothing is closed
+        until day 7 23:59:59.999
+        figures day 7       acme  none
+
+        story  at its end the day is closed, and a signal that no longer holds is off
+        until end of day 7
+        figures day 7       acme  dau 0, wau 1, mau 1
+        expect end of day 7 acme  ann velocity.frequency 1→0 closed
+    "
+
+    closes_in_between_are_all_run "
+        proves  A18
+        story  a record that jumps many days runs every close in between, each with its own effects
+        watch velocity.frequency, negative.inactive
+        day 1–5             acme  ann uses editor
+        day 5, 20           acme  bob uses editor
+        figures day 12      acme  dau 0, wau 0, mau 2
+        figures day 18      acme  dau 0, wau 0, mau 2
+        until end of day 20
+        expect day 5        acme  ann velocity.frequency 0→1 crossed
+        expect end of day 7 acme  ann velocity.frequency 1→0 closed
+        expect end of day 12 acme ann negative.inactive 0→1 closed
+        expect end of day 12 acme bob negative.inactive 0→1 closed
+        expect day 20       acme  bob negative.inactive 1→0 crossed
+    "
+
+    events_from_the_future_and_from_long_ago_are_put_aside "
+        proves  A8, A11, A12, topic dead-letter
+        story  five minutes ahead of its record passes
+        day 1 10:05 arriving day 1 10:00          acme  ann contacts sales
+        expect day 1 10:05  acme  HIGH contact-sales at once for ann
+
+        story  a millisecond more is from the future, and does not move the watermark
+        day 9 10:05:00.001 arriving day 9 10:00   acme  ann contacts sales   → from-the-future
+        day 1 arriving day 9 10:01                acme  bob contacts sales
+        expect day 1        acme  HIGH contact-sales at once for bob
+
+        story  56 days before the first open day an event still counts, 57 days before it is too late
+        day 60                        acme  ann uses editor
+        day 4 arriving day 60 13:00   acme  bob uses editor
+        day 3 arriving day 60 13:00   acme  cy uses editor     → too-late
+        day 3 arriving day 60 13:00   acme  cy is identified
+        day 3 arriving day 60 13:00   acme  it pays
+        until end of day 60
+        figures day 60                acme  dau 1, mau 1
+    "
+
+    a_repeated_message_counts_once "
+        proves  A20, A24
+        story  a message that comes again within the window does nothing
+        watch pulses
+        day 1 10:00         acme  ann contacts sales
+        again               → duplicate
+        again arriving day 1 10:30   → duplicate
+        expect day 1 10:00  acme  ann pulse contact-sales
+        expect day 1 10:00  acme  HIGH contact-sales at once for ann
+
+        story  exactly one window later it is still known
+        day 1 11:00         acme  bob uses editor
+        day 1 10:00         acme  ann uses editor
+        again arriving day 1 11:00   → duplicate
+
+        story  a millisecond more and it is not
+        watch pulses
+        day 1 11:00:00.001  acme  bob uses editor
+        day 1 10:00         acme  ann contacts sales
+        again arriving day 1 11:00:00.001
+        expect day 1 10:00  acme  ann pulse contact-sales
+        expect day 1 10:00  acme  HIGH contact-sales at once for ann
+        expect day 1 11:00:00.001  acme  ann pulse contact-sales
+    "
+
+    time_never_runs_backwards_for_an_account "
+        proves  A17
+        story  what a late event causes carries the time of the last effect
+        watch pulses
+        day 3               acme  ann contacts sales
+        day 2 arriving day 3 13:00     acme  bob requests SSO
+        day 2 arriving day 3 13:00     zeta  zoe requests SSO
+        expect day 2        zeta  zoe pulse intent.enterprise enterprise-request
+        expect day 2        zeta  HIGH enterprise-request at once for zoe
+        expect day 3        acme  ann pulse contact-sales
+        expect day 3        acme  HIGH contact-sales at once for ann
+        expect day 3        acme  bob pulse intent.enterprise enterprise-request
+        expect day 3        acme  HIGH enterprise-request at once for bob
+
+        story  a raised hand of seven days ago still counts, an older one is only told
+        watch pulses
+        day 20              acme  it is identified
+        day 13 11:00 arriving day 20 12:01            acme  ann contacts sales
+        day 13 10:59:59.999 arriving day 20 12:01     zeta  zoe contacts sales
+        expect day 13 10:59:59.999  zeta  zoe pulse contact-sales
+        expect day 13 11:00         acme  ann pulse contact-sales
+        expect day 13 11:00         acme  HIGH contact-sales at once for ann
+    "
+
+    users_count_from_their_first_meaningful_event "
+        proves  B1, B3, B4, B6, B7, B9, B12
+        story  profiles, groups, pages and looks at prices make nobody active and found nothing
+        day 1               acme  ann is identified; it was created day 1; bob views pricing; it pays
+        day 2               acme  ann opens page Home; ann opens screen Home
+        day 3               acme  cy uses editor
+        day 4               acme  ann tracks Something Unmapped
+        until end of day 4
+        figures day 2       acme  none
+        figures day 3       acme  dau 1, mau 1, new_users 0
+        figures day 4       acme  dau 1, mau 2, new_users 1
+
+        story  the same id in two accounts is two users, and nobody is no user
+        day 1               acme  ann uses editor; somebody uses editor
+        day 2               zeta  ann uses editor
+        until end of day 2
+        figures day 2       acme  dau 0, mau 1
+        figures day 2       zeta  dau 1, mau 1
+
+        story  an earlier event that comes late moves the founding day back: who founded is now new
+        day 5               acme  ann, bob use editor
+        until end of day 6
+        day 4 arriving day 7          acme  cy uses editor
+        until end of day 7
+        figures day 5       acme  new_users 0, new_users_7d 0
+        figures day 7       acme  mau 3, new_users_7d 2
+
+        story  back after 400 days: the same user
+        day 1               acme  ann uses editor
+        day 1–402           acme  bob uses editor
+        day 401             acme  ann uses editor
+        until end of day 401
+        figures day 401     acme  dau 2, new_users 0
+
+        story  back after 401 days: a new one
+        day 1               acme  ann uses editor
+        day 1–402           acme  bob uses editor
+        day 402             acme  ann uses editor
+        until end of day 402
+        figures day 402     acme  dau 2, new_users 1
+
+        story  an account that was silent for 401 days is founded again
+        day 1, 402          acme  ann uses editor
+        day 402             acme  cy uses editor
+        until end of day 408
+        figures day 402     acme  mau 2, new_users 0
+        figures day 407     acme  stickiness unknown
+        figures day 408     acme  stickiness 0.143
+
+        story  who is forgotten loses the signals that are on, 401 days after the last active day
+        watch negative.inactive
+        day 1               acme  ann uses editor
+        day 1–20            acme  bob uses editor
+        until day 401 23:59:59.999
+        until end of day 401
+        expect end of day 8   acme  ann negative.inactive 0→1 closed
+        expect end of day 27  acme  bob negative.inactive 0→1 closed
+        expect end of day 401 acme  ann negative.inactive 1→0 forgotten
+    "
+
+    accounts_in_mid_life_warm_up "
+        proves  B17
+        day 2               acme  u1–u5 use editor
+        until end of day 2
+        watch velocity.user_adds
+
+        story  an account known before the log began may have had all these users before
+        day 1               acme  ann uses editor
+        figures day 2       acme  new_users 5, new_users_7d 5
+
+        story  a sign-up says that the account is new
+        day 1               acme  ann signs up
+        expect day 2        acme  velocity.user_adds 0→1 crossed
+        expect day 2        acme  MEDIUM five-new-users due day 3–4
+
+        story  so does its creation less than 24 hours away
+        day 1               acme  ann uses editor; it was created end of day 1
+        expect day 2        acme  velocity.user_adds 0→1 crossed
+        expect day 2        acme  MEDIUM five-new-users due day 3–4
+
+        story  24 hours away is another time
+        day 1               acme  ann uses editor; it was created day 2
+    "
+
+    warm_up_lasts_28_days "
+        proves  B17
+        story  users who came during the warm-up never count as new
+        watch velocity.user_adds
+        day 1               acme  ann uses editor
+        day 28              acme  u1–u4 use editor
+        day 29              acme  u5 uses editor
+        until end of day 40
+
+        story  users who come after it do
+        watch velocity.user_adds
+        day 1               acme  ann uses editor
+        day 29              acme  u1–u5 use editor
+        until end of day 29
+        expect day 29       acme  velocity.user_adds 0→1 crossed
+        expect end of day 29 acme  velocity.user_adds 1→2 closed
+        expect end of day 29 acme  MEDIUM five-new-users due end of day 30–31
+
+        story  founded more than 28 days after the first day of the log is born in it
+        day 1               other  olga uses editor
+        day 29              early  ann uses editor
+        day 30              acme   ann uses editor
+        day 31              early  u1–u5 use editor
+        day 31              acme   u1–u5 use editor
+        until day 32
+        expect day 31       acme  MEDIUM five-new-users due day 32–33
+    "
+
+    names_say_what_an_event_is "
+        proves  B1
+        story  whatever their case
+        watch pulses
+        day 1               acme  ann tracks contact SALES
+        day 2               acme  ann tracks enterprise feature requested
+        day 3               acme  ann opens page pricing
+        expect day 1        acme  ann pulse contact-sales
+        expect day 1        acme  HIGH contact-sales at once for ann
+        expect day 2        acme  ann pulse intent.enterprise enterprise-request
+        expect day 2        acme  HIGH enterprise-request at once for ann
+        expect day 3        acme  ann pulse intent.pricing
+
+        story  a track Pricing or a screen Pricing is no look at prices, their Pricing Viewed is
+        watch pulses
+        day 1               acme  ann tracks Pricing; ann opens screen Pricing; ann opens page Contact Sales
+        day 2               acme  ann opens screen Pricing Viewed
+        day 3               acme  ann tracks Pricing Viewed
+        expect day 2        acme  ann pulse intent.pricing
+        expect day 3        acme  ann pulse intent.pricing
+    "
+}

@@ -1,0 +1,417 @@
+//! Triggers: when a handoff fires, and when it does not.
+
+stories! {
+    raised_hands_go_out_at_once "
+        proves  enterprise-request, contact-sales, D1, D2, D14, D27, topic handoff.high
+        story  on the day of the sign-up too, and by whomever
+        day 1               acme  ann signs up
+        day 1 12:05         acme  somebody contacts sales
+        day 1 12:06         acme  ann requests SSO
+        expect day 1 12:05  acme  HIGH contact-sales at once
+        expect day 1 12:06  acme  HIGH enterprise-request at once for ann
+
+        story  a second one within a day is told and rests; the day after it fires
+        watch pulses
+        day 1               acme  ann requests SSO
+        day 2 11:59:59.999  acme  bob requests SAML
+        day 2               acme  cy requests SCIM
+        expect day 1        acme  ann pulse intent.enterprise enterprise-request
+        expect day 1        acme  HIGH enterprise-request at once for ann
+        expect day 2 11:59:59.999  acme  bob pulse intent.enterprise enterprise-request
+        expect day 2        acme  cy pulse intent.enterprise enterprise-request
+        expect day 2        acme  HIGH enterprise-request at once for cy
+
+        story  a rested one is not made up for
+        day 1               acme  ann contacts sales
+        day 2 11:00         acme  bob contacts sales
+        until day 5
+        expect day 1        acme  HIGH contact-sales at once for ann
+
+        story  the enterprise plan asks for sales, a nightly sync of it does not
+        watch pulses
+        day 1               acme  it takes plan team
+        day 2               acme  it takes plan Enterprise
+        day 3–9             acme  it takes plan enterprise
+        day 10              acme  it takes plan team
+        day 11              acme  ann takes plan ENTERPRISE
+        expect day 2        acme  pulse contact-sales
+        expect day 2        acme  HIGH contact-sales at once
+        expect day 11       acme  ann pulse contact-sales
+        expect day 11       acme  HIGH contact-sales at once for ann
+
+        story  the latest plan is that of the latest time, not of the last to arrive
+        day 3               acme  it takes plan team
+        day 2 arriving day 3 13:00    acme  it takes plan enterprise
+    "
+
+    who_looks_at_prices_is_asked_unless_paying "
+        proves  pricing-sessions, D3, D4, D5, D19, topic handoff.medium
+        day 1               acme  ann, bob use editor
+        day 2, 3, 4         acme  ann views pricing
+
+        story  a paying account is left alone
+        day 1               acme  it pays
+
+        story  one that stops paying is not; what does not speak of payment changes nothing
+        day 1               acme  it pays
+        day 5               acme  it takes plan team
+        day 6               acme  it stops paying
+        expect day 6        acme  MEDIUM pricing-sessions due day 7–8 for ann
+
+        story  users who turn at the same event are in one handoff
+        day 1               acme  it pays
+        day 3, 4, 5         acme  bob views pricing
+        day 6               acme  it stops paying
+        expect day 6        acme  MEDIUM pricing-sessions due day 7–8 for ann, bob
+
+        story  a later one waits in silence until the trigger has rested for seven days
+        watch holds
+        day 6, 7, 8         acme  bob views pricing
+        until day 11 11:59:59.999
+        until day 11
+        expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
+        expect day 11       acme  MEDIUM pricing-sessions due day 12–13 for bob
+
+        story  it is dropped if it is no longer true then
+        day 6, 7, 8         acme  bob views pricing
+        day 10              acme  it pays
+        until day 20
+        expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
+        expect day 10       acme  MEDIUM at-risk due day 11–12
+
+        story  a new edge exactly at the end of the rest fires at once
+        day 9, 10, 11       acme  bob views pricing
+        expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
+        expect day 11       acme  MEDIUM pricing-sessions due day 12–13 for bob
+
+        story  what waited is released by the watermark, not by an event of later time, and false by then it is dropped
+        day 9, 10            acme  bob views pricing
+        day 11 11:59:59.999  acme  bob views pricing
+        day 11 12:10         acme  cy views pricing
+        day 11 12:20         acme  it pays
+        until day 12
+        expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
+        expect day 11 12:20 acme  MEDIUM at-risk due day 12–13 12:20
+
+        story  a new edge one millisecond before it waits for the watermark
+        day 9, 10           acme  bob views pricing
+        day 11 11:59:59.999  acme  bob views pricing
+        day 11 12:59:59.999  acme  it is identified
+        day 11 13:00         acme  it is identified
+        expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
+        expect day 11       acme  MEDIUM pricing-sessions due day 12–13 for bob
+    "
+
+    levels_pass_each_other "
+        proves  rail pacing, D9, D10, topic handoff.low
+        day 1, 8, 15, 22, 29, 36   acme  u1, u2 use editor
+        day 8, 15, 22, 29, 36      acme  u3, u4 use editor
+        day 15, 22, 29, 36         acme  u5, u6 use editor
+        day 22, 29, 36      acme  u7, u8 use editor
+        day 29, 36          acme  u9, u10 use editor
+        watch holds
+
+        story  medium passes what a low one began
+        day 34, 35, 36      acme  u1 views pricing
+        expect end of day 35 acme  LOW steady-growth
+        expect day 36       acme  MEDIUM pricing-sessions due day 37–38 for u1
+
+        story  low does not pass what a medium one began
+        day 33, 34, 35      acme  u1 views pricing
+        until day 38
+        expect day 35       acme  MEDIUM pricing-sessions due day 36–37 for u1
+        expect end of day 35 acme  held steady-growth by pacing
+        expect day 38       acme  LOW steady-growth
+
+        story  of two at one instant the more urgent goes out and names the other
+        day 35              acme  n1–n6 use editor
+        until end of day 35
+        figures week 5      acme  wau 16
+        expect end of day 35 acme  held steady-growth by pacing
+        expect end of day 35 acme  MEDIUM five-new-users due end of day 36–37 also steady-growth
+    "
+
+    a_trigger_fires_again_only_after_it_was_false "
+        proves  five-new-users, D11, D24
+        story  five new users fire once while they stay, and again after seven closed days without
+        watch velocity.user_adds
+        day 1               acme  ann signs up
+        day 2               acme  a1–a5 use editor
+        day 15              acme  b1–b5 use editor
+        expect day 2         acme  velocity.user_adds 0→1 crossed
+        expect day 2         acme  MEDIUM five-new-users due day 3–4
+        expect end of day 8  acme  velocity.user_adds 1→0 closed
+        expect day 15        acme  velocity.user_adds 0→1 crossed
+        expect day 15        acme  MEDIUM five-new-users due day 16–17
+
+        story  six closed days are too few
+        watch velocity.user_adds
+        day 1               acme  ann signs up
+        day 2               acme  a1–a5 use editor
+        day 14              acme  b1–b5 use editor
+        expect day 2         acme  velocity.user_adds 0→1 crossed
+        expect day 2         acme  MEDIUM five-new-users due day 3–4
+        expect end of day 8  acme  velocity.user_adds 1→0 closed
+        expect day 14        acme  velocity.user_adds 0→1 crossed
+    "
+
+    a_request_for_special_prices_is_a_raised_hand "
+        proves  custom-pricing, D14
+        watch pulses
+
+        story  of the topics in the rules, on the day of the sign-up too
+        day 1               acme  ann signs up
+        day 1 13:00         acme  ann asks support about Volume Pricing
+        day 2               acme  bob asks support about a bug
+        day 3               acme  bob asks support about custom pricing
+        expect day 1 13:00  acme  ann pulse custom-pricing
+        expect day 1 13:00  acme  HIGH custom-pricing at once for ann
+        expect day 3        acme  bob pulse custom-pricing
+        expect day 3        acme  HIGH custom-pricing at once for bob
+    "
+
+    ten_users_near_a_limit_are_urgent "
+        proves  near-limit, D21
+        day 1               acme  u1–u9 use editor
+
+        story  79 of 100 are not near
+        day 2               acme  it reports 79 of 100 storage
+        day 3               acme  u10 uses editor
+
+        story  80 are, with ten users
+        day 2               acme  it reports 80 of 100 storage
+        day 3               acme  u10 uses editor
+        expect day 3        acme  HIGH near-limit at once
+
+        story  the latest report of any meter counts
+        day 2               acme  it reports 90 of 100 storage; it reports 10 of 100 seats
+        day 3               acme  it reports 79 of 100 storage
+        day 4               acme  u10 uses editor
+        day 5               acme  it reports 80 of 100 seats
+        expect day 5        acme  HIGH near-limit at once
+
+        story  without a quota nothing is known
+        day 2               acme  it reports 90 of 0 storage
+        day 3               acme  u10 uses editor
+
+        story  a limit that was hit is one
+        day 2               acme  it hits limit of storage
+        day 3               acme  u10 uses editor
+        expect day 3        acme  HIGH near-limit at once
+
+        story  it rests for a day, and fires again after a close at which it was false
+        day 2               acme  it reports 80 of 100 storage
+        day 3               acme  u10 uses editor
+        day 3 13:00         acme  it reports 10 of 100 storage
+        day 4 11:59         acme  it reports 95 of 100 storage
+        until day 4 11:59:59.999
+        until day 4
+        expect day 3        acme  HIGH near-limit at once
+        expect day 4        acme  HIGH near-limit at once
+    "
+
+    an_ideal_customer_with_two_departments_is_asked "
+        proves  icp-departments, D22
+        day 1               acme  ann, bob use editor; ann has department sales
+
+        story  departments may come after the enrichment
+        day 3               acme  it has icp
+        day 4               acme  bob has department support
+        expect day 4        acme  MEDIUM icp-departments due day 5–6
+
+        story  and the enrichment after them
+        day 3               acme  bob has department support
+        day 4               acme  it has icp
+        expect day 4        acme  MEDIUM icp-departments due day 5–6
+
+        story  one department is not enough
+        day 4               acme  it has icp; bob has department sales
+    "
+
+    the_first_large_bill_is_talked_about "
+        proves  first-bill
+        day 1, 8            acme  ann uses editor
+        watch pulses
+
+        story  500 are large, 499.99 are not; only the first fires, all are told
+        day 2               acme  it pays
+        day 3               acme  it expects bill of 499.99
+        day 4               acme  it expects bill of 500
+        day 12              acme  it expects bill of 900
+        expect day 4        acme  pulse first-bill
+        expect day 4        acme  MEDIUM first-bill due day 5–6
+        expect day 12       acme  pulse first-bill
+
+        story  without a subscription there is no bill
+        day 4               acme  it expects bill of 500
+    "
+
+    leads_of_marketing_with_two_users_are_asked "
+        proves  lead-score, D19
+        day 1               acme  ann uses editor
+
+        story  a score of 20 and two users
+        day 2               acme  it has lead_score 20
+        day 3               acme  bob uses editor
+        expect day 3        acme  MEDIUM lead-score due day 4–5
+
+        story  19 are too few
+        day 2               acme  it has lead_score 19
+        day 3               acme  bob uses editor
+
+        story  one who pays is left alone, until nobody does
+        day 2               acme  it has lead_score 20; it pays
+        day 3               acme  bob uses editor
+        day 4               acme  it stops paying
+        expect day 4        acme  MEDIUM lead-score due day 5–6
+
+        story  users who are silent now were users all the same
+        day 40              acme  bob uses editor
+        day 41              acme  it has lead_score 20
+        expect day 41       acme  MEDIUM lead-score due day 42–43
+    "
+
+    what_is_unknown_fires_nothing "
+        proves  D11
+        watch holds
+        day 1               acme  ann, bob use editor
+
+        story  it drops what is held
+        day 2, 3, 4         acme  ann views pricing
+        day 5               acme  it has lead_score 20
+        day 6               acme  it has lead_score null
+        until day 9
+        expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
+        expect day 5        acme  held lead-score by pacing
+
+        story  it does not arm again what fired, as what is false does
+        day 2               acme  it has lead_score 20
+        day 3               acme  it has lead_score null
+        day 10              acme  it has lead_score 20
+        day 11              acme  it has lead_score 19
+        day 12              acme  it has lead_score 20
+        expect day 2        acme  MEDIUM lead-score due day 3–4
+        expect day 12       acme  MEDIUM lead-score due day 13–14
+    "
+
+    teams_that_want_one_bill_are_asked "
+        proves  consolidation
+        day 1               acme  ann, bob use editor
+        watch pulses
+
+        story  each request is told; a rested one is not made up for
+        day 3               acme  ann asks for consolidation
+        day 5               acme  bob asks for consolidation
+        until day 12
+        expect day 3        acme  ann pulse consolidation
+        expect day 3        acme  MEDIUM consolidation due day 4–5 for ann
+        expect day 5        acme  bob pulse consolidation
+
+        story  after seven days the next one fires
+        day 3               acme  ann asks for consolidation
+        day 10              acme  bob asks for consolidation
+        expect day 3        acme  ann pulse consolidation
+        expect day 3        acme  MEDIUM consolidation due day 4–5 for ann
+        expect day 10       acme  bob pulse consolidation
+        expect day 10       acme  MEDIUM consolidation due day 11–12 for bob
+    "
+
+    who_pays_much_without_a_contract_is_asked "
+        proves  self-serve-ceiling
+        day 1               acme  ann uses editor
+
+        story  833 a month are less than 10,000 a year, 834 are more
+        day 2               acme  it pays 833 a month
+        day 3               acme  it pays 834 a month
+        expect day 3        acme  MEDIUM self-serve-ceiling due day 4–5
+
+        story  who owns a contract is talked to already
+        day 2               acme  it has contract_owner kim; it pays 9000 a month
+        day 3               acme  it has contract_owner null
+        expect day 3        acme  MEDIUM self-serve-ceiling due day 4–5
+
+        story  another currency is unknown
+        day 2               acme  it pays 9000 EUR a month
+
+        story  unless the rules have its rate
+        rules  money rates: {EUR: 1.2}
+        day 2               acme  it pays 694 EUR a month
+        day 3               acme  it pays 695 EUR a month
+        expect day 3        acme  MEDIUM self-serve-ceiling due day 4–5
+    "
+
+    who_pays_and_goes_silent_is_at_risk "
+        proves  at-risk
+
+        story  after seven closed days without anybody
+        day 1               acme  ann uses editor; it pays
+        until day 8 23:59:59.999
+        until end of day 8
+        expect end of day 8 acme  MEDIUM at-risk due end of day 9–10 with route customer_success
+
+        story  or when declining
+        day 1, 8, 15, 22    acme  u1, u2 use editor
+        day 1, 8, 15        acme  u3, u4 use editor
+        day 1, 8            acme  u5, u6 use editor
+        day 1               acme  u7, u8 use editor
+        day 2               acme  it pays
+        until end of day 28
+        expect end of day 28 acme MEDIUM at-risk due end of day 29–30 with route customer_success
+
+        story  who does not pay is not
+        day 1               acme  ann uses editor
+        until end of day 20
+
+        story  once for each silence
+        day 1, 10, 20       acme  ann uses editor; it pays
+        until end of day 27
+        expect end of day 8 acme  MEDIUM at-risk due end of day 9–10
+        expect end of day 17 acme MEDIUM at-risk due end of day 18–19
+        expect end of day 27 acme MEDIUM at-risk due end of day 28–29
+    "
+
+    engaged_users_of_target_accounts_are_nurtured "
+        proves  target-engaged, user-warm, D10
+        watch holds
+
+        story  of two low ones at one instant the first goes out and names the other, which follows
+        day 1               acme  ann invites i1–i6
+        day 2               acme  it has target
+        day 5               acme  ann asks support about billing
+        until day 8
+        expect day 5        acme  ann held target-engaged by pacing
+        expect day 5        acme  LOW user-warm for ann also target-engaged
+        expect day 8        acme  LOW target-engaged for ann
+
+        story  an account that becomes a target with somebody warm
+        day 1               acme  ann invites i1–i6; ann asks support about billing
+        day 5               acme  it has target
+        expect day 1        acme  LOW user-warm for ann not before day 2
+        expect day 5        acme  LOW target-engaged for ann
+    "
+
+    the_first_users_of_target_accounts_are_welcomed "
+        proves  target-first-user
+        watch pulses
+
+        story  the first fires, the others are told
+        day 1               acme  it has target
+        day 2               acme  ann views pricing
+        day 3               acme  ann uses editor
+        day 20              acme  bob uses editor
+        expect day 2        acme  ann pulse intent.pricing
+        expect day 3        acme  ann pulse target-first-user
+        expect day 3        acme  LOW target-first-user for ann
+        expect day 20       acme  bob pulse target-first-user
+
+        story  the first since it is a target
+        day 1               acme  ann uses editor
+        day 2               acme  it has target
+        day 5               acme  bob uses editor
+        expect day 5        acme  bob pulse target-first-user
+        expect day 5        acme  LOW target-first-user for bob not before day 6
+
+        story  other accounts have new users too
+        day 1               acme  ann uses editor
+    "
+}

@@ -1,0 +1,367 @@
+//! Velocity: new users, activation, stickiness, growth, spikes, silence.
+
+stories! {
+    new_users_are_seen_at_once "
+        proves  velocity.user_adds, five-new-users, D24, C9, C20, C21, C23, C24, C25
+        story  four are not enough
+        watch velocity.user_adds
+        day 1               acme  ann signs up
+        day 2–5             acme  ann uses editor
+        day 2               acme  bob uses editor
+        day 3               acme  cy, dee use editor
+        day 9               acme  eve, fay use editor    # bob's day is the eighth back
+        until end of day 20
+
+        story  the fifth counts at once, and the signal goes at the close at which the window has left them
+        watch velocity.user_adds
+        day 1               acme  ann signs up
+        day 2 10:00         acme  bob, cy, dee use editor
+        day 8 10:00         acme  eve, fay use editor
+        until end of day 8
+        expect day 8 10:00  acme  velocity.user_adds 0→1 crossed
+        expect day 8 10:00  acme  MEDIUM five-new-users due day 9–10 10:00
+        expect end of day 8 acme  velocity.user_adds 1→0 closed
+
+        story  founders are not new
+        watch velocity.user_adds
+        day 1               acme  ann signs up; u1–u9 use editor
+        until end of day 3
+
+        story  a late newcomer counts only for the seven days that end now
+        watch velocity.user_adds
+        day 1               acme  ann signs up
+        day 2               acme  u1–u4 use editor
+        day 9               acme  ann uses editor
+        day 3 arriving day 9 13:00    acme  u5 uses editor
+        until end of day 9
+        figures day 9       acme  new_users_7d 1
+
+        story  outreach waits for 24 hours after the first event of the account
+        day 1 10:00         acme  ann signs up
+        day 2 09:00         acme  u1–u5 use editor
+        expect day 2 09:00  acme  MEDIUM five-new-users due day 3–4 10:00 not before day 2 10:00
+
+        story  five new users where two came every week are no surprise
+        watch velocity.user_adds
+        day 1               acme  ann signs up
+        day 4               acme  a1, a2 use editor
+        day 11              acme  b1, b2 use editor
+        day 18              acme  c1, c2 use editor
+        day 25              acme  d1–d5 use editor
+        until end of day 30
+        expect day 25        acme  velocity.user_adds 0→1 crossed
+
+        story  five where one came in the weeks before are a spike: two rungs, one change each
+        watch velocity.user_adds
+        day 1               acme  ann signs up
+        day 9               acme  bob uses editor
+        day 23              acme  u1–u5 use editor
+        until end of day 23
+        expect day 23        acme  velocity.user_adds 0→1 crossed
+        expect end of day 23 acme  velocity.user_adds 1→2 closed
+        expect end of day 23 acme  MEDIUM five-new-users due end of day 24–25
+
+        story  five where two came are none: 0.0075 is not below 0.005
+        watch velocity.user_adds
+        day 1               acme  ann signs up
+        day 9               acme  bob, cy use editor
+        day 23              acme  u1–u5 use editor
+        until end of day 23
+        figures day 23      acme  new_users_7d 5
+        expect day 23       acme  velocity.user_adds 0→1 crossed
+
+        story  what is unusual is known 21 days after the founding day
+        day 1               acme  ann signs up
+        until end of day 22
+        figures day 21      acme  spike_p unknown
+        figures day 22      acme  spike_p 1
+    "
+
+    stickiness_is_the_share_of_days "
+        proves  velocity.stickiness, C5, C6, C7
+        story  exactly half is not above half
+        watch velocity.stickiness
+        day 1–4             acme  ann uses editor
+        day 1–3             acme  bob uses editor
+        until end of day 7
+        figures day 6       acme  stickiness unknown
+        figures day 7       acme  stickiness 0.5
+        expect end of day 7 acme  ann velocity.stickiness 0→2 closed
+        expect end of day 7 acme  bob velocity.stickiness 0→1 closed
+        expect end of day 7 acme  velocity.stickiness 0→1 closed
+
+        story  a day more is
+        watch velocity.stickiness
+        day 1–4             acme  ann, bob use editor
+        until end of day 7
+        expect end of day 7 acme  ann velocity.stickiness 0→2 closed
+        expect end of day 7 acme  bob velocity.stickiness 0→2 closed
+        expect end of day 7 acme  velocity.stickiness 0→2 closed
+
+        story  exactly three tenths are not above three tenths
+        watch velocity.stickiness
+        day 1–2             acme  u1–u10 use editor
+        day 3               acme  u1 uses editor
+        until end of day 7
+        figures day 7       acme  stickiness 0.3
+        expect end of day 7 acme  u1 velocity.stickiness 0→1 closed
+
+        story  a user's own days are counted from the first
+        watch velocity.stickiness
+        day 1, 8, 9         acme  ann uses editor
+        until end of day 10
+        expect end of day 9 acme  ann velocity.stickiness 0→1 closed
+        expect end of day 9 acme  velocity.stickiness 0→1 closed
+        expect end of day 10 acme  ann velocity.stickiness 1→0 closed
+        expect end of day 10 acme  velocity.stickiness 1→0 closed
+    "
+
+    five_active_days_of_seven_are_frequent "
+        proves  velocity.frequency, E9
+        story  the fifth day counts at once
+        watch velocity.frequency
+        day 1, 2, 4, 6      acme  ann, bob use editor
+        day 7 08:00         acme  ann uses editor
+        day 8               acme  bob uses editor     # his day 1 is the eighth back
+        until day 8 18:00
+        expect day 7 08:00  acme  ann velocity.frequency 0→1 crossed
+        expect end of day 7 acme  ann velocity.frequency 1→0 closed
+    "
+
+    // Weekly active users 2, 4, 6, and then as each story says.
+    growing_accounts_are_nurtured "
+        proves  velocity.growth, steady-growth, D12, C15
+        day 1, 8, 15, 22, 29, 36   acme  u1, u2 use editor
+        day 8, 15, 22, 29, 36      acme  u3, u4 use editor
+        day 15, 22, 29, 36         acme  u5, u6 use editor
+
+        story  three weeks of increase with a clear slope are growth; it fires once it beats the week four before
+        day 22, 29, 36      acme  u7, u8 use editor
+        day 29, 36          acme  u9, u10 use editor
+        watch velocity.growth
+        until end of day 34
+        until end of day 35
+        figures week 4      acme  wau 8, streak 3, slope_z 3.46
+        figures week 5      acme  wau 10, growth 0.25, streak 4
+        expect end of day 28 acme  velocity.growth 0→1 closed
+        expect end of day 35 acme  LOW steady-growth
+
+        story  growth ends with the first week that does not grow
+        day 22              acme  u7, u8 use editor
+        watch velocity.growth
+        until end of day 35
+        figures week 5      acme  wau 6, growth -0.25, streak 0
+        expect end of day 28 acme  velocity.growth 0→1 closed
+        expect end of day 35 acme  velocity.growth 1→0 closed
+    "
+
+    a_trend_needs_weeks_and_steepness "
+        proves  velocity.growth, C10, C11, C12, C13, C14, C17
+        story  two weeks of increase need a steeper slope: 2, 2, 5, 7 have a z of 3.29
+        day 1, 8, 15, 22    acme  u1, u2 use editor
+        day 15, 22          acme  u3–u5 use editor
+        day 22              acme  u6, u7 use editor
+        watch velocity.growth
+        until end of day 28
+        figures week 4      acme  wau 7, streak 2, slope_z 3.29
+
+        story  1, 1, 4, 7 have one of 3.55
+        day 1, 8, 15, 22    acme  u1 uses editor
+        day 15, 22          acme  u2–u4 use editor
+        day 22              acme  u5–u7 use editor
+        watch velocity.growth
+        until end of day 28
+        figures week 4      acme  wau 7, streak 2, slope_z 3.55
+        expect end of day 28 acme  velocity.growth 0→1 closed
+
+        story  a week that began before the founding day counts for nothing
+        day 2, 8, 15, 22    acme  u1, u2 use editor
+        day 8, 15, 22       acme  u3, u4 use editor
+        day 15, 22          acme  u5, u6 use editor
+        day 22              acme  u7, u8 use editor
+        watch velocity.growth
+        until end of day 28
+        figures week 1      acme  none
+        figures week 2      acme  wau 4, growth unknown, streak unknown
+        figures week 4      acme  wau 8, streak 2, slope_z unknown
+
+        story  late events correct the weeks before: published rows stay, streaks see them
+        day 1, 8, 15        acme  u1, u2 use editor
+        day 8               acme  u3, u4 use editor
+        day 15              acme  u5 uses editor
+        day 20 arriving day 22        acme  u3, u4 use editor
+        until end of day 21
+        day 22, 23          acme  u1–u6 use editor
+        until end of day 28
+        figures week 2      acme  wau 4, streak 1
+        figures week 3      acme  wau 3, streak 0
+        figures week 4      acme  wau 6, growth 0.2, streak 3
+
+        story  a user grows by active days: 1, 3, 5, 7 a week
+        day 1, 8–10, 15–19, 22–28  acme  ann uses editor
+        watch velocity.growth
+        until end of day 28
+        expect end of day 28 acme  ann velocity.growth 0→1 closed
+        expect end of day 28 acme LOW user-warm for ann
+
+        story  1, 3, 5, 6 are not steep enough: z is 2.83
+        day 1, 8–10, 15–19, 22–27  acme  ann uses editor
+        watch velocity.growth
+        until end of day 28
+
+        story  a single week of increase suffices with z of 3.5 or more: 1, 1, 6, 7
+        day 1, 8, 15–20, 22–28     acme  ann uses editor
+        watch velocity.growth
+        until end of day 28
+        expect end of day 28 acme  ann velocity.growth 0→1 closed
+        expect end of day 28 acme LOW user-warm for ann
+    "
+
+    declining_mirrors_growing "
+        proves  negative.declining, C16
+        day 1, 8, 15, 22    acme  u1, u2 use editor
+        day 1, 8, 15        acme  u3, u4 use editor
+        day 1, 8            acme  u5, u6 use editor
+        day 1               acme  u7, u8 use editor
+        watch velocity.growth, negative.declining
+
+        story  three weeks of decrease decline, until the account is inactive
+        until end of day 35
+        expect end of day 28 acme  negative.declining 0→1 closed
+        expect end of day 29 acme  negative.declining 1→0 closed
+    "
+
+    declining_is_for_users_too "
+        proves  negative.declining, C14, C16
+        story  a user declines by active days, until inactive
+        day 1–7, 8–12, 15–17, 22   acme  ann uses editor
+        day 1, 8, 15, 22, 29, 36   acme  bob uses editor
+        watch negative.declining
+        until end of day 36
+        expect end of day 28 acme  ann negative.declining 0→1 closed
+        expect end of day 29 acme  ann negative.declining 1→0 closed
+    "
+
+    silent_users_are_inactive "
+        proves  negative.inactive, E10
+        story  after seven empty days, once per absence, until the next meaningful event
+        watch negative.inactive
+        day 1, 2            acme  ann uses editor
+        day 1–20            acme  bob uses editor
+        day 11              acme  ann opens page Home; ann views pricing
+        day 15 08:00        acme  ann uses editor
+        until end of day 20
+        expect end of day 9 acme  ann negative.inactive 0→1 closed
+        expect day 15 08:00 acme  ann negative.inactive 1→0 crossed
+
+        story  six empty days are not seven
+        watch negative.inactive
+        day 1, 8            acme  ann uses editor
+        until end of day 14
+
+        story  who is already back on a later day is not absent
+        watch negative.inactive
+        day 1               acme  ann uses editor
+        day 9 00:30         acme  ann uses editor    # day 8 closes only now
+        until end of day 9
+
+        story  a late day outside the window changes nothing
+        watch negative.inactive
+        day 1               acme  ann uses editor
+        day 1–12            acme  bob uses editor
+        day 4 arriving day 12 13:00    acme  ann uses editor
+        until end of day 12
+        expect end of day 8 acme  ann negative.inactive 0→1 closed
+
+        story  users of an account without active users are left out
+        watch negative.inactive
+        day 60              acme  it is identified
+        day 20 arriving day 60        acme  ann uses editor
+        until end of day 80
+    "
+
+    whoever_activates_within_an_hour_is_quick "
+        proves  velocity.activation, E8
+        watch velocity.activation
+
+        story  59:59.999 minutes are within
+        day 1 10:00         acme  ann signs up
+        day 1 10:59:59.999  acme  ann activates
+        expect day 1 10:59:59.999  acme  ann velocity.activation 0→1 crossed
+
+        story  an hour is not
+        day 1 10:00         acme  ann signs up
+        day 1 11:00         acme  ann activates
+
+        story  nor is what came before the sign-up; at the same instant it is
+        day 1 10:00         acme  ann activates; bob activates
+        day 1 10:00         acme  bob signs up
+        day 1 10:00:00.001  acme  ann signs up
+        expect day 1 10:00  acme  bob velocity.activation 0→1 crossed
+
+        story  in whatever order they arrive
+        day 1 09:00         acme  cy signs up
+        day 1 10:30         acme  ann activates
+        day 1 10:00 arriving day 1 10:40     acme  ann signs up
+        expect day 1 10:30  acme  ann velocity.activation 0→1 crossed
+
+        story  without a sign-up nothing is known
+        day 1               acme  cy signs up; ann activates
+
+        story  an account that was there before the log may have had them all
+        day 1               acme  cy uses editor
+        day 5               acme  ann signs up; ann activates
+    "
+
+    meters_have_spikes "
+        proves  velocity.volume, C27, C30
+        watch velocity.volume
+        day 1               acme  ann uses editor
+
+        story  five calls after eight silent weeks are none
+        day 64              acme  ann calls API ×5
+        until end of day 64
+
+        story  six are one, until they have left the window; calls of nobody count
+        day 64              acme  ann calls API ×2; somebody calls API ×4
+        until end of day 70
+        until end of day 71
+        expect end of day 64 acme velocity.volume 0→1 closed
+        expect end of day 71 acme velocity.volume 1→0 closed
+
+        story  seven weeks are too few to know
+        day 63              acme  ann calls API ×6
+        until end of day 63
+
+        story  a day later eight are known
+        day 63              acme  ann calls API ×6
+        until end of day 64
+        expect end of day 64 acme velocity.volume 0→1 closed
+
+        story  after ten a week, 28 are within what chance does
+        day 2, 9, 16, 23, 30, 37, 44, 51   acme  somebody calls API ×10
+        day 64              acme  somebody calls API ×28
+        until end of day 64
+
+        story  29 are not
+        day 2, 9, 16, 23, 30, 37, 44, 51   acme  somebody calls API ×10
+        day 64              acme  somebody calls API ×29
+        until end of day 64
+        expect end of day 64 acme velocity.volume 0→1 closed
+    "
+
+    a_test_of_significance_can_be_left_out "
+        proves  C31
+
+        story  three weeks of increase suffice then, however small
+        rules  signals velocity.growth significance: none
+        watch velocity.growth
+        day 1, 8, 15, 22    acme  u1–u9 use editor
+        day 8, 15, 22       acme  u10 uses editor
+        day 15, 22          acme  u11 uses editor
+        day 22              acme  u12 uses editor
+        until end of day 21
+        until end of day 28
+        expect end of day 28 acme velocity.growth 0→1 closed
+    "
+}
