@@ -47,19 +47,19 @@ pub(super) struct More {
     pub(super) activated: Option<EventTime>,
 }
 
-/// Two bits for the rung of each signal, two for the band, and marks.
+/// Two bits for the rung of each signal, two for the band, and flags.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Word(u64);
 
-/// A mark of a word.
+/// A flag of a word.
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
-pub(super) enum Mark {
+pub(super) enum Flag {
     /// The band was entered from above.
     Fell = 1 << 58,
     /// Of a user: counted among the running active users.
     Running = 1 << 59,
-    /// Inactive, which nobody was told yet (edges E10).
+    /// Inactive, which nobody was told yet (edges E10). Of an account: that some user is.
     Untold = 1 << 60,
     /// Changed since the last snapshot.
     Dirty = 1 << 61,
@@ -69,9 +69,9 @@ pub(super) enum Mark {
     Forgotten = 1 << 63,
 }
 
-impl Mark {
+impl Flag {
     /// Of an account: on the list of those whose snapshot is to be told.
-    pub(super) const LISTED: Mark = Mark::Running;
+    pub(super) const LISTED: Flag = Flag::Running;
 }
 
 impl Word {
@@ -116,12 +116,12 @@ impl Word {
         self.0 = self.0 & !(3 << Self::BAND) | u64::from(band) << Self::BAND;
     }
 
-    pub(super) fn is(self, mark: Mark) -> bool {
-        self.0 & mark as u64 != 0
+    pub(super) fn is(self, flag: Flag) -> bool {
+        self.0 & flag as u64 != 0
     }
 
-    pub(super) fn set(&mut self, mark: Mark, is: bool) {
-        self.0 = if is { self.0 | mark as u64 } else { self.0 & !(mark as u64) };
+    pub(super) fn set(&mut self, flag: Flag, is: bool) {
+        self.0 = if is { self.0 | flag as u64 } else { self.0 & !(flag as u64) };
     }
 }
 
@@ -136,22 +136,22 @@ pub(super) struct Users {
 impl User {
     /// An event of the user was applied: `since` is the earliest sign-up, or else the earliest event of any kind.
     pub(super) fn note_event(&mut self, time: EventTime, signs_up: bool) {
-        if signs_up && !self.word.is(Mark::SignedUp) {
-            self.word.set(Mark::SignedUp, true);
+        if signs_up && !self.word.is(Flag::SignedUp) {
+            self.word.set(Flag::SignedUp, true);
             self.since = time;
-        } else if signs_up || !self.word.is(Mark::SignedUp) {
+        } else if signs_up || !self.word.is(Flag::SignedUp) {
             self.since = self.since.min(time);
         }
     }
 
     /// The earliest sign-up, if there was one.
     pub(super) fn signed_up(&self) -> Option<EventTime> {
-        self.word.is(Mark::SignedUp).then_some(self.since)
+        self.word.is(Flag::SignedUp).then_some(self.since)
     }
 
     /// Whether the user was ever active in this life, and was neither forgotten nor removed.
     pub(super) fn exists(&self) -> bool {
-        !self.days.is_never() && !self.word.is(Mark::Forgotten) && !self.is_removed()
+        !self.days.is_never() && !self.word.is(Flag::Forgotten) && !self.is_removed()
     }
 
     pub(super) fn is_removed(&self) -> bool {
@@ -172,7 +172,7 @@ impl User {
     /// Nothing is known of when the user came.
     pub(super) fn forget_since(&mut self) {
         self.since = EventTime::MAX;
-        self.word.set(Mark::SignedUp, false);
+        self.word.set(Flag::SignedUp, false);
     }
 }
 
@@ -485,14 +485,14 @@ impl Account {
 
     /// Something changed that a snapshot of the account tells, at an instant, when time had come so far.
     pub(super) fn touch(&mut self, (at, now): (EventTime, EventTime)) {
-        self.word.set(Mark::Dirty, true);
+        self.word.set(Flag::Dirty, true);
         (self.changed, self.as_of) = (at, now);
     }
 
     /// Something changed that snapshots of the user and the account tell.
     pub(super) fn touch_user(&mut self, user: u32, (at, now): (EventTime, EventTime)) {
         let user = self.users.get_mut(user);
-        user.word.set(Mark::Dirty, true);
+        user.word.set(Flag::Dirty, true);
         user.changed = at;
         self.touch((at, now));
     }
@@ -594,8 +594,8 @@ impl Account {
                 }
             }
         }
-        self.users.get_mut(user).word.set(Mark::Forgotten, false);
-        self.word.set(Mark::Forgotten, false);
+        self.users.get_mut(user).word.set(Flag::Forgotten, false);
+        self.word.set(Flag::Forgotten, false);
         if !known_in_week {
             self.weeks.add(day.week().0);
         }
@@ -630,8 +630,8 @@ impl Account {
     /// A user is back after so long that nothing of before counts; a late day may still join the two lives.
     fn begin_life(&mut self, index: u32, first: Day, last: Day) {
         let user = self.users.get_mut(index);
-        let (since, signed_up) = (user.since, user.word.is(Mark::SignedUp));
-        if !user.word.is(Mark::Forgotten) {
+        let (since, signed_up) = (user.since, user.word.is(Flag::SignedUp));
+        if !user.word.is(Flag::Forgotten) {
             user.forget_since();
         }
         self.rare().former_users.insert(index, FormerLife { first, last, since, signed_up });
@@ -704,7 +704,7 @@ impl Account {
             let last = if user.days.is_never() { user.since.day() } else { user.days.last() };
             last < long_ago
                 && !user.word.any()
-                && !user.word.is(Mark::Dirty)
+                && !user.word.is(Flag::Dirty)
                 && user.more.is_none()
                 && !names(rare, index)
         };

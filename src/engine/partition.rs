@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 use std::hash::BuildHasher;
 
-use super::account::{Account, Activity, Mark};
+use super::account::{Account, Activity, Flag};
 use super::dedupe::{self, Recent};
 use super::people;
 use super::picture;
@@ -17,7 +17,7 @@ use crate::model::{
     DAY_MS, Day, DeadLetter, Effects, Event, EventKind, EventTime, Field, MetricsRow, Outcome, Place, Provenance,
     Reason, Role, Snapshots, Tally,
 };
-use crate::rules::{Figure, Plan, RoleSet};
+use crate::rules::{Figure, Plan};
 use crate::wire::Decoded;
 
 /// Days before the first open one that late events can still correct: eight weeks (edges A11).
@@ -65,9 +65,7 @@ struct Scratch {
 
 /// An event that counts, and where it stands.
 struct Applied<'a> {
-    event: &'a Event<'a>,
-    place: Place,
-    roles: RoleSet,
+    it: Sighted<'a>,
     /// Whether it is activity, or lets signals speak; traits of long ago do not.
     counts: bool,
 }
@@ -172,7 +170,7 @@ impl Partition {
         }
         let roles = self.plan.roles.of(event);
         let days_late = self.clock.open_day().map_or(0, |open| open.0 - event.time.day().0);
-        let keeps_traits = matches!(event.kind, EventKind::Identify | EventKind::Group) || tells_traits(roles);
+        let keeps_traits = matches!(event.kind, EventKind::Identify | EventKind::Group) || roles.is_timeless();
         if days_late > CORRECTABLE_DAYS && !keeps_traits {
             return (Outcome::TooLate, format!("its day lies {days_late} days before the first open one"));
         }
@@ -184,7 +182,8 @@ impl Partition {
         if let Some(highest) = self.clock.highest() {
             self.recent.insert(id, highest);
         }
-        self.apply_to_account(&Applied { event, place, roles, counts: days_late <= CORRECTABLE_DAYS }, effects);
+        let it = Sighted { event, roles, place };
+        self.apply_to_account(&Applied { it, counts: days_late <= CORRECTABLE_DAYS }, effects);
         (Outcome::Applied, String::new())
     }
 
@@ -242,17 +241,17 @@ impl Partition {
             };
             told.accounts.push(picture::account_snapshot(&context, account));
             let mut users: Vec<u32> =
-                account.users.iter().filter(|(_, user)| user.word.is(Mark::Dirty)).map(|(user, _)| user).collect();
+                account.users.iter().filter(|(_, user)| user.word.is(Flag::Dirty)).map(|(user, _)| user).collect();
             users.sort_by(|a, b| account.users.get(*a).id.cmp(&account.users.get(*b).id));
             for user in users {
                 // Who was never active is no user yet (edges B4).
                 if !account.users.get(user).days.is_never() {
                     told.users.push(picture::user_snapshot(&context, account, account.users.get(user)));
                 }
-                account.users.get_mut(user).word.set(Mark::Dirty, false);
+                account.users.get_mut(user).word.set(Flag::Dirty, false);
             }
-            account.word.set(Mark::Dirty, false);
-            account.word.set(Mark::LISTED, false);
+            account.word.set(Flag::Dirty, false);
+            account.word.set(Flag::LISTED, false);
         }
     }
 
@@ -260,17 +259,17 @@ impl Partition {
     pub fn skip_snapshots(&mut self) {
         for index in std::mem::take(&mut self.dirty) {
             let account = &mut self.accounts[index as usize];
-            account.word.set(Mark::Dirty, false);
-            account.word.set(Mark::LISTED, false);
-            (0..account.users.len() as u32).for_each(|user| account.users.get_mut(user).word.set(Mark::Dirty, false));
+            account.word.set(Flag::Dirty, false);
+            account.word.set(Flag::LISTED, false);
+            (0..account.users.len() as u32).for_each(|user| account.users.get_mut(user).word.set(Flag::Dirty, false));
         }
     }
 
     /// Puts an account that changed on the list of those whose snapshot is to be told.
     fn list(&mut self, index: u32) {
         let word = &mut self.accounts[index as usize].word;
-        if word.is(Mark::Dirty) && !word.is(Mark::LISTED) {
-            word.set(Mark::LISTED, true);
+        if word.is(Flag::Dirty) && !word.is(Flag::LISTED) {
+            word.set(Flag::LISTED, true);
             self.dirty.push(index);
         }
     }
@@ -297,20 +296,20 @@ impl Partition {
 
     fn apply_to_account(&mut self, applied: &Applied<'_>, effects: &mut Effects) {
         let Some(now) = self.clock.watermark() else { return };
-        let index = self.find_or_insert(&applied.event.account);
+        let index = self.find_or_insert(&applied.it.event.account);
         let account = &mut self.accounts[index as usize];
         if !account.awake {
             account.awake = true;
             self.awake.push(index);
         }
-        account.newest = account.newest.max(applied.event.time);
+        account.newest = account.newest.max(applied.it.event.time);
         let mut context = Context {
             plan: &self.plan,
             effects,
             timers: &mut self.timers,
             index,
-            cause: applied.event.time,
-            message_id: &applied.event.message_id,
+            cause: applied.it.event.time,
+            message_id: &applied.it.event.message_id,
             now,
             log_began: self.clock.first_day(),
             work: self.scratch.work.anew(),
@@ -442,7 +441,7 @@ impl Partition {
             self.users -= signals::drop_gone_users(&mut context, account, true);
             // The timer of an account that was here before says nothing of this one.
             if account.is_blank() && context.now >= after_all(&context, account) {
-                if account.word.is(Mark::Dirty) {
+                if account.word.is(Flag::Dirty) {
                     // It is still to be told how it stood.
                     context.timers.schedule(context.now.plus(30 * DAY_MS), index, Due::Drop);
                 } else {
@@ -479,23 +478,17 @@ fn after_all(context: &Context<'_>, account: &Account) -> EventTime {
     account.newest.day().plus(context.plan.time.forget_after_days + 58).start()
 }
 
-/// Whether an event tells something that counts however old it is (edges A12).
-fn tells_traits(roles: RoleSet) -> bool {
-    [Role::SubscriptionChanged, Role::Firmographics, Role::Profile].into_iter().any(|role| roles.has(role))
-        || Role::ALL.into_iter().any(|role| role.is_outcome() && roles.has(role))
-}
-
 impl Applied<'_> {
     /// Takes the event into the account; returns how many users came with it.
     fn run(&self, context: &mut Context<'_>, account: &mut Account) -> usize {
-        let Applied { event, place, roles, counts } = *self;
+        let Applied { it, counts } = *self;
+        let Sighted { event, roles, .. } = it;
         let users_before = account.users.len();
         let user = (!event.user.is_empty()).then(|| find_or_insert_user(account, &event.user));
         let signs_up = counts && roles.has(Role::SignedUp);
         let (first_before, users_ever_before) = (account.first(), account.users_ever);
         let activity = self.note_activity(context, account, user, signs_up);
         let taken = if roles.is_empty() { Default::default() } else { self.take_traits(context, account, user) };
-        let it = Sighted { event, roles, place };
         if counts {
             self.prove(context, account, user, activity, (signs_up, taken.created));
         }
@@ -535,7 +528,7 @@ impl Applied<'_> {
         user: Option<u32>,
         signs_up: bool,
     ) -> Activity {
-        let Applied { event, roles, counts, .. } = *self;
+        let Applied { it: Sighted { event, roles, .. }, counts } = *self;
         let mut activity = Activity::Known;
         if let Some(user) = user {
             if counts && event.kind == EventKind::Track && roles.is_activity() {
@@ -566,7 +559,7 @@ impl Applied<'_> {
 
     /// Traits are taken whenever they were said.
     fn take_traits(&self, context: &mut Context<'_>, account: &mut Account, user: Option<u32>) -> people::Taken {
-        let taken = people::take(context.plan, account, user, self.roles, self.event, self.place);
+        let taken = people::take(context.plan, account, user, self.it);
         if taken.profile {
             signals::after_running(context, account);
             context.work.changed.figure(Figure::UserBuys);
@@ -582,11 +575,10 @@ impl Applied<'_> {
 
     /// Who leaves the account, if the event says so: the member that it names, else its own user.
     fn leaves(&self, context: &Context<'_>, account: &Account, user: Option<u32>) -> Option<u32> {
-        let Applied { event, place, roles, .. } = *self;
-        if !roles.has(Role::MemberRemoved) {
+        if !self.it.roles.has(Role::MemberRemoved) {
             return None;
         }
-        match (Sighted { event, roles, place }).text(context.plan, Role::MemberRemoved, Field::Member) {
+        match self.it.text(context.plan, Role::MemberRemoved, Field::Member) {
             Some(member) => account.users.find(&member),
             None => user,
         }
@@ -601,22 +593,21 @@ impl Applied<'_> {
         activity: Activity,
         (signs_up, created): (bool, bool),
     ) {
-        let Applied { event, place, roles, .. } = *self;
         let newly = activity != Activity::Known;
-        let it = Sighted { event, roles, place };
+        let time = self.it.event.time;
         if let Some(member) = self.leaves(context, account, user) {
-            signals::remove_member(context, account, member, event.time);
+            signals::remove_member(context, account, member, time);
         }
         if let Some(user) = user.filter(|_| newly) {
-            signals::after_activity(context, account, user, event.time.day());
+            signals::after_activity(context, account, user, time.day());
         }
         if created {
             signals::after_birth(context, account);
         } else if newly || signs_up {
             signals::after_newcomer(context, account);
         }
-        if !roles.is_empty() {
-            signals::after_sighting(context, account, user, it);
+        if !self.it.roles.is_empty() {
+            signals::after_sighting(context, account, user, self.it);
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::account::{Account, Latest, Mark, User};
+use super::account::{Account, Flag, Latest, User};
 use super::score;
+use super::signals::Sighted;
 use crate::model::{Event, EventTime, Field, Place, Role};
 use crate::rules::{People, Plan, RoleSet, Segment};
 use crate::wire::fields;
@@ -250,14 +251,8 @@ fn created_at(text: Option<Value>, number: Option<Value>) -> Option<Value> {
 }
 
 /// Takes what an event says of its account and user for good, by event time (edges A22).
-pub(super) fn take(
-    plan: &Plan,
-    account: &mut Account,
-    user: Option<u32>,
-    roles: RoleSet,
-    event: &Event<'_>,
-    place: Place,
-) -> Taken {
+pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: Sighted<'_>) -> Taken {
+    let Sighted { event, roles, place } = it;
     let mut taken = Taken::default();
     let when = (event.time, place);
     if roles.has(Role::SubscriptionChanged) {
@@ -328,7 +323,7 @@ fn take_profile(
     if news.is_empty() {
         return false;
     }
-    let runs = account.users.get(user).word.is(Mark::Running);
+    let runs = account.users.get(user).word.is(Flag::Running);
     if runs {
         count(plan, account, user, false);
     }
@@ -345,10 +340,10 @@ fn take_profile(
 /// A user is among the running active ones now (edges C2).
 pub(super) fn enter(plan: &Plan, account: &mut Account, user: u32) {
     let state = account.users.get_mut(user);
-    if state.word.is(Mark::Running) {
+    if state.word.is(Flag::Running) {
         return;
     }
-    state.word.set(Mark::Running, true);
+    state.word.set(Flag::Running, true);
     account.active_users += 1;
     account.user_points += score::contribution(plan, state.word);
     count(plan, account, user, true);
@@ -357,10 +352,10 @@ pub(super) fn enter(plan: &Plan, account: &mut Account, user: u32) {
 /// A user is among the running active ones no longer.
 pub(super) fn leave(plan: &Plan, account: &mut Account, user: u32) {
     let state = account.users.get_mut(user);
-    if !state.word.is(Mark::Running) {
+    if !state.word.is(Flag::Running) {
         return;
     }
-    state.word.set(Mark::Running, false);
+    state.word.set(Flag::Running, false);
     account.active_users -= 1;
     account.user_points -= score::contribution(plan, state.word);
     count(plan, account, user, false);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::account::{Account, Mark, User};
+use super::account::{Account, Flag, User};
 use super::activity::Days;
 use super::facts::State;
 use super::people;
@@ -66,7 +66,7 @@ pub(super) fn of_handoff(context: &Context<'_>, account: &Account, fired: &Fired
 fn of_account(context: &Context<'_>, account: &Account) -> Picture {
     let plan = context.plan;
     let usage = usage(context, account);
-    let running = || account.users.iter().map(|(_, user)| user).filter(|user| user.word.is(Mark::Running));
+    let running = || account.users.iter().map(|(_, user)| user).filter(|user| user.word.is(Flag::Running));
     let find_buyer = !running().any(|user| people::is_buyer(plan, account, user));
     let has_usage = account.has_usage(account.window_end(context.open_day()));
     let mql = account.life().and_then(|life| life.mql).is_some_and(|mql| context.at(account) < mql.plus(MQL_MS));
@@ -113,7 +113,7 @@ fn top_users(plan: &Plan, account: &Account) -> Vec<TopUser> {
         .users
         .iter()
         .map(|(_, user)| user)
-        .filter(|user| user.word.is(Mark::Running))
+        .filter(|user| user.word.is(Flag::Running))
         .map(|user| (score::pql(plan, account, user), score::user_points(plan, user.word), user))
         .collect();
     users.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)).then_with(|| a.2.id.cmp(&b.2.id)));
@@ -337,7 +337,7 @@ pub(super) fn user_snapshot(context: &Context<'_>, account: &Account, user: &Use
     UserSnapshot {
         account: account.id.to_string(),
         at: user.changed,
-        gone: user.word.is(Mark::Forgotten),
+        gone: user.word.is(Flag::Forgotten),
         user: top_user(plan, account, user),
         signed_up: user.signed_up(),
         first_day: day(Days::first),

@@ -1,6 +1,6 @@
 //! Rungs → points, bands, tiers, tracks (domain §6, edges F). Integers only: a score is the sum of its evidence.
 
-use super::account::{Account, Mark, User, Word};
+use super::account::{Account, Flag, User, Word};
 use super::people;
 use super::signals::Context;
 use crate::model::{Fact, Onboarding, Reason, SignalChange, SignalKind, Track};
@@ -121,7 +121,7 @@ fn settle_bands(context: &mut Context<'_>, account: &mut Account, reason: Reason
         let (before, after, score) = (user.word.band(), band_now(plan, account, user), pql(plan, account, user));
         let word = &mut account.users.get_mut(index).word;
         word.set_band(after);
-        word.set(Mark::Fell, after < before);
+        word.set(Flag::Fell, after < before);
         context.work.changed.figure(Figure::UserBand);
         context.work.changed.figure(Figure::UserFell);
         context.work.touched.push(index);

@@ -1,6 +1,6 @@
 //! Figures and facts → rungs: the signal kinds, each with its state and its timers.
 
-use super::account::{Account, Mark as Flag, User};
+use super::account::{Account, Flag, User};
 use super::activity::Days;
 use super::facts::{self, Evidence, Fact as Kept, Mark, State};
 use super::people;
@@ -269,12 +269,11 @@ fn volume(account: &Account, meter: usize, from: Day, to: Day) -> f64 {
 /// What is known of new users proves at once: upward, to the first rung (edges C3, C20).
 pub(super) fn after_newcomer(context: &mut Context<'_>, account: &mut Account) {
     let plan = context.plan;
-    for (slot, signal) in plan.account_signals.iter().enumerate() {
-        if let Kind::NewUsers(new_users) = &signal.kind {
-            let window_end = account.window_end(context.open_day());
-            if account.word.rung(slot) == 0 && counting_newcomers(context, account, window_end) >= new_users.at_least {
-                context.turn_account(account, slot, 1);
-            }
+    for &slot in &plan.index.newcomers {
+        let Kind::NewUsers(new_users) = &plan.account_signals[slot].kind else { continue };
+        let window_end = account.window_end(context.open_day());
+        if account.word.rung(slot) == 0 && counting_newcomers(context, account, window_end) >= new_users.at_least {
+            context.turn_account(account, slot, 1);
         }
     }
 }
@@ -369,14 +368,12 @@ impl Sighted<'_> {
         plan.roles.number(self.roles, role, field, self.event).filter(|number| number.is_finite())
     }
 
-    fn is_premium(&self, plan: &Plan) -> bool {
-        self.roles.is_premium()
-            || plan.roles.boolean(self.roles, Role::FeatureUsed, Field::Premium, self.event) == Some(true)
-    }
-
-    /// Whether anything says that the feature is premium, or that it is not.
-    fn tells_premium(&self, plan: &Plan) -> bool {
-        plan.roles.boolean(self.roles, Role::FeatureUsed, Field::Premium, self.event).is_some()
+    /// Whether the feature is premium; unknown where nothing says so.
+    fn premium(&self, plan: &Plan) -> Option<bool> {
+        if self.roles.is_premium() {
+            return Some(true);
+        }
+        plan.roles.boolean(self.roles, Role::FeatureUsed, Field::Premium, self.event)
     }
 
     /// Whether a field has one of some values, in lower case.
@@ -394,8 +391,10 @@ impl Sighted<'_> {
                 (only_bound && !plan.roles.binds(self.roles, role, *field)) || self.has(plan, role, *field, values)
             })
         };
-        (all(&filter.only, false) && all(&filter.where_bound, true) && (!filter.premium || self.is_premium(plan)))
-            .then_some(role)
+        (all(&filter.only, false)
+            && all(&filter.where_bound, true)
+            && (!filter.premium || self.premium(plan) == Some(true)))
+        .then_some(role)
     }
 }
 
@@ -465,8 +464,7 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
         Kind::Distinct(distinct) => {
             let Some(role) = it.feeds(plan, &distinct.filter).filter(|_| counts(distinct.ttl_ms)) else { return };
             let value = plan.roles.text(it.roles, role, distinct.field, it.event).filter(|text| !text.is_empty());
-            let number = || it.number(plan, role, distinct.field).map(|number| number.to_string().into());
-            let Some(value) = value.or_else(number).or_else(|| stands_for(distinct.field, it)) else { return };
+            let Some(value) = value.or_else(|| stands_for(distinct.field, it)) else { return };
             let most = distinct.rungs.last().copied().unwrap_or(1) as usize;
             let fact = fact(account, user, slot, || State::Distinct(Vec::new()));
             let State::Distinct(values) = &mut fact.state else { return };
@@ -704,9 +702,10 @@ fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>
         if let Some(feature) = plan.roles.text(roles, Role::FeatureUsed, Field::Feature, it.event) {
             account.rare().use_feature(feature.trim(), time.day());
         }
+        // One premium use is enough for this life.
         let known = account.life().and_then(|life| life.premium);
-        let said = if it.is_premium(plan) { Some(true) } else { known.or(it.tells_premium(plan).then_some(false)) };
-        if known != Some(true) && said != known {
+        let said = it.premium(plan).filter(|is| known.is_none() || (*is && known == Some(false)));
+        if said.is_some() {
             account.rare().life.premium = said;
             settle_ages(context, account);
         }
@@ -1057,9 +1056,8 @@ pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: D
         }
         close_account(context, account, &closed);
         account.touch(context.when(account));
-    } else {
-        fall_traits(context, account);
     }
+    fall_traits(context, account);
     context.publish_changes(account, Reason::Closed);
     founded?;
     if day.is_sunday() {
@@ -1145,6 +1143,7 @@ fn tell_absent(context: &mut Context<'_>, account: &mut Account, has_active: boo
         context.work.changes.retain(|change| match change.user {
             Some(user) if change.after > 0 && is_idle(change.slot) => {
                 account.users.get_mut(user).word.set(Flag::Untold, true);
+                account.word.set(Flag::Untold, true);
                 scored.push(user);
                 touched.push(user);
                 false
@@ -1153,6 +1152,10 @@ fn tell_absent(context: &mut Context<'_>, account: &mut Account, has_active: boo
         });
         return;
     }
+    if !account.word.is(Flag::Untold) {
+        return;
+    }
+    account.word.set(Flag::Untold, false);
     for index in 0..account.users.len() as u32 {
         let word = &mut account.users.get_mut(index).word;
         if word.is(Flag::Untold) {
@@ -1187,7 +1190,6 @@ fn close_account(context: &mut Context<'_>, account: &mut Account, closed: &Clos
             }
             Kind::NewUsers(_) => 0,
             Kind::UsageRatio { percent } => ratio_rung(account, *percent),
-            Kind::Trait(is) => trait_rung(account, is),
             Kind::Spike(spike) => u8::from(spikes(account, spike, closed.day)),
             Kind::Stalled { at_least, weeks } => u8::from(is_stalled(account, *at_least, *weeks, closed.day)),
             Kind::Ladder(..) | Kind::Executive => {

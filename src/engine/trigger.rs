@@ -12,7 +12,7 @@ use super::picture;
 use super::signals::{self, Context, Sighted, WHOLE_ACCOUNT};
 use super::timers::Due;
 use super::values;
-use crate::model::{DAY_MS, EventTime, Fact, Field, Handoff, HandoffId, Level, Rail, Role, SignalKind};
+use crate::model::{DAY_MS, EventTime, Fact, Field, Handoff, HandoffId, Level, Rail, SignalKind};
 use crate::rules::{Condition, Plan, Pulse, TriggerKind};
 
 /// A pulse older than this, against the watermark, is published but fires nothing (edges A17), and one that a rail
@@ -545,7 +545,7 @@ fn engaged_until(account: &Account, clock: EventTime, plan: &Plan) -> Option<Opt
 
 /// An outcome of a handoff came back: whoever waited for it waits no longer. Returns whether a rail may have lifted.
 pub(super) fn answer(plan: &Plan, account: &mut Account, it: Sighted<'_>) -> bool {
-    let Some(role) = Role::ALL.into_iter().find(|role| role.is_outcome() && it.roles.has(*role)) else { return false };
+    let Some(role) = it.roles.outcome() else { return false };
     let id = it.text(plan, role, Field::HandoffId);
     let Some(rare) = account.rare.as_mut().filter(|rare| !rare.unanswered.is_empty()) else { return false };
     let before = rare.unanswered.len();

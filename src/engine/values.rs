@@ -1,6 +1,6 @@
 //! What conditions read: signals, figures, traits and fields of an event, as they stand; unknown is a value.
 
-use super::account::{Account, Mark};
+use super::account::{Account, Flag};
 use super::people;
 use super::score;
 use super::signals::{self, Context, Sighted};
@@ -106,7 +106,7 @@ fn figure(context: &Context<'_>, account: &Account, user: Option<u32>, figure: F
         }
         Figure::ContractOwner => Value::Bool(traits.is_some_and(|it| it.text(Field::ContractOwner).is_some())),
         Figure::UserBand => text(of_user.map(|user| BANDS[usize::from(user.word.band())])),
-        Figure::UserFell => boolean(of_user.map(|user| user.word.is(Mark::Fell))),
+        Figure::UserFell => boolean(of_user.map(|user| user.word.is(Flag::Fell))),
         Figure::UserScore => of_user.map_or(Value::Unknown, |user| Value::Int(score::pql(plan, account, user).into())),
         Figure::UserBuys => boolean(of_user.map(|user| people::is_buyer(plan, account, user))),
         Figure::Traits => Value::Unknown,

@@ -278,11 +278,6 @@ impl Role {
             Role::Nps => "gave a score",
         }
     }
-
-    /// Whether it says what became of a handoff (domain §9).
-    pub fn is_outcome(self) -> bool {
-        self >= Role::OutreachSent
-    }
 }
 
 /// What an event may say, whatever the product calls it: the rules bind each to a property or trait.

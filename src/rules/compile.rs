@@ -644,6 +644,7 @@ fn index(names: &Names, triggers: &[Trigger]) -> Index {
         roles.iter().for_each(|role| index.by_role[*role as usize].push(SignalRef::Account(slot)));
         match signal.kind {
             Kind::Ladder(..) | Kind::Executive => index.account_ladders.push(slot),
+            Kind::NewUsers(_) => index.newcomers.push(slot),
             Kind::Trait(_) => index.account_traits.push(slot),
             Kind::Age { .. } => index.ages.push(slot),
             _ => {}

@@ -101,6 +101,8 @@ pub struct Index {
     pub user_by_activity: Vec<usize>,
     /// User signals that the close of a day decides.
     pub user_by_close: Vec<usize>,
+    /// Account signals over new users.
+    pub newcomers: Vec<usize>,
     /// Account signals over who is active: upward at once, downward at closes.
     pub account_ladders: Vec<usize>,
     /// Account signals over traits.

@@ -188,6 +188,17 @@ impl RoleSet {
         self.roles == 0
     }
 
+    /// The role that says what became of a handoff, if the event has one.
+    pub fn outcome(self) -> Option<Role> {
+        let first = (self.roles & OUTCOMES).trailing_zeros() as usize;
+        Role::ALL.get(first).copied()
+    }
+
+    /// Whether the event tells something that counts however old it is: traits and outcomes (edges A12).
+    pub fn is_timeless(self) -> bool {
+        self.roles & TIMELESS != 0
+    }
+
     /// Whether some mapping is for the event, with a role or without.
     pub fn is_mapped(self) -> bool {
         self.matched != 0
@@ -205,7 +216,11 @@ impl RoleSet {
     }
 }
 
-fn bit(role: Role) -> u64 {
+/// The roles that say what became of a handoff, and with them those whose traits count however old they are.
+const OUTCOMES: u64 = !(bit(Role::OutreachSent) - 1);
+const TIMELESS: u64 = OUTCOMES | bit(Role::SubscriptionChanged) | bit(Role::Firmographics) | bit(Role::Profile);
+
+const fn bit(role: Role) -> u64 {
     1 << role as u32
 }
 
@@ -667,7 +682,7 @@ fn meaning(written: &Mapping, preset: Option<Preset>) -> Result<Meaning, String>
 
 /// Whether events of a role are no activity of their user, unless a mapping says otherwise.
 fn is_passive(role: Role) -> bool {
-    role.is_outcome()
+    bit(role) & OUTCOMES != 0
         || matches!(
             role,
             Role::PricingViewed
