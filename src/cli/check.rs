@@ -110,10 +110,10 @@ impl Sample {
     fn count(&mut self, plan: &Plan, event: &Event<'_>) {
         self.events += 1;
         let set = plan.roles.of(event);
-        plan.roles.in_order(set).for_each(|role| self.roles[role as usize] += 1);
-        plan.roles.matched(set).for_each(|mapping| self.mappings[mapping] += 1);
+        plan.roles.in_order(&set).for_each(|role| self.roles[role as usize] += 1);
+        plan.roles.matched(&set).for_each(|mapping| self.mappings[mapping] += 1);
         self.activity += u64::from(event.kind == EventKind::Track && !event.user.is_empty() && set.is_activity());
-        self.premium += u64::from(set.has(Role::FeatureUsed) && is_premium(plan, set, event));
+        self.premium += u64::from(set.has(Role::FeatureUsed) && is_premium(plan, &set, event));
         let is_page = matches!(event.kind, EventKind::Page | EventKind::Screen);
         if plan.roles.is_unmapped(event) {
             self.unmapped.count(&event.name);
@@ -201,7 +201,7 @@ fn lines(roles: &[Role]) -> impl Iterator<Item = String> {
     roles.chunks(5).map(row)
 }
 
-fn is_premium(plan: &Plan, set: RoleSet, event: &Event<'_>) -> bool {
+fn is_premium(plan: &Plan, set: &RoleSet, event: &Event<'_>) -> bool {
     set.is_premium() || plan.roles.boolean(set, Role::FeatureUsed, Field::Premium, event) == Some(true)
 }
 

@@ -72,6 +72,10 @@ pub(super) enum Flag {
 impl Flag {
     /// Of an account: on the list of those whose snapshot is to be told.
     pub(super) const LISTED: Flag = Flag::Running;
+    /// Of an account: something fired, so rails that keep what waits may be others at the next event.
+    pub(super) const FIRED: Flag = Flag::Fell;
+    /// Of an account: an edge may wait for a usage fact.
+    pub(super) const WANTS_USAGE: Flag = Flag::SignedUp;
 }
 
 impl Word {
@@ -446,6 +450,8 @@ pub(super) enum Activity {
     Known,
     /// The day.
     Day,
+    /// The day, and with it the user's first, which was another.
+    Earlier,
     /// The day, and with it the user.
     Begins,
 }
@@ -599,7 +605,11 @@ impl Account {
         if !known_in_week {
             self.weeks.add(day.week().0);
         }
-        if matches!(added, Added::First | Added::Life(..)) { Activity::Begins } else { Activity::Day }
+        match added {
+            Added::First | Added::Life(..) => Activity::Begins,
+            Added::Earlier(_) => Activity::Earlier,
+            Added::Day | Added::Nothing => Activity::Day,
+        }
     }
 
     /// Moves the bounds of the account's life (edges B6, B7, B9).
@@ -674,10 +684,9 @@ impl Account {
         const NEAR_MS: i64 = 24 * crate::model::HOUR_MS;
         let first = self.first?;
         let near = |known: Option<EventTime>| known.is_some_and(|known| (known.0 - first.0).abs() < NEAR_MS);
-        let created_at = self.traits().and_then(|traits| traits.instant(Field::CreatedAt));
         let born = near(self.signed_up)
-            || near(created_at)
-            || log_began.is_some_and(|day| first.day() > day.plus(warm_up_days));
+            || log_began.is_some_and(|day| first.day() > day.plus(warm_up_days))
+            || near(self.traits().and_then(|traits| traits.instant(Field::CreatedAt)));
         Some(first.day().plus(if born { 1 } else { warm_up_days.max(1) }))
     }
 

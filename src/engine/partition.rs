@@ -65,7 +65,7 @@ struct Scratch {
 
 /// An event that counts, and where it stands.
 struct Applied<'a> {
-    it: Sighted<'a>,
+    it: &'a Sighted<'a>,
     /// Whether it is activity, or lets signals speak; traits of long ago do not.
     counts: bool,
 }
@@ -183,7 +183,7 @@ impl Partition {
             self.recent.insert(id, highest);
         }
         let it = Sighted { event, roles, place };
-        self.apply_to_account(&Applied { it, counts: days_late <= CORRECTABLE_DAYS }, effects);
+        self.apply_to_account(&Applied { it: &it, counts: days_late <= CORRECTABLE_DAYS }, effects);
         (Outcome::Applied, String::new())
     }
 
@@ -488,7 +488,7 @@ impl Applied<'_> {
         let signs_up = counts && roles.has(Role::SignedUp);
         let (first_before, users_ever_before) = (account.first(), account.users_ever);
         let activity = self.note_activity(context, account, user, signs_up);
-        let taken = if roles.is_empty() { Default::default() } else { self.take_traits(context, account, user) };
+        let taken = if roles.is_timeless() { self.take_traits(context, account, user) } else { Default::default() };
         if counts {
             self.prove(context, account, user, activity, (signs_up, taken.created));
         }
@@ -505,15 +505,14 @@ impl Applied<'_> {
         }
         let mut occurrences: Vec<Occurrence<'_>> = Vec::new();
         let news = News { plan: taken.plan.as_deref(), new_user: counts && activity == Activity::Begins };
-        trigger::pulses(context, account, user, &it, news, &mut occurrences);
+        trigger::pulses(context, account, user, it, news, &mut occurrences);
         if context.has_work() || taken.traits || account.track.is_none() {
             context.publish_changes(account, Reason::Crossed);
         }
-        let usage_comes =
-            activity != Activity::Known && account.rare.as_ref().is_some_and(|rare| rare.triggers.want_usage());
+        let usage_comes = activity != Activity::Known && trigger::wants_usage(account);
         let answered = trigger::answer(context.plan, account, it);
-        let fired = account.rare.as_mut().is_some_and(|rare| rare.triggers.take_fired());
-        let lifts = usage_comes || answered || fired || taken.traits;
+        let lifts = usage_comes || answered || account.word.is(Flag::FIRED) || taken.traits;
+        account.word.set(Flag::FIRED, false);
         if lifts || !occurrences.is_empty() || context.work.changed.meet(context.plan.index.reads) {
             trigger::evaluate(context, account, &occurrences, if lifts { Moment::Due } else { Moment::Event });
         }
@@ -603,7 +602,7 @@ impl Applied<'_> {
         }
         if created {
             signals::after_birth(context, account);
-        } else if newly || signs_up {
+        } else if matches!(activity, Activity::Begins | Activity::Earlier) || signs_up {
             signals::after_newcomer(context, account);
         }
         if !self.it.roles.is_empty() {

@@ -215,7 +215,7 @@ fn has_words(text: &str, phrases: &[Vec<String>]) -> bool {
 }
 
 /// The value that an event gives to a field of a role, if it says anything of it.
-fn said(plan: &Plan, roles: RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<Value> {
+fn said(plan: &Plan, roles: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<Value> {
     let table = &plan.roles;
     if table.is_null(roles, role, field, event) {
         return Some(Value::Null);
@@ -251,10 +251,10 @@ fn created_at(text: Option<Value>, number: Option<Value>) -> Option<Value> {
 }
 
 /// Takes what an event says of its account and user for good, by event time (edges A22).
-pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: Sighted<'_>) -> Taken {
+pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: &Sighted<'_>) -> Taken {
     let Sighted { event, roles, place } = it;
     let mut taken = Taken::default();
-    let when = (event.time, place);
+    let when = (event.time, *place);
     if roles.has(Role::SubscriptionChanged) {
         for field in OF_SUBSCRIPTION {
             if let Some(value) = said(plan, roles, Role::SubscriptionChanged, field, event) {
@@ -312,7 +312,7 @@ fn take_profile(
     plan: &Plan,
     account: &mut Account,
     user: u32,
-    roles: RoleSet,
+    roles: &RoleSet,
     event: &Event<'_>,
     when: (EventTime, Place),
 ) -> bool {

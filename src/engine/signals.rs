@@ -345,7 +345,6 @@ pub(super) fn usage_ratio(account: &Account) -> Option<f64> {
 }
 
 /// An event, its roles, and where it stands.
-#[derive(Clone, Copy)]
 pub(super) struct Sighted<'a> {
     pub(super) event: &'a Event<'a>,
     pub(super) roles: RoleSet,
@@ -359,13 +358,13 @@ impl Sighted<'_> {
 
     pub(super) fn text(&self, plan: &Plan, role: Role, field: Field) -> Option<String> {
         plan.roles
-            .text(self.roles, role, field, self.event)
+            .text(&self.roles, role, field, self.event)
             .map(|text| text.trim().to_owned())
             .filter(|it| !it.is_empty())
     }
 
     pub(super) fn number(&self, plan: &Plan, role: Role, field: Field) -> Option<f64> {
-        plan.roles.number(self.roles, role, field, self.event).filter(|number| number.is_finite())
+        plan.roles.number(&self.roles, role, field, self.event).filter(|number| number.is_finite())
     }
 
     /// Whether the feature is premium; unknown where nothing says so.
@@ -373,13 +372,13 @@ impl Sighted<'_> {
         if self.roles.is_premium() {
             return Some(true);
         }
-        plan.roles.boolean(self.roles, Role::FeatureUsed, Field::Premium, self.event)
+        plan.roles.boolean(&self.roles, Role::FeatureUsed, Field::Premium, self.event)
     }
 
     /// Whether a field has one of some values, in lower case.
     pub(super) fn has(&self, plan: &Plan, role: Role, field: Field, values: &[String]) -> bool {
         let text = self.text(plan, role, field).map(|text| text.to_lowercase());
-        let text = text.or_else(|| plan.roles.boolean(self.roles, role, field, self.event).map(|is| is.to_string()));
+        let text = text.or_else(|| plan.roles.boolean(&self.roles, role, field, self.event).map(|is| is.to_string()));
         text.is_some_and(|text| values.contains(&text))
     }
 
@@ -388,7 +387,7 @@ impl Sighted<'_> {
         let role = *filter.roles.iter().find(|role| self.roles.has(**role))?;
         let all = |list: &[(Field, Vec<String>)], only_bound: bool| {
             list.iter().all(|(field, values)| {
-                (only_bound && !plan.roles.binds(self.roles, role, *field)) || self.has(plan, role, *field, values)
+                (only_bound && !plan.roles.binds(&self.roles, role, *field)) || self.has(plan, role, *field, values)
             })
         };
         (all(&filter.only, false)
@@ -399,10 +398,10 @@ impl Sighted<'_> {
 }
 
 /// What an event of some roles proves at once, of its user and its account.
-pub(super) fn after_sighting(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, it: Sighted<'_>) {
+pub(super) fn after_sighting(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, it: &Sighted<'_>) {
     let plan = context.plan;
     let mut seen: (u32, u32) = (0, 0);
-    for role in plan.roles.in_order(it.roles) {
+    for role in plan.roles.in_order(&it.roles) {
         for signal in &plan.index.by_role[role as usize] {
             // Of several roles of one event, one feeds a signal.
             let (whose, slot, seen) = match *signal {
@@ -424,7 +423,7 @@ pub(super) fn after_sighting(context: &mut Context<'_>, account: &mut Account, u
 }
 
 /// An event may feed a signal: its fact, its timer, its rung.
-fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, slot: usize, it: Sighted<'_>) {
+fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, slot: usize, it: &Sighted<'_>) {
     let plan = context.plan;
     let signals = if user.is_some() { &plan.user_signals } else { &plan.account_signals };
     let (id, kind) = (&signals[slot].id, &signals[slot].kind);
@@ -463,7 +462,7 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
         }
         Kind::Distinct(distinct) => {
             let Some(role) = it.feeds(plan, &distinct.filter).filter(|_| counts(distinct.ttl_ms)) else { return };
-            let value = plan.roles.text(it.roles, role, distinct.field, it.event).filter(|text| !text.is_empty());
+            let value = plan.roles.text(&it.roles, role, distinct.field, it.event).filter(|text| !text.is_empty());
             let Some(value) = value.or_else(|| stands_for(distinct.field, it)) else { return };
             let most = distinct.rungs.last().copied().unwrap_or(1) as usize;
             let fact = fact(account, user, slot, || State::Distinct(Vec::new()));
@@ -509,7 +508,7 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
 }
 
 /// What stands for a value that an event does not give: a feature without a name counts nothing (edges E13).
-fn stands_for<'a>(field: Field, it: Sighted<'a>) -> Option<std::borrow::Cow<'a, str>> {
+fn stands_for<'a>(field: Field, it: &'a Sighted<'a>) -> Option<std::borrow::Cow<'a, str>> {
     if field == Field::Feature {
         return None;
     }
@@ -694,20 +693,21 @@ pub(super) fn after_birth(context: &mut Context<'_>, account: &mut Account) {
 }
 
 /// What an event means for the account's life, beyond the signals that its role feeds.
-fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, it: Sighted<'_>) {
+fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, it: &Sighted<'_>) {
     let plan = context.plan;
-    let roles = it.roles;
+    let roles = &it.roles;
     let time = it.event.time;
     if roles.has(Role::FeatureUsed) {
         if let Some(feature) = plan.roles.text(roles, Role::FeatureUsed, Field::Feature, it.event) {
             account.rare().use_feature(feature.trim(), time.day());
         }
-        // One premium use is enough for this life.
-        let known = account.life().and_then(|life| life.premium);
-        let said = it.premium(plan).filter(|is| known.is_none() || (*is && known == Some(false)));
-        if said.is_some() {
-            account.rare().life.premium = said;
-            settle_ages(context, account);
+        if let Some(is) = it.premium(plan) {
+            // One premium use is enough for this life.
+            let premium = &mut account.rare().life.premium;
+            let before = premium.replace(is || *premium == Some(true));
+            if *premium != before {
+                settle_ages(context, account);
+            }
         }
     }
     if roles.has(Role::UserInvited) && account.life().is_none_or(|life| !life.invited) {
@@ -782,7 +782,7 @@ fn after_completion(context: &mut Context<'_>, account: &mut Account) {
 }
 
 /// A report of how much of a quota is used: of each meter the latest counts.
-fn report_usage(context: &mut Context<'_>, account: &mut Account, it: Sighted<'_>) {
+fn report_usage(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'_>) {
     let plan = context.plan;
     let number = |field| it.number(plan, Role::UsageReported, field);
     let Some(used) = number(Field::Used) else { return };
@@ -804,7 +804,7 @@ fn ratio_rung(account: &Account, percent: u32) -> u8 {
 }
 
 /// Counts an event in the meters that listen to it, in thousandths.
-fn meter(context: &mut Context<'_>, account: &mut Account, it: Sighted<'_>) {
+fn meter(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'_>) {
     let plan = context.plan;
     let mut counted = false;
     for (place, meter) in plan.meters.iter().enumerate().filter(|(_, meter)| it.roles.has(meter.role)) {

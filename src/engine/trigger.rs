@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::account::Account;
+use super::account::{Account, Flag};
 use super::facts::{Evidence, Mark};
 use super::picture;
 use super::signals::{self, Context, Sighted, WHOLE_ACCOUNT};
@@ -26,8 +26,6 @@ pub(super) struct Triggers {
     states: BTreeMap<usize, State>,
     /// The last medium or low handoff.
     paced: Option<(Level, EventTime)>,
-    /// Something fired: rails that keep what waits may be others at the next event.
-    fired: bool,
 }
 
 #[derive(Debug, Default)]
@@ -86,19 +84,6 @@ impl Triggers {
         self.states.values().any(|state| !state.edges.is_empty() || state.kept.is_some())
     }
 
-    /// Whether what waits must be looked at again, though nothing moved; the answer is given once.
-    pub(super) fn take_fired(&mut self) -> bool {
-        std::mem::take(&mut self.fired)
-    }
-
-    /// Whether any edge waits for a usage fact.
-    pub(super) fn want_usage(&self) -> bool {
-        let wants = |edge: &Edge| edge.held & Rail::Usage as u8 != 0;
-        self.states
-            .values()
-            .any(|state| state.edges.values().any(wants) || state.kept.as_ref().is_some_and(|kept| wants(&kept.edge)))
-    }
-
     /// Whether a user's edge is remembered.
     pub(super) fn names(&self, user: u32) -> bool {
         self.states.values().any(|state| {
@@ -117,6 +102,20 @@ impl Triggers {
             }
         }
     }
+}
+
+/// Whether any edge waits for a usage fact.
+pub(super) fn wants_usage(account: &mut Account) -> bool {
+    if !account.word.is(Flag::WANTS_USAGE) {
+        return false;
+    }
+    let wants = |edge: &Edge| edge.held & Rail::Usage as u8 != 0;
+    let is = account.rare.as_ref().is_some_and(|rare| {
+        let mut states = rare.triggers.states.values();
+        states.any(|state| state.edges.values().any(wants) || state.kept.as_ref().is_some_and(|kept| wants(&kept.edge)))
+    });
+    account.word.set(Flag::WANTS_USAGE, is);
+    is
 }
 
 /// What an event did that pulses listen to, besides its roles.
@@ -138,7 +137,7 @@ pub(super) fn pulses<'a>(
     occurrences: &mut Vec<Occurrence<'a>>,
 ) {
     let plan = context.plan;
-    if it.roles.is_empty() && !news.new_user {
+    if !it.roles.has_any(plan.index.pulse_roles) && !news.new_user && news.plan.is_none() {
         return;
     }
     for &trigger in &plan.index.pulses {
@@ -149,7 +148,7 @@ pub(super) fn pulses<'a>(
         let by_user = pulse.role.is_none() && news.new_user;
         let by_plan = pulse.plan.is_some() && news.plan == pulse.plan.as_deref();
         let holds = || match &pulse.when {
-            Some(when) => values::holds(context, account, None, when, Some((*it, pulse.role))) == Some(true),
+            Some(when) => values::holds(context, account, None, when, Some((it, pulse.role))) == Some(true),
             None => true,
         };
         if !(by_role || by_user || by_plan) || !holds() {
@@ -448,6 +447,9 @@ impl Evaluation<'_, '_> {
         self.wait(state, edge, until);
         if edge.held & rail as u8 == 0 {
             edge.held |= rail as u8;
+            if rail == Rail::Usage {
+                account.word.set(Flag::WANTS_USAGE, true);
+            }
             let trigger = self.context.plan.triggers[index].id.clone();
             self.context.publish(account, user, SignalKind::Held { trigger, rail }, Vec::new());
         }
@@ -487,8 +489,8 @@ impl Evaluation<'_, '_> {
         account.last_at = at;
         account.touch((at, self.context.now));
         self.fired = true;
+        account.word.set(Flag::FIRED, true);
         let rare = account.rare();
-        rare.triggers.fired = true;
         if awaits_answer {
             rare.unanswered.retain(|(_, sent)| at < sent.plus(plan.rails.unanswered_ms));
             rare.unanswered.push((id, at));
@@ -544,7 +546,7 @@ fn engaged_until(account: &Account, clock: EventTime, plan: &Plan) -> Option<Opt
 }
 
 /// An outcome of a handoff came back: whoever waited for it waits no longer. Returns whether a rail may have lifted.
-pub(super) fn answer(plan: &Plan, account: &mut Account, it: Sighted<'_>) -> bool {
+pub(super) fn answer(plan: &Plan, account: &mut Account, it: &Sighted<'_>) -> bool {
     let Some(role) = it.roles.outcome() else { return false };
     let id = it.text(plan, role, Field::HandoffId);
     let Some(rare) = account.rare.as_mut().filter(|rare| !rare.unanswered.is_empty()) else { return false };

@@ -14,7 +14,7 @@ pub(super) fn holds(
     account: &Account,
     user: Option<u32>,
     when: &Condition,
-    event: Option<(Sighted<'_>, Option<Role>)>,
+    event: Option<(&Sighted<'_>, Option<Role>)>,
 ) -> Option<bool> {
     when.expression.holds(&mut |input| match &when.inputs[input] {
         Input::Signal(signal) => rung(context, account, *signal, user),
@@ -39,12 +39,12 @@ fn trait_value(account: &Account, name: &str) -> Value {
     }
 }
 
-fn of_event(context: &Context<'_>, it: Sighted<'_>, role: Option<Role>, field: Field) -> Value {
+fn of_event(context: &Context<'_>, it: &Sighted<'_>, role: Option<Role>, field: Field) -> Value {
     let (Some(role), plan) = (role, context.plan) else { return Value::Unknown };
     if let Some(number) = it.number(plan, role, field) {
         return Value::Double(number);
     }
-    if let Some(is) = plan.roles.boolean(it.roles, role, field, it.event) {
+    if let Some(is) = plan.roles.boolean(&it.roles, role, field, it.event) {
         return Value::Bool(is);
     }
     it.text(plan, role, field).map_or(Value::Unknown, |text| Value::Text(text.as_str().into()))

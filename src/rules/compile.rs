@@ -620,6 +620,11 @@ fn index(names: &Names, triggers: &[Trigger]) -> Index {
     let mut index = Index { by_role: vec![Vec::new(); Role::ALL.len()], ..Index::default() };
     let is_pulse = |trigger: &usize| matches!(triggers[*trigger].kind, TriggerKind::Pulse(_));
     index.pulses = (0..triggers.len()).filter(is_pulse).collect();
+    let pulse_role = |trigger: &Trigger| match &trigger.kind {
+        TriggerKind::Pulse(pulse) => pulse.role,
+        TriggerKind::State { .. } => None,
+    };
+    index.pulse_roles = triggers.iter().filter_map(pulse_role).collect();
     for trigger in triggers {
         if let TriggerKind::State { when, .. } = &trigger.kind {
             index.reads.users |= when.reads.users;

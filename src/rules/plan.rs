@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::expression::Expression;
-use super::roles::Roles;
+use super::roles::{RoleBits, Roles};
 use super::template::Template;
 use crate::model::{EventTime, Field, Level, Role, Track};
 
@@ -111,8 +111,10 @@ pub struct Index {
     pub ages: Vec<usize>,
     /// Bits of the account signals that closes can turn off: while one is on, closes have work.
     pub account_close_bits: u64,
-    /// Triggers that are pulses.
+    /// Triggers that are pulses, and the roles that they listen to.
     pub pulses: Vec<usize>,
+    /// See [`Index::pulses`].
+    pub pulse_roles: RoleBits,
     /// Everything that conditions of state triggers read.
     pub reads: Reads,
     /// Bits of the user signals that conditions of user triggers name.

@@ -165,7 +165,7 @@ impl Preset {
 }
 
 /// What one event means: its roles, and which mappings say so.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RoleSet {
     /// The roles, one bit each.
     roles: u64,
@@ -179,40 +179,55 @@ pub struct RoleSet {
 
 impl RoleSet {
     /// Whether the event has `role`.
-    pub fn has(self, role: Role) -> bool {
+    pub fn has(&self, role: Role) -> bool {
         self.roles & bit(role) != 0
     }
 
+    /// Whether the event has any of some roles.
+    pub fn has_any(&self, roles: RoleBits) -> bool {
+        self.roles & roles.0 != 0
+    }
+
     /// Whether the event has no role.
-    pub fn is_empty(self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.roles == 0
     }
 
     /// The role that says what became of a handoff, if the event has one.
-    pub fn outcome(self) -> Option<Role> {
+    pub fn outcome(&self) -> Option<Role> {
         let first = (self.roles & OUTCOMES).trailing_zeros() as usize;
         Role::ALL.get(first).copied()
     }
 
     /// Whether the event tells something that counts however old it is: traits and outcomes (edges A12).
-    pub fn is_timeless(self) -> bool {
+    pub fn is_timeless(&self) -> bool {
         self.roles & TIMELESS != 0
     }
 
     /// Whether some mapping is for the event, with a role or without.
-    pub fn is_mapped(self) -> bool {
+    pub fn is_mapped(&self) -> bool {
         self.matched != 0
     }
 
     /// Whether the event is activity of its user: no mapping is for it, or one that is not passive. That only track
     /// events of a user are activity is decided elsewhere.
-    pub fn is_activity(self) -> bool {
+    pub fn is_activity(&self) -> bool {
         self.matched == 0 || self.active
     }
 
     /// Whether a mapping marks the features of the event as premium.
-    pub fn is_premium(self) -> bool {
+    pub fn is_premium(&self) -> bool {
         self.premium
+    }
+}
+
+/// Roles, one bit each.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RoleBits(u64);
+
+impl FromIterator<Role> for RoleBits {
+    fn from_iter<I: IntoIterator<Item = Role>>(roles: I) -> RoleBits {
+        RoleBits(roles.into_iter().fold(0, |bits, role| bits | bit(role)))
     }
 }
 
@@ -233,6 +248,8 @@ pub struct Roles {
     by_name: HashMap<(u8, Box<[u8]>), u32, foldhash::fast::FixedState>,
     /// The longest of these names, in bytes.
     longest: usize,
+    /// Whether some mapping says which features are premium.
+    maps_premium: bool,
     /// The entries for all other names, by kind of call.
     others: [u32; CALLS.len()],
 }
@@ -252,7 +269,9 @@ struct Meaning {
     passive: bool,
     premium: bool,
     conditions: Vec<(Box<str>, Vec<Expected>)>,
-    bind: BTreeMap<Field, Binding>,
+    /// By field; and the fields of these, one bit each: most are not bound.
+    bind: Vec<(Field, Binding)>,
+    bound: u64,
     /// In words, for people.
     description: Box<str>,
 }
@@ -332,13 +351,20 @@ impl Roles {
 
     /// What an event means. Allocates nothing, but for properties that a `where` asks for and that must be decoded.
     pub fn of(&self, event: &Event<'_>) -> RoleSet {
-        let Some(call) = CALLS.iter().position(|call| *call == event.kind) else { return RoleSet::default() };
+        let call = match event.kind {
+            EventKind::Track => 0,
+            EventKind::Page => 1,
+            EventKind::Screen => 2,
+            EventKind::Identify => 3,
+            EventKind::Group => 4,
+            _ => return RoleSet::default(),
+        };
         let name = if has_names(event.kind) { event.name.as_bytes() } else { b"" };
         let exact = self.exact(event.kind, name);
         let number = exact.unwrap_or(self.others[call]);
         let entry = &self.entries[number as usize];
-        if let Some(settled) = entry.settled {
-            return settled;
+        if let Some(settled) = &entry.settled {
+            return settled.clone();
         }
         let mut left = if exact.is_some() { u128::MAX } else { entry.candidates_for(name) };
         if entry.candidates.len() < CANDIDATES_MAX {
@@ -376,7 +402,7 @@ impl Roles {
     }
 
     /// The roles of a set in the order in which they are applied: that of the file, presets last.
-    pub fn in_order(&self, set: RoleSet) -> impl Iterator<Item = Role> {
+    pub fn in_order(&self, set: &RoleSet) -> impl Iterator<Item = Role> {
         let mut given = 0;
         self.matched(set).filter_map(|mapping| self.mappings[mapping].role).filter(move |role| {
             let first = given & bit(*role) == 0;
@@ -386,7 +412,7 @@ impl Roles {
     }
 
     /// The number that an event of this set has in a field of one of its roles.
-    pub fn number(&self, set: RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<f64> {
+    pub fn number(&self, set: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<f64> {
         let as_number = |value| match value {
             Scalar::Number(number) => Some(number),
             _ => None,
@@ -407,7 +433,7 @@ impl Roles {
 
     /// The text that an event of this set has in a field of one of its roles. A number is told as text, because ids
     /// are numbers in many products.
-    pub fn text<'a>(&'a self, set: RoleSet, role: Role, field: Field, event: &Event<'a>) -> Option<Cow<'a, str>> {
+    pub fn text<'a>(&'a self, set: &RoleSet, role: Role, field: Field, event: &Event<'a>) -> Option<Cow<'a, str>> {
         let as_text = |value| match value {
             Scalar::Text(text) => Some(text),
             Scalar::Number(number) => Some(Cow::Owned(number.to_string())),
@@ -423,7 +449,7 @@ impl Roles {
     }
 
     /// The truth that an event of this set has in a field of one of its roles.
-    pub fn boolean(&self, set: RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<bool> {
+    pub fn boolean(&self, set: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<bool> {
         let as_boolean = |value| match value {
             Scalar::Boolean(boolean) => Some(boolean),
             _ => None,
@@ -438,7 +464,7 @@ impl Roles {
     }
 
     /// Whether an event of this set says that a field of one of its roles is nothing: null, and no other value.
-    pub fn is_null(&self, set: RoleSet, role: Role, field: Field, event: &Event<'_>) -> bool {
+    pub fn is_null(&self, set: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> bool {
         match self.binding(set, role, field) {
             Some(None) => fields::is_null(of_event(event), field.word()),
             Some(Some(binding)) => {
@@ -450,14 +476,22 @@ impl Roles {
     }
 
     /// Whether the mapping that gave an event this role binds the field explicitly.
-    pub fn binds(&self, set: RoleSet, role: Role, field: Field) -> bool {
+    pub fn binds(&self, set: &RoleSet, role: Role, field: Field) -> bool {
         matches!(self.binding(set, role, field), Some(Some(_)))
     }
 
     /// The binding of a field in the mapping that gave an event this role; inner none: the field's own name.
-    fn binding(&self, set: RoleSet, role: Role, field: Field) -> Option<Option<&Binding>> {
-        let mapping = self.matched(set).find(|mapping| self.mappings[*mapping].role == Some(role))?;
-        Some(self.mappings[mapping].bind.get(&field))
+    fn binding(&self, set: &RoleSet, role: Role, field: Field) -> Option<Option<&Binding>> {
+        let candidates = &self.entries.get(set.entry as usize)?.candidates;
+        let mut left = set.matched;
+        while left != 0 {
+            let mapping = &self.mappings[candidates[left.trailing_zeros() as usize].mapping];
+            if mapping.role == Some(role) {
+                return Some(mapping.binding(field));
+            }
+            left &= left - 1;
+        }
+        None
     }
 
     /// Whether any mapping gives this role.
@@ -467,7 +501,7 @@ impl Roles {
 
     /// Whether any mapping says which features are premium: by a mark, or by binding the field.
     pub fn maps_premium(&self) -> bool {
-        self.mappings.iter().any(|mapping| mapping.premium || mapping.bind.contains_key(&Field::Premium))
+        self.maps_premium
     }
 
     /// All mappings in the order in which they are asked: in words, and their roles.
@@ -476,7 +510,7 @@ impl Roles {
     }
 
     /// The mappings that an event of this set matched, by their place in [`Roles::mappings`].
-    pub fn matched(&self, set: RoleSet) -> impl Iterator<Item = usize> {
+    pub fn matched(&self, set: &RoleSet) -> impl Iterator<Item = usize> {
         let candidates = self.entries.get(set.entry as usize).map_or(&[][..], |entry| &entry.candidates);
         let of_set =
             move |(index, candidate): (usize, &Candidate)| (set.matched >> index & 1 != 0).then_some(candidate.mapping);
@@ -502,11 +536,10 @@ fn first<'a, T>(keys: &[Box<str>], event: &Event<'a>, read: impl Fn(Scalar<'a>) 
 /// passive, as it says where its fields stand; a mark as premium holds wherever it comes from.
 fn settle(mappings: &[Meaning], number: u32, entry: &Entry, matched: u128) -> RoleSet {
     let mut set = RoleSet { matched, entry: number, ..RoleSet::default() };
-    for (index, candidate) in entry.candidates.iter().enumerate() {
-        if matched >> index & 1 == 0 {
-            continue;
-        }
-        let mapping = &mappings[candidate.mapping];
+    let mut left = matched;
+    while left != 0 {
+        let mapping = &mappings[entry.candidates[left.trailing_zeros() as usize].mapping];
+        left &= left - 1;
         let role = mapping.role.map_or(0, bit);
         set.active |= !mapping.passive && (role == 0 || set.roles & role == 0);
         set.roles |= role;
@@ -521,6 +554,13 @@ impl Meaning {
         self.conditions.iter().all(|(key, expected)| {
             fields::value(of_event(event), key).is_some_and(|value| expected.iter().any(|each| each.is(&value)))
         })
+    }
+
+    fn binding(&self, field: Field) -> Option<&Binding> {
+        if self.bound >> field as u32 & 1 == 0 {
+            return None;
+        }
+        self.bind.iter().find(|(bound, _)| *bound == field).map(|(_, binding)| binding)
     }
 }
 
@@ -585,7 +625,9 @@ impl Table {
     }
 
     fn finish(self) -> Result<Roles, (usize, String)> {
+        let maps_premium = |mapping: &Meaning| mapping.premium || mapping.binding(Field::Premium).is_some();
         let mut roles = Roles {
+            maps_premium: self.mappings.iter().any(maps_premium),
             mappings: self.mappings,
             entries: Vec::new(),
             by_name: HashMap::default(),
@@ -676,6 +718,7 @@ fn meaning(written: &Mapping, preset: Option<Preset>) -> Result<Meaning, String>
         premium: written.premium,
         conditions: conditions.collect::<Result<_, String>>()?,
         bind: bind.collect::<Result<_, String>>()?,
+        bound: written.bind.keys().fold(0, |bits, field| bits | 1 << *field as u32),
         description: describe(written, preset).into(),
     })
 }

@@ -43,7 +43,7 @@ fn ask<T: PartialEq + std::fmt::Debug>(call: &str, ask: impl Fn(&Event<'_>) -> T
 }
 
 fn words(roles: &Roles, call: &str) -> String {
-    ask(call, |event| roles.in_order(roles.of(event)).map(word).collect::<Vec<_>>().join(" "))
+    ask(call, |event| roles.in_order(&roles.of(event)).map(word).collect::<Vec<_>>().join(" "))
 }
 
 fn is_activity(roles: &Roles, call: &str) -> bool {
@@ -51,15 +51,15 @@ fn is_activity(roles: &Roles, call: &str) -> bool {
 }
 
 fn number(roles: &Roles, call: &str, role: Role, field: Field) -> Option<f64> {
-    ask(call, |event| roles.number(roles.of(event), role, field, event))
+    ask(call, |event| roles.number(&roles.of(event), role, field, event))
 }
 
 fn text(roles: &Roles, call: &str, role: Role, field: Field) -> Option<String> {
-    ask(call, |event| roles.text(roles.of(event), role, field, event).map(Cow::into_owned))
+    ask(call, |event| roles.text(&roles.of(event), role, field, event).map(Cow::into_owned))
 }
 
 fn boolean(roles: &Roles, call: &str, role: Role, field: Field) -> Option<bool> {
-    ask(call, |event| roles.boolean(roles.of(event), role, field, event))
+    ask(call, |event| roles.boolean(&roles.of(event), role, field, event))
 }
 
 #[test]
@@ -150,10 +150,10 @@ fn of_several_mappings_with_one_role_the_first_says_what_it_is() {
     assert_eq!(boolean(&roles, outside, Role::Shared, Field::External), Some(false));
     assert_eq!(boolean(&roles, r#"track Exp {"external": true}"#, Role::Shared, Field::External), Some(true));
     assert_eq!(boolean(&roles, outside, Role::ApiCalled, Field::External), None);
-    assert_eq!(ask(outside, |event| roles.matched(roles.of(event)).collect::<Vec<_>>()), [0, 1, 2, 3]);
-    assert_eq!(ask("track Export", |event| roles.matched(roles.of(event)).collect::<Vec<_>>()), [0, 2, 3]);
-    assert!(ask(outside, |event| roles.binds(roles.of(event), Role::Shared, Field::External)));
-    assert!(!ask("track Export", |event| roles.binds(roles.of(event), Role::Shared, Field::External)));
+    assert_eq!(ask(outside, |event| roles.matched(&roles.of(event)).collect::<Vec<_>>()), [0, 1, 2, 3]);
+    assert_eq!(ask("track Export", |event| roles.matched(&roles.of(event)).collect::<Vec<_>>()), [0, 2, 3]);
+    assert!(ask(outside, |event| roles.binds(&roles.of(event), Role::Shared, Field::External)));
+    assert!(!ask("track Export", |event| roles.binds(&roles.of(event), Role::Shared, Field::External)));
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn fields_are_read_where_they_are_bound_scaled_and_with_a_value_instead() {
     assert_eq!(number(&roles, bare, subscription, Field::Price), Some(7.0));
     assert_eq!(boolean(&roles, bare, subscription, Field::Paid), Some(true));
     assert_eq!(number(&roles, r#"track Invoice {"cents": 5}"#, subscription, Field::Mrr), None, "no quantity");
-    let is_null = |call: &str, role, field| ask(call, |event| roles.is_null(roles.of(event), role, field, event));
+    let is_null = |call: &str, role, field| ask(call, |event| roles.is_null(&roles.of(event), role, field, event));
     assert!(is_null(r#"identify {"email": null}"#, Role::Profile, Field::Email));
     assert!(!is_null(r#"identify {"email": null, "$email": "a@b.c"}"#, Role::Profile, Field::Email));
     assert!(!is_null("identify {}", Role::Profile, Field::Email));
@@ -442,7 +442,7 @@ fn every_mapping_of_a_preset_is_for_an_event_as_its_tool_writes_it() {
                 !mark,
                 "{preset}: {sample}"
             );
-            for mapping in ask(call, |event| roles.matched(set(event)).collect::<Vec<_>>()) {
+            for mapping in ask(call, |event| roles.matched(&set(event)).collect::<Vec<_>>()) {
                 unmatched[mapping] = "";
             }
         }
