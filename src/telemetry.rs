@@ -39,7 +39,7 @@ const UNMAPPED_NAMES_MAX: usize = 100;
 const OTHER_NAMES: &str = "(other)";
 
 /// How a partition that is ours is doing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PartitionStatus {
     /// The offset that comes next.
     pub position: i64,
@@ -47,6 +47,8 @@ pub struct PartitionStatus {
     pub recovered_at: i64,
     /// The watermark.
     pub watermark: Option<EventTime>,
+    /// The version of the rules that apply.
+    pub rules: Arc<str>,
     /// Accounts held.
     pub accounts: usize,
     /// Users held.
@@ -195,7 +197,7 @@ impl Telemetry {
 
     /// The partitions that are ours, by number.
     pub fn partitions(&self) -> Vec<(i32, PartitionStatus)> {
-        let mut all: Vec<_> = self.partitions.iter().map(|entry| (*entry.key(), *entry.value())).collect();
+        let mut all: Vec<_> = self.partitions.iter().map(|entry| (*entry.key(), entry.value().clone())).collect();
         all.sort_by_key(|entry| entry.0);
         all
     }

@@ -36,7 +36,8 @@ fn the_fold_agrees_with_the_reference_and_survives_crashes() {
         println!("seed {seed}");
         let Product { log, settings } = products::product(seed);
         let expected = reference::run(&log, &settings);
-        let (records, plan) = (encode(&log), plan(&settings));
+        let (records, text) = (encode(&log), rules_of(&settings));
+        let plan = Arc::new(rules::parse("simulation", &text).expect("rules"));
         let whole = fold(&plan, &records, &[]);
         compare(seed, &log, &expected, &whole);
         let mut rng = SmallRng::seed_from_u64(seed ^ 0xc4a5);
@@ -46,6 +47,11 @@ fn the_fold_agrees_with_the_reference_and_survives_crashes() {
         let crashed = fold(&plan, &records, &crashes);
         assert!(whole.published == crashed.published, "seed {seed}: crashes at {crashes:?} can be seen");
         assert!(whole.snapshots == crashed.snapshots, "seed {seed}: crashes at {crashes:?} are seen at the end");
+        let changed = activate(&mut rng, &log, &records, &[&text]);
+        assert!(whole.is(&fold(&plan, &changed, &[])), "seed {seed}: activating the rules that apply can be seen");
+        let changed = activate(&mut rng, &log, &records, &[&turned(&text), &text]);
+        let turned = fold(&plan, &changed, &crashes);
+        compare_sets(seed, &whole, &turned);
         seen::count(&expected, &mut shown);
     }
     if number("UPSWELL_SIMULATION_SEED").is_none() {
@@ -93,8 +99,67 @@ struct Said {
     snapshots: Vec<String>,
 }
 
+impl Said {
+    /// Whether the same was said, word for word.
+    fn is(&self, other: &Said) -> bool {
+        let parts = |said: &Said| (said.outcomes.clone(), said.published.clone(), said.snapshots.clone());
+        parts(self) == parts(other) && self.metrics == other.metrics
+    }
+}
+
+/// The log with records in it that activate rules, one after the other and again.
+fn activate(
+    rng: &mut SmallRng,
+    log: &[Input],
+    records: &[(Record, Vec<u8>)],
+    rules: &[&str],
+) -> Vec<(Record, Vec<u8>)> {
+    // It moves no time on.
+    let earliest = log.iter().filter_map(|input| Some(input.event.as_ref().ok()?.ms)).min().unwrap_or(0);
+    let mut changed = records.to_vec();
+    let mut places: Vec<usize> =
+        (0..rng.random_range(1..5)).map(|_| rng.random_range(records.len() / 8..records.len())).collect();
+    places.sort_unstable();
+    for (nth, place) in places.into_iter().enumerate().rev() {
+        let bytes = wire::encode_activation(wire::Format::Protobuf, rules[nth % rules.len()], EventTime(earliest));
+        changed.insert(place, (Record { offset: records[place].0.offset, time: None }, bytes));
+    }
+    changed
+}
+
+/// The same rules with their signals in another order, and so in other places of every state.
+fn turned(text: &str) -> String {
+    let mut file: Value = serde_saphyr::from_str(text).expect("rules");
+    file["signals"].as_array_mut().expect("a list").reverse();
+    file["meters"]["a_meter_before_all_others"] = serde_json::json!({"role": "limit_hit"});
+    file.to_string()
+}
+
+/// Rules that differ in the order of their signals say the same: in another order within an instant, and with the
+/// evidence of a score in another order.
+fn compare_sets(seed: u64, whole: &Said, turned: &Said) {
+    assert_eq!(whole.outcomes, turned.outcomes, "seed {seed}");
+    assert!(whole.metrics == turned.metrics, "seed {seed}: metrics differ");
+    let sorted = |said: &Said| {
+        let plain = |line: &String| {
+            let mut value: Value = serde_json::from_str(line).expect("JSON");
+            for name in ["rulesVersion", "why", "points", "facts", "next", "asOfMs"] {
+                value.as_object_mut().expect("an object").remove(name);
+            }
+            value.to_string()
+        };
+        let mut lines: Vec<String> = said.published.iter().map(plain).collect();
+        lines.sort();
+        lines
+    };
+    let (whole, turned) = (sorted(whole), sorted(turned));
+    for place in 0..whole.len().max(turned.len()) {
+        assert_eq!(whole.get(place), turned.get(place), "seed {seed}: rules in another order say something else");
+    }
+}
+
 /// The default rules, with the settings of a product.
-fn plan(settings: &Settings) -> Arc<rules::Plan> {
+fn rules_of(settings: &Settings) -> String {
     let mut text = rules::DEFAULT.to_owned();
     let mut set = |from: &str, to: String| {
         assert!(text.contains(from), "the default pack has no `{from}`");
@@ -107,7 +172,7 @@ fn plan(settings: &Settings) -> Arc<rules::Plan> {
             format!("live_from: {}T00:00:00Z", reference::date(ms.div_euclid(DAY))),
         );
     }
-    Arc::new(rules::parse("simulation", &text).expect("rules"))
+    text
 }
 
 /// Folds the log of one partition; at each crash everything since a commit some records before is lost, and a new
@@ -120,8 +185,10 @@ fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize
         let mut effects = model::Effects::with_metrics();
         for (place, (record, bytes)) in records.iter().enumerate().take(stop.max(committed)) {
             for (index, decoded) in (0..).zip(wire::decode(wire::Format::Protobuf, bytes)) {
+                let is_activation = decoded.event.as_ref().is_ok_and(|event| event.kind == EventKind::RulesActivation);
                 let outcome = partition.apply_one(*record, index, &decoded, &mut effects);
-                if place >= committed {
+                assert!(!is_activation || outcome == Outcome::Applied, "rules are refused");
+                if place >= committed && !is_activation {
                     said.outcomes.push(outcome);
                 }
             }

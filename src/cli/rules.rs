@@ -1,22 +1,28 @@
-//! `upswell rules`: the rules file as a living thing: its schema for editors, its plan in words, and what a change
-//! would do.
+//! `upswell rules`: the rules file as a living thing: its schema for editors, its plan in words, what a change would
+//! do, and the change itself.
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
+use super::WrongUse;
+use super::config::Connection;
 use super::diff::Diff;
 use super::words;
-use crate::rules;
+use crate::kafka::{self, LogWriter};
+use crate::model::EventTime;
+use crate::rules::{self, Plan};
+use crate::wire;
 
 /// Works on rules files: their schema, what they say in words, and what a change of them would do.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules schema > upswell.schema.json
   upswell rules explain --rules mine.yaml velocity.growth at-risk
-  upswell rules diff default mine.yaml --on history.ndjson.zst")]
+  upswell rules diff default mine.yaml --on history.ndjson.zst
+  upswell rules activate mine.yaml --config upswell.yaml")]
 pub(super) struct Rules {
     #[command(subcommand)]
     command: Command,
@@ -27,6 +33,7 @@ enum Command {
     Schema(Schema),
     Explain(Explain),
     Diff(Diff),
+    Activate(Activate),
 }
 
 /// Prints the JSON Schema of a rules file, by which editors complete and check it.
@@ -52,6 +59,87 @@ struct Explain {
     ids: Vec<String>,
 }
 
+/// Puts rules into the log: from that place on every partition follows them, without a restart.
+///
+/// Signals that measure what they measured keep their state. Those that are gone or measure something else are off,
+/// and new ones begin with what is known. A condition that is true at once counts as fired: the change itself fires
+/// nothing. `time` of the rules cannot change. To activate the same rules again is no change, so a command that failed
+/// half-way is simply repeated. The log keeps the rules: rules.file stays what its first record was read by.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  upswell rules diff upswell-rules.yaml mine.yaml --on history.ndjson.zst
+  upswell rules activate mine.yaml --config upswell.yaml --dry-run
+  upswell rules activate mine.yaml --config upswell.yaml")]
+struct Activate {
+    /// The rules from now on. `default` names the built-in ones.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Only check the rules and tell how they differ from those of the configuration.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Activate {
+    fn run(self) -> Result<()> {
+        let config = self.connection.load()?;
+        let text = match self.file.to_str() {
+            Some("default") => rules::DEFAULT.to_owned(),
+            _ => std::fs::read_to_string(&self.file)
+                .map_err(|error| WrongUse(format!("{}: {error}", self.file.display())))?,
+        };
+        let plan = rules::parse(&self.file.display().to_string(), &text)?;
+        let configured = rules::load(config.rules.file.as_deref())?;
+        if plan.time != configured.time {
+            bail!(WrongUse("`time` of the rules cannot change in a log: what has closed stays closed".into()));
+        }
+        let mut out = std::io::stdout().lock();
+        for line in differences(&configured, &plan) {
+            writeln!(out, "{line}")?;
+        }
+        let topic = config.topics.names().log();
+        if self.dry_run {
+            return Ok(writeln!(out, "{} can be activated; nothing was sent", plan.version)?);
+        }
+        let partitions = kafka::partitions(&config.kafka, &topic)?;
+        let mut writer = LogWriter::connect(&config.kafka, &topic)?;
+        let now = EventTime(jiff::Timestamp::now().as_millisecond());
+        let payload = wire::encode_activation(config.input.format, &text, now);
+        for partition in 0..partitions {
+            writer.send(Some(partition), None, &payload)?;
+        }
+        writer.flush()?;
+        Ok(writeln!(out, "{} is in all {partitions} partitions of {topic}", plan.version)?)
+    }
+}
+
+/// How rules differ from others in what keeps state, a line each.
+fn differences(before: &Plan, after: &Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    for of_users in [true, false] {
+        let lists = [before, after].map(|plan| if of_users { &plan.user_signals } else { &plan.account_signals });
+        let scope = if of_users { "user" } else { "account" };
+        for (signal, kept) in lists[0].iter().zip(before.slots_in(after, of_users)) {
+            let stays = lists[1].iter().any(|other| other.id == signal.id);
+            match (kept, stays) {
+                (Some(_), _) => {}
+                (None, true) => lines.push(format!("signal {} of a {scope} begins anew", signal.id)),
+                (None, false) => lines.push(format!("signal {} of a {scope} is gone", signal.id)),
+            }
+        }
+        let is_new = |id: &str| !lists[0].iter().any(|signal| *signal.id == *id);
+        let new = lists[1].iter().filter(|signal| is_new(&signal.id));
+        lines.extend(new.map(|signal| format!("signal {} of a {scope} is new", signal.id)));
+    }
+    let has = |plan: &Plan, id: &str| plan.triggers.iter().any(|trigger| *trigger.id == *id);
+    let gone = before.triggers.iter().filter(|trigger| !has(after, &trigger.id));
+    lines.extend(gone.map(|trigger| format!("trigger {} is gone", trigger.id)));
+    let new = after.triggers.iter().filter(|trigger| !has(before, &trigger.id));
+    lines.extend(new.map(|trigger| format!("trigger {} is new", trigger.id)));
+    lines
+}
+
 impl Rules {
     pub(super) fn run(self) -> Result<()> {
         match self.command {
@@ -63,6 +151,7 @@ impl Rules {
                 Ok(std::io::stdout().write_all(words::page(&plan, &explain.ids)?.as_bytes())?)
             }
             Command::Diff(diff) => diff.run(),
+            Command::Activate(activate) => activate.run(),
         }
     }
 }

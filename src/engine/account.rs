@@ -90,6 +90,15 @@ impl Word {
         self.0 = self.0 & !(3 << (2 * slot)) | u64::from(rung) << (2 * slot);
     }
 
+    /// The same rungs in other slots; what has none is off.
+    pub(super) fn renamed(self, slots: &[Option<usize>]) -> Word {
+        let mut word = Word(self.0 & !Self::SIGNALS);
+        self.on()
+            .filter_map(|(slot, rung)| Some((slots[slot]?, rung)))
+            .for_each(|(slot, rung)| word.set_rung(slot, rung));
+        word
+    }
+
     /// The slots that are on, with their rungs.
     pub(super) fn on(self) -> impl Iterator<Item = (usize, u8)> {
         let mut bits = self.0 & Self::SIGNALS;
@@ -693,6 +702,11 @@ impl Account {
     /// New users in the 7 days that end with `day`, none before `from`, which lies after the founding day.
     pub(super) fn newcomers(&self, day: Day, from: Day) -> u32 {
         (day.0 - 6..=day.0).filter(|index| *index >= from.0).map(|index| self.joined.get(index)).sum()
+    }
+
+    /// Whether its memory was given back.
+    pub(super) fn is_gone(&self) -> bool {
+        self.id.is_empty()
     }
 
     /// Whether nothing is left that a later event could depend on.

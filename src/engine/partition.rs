@@ -7,6 +7,7 @@ use hashbrown::{HashMap, HashTable};
 use std::hash::BuildHasher;
 
 use super::account::{Account, Activity, Flag};
+use super::activation::{self, Renaming};
 use super::dedupe::{self, Recent};
 use super::people;
 use super::picture;
@@ -17,7 +18,7 @@ use crate::model::{
     DAY_MS, Day, DeadLetter, Effects, Event, EventKind, EventTime, Field, MetricsRow, Outcome, Place, Provenance,
     Reason, Role, Snapshots, Tally,
 };
-use crate::rules::{Figure, Plan};
+use crate::rules::{self, Figure, Plan, Reads};
 use crate::wire::Decoded;
 
 /// Days before the first open one that late events can still correct: eight weeks (edges A11).
@@ -53,6 +54,8 @@ pub struct Partition {
     awake: Vec<u32>,
     /// Accounts that changed since their last snapshot.
     dirty: Vec<u32>,
+    /// Signals of rules that no close of a week, or of a day, has seen yet.
+    warming: (Reads, Reads),
     /// Memory of single steps, kept for the next.
     scratch: Scratch,
 }
@@ -84,9 +87,15 @@ impl Partition {
             users: 0,
             awake: Vec::new(),
             dirty: Vec::new(),
+            warming: Default::default(),
             scratch: Scratch::default(),
             plan,
         }
+    }
+
+    /// The rules that apply.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
     }
 
     /// No event that is still to come counts before this instant; none before the first record.
@@ -159,7 +168,13 @@ impl Partition {
             return (Outcome::Applied, String::new());
         }
         if event.kind == EventKind::RulesActivation {
-            return (Outcome::Refused, "this version does not change its rules at run time".to_owned());
+            return match self.rules(&event.name) {
+                Ok(plan) => {
+                    self.activate(plan, event, effects);
+                    (Outcome::Applied, String::new())
+                }
+                Err(refusal) => (Outcome::Refused, refusal),
+            };
         }
         if self.mark_read(event.provenance.as_ref(), place) {
             return (Outcome::Replayed, String::new());
@@ -202,6 +217,49 @@ impl Partition {
         known
     }
 
+    /// Rules that can take the place of the present ones.
+    fn rules(&self, text: &str) -> Result<Arc<Plan>, String> {
+        let plan = rules::parse("the activated rules", text).map_err(|error| error.to_string())?;
+        if plan.time != self.plan.time {
+            return Err("`time` of the rules cannot change in a log: what has closed stays closed".to_owned());
+        }
+        Ok(Arc::new(plan))
+    }
+
+    /// Other rules apply to all that comes. That is at a place in the log, not at an instant: no time passes.
+    fn activate(&mut self, after: Arc<Plan>, event: &Event<'_>, effects: &mut Effects) {
+        let before = std::mem::replace(&mut self.plan, Arc::clone(&after));
+        let Some(now) = self.clock.watermark() else { return };
+        let renaming = Renaming::new(&before, &after);
+        self.warming = renaming.warming(self.warming);
+        self.timers.rename(|user, slot| renaming.slot(user, slot));
+        for index in 0..self.accounts.len() as u32 {
+            let account = &mut self.accounts[index as usize];
+            if account.is_gone() {
+                continue;
+            }
+            let mut context = Context {
+                plan: &before,
+                effects,
+                timers: &mut self.timers,
+                index,
+                cause: now,
+                message_id: &event.message_id,
+                now,
+                log_began: self.clock.first_day(),
+                warming: self.warming.0.and(self.warming.1),
+                work: self.scratch.work.anew(),
+            };
+            activation::activate(&renaming, &mut context, account);
+            // What closes decide for the first time, they decide of sleeping accounts too.
+            if !self.warming.1.is_empty() && !account.awake {
+                account.awake = true;
+                self.awake.push(index);
+            }
+            self.list(index);
+        }
+    }
+
     /// Why there is no room for what the event brings, if so.
     fn refusal(&self, event: &Event<'_>) -> Option<String> {
         let (accounts_full, users_full) =
@@ -237,6 +295,7 @@ impl Partition {
                 message_id: "",
                 now: as_of,
                 log_began: self.clock.first_day(),
+                warming: self.warming.0.and(self.warming.1),
                 work: &mut self.scratch.work,
             };
             told.accounts.push(picture::account_snapshot(&context, account));
@@ -312,6 +371,7 @@ impl Partition {
             message_id: &applied.it.event.message_id,
             now,
             log_began: self.clock.first_day(),
+            warming: self.warming.0.and(self.warming.1),
             work: self.scratch.work.anew(),
         };
         self.users += applied.run(&mut context, account);
@@ -360,6 +420,10 @@ impl Partition {
 
     /// Closes a day at its end, together with what else is due at that instant.
     fn close_day(&mut self, day: Day, at: EventTime, effects: &mut Effects) {
+        let mut warm = std::mem::take(&mut self.warming.1);
+        if day.is_sunday() {
+            warm = warm.and(std::mem::take(&mut self.warming.0));
+        }
         let due = self.take_due(at);
         let mut awake = std::mem::take(&mut self.awake);
         for of_account in due.chunk_by(|a, b| a.0 == b.0) {
@@ -370,7 +434,7 @@ impl Partition {
         awake.retain(|index| {
             let first = due.partition_point(|(account, _)| account < index);
             let last = due.partition_point(|(account, _)| account <= index);
-            self.run_due(*index, (at, at), &due[first..last], Some(day), effects);
+            self.run_due(*index, (at, at), &due[first..last], Some((day, warm)), effects);
             self.accounts[*index as usize].awake
         });
         self.awake = awake;
@@ -387,13 +451,13 @@ impl Partition {
     }
 
     /// Runs what is due for an account at one instant: facts that end, who is forgotten, the close of a day and of a
-    /// week, then the triggers (edges A15).
+    /// week, then the triggers (edges A15). `closes`: the day, and the signals that it decides for the first time.
     fn run_due(
         &mut self,
         index: u32,
         (at, now): (EventTime, EventTime),
         due: &[(u32, Due)],
-        closes: Option<Day>,
+        closes: Option<(Day, Reads)>,
         effects: &mut Effects,
     ) {
         let account = &mut self.accounts[index as usize];
@@ -406,6 +470,7 @@ impl Partition {
             message_id: "",
             now,
             log_began: self.clock.first_day(),
+            warming: self.warming.0.and(self.warming.1),
             work: self.scratch.work.anew(),
         };
         signals::lapse(&mut context, account, due);
@@ -416,8 +481,13 @@ impl Partition {
             }
         }
         let mut moment = Moment::Due;
-        if let Some(day) = closes {
+        if let Some((day, warm)) = closes {
             moment = Moment::DayClose;
+            // Off means no from here on: nothing turned, and yet conditions read something else.
+            context.work.changed = context.work.changed.and(warm);
+            if warm.users != 0 {
+                context.work.touched.extend(0..account.users.len() as u32);
+            }
             if let Some(closed) = signals::close_day(&mut context, account, day)
                 && let Some(rows) = &mut context.effects.metrics
             {
@@ -429,7 +499,7 @@ impl Partition {
         if under_way || context.work.changed.meet(context.plan.index.reads) {
             trigger::evaluate(&mut context, account, &[], moment);
         }
-        if let Some(day) = closes {
+        if let Some((day, _)) = closes {
             if !account.has_usage(day) && !account.word.any_of(context.plan.index.account_close_bits) {
                 account.awake = false;
                 let next = signals::forget(&mut context, account);

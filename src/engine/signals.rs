@@ -31,6 +31,8 @@ pub(super) struct Context<'a> {
     /// The watermark; while due work runs, its instant.
     pub(super) now: EventTime,
     pub(super) log_began: Option<Day>,
+    /// Signals that closes decide, of rules that no close has seen yet: off means unknown.
+    pub(super) warming: Reads,
     pub(super) work: &'a mut Work,
 }
 
@@ -110,6 +112,12 @@ impl Context<'_> {
     /// Publishes the signals that moved: users by id, then the account, each in the order of the rules (edges A15),
     /// and what scores follow from them. Triggers look at all of it when they are next evaluated.
     pub(super) fn publish_changes(&mut self, account: &mut Account, reason: Reason) {
+        self.tell_changes(account, reason);
+        score::settle(self, account, reason);
+    }
+
+    /// The signals alone.
+    pub(super) fn tell_changes(&mut self, account: &mut Account, reason: Reason) {
         let mut changes = std::mem::take(&mut self.work.changes);
         let key = |change: &Change| {
             (change.user.is_none(), change.user.map(|user| &*account.users.get(user).id), change.slot)
@@ -135,7 +143,6 @@ impl Context<'_> {
             self.publish(account, change.user, kind, facts);
         }
         self.work.changes = changes;
-        score::settle(self, account, reason);
     }
 
     /// An absence that nobody was told of ends as silently (edges E10).
@@ -155,7 +162,7 @@ impl Context<'_> {
         !self.work.changes.is_empty() || !self.work.scored.is_empty() || !self.work.changed.is_empty()
     }
 
-    fn turn_user(&mut self, user: &mut User, index: u32, slot: usize, rung: u8) {
+    pub(super) fn turn_user(&mut self, user: &mut User, index: u32, slot: usize, rung: u8) {
         let before = user.word.rung(slot);
         if before == rung {
             return;
@@ -169,7 +176,7 @@ impl Context<'_> {
         self.work.changes.push(Change { user: Some(index), slot, before, after: rung });
     }
 
-    fn turn_account(&mut self, account: &mut Account, slot: usize, rung: u8) {
+    pub(super) fn turn_account(&mut self, account: &mut Account, slot: usize, rung: u8) {
         let before = account.word.rung(slot);
         if before != rung {
             account.word.set_rung(slot, rung);
@@ -302,6 +309,11 @@ fn knows_newcomers(context: &Context<'_>, account: &Account) -> bool {
 
 /// Whether a signal's figure is known, so that off means no (edges C1, D11).
 pub(super) fn knows(context: &Context<'_>, account: &Account, signal: SignalRef, user: Option<u32>) -> bool {
+    let mut asked = Reads::default();
+    asked.signal(signal);
+    if context.warming.meet(asked) {
+        return false;
+    }
     let last_closed = context.last_closed();
     let (kind, first) = match signal {
         SignalRef::Account(slot) => (&context.plan.account_signals[slot].kind, account.founded()),
@@ -790,11 +802,16 @@ fn report_usage(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'
     let meter = it.text(plan, Role::UsageReported, Field::Meter).unwrap_or_default();
     if account.rare().life.report(&meter, (used, quota), (it.event.time, it.place)) {
         context.work.changed.figure(Figure::UsageRatio);
-        for (slot, signal) in plan.account_signals.iter().enumerate() {
-            if let Kind::UsageRatio { percent } = signal.kind {
-                let rung = ratio_rung(account, percent);
-                context.turn_account(account, slot, rung.max(account.word.rung(slot)));
-            }
+        climb_quotas(context, account);
+    }
+}
+
+fn climb_quotas(context: &mut Context<'_>, account: &mut Account) {
+    let plan = context.plan;
+    for (slot, signal) in plan.account_signals.iter().enumerate() {
+        if let Kind::UsageRatio { percent } = signal.kind {
+            let rung = ratio_rung(account, percent);
+            context.turn_account(account, slot, rung.max(account.word.rung(slot)));
         }
     }
 }
@@ -831,6 +848,14 @@ fn meter(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'_>) {
     if counted {
         climb(context, account);
     }
+}
+
+/// Other rules apply: what needs no close is proved by what is known.
+pub(super) fn after_activation(context: &mut Context<'_>, account: &mut Account) {
+    climb(context, account);
+    after_newcomer(context, account);
+    climb_quotas(context, account);
+    after_traits(context, account);
 }
 
 /// Traits of the account are others.
@@ -906,11 +931,23 @@ pub(super) fn return_member(context: &mut Context<'_>, account: &mut Account, us
 
 /// The first meaningful event of the account is known, or another one: what depends on its age waits from there.
 pub(super) fn after_founding(context: &mut Context<'_>, account: &mut Account) {
+    await_ages(context, account, context.plan.index.ages.iter(), EventTime::MIN);
+}
+
+/// Sets the timers of ages that are reached after an instant.
+pub(super) fn await_ages<'p>(
+    context: &mut Context<'p>,
+    account: &Account,
+    slots: impl Iterator<Item = &'p usize>,
+    after: EventTime,
+) {
     let (plan, Some(first)) = (context.plan, account.first()) else { return };
-    for &slot in &plan.index.ages {
+    for &slot in slots {
         if let Kind::Age { age_ms, .. } = plan.account_signals[slot].kind {
             let due = Due::Lapse { user: WHOLE_ACCOUNT, slot: slot as u8 };
-            context.timers.schedule(first.plus(age_ms), context.index, due);
+            if first.plus(age_ms) > after {
+                context.timers.schedule(first.plus(age_ms), context.index, due);
+            }
         }
     }
 }

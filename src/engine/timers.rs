@@ -73,6 +73,18 @@ impl Timers {
         self.0.push(Reverse((at, account, due)));
     }
 
+    /// Facts are of other slots now: of user signals, and of account signals. What has none is due no more.
+    pub(super) fn rename(&mut self, slot_of: impl Fn(u32, u8) -> Option<u8>) {
+        let renamed = |Reverse((at, account, due)): Reverse<(EventTime, u32, Due)>| {
+            let due = match due {
+                Due::Lapse { user, slot } => Due::Lapse { user, slot: slot_of(user, slot)? },
+                other => other,
+            };
+            Some(Reverse((at, account, due)))
+        };
+        self.0 = std::mem::take(&mut self.0).into_iter().filter_map(renamed).collect();
+    }
+
     /// The next instant at which something is due.
     pub(super) fn next(&self) -> Option<EventTime> {
         self.0.peek().map(|Reverse(entry)| entry.0)

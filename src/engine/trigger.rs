@@ -118,6 +118,64 @@ pub(super) fn wants_usage(account: &mut Account) -> bool {
     is
 }
 
+/// Other rules apply. What a trigger of the same id remembers stays: when it fired, what pulses it waits with, and the
+/// edges of a condition that is the same. What is true without an edge counts as fired: a change of the rules fires
+/// nothing (edges A27).
+pub(super) fn after_activation(context: &Context<'_>, account: &mut Account, before: &Plan) {
+    let plan = context.plan;
+    let states = account.rare.as_mut().map(|rare| std::mem::take(&mut rare.triggers.states)).unwrap_or_default();
+    let mut by_id: BTreeMap<&str, (&TriggerKind, State)> = BTreeMap::new();
+    for (place, state) in states {
+        by_id.insert(&before.triggers[place].id, (&before.triggers[place].kind, state));
+    }
+    for (place, trigger) in plan.triggers.iter().enumerate() {
+        let (was, mut state) = by_id.remove(&*trigger.id).map_or((None, State::default()), |it| (Some(it.0), it.1));
+        match (&trigger.kind, was) {
+            (TriggerKind::Pulse(_), Some(TriggerKind::State { .. })) => state.edges.clear(),
+            (TriggerKind::Pulse(_), _) => {}
+            (TriggerKind::State { when, per_user, rearm_after_closed_days }, was) => {
+                let known = std::mem::take(&mut state.edges);
+                let is_same = matches!(was, Some(TriggerKind::State { when: was, rearm_after_closed_days: rearm, .. })
+                    if was.is(when) && rearm == rearm_after_closed_days);
+                let known = if is_same { known } else { BTreeMap::new() };
+                state.kept = None;
+                let concerned: BTreeSet<u32> = if *per_user {
+                    let may = account.users.iter().filter(|(_, user)| may_concern(plan, user.word));
+                    may.map(|(user, _)| user).chain(known.keys().copied()).collect()
+                } else {
+                    BTreeSet::from([WHOLE_ACCOUNT])
+                };
+                for key in concerned {
+                    let user = (key != WHOLE_ACCOUNT).then_some(key);
+                    let edge = match (values::holds(context, account, user, when, None), known.get(&key)) {
+                        (Some(true), None) => Some(Edge { fired: true, ..Edge::default() }),
+                        (Some(false), known) if *rearm_after_closed_days > 0 => known.copied(),
+                        (Some(false), _) => None,
+                        (_, known) => known.copied(),
+                    };
+                    if let Some(edge) = edge {
+                        state.edges.insert(key, edge);
+                    }
+                }
+            }
+        }
+        put_back(account, place, state);
+    }
+}
+
+/// The pulse triggers whose first has been, a bit each, by the places that other rules give them.
+pub(super) fn firsts_in(plan: &Plan, before: &Plan, firsts: u64) -> u64 {
+    let has_been =
+        |id: &str| before.triggers.iter().position(|it| *it.id == *id).is_some_and(|it| firsts >> it & 1 != 0);
+    plan.triggers.iter().enumerate().filter(|(_, it)| has_been(&it.id)).fold(0, |bits, (place, _)| bits | 1 << place)
+}
+
+fn put_back(account: &mut Account, index: usize, state: State) {
+    if state.fired_at.is_some() || !state.edges.is_empty() || state.kept.is_some() || !state.evidence.is_empty() {
+        account.rare().triggers.states.insert(index, state);
+    }
+}
+
 /// What an event did that pulses listen to, besides its roles.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct News<'a> {
@@ -280,12 +338,6 @@ impl Evaluation<'_, '_> {
         account.rare.as_mut().and_then(|rare| rare.triggers.states.remove(&index)).unwrap_or_default()
     }
 
-    fn put_back(&self, account: &mut Account, index: usize, state: State) {
-        if state.fired_at.is_some() || !state.edges.is_empty() || state.kept.is_some() || !state.evidence.is_empty() {
-            account.rare().triggers.states.insert(index, state);
-        }
-    }
-
     /// An occurrence fires, is rested and becomes evidence of the next, or is kept by a rail (edges D2, D3).
     fn pulse(&mut self, account: &mut Account, pulse: &Pulse, occurrence: &Occurrence<'_>) {
         let index = occurrence.trigger;
@@ -299,7 +351,7 @@ impl Evaluation<'_, '_> {
             state.kept = None;
             self.fire_or_keep(account, index, pulse, &mut state, kept);
         }
-        self.put_back(account, index, state);
+        put_back(account, index, state);
     }
 
     /// The occurrence that a rail keeps fires once it lifts, within a week.
@@ -312,7 +364,7 @@ impl Evaluation<'_, '_> {
         if let Some(kept) = state.kept.take().filter(|kept| self.context.now < kept.at.plus(PULSE_STALE_MS)) {
             self.fire_or_keep(account, index, pulse, &mut state, kept);
         }
-        self.put_back(account, index, state);
+        put_back(account, index, state);
     }
 
     fn fire_or_keep(&mut self, account: &mut Account, index: usize, pulse: &Pulse, state: &mut State, kept: Kept) {
@@ -374,7 +426,7 @@ impl Evaluation<'_, '_> {
             state.fired_at = Some(self.at);
             self.fire_state(account, index, when, &ready);
         }
-        self.put_back(account, index, state);
+        put_back(account, index, state);
     }
 
     /// Whether neither the cooldown nor a rail keeps what is true; what keeps it is noted, and published if a rail.

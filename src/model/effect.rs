@@ -435,6 +435,8 @@ pub enum Reason {
     Closed,
     /// The user or account was forgotten.
     Forgotten,
+    /// Other rules were activated.
+    Activated,
 }
 
 /// A guard rail that can hold a handoff back.

@@ -16,7 +16,7 @@ pub struct Event<'a> {
     pub source: Cow<'a, str>,
     /// What kind of call this is.
     pub kind: EventKind,
-    /// The name of the thing done, or of the page or screen seen.
+    /// The name of the thing done, or of the page or screen seen; of a rules activation the rules file, as text.
     pub name: Cow<'a, str>,
     /// The user within the account; empty: unknown.
     pub user: Cow<'a, str>,

@@ -64,8 +64,31 @@ pub struct Plan {
     pub traits: Vec<String>,
 }
 
+impl Plan {
+    /// The slots of the user's (or the account's) signals in another plan, for those that measure the same there.
+    pub fn slots_in(&self, other: &Plan, of_users: bool) -> Vec<Option<usize>> {
+        let lists = [self, other].map(|plan| if of_users { &plan.user_signals } else { &plan.account_signals });
+        let same = |signal: &Signal, it: &Signal| signal.id == it.id && self.measures(&signal.kind, other, &it.kind);
+        lists[0].iter().map(|signal| lists[1].iter().position(|it| same(signal, it))).collect()
+    }
+
+    /// Whether two kinds measure the same: meters stand in other places where there are more of them.
+    fn measures(&self, kind: &Kind, other: &Plan, of_other: &Kind) -> bool {
+        let meters_in = |a: usize, b: usize| self.meters[a] == other.meters[b];
+        match (kind, of_other) {
+            (Kind::Ladder(Of::Volume(a), rungs), Kind::Ladder(Of::Volume(b), others)) => {
+                meters_in(*a, *b) && rungs == others
+            }
+            (Kind::Spike(a), Kind::Spike(b)) => {
+                meters_in(a.meter, b.meter) && (a.at_least, a.above) == (b.at_least, b.above)
+            }
+            (kind, of_other) => kind == of_other,
+        }
+    }
+}
+
 /// How event time moves in a partition.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time {
     /// How far an event may lag behind the newest, in milliseconds; at most 24 hours.
     pub allowed_lateness_ms: i64,
@@ -80,7 +103,7 @@ pub struct Time {
 }
 
 /// What is counted by the day.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Meter {
     /// Its id.
     pub id: Arc<str>,
@@ -149,7 +172,7 @@ pub enum SignalRef {
 
 /// What a signal measures, with its parameters. State: two bits in the word of its user or account, and what is said
 /// here. "At once" means at the event that proves it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum Kind {
     /// An event of some roles. State: the end and the newest sightings; timer: the end. On at once, off at its end.
     Seen(Seen),
@@ -216,7 +239,7 @@ pub enum Kind {
 }
 
 /// Which events feed a signal.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Filter {
     /// Of these roles.
     pub roles: Vec<Role>,
@@ -229,7 +252,7 @@ pub struct Filter {
 }
 
 /// Parameters of a seen role.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Seen {
     /// Which events.
     pub filter: Filter,
@@ -240,7 +263,7 @@ pub struct Seen {
 }
 
 /// Parameters of distinct values.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Distinct {
     /// Which events.
     pub filter: Filter,
@@ -255,7 +278,7 @@ pub struct Distinct {
 }
 
 /// Parameters of sessions.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Sessions {
     /// Which events.
     pub filter: Filter,
@@ -268,7 +291,7 @@ pub struct Sessions {
 }
 
 /// Parameters of one role after another.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Within {
     /// The first.
     pub first: Role,
@@ -279,7 +302,7 @@ pub struct Within {
 }
 
 /// Parameters of something abandoned.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Abandoned {
     /// Starts it.
     pub start: Role,
@@ -292,7 +315,7 @@ pub struct Abandoned {
 }
 
 /// Parameters of a trend.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Growth {
     /// Upward or downward.
     pub up: bool,
@@ -312,7 +335,7 @@ pub enum TrendTest {
 }
 
 /// Parameters of new users.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct NewUsers {
     /// So many in 7 days for the first rung; as many and a spike for the second.
     pub at_least: u32,
@@ -321,7 +344,7 @@ pub struct NewUsers {
 }
 
 /// Parameters of a meter's spike.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Spike {
     /// The meter, by its place.
     pub meter: usize,
@@ -354,7 +377,7 @@ pub enum Of {
 }
 
 /// What a trait must be.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum TraitIs {
     /// Employees, a ladder.
     Employees(Vec<f64>),
@@ -559,6 +582,13 @@ pub struct Reads {
     pub figures: u64,
 }
 
+impl Condition {
+    /// Whether it is the same condition, by its text.
+    pub fn is(&self, other: &Condition) -> bool {
+        self.expression.text() == other.expression.text()
+    }
+}
+
 impl Reads {
     /// Adds something.
     pub fn add(&mut self, input: &Input) {
@@ -581,6 +611,15 @@ impl Reads {
     /// Adds a figure.
     pub fn figure(&mut self, figure: Figure) {
         self.figures |= 1 << figure as u32;
+    }
+
+    /// Both sets together.
+    pub fn and(self, other: Reads) -> Reads {
+        Reads {
+            users: self.users | other.users,
+            accounts: self.accounts | other.accounts,
+            figures: self.figures | other.figures,
+        }
     }
 
     /// Whether the sets share something.

@@ -75,6 +75,7 @@ async fn readyz(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
                 "position": status.position,
                 "recoversTo": status.recovered_at,
                 "watermarkMs": status.watermark.map(|at| at.0),
+                "rules": &*status.rules,
                 "accounts": status.accounts,
                 "users": status.users,
             })

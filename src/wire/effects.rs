@@ -259,6 +259,7 @@ fn signal(message: &SignalMessage) -> proto::SignalChanged {
                 Reason::Lapsed => proto::Reason::Lapsed,
                 Reason::Closed => proto::Reason::Closed,
                 Reason::Forgotten => proto::Reason::Forgotten,
+                Reason::Activated => proto::Reason::Activated,
             } as i32;
         }
         SignalKind::Pulse { signal, trigger } => {

@@ -41,6 +41,8 @@ struct Line<'a> {
     traits: Option<&'a RawValue>,
     #[serde(borrow, default)]
     control: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    rules: Option<Text<'a>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -92,7 +94,8 @@ pub(super) fn decode(line: &[u8]) -> Result<Event<'_>, Malformed> {
         Some("alias") => EventKind::Alias,
         Some("control") => match line.control.as_ref().map(|control| &*control.0) {
             Some("tick") => EventKind::Tick,
-            Some(other) => return Err(Malformed(format!("unknown control {other:?}: allowed is \"tick\""))),
+            Some("rules") => EventKind::RulesActivation,
+            Some(other) => return Err(Malformed(format!("unknown control {other:?}: allowed are tick, rules"))),
             None => return Err(Malformed::new("a control event without a control")),
         },
         Some(other) => return Err(Malformed(format!("unknown type {other:?}"))),
@@ -110,10 +113,14 @@ pub(super) fn decode(line: &[u8]) -> Result<Event<'_>, Malformed> {
         (EventKind::Group, Some(own)) if !own.0.is_empty() => own.0,
         _ => in_context,
     };
-    if account.is_empty() && kind != EventKind::Tick {
+    if account.is_empty() && !matches!(kind, EventKind::Tick | EventKind::RulesActivation) {
         return Err(Malformed::new("no account: neither context.groupId nor, in a group call, groupId"));
     }
-    let name = if kind == EventKind::Track { line.event } else { line.name };
+    let name = match kind {
+        EventKind::Track => line.event,
+        EventKind::RulesActivation => line.rules,
+        _ => line.name,
+    };
     Ok(Event {
         message_id: or_empty(line.message_id),
         source: or_empty(line.source),
@@ -149,7 +156,7 @@ fn object<'a>(raw: Option<&'a RawValue>, field: &str) -> Result<Fields<'a>, Malf
     }
 }
 
-/// The event as a line. It must be one that a line can say: no control but a tick, no provenance.
+/// The event as a line. It must be one that a line can say: no provenance.
 pub fn encode(event: &Event<'_>) -> String {
     #[derive(serde::Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -188,7 +195,8 @@ pub fn encode(event: &Event<'_>) -> String {
         EventKind::Page => ("page", false),
         EventKind::Screen => ("screen", false),
         EventKind::Alias => ("alias", false),
-        EventKind::Tick | EventKind::RulesActivation => return tick(event.time),
+        EventKind::Tick => return control("tick", None, event.time),
+        EventKind::RulesActivation => return control("rules", Some(&event.name), event.time),
     };
     let out = Out {
         message_id: &event.message_id,
@@ -210,9 +218,18 @@ fn timestamp(time: EventTime) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond(time.0).expect("an event's time lies in the years that jiff knows")
 }
 
-/// A tick of this time, as a line.
-pub(super) fn tick(time: EventTime) -> String {
-    format!(r#"{{"type":"control","control":"tick","timestamp":"{}"}}"#, timestamp(time))
+/// A control event, as a line.
+fn control(control: &str, rules: Option<&str>, time: EventTime) -> String {
+    #[derive(serde::Serialize)]
+    struct Out<'a> {
+        r#type: &'a str,
+        control: &'a str,
+        timestamp: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rules: Option<&'a str>,
+    }
+    let out = Out { r#type: "control", control, timestamp: timestamp(time).to_string(), rules };
+    serde_json::to_string(&out).expect("texts and times always have a JSON form")
 }
 
 #[cfg(test)]
@@ -270,9 +287,19 @@ mod tests {
     }
 
     #[test]
-    fn a_tick_can_be_read_back() {
-        let line = tick(EventTime(1_771_063_200_123));
-        let event = decode(line.as_bytes()).unwrap();
-        assert_eq!((event.kind, event.time), (EventKind::Tick, EventTime(1_771_063_200_123)));
+    fn control_can_be_read_back() {
+        let at = EventTime(1_771_063_200_123);
+        for (kind, name) in [(EventKind::Tick, ""), (EventKind::RulesActivation, "name: \"mine\"\n# ü\n")] {
+            for format in [crate::wire::Format::Json, crate::wire::Format::Protobuf] {
+                let bytes = match kind {
+                    EventKind::Tick => crate::wire::encode_tick(format, at),
+                    _ => crate::wire::encode_activation(format, name, at),
+                };
+                for decoded in crate::wire::decode(format, &bytes) {
+                    let event = decoded.event.unwrap();
+                    assert_eq!((event.kind, event.time, &*event.name), (kind, at, name));
+                }
+            }
+        }
     }
 }

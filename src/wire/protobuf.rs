@@ -88,7 +88,7 @@ struct Raw<'a> {
     properties: Fields<'a>,
     traits: Fields<'a>,
     provenance: Option<Provenance<'a>>,
-    control: Option<EventKind>,
+    control: Option<(EventKind, String)>,
 }
 
 impl<'a> Raw<'a> {
@@ -97,6 +97,7 @@ impl<'a> Raw<'a> {
     }
 
     fn checked(self) -> Result<Event<'a>, Malformed> {
+        let mut name = Cow::Borrowed(self.name);
         let kind = match proto::EventType::try_from(self.kind) {
             Ok(proto::EventType::Track) => EventKind::Track,
             Ok(proto::EventType::Identify) => EventKind::Identify,
@@ -105,7 +106,9 @@ impl<'a> Raw<'a> {
             Ok(proto::EventType::Screen) => EventKind::Screen,
             Ok(proto::EventType::Alias) => EventKind::Alias,
             Ok(proto::EventType::Control) => {
-                self.control.ok_or_else(|| Malformed::new("a control event without a control"))?
+                let (kind, rules) = self.control.ok_or_else(|| Malformed::new("a control event without a control"))?;
+                name = Cow::Owned(rules);
+                kind
             }
             Ok(proto::EventType::Unspecified) => return Err(Malformed::new("no type")),
             Err(_) => return Err(Malformed::new(format!("unknown type {}", self.kind))),
@@ -121,7 +124,7 @@ impl<'a> Raw<'a> {
             message_id: Cow::Borrowed(self.message_id),
             source: Cow::Borrowed(self.source),
             kind,
-            name: Cow::Borrowed(self.name),
+            name,
             user: Cow::Borrowed(self.user),
             anonymous_id: Cow::Borrowed(self.anonymous_id),
             account: Cow::Borrowed(self.account),
@@ -238,16 +241,18 @@ fn provenance(bytes: &[u8]) -> Result<Provenance<'_>, Malformed> {
     Ok(provenance)
 }
 
-fn control(bytes: &[u8]) -> Result<Option<EventKind>, Malformed> {
+/// What a control event says, and the rules that it brings.
+fn control(bytes: &[u8]) -> Result<Option<(EventKind, String)>, Malformed> {
     let control = proto::Control::decode(bytes).map_err(fields::broken)?;
     Ok(control.kind.map(|kind| match kind {
-        proto::control::Kind::Tick(_) => EventKind::Tick,
-        proto::control::Kind::RulesActivation(_) => EventKind::RulesActivation,
+        proto::control::Kind::Tick(_) => (EventKind::Tick, String::new()),
+        proto::control::Kind::RulesActivation(activation) => (EventKind::RulesActivation, activation.rules),
     }))
 }
 
 /// The event as an encoded `ProductEvent`. What a file says of its receipt stays behind: the log has its own time.
 pub fn encode(event: &Event<'_>) -> Vec<u8> {
+    let is_control = matches!(event.kind, EventKind::Tick | EventKind::RulesActivation);
     let control = |kind| Some(proto::Control { kind: Some(kind) });
     proto::ProductEvent {
         message_id: event.message_id.to_string(),
@@ -261,7 +266,7 @@ pub fn encode(event: &Event<'_>) -> Vec<u8> {
             EventKind::Alias => proto::EventType::Alias,
             EventKind::Tick | EventKind::RulesActivation => proto::EventType::Control,
         } as i32,
-        event: event.name.to_string(),
+        event: if is_control { String::new() } else { event.name.to_string() },
         user_id: event.user.to_string(),
         anonymous_id: event.anonymous_id.to_string(),
         account_id: event.account.to_string(),
@@ -276,7 +281,7 @@ pub fn encode(event: &Event<'_>) -> Vec<u8> {
         control: match event.kind {
             EventKind::Tick => control(proto::control::Kind::Tick(proto::Tick {})),
             EventKind::RulesActivation => {
-                control(proto::control::Kind::RulesActivation(proto::RulesActivation::default()))
+                control(proto::control::Kind::RulesActivation(proto::RulesActivation { rules: event.name.to_string() }))
             }
             _ => None,
         },
@@ -287,15 +292,32 @@ pub fn encode(event: &Event<'_>) -> Vec<u8> {
 
 /// A tick of this time, as a record's value in a log of this format.
 pub fn encode_tick(format: super::Format, time: EventTime) -> Vec<u8> {
+    encode_control(format, EventKind::Tick, "", time)
+}
+
+/// From this time on these rules apply, as a record's value in a log of this format.
+pub fn encode_activation(format: super::Format, rules: &str, time: EventTime) -> Vec<u8> {
+    encode_control(format, EventKind::RulesActivation, rules, time)
+}
+
+fn encode_control(format: super::Format, kind: EventKind, rules: &str, time: EventTime) -> Vec<u8> {
+    let event = Event {
+        message_id: "".into(),
+        source: "".into(),
+        kind,
+        name: rules.into(),
+        user: "".into(),
+        anonymous_id: "".into(),
+        account: "".into(),
+        time,
+        received: None,
+        properties: Fields::None,
+        traits: Fields::None,
+        provenance: None,
+    };
     match format {
-        super::Format::Json => super::json::tick(time).into_bytes(),
-        super::Format::Protobuf => proto::ProductEvent {
-            r#type: proto::EventType::Control as i32,
-            timestamp_ms: Some(time.0),
-            control: Some(proto::Control { kind: Some(proto::control::Kind::Tick(proto::Tick {})) }),
-            ..Default::default()
-        }
-        .encode_to_vec(),
+        super::Format::Json => super::json::encode(&event).into_bytes(),
+        super::Format::Protobuf => encode(&event),
     }
 }
 

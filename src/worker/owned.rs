@@ -154,13 +154,18 @@ impl Owned {
         let mut decoded = wire::decode(job.format, message.payload).peekable();
         let is_tick =
             decoded.peek().is_some_and(|first| first.event.as_ref().is_ok_and(|event| event.account.is_empty()));
+        let plan = Arc::clone(self.fold.plan());
         let decoded = decoded.inspect(|decoded| {
-            if let Some(event) = decoded.event.as_ref().ok().filter(|event| job.plan.roles.is_unmapped(event)) {
+            if let Some(event) = decoded.event.as_ref().ok().filter(|event| plan.roles.is_unmapped(event)) {
                 self.unmapped.count(&event.name);
             }
         });
         let tally = self.fold.apply(record, decoded, &mut self.effects);
         self.tally.add(&tally);
+        if !Arc::ptr_eq(&plan, self.fold.plan()) {
+            let (before, rules) = (&*plan.version, &*self.fold.plan().version);
+            tracing::info!(partition = self.number, offset = message.offset, before, rules, "rules activated");
+        }
         if let (Some(now), Some(time)) = (self.fold.highest().filter(|now| Some(*now) != highest), time) {
             self.live = time.0 - now.0 <= LIVE_WITHIN_MS;
         }
@@ -298,14 +303,16 @@ impl Owned {
             position: self.position,
             recovered_at: self.recovered_at,
             watermark: self.fold.watermark(),
+            rules: Arc::clone(&self.fold.plan().version),
             accounts: self.fold.accounts(),
             users: self.fold.users(),
         };
+        let is_recovered = status.is_recovered();
         telemetry.partition(partition, status);
         if self.recovered_at == 0 {
             return;
         }
-        if status.is_recovered() {
+        if is_recovered {
             let seconds = self.began.elapsed().as_secs_f64();
             tracing::info!(partition, records = self.recovered_at, seconds, "recovered");
             self.recovered_at = 0;

@@ -207,6 +207,70 @@ fn the_last_snapshot_of_a_key_stands_whoever_wrote_it() {
 }
 
 #[test]
+fn rules_change_at_a_place_in_the_log_without_a_restart() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    let changed = RULES.replace(
+        "\ntriggers:\n",
+        "\ntriggers:\n  - { id: three-users, level: high, cooldown: 1d, when: active_users >= 3 }\n",
+    );
+    program.write("changed.yaml", &changed);
+    program.write("broken.yaml", "name: broken\n");
+    program.write("other-time.yaml", RULES.replace("allowed_lateness: 1h", "allowed_lateness: 2h"));
+    program.run(&["rules", "activate", "broken.yaml"]).fails(2, &["broken.yaml"]);
+    program.run(&["rules", "activate", "other-time.yaml"]).fails(2, &["`time` of the rules cannot change"]);
+    let told = program.run(&["rules", "activate", "changed.yaml", "--dry-run"]).ok();
+    assert!(told.out.contains("trigger three-users is new") && told.out.contains("nothing was sent"), "{told:?}");
+    assert_eq!(program.end_of_log(), [0, 0]);
+
+    let mut run = program.start(&["run"]);
+    run.until_ready();
+    let send = |account: &str, users: &[&str], at: &str| {
+        let event = |user: &&str| track(&format!("{account}-{user}-{at}"), "Feature Used", account, at);
+        let events: Vec<String> =
+            users.iter().map(|user| event(user).replace("\"ann\"", &format!("\"{user}\""))).collect();
+        program.write("events.ndjson", events.join("\n"));
+        program.run(&["send", "events.ndjson"]).ok();
+    };
+    send("before", &["u1", "u2", "u3"], "2026-03-02T10:00:00Z");
+    send("after", &["u1", "u2"], "2026-03-02T10:00:00Z");
+    let told = program.run(&["rules", "activate", "changed.yaml"]).ok();
+    assert!(told.out.contains("is in all 2 partitions"), "{told:?}");
+    let nonsense = upswell::wire::encode_activation(
+        upswell::wire::Format::Protobuf,
+        "nonsense",
+        upswell::model::EventTime(1_772_445_600_000),
+    );
+    program.produce("log", 0, b"", &nonsense);
+    send("before", &["u4"], "2026-03-02T11:00:00Z");
+    send("after", &["u3"], "2026-03-02T11:00:00Z");
+    program.wait_until_done(&run);
+    assert!(run.said().contains("rules activated"), "{}", run.said());
+    let version = upswell::rules::parse("changed.yaml", &changed).unwrap().version;
+    wait_for("every partition to tell the rules that apply", || {
+        let ready: Value = serde_json::from_str(&run.get("/readyz").1).unwrap();
+        ready["partitions"].as_array().unwrap().iter().all(|one| one["rules"] == *version).then_some(())
+    });
+    assert!(run.terminate().success(), "{}", run.said());
+    let fired: Vec<Value> = program.read("handoff.high").iter().map(|record| record.json("handoff.high")).collect();
+    assert_eq!(fired.len(), 1, "{fired:?}");
+    assert_eq!((&fired[0]["account"], &fired[0]["trigger"]), (&json!("after"), &json!("three-users")));
+    assert_eq!(fired[0]["rulesVersion"], json!(&*version));
+    let letters = program.read("dead-letter");
+    assert_eq!(letters.len(), 1);
+    let letter = letters[0].json("dead-letter");
+    assert_eq!(letter["reason"], json!("DEAD_LETTER_REASON_REFUSED"), "{letter}");
+
+    // Whoever comes next folds the log by the rules of each place in it, and repeats nothing.
+    let mut again = program.start(&["run"]);
+    send("after", &["u4"], "2026-03-04T11:00:00Z");
+    program.wait_until_done(&again);
+    assert!(again.terminate().success(), "{}", again.said());
+    assert_eq!(program.read("handoff.high").len(), 1);
+    program.assert_published_is_replayed();
+}
+
+#[test]
 fn more_snapshots_than_a_transaction_should_hold_go_ahead_of_it() {
     const USERS: usize = 25_000;
     let Some(broker) = Broker::shared() else { return };

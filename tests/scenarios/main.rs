@@ -13,6 +13,8 @@
 //! again arriving day 3                                     the line before once more, with its message ids
 //! day 2          acme  ann uses editor    → too-late       what becomes of it, if it is not applied
 //! until end of day 9                                       the watermark reaches this instant
+//! activate day 9  rails usage: false                       once the watermark is there: the rules with another value,
+//!                                                          `as before`, or what is written
 //! watch intent.pricing, bands, pulses, holds               what is compared besides handoffs
 //! expect day 9   acme  MEDIUM five-new-users due day 11–12 a handoff, a change, a pulse or a hold
 //! figures day 9  acme  dau 3, stickiness unknown           some figures of a closed day, week, or none
@@ -219,6 +221,20 @@ impl Story {
             let time = tell::instant(instant)?.plus(HOUR_MS);
             let event = json!({"type": "control", "control": "tick", "timestamp": tell::rfc3339(time)});
             self.records.push(Told { arrives: time, event, outcome: outcome.into() });
+        } else if let Some(instant) = first.strip_prefix("activate ") {
+            let time = tell::instant(instant)?;
+            let change = columns.get(1)?.split_once(": ").map(|(path, value)| (path, serde_saphyr::from_str(value)));
+            let rules = match change {
+                Some((path, value)) => self.file(&[(path.into(), value.ok()?)]).ok()?.to_string(),
+                None if *columns.get(1)? == "as before" => self.file(&[]).ok()?.to_string(),
+                None => (*columns.get(1)?).into(),
+            };
+            let tick = json!({"type": "control", "control": "tick", "timestamp": tell::rfc3339(time.plus(HOUR_MS))});
+            self.records.push(Told { arrives: time, event: tick, outcome: "applied".into() });
+            let event = json!({
+                "type": "control", "control": "rules", "rules": rules, "timestamp": tell::rfc3339(time)
+            });
+            self.records.push(Told { arrives: time, event, outcome: outcome.trim().into() });
         } else if *first != "proves" {
             self.events(&columns, outcome.trim(), last)?;
         }
@@ -261,11 +277,17 @@ impl Story {
         if self.rules.is_empty() {
             return Ok(Arc::clone(&DEFAULT));
         }
+        let file = self.file(&[])?;
+        rules::parse("the story's rules", &file.to_string()).map(Into::into).map_err(|error| error.to_string())
+    }
+
+    /// The default pack with the story's changes, and more.
+    fn file(&self, more: &[(String, Value)]) -> Result<Value, String> {
         let mut file: Value = serde_saphyr::from_str(rules::DEFAULT).map_err(|error| error.to_string())?;
-        for (path, value) in &self.rules {
+        for (path, value) in self.rules.iter().chain(more) {
             set(&mut file, path, value).ok_or_else(|| format!("the rules have no {path}"))?;
         }
-        rules::parse("the story's rules", &file.to_string()).map(Into::into).map_err(|error| error.to_string())
+        Ok(file)
     }
 
     /// Folds the story's log.

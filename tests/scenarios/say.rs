@@ -117,6 +117,7 @@ fn changed(change: &SignalChange) -> String {
         Reason::Lapsed => "lapsed",
         Reason::Closed => "closed",
         Reason::Forgotten => "forgotten",
+        Reason::Activated => "activated",
     };
     format!("{name} {}→{} {reason}", rung(change.before), rung(change.after))
 }

@@ -236,4 +236,87 @@ stories! {
         expect day 2        acme  ann pulse intent.pricing
         expect day 3        acme  ann pulse intent.pricing
     "
+
+    a_change_of_the_rules_fires_nothing "
+        proves  A27
+        story  what is true under the new rules counts as fired
+        day 1               acme  ann, bob, cy use editor
+        day 1               zeta  zoe, zac use editor
+        activate day 3  triggers +: {id: three-users, level: high, cooldown: 1d, when: active_users >= 3}
+        day 4               acme  dan uses editor
+        day 4               zeta  zed uses editor
+        expect day 4        zeta  HIGH three-users at once
+
+        story  and fires once it was false
+        day 1               acme  ann, bob, cy use editor
+        activate day 3  triggers +: {id: three-users, level: high, cooldown: 1d, when: active_users >= 3}
+        day 30              acme  ann, bob use editor
+        day 31              acme  cy uses editor
+        expect day 31       acme  HIGH three-users at once
+
+        story  the same rules are no change
+        watch holds, bands, intent.pricing
+        day 1               acme  ann signs up
+        day 3               acme  u1–u5 use editor
+        activate day 3 12:30  as before
+        day 3 14:00, 15:00, 16:00   acme  ann views pricing
+        activate day 4  as before
+        until day 6
+        activate day 7  as before
+        expect day 3        acme  MEDIUM five-new-users due day 4–5
+        expect day 3 14:00  acme  ann intent.pricing 0→1 crossed
+        expect day 3 16:00  acme  ann intent.pricing 1→2 crossed
+        expect day 3 16:00  acme  ann held pricing-sessions by pacing
+        expect day 6        acme  MEDIUM pricing-sessions due day 7–8 for ann
+
+        story  a signal that measures something else begins anew
+        watch intent.pricing
+        day 1               acme  ann uses editor
+        day 2               acme  ann views pricing
+        activate day 3  signals intent.pricing ttl: 20d
+        day 4               acme  ann views pricing
+        until day 40
+        expect day 2        acme  ann intent.pricing 0→1 crossed
+        expect day 3        acme  ann intent.pricing 1→0 activated
+        expect day 4        acme  ann intent.pricing 0→1 crossed
+        expect day 24       acme  ann intent.pricing 1→0 lapsed
+
+        story  other points leave it on, and move the band and the score
+        watch intent.pricing, bands
+        day 1               acme  ann uses editor
+        day 2               acme  ann views pricing
+        activate day 3  signals intent.pricing points: [30, 60]
+        snapshot            acme ann  score 30, band emerging
+        expect day 2        acme  ann intent.pricing 0→1 crossed
+        expect day 3        acme  ann band none→emerging activated with figure 30
+
+        story  a signal that is gone takes its points along
+        day 1               acme  ann uses editor
+        watch collab.shared
+        day 2               acme  ann shares outside
+        activate day 3  signals collab.shared off: true
+        snapshot            acme ann  score 0
+        snapshot            acme  score 0
+        expect day 2        acme  ann collab.shared 0→1 crossed
+        expect day 3        acme  ann collab.shared 1→0 activated
+
+        story  what closes decide is unknown until one has
+        rules  signals +: {id: mine.away, kind: idle, scopes: [user], days: 3}
+        rules  triggers +: {id: asks, level: high, cooldown: 1h, when: user.mine.away == 0 && user.intent.pricing >= 1}
+        day 1–5             acme  ann, bob use editor
+        day 5               acme  ann views pricing
+        activate day 6  signals mine.away days: 2
+        day 6 13:00         acme  bob views pricing
+        until day 7
+        expect day 5        acme  HIGH asks at once for ann
+        expect end of day 6 acme  HIGH asks at once for bob
+
+        story  rules that are refused change nothing
+        day 1               acme  ann uses editor
+        activate day 2  nonsense                       → refused
+        activate day 2  time allowed_lateness: 2h      → refused
+        activate day 2  signals intent.pricing ttl: 0  → refused
+        day 2, 3, 4         acme  ann views pricing
+        expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
+    "
 }

@@ -1,0 +1,150 @@
+//! Other rules from here on: what the state of an account means by the old plan → what it means by the new (edges A27).
+
+use super::account::{Account, Flag};
+use super::facts::Fact;
+use super::people;
+use super::signals::{self, Context, WHOLE_ACCOUNT};
+use super::trigger;
+use crate::model::Reason;
+use crate::rules::{Kind, Plan, Reads, SignalRef};
+
+/// What the places of the old plan are in the new one. A signal is the same if its id is and it measures the same,
+/// whatever its points.
+pub(super) struct Renaming<'a> {
+    before: &'a Plan,
+    after: &'a Plan,
+    users: Vec<Option<usize>>,
+    accounts: Vec<Option<usize>>,
+    /// By their places in the new plan: which meters were counted before, and where.
+    meters: Vec<Option<usize>>,
+    tiers: Vec<u8>,
+}
+
+impl<'a> Renaming<'a> {
+    pub(super) fn new(before: &'a Plan, after: &'a Plan) -> Renaming<'a> {
+        let (was, is) = (&before.scores.tiers, &after.scores.tiers);
+        let rank = |id: &str| is.iter().position(|tier| *tier.id == *id).map_or(0, |place| (is.len() - place) as u8);
+        Renaming {
+            before,
+            after,
+            users: before.slots_in(after, true),
+            accounts: before.slots_in(after, false),
+            meters: after.meters.iter().map(|it| before.meters.iter().position(|meter| meter == it)).collect(),
+            // Ranks count from the worst; 0 is untiered.
+            tiers: std::iter::once(0).chain(was.iter().rev().map(|tier| rank(&tier.id))).collect(),
+        }
+    }
+
+    /// The slot of a fact, if its signal is the same in both plans.
+    pub(super) fn slot(&self, user: u32, slot: u8) -> Option<u8> {
+        let slots = if user == WHOLE_ACCOUNT { &self.accounts } else { &self.users };
+        slots[usize::from(slot)].map(|slot| slot as u8)
+    }
+
+    /// The signals that the next closes decide for the first time: those of weeks, and the others. `still`: those that
+    /// waited for that before.
+    pub(super) fn warming(&self, still: (Reads, Reads)) -> (Reads, Reads) {
+        let (mut of_weeks, mut of_days) = (Reads::default(), Reads::default());
+        let waited = |was: SignalRef| {
+            let mut asked = Reads::default();
+            asked.signal(was);
+            still.0.and(still.1).meet(asked)
+        };
+        let mut add = |signal: SignalRef, kind: &Kind, kept: &[Option<usize>], slot: usize| {
+            let was = kept.iter().position(|now| *now == Some(slot)).map(|was| match signal {
+                SignalRef::User(_) => SignalRef::User(was),
+                SignalRef::Account(_) => SignalRef::Account(was),
+            });
+            if was.is_some_and(|was| !waited(was)) {
+                return;
+            }
+            match kind {
+                Kind::Growth(growth) if growth.up => of_weeks.signal(signal),
+                Kind::Growth(_)
+                | Kind::Stickiness { .. }
+                | Kind::ActiveDays { .. }
+                | Kind::Idle { .. }
+                | Kind::NewUsers(_)
+                | Kind::Spike(_)
+                | Kind::Stalled { .. } => of_days.signal(signal),
+                _ => {}
+            }
+        };
+        for (slot, signal) in self.after.user_signals.iter().enumerate() {
+            add(SignalRef::User(slot), &signal.kind, &self.users, slot);
+        }
+        for (slot, signal) in self.after.account_signals.iter().enumerate() {
+            add(SignalRef::Account(slot), &signal.kind, &self.accounts, slot);
+        }
+        (of_weeks, of_days)
+    }
+
+    fn rename_facts(&self, user: u32, facts: &mut Vec<Fact>) {
+        facts.retain_mut(|fact| {
+            let slot = self.slot(user, fact.slot);
+            fact.slot = slot.unwrap_or(fact.slot);
+            slot.is_some()
+        });
+        facts.sort_by_key(|fact| fact.slot);
+    }
+}
+
+/// Brings an account under the new plan. Signals that it does not have, or that measure something else in it, are off,
+/// told by the names that they had; the others keep their state. New ones begin with what is known, or warm up until a
+/// close decides them. Scores follow, and nothing fires.
+pub(super) fn activate<'a>(renaming: &Renaming<'a>, context: &mut Context<'a>, account: &mut Account) {
+    let Renaming { before, after, users, accounts, .. } = renaming;
+    let gone = |slots: &[Option<usize>]| Vec::from_iter((0..slots.len()).filter(|slot| slots[*slot].is_none()));
+    let (gone_of_users, gone_of_accounts) = (gone(users), gone(accounts));
+    let everybody = 0..account.users.len() as u32;
+    for user in everybody.clone() {
+        let state = account.users.get_mut(user);
+        gone_of_users.iter().for_each(|slot| context.turn_user(state, user, *slot, 0));
+    }
+    gone_of_accounts.iter().for_each(|slot| context.turn_account(account, *slot, 0));
+    context.tell_changes(account, Reason::Activated);
+    let running: Vec<u32> = everybody.clone().filter(|user| account.users.get(*user).word.is(Flag::Running)).collect();
+    running.iter().for_each(|user| people::leave(before, account, *user));
+    rename(renaming, account);
+    context.plan = after;
+    account.user_points = 0;
+    running.iter().for_each(|user| people::enter(after, account, *user));
+    context.work.anew();
+    let has_points = |user: u32| account.users.get(user).word.any() || account.users.get(user).word.band() > 0;
+    context.work.scored.extend(everybody.filter(|user| has_points(*user)));
+    if renaming.before.version != renaming.after.version && (account.first().is_some() || account.rare.is_some()) {
+        account.touch_users(context.when(account));
+    }
+    let is_new = |slot: &&usize| !accounts.contains(&Some(**slot));
+    signals::await_ages(context, account, after.index.ages.iter().filter(is_new), context.now);
+    signals::after_activation(context, account);
+    context.publish_changes(account, Reason::Activated);
+    trigger::after_activation(context, account, before);
+}
+
+/// The state that stands in places of the plan.
+fn rename(renaming: &Renaming<'_>, account: &mut Account) {
+    let Renaming { before, after, users, accounts, meters, tiers } = renaming;
+    for user in 0..account.users.len() as u32 {
+        let state = account.users.get_mut(user);
+        state.word = state.word.renamed(users);
+        if let Some(more) = &mut state.more {
+            renaming.rename_facts(user, &mut more.facts);
+            state.tidy();
+        }
+    }
+    account.word = account.word.renamed(accounts);
+    account.tier = tiers[usize::from(account.tier)];
+    let told = account.threshold.checked_sub(1).map(|place| before.scores.active_users[usize::from(place)]);
+    account.threshold = after.scores.active_users.iter().filter(|users| told >= Some(**users)).count() as u8;
+    let Some(rare) = &mut account.rare else { return };
+    renaming.rename_facts(WHOLE_ACCOUNT, &mut rare.life.facts);
+    rare.life.firsts = trigger::firsts_in(after, before, rare.life.firsts);
+    let rejoined = std::mem::take(&mut rare.rejoined).into_iter();
+    rare.rejoined = rejoined.filter_map(|(user, slot)| Some((user, renaming.slot(user, slot)?))).collect();
+    if !rare.meters.is_empty() {
+        let mut counted: Vec<_> = std::mem::take(&mut rare.meters).into_iter().map(Some).collect();
+        let mut take = |place: usize| counted.get_mut(place).and_then(Option::take).unwrap_or_default();
+        rare.meters = meters.iter().map(|was| was.map(&mut take).unwrap_or_default()).collect();
+    }
+}
