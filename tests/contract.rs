@@ -7,9 +7,9 @@ use std::sync::{Arc, LazyLock};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage as _, Value};
 use serde_json::json;
 use upswell::model::{
-    AccountSnapshot, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Handoff, HandoffId, Level,
-    Money, Onboarding, Outcome, Picture, Place, Rail, Reason, SignalChange, SignalKind, SignalMessage, TopUser, Track,
-    Usage, UserSnapshot, Week,
+    AccountSnapshot, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Group, Handoff,
+    HandoffId, Level, Money, Onboarding, Outcome, Picture, Place, Rail, Reason, SignalChange, SignalKind,
+    SignalMessage, TopUser, Track, Usage, UserSnapshot, Week,
 };
 use upswell::wire::{self, Context, Format, Kind, ToWire};
 
@@ -91,6 +91,7 @@ fn picture() -> Picture {
         territory: "emea".into(),
         attribution: Attribution::UsageAndPql,
         holdout: true,
+        arm: Some(Arm { id: "new-users-8".into(), group: Group::Higher }),
         score: 120,
         points: vec![("fit.size".into(), 1, 10), ("users".into(), 0, 110)],
         top_users: vec![user()],
@@ -263,6 +264,7 @@ fn figures_stand_where_they_belong() {
                 "employees": 120.0, "industry": "software", "country": "DE", "icp": true, "target": true,
                 "techStack": "rust", "contacts": "bob", "leadScore": 22.0,
             },
+            "arm": {"id": "new-users-8", "group": "GROUP_HIGHER"},
         })
     );
     assert_eq!(
@@ -303,6 +305,9 @@ fn a_handoff_is_read_back_whole() {
             assert_eq!(wire::read_handoff(&handoff.to_payload(format)).unwrap(), handoff);
         }
     }
+    let lower = Some(Arm { id: "new-users-8".into(), group: Group::Lower });
+    let sent = Handoff { picture: Box::new(Picture { arm: lower, holdout: false, ..picture() }), ..handoff() };
+    assert_eq!(wire::read_handoff(&sent.to_payload(Format::Protobuf)).unwrap(), sent);
     let newer = handoff().to_json().replacen('{', r#"{"addedLater":{"x":1},"#, 1).replace("evaluating", "dreaming");
     assert_eq!(wire::read_handoff(newer.as_bytes()).unwrap().picture.conversation.buying_stage, "");
     for (bytes, says) in [(&b"{\"level\": 3"[..], "EOF"), (b"\xff", "no upswell.v1.Handoff"), (b"", "no level")] {

@@ -353,6 +353,38 @@ fn a_plan_is_explained_in_words() {
 }
 
 #[test]
+fn arms_are_explained_and_refused_where_they_stand() {
+    let room = tempfile::TempDir::new().unwrap();
+    let with = |arms: &str| RULES.replacen("\n  holdout:", &format!("\n  arms:\n    - {arms}\n  holdout:"), 1);
+    let score = "{ id: x, triggers: [lead-score], above: lead_score >= 40.0, share: 0.25";
+    std::fs::write(room.path().join("own.yaml"), with(&format!("{score} }}"))).unwrap();
+    let said = ok(room.path(), &["rules", "explain", "--rules", "own.yaml", "rails", "lead-score"]);
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let between = "unless lead_score >= 40.0, only handoffs of 25 % of accounts are sent, by salt x";
+    for says in [format!("x of lead-score: {between}"), format!("arm x: {between}")] {
+        assert!(said.contains(&says), "{says}: {said}");
+    }
+    let line = RULES.lines().position(|line| line.starts_with("  holdout:")).unwrap() + 2;
+    let table = [
+        (score.replace("0.25", "1.5"), 0, "arm x: share is 1.5: 0 to 1 is allowed"),
+        (score.replace("0.25", "-0.1"), 0, "share is -0.1"),
+        (score.replace("lead-score]", "lead-scor]"), 0, "there is no trigger lead-scor"),
+        (score.replace("lead-score]", "near-limit]"), 0, "trigger near-limit is high"),
+        (score.replace("lead-score]", "first-bill]"), 0, "trigger first-bill is a pulse"),
+        (score.replace("lead-score]", "]"), 0, "triggers is empty"),
+        (score.replace("[lead-score]", "[lead-score, lead-score]"), 0, "trigger lead-score is named twice"),
+        (score.replace("lead_score >=", "leed_score >="), 0, "did you mean `lead_score`?"),
+        (score.replace("lead_score >= 40.0", "user.score >= 40"), 0, "trigger lead-score is of the account"),
+        (format!("{score} }}\n    - {score}"), 1, "arm x: the id is used twice"),
+        (format!("{score} }}\n    - {}", score.replace(" x,", " y,")), 1, "arm y: trigger lead-score is named twice"),
+    ];
+    for (arms, further, says) in table {
+        let error = rules::parse("own.yaml", &with(&format!("{arms} }}"))).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("own.yaml:{}:", line + further)) && error.contains(says), "{says}: {error}");
+    }
+}
+
+#[test]
 fn a_difference_is_what_two_replays_say() {
     let room = tempfile::TempDir::new().unwrap();
     let room = room.path();

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::explain::Life;
 use super::screen;
 use crate::model::{
-    AccountSnapshot, EventTime, Fact, Handoff, Level, Rail, SignalKind, SignalMessage, UserSnapshot, Week,
+    AccountSnapshot, Arm, EventTime, Fact, Handoff, Level, Rail, SignalKind, SignalMessage, UserSnapshot, Week,
 };
 use crate::rules::{BANDS, Signal, TriggerKind};
 
@@ -213,7 +213,9 @@ impl Page {
         let also =
             if handoff.also.is_empty() { String::new() } else { format!(" · also {}", handoff.also.join(", ")) };
         let route = &handoff.picture.route;
-        let head = format!("{route} · {due}{holdout}{also}");
+        let arm = |arm: &Arm| format!(" · {} of arm {}", arm.group.word(), arm.id);
+        let arm = handoff.picture.arm.as_ref().map(arm).unwrap_or_default();
+        let head = format!("{route} · {due}{holdout}{arm}{also}");
         let word = handoff.level.word().to_uppercase();
         let mut lines = self.row(handoff.at, (&word, screen::level_colour(handoff.level)), &handoff.trigger, &head);
         lines.extend(wrap(&handoff.why, WIDTH - MARGIN).into_iter().map(|text| format!("{:MARGIN$}{text}", "")));

@@ -384,7 +384,7 @@ fn trigger(plan: &Plan, place: usize, trigger: &Trigger) -> Entry {
     };
     rows.push(("rests", format!("{} after a fire", length(trigger.cooldown_ms))));
     rows.push(("due", due(plan, trigger.level, hand)));
-    rows.push(("held by", held_by(plan, trigger.level, hand)));
+    rows.push(("held by", held_by(plan, place, trigger.level, hand)));
     rows.push(("route", routes_of(plan, place, trigger.level, asked)));
     let hand = if hand { " · a raised hand" } else { "" };
     let head = format!("{} · {} · {kind}{hand}", trigger.id, trigger.level.word());
@@ -452,7 +452,7 @@ fn due(plan: &Plan, level: Level, raised_hand: bool) -> String {
 }
 
 /// The rails that can hold a trigger's handoffs back.
-fn held_by(plan: &Plan, level: Level, raised_hand: bool) -> String {
+fn held_by(plan: &Plan, place: usize, level: Level, raised_hand: bool) -> String {
     let rails = &plan.rails;
     let mut held = Vec::new();
     if rails.live_from.is_some() {
@@ -471,7 +471,19 @@ fn held_by(plan: &Plan, level: Level, raised_hand: bool) -> String {
     if level != Level::High && rails.holdout.0 > 0.0 {
         held.push(format!("holdout: {} % of accounts are told apart", rails.holdout.0 * 100.0));
     }
+    if let Some(arm) = rails.arms.iter().find(|arm| arm.triggers.contains(&place)) {
+        held.push(format!("arm {}: {}", arm.id, between(arm)));
+    }
     if held.is_empty() { "nothing".into() } else { join(held, "; ") }
+}
+
+/// Which accounts an arm splits, and how.
+fn between(arm: &rules::Arm) -> String {
+    let (above, share) = (arm.above.expression.text(), arm.share * 100.0);
+    format!(
+        "unless {above}, only handoffs of {share} % of accounts are sent, by salt {}; the others are recorded",
+        arm.salt
+    )
 }
 
 /// The rows of the routes that a trigger's handoffs can match, up to the first that always does.
@@ -555,6 +567,10 @@ fn rails(plan: &Plan) -> Entry {
             false => "off".into(),
         },
     ));
+    for arm in &rails.arms {
+        let triggers = join(arm.triggers.iter().map(|at| plan.triggers[*at].id.to_string()), ", ");
+        rows.push(("arm", format!("{} of {triggers}: {}", arm.id, between(arm))));
+    }
     Entry { id: "rails".into(), head: "rails".into(), rows }
 }
 

@@ -10,12 +10,12 @@ use super::activity::Days;
 use super::facts::State;
 use super::people;
 use super::score;
-use super::signals::{self, Context};
+use super::signals::{self, Context, WHOLE_ACCOUNT};
 use super::trigger::Fired;
 use super::values;
 use crate::model::{
-    AccountSnapshot, Attribution, Company, Conversation, DAY_MS, Field, Level, Money, Picture, TopUser, Usage,
-    UserSnapshot, share_of,
+    AccountSnapshot, Arm, Attribution, Company, Conversation, DAY_MS, Field, Group, Level, Money, Picture, TopUser,
+    Usage, UserSnapshot, share_of,
 };
 use crate::rules::{BANDS, Kind, Plan, SignalRef};
 
@@ -32,7 +32,9 @@ pub(super) fn of_handoff(context: &Context<'_>, account: &Account, fired: &Fired
     let mut picture = of_account(context, account);
     let asked = fired.pulse.is_some_and(|pulse| pulse.asks_for_sales);
     let (share, salt) = &plan.rails.holdout;
-    picture.holdout = trigger.level != Level::High && share_of(salt, &account.id) < *share;
+    let held_out = trigger.level != Level::High && share_of(salt, &account.id) < *share;
+    picture.arm = if held_out { None } else { arm(context, account, fired) };
+    picture.holdout = held_out || picture.arm.as_ref().is_some_and(|arm| arm.group == Group::Higher);
     let route = plan.routes.iter().find(|row| {
         let given = |list: &Option<Vec<Arc<str>>>, id: Option<&Arc<str>>| {
             list.as_ref().is_none_or(|list| id.is_some_and(|id| list.contains(id)))
@@ -60,6 +62,18 @@ pub(super) fn of_handoff(context: &Context<'_>, account: &Account, fired: &Fired
     converse(plan, account, fired, &mut picture);
     let awaits_answer = !automated && !picture.holdout;
     (picture, awaits_answer)
+}
+
+/// Which value decides where a threshold is tested and nobody whom the handoff is about reaches the higher one.
+fn arm(context: &Context<'_>, account: &Account, fired: &Fired<'_>) -> Option<Arm> {
+    let arm = context.plan.rails.arms.iter().find(|arm| arm.triggers.contains(&fired.trigger))?;
+    let user = |key: u32| (key != WHOLE_ACCOUNT).then_some(key);
+    let above = |key: &u32| values::holds(context, account, user(*key), &arm.above, None) == Some(true);
+    if fired.concerned.iter().any(above) {
+        return None;
+    }
+    let group = if share_of(&arm.salt, &account.id) < arm.share { Group::Lower } else { Group::Higher };
+    Some(Arm { id: arm.id.clone(), group })
 }
 
 /// What is the same for handoffs and snapshots.

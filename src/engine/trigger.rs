@@ -261,6 +261,8 @@ struct Evaluation<'a, 'b> {
 /// What fires: its trigger, whom it is about, and why.
 pub(super) struct Fired<'a> {
     pub(super) trigger: usize,
+    /// The edges that fire, as [`State::edges`] has them; of a pulse none.
+    pub(super) concerned: &'a [u32],
     pub(super) user_ids: Vec<String>,
     pub(super) why: String,
     facts: Vec<Fact>,
@@ -391,7 +393,10 @@ impl Evaluation<'_, '_> {
         let since = kept.user.map(|user| account.users.get(user).since).or(account.first());
         let signed_up = since.filter(|_| !pulse.raised_hand);
         let user_ids = user.into_iter().collect();
-        self.fire(account, Fired { trigger: index, user_ids, why, facts, signed_up, pulse: Some(pulse) });
+        self.fire(
+            account,
+            Fired { trigger: index, concerned: &[], user_ids, why, facts, signed_up, pulse: Some(pulse) },
+        );
     }
 
     fn state(&mut self, account: &mut Account, index: usize, when: &Condition, rearm_after: u8, concerned: &[u32]) {
@@ -522,7 +527,8 @@ impl Evaluation<'_, '_> {
         let signed_up = users.iter().map(|user| account.users.get(*user).since).max().or(account.first());
         let user_ids = users.iter().take(USER_IDS_MAX).map(|user| account.users.get(*user).id.to_string()).collect();
         words.dedup();
-        self.fire(account, Fired { trigger: index, user_ids, why: words.join("; "), facts, signed_up, pulse: None });
+        let why = words.join("; ");
+        self.fire(account, Fired { trigger: index, concerned: ready, user_ids, why, facts, signed_up, pulse: None });
     }
 
     /// Sends a handoff.

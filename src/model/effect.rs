@@ -71,6 +71,8 @@ pub struct Picture {
     pub attribution: Attribution,
     /// Sent to nobody, only recorded.
     pub holdout: bool,
+    /// The test of a threshold between whose two values the account lies.
+    pub arm: Option<Arm>,
     /// PQA score in points.
     pub score: i32,
     /// What the score is the sum of: a signal and its rung, or `users`, and points.
@@ -87,6 +89,34 @@ pub struct Picture {
     pub conversation: Conversation,
     /// What is known of the company.
     pub company: Company,
+}
+
+/// A test of a threshold, and which of its two candidate values decides for an account that lies between them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arm {
+    /// The id of the test.
+    pub id: Arc<str>,
+    /// The value that decides, by a hash of the account.
+    pub group: Group,
+}
+
+/// Which of two candidate values decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// The lower one: the handoff is sent as usual.
+    Lower,
+    /// The higher one, which is not reached: the handoff is only recorded.
+    Higher,
+}
+
+impl Group {
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Group::Lower => "lower",
+            Group::Higher => "higher",
+        }
+    }
 }
 
 /// Who brought an account (edges F4).

@@ -7,9 +7,9 @@ pub mod time;
 pub mod unmapped;
 
 pub use effect::{
-    AccountSnapshot, Attribution, Company, Conversation, DeadLetter, Effects, Fact, Handoff, HandoffId, Level, Money,
-    Onboarding, Picture, Rail, Reason, SignalChange, SignalKind, SignalMessage, Snapshots, TopUser, Track, Usage,
-    UserSnapshot, share_of,
+    AccountSnapshot, Arm, Attribution, Company, Conversation, DeadLetter, Effects, Fact, Group, Handoff, HandoffId,
+    Level, Money, Onboarding, Picture, Rail, Reason, SignalChange, SignalKind, SignalMessage, Snapshots, TopUser,
+    Track, Usage, UserSnapshot, share_of,
 };
 pub use event::{Event, EventKind, Field, Fields, Outcome, Place, Provenance, Role, Tally};
 pub use metrics::{DayRow, MetricsRow, WeekRow};

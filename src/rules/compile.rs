@@ -30,6 +30,7 @@ pub(super) fn compile(name: &str, text: &str, file: File) -> Result<Plan, Error>
     let (user_signals, account_signals) = signals(&file.signals, &meters).map_err(|(at, what)| wrong(at, what))?;
     let mut names = Names { users: user_signals, accounts: account_signals, traits: Vec::new() };
     let triggers = triggers(&file.triggers, &mut names).map_err(|(at, what)| wrong(at, what))?;
+    let arms = arms(&file.rails.arms, &triggers, &mut names).map_err(|(at, what)| wrong(at, what))?;
     let templates = templates(&file.templates, &triggers).map_err(|(at, what)| wrong(at, what))?;
     let whole = |what| wrong(Location::UNKNOWN, what);
     let mut by_level: Vec<usize> = (0..triggers.len()).collect();
@@ -51,7 +52,7 @@ pub(super) fn compile(name: &str, text: &str, file: File) -> Result<Plan, Error>
         triggers,
         by_level,
         medium_due_ms: (file.due.medium.from.0, file.due.medium.by.0),
-        rails: rails(&file.rails).map_err(whole)?,
+        rails: rails(&file.rails, arms).map_err(whole)?,
         territories: territories(&file.territories).map_err(whole)?,
         pilot: pilot(file.pilot.as_ref()).map_err(whole)?,
         money: money(&file.money, &names).map_err(whole)?,
@@ -504,7 +505,7 @@ fn trigger_kind(trigger: &file::Trigger, names: &mut Names) -> Result<TriggerKin
                 role: pulse.role,
                 only: words(&pulse.only),
                 plan: pulse.plan.as_ref().map(|plan| plan.to_lowercase()),
-                when: pulse.when.as_ref().map(|when| condition(when, names, true)).transpose()?,
+                when: pulse.when.as_ref().map(|when| condition("when", when, names, true)).transpose()?,
                 first: pulse.first,
                 raised_hand: pulse.raised_hand,
                 asks_for_sales: pulse.asks_for_sales,
@@ -520,7 +521,7 @@ fn trigger_kind(trigger: &file::Trigger, names: &mut Names) -> Result<TriggerKin
                     trigger.rearm_after_closed_days
                 ));
             }
-            let when = condition(when, names, false)?;
+            let when = condition("when", when, names, false)?;
             let per_user = when.expression.names().iter().any(|name| name.starts_with("user."));
             must_be_noticed(&when, per_user)?;
             Ok(TriggerKind::State { when, per_user, rearm_after_closed_days: trigger.rearm_after_closed_days })
@@ -529,9 +530,10 @@ fn trigger_kind(trigger: &file::Trigger, names: &mut Names) -> Result<TriggerKin
     }
 }
 
-fn condition(text: &str, names: &mut Names, of_event: bool) -> Result<Condition, String> {
+/// The condition in a text; `key` is where it is written.
+fn condition(key: &str, text: &str, names: &mut Names, of_event: bool) -> Result<Condition, String> {
     let expression = Expression::compile(text, &|path| type_of(path, names, of_event), &known_names(names, of_event))
-        .map_err(|what| format!("when: {what}"))?;
+        .map_err(|what| format!("{key}: {what}"))?;
     let mut reads = Reads::default();
     let mut inputs = Vec::new();
     for path in expression.names() {
@@ -756,7 +758,7 @@ fn share(name: &str, share: f64) -> Result<f64, String> {
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("{name} is {share}: 0 to 1 is allowed")) }
 }
 
-fn rails(written: &file::Rails) -> Result<Rails, String> {
+fn rails(written: &file::Rails, arms: Vec<Arm>) -> Result<Rails, String> {
     let live_from = match &written.live_from {
         None => None,
         Some(text) => {
@@ -774,13 +776,61 @@ fn rails(written: &file::Rails) -> Result<Rails, String> {
         engaged_traits: written.engaged.traits,
         unanswered_ms: written.engaged.unanswered.0,
         holdout: (share("rails.holdout.share", written.holdout.share)?, written.holdout.salt.clone()),
+        arms,
     })
 }
 
-fn trigger_places(ids: &Option<Vec<String>>, triggers: &[Trigger]) -> Result<Option<Vec<usize>>, String> {
+fn arms(written: &[Spanned<file::Arm>], triggers: &[Trigger], names: &mut Names) -> Result<Vec<Arm>, Wrong> {
+    let mut arms: Vec<Arm> = Vec::new();
+    for spanned in written {
+        let whole = |what| (spanned.referenced, format!("arm {}: {what}", spanned.value.id));
+        let arm = arm(&spanned.value, triggers, names).map_err(whole)?;
+        if arms.iter().any(|other| other.id == arm.id) {
+            return Err(whole("the id is used twice".into()));
+        }
+        for (at, trigger) in arm.triggers.iter().enumerate() {
+            let others = arms.iter().flat_map(|other| &other.triggers).chain(&arm.triggers[..at]);
+            if others.into_iter().any(|other| other == trigger) {
+                return Err(whole(format!("trigger {} is named twice: one arm a trigger", triggers[*trigger].id)));
+            }
+        }
+        arms.push(arm);
+    }
+    Ok(arms)
+}
+
+fn arm(written: &file::Arm, triggers: &[Trigger], names: &mut Names) -> Result<Arm, String> {
+    if written.triggers.is_empty() {
+        return Err("triggers is empty".into());
+    }
+    let above = condition("above", &written.above, names, false)?;
+    let of_user = above.expression.names().iter().any(|name| name.starts_with("user."));
     let place = |id: &String| {
-        triggers.iter().position(|trigger| *trigger.id == **id).ok_or_else(|| format!("there is no trigger {id}"))
+        let place = trigger_place(id, triggers)?;
+        match (&triggers[place].kind, triggers[place].level) {
+            (TriggerKind::Pulse(_), _) => Err(format!("trigger {id} is a pulse: it has no threshold")),
+            (_, Level::High) => Err(format!("trigger {id} is high: only medium and low ones are split")),
+            (TriggerKind::State { per_user: false, .. }, _) if of_user => {
+                Err(format!("above names user.…, but trigger {id} is of the account"))
+            }
+            _ => Ok(place),
+        }
     };
+    Ok(Arm {
+        id: written.id.as_str().into(),
+        triggers: written.triggers.iter().map(place).collect::<Result<_, String>>()?,
+        above,
+        share: share("share", written.share)?,
+        salt: written.salt.as_ref().unwrap_or(&written.id).as_str().into(),
+    })
+}
+
+fn trigger_place(id: &str, triggers: &[Trigger]) -> Result<usize, String> {
+    triggers.iter().position(|trigger| *trigger.id == *id).ok_or_else(|| format!("there is no trigger {id}"))
+}
+
+fn trigger_places(ids: &Option<Vec<String>>, triggers: &[Trigger]) -> Result<Option<Vec<usize>>, String> {
+    let place = |id: &String| trigger_place(id, triggers);
     ids.as_ref().map(|ids| ids.iter().map(place).collect()).transpose()
 }
 

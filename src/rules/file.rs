@@ -451,6 +451,10 @@ pub(super) struct Rails {
     pub(super) engaged: Engaged,
     /// Accounts that are left alone, to learn whether outreach helps.
     pub(super) holdout: Holdout,
+    /// Tests of a threshold: accounts between two candidate values are split by hash.
+    #[serde(default)]
+    #[schemars(with = "Vec<Arm>")]
+    pub(super) arms: Vec<Spanned<Arm>>,
 }
 
 /// When somebody is at it.
@@ -472,6 +476,24 @@ pub(super) struct Holdout {
     pub(super) share: f64,
     /// Hashed with the account; another salt is another experiment.
     pub(super) salt: String,
+}
+
+/// A test of a threshold, of whose two candidate values the conditions of its triggers are the lower one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Arm {
+    /// Its id, on every handoff of an account between the two.
+    pub(super) id: String,
+    /// Medium and low triggers with a condition, each in one arm at most.
+    #[schemars(length(min = 1))]
+    pub(super) triggers: Vec<String>,
+    /// This CEL condition says that the higher value is reached too. It may name `user.…` where its triggers do.
+    pub(super) above: String,
+    /// The share of the accounts between the two for which the lower value decides, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(super) share: f64,
+    /// Hashed with the account; none: the id.
+    pub(super) salt: Option<String>,
 }
 
 /// A row of the routes: all that is given must match.

@@ -720,6 +720,23 @@ pub struct Rails {
     pub unanswered_ms: i64,
     /// Accounts that are left alone: their share, and the salt.
     pub holdout: (f64, String),
+    /// Tests of a threshold, at most one a trigger.
+    pub arms: Vec<Arm>,
+}
+
+/// A test of a threshold: the conditions of its triggers are the lower of two candidate values.
+#[derive(Debug)]
+pub struct Arm {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Its triggers, by their place.
+    pub triggers: Vec<usize>,
+    /// The higher value is reached too.
+    pub above: Condition,
+    /// The share of the accounts between the two for which the lower value decides.
+    pub share: f64,
+    /// Hashed with the account.
+    pub salt: Arc<str>,
 }
 
 /// A row of the routes: all that is given must match.

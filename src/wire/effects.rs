@@ -4,8 +4,8 @@ use prost::Message as _;
 
 use super::{Format, Kind, proto};
 use crate::model::{
-    AccountSnapshot, Attribution, Company, Conversation, DeadLetter, EventTime, Fact, Handoff, Level, Money,
-    Onboarding, Outcome, Reason, SignalKind, SignalMessage, TopUser, Track, Usage, UserSnapshot,
+    AccountSnapshot, Arm, Attribution, Company, Conversation, DeadLetter, EventTime, Fact, Group, Handoff, Level,
+    Money, Onboarding, Outcome, Reason, SignalKind, SignalMessage, TopUser, Track, Usage, UserSnapshot,
 };
 
 /// An effect that the contract has a message for.
@@ -170,7 +170,16 @@ fn handoff(handoff: &Handoff) -> proto::Handoff {
         money: Some(money(&picture.money)),
         conversation: Some(conversation(&picture.conversation)),
         company: Some(company(&picture.company)),
+        arm: picture.arm.as_ref().map(arm),
     }
+}
+
+fn arm(arm: &Arm) -> proto::Arm {
+    let group = match arm.group {
+        Group::Lower => proto::Group::Lower,
+        Group::Higher => proto::Group::Higher,
+    };
+    proto::Arm { id: arm.id.to_string(), group: group as i32 }
 }
 
 fn top_user(user: &TopUser) -> proto::TopUser {

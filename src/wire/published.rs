@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use super::effects::json;
 use super::{Kind, Malformed, proto};
 use crate::model::{
-    Attribution, Company, Conversation, EventTime, Fact, Handoff, HandoffId, Level, Money, Picture, TopUser, Usage,
-    Week,
+    Arm, Attribution, Company, Conversation, EventTime, Fact, Group, Handoff, HandoffId, Level, Money, Picture,
+    TopUser, Usage, Week,
 };
 
 /// A published message as canonical proto3 JSON, on one line.
@@ -103,6 +103,7 @@ fn picture(message: proto::Handoff) -> Result<Picture, Malformed> {
         owner: message.owner,
         territory: message.territory,
         holdout: message.holdout,
+        arm: message.arm.and_then(arm),
         score: message.score,
         points: message.points.into_iter().map(|it| (it.signal.into(), it.rung as u8, it.points)).collect(),
         top_users: message.top_users.into_iter().map(top_user).collect(),
@@ -112,6 +113,16 @@ fn picture(message: proto::Handoff) -> Result<Picture, Malformed> {
         conversation: message.conversation.map(conversation).unwrap_or_default(),
         company: message.company.map(company).unwrap_or_default(),
     })
+}
+
+/// None where its group is one that this version does not know.
+fn arm(arm: proto::Arm) -> Option<Arm> {
+    let group = match arm.group() {
+        proto::Group::Lower => Group::Lower,
+        proto::Group::Higher => Group::Higher,
+        proto::Group::Unspecified => return None,
+    };
+    Some(Arm { id: arm.id.into(), group })
 }
 
 fn top_user(user: proto::TopUser) -> TopUser {

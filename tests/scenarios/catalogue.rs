@@ -10,13 +10,14 @@ use serde_json::Value;
 use crate::CHAPTERS;
 
 /// Guard rails, and what an expectation says that shows them.
-const RAILS: [(&str, &str); 7] = [
+const RAILS: [(&str, &str); 8] = [
     ("signup", "not before"),
     ("usage", "by usage"),
     ("segment", "route "),
     ("pacing", "by pacing"),
     ("warm_up", "by warm_up"),
     ("holdout", "in the holdout"),
+    ("arms", " of arm "),
     ("engaged", "by engaged"),
 ];
 

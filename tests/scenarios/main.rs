@@ -35,6 +35,7 @@
 //! day 9 acme HIGH contact-sales at once for ann
 //! day 9 acme MEDIUM pricing-sessions due day 10–11 for ann, bob also five-new-users not before day 9 13:00
 //! day 9 acme LOW steady-growth with segment smb, route automated_email
+//! day 9 acme MEDIUM lead-score due day 10–11 in the holdout higher of arm lead-score-40
 //! end of day 9 acme ann velocity.frequency 1→0 closed
 //! day 9 acme ann band none→warm crossed with figure 50
 //! day 9 acme tier T4→T3 crossed

@@ -215,6 +215,82 @@ stories! {
         expect day 7        acme  MEDIUM lead-score due day 8–9 in the holdout
     "
 
+    two_values_of_a_threshold_are_compared "
+        proves  rail arms, D17
+        day 1               acme, globex  ann, bob use editor
+        watch holds
+
+        story  between the two the hash decides: acme lies at 0.566, globex at 0.954
+        rules  rails arms: [{id: lead-score-40, triggers: [lead-score], above: lead_score >= 40.0, share: 0.567, salt: upswell}]
+        day 2               acme, globex  it has lead_score 39
+        expect day 2        acme  MEDIUM lead-score due day 3–4 lower of arm lead-score-40
+        expect day 2        globex MEDIUM lead-score due day 3–4 in the holdout higher of arm lead-score-40
+
+        story  0.5660363324 is not below 0.566
+        rules  rails arms: [{id: lead-score-40, triggers: [lead-score], above: lead_score >= 40.0, share: 0.566, salt: upswell}]
+        day 2               acme  it has lead_score 39
+        expect day 2        acme  MEDIUM lead-score due day 3–4 in the holdout higher of arm lead-score-40
+
+        story  without a salt the id is hashed: acme lies at 0.165 then, globex at 0.033
+        rules  rails arms: [{id: 2026-q1, triggers: [lead-score], above: lead_score >= 40.0, share: 0.165}]
+        day 2               acme, globex  it has lead_score 39
+        expect day 2        acme  MEDIUM lead-score due day 3–4 in the holdout higher of arm 2026-q1
+        expect day 2        globex MEDIUM lead-score due day 3–4 lower of arm 2026-q1
+
+        story  above both of them all are alike
+        rules  rails arms: [{id: lead-score-40, triggers: [lead-score], above: lead_score >= 40.0, share: 0.567, salt: upswell}]
+        day 2               acme, globex  it has lead_score 40
+        expect day 2        acme  MEDIUM lead-score due day 3–4
+        expect day 2        globex MEDIUM lead-score due day 3–4
+
+        story  what is asked is how it stands when it fires
+        rules  rails arms: [{id: lead-score-40, triggers: [lead-score], above: lead_score >= 40.0, share: 0}]
+        day 2               acme  it has do_not_contact; it has lead_score 20
+        day 3               acme  it has lead_score 40
+        day 4               acme  it has not do_not_contact
+        day 2               globex  it has lead_score 20
+        day 3               globex  it has lead_score 40
+        expect day 2        globex MEDIUM lead-score due day 3–4 in the holdout higher of arm lead-score-40
+        expect day 2        acme  held lead-score by engaged
+        expect day 4        acme  MEDIUM lead-score due day 5–6
+
+        story  what is not known is not above
+        rules  rails arms: [{id: large, triggers: [lead-score], above: employees >= 100.0, share: 0}]
+        day 2               acme  it has lead_score 20
+        expect day 2        acme  MEDIUM lead-score due day 3–4 in the holdout higher of arm large
+
+        story  a user is asked about themself, and one of those who turn together is enough
+        rules  rails arms: [{id: buyers, triggers: [user-warm, pricing-sessions], above: user.is_buyer, share: 0}]
+        day 1               acme, globex  it pays
+        day 2, 3, 4         acme, globex  ann, bob view pricing
+        day 5               globex  bob has title CTO
+        day 6               acme, globex  it stops paying
+        expect day 6        acme  MEDIUM pricing-sessions due day 7–8 for ann, bob in the holdout higher of arm buyers
+        expect day 6        globex MEDIUM pricing-sessions due day 7–8 for ann, bob
+
+        story  no person has to answer what nobody reads; all are paced alike
+        rules  rails arms: [{id: lead-score-40, triggers: [lead-score], above: lead_score >= 40.0, share: 0.567, salt: upswell}]
+        day 2               acme, globex  it has employees 50, lead_score 20
+        day 3, 4            acme, globex  ann views pricing
+        day 3 13:00         acme, globex  ann views pricing
+        until day 5
+        until day 9
+        expect day 2        acme  MEDIUM lead-score due day 3–4 lower of arm lead-score-40 with route inside_sales
+        expect day 2        globex MEDIUM lead-score due day 3–4 in the holdout higher of arm lead-score-40 with route inside_sales
+        expect day 4        acme  ann held pricing-sessions by pacing
+        expect day 4        globex ann held pricing-sessions by pacing
+        expect day 5        globex MEDIUM pricing-sessions due day 6–7 for ann
+        expect day 5        acme  ann held pricing-sessions by engaged
+        expect day 9        acme  MEDIUM pricing-sessions due day 10–11 for ann
+
+        story  an account that is held out is in no group
+        rules  rails arms: [{id: lead-score-40, triggers: [lead-score], above: lead_score >= 40.0, share: 1}]
+        rules  rails holdout share: 0.567
+        day 2               acme, globex  it has lead_score 20
+        expect day 2        acme  MEDIUM lead-score due day 3–4 in the holdout
+        expect day 2        globex MEDIUM lead-score due day 3–4 lower of arm lead-score-40
+    "
+
     who_is_talked_to_already_is_not_disturbed "
         proves  rail engaged, D8, F17
         day 1               acme  ann, bob use editor

@@ -73,6 +73,9 @@ pub(crate) fn handoff(handoff: &Handoff) -> String {
     if handoff.picture.holdout {
         line += " in the holdout";
     }
+    if let Some(arm) = &handoff.picture.arm {
+        line += &format!(" {} of arm {}", arm.group.word(), arm.id);
+    }
     line
 }
 
