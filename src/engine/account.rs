@@ -11,7 +11,7 @@ use super::activity::{Added, Days, Ring};
 use super::facts::{Daily, Fact};
 use super::people::{Profile, Traits};
 use super::trigger::Triggers;
-use crate::model::{Day, EventTime, Field, HandoffId, Place, Track};
+use crate::model::{Day, EventTime, Field, HandoffId, Place, Role, Track};
 use crate::rules::SignalRef;
 
 /// How many users are found by looking at all of them before an index pays.
@@ -380,8 +380,8 @@ pub(super) struct Life {
     pub(super) invited: bool,
     /// Whether a premium feature was used; none: nothing says which features are premium.
     pub(super) premium: Option<bool>,
-    /// The latest completion of an upgrade.
-    pub(super) completed: Option<EventTime>,
+    /// The latest completion of what could be abandoned, by the role that completes it.
+    pub(super) completed: BTreeMap<Role, EventTime>,
     /// The latest lead that marketing brought.
     pub(super) mql: Option<EventTime>,
     /// Enterprise features asked for.

@@ -576,7 +576,12 @@ impl Around {
             // Whoever founds an account that is born in the log signs up on its first day.
             counts_from: from
                 .map(|from| if founded.is_some_and(|day| from == day.plus(1)) { from.plus(-1) } else { from }),
-            completed: account.life().and_then(|life| life.completed),
+            completed: match context.kind(user, slot) {
+                Kind::Abandoned(abandoned) => {
+                    account.life().and_then(|life| life.completed.get(&abandoned.complete).copied())
+                }
+                _ => None,
+            },
             held: word.rung(slot),
         }
     }
@@ -654,8 +659,8 @@ fn turns_at(kind: &Kind, state: &State, at: EventTime) -> bool {
 /// The rung of a signal is what its fact proves; downward only where `falls`, else at the next day close. The timer
 /// is set to when that may change, and a fact that can prove nothing any more is given back.
 fn recount(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, slot: usize, falls: bool) {
-    let around = Around::new(context, account, user, slot);
     let Some(kept) = account.fact(user, slot) else { return };
+    let around = Around::new(context, account, user, slot);
     let (rung, next) = measure(context.kind(user, slot), &kept.state, &around);
     if rung < around.held && !falls {
         account.rare().rejoined.insert((user.unwrap_or(WHOLE_ACCOUNT), slot as u8));
@@ -726,10 +731,8 @@ fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>
         account.rare().life.invited = true;
         settle_ages(context, account);
     }
-    if roles.has(Role::UpgradeCompleted) {
-        let completed = &mut account.rare().life.completed;
-        *completed = (*completed).max(Some(time));
-        after_completion(context, account);
+    if roles.has_any(plan.index.completing) {
+        complete(context, account, it);
     }
     if roles.has(Role::MqlCreated) {
         let mql = &mut account.rare().life.mql;
@@ -783,11 +786,13 @@ pub(super) fn acts(context: &mut Context<'_>, account: &mut Account, user: u32) 
     }
 }
 
-/// Somebody of the account completed an upgrade: nobody's is abandoned any more.
-fn after_completion(context: &mut Context<'_>, account: &mut Account) {
-    let plan = context.plan;
-    for (slot, signal) in plan.user_signals.iter().enumerate() {
-        if matches!(signal.kind, Kind::Abandoned(_)) {
+/// Somebody of the account completed something: nobody's is abandoned any more.
+fn complete(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'_>) {
+    let (plan, time) = (context.plan, it.event.time);
+    for (role, slots) in plan.index.completions.iter().filter(|(role, _)| it.roles.has(**role)) {
+        let latest = account.rare().life.completed.entry(*role).or_insert(time);
+        *latest = time.max(*latest);
+        for &slot in slots {
             (0..account.users.len() as u32).for_each(|user| recount(context, account, Some(user), slot, true));
         }
     }

@@ -637,7 +637,8 @@ fn index(names: &Names, triggers: &[Trigger]) -> Index {
     for (slot, signal) in names.users.iter().enumerate() {
         let roles = fed_by(&signal.kind);
         roles.iter().for_each(|role| index.by_role[*role as usize].push(SignalRef::User(slot)));
-        match signal.kind {
+        match &signal.kind {
+            Kind::Abandoned(abandoned) => index.completions.entry(abandoned.complete).or_default().push(slot),
             Kind::ActiveDays { .. } | Kind::Idle { .. } => {
                 index.user_by_activity.push(slot);
                 index.user_by_close.push(slot);
@@ -646,6 +647,7 @@ fn index(names: &Names, triggers: &[Trigger]) -> Index {
             _ => {}
         }
     }
+    index.completing = index.completions.keys().copied().collect();
     for (slot, signal) in names.accounts.iter().enumerate() {
         let roles = fed_by(&signal.kind);
         roles.iter().for_each(|role| index.by_role[*role as usize].push(SignalRef::Account(slot)));

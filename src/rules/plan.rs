@@ -138,6 +138,10 @@ pub struct Index {
     pub pulses: Vec<usize>,
     /// See [`Index::pulses`].
     pub pulse_roles: RoleBits,
+    /// User signals of what is abandoned, by the role that completes it.
+    pub completions: BTreeMap<Role, Vec<usize>>,
+    /// These roles.
+    pub completing: RoleBits,
     /// Everything that conditions of state triggers read.
     pub reads: Reads,
     /// Bits of the user signals that conditions of user triggers name.

@@ -165,6 +165,41 @@ stories! {
         expect day 41       acme  ann intent.abandoned_upgrade 1→0 lapsed
     "
 
+    whatever_is_begun_can_be_abandoned "
+        proves  E7
+        rules  signals +: {id: my.profile, kind: abandoned, scopes: [user], points: 5, roles: [profiling_started, profiling_finished], after: 1h, ttl: 2d}
+        rules  signals +: {id: my.setup, kind: abandoned, scopes: [user], points: 5, roles: [integration_connected, profiling_finished], after: 2h, ttl: 2d}
+        watch my.profile, my.setup, intent.abandoned_upgrade
+        day 1               acme  ann begins profile; ann starts upgrade
+
+        story  it is completed by its own role, by anybody
+        day 1 12:59:59.999  acme  bob finishes profile
+        until day 2
+        expect day 2        acme  ann intent.abandoned_upgrade 0→1 lapsed
+
+        story  not by that of something else
+        day 1 12:30         acme  ann completes upgrade
+        until day 5
+        expect day 1 13:00  acme  ann my.profile 0→1 lapsed
+        expect day 3 13:00  acme  ann my.profile 1→0 lapsed
+
+        story  one role may complete several things
+        day 1 11:00         acme  bob connects github
+        until day 1 13:30
+        day 1 14:00         acme  cy finishes profile
+        until day 1 23:00
+        expect day 1 13:00  acme  ann my.profile 0→1 lapsed
+        expect day 1 13:00  acme  bob my.setup 0→1 lapsed
+        expect day 1 14:00  acme  ann my.profile 1→0 crossed
+        expect day 1 14:00  acme  bob my.setup 1→0 crossed
+
+        story  of several completions the latest counts, whenever it arrives
+        day 1 12:40                              acme  bob finishes profile
+        day 1 12:20 arriving day 1 12:45         acme  cy finishes profile
+        day 1 12:30 arriving day 1 12:50         acme  dan begins profile
+        until day 1 23:00
+    "
+
     views_can_be_counted_singly "
         proves  E6
 

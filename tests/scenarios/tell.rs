@@ -86,6 +86,8 @@ fn deeds(subject: &str, verb: &str, object: &str) -> Option<Vec<Value>> {
         ("creates", ["workspace", ..]) => track("Workspace Created", of("workspace", rest)),
         ("views", ["pricing"]) => json!({"type": "page", "name": "Pricing"}),
         ("reads", ["terms"]) => json!({"type": "page", "name": "Terms"}),
+        ("begins", ["profile"]) => track("Profiling Started", json!({})),
+        ("finishes", ["profile"]) => track("Profiling Finished", json!({})),
         ("starts", ["upgrade"]) => track("Upgrade Started", json!({})),
         ("starts", ["upgrade", "to", plan]) => track("Upgrade Started", json!({"plan": plan})),
         ("completes", ["upgrade"]) => track("Upgrade Completed", json!({})),
