@@ -13,7 +13,7 @@ use super::check::plain;
 use super::files::{FileFormat, Input, read_log};
 use super::{WrongUse, replay, screen};
 use crate::engine::{Partition, Record};
-use crate::model::{Effects, EventTime, HandoffId, Level};
+use crate::model::{Effects, EventKind, EventTime, HandoffId, Level};
 use crate::rules::{self, Plan};
 use crate::wire::{self, Decoded, Format};
 
@@ -23,7 +23,7 @@ const ACCOUNTS_SHOWN: usize = 10;
 /// Replays two rules files over one history and shows what would have fired, appeared and vanished.
 ///
 /// A handoff is the same under both if its id is: the same account, trigger and instant. `default` names the built-in
-/// rules. Without --until no open day closes.
+/// rules. Rules that the history itself activates are left out. Without --until no open day closes.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules diff default mine.yaml --on history.ndjson.zst
@@ -112,6 +112,10 @@ impl Side {
     }
 
     fn apply(&mut self, record: Record, index: u32, decoded: &Decoded<'_>) {
+        // Rules that the history activates are neither of the two.
+        if decoded.event.as_ref().is_ok_and(|event| event.kind == EventKind::RulesActivation) {
+            return;
+        }
         for partition in replay::place(decoded, self.partitions.len()) {
             // What becomes of an event does not matter here, only what follows from it.
             let _ = self.partitions[partition].apply_one(record, index, decoded, &mut self.effects);

@@ -208,6 +208,8 @@ impl Fold {
 
     fn finish(mut self) -> Result<Life> {
         self.look();
+        // The history may hold other rules.
+        self.life.plan = Arc::clone(self.partition.plan());
         if self.accounts.contains(&self.life.account) {
             return Ok(self.life);
         }

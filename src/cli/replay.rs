@@ -249,7 +249,7 @@ impl Fold {
     ) -> Result<()> {
         let range = partition.map_or_else(|| place(decoded, self.partitions.len()), |it| it..it + 1);
         if let Ok(event) = &decoded.event {
-            if self.plan.roles.is_unmapped(event) {
+            if self.partitions[range.start].plan().roles.is_unmapped(event) {
                 self.unmapped.count(&event.name);
             }
             self.oldest = Some(self.oldest.map_or(event.time, |oldest| oldest.min(event.time)));

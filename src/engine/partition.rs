@@ -159,7 +159,8 @@ impl Partition {
         effects: &mut Effects,
     ) -> (Outcome, String) {
         let ahead_ms = record_time.map_or(i64::MIN, |record| event.time.0.saturating_sub(record.0));
-        if ahead_ms > self.plan.time.max_skew_ms {
+        // An activation moves no time.
+        if ahead_ms > self.plan.time.max_skew_ms && event.kind != EventKind::RulesActivation {
             self.mark_read(event.provenance.as_ref(), place);
             return (Outcome::FromTheFuture, format!("its time is {ahead_ms} ms ahead of its record's"));
         }
@@ -228,6 +229,9 @@ impl Partition {
 
     /// Other rules apply to all that comes. That is at a place in the log, not at an instant: no time passes.
     fn activate(&mut self, after: Arc<Plan>, event: &Event<'_>, effects: &mut Effects) {
+        if after.version == self.plan.version {
+            return;
+        }
         let before = std::mem::replace(&mut self.plan, Arc::clone(&after));
         let Some(now) = self.clock.watermark() else { return };
         let renaming = Renaming::new(&before, &after);
@@ -251,8 +255,9 @@ impl Partition {
                 work: self.scratch.work.anew(),
             };
             activation::activate(&renaming, &mut context, account);
-            // What closes decide for the first time, they decide of sleeping accounts too.
-            if !self.warming.1.is_empty() && !account.awake {
+            // What closes decide for the first time, they decide of sleeping accounts too; and what is now on, they end.
+            let is_warming = !self.warming.0.is_empty() || !self.warming.1.is_empty();
+            if (is_warming || account.word.any_of(after.index.account_close_bits)) && !account.awake {
                 account.awake = true;
                 self.awake.push(index);
             }
@@ -500,7 +505,8 @@ impl Partition {
             trigger::evaluate(&mut context, account, &[], moment);
         }
         if let Some((day, _)) = closes {
-            if !account.has_usage(day) && !account.word.any_of(context.plan.index.account_close_bits) {
+            let has_work = account.has_usage(day) || account.word.any_of(context.plan.index.account_close_bits);
+            if !has_work && self.warming.0.is_empty() {
                 account.awake = false;
                 let next = signals::forget(&mut context, account);
                 sleep_on(&mut context, account, next);

@@ -790,8 +790,10 @@ pub(super) fn acts(context: &mut Context<'_>, account: &mut Account, user: u32) 
 fn complete(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'_>) {
     let (plan, time) = (context.plan, it.event.time);
     for (role, slots) in plan.index.completions.iter().filter(|(role, _)| it.roles.has(**role)) {
-        let latest = account.rare().life.completed.entry(*role).or_insert(time);
-        *latest = time.max(*latest);
+        if account.rare().life.completed.get(role).is_some_and(|latest| *latest >= time) {
+            continue;
+        }
+        account.rare().life.completed.insert(*role, time);
         for &slot in slots {
             (0..account.users.len() as u32).for_each(|user| recount(context, account, Some(user), slot, true));
         }
@@ -986,6 +988,10 @@ pub(super) fn lapse(context: &mut Context<'_>, account: &mut Account, due: &[(u3
         let Due::Lapse { user, slot } = *due else { continue };
         let user = (user != WHOLE_ACCOUNT).then_some(user);
         let slot = usize::from(slot);
+        if user.is_some_and(|user| user as usize >= account.users.len()) {
+            // Who was here has moved to another place, with a timer of its own.
+            continue;
+        }
         if let Kind::Age { .. } = context.kind(user, slot) {
             settle_ages(context, account);
         } else if let Some(kept) = account.fact(user, slot) {

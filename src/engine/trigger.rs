@@ -13,7 +13,7 @@ use super::signals::{self, Context, Sighted, WHOLE_ACCOUNT};
 use super::timers::Due;
 use super::values;
 use crate::model::{DAY_MS, EventTime, Fact, Field, Handoff, HandoffId, Level, Rail, SignalKind};
-use crate::rules::{Condition, Plan, Pulse, TriggerKind};
+use crate::rules::{Condition, Plan, Pulse, Trigger, TriggerKind};
 
 /// A pulse older than this, against the watermark, is published but fires nothing (edges A17), and one that a rail
 /// keeps waits no longer (edges D25).
@@ -118,8 +118,8 @@ pub(super) fn wants_usage(account: &mut Account) -> bool {
     is
 }
 
-/// Other rules apply. What a trigger of the same id remembers stays: when it fired, what pulses it waits with, and the
-/// edges of a condition that is the same. What is true without an edge counts as fired: a change of the rules fires
+/// Other rules apply. What a trigger of the same id remembers stays: when it fired, and the edges of a condition or the
+/// occurrences of a pulse that is the same. What is true without an edge counts as fired: a change of the rules fires
 /// nothing (edges A27).
 pub(super) fn after_activation(context: &Context<'_>, account: &mut Account, before: &Plan) {
     let plan = context.plan;
@@ -131,21 +131,17 @@ pub(super) fn after_activation(context: &Context<'_>, account: &mut Account, bef
     for (place, trigger) in plan.triggers.iter().enumerate() {
         let (was, mut state) = by_id.remove(&*trigger.id).map_or((None, State::default()), |it| (Some(it.0), it.1));
         match (&trigger.kind, was) {
-            (TriggerKind::Pulse(_), Some(TriggerKind::State { .. })) => state.edges.clear(),
-            (TriggerKind::Pulse(_), _) => {}
+            (TriggerKind::Pulse(pulse), Some(TriggerKind::Pulse(was))) if was.is(pulse) => {}
+            (TriggerKind::Pulse(_), _) => state = State { fired_at: state.fired_at, ..State::default() },
             (TriggerKind::State { when, per_user, rearm_after_closed_days }, was) => {
                 let known = std::mem::take(&mut state.edges);
                 let is_same = matches!(was, Some(TriggerKind::State { when: was, rearm_after_closed_days: rearm, .. })
                     if was.is(when) && rearm == rearm_after_closed_days);
                 let known = if is_same { known } else { BTreeMap::new() };
-                state.kept = None;
-                let concerned: BTreeSet<u32> = if *per_user {
-                    let may = account.users.iter().filter(|(_, user)| may_concern(plan, user.word));
-                    may.map(|(user, _)| user).chain(known.keys().copied()).collect()
-                } else {
-                    BTreeSet::from([WHOLE_ACCOUNT])
-                };
-                for key in concerned {
+                state = State { fired_at: state.fired_at, wakes_at: state.wakes_at, ..State::default() };
+                let whole = [WHOLE_ACCOUNT];
+                let users = Vec::from_iter(0..account.users.len() as u32);
+                for &key in if *per_user { &users[..] } else { &whole[..] } {
                     let user = (key != WHOLE_ACCOUNT).then_some(key);
                     let edge = match (values::holds(context, account, user, when, None), known.get(&key)) {
                         (Some(true), None) => Some(Edge { fired: true, ..Edge::default() }),
@@ -165,9 +161,14 @@ pub(super) fn after_activation(context: &Context<'_>, account: &mut Account, bef
 
 /// The pulse triggers whose first has been, a bit each, by the places that other rules give them.
 pub(super) fn firsts_in(plan: &Plan, before: &Plan, firsts: u64) -> u64 {
-    let has_been =
-        |id: &str| before.triggers.iter().position(|it| *it.id == *id).is_some_and(|it| firsts >> it & 1 != 0);
-    plan.triggers.iter().enumerate().filter(|(_, it)| has_been(&it.id)).fold(0, |bits, (place, _)| bits | 1 << place)
+    let has_been = |trigger: &Trigger| {
+        let was = before.triggers.iter().position(|it| it.id == trigger.id).filter(|it| firsts >> it & 1 != 0);
+        match (&trigger.kind, was.map(|was| &before.triggers[was].kind)) {
+            (TriggerKind::Pulse(pulse), Some(TriggerKind::Pulse(was))) => was.is(pulse),
+            _ => false,
+        }
+    };
+    plan.triggers.iter().enumerate().filter(|(_, it)| has_been(it)).fold(0, |bits, (place, _)| bits | 1 << place)
 }
 
 fn put_back(account: &mut Account, index: usize, state: State) {

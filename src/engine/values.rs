@@ -152,6 +152,12 @@ pub(super) fn explain(
             _ => {}
         }
     }
+    if words.is_empty() {
+        words.push(format!("it is true that {}", when.expression.text()));
+    }
+    if facts.is_empty() {
+        facts.push(Fact { message_id: context.message_id.into(), at: context.cause, number: 1.0 });
+    }
 }
 
 /// A figure for a person, and as a number; none where it says nothing that a person would tell.
@@ -175,6 +181,8 @@ fn in_words(
             let score = score::pql(context.plan, account, user);
             return Some((format!("{} is {band} with {score} points", user.id), Some(score.into())));
         }
+        (Figure::UserScore, _) => format!("{} has {} points", who?.id, rounded?),
+        (Figure::UserBuys, Value::Bool(true)) => format!("{} may decide a purchase", who?.id),
         (Figure::ActiveUsers, _) => format!("{} active users", rounded?),
         (Figure::Users, _) => format!("{} users", rounded?),
         (Figure::Departments, _) => format!("{} departments are active", rounded?),

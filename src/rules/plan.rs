@@ -586,6 +586,15 @@ pub struct Reads {
     pub figures: u64,
 }
 
+impl Pulse {
+    /// Whether it listens to the same.
+    pub fn is(&self, other: &Pulse) -> bool {
+        let said = |it: &Pulse| (it.role, it.plan.clone(), it.only.clone(), it.first, it.raised_hand);
+        let when = |it: &Pulse| it.when.as_ref().map(|when| when.expression.text().to_owned());
+        said(self) == said(other) && when(self) == when(other)
+    }
+}
+
 impl Condition {
     /// Whether it is the same condition, by its text.
     pub fn is(&self, other: &Condition) -> bool {

@@ -311,6 +311,35 @@ stories! {
         expect day 5        acme  HIGH asks at once for ann
         expect end of day 6 acme  HIGH asks at once for bob
 
+        story  what is true of a user without any signal counts as fired too
+        day 1               acme  ann, bob use editor
+        day 1               acme  ann has title CTO
+        activate day 3  triggers +: {id: buyer, level: high, cooldown: 1d, when: user.is_buyer}
+        day 4               acme  ann has title CTO
+        day 5               acme  bob has title CTO
+        expect day 5        acme  HIGH buyer at once for bob
+
+        story  a pulse that listens to something else does not wait with what it heard before
+        rules  triggers +: {id: listens, level: medium, cooldown: 1d, pulse: {role: pricing_viewed}}
+        day 1               acme  ann, bob use editor
+        day 2               acme  it has do_not_contact true
+        day 2 13:00         acme  ann views pricing
+        activate day 3  triggers listens pulse: {role: upgrade_started}
+        day 4               acme  it has do_not_contact false
+        until day 5
+
+        story  a volume that other rules reach falls at the close where it is over
+        rules  signals account.volume off: false
+        rules  signals account.volume rungs: [5, 100000]
+        watch account.volume
+        day 1               acme  ann uses editor
+        day 20              acme  somebody calls API ×3
+        until day 35
+        activate day 35  signals account.volume rungs: [3, 100000]
+        until day 60
+        expect day 35       acme  account.volume 0→1 activated
+        expect end of day 47 acme  account.volume 1→0 closed
+
         story  rules that are refused change nothing
         day 1               acme  ann uses editor
         activate day 2  nonsense                       → refused
@@ -318,5 +347,18 @@ stories! {
         activate day 2  signals intent.pricing ttl: 0  → refused
         day 2, 3, 4         acme  ann views pricing
         expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
+    "
+
+    timers_outlive_the_places_of_users "
+        proves  B12
+        story  who stands where nobody stands any more has a timer of its own
+        watch intent.pricing
+        day 1               acme  u1–u40 use editor
+        day 2, 200, 405, 430, 450   acme  ann uses editor
+        day 450 13:00       acme  ann views pricing
+        day 462, 465        acme  ann uses editor
+        until day 490
+        expect day 450 13:00 acme  ann intent.pricing 0→1 crossed
+        expect day 480 13:00 acme  ann intent.pricing 1→0 lapsed
     "
 }
