@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use crate::model::{Event, EventTime};
 
@@ -24,16 +24,12 @@ pub(super) struct Recent {
 /// A message id together with its source; none if the id is empty.
 pub(super) type Id = Option<u128>;
 
-/// The id of an event: its source and message id, hashed, the source preceded by its length.
+/// The id of an event: its message id, hashed with a seed that its source gives.
 pub(super) fn id(event: &Event<'_>) -> Id {
     if event.message_id.is_empty() {
         return None;
     }
-    let mut hash = Xxh3::new();
-    hash.update(&(event.source.len() as u64).to_le_bytes());
-    hash.update(event.source.as_bytes());
-    hash.update(event.message_id.as_bytes());
-    Some(hash.digest128())
+    Some(xxh3_128_with_seed(event.message_id.as_bytes(), xxh3_64(event.source.as_bytes())))
 }
 
 impl Recent {

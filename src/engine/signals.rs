@@ -6,7 +6,7 @@ use super::facts::{self, Evidence, Fact as Kept, Mark, State};
 use super::people;
 use super::score;
 use super::timers::{Due, Timers};
-use super::velocity::{self, Closed, Trend};
+use super::velocity::{self, Closed};
 use crate::model::{
     Day, Effects, Event, EventTime, Fact, Field, Place, Reason, Role, SignalChange, SignalKind, SignalMessage,
 };
@@ -1153,14 +1153,14 @@ fn close_user(context: &mut Context<'_>, user: &mut User, index: u32, day: Day, 
                 context.turn_user(user, index, slot, rung);
             }
             Kind::Growth(growth) if growth.up && day.is_sunday() => {
-                let rung = u8::from(Trend::of_user(days, day).meets(growth));
+                let rung = u8::from(velocity::user_trend(days, day).meets(growth));
                 if rung != user.word.rung(slot) {
                     of_week.push((index, slot, rung));
                 }
             }
             Kind::Growth(growth) if growth.up => {}
             Kind::Growth(growth) => {
-                let rung = u8::from(!is_absent(days, day, 7) && Trend::of_user(days, day).meets(growth));
+                let rung = u8::from(!is_absent(days, day, 7) && velocity::user_trend(days, day).meets(growth));
                 context.turn_user(user, index, slot, rung);
             }
             _ => {}
@@ -1304,7 +1304,9 @@ pub(super) fn facts(context: &Context<'_>, account: &Account, signal: SignalRef,
             let days = account.users.get(index).days;
             match &context.plan.user_signals[slot].kind {
                 Kind::Stickiness { .. } if !days.is_never() => ratio(velocity::user_stickiness(days, last_closed)),
-                Kind::Growth(_) if !days.is_never() => Trend::of_user(days, last_closed).z().map_or(Vec::new(), figure),
+                Kind::Growth(_) if !days.is_never() => {
+                    velocity::user_trend(days, last_closed).z().map_or(Vec::new(), figure)
+                }
                 Kind::ActiveDays { .. } => figure(f64::from(days.count(account.window_end(context.open_day()), 7))),
                 Kind::Idle { .. } if !days.is_never() => figure(f64::from((last_closed.0 - days.last().0).max(0))),
                 _ => kept(user, slot),

@@ -88,8 +88,7 @@ impl Closed {
     fn unsteadiness_of(&self, active: u64) -> i64 {
         let weeks = self.slope_weeks();
         let since_sunday = (self.day.0 - self.week.sunday().0) as u32;
-        let in_weeks = active >> since_sunday;
-        let present = (0..weeks).filter(|week| in_weeks >> (7 * week) & low_bits(7) != 0).count() as i64;
+        let present = i64::from(weeks_with_any(active >> since_sunday, weeks));
         present * (i64::from(weeks) - present)
     }
 
@@ -119,10 +118,15 @@ impl Closed {
     }
 
     /// The trend of weekly active users at the last closed week.
-    pub(super) fn trend(&self, account: &Account) -> Trend {
-        let back = |weeks: u32| account.weeks.get(self.week.0 - weeks as i32);
-        let spread = (i64::from(self.slope_weeks()) + 1) * self.unsteadiness;
-        Trend::new(self.weeks_known, back, self.slope_weeks(), 1, spread)
+    pub(super) fn trend<'a>(&self, account: &'a Account) -> Trend<impl Fn(u32) -> u32 + 'a> {
+        let (week, n) = (self.week, self.slope_weeks());
+        Trend {
+            weeks_known: self.weeks_known,
+            back: move |weeks: u32| account.weeks.get(week.0 - weeks as i32),
+            n,
+            scale: 1,
+            spread: (i64::from(n) + 1) * self.unsteadiness,
+        }
     }
 
     /// Active users of the last closed week and of the one before; none while those are not known (edges C11).
@@ -165,9 +169,19 @@ impl Closed {
             wau,
             growth,
             streak: trend.streak(true),
-            slope_z: trend.slope.as_ref().and_then(Slope::z),
+            slope_z: trend.z(),
         })
     }
+}
+
+/// In how many of the newest `weeks` weeks, at most eight, a day is set.
+fn weeks_with_any(days: u64, weeks: u32) -> u32 {
+    // Bit 0 of each group of seven becomes whether any of the seven is set.
+    const SUNDAYS: u64 = 0x0002_0408_1020_4081;
+    let pairs = days | days >> 1;
+    let fours = pairs | pairs >> 2;
+    let sevens = fours | fours >> 3;
+    (sevens & SUNDAYS & low_bits(7 * weeks)).count_ones()
 }
 
 /// The last week whose Sunday is `day` or lies before it.
@@ -214,42 +228,50 @@ fn slope(back: impl Fn(u32) -> u32, n: u32) -> Option<i64> {
     (n >= 4).then(|| (0..n).map(|weeks| (i64::from(n) - 1 - 2 * i64::from(weeks)) * i64::from(back(weeks))).sum())
 }
 
-/// A trend of weekly values.
-pub(super) struct Trend {
+/// A trend of weekly values, each part of it taken when it is asked for.
+pub(super) struct Trend<Back> {
     weeks_known: u32,
-    /// Weeks of strict change, upward and downward.
-    streaks: [Option<u32>; 2],
-    slope: Option<Slope>,
+    /// The values, by weeks before the newest.
+    back: Back,
+    /// How many of them the slope looks at.
+    n: u32,
+    /// What its variance is made of, as in [`Slope`].
+    scale: i64,
+    spread: i64,
 }
 
 /// A slope S in units of its standard deviation √V: with S₂ = 2·S, z² = 3·scale·S₂² / spread.
-pub(super) struct Slope {
+struct Slope {
     twice: i64,
     scale: i64,
     spread: i64,
 }
 
-impl Trend {
-    /// The trend of values that `back` gives by weeks before the newest; the slope looks at `n` of them.
-    fn new(weeks_known: u32, back: impl Fn(u32) -> u32, n: u32, scale: i64, spread: i64) -> Trend {
-        let slope = slope(&back, n).map(|twice| Slope { twice, scale, spread });
-        Trend { weeks_known, streaks: [true, false].map(|up| streak(&back, weeks_known, up)), slope }
+/// The trend of a user's active days per week at the last closed week. It sees the 8 weeks that the days tell of:
+/// streaks beyond 7 count as 7 (edges C14).
+pub(super) fn user_trend(days: Days, day: Day) -> Trend<impl Fn(u32) -> u32> {
+    let week = last_week(day);
+    let known = weeks_known(days.first(), week).min(SLOPE_WEEKS);
+    let in_weeks = days.ending(week.sunday());
+    let n = i64::from(known);
+    let active = i64::from((in_weeks & low_bits(7 * known)).count_ones());
+    Trend {
+        weeks_known: known,
+        back: move |weeks: u32| (in_weeks >> (7 * weeks) & low_bits(7)).count_ones(),
+        n: known,
+        scale: 7 * n - 1,
+        spread: (n * n - 1) * active * (7 * n - active),
     }
+}
 
-    /// The trend of a user's active days per week at the last closed week. It sees the 8 weeks that the days tell
-    /// of: streaks beyond 7 count as 7 (edges C14).
-    pub(super) fn of_user(days: Days, day: Day) -> Trend {
-        let week = last_week(day);
-        let known = weeks_known(days.first(), week).min(SLOPE_WEEKS);
-        let in_weeks = days.ending(week.sunday());
-        let back = |weeks: u32| (in_weeks >> (7 * weeks) & low_bits(7)).count_ones();
-        let n = i64::from(known);
-        let active: i64 = (0..known).map(|weeks| i64::from(back(weeks))).sum();
-        Trend::new(known, back, known, 7 * n - 1, (n * n - 1) * active * (7 * n - active))
-    }
-
+impl<Back: Fn(u32) -> u32> Trend<Back> {
+    /// Weeks of strict change.
     fn streak(&self, up: bool) -> Option<u32> {
-        self.streaks[usize::from(!up)]
+        streak(&self.back, self.weeks_known, up)
+    }
+
+    fn slope(&self) -> Option<Slope> {
+        slope(&self.back, self.n).map(|twice| Slope { twice, scale: self.scale, spread: self.spread })
     }
 
     /// Whether it meets any test of a signal; unknown counts as no.
@@ -262,14 +284,14 @@ impl Trend {
         let TrendTest::Slope(streak, z_thousandths) = test else { return false };
         self.streak(up).is_some_and(|weeks| weeks >= streak)
             && match z_thousandths {
-                Some(z) => self.slope.as_ref().is_some_and(|slope| slope.reaches(z, up)),
+                Some(z) => self.slope().is_some_and(|slope| slope.reaches(z, up)),
                 None => self.weeks_known >= 4,
             }
     }
 
     /// The slope, for people.
     pub(super) fn z(&self) -> Option<f64> {
-        self.slope.as_ref().and_then(Slope::z)
+        self.slope()?.z()
     }
 }
 
@@ -284,7 +306,7 @@ impl Slope {
     }
 
     /// z; undefined where the values cannot vary.
-    fn z(&self) -> Option<f64> {
+    fn z(self) -> Option<f64> {
         (self.spread > 0).then(|| self.twice as f64 / libm::sqrt(self.spread as f64 / (3 * self.scale) as f64))
     }
 }

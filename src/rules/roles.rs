@@ -221,6 +221,15 @@ impl RoleSet {
     }
 }
 
+/// The places of the bits that are set.
+fn bits(mut left: u128) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = (left != 0).then(|| left.trailing_zeros() as usize)?;
+        left &= left - 1;
+        Some(place)
+    })
+}
+
 /// Roles, one bit each.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RoleBits(u64);
@@ -250,6 +259,8 @@ pub struct Roles {
     longest: usize,
     /// Whether some mapping says which features are premium.
     maps_premium: bool,
+    /// The fields that some mapping to a role binds, one bit each, by role: most are not.
+    bound: Vec<u64>,
     /// The entries for all other names, by kind of call.
     others: [u32; CALLS.len()],
 }
@@ -269,9 +280,7 @@ struct Meaning {
     passive: bool,
     premium: bool,
     conditions: Vec<(Box<str>, Vec<Expected>)>,
-    /// By field; and the fields of these, one bit each: most are not bound.
     bind: Vec<(Field, Binding)>,
-    bound: u64,
     /// In words, for people.
     description: Box<str>,
 }
@@ -351,36 +360,19 @@ impl Roles {
 
     /// What an event means. Allocates nothing, but for properties that a `where` asks for and that must be decoded.
     pub fn of(&self, event: &Event<'_>) -> RoleSet {
-        let call = match event.kind {
-            EventKind::Track => 0,
-            EventKind::Page => 1,
-            EventKind::Screen => 2,
-            EventKind::Identify => 3,
-            EventKind::Group => 4,
-            _ => return RoleSet::default(),
-        };
+        let Some(call) = CALLS.iter().position(|call| *call == event.kind) else { return RoleSet::default() };
         let name = if has_names(event.kind) { event.name.as_bytes() } else { b"" };
-        let exact = self.exact(event.kind, name);
-        let number = exact.unwrap_or(self.others[call]);
+        let number = self.exact(event.kind, name).unwrap_or(self.others[call]);
         let entry = &self.entries[number as usize];
         if let Some(settled) = &entry.settled {
             return settled.clone();
         }
-        let mut left = if exact.is_some() { u128::MAX } else { entry.candidates_for(name) };
-        if entry.candidates.len() < CANDIDATES_MAX {
-            left &= (1 << entry.candidates.len()) - 1;
-        }
-        let mut matched = 0;
-        while left != 0 {
-            let index = left.trailing_zeros() as usize;
-            left &= left - 1;
-            let candidate = &entry.candidates[index];
-            let named =
-                || candidate.patterns.is_empty() || candidate.patterns.iter().any(|pattern| matches(pattern, name));
-            if named() && self.mappings[candidate.mapping].holds(event) {
-                matched |= 1 << index;
-            }
-        }
+        let holds = |index: &usize| {
+            let candidate = &entry.candidates[*index];
+            (candidate.patterns.is_empty() || candidate.patterns.iter().any(|pattern| matches(pattern, name)))
+                && self.mappings[candidate.mapping].holds(event)
+        };
+        let matched = bits(entry.candidates_for(name)).filter(holds).fold(0, |matched, index| matched | 1 << index);
         settle(&self.mappings, number, entry, matched)
     }
 
@@ -482,16 +474,14 @@ impl Roles {
 
     /// The binding of a field in the mapping that gave an event this role; inner none: the field's own name.
     fn binding(&self, set: &RoleSet, role: Role, field: Field) -> Option<Option<&Binding>> {
-        let candidates = &self.entries.get(set.entry as usize)?.candidates;
-        let mut left = set.matched;
-        while left != 0 {
-            let mapping = &self.mappings[candidates[left.trailing_zeros() as usize].mapping];
-            if mapping.role == Some(role) {
-                return Some(mapping.binding(field));
-            }
-            left &= left - 1;
+        if !set.has(role) {
+            return None;
         }
-        None
+        if self.bound[role as usize] >> field as u32 & 1 == 0 {
+            return Some(None);
+        }
+        let mapping = self.matched(set).map(|mapping| &self.mappings[mapping]).find(|it| it.role == Some(role))?;
+        Some(mapping.binding(field))
     }
 
     /// Whether any mapping gives this role.
@@ -512,9 +502,7 @@ impl Roles {
     /// The mappings that an event of this set matched, by their place in [`Roles::mappings`].
     pub fn matched(&self, set: &RoleSet) -> impl Iterator<Item = usize> {
         let candidates = self.entries.get(set.entry as usize).map_or(&[][..], |entry| &entry.candidates);
-        let of_set =
-            move |(index, candidate): (usize, &Candidate)| (set.matched >> index & 1 != 0).then_some(candidate.mapping);
-        candidates.iter().enumerate().filter_map(of_set)
+        bits(set.matched).filter_map(|index| candidates.get(index)).map(|candidate| candidate.mapping)
     }
 }
 
@@ -536,10 +524,8 @@ fn first<'a, T>(keys: &[Box<str>], event: &Event<'a>, read: impl Fn(Scalar<'a>) 
 /// passive, as it says where its fields stand; a mark as premium holds wherever it comes from.
 fn settle(mappings: &[Meaning], number: u32, entry: &Entry, matched: u128) -> RoleSet {
     let mut set = RoleSet { matched, entry: number, ..RoleSet::default() };
-    let mut left = matched;
-    while left != 0 {
-        let mapping = &mappings[entry.candidates[left.trailing_zeros() as usize].mapping];
-        left &= left - 1;
+    for index in bits(matched) {
+        let mapping = &mappings[entry.candidates[index].mapping];
         let role = mapping.role.map_or(0, bit);
         set.active |= !mapping.passive && (role == 0 || set.roles & role == 0);
         set.roles |= role;
@@ -557,20 +543,20 @@ impl Meaning {
     }
 
     fn binding(&self, field: Field) -> Option<&Binding> {
-        if self.bound >> field as u32 & 1 == 0 {
-            return None;
-        }
         self.bind.iter().find(|(bound, _)| *bound == field).map(|(_, binding)| binding)
     }
 }
 
 impl Entry {
-    /// The candidates of which a pattern may match this name.
+    /// All candidates.
+    fn all(&self) -> u128 {
+        u128::MAX.checked_shr((CANDIDATES_MAX - self.candidates.len()) as u32).unwrap_or(0)
+    }
+
+    /// The candidates of which a pattern may match this name: of one that is written out, all.
     fn candidates_for(&self, name: &[u8]) -> u128 {
-        match name.first() {
-            Some(first) => self.by_first_byte.get(usize::from(first.to_ascii_lowercase())).copied().unwrap_or(0),
-            None => u128::MAX,
-        }
+        let first = name.first().map(|first| usize::from(first.to_ascii_lowercase()));
+        first.and_then(|first| self.by_first_byte.get(first)).copied().unwrap_or_else(|| self.all())
     }
 }
 
@@ -626,8 +612,14 @@ impl Table {
 
     fn finish(self) -> Result<Roles, (usize, String)> {
         let maps_premium = |mapping: &Meaning| mapping.premium || mapping.binding(Field::Premium).is_some();
+        let mut bound = vec![0; Role::ALL.len()];
+        for mapping in &self.mappings {
+            let Some(role) = mapping.role else { continue };
+            mapping.bind.iter().for_each(|(field, _)| bound[role as usize] |= 1 << *field as u32);
+        }
         let mut roles = Roles {
             maps_premium: self.mappings.iter().any(maps_premium),
+            bound,
             mappings: self.mappings,
             entries: Vec::new(),
             by_name: HashMap::default(),
@@ -661,8 +653,7 @@ impl Roles {
             candidate.patterns.is_empty() && self.mappings[candidate.mapping].conditions.is_empty()
         };
         if entry.candidates.iter().all(fixed) {
-            let all = (0..entry.candidates.len()).fold(0, |bits, index| bits | 1 << index);
-            entry.settled = Some(settle(&self.mappings, number, &entry, all));
+            entry.settled = Some(settle(&self.mappings, number, &entry, entry.all()));
         }
         self.entries.push(entry);
         Ok(number)
@@ -718,7 +709,6 @@ fn meaning(written: &Mapping, preset: Option<Preset>) -> Result<Meaning, String>
         premium: written.premium,
         conditions: conditions.collect::<Result<_, String>>()?,
         bind: bind.collect::<Result<_, String>>()?,
-        bound: written.bind.keys().fold(0, |bits, field| bits | 1 << *field as u32),
         description: describe(written, preset).into(),
     })
 }

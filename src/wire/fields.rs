@@ -73,7 +73,13 @@ impl Scalar<'_> {
 
 /// The value of the field named `key`; where none is named so, `key` is a path through structs and lists, as in
 /// `$set.email` and `items.data.0.price`.
+#[inline]
 pub fn value<'a>(fields: &Fields<'a>, key: &str) -> Option<Scalar<'a>> {
+    // Many events have no properties.
+    if matches!(fields, Fields::None) { None } else { find(fields, key) }
+}
+
+fn find<'a>(fields: &Fields<'a>, key: &str) -> Option<Scalar<'a>> {
     match *fields {
         Fields::None => None,
         Fields::Json(object) => match json_field(object, key) {
