@@ -62,9 +62,10 @@ struct Explain {
 /// Puts rules into the log: from that place on every partition follows them, without a restart.
 ///
 /// Signals that measure what they measured keep their state. Those that are gone or measure something else are off,
-/// and new ones begin with what is known. A condition that is true at once counts as fired: the change itself fires
-/// nothing. `time` of the rules cannot change. To activate the same rules again is no change, so a command that failed
-/// half-way is simply repeated. The log keeps the rules: rules.file stays what its first record was read by.
+/// and new ones begin with the figures and traits that are known. A condition that is true at once counts as fired:
+/// the change itself fires nothing. `time` of the rules cannot change. To activate the same rules again is no change,
+/// so a command that failed half-way is simply repeated. The log keeps the rules: rules.file stays what its first
+/// record was read by.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules diff upswell-rules.yaml mine.yaml --on history.ndjson.zst

@@ -5,8 +5,33 @@ use super::facts::Fact;
 use super::people;
 use super::signals::{self, Context, WHOLE_ACCOUNT};
 use super::trigger;
-use crate::model::Reason;
+use crate::model::{Day, Reason};
 use crate::rules::{Kind, Plan, Reads, SignalRef};
+
+/// Signals of new rules that no close has decided yet: off means unknown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Warming {
+    /// Those that the close of a week decides.
+    of_weeks: Reads,
+    /// Those that the close of any day does.
+    of_days: Reads,
+}
+
+impl Warming {
+    pub(super) fn has(self, signal: SignalRef) -> bool {
+        self.of_weeks.has(signal) || self.of_days.has(signal)
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.of_weeks.is_empty() && self.of_days.is_empty()
+    }
+
+    /// The close of `day` decides those that this returns.
+    pub(super) fn end_at(&mut self, day: Day) -> Reads {
+        let of_weeks = if day.is_sunday() { std::mem::take(&mut self.of_weeks) } else { Reads::default() };
+        std::mem::take(&mut self.of_days).union(of_weeks)
+    }
+}
 
 /// What the places of the old plan are in the new one. A signal is the same if its id is and it measures the same,
 /// whatever its points.
@@ -41,32 +66,26 @@ impl<'a> Renaming<'a> {
         slots[usize::from(slot)].map(|slot| slot as u8)
     }
 
-    /// The signals that the next closes decide for the first time: those of weeks, and the others. `still`: those that
-    /// waited for that before.
-    pub(super) fn warming(&self, still: (Reads, Reads)) -> (Reads, Reads) {
-        let (mut of_weeks, mut of_days) = (Reads::default(), Reads::default());
-        let waited = |was: SignalRef| {
-            let mut asked = Reads::default();
-            asked.signal(was);
-            still.0.and(still.1).meet(asked)
-        };
+    /// The signals that the next closes decide for the first time. `still`: those that waited for that before.
+    pub(super) fn warming(&self, still: Warming) -> Warming {
+        let mut warming = Warming::default();
         let mut add = |signal: SignalRef, kind: &Kind, kept: &[Option<usize>], slot: usize| {
             let was = kept.iter().position(|now| *now == Some(slot)).map(|was| match signal {
                 SignalRef::User(_) => SignalRef::User(was),
                 SignalRef::Account(_) => SignalRef::Account(was),
             });
-            if was.is_some_and(|was| !waited(was)) {
+            if was.is_some_and(|was| !still.has(was)) {
                 return;
             }
             match kind {
-                Kind::Growth(growth) if growth.up => of_weeks.signal(signal),
+                Kind::Growth(growth) if growth.up => warming.of_weeks.signal(signal),
                 Kind::Growth(_)
                 | Kind::Stickiness { .. }
                 | Kind::ActiveDays { .. }
                 | Kind::Idle { .. }
                 | Kind::NewUsers(_)
                 | Kind::Spike(_)
-                | Kind::Stalled { .. } => of_days.signal(signal),
+                | Kind::Stalled { .. } => warming.of_days.signal(signal),
                 _ => {}
             }
         };
@@ -76,7 +95,7 @@ impl<'a> Renaming<'a> {
         for (slot, signal) in self.after.account_signals.iter().enumerate() {
             add(SignalRef::Account(slot), &signal.kind, &self.accounts, slot);
         }
-        (of_weeks, of_days)
+        warming
     }
 
     fn rename_facts(&self, user: u32, facts: &mut Vec<Fact>) {
@@ -90,8 +109,8 @@ impl<'a> Renaming<'a> {
 }
 
 /// Brings an account under the new plan. Signals that it does not have, or that measure something else in it, are off,
-/// told by the names that they had; the others keep their state. New ones begin with what is known, or warm up until a
-/// close decides them. Scores follow, and nothing fires.
+/// told by the names that they had; the others keep their state. New ones begin with the figures and traits that are
+/// known and without facts, or warm up until a close decides them. Scores follow, and nothing fires.
 pub(super) fn activate<'a>(renaming: &Renaming<'a>, context: &mut Context<'a>, account: &mut Account) {
     let Renaming { before, after, users, accounts, .. } = renaming;
     let gone = |slots: &[Option<usize>]| Vec::from_iter((0..slots.len()).filter(|slot| slots[*slot].is_none()));
@@ -112,7 +131,7 @@ pub(super) fn activate<'a>(renaming: &Renaming<'a>, context: &mut Context<'a>, a
     context.work.anew();
     let has_points = |user: u32| account.users.get(user).word.any() || account.users.get(user).word.band() > 0;
     context.work.scored.extend(everybody.filter(|user| has_points(*user)));
-    if renaming.before.version != renaming.after.version && (account.first().is_some() || account.rare.is_some()) {
+    if account.first().is_some() || account.rare.is_some() {
         account.touch_users(context.when(account));
     }
     let is_new = |slot: &&usize| !accounts.contains(&Some(**slot));

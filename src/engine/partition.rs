@@ -7,7 +7,7 @@ use hashbrown::{HashMap, HashTable};
 use std::hash::BuildHasher;
 
 use super::account::{Account, Activity, Flag};
-use super::activation::{self, Renaming};
+use super::activation::{self, Renaming, Warming};
 use super::dedupe::{self, Recent};
 use super::people;
 use super::picture;
@@ -54,8 +54,7 @@ pub struct Partition {
     awake: Vec<u32>,
     /// Accounts that changed since their last snapshot.
     dirty: Vec<u32>,
-    /// Signals of rules that no close of a week, or of a day, has seen yet.
-    warming: (Reads, Reads),
+    warming: Warming,
     /// Memory of single steps, kept for the next.
     scratch: Scratch,
 }
@@ -87,7 +86,7 @@ impl Partition {
             users: 0,
             awake: Vec::new(),
             dirty: Vec::new(),
-            warming: Default::default(),
+            warming: Warming::default(),
             scratch: Scratch::default(),
             plan,
         }
@@ -251,13 +250,12 @@ impl Partition {
                 message_id: &event.message_id,
                 now,
                 log_began: self.clock.first_day(),
-                warming: self.warming.0.and(self.warming.1),
+                warming: self.warming,
                 work: self.scratch.work.anew(),
             };
             activation::activate(&renaming, &mut context, account);
             // What closes decide for the first time, they decide of sleeping accounts too; and what is now on, they end.
-            let is_warming = !self.warming.0.is_empty() || !self.warming.1.is_empty();
-            if (is_warming || account.word.any_of(after.index.account_close_bits)) && !account.awake {
+            if (!self.warming.is_empty() || account.word.any_of(after.index.account_close_bits)) && !account.awake {
                 account.awake = true;
                 self.awake.push(index);
             }
@@ -300,7 +298,7 @@ impl Partition {
                 message_id: "",
                 now: as_of,
                 log_began: self.clock.first_day(),
-                warming: self.warming.0.and(self.warming.1),
+                warming: self.warming,
                 work: &mut self.scratch.work,
             };
             told.accounts.push(picture::account_snapshot(&context, account));
@@ -376,7 +374,7 @@ impl Partition {
             message_id: &applied.it.event.message_id,
             now,
             log_began: self.clock.first_day(),
-            warming: self.warming.0.and(self.warming.1),
+            warming: self.warming,
             work: self.scratch.work.anew(),
         };
         self.users += applied.run(&mut context, account);
@@ -425,10 +423,7 @@ impl Partition {
 
     /// Closes a day at its end, together with what else is due at that instant.
     fn close_day(&mut self, day: Day, at: EventTime, effects: &mut Effects) {
-        let mut warm = std::mem::take(&mut self.warming.1);
-        if day.is_sunday() {
-            warm = warm.and(std::mem::take(&mut self.warming.0));
-        }
+        let warm = self.warming.end_at(day);
         let due = self.take_due(at);
         let mut awake = std::mem::take(&mut self.awake);
         for of_account in due.chunk_by(|a, b| a.0 == b.0) {
@@ -475,7 +470,7 @@ impl Partition {
             message_id: "",
             now,
             log_began: self.clock.first_day(),
-            warming: self.warming.0.and(self.warming.1),
+            warming: self.warming,
             work: self.scratch.work.anew(),
         };
         signals::lapse(&mut context, account, due);
@@ -489,7 +484,7 @@ impl Partition {
         if let Some((day, warm)) = closes {
             moment = Moment::DayClose;
             // Off means no from here on: nothing turned, and yet conditions read something else.
-            context.work.changed = context.work.changed.and(warm);
+            context.work.changed = context.work.changed.union(warm);
             if warm.users != 0 {
                 context.work.touched.extend(0..account.users.len() as u32);
             }
@@ -506,7 +501,7 @@ impl Partition {
         }
         if let Some((day, _)) = closes {
             let has_work = account.has_usage(day) || account.word.any_of(context.plan.index.account_close_bits);
-            if !has_work && self.warming.0.is_empty() {
+            if !has_work && self.warming.is_empty() {
                 account.awake = false;
                 let next = signals::forget(&mut context, account);
                 sleep_on(&mut context, account, next);

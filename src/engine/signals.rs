@@ -1,6 +1,7 @@
 //! Figures and facts → rungs: the signal kinds, each with its state and its timers.
 
 use super::account::{Account, Flag, User};
+use super::activation::Warming;
 use super::activity::Days;
 use super::facts::{self, Evidence, Fact as Kept, Mark, State};
 use super::people;
@@ -32,7 +33,7 @@ pub(super) struct Context<'a> {
     pub(super) now: EventTime,
     pub(super) log_began: Option<Day>,
     /// Signals that closes decide, of rules that no close has seen yet: off means unknown.
-    pub(super) warming: Reads,
+    pub(super) warming: Warming,
     pub(super) work: &'a mut Work,
 }
 
@@ -309,9 +310,7 @@ fn knows_newcomers(context: &Context<'_>, account: &Account) -> bool {
 
 /// Whether a signal's figure is known, so that off means no (edges C1, D11).
 pub(super) fn knows(context: &Context<'_>, account: &Account, signal: SignalRef, user: Option<u32>) -> bool {
-    let mut asked = Reads::default();
-    asked.signal(signal);
-    if context.warming.meet(asked) {
+    if context.warming.has(signal) {
         return false;
     }
     let last_closed = context.last_closed();

@@ -131,12 +131,12 @@ pub(super) fn after_activation(context: &Context<'_>, account: &mut Account, bef
     for (place, trigger) in plan.triggers.iter().enumerate() {
         let (was, mut state) = by_id.remove(&*trigger.id).map_or((None, State::default()), |it| (Some(it.0), it.1));
         match (&trigger.kind, was) {
-            (TriggerKind::Pulse(pulse), Some(TriggerKind::Pulse(was))) if was.is(pulse) => {}
+            (TriggerKind::Pulse(pulse), Some(TriggerKind::Pulse(was))) if was == pulse => {}
             (TriggerKind::Pulse(_), _) => state = State { fired_at: state.fired_at, ..State::default() },
             (TriggerKind::State { when, per_user, rearm_after_closed_days }, was) => {
                 let known = std::mem::take(&mut state.edges);
                 let is_same = matches!(was, Some(TriggerKind::State { when: was, rearm_after_closed_days: rearm, .. })
-                    if was.is(when) && rearm == rearm_after_closed_days);
+                    if was == when && rearm == rearm_after_closed_days);
                 let known = if is_same { known } else { BTreeMap::new() };
                 state = State { fired_at: state.fired_at, wakes_at: state.wakes_at, ..State::default() };
                 let whole = [WHOLE_ACCOUNT];
@@ -164,7 +164,7 @@ pub(super) fn firsts_in(plan: &Plan, before: &Plan, firsts: u64) -> u64 {
     let has_been = |trigger: &Trigger| {
         let was = before.triggers.iter().position(|it| it.id == trigger.id).filter(|it| firsts >> it & 1 != 0);
         match (&trigger.kind, was.map(|was| &before.triggers[was].kind)) {
-            (TriggerKind::Pulse(pulse), Some(TriggerKind::Pulse(was))) => was.is(pulse),
+            (TriggerKind::Pulse(pulse), Some(TriggerKind::Pulse(was))) => was == pulse,
             _ => false,
         }
     };

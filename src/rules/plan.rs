@@ -531,7 +531,7 @@ pub enum TriggerKind {
 }
 
 /// What a pulse listens to.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Pulse {
     /// Events of this role; none: the first meaningful event of a user.
     pub role: Option<Role>,
@@ -586,18 +586,9 @@ pub struct Reads {
     pub figures: u64,
 }
 
-impl Pulse {
-    /// Whether it listens to the same.
-    pub fn is(&self, other: &Pulse) -> bool {
-        let said = |it: &Pulse| (it.role, it.plan.clone(), it.only.clone(), it.first, it.raised_hand);
-        let when = |it: &Pulse| it.when.as_ref().map(|when| when.expression.text().to_owned());
-        said(self) == said(other) && when(self) == when(other)
-    }
-}
-
-impl Condition {
-    /// Whether it is the same condition, by its text.
-    pub fn is(&self, other: &Condition) -> bool {
+/// Conditions of one text are the same, though what they read may stand in other places.
+impl PartialEq for Condition {
+    fn eq(&self, other: &Condition) -> bool {
         self.expression.text() == other.expression.text()
     }
 }
@@ -626,8 +617,16 @@ impl Reads {
         self.figures |= 1 << figure as u32;
     }
 
+    /// Whether it holds a signal.
+    pub fn has(self, signal: SignalRef) -> bool {
+        match signal {
+            SignalRef::User(slot) => self.users >> slot & 1 != 0,
+            SignalRef::Account(slot) => self.accounts >> slot & 1 != 0,
+        }
+    }
+
     /// Both sets together.
-    pub fn and(self, other: Reads) -> Reads {
+    pub fn union(self, other: Reads) -> Reads {
         Reads {
             users: self.users | other.users,
             accounts: self.accounts | other.accounts,
