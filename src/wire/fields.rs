@@ -75,34 +75,33 @@ impl Scalar<'_> {
 /// `$set.email` and `items.data.0.price`.
 #[inline]
 pub fn value<'a>(fields: &Fields<'a>, key: &str) -> Option<Scalar<'a>> {
-    // Many events have no properties.
-    if matches!(fields, Fields::None) { None } else { find(fields, key) }
-}
-
-fn find<'a>(fields: &Fields<'a>, key: &str) -> Option<Scalar<'a>> {
     match *fields {
         Fields::None => None,
-        Fields::Json(object) => match json_field(object, key) {
-            Some(raw) => json_scalar(raw.get()),
-            None => {
-                let (first, rest) = key.split_once('.')?;
-                let first: serde_json::Value = serde_json::from_str(json_field(object, first)?.get()).ok()?;
-                let value = rest.split('.').try_fold(&first, json_step)?;
-                json_scalar(&value.to_string()).map(Scalar::into_owned)
-            }
-        },
-        Fields::Proto { event, tag } => {
-            let structs = || members(event).filter(move |member| member.0 == tag).map(|member| member.1);
-            let value = proto_field(structs(), key).or_else(|| {
-                let (first, rest) = key.split_once('.')?;
-                rest.split('.').try_fold(proto_field(structs(), first)?, proto_step)
-            })?;
-            Some(match value {
-                Value::Scalar(scalar) => scalar,
-                Value::Struct(_) | Value::List(_) => Scalar::Other,
-            })
-        }
+        Fields::Json(object) => value_in_json(object, key),
+        Fields::Proto { event, tag } => value_in_proto(event, tag, key),
     }
+}
+
+fn value_in_json<'a>(object: &'a str, key: &str) -> Option<Scalar<'a>> {
+    if let Some(raw) = json_field(object, key) {
+        return json_scalar(raw.get());
+    }
+    let (first, rest) = key.split_once('.')?;
+    let first: serde_json::Value = serde_json::from_str(json_field(object, first)?.get()).ok()?;
+    let value = rest.split('.').try_fold(&first, json_step)?;
+    json_scalar(&value.to_string()).map(Scalar::into_owned)
+}
+
+fn value_in_proto<'a>(event: &'a [u8], tag: u32, key: &str) -> Option<Scalar<'a>> {
+    let structs = || members(event).filter(move |member| member.0 == tag).map(|member| member.1);
+    let value = proto_field(structs(), key).or_else(|| {
+        let (first, rest) = key.split_once('.')?;
+        rest.split('.').try_fold(proto_field(structs(), first)?, proto_step)
+    })?;
+    Some(match value {
+        Value::Scalar(scalar) => scalar,
+        Value::Struct(_) | Value::List(_) => Scalar::Other,
+    })
 }
 
 /// The value of a key of an object as it stands there; of several with one key the last. The others are passed over.
