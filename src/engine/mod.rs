@@ -3,19 +3,21 @@
 //!
 //! `partition` decides what becomes of an event and moves time; `account` holds the state: `activity`, who was active
 //! when, `facts`, what events prove, and `people`, who is who; `velocity` computes figures from activity; `signals`
-//! turns figures and facts into rungs; `score` turns rungs into bands and tiers; `trigger` turns all of it, as `values`
-//! tells it to conditions, into handoffs; `picture` says what a person must know. `activation` brings all of it under
-//! other rules.
+//! turns figures and facts into rungs, `sighting` at every event, `close` at the end of days and weeks; `score` turns
+//! rungs into bands and tiers; `trigger` turns all of it, as `values` tells it to conditions, into handoffs; `picture`
+//! says what a person must know. `activation` brings all of it under other rules.
 
 mod account;
 mod activation;
 mod activity;
+mod close;
 mod dedupe;
 mod facts;
 mod partition;
 mod people;
 mod picture;
 mod score;
+mod sighting;
 mod signals;
 mod timers;
 mod trigger;

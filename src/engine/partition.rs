@@ -8,10 +8,12 @@ use std::hash::BuildHasher;
 
 use super::account::{Account, Activity, Flag};
 use super::activation::{self, Renaming, Warming};
+use super::close;
 use super::dedupe::{self, Recent};
 use super::people;
 use super::picture;
-use super::signals::{self, Context, Sighted, Work};
+use super::sighting::{self, Sighted};
+use super::signals::{self, Context, Work};
 use super::timers::{Clock, Due, Timers};
 use super::trigger::{self, Moment, News, Occurrence};
 use crate::model::{
@@ -473,7 +475,7 @@ impl Partition {
             warming: self.warming,
             work: self.scratch.work.anew(),
         };
-        signals::lapse(&mut context, account, due);
+        sighting::lapse(&mut context, account, due);
         if closes.is_some() || due.iter().any(|(_, due)| *due == Due::Forget) {
             let next = signals::forget(&mut context, account);
             if !account.awake {
@@ -488,7 +490,7 @@ impl Partition {
             if warm.users != 0 {
                 context.work.touched.extend(0..account.users.len() as u32);
             }
-            if let Some(closed) = signals::close_day(&mut context, account, day)
+            if let Some(closed) = close::close_day(&mut context, account, day)
                 && let Some(rows) = &mut context.effects.metrics
             {
                 rows.extend(closed.day_row(&account.id).map(MetricsRow::Day));
@@ -672,12 +674,12 @@ impl Applied<'_> {
             signals::after_activity(context, account, user, time.day());
         }
         if created {
-            signals::after_birth(context, account);
+            sighting::after_birth(context, account);
         } else if matches!(activity, Activity::Begins | Activity::Earlier) || signs_up {
             signals::after_newcomer(context, account);
         }
         if !self.it.roles.is_empty() {
-            signals::after_sighting(context, account, user, self.it);
+            sighting::after_sighting(context, account, user, self.it);
         }
     }
 }

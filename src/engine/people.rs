@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::account::{Account, Flag, Latest, User};
 use super::score;
-use super::signals::Sighted;
+use super::sighting::Sighted;
 use crate::model::{Event, EventTime, Field, Place, Role};
 use crate::rules::{People, Plan, RoleSet, Segment};
 use crate::wire::fields;

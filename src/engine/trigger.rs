@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::account::{Account, Flag};
 use super::facts::{Evidence, Mark};
 use super::picture;
-use super::signals::{self, Context, Sighted, WHOLE_ACCOUNT};
+use super::sighting::{self, Sighted};
+use super::signals::{Context, WHOLE_ACCOUNT};
 use super::timers::Due;
 use super::values;
 use crate::model::{DAY_MS, EventTime, Fact, Field, Handoff, HandoffId, Level, Rail, SignalKind};
@@ -22,8 +23,8 @@ const PULSE_STALE_MS: i64 = 7 * DAY_MS;
 /// What the triggers of an account remember.
 #[derive(Debug, Default)]
 pub(super) struct Triggers {
-    /// By the trigger's place in the rules.
-    states: BTreeMap<usize, State>,
+    /// By the trigger's place in the rules, rising. Few triggers have anything to remember.
+    states: Vec<(usize, State)>,
     /// The last medium or low handoff.
     paced: Option<(Level, EventTime)>,
 }
@@ -79,21 +80,40 @@ pub(super) struct Occurrence<'a> {
 }
 
 impl Triggers {
+    fn get(&self, trigger: usize) -> Option<&State> {
+        self.place(trigger).ok().map(|place| &self.states[place].1)
+    }
+
+    fn take(&mut self, trigger: usize) -> Option<State> {
+        self.place(trigger).ok().map(|place| self.states.remove(place).1)
+    }
+
+    fn put(&mut self, trigger: usize, state: State) {
+        match self.place(trigger) {
+            Ok(place) => self.states[place].1 = state,
+            Err(place) => self.states.insert(place, (trigger, state)),
+        }
+    }
+
+    fn place(&self, trigger: usize) -> Result<usize, usize> {
+        self.states.binary_search_by_key(&trigger, |(place, _)| *place)
+    }
+
     /// Whether any edge is under way: fired and not false since, or waiting.
     pub(super) fn are_under_way(&self) -> bool {
-        self.states.values().any(|state| !state.edges.is_empty() || state.kept.is_some())
+        self.states.iter().any(|(_, state)| !state.edges.is_empty() || state.kept.is_some())
     }
 
     /// Whether a user's edge is remembered.
     pub(super) fn names(&self, user: u32) -> bool {
-        self.states.values().any(|state| {
+        self.states.iter().any(|(_, state)| {
             state.edges.contains_key(&user) || state.kept.as_ref().is_some_and(|kept| kept.user == Some(user))
         })
     }
 
     /// Users have moved to other places; those whose edges are remembered are not dropped.
     pub(super) fn rename(&mut self, places: &BTreeMap<u32, u32>) {
-        for state in self.states.values_mut() {
+        for (_, state) in &mut self.states {
             let edges = std::mem::take(&mut state.edges);
             state.edges =
                 edges.into_iter().map(|(user, edge)| (places.get(&user).copied().unwrap_or(user), edge)).collect();
@@ -111,8 +131,10 @@ pub(super) fn wants_usage(account: &mut Account) -> bool {
     }
     let wants = |edge: &Edge| edge.held & Rail::Usage as u8 != 0;
     let is = account.rare.as_ref().is_some_and(|rare| {
-        let mut states = rare.triggers.states.values();
-        states.any(|state| state.edges.values().any(wants) || state.kept.as_ref().is_some_and(|kept| wants(&kept.edge)))
+        let mut states = rare.triggers.states.iter();
+        states.any(|(_, state)| {
+            state.edges.values().any(wants) || state.kept.as_ref().is_some_and(|kept| wants(&kept.edge))
+        })
     });
     account.word.set(Flag::WANTS_USAGE, is);
     is
@@ -173,7 +195,7 @@ pub(super) fn firsts_in(plan: &Plan, before: &Plan, firsts: u64) -> u64 {
 
 fn put_back(account: &mut Account, index: usize, state: State) {
     if state.fired_at.is_some() || !state.edges.is_empty() || state.kept.is_some() || !state.evidence.is_empty() {
-        account.rare().triggers.states.insert(index, state);
+        account.rare().triggers.put(index, state);
     }
 }
 
@@ -216,7 +238,7 @@ pub(super) fn pulses<'a>(
         if pulse.raised_hand
             && let Some(user) = user
         {
-            signals::acts(context, account, user);
+            sighting::acts(context, account, user);
         }
         let signal = pulse.signal.clone().filter(|_| by_role);
         let fact = Fact { message_id: it.event.message_id.as_ref().into(), at: it.event.time, number: 1.0 };
@@ -293,7 +315,7 @@ pub(super) fn evaluate(
                 occurrences.iter().filter(|it| it.trigger == index).for_each(|it| evaluation.pulse(account, pulse, it));
             }
             TriggerKind::State { when, per_user: false, rearm_after_closed_days } => {
-                let known = account.rare.as_ref().and_then(|rare| rare.triggers.states.get(&index));
+                let known = account.rare.as_ref().and_then(|rare| rare.triggers.get(index));
                 let has_edge = known.is_some_and(|state| !state.edges.is_empty());
                 if when.reads.meet(changed) || (has_edge && under_way) {
                     evaluation.state(account, index, when, *rearm_after_closed_days, &[WHOLE_ACCOUNT]);
@@ -309,7 +331,7 @@ pub(super) fn evaluate(
                     concerned.extend(may.map(|(index, _)| index));
                 }
                 if under_way {
-                    let known = account.rare.as_ref().and_then(|rare| rare.triggers.states.get(&index));
+                    let known = account.rare.as_ref().and_then(|rare| rare.triggers.get(index));
                     concerned.extend(known.iter().flat_map(|state| state.edges.keys()));
                 }
                 if !concerned.is_empty() {
@@ -338,7 +360,7 @@ impl Evaluation<'_, '_> {
     }
 
     fn state_of(&self, account: &mut Account, index: usize) -> State {
-        account.rare.as_mut().and_then(|rare| rare.triggers.states.remove(&index)).unwrap_or_default()
+        account.rare.as_mut().and_then(|rare| rare.triggers.take(index)).unwrap_or_default()
     }
 
     /// An occurrence fires, is rested and becomes evidence of the next, or is kept by a rail (edges D2, D3).
@@ -359,7 +381,7 @@ impl Evaluation<'_, '_> {
 
     /// The occurrence that a rail keeps fires once it lifts, within a week.
     fn kept_pulse(&mut self, account: &mut Account, index: usize, pulse: &Pulse) {
-        let waits = |account: &Account| Some(account.rare.as_ref()?.triggers.states.get(&index)?.kept.is_some());
+        let waits = |account: &Account| Some(account.rare.as_ref()?.triggers.get(index)?.kept.is_some());
         if !self.looks_at_all() || waits(account) != Some(true) {
             return;
         }

@@ -3,7 +3,8 @@
 use super::account::{Account, Flag};
 use super::people;
 use super::score;
-use super::signals::{self, Context, Sighted};
+use super::sighting::Sighted;
+use super::signals::{self, Context};
 use super::velocity;
 use crate::model::{Fact, Field, Role};
 use crate::rules::{BANDS, Condition, Figure, Input, SignalRef, Value};

@@ -1,0 +1,254 @@
+//! What only the close of a day or a week decides.
+
+use super::account::{Account, Flag, User};
+use super::activity::Days;
+use super::people;
+use super::sighting::recount;
+use super::signals::{
+    Change, Context, WHOLE_ACCOUNT, counting_newcomers, knows_newcomers, ladder, ratio_rung, trait_rung, volume,
+};
+use super::velocity::{self, Closed};
+use crate::model::{Day, Reason};
+use crate::rules::{Figure, Kind, Plan, Spike, TrendTest};
+
+/// The close of a day, and of the week that ends with it. Returns the figures, if the account is founded.
+pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: Day) -> Option<Closed> {
+    let rejoined = account.rare.as_mut().map(|rare| std::mem::take(&mut rare.rejoined)).unwrap_or_default();
+    for (user, slot) in rejoined {
+        recount(context, account, (user != WHOLE_ACCOUNT).then_some(user), slot.into(), true);
+    }
+    let founded = account.founded();
+    let mut closed = Closed::new(day, founded.unwrap_or(day));
+    let mut of_week: Vec<(u32, usize, u8)> = Vec::new();
+    let first_running = day.plus(1 - 27);
+    let active_before = account.active_users;
+    for index in 0..account.users.len() as u32 {
+        let user = account.users.get_mut(index);
+        closed.add(user.days);
+        close_user(context, user, index, day, &mut of_week);
+        if user.word.is(Flag::Running) && user.days.last() < first_running {
+            people::leave(context.plan, account, index);
+        }
+    }
+    if account.active_users != active_before {
+        context.work.changed.figure(Figure::ActiveUsers);
+        context.work.changed.figure(Figure::Departments);
+    }
+    tell_absent(context, account, closed.mau > 0);
+    if founded.is_some() {
+        let idle_days = (day.0 - account.last_day.0).max(0);
+        if idle_days != account.idle_days {
+            account.idle_days = idle_days;
+            context.work.changed.figure(Figure::IdleDays);
+        }
+        for figure in [Figure::Dau, Figure::Wau, Figure::Mau, Figure::Stickiness, Figure::NewUsers] {
+            context.work.changed.figure(figure);
+        }
+        if spike_becomes_known(account, day) {
+            context.work.changed.figure(Figure::SpikeKnown);
+        }
+        close_account(context, account, &closed);
+        account.touch(context.when(account));
+    }
+    fall_traits(context, account);
+    context.publish_changes(account, Reason::Closed);
+    founded?;
+    if day.is_sunday() {
+        context.work.changed.figure(Figure::WeeklyUsers);
+        for (index, slot, rung) in of_week {
+            context.turn_user(account.users.get_mut(index), index, slot, rung);
+        }
+        let plan = context.plan;
+        for (slot, signal) in plan.account_signals.iter().enumerate() {
+            if let Kind::Growth(growth) = &signal.kind
+                && growth.up
+            {
+                let rung = u8::from(trends(account, &closed, &growth.tests, true));
+                context.turn_account(account, slot, rung);
+            }
+        }
+        context.publish_changes(account, Reason::Closed);
+    }
+    Some(closed)
+}
+
+fn close_user(context: &mut Context<'_>, user: &mut User, index: u32, day: Day, of_week: &mut Vec<(u32, usize, u8)>) {
+    let days = user.days;
+    // Who has no day in the mask has nothing on but inactivity, and nothing more to lose.
+    if days.is_never()
+        || user.word.is(Flag::Forgotten)
+        || (days.ending(day.plus(1)) == 0 && !turns_idle(context.plan, user))
+    {
+        return;
+    }
+    let plan = context.plan;
+    for &slot in &plan.index.user_by_close {
+        match &plan.user_signals[slot].kind {
+            Kind::Stickiness { above_percent } => {
+                let rung =
+                    velocity::user_stickiness(days, day).map_or(0, |share| velocity::rung_above(share, above_percent));
+                context.turn_user(user, index, slot, rung);
+            }
+            Kind::ActiveDays { days: needed } => {
+                let rung = u8::from(days.count(day.plus(1), 7) >= *needed);
+                context.turn_user(user, index, slot, rung);
+            }
+            Kind::Idle { days: silent } => {
+                let rung = u8::from(is_absent(days, day, *silent));
+                context.turn_user(user, index, slot, rung);
+            }
+            Kind::Growth(growth) if growth.up && day.is_sunday() => {
+                let rung = u8::from(velocity::user_trend(days, day).meets(growth));
+                if rung != user.word.rung(slot) {
+                    of_week.push((index, slot, rung));
+                }
+            }
+            Kind::Growth(growth) if growth.up => {}
+            Kind::Growth(growth) => {
+                let rung = u8::from(!is_absent(days, day, 7) && velocity::user_trend(days, day).meets(growth));
+                context.turn_user(user, index, slot, rung);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// No activity in the `silent` days that end with `day`, and none known after them (edges E10).
+fn is_absent(days: Days, day: Day, silent: u32) -> bool {
+    days.last() <= day && days.count(day, silent) == 0
+}
+
+/// Whether a user without a day in the mask still has to become inactive.
+fn turns_idle(plan: &Plan, user: &User) -> bool {
+    plan.index.user_by_close.iter().any(|&slot| match plan.user_signals[slot].kind {
+        Kind::Idle { .. } => user.word.rung(slot) == 0,
+        _ => user.word.rung(slot) > 0,
+    })
+}
+
+/// While an account has no active users nobody is told who is absent; once it has some again they are (edges E10).
+fn tell_absent(context: &mut Context<'_>, account: &mut Account, has_active: bool) {
+    let plan = context.plan;
+    let is_idle = |slot: usize| matches!(plan.user_signals[slot].kind, Kind::Idle { .. });
+    if !has_active {
+        let scored = &mut context.work.scored;
+        let touched = &mut context.work.touched;
+        context.work.changes.retain(|change| match change.user {
+            Some(user) if change.after > 0 && is_idle(change.slot) => {
+                account.users.get_mut(user).word.set(Flag::Untold, true);
+                account.word.set(Flag::Untold, true);
+                scored.push(user);
+                touched.push(user);
+                false
+            }
+            _ => true,
+        });
+        return;
+    }
+    if !account.word.is(Flag::Untold) {
+        return;
+    }
+    account.word.set(Flag::Untold, false);
+    for index in 0..account.users.len() as u32 {
+        let word = &mut account.users.get_mut(index).word;
+        if word.is(Flag::Untold) {
+            word.set(Flag::Untold, false);
+            let slots = plan.index.user_by_close.iter().copied().filter(|slot| is_idle(*slot) && word.rung(*slot) > 0);
+            let changes = slots.map(|slot| Change { user: Some(index), slot, before: 0, after: word.rung(slot) });
+            context.work.changes.extend(changes);
+        }
+    }
+}
+
+fn close_account(context: &mut Context<'_>, account: &mut Account, closed: &Closed) {
+    let plan = context.plan;
+    for (slot, signal) in plan.account_signals.iter().enumerate() {
+        let rung = match &signal.kind {
+            Kind::Stickiness { above_percent } => {
+                closed.stickiness().map_or(0, |share| velocity::rung_above(share, above_percent))
+            }
+            Kind::Growth(growth) if !growth.up => {
+                u8::from(closed.wau > 0 && trends(account, closed, &growth.tests, false))
+            }
+            Kind::NewUsers(new_users) if knows_newcomers(context, account) => {
+                let counting = counting_newcomers(context, account, closed.day);
+                let unlikely = |below: f64| {
+                    closed.expected_newcomers().is_some_and(|expected| expected.at_least(counting) < below)
+                };
+                if counting >= new_users.at_least && new_users.spike_below.is_some_and(unlikely) {
+                    2
+                } else {
+                    u8::from(counting_newcomers(context, account, closed.day.plus(1)) >= new_users.at_least)
+                }
+            }
+            Kind::NewUsers(_) => 0,
+            Kind::UsageRatio { percent } => ratio_rung(account, *percent),
+            Kind::Spike(spike) => u8::from(spikes(account, spike, closed.day)),
+            Kind::Stalled { at_least, weeks } => u8::from(is_stalled(account, *at_least, *weeks, closed.day)),
+            Kind::Ladder(..) | Kind::Executive => {
+                ladder(context, account, slot, account.window_end(closed.day.plus(1)))
+            }
+            _ => continue,
+        };
+        context.turn_account(account, slot, rung);
+    }
+}
+
+/// Traits that no longer hold are off from the close of the day on.
+fn fall_traits(context: &mut Context<'_>, account: &mut Account) {
+    let plan = context.plan;
+    for &slot in &plan.index.account_traits {
+        if let Kind::Trait(is) = &plan.account_signals[slot].kind {
+            context.turn_account(account, slot, trait_rung(account, is));
+        }
+    }
+}
+
+/// Whether weekly active users trend upward or downward by any of the tests.
+fn trends(account: &Account, closed: &Closed, tests: &[TrendTest], up: bool) -> bool {
+    let trend = closed.trend(account);
+    tests.iter().any(|test| match *test {
+        TrendTest::Slope(..) => trend.passes(*test, up),
+        TrendTest::Ratio(percent) => closed.change(account).is_some_and(|(before, after)| {
+            let by = if up { i64::from(after) - i64::from(before) } else { i64::from(before) - i64::from(after) };
+            by * 100 >= i64::from(percent) * i64::from(before)
+        }),
+        TrendTest::Newcomers(percent) => closed.mau > 0 && closed.new_users_7d * 100 >= percent * closed.mau,
+    })
+}
+
+/// A meter of the last 7 days against the 8 blocks of 7 days before (domain §3, edges C30).
+fn spikes(account: &Account, spike: &Spike, day: Day) -> bool {
+    const BLOCKS: i32 = 8;
+    if account.founded().is_none_or(|founded| velocity::blocks(day, founded) < BLOCKS) {
+        return false;
+    }
+    let week = |back: i32| volume(account, spike.meter, day.plus(-6 - 7 * back), day.plus(-7 * back));
+    let x = week(0);
+    let n = f64::from(BLOCKS);
+    let mean = (1..=BLOCKS).map(week).sum::<f64>() / n;
+    let variance = (1..=BLOCKS).map(|back| (week(back) - mean) * (week(back) - mean)).sum::<f64>() / (n - 1.0);
+    let spread = libm::sqrt(variance.max(mean).max(1.0) * (1.0 + 1.0 / n));
+    x >= f64::from(spike.at_least) && (x - mean) / spread > spike.above
+}
+
+/// Whether new users can be compared with two blocks of 7 days from this close on.
+fn spike_becomes_known(account: &Account, day: Day) -> bool {
+    account
+        .founded()
+        .is_some_and(|founded| velocity::blocks(day, founded) == 2 && velocity::blocks(day.plus(-1), founded) < 2)
+}
+
+/// Active users of one department, and none of them new in so many closed weeks.
+fn is_stalled(account: &Account, at_least: u32, weeks: u32, day: Day) -> bool {
+    let departments = account.rare.as_ref().map_or(0, |rare| rare.departments.len());
+    let Some(founded) = account.founded() else { return false };
+    let last = velocity::last_week(day);
+    if account.active_users < at_least || departments != 1 || velocity::weeks_known(founded, last) < weeks {
+        return false;
+    }
+    let from = last.plus(1 - weeks as i32).monday();
+    let is_new =
+        |days: Days| !days.is_never() && days.first() != founded && (from..=last.sunday()).contains(&days.first());
+    !account.users.iter().any(|(_, user)| is_new(user.days))
+}
