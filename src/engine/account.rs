@@ -296,7 +296,7 @@ pub(super) struct Account {
     first: Option<EventTime>,
     /// The last active day; meaningless without `first`.
     pub(super) last_day: Day,
-    /// The sign-up nearest to `first`, of those that came so far.
+    /// The sign-up nearest to `first`, of those that came so far; the latest while there is no `first`.
     signed_up: Option<EventTime>,
     /// The newest applied event of any kind.
     pub(super) newest: EventTime,
@@ -680,8 +680,10 @@ impl Account {
 
     /// Somebody signed up: keeps what lies nearest to the first event.
     pub(super) fn add_sign_up(&mut self, time: EventTime) {
-        let first = self.first.unwrap_or(time);
-        let nearer = |known: EventTime| (time.0 - first.0).abs() < (known.0 - first.0).abs();
+        let nearer = |known: EventTime| match self.first {
+            Some(first) => (time.0 - first.0).abs() < (known.0 - first.0).abs(),
+            None => time > known,
+        };
         if self.signed_up.is_none_or(nearer) {
             self.signed_up = Some(time);
         }

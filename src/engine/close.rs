@@ -5,11 +5,25 @@ use super::activity::Days;
 use super::people;
 use super::sighting::recount;
 use super::signals::{
-    Change, Context, WHOLE_ACCOUNT, counting_newcomers, knows_newcomers, ladder, ratio_rung, trait_rung, volume,
+    Change, Context, WHOLE_ACCOUNT, counting_newcomers, counts_newcomers_from, knows_newcomers, ladder, ratio_rung,
+    trait_rung, volume,
 };
 use super::velocity::{self, Closed};
 use crate::model::{Day, Reason};
-use crate::rules::{Figure, Kind, Plan, Spike, TrendTest};
+use crate::rules::{Figure, Kind, Plan, SignalRef, Spike, TrendTest};
+
+/// Whether closes after that of `day` may still find something: activity in their windows, a signal that they end, a
+/// condition that time alone changes, closed days that a trigger counts.
+pub(super) fn has_work(plan: &Plan, account: &Account, day: Day) -> bool {
+    let rests =
+        |account: &Account| account.founded().is_none_or(|_| day.0 - account.last_day.0 >= plan.index.restless_days);
+    account.has_usage(day)
+        || account.word.any_of(plan.index.account_close_bits)
+        || !rests(account)
+        || account.rare.as_ref().is_some_and(|rare| {
+            rare.meters.iter().any(|(daily, _)| daily.sum(day.0 - 26, day.0 + 1) != 0) || rare.triggers.count_days(plan)
+        })
+}
 
 /// The close of a day, and of the week that ends with it. Returns the figures, if the account is founded.
 pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: Day) -> Option<Closed> {
@@ -47,9 +61,10 @@ pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: D
         if spike_becomes_known(account, day) {
             context.work.changed.figure(Figure::SpikeKnown);
         }
-        close_account(context, account, &closed);
+        learn(context, account, day);
         account.touch(context.when(account));
     }
+    close_account(context, account, &closed);
     fall_traits(context, account);
     context.publish_changes(account, Reason::Closed);
     founded?;
@@ -63,7 +78,7 @@ pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: D
             if let Kind::Growth(growth) = &signal.kind
                 && growth.up
             {
-                let rung = u8::from(trends(account, &closed, &growth.tests, true));
+                let rung = u8::from(trends(context, account, &closed, &growth.tests, true));
                 context.turn_account(account, slot, rung);
             }
         }
@@ -160,6 +175,45 @@ fn tell_absent(context: &mut Context<'_>, account: &mut Account, has_active: boo
     }
 }
 
+/// What conditions read and may be known from this close on: off means no, though nothing turned (edges C1, D11).
+fn learn(context: &mut Context<'_>, account: &Account, day: Day) {
+    let plan = context.plan;
+    let (of_account, of_users) = &plan.index.known_in_time;
+    if let Some(founded) = account.founded() {
+        for &slot in of_account {
+            let is_now = match &plan.account_signals[slot].kind {
+                Kind::NewUsers(_) => counts_newcomers_from(context, account) == Some(day.plus(1)),
+                kind => may_become_known(kind, founded, day),
+            };
+            if is_now {
+                context.work.changed.signal(SignalRef::Account(slot));
+            }
+        }
+    }
+    for &slot in of_users {
+        let kind = &plan.user_signals[slot].kind;
+        for (index, user) in account.users.iter() {
+            if !user.days.is_never() && may_become_known(kind, user.days.first(), day) {
+                context.work.changed.signal(SignalRef::User(slot));
+                context.work.touched.push(index);
+            }
+        }
+    }
+}
+
+/// Whether a signal of who is here since `first` may be known from the close of `day` on, and was not before.
+fn may_become_known(kind: &Kind, first: Day, day: Day) -> bool {
+    let weeks = || if day.is_sunday() { velocity::weeks_known(first, day.week()) } else { 0 };
+    match kind {
+        Kind::Stickiness { .. } => day == first.plus(6),
+        Kind::Growth(_) => (2..=4).contains(&weeks()),
+        Kind::Stalled { weeks: needed, .. } => weeks() == *needed,
+        Kind::Spike(_) => velocity::blocks(day, first) == 8 && velocity::blocks(day.plus(-1), first) < 8,
+        Kind::Idle { days } => day == first.plus(*days as i32),
+        _ => false,
+    }
+}
+
 fn close_account(context: &mut Context<'_>, account: &mut Account, closed: &Closed) {
     let plan = context.plan;
     for (slot, signal) in plan.account_signals.iter().enumerate() {
@@ -168,7 +222,7 @@ fn close_account(context: &mut Context<'_>, account: &mut Account, closed: &Clos
                 closed.stickiness().map_or(0, |share| velocity::rung_above(share, above_percent))
             }
             Kind::Growth(growth) if !growth.up => {
-                u8::from(closed.wau > 0 && trends(account, closed, &growth.tests, false))
+                u8::from(closed.wau > 0 && trends(context, account, closed, &growth.tests, false))
             }
             Kind::NewUsers(new_users) if knows_newcomers(context, account) => {
                 let counting = counting_newcomers(context, account, closed.day);
@@ -205,7 +259,7 @@ fn fall_traits(context: &mut Context<'_>, account: &mut Account) {
 }
 
 /// Whether weekly active users trend upward or downward by any of the tests.
-fn trends(account: &Account, closed: &Closed, tests: &[TrendTest], up: bool) -> bool {
+fn trends(context: &Context<'_>, account: &Account, closed: &Closed, tests: &[TrendTest], up: bool) -> bool {
     let trend = closed.trend(account);
     tests.iter().any(|test| match *test {
         TrendTest::Slope(..) => trend.passes(*test, up),
@@ -213,7 +267,10 @@ fn trends(account: &Account, closed: &Closed, tests: &[TrendTest], up: bool) -> 
             let by = if up { i64::from(after) - i64::from(before) } else { i64::from(before) - i64::from(after) };
             by * 100 >= i64::from(percent) * i64::from(before)
         }),
-        TrendTest::Newcomers(percent) => closed.mau > 0 && closed.new_users_7d * 100 >= percent * closed.mau,
+        TrendTest::Newcomers(percent) => {
+            let counting = u64::from(counting_newcomers(context, account, closed.day));
+            closed.mau > 0 && counting * 100 >= u64::from(percent) * u64::from(closed.mau)
+        }
     })
 }
 

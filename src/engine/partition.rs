@@ -257,7 +257,7 @@ impl Partition {
             };
             activation::activate(&renaming, &mut context, account);
             // What closes decide for the first time, they decide of sleeping accounts too; and what is now on, they end.
-            if (!self.warming.is_empty() || account.word.any_of(after.index.account_close_bits)) && !account.awake {
+            if (!self.warming.is_empty() || close::has_work(&after, account, now.day().plus(-1))) && !account.awake {
                 account.awake = true;
                 self.awake.push(index);
             }
@@ -366,7 +366,8 @@ impl Partition {
             account.awake = true;
             self.awake.push(index);
         }
-        account.newest = account.newest.max(applied.it.event.time);
+        let newest = account.newest;
+        account.newest = newest.max(applied.it.event.time);
         let mut context = Context {
             plan: &self.plan,
             effects,
@@ -379,7 +380,7 @@ impl Partition {
             warming: self.warming,
             work: self.scratch.work.anew(),
         };
-        self.users += applied.run(&mut context, account);
+        self.users += applied.run(&mut context, account, newest.day());
         self.list(index);
         // A late event can begin to wait for what is already over.
         while let Some(at) = self.timers.next().filter(|at| *at <= now) {
@@ -502,8 +503,7 @@ impl Partition {
             trigger::evaluate(&mut context, account, &[], moment);
         }
         if let Some((day, _)) = closes {
-            let has_work = account.has_usage(day) || account.word.any_of(context.plan.index.account_close_bits);
-            if !has_work && self.warming.is_empty() {
+            if self.warming.is_empty() && !close::has_work(context.plan, account, day) {
                 account.awake = false;
                 let next = signals::forget(&mut context, account);
                 sleep_on(&mut context, account, next);
@@ -537,8 +537,7 @@ impl Partition {
     }
 }
 
-/// Day closes have no work for an account without activity in the last 28 days, until its next event: every figure
-/// is off, and stays off. What is still to come is that its users are forgotten, and long after that the memory of all
+/// Day closes have no work here until the account's next event. What is still to come is that its users are forgotten, and long after that the memory of all
 /// of it can go.
 fn sleep_on(context: &mut Context<'_>, account: &Account, next_to_forget: Option<EventTime>) {
     let drop_at = after_all(context, account).max(context.open_day().end());
@@ -552,8 +551,8 @@ fn after_all(context: &Context<'_>, account: &Account) -> EventTime {
 }
 
 impl Applied<'_> {
-    /// Takes the event into the account; returns how many users came with it.
-    fn run(&self, context: &mut Context<'_>, account: &mut Account) -> usize {
+    /// Takes the event into the account, whose newest day so far is given; returns how many users came with it.
+    fn run(&self, context: &mut Context<'_>, account: &mut Account, newest: Day) -> usize {
         let Applied { it, counts } = *self;
         let Sighted { event, roles, .. } = it;
         let users_before = account.users.len();
@@ -567,12 +566,15 @@ impl Applied<'_> {
         }
         if account.first() != first_before {
             signals::after_founding(context, account);
+        } else if taken.created || signs_up || account.newest.day() > newest {
+            signals::learn_of_newcomers(context, account, newest, taken.created || signs_up);
         }
         if account.users_ever != users_ever_before {
             context.work.changed.figure(Figure::Users);
             if account.users_ever <= 2 {
                 // Whoever is not the only user any more may not decide alone.
                 account.touch_users(context.when(account));
+                context.anybody_may_buy(account);
             }
             signals::settle_ages(context, account);
         }
@@ -618,6 +620,9 @@ impl Applied<'_> {
             if activity == Activity::Begins {
                 context.work.scored.push(user);
             }
+            if matches!(activity, Activity::Begins | Activity::Earlier) {
+                signals::learn_of_user(context, user);
+            }
             if activity != Activity::Known && account.idle_days > 0 {
                 account.idle_days = 0;
                 context.work.changed.figure(Figure::IdleDays);
@@ -641,6 +646,7 @@ impl Applied<'_> {
         if taken.traits {
             signals::after_traits(context, account);
             account.touch_users(context.when(account));
+            context.anybody_may_buy(account);
         }
         taken
     }

@@ -77,7 +77,9 @@ pub(super) fn settle(context: &mut Context<'_>, account: &mut Account, reason: R
     if pql_points != account.pql_points {
         account.pql_points = pql_points;
         account.touch_users(context.when(account));
-        let concerned = account.users.iter().filter(|(_, user)| user.word.any() || user.word.band() > 0);
+        let concerned = account.users.iter().filter(|(_, user)| {
+            user.word.any() || user.word.band() > 0 || (plan.index.trigger_everybody && user.exists())
+        });
         context.work.scored.extend(concerned.map(|(index, _)| index));
     }
     if !context.work.scored.is_empty() {
@@ -108,6 +110,8 @@ fn settle_bands(context: &mut Context<'_>, account: &mut Account, reason: Reason
     scored.dedup();
     context.work.changed.figure(Figure::Score);
     context.work.changed.figure(Figure::UserScore);
+    // Who is scored may have come, or gone.
+    context.work.changed.figure(Figure::UserBuys);
     if plan.index.trigger_scores {
         context.work.touched.extend(&scored);
     }

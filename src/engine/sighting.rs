@@ -352,6 +352,9 @@ fn recount_from_sign_up(context: &mut Context<'_>, account: &mut Account, user: 
             _ => false,
         };
         if from_sign_up {
+            // Without a sign-up it was unknown.
+            context.work.changed.signal(SignalRef::User(slot));
+            context.work.touched.push(user);
             recount(context, account, Some(user), slot, false);
         }
     }
@@ -377,6 +380,7 @@ fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>
             let premium = &mut account.rare().life.premium;
             let before = premium.replace(is || *premium == Some(true));
             if *premium != before {
+                plan.index.ages.iter().for_each(|slot| context.work.changed.signal(SignalRef::Account(*slot)));
                 settle_ages(context, account);
             }
         }
@@ -509,6 +513,7 @@ pub(super) fn lapse(context: &mut Context<'_>, account: &mut Account, due: &[(u3
             continue;
         }
         if let Kind::Age { .. } = context.kind(user, slot) {
+            context.work.changed.signal(SignalRef::Account(slot));
             settle_ages(context, account);
         } else if let Some(kept) = account.fact(user, slot) {
             let turns = turns_at(context.kind(user, slot), &kept.state, context.now);

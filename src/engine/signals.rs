@@ -9,7 +9,7 @@ use super::score;
 use super::timers::{Due, Timers};
 use super::velocity::{self, Closed};
 use crate::model::{Day, Effects, EventTime, Fact, Reason, SignalChange, SignalKind, SignalMessage};
-use crate::rules::{Figure, Filter, Kind, Of, Plan, Reads, SignalRef, Still, TraitIs};
+use crate::rules::{Figure, Filter, Growth, Kind, Of, Plan, Reads, SignalRef, Still, TraitIs, TrendTest};
 
 /// Stands for the account itself where a user's index is expected.
 pub(super) const WHOLE_ACCOUNT: u32 = u32::MAX;
@@ -154,6 +154,14 @@ impl Context<'_> {
         untold
     }
 
+    /// The size class, or the number of users, is another one: with it may be who decides alone (edges E18).
+    pub(super) fn anybody_may_buy(&mut self, account: &Account) {
+        if self.plan.index.trigger_everybody {
+            self.work.changed.figure(Figure::UserBuys);
+            self.work.touched.extend(0..account.users.len() as u32);
+        }
+    }
+
     /// Whether anything moved that publishing, scores or triggers must look at.
     pub(super) fn has_work(&self) -> bool {
         !self.work.changes.is_empty() || !self.work.scored.is_empty() || !self.work.changed.is_empty()
@@ -282,19 +290,45 @@ pub(super) fn after_newcomer(context: &mut Context<'_>, account: &mut Account) {
     }
 }
 
+/// The first day whose new users count toward signals (edges B17).
+pub(super) fn counts_newcomers_from(context: &Context<'_>, account: &Account) -> Option<Day> {
+    account.newcomers_count_from(context.log_began, context.plan.rails.warm_up_days)
+}
+
 /// New users in the 7 days that end with `day`, as signals count them.
 pub(super) fn counting_newcomers(context: &Context<'_>, account: &Account, day: Day) -> u32 {
-    let from = account.newcomers_count_from(context.log_began, context.plan.rails.warm_up_days);
-    from.map_or(0, |from| account.newcomers(day, from))
+    counts_newcomers_from(context, account).map_or(0, |from| account.newcomers(day, from))
 }
 
 /// Whether it is known how many new users the account has, for signals (edges B17).
 pub(super) fn knows_newcomers(context: &Context<'_>, account: &Account) -> bool {
-    let from = account.newcomers_count_from(context.log_began, context.plan.rails.warm_up_days);
-    from.is_some_and(|from| {
+    counts_newcomers_from(context, account).is_some_and(|from| {
         account.founded().is_some_and(|founded| from == founded.plus(1))
             || account.window_end(context.open_day()) >= from
     })
+}
+
+/// It may now be known how many new users the account has: it was `born` in the log, or the day has come from which
+/// they count. `newest`: its newest day so far.
+pub(super) fn learn_of_newcomers(context: &mut Context<'_>, account: &Account, newest: Day, born: bool) {
+    let index = &context.plan.index;
+    let mut read = index.newcomers.iter().filter(|slot| index.reads.accounts >> **slot & 1 != 0).peekable();
+    if read.peek().is_none() {
+        return;
+    }
+    let begins = counts_newcomers_from(context, account).is_some_and(|from| born || from > newest);
+    if begins && knows_newcomers(context, account) {
+        read.for_each(|slot| context.work.changed.signal(SignalRef::Account(*slot)));
+    }
+}
+
+/// A user is here, or was earlier than known: more may be known of them.
+pub(super) fn learn_of_user(context: &mut Context<'_>, user: u32) {
+    let (_, of_users) = &context.plan.index.known_in_time;
+    if !of_users.is_empty() {
+        of_users.iter().for_each(|slot| context.work.changed.signal(SignalRef::User(*slot)));
+        context.work.touched.push(user);
+    }
 }
 
 /// Whether a signal's figure is known, so that off means no (edges C1, D11).
@@ -315,12 +349,14 @@ pub(super) fn knows(context: &Context<'_>, account: &Account, signal: SignalRef,
     match kind {
         Kind::NewUsers(_) => knows_newcomers(context, account),
         Kind::Stickiness { .. } => first.is_some_and(|first| velocity::stickiness_days(last_closed, first).is_some()),
-        Kind::Growth(_) => weeks() >= 2,
+        Kind::Growth(growth) => weeks() >= 2 && knows_growth(context, account, growth, user),
         Kind::Stalled { weeks: needed, .. } => weeks() >= *needed,
         Kind::Spike(_) => first.is_some_and(|first| velocity::blocks(last_closed, first) >= 8),
         Kind::Idle { days } => first.is_some_and(|first| last_closed.0 - first.0 >= *days as i32),
-        Kind::Age { still: Still::FreeOnly, .. } => knows_premium(context, account).is_some() && first.is_some(),
-        Kind::Age { still: Still::SingleUser, .. } => first.is_some(),
+        Kind::Age { still: Still::FreeOnly, .. } => {
+            knows_premium(context, account).is_some() && is_settled(context, account)
+        }
+        Kind::Age { still: Still::SingleUser, .. } => is_settled(context, account),
         Kind::Within(_) => user.is_some_and(|user| account.users.get(user).signed_up().is_some()),
         Kind::UsageRatio { .. } => usage_ratio(account).is_some(),
         Kind::Trait(TraitIs::Employees(_)) => traits.is_some_and(|traits| traits.employees().is_some()),
@@ -338,6 +374,17 @@ pub(super) fn knows(context: &Context<'_>, account: &Account, signal: SignalRef,
     }
 }
 
+/// Whether every test of a trend can be told, two complete weeks being known.
+fn knows_growth(context: &Context<'_>, account: &Account, growth: &Growth, user: Option<u32>) -> bool {
+    let day = context.last_closed();
+    if let Some(user) = user {
+        return velocity::user_trend(account.users.get(user).days, day).is_known(growth);
+    }
+    let counts_newcomers = growth.tests.iter().any(|test| matches!(test, TrendTest::Newcomers(_)));
+    (!counts_newcomers || knows_newcomers(context, account))
+        && closed_now(context, account).is_some_and(|closed| closed.trend(account).is_known(growth))
+}
+
 /// The used share of the fullest quota (edges D21).
 pub(super) fn usage_ratio(account: &Account) -> Option<f64> {
     let quotas = account.rare.as_ref()?.life.quotas.values();
@@ -349,13 +396,16 @@ pub(super) fn climb_quotas(context: &mut Context<'_>, account: &mut Account) {
     for (slot, signal) in plan.account_signals.iter().enumerate() {
         if let Kind::UsageRatio { percent } = signal.kind {
             let rung = ratio_rung(account, percent);
+            context.work.changed.signal(SignalRef::Account(slot));
             context.turn_account(account, slot, rung.max(account.word.rung(slot)));
         }
     }
 }
 
 pub(super) fn ratio_rung(account: &Account, percent: u32) -> u8 {
-    u8::from(usage_ratio(account).is_some_and(|ratio| ratio * 100.0 >= f64::from(percent)))
+    // Multiplied, not divided: 29 of 100 are 29 percent (edges D21).
+    let reaches = |(used, quota): (f64, f64)| quota > 0.0 && used * 100.0 >= f64::from(percent) * quota;
+    u8::from(account.life().is_some_and(|life| life.quotas.values().any(|quota| reaches(quota.value))))
 }
 
 /// Other rules apply: what needs no close is proved by what is known.
@@ -373,6 +423,8 @@ pub(super) fn after_traits(context: &mut Context<'_>, account: &mut Account) {
     for &slot in &plan.index.account_traits {
         let Kind::Trait(is) = &plan.account_signals[slot].kind else { continue };
         let rung = trait_rung(account, is);
+        // What was unknown may now be known not to hold.
+        context.work.changed.signal(SignalRef::Account(slot));
         context.turn_account(account, slot, rung.max(account.word.rung(slot)));
     }
     settle_ages(context, account);
@@ -429,6 +481,9 @@ pub(super) fn return_member(context: &mut Context<'_>, account: &mut Account, us
 
 /// The first meaningful event of the account is known, or another one: what depends on its age waits from there.
 pub(super) fn after_founding(context: &mut Context<'_>, account: &mut Account) {
+    let index = &context.plan.index;
+    let of_time = index.known_in_time.0.iter().chain(&index.ages);
+    of_time.for_each(|slot| context.work.changed.signal(SignalRef::Account(*slot)));
     await_ages(context, account, context.plan.index.ages.iter(), EventTime::MIN);
 }
 
@@ -440,11 +495,16 @@ pub(super) fn await_ages<'p>(
     after: EventTime,
 ) {
     let (plan, Some(first)) = (context.plan, account.first()) else { return };
+    let settled = first.day().plus(plan.rails.warm_up_days).start();
     for &slot in slots {
         if let Kind::Age { age_ms, .. } = plan.account_signals[slot].kind {
             let due = Due::Lapse { user: WHOLE_ACCOUNT, slot: slot as u8 };
-            if first.plus(age_ms) > after {
-                context.timers.schedule(first.plus(age_ms), context.index, due);
+            let reached = first.plus(age_ms);
+            // Who may have been here before the log is of no known age before the warm-up ends.
+            for at in [Some(reached), Some(settled).filter(|at| *at > reached)].into_iter().flatten() {
+                if at > after {
+                    context.timers.schedule(at, context.index, due);
+                }
             }
         }
     }
@@ -456,12 +516,20 @@ fn knows_premium(context: &Context<'_>, account: &Account) -> Option<bool> {
     said.or(context.plan.roles.maps_premium().then_some(false))
 }
 
+/// Whether the warm-up of an account that may have been in mid-life when the log began is over (edges B17).
+fn is_settled(context: &Context<'_>, account: &Account) -> bool {
+    let founded = account.founded();
+    counts_newcomers_from(context, account)
+        .is_some_and(|from| founded.is_some_and(|day| from == day.plus(1)) || context.open_day() >= from)
+}
+
 /// What an account of some age still is (edges E17, E20).
 pub(super) fn settle_ages(context: &mut Context<'_>, account: &mut Account) {
     let plan = context.plan;
     for &slot in &plan.index.ages {
         let Kind::Age { age_ms, still } = plan.account_signals[slot].kind else { continue };
         let old = account.first().is_some_and(|first| context.now >= first.plus(age_ms));
+        let old = old && is_settled(context, account);
         let life = account.life();
         let is = match still {
             Still::SingleUser => account.users_ever == 1 && !life.is_some_and(|life| life.invited),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::account::{Account, Flag};
+use super::account::{Account, Flag, User};
 use super::facts::{Evidence, Mark};
 use super::picture;
 use super::sighting::{self, Sighted};
@@ -102,6 +102,16 @@ impl Triggers {
     /// Whether any edge is under way: fired and not false since, or waiting.
     pub(super) fn are_under_way(&self) -> bool {
         self.states.iter().any(|(_, state)| !state.edges.is_empty() || state.kept.is_some())
+    }
+
+    /// Whether closed days are counted, or will be, until something that fired may fire again.
+    pub(super) fn count_days(&self, plan: &Plan) -> bool {
+        self.states.iter().any(|(place, state)| match plan.triggers[*place].kind {
+            TriggerKind::State { rearm_after_closed_days, .. } => {
+                rearm_after_closed_days > 0 && !state.edges.is_empty()
+            }
+            TriggerKind::Pulse(_) => false,
+        })
     }
 
     /// Whether a user's edge is remembered.
@@ -327,7 +337,7 @@ pub(super) fn evaluate(
                     concerned.extend(&touched);
                 }
                 if when.reads.meet_in_account(changed) {
-                    let may = account.users.iter().filter(|(_, user)| may_concern(plan, user.word));
+                    let may = account.users.iter().filter(|(_, user)| may_concern(plan, user));
                     concerned.extend(may.map(|(index, _)| index));
                 }
                 if under_way {
@@ -349,8 +359,12 @@ pub(super) fn evaluate(
 }
 
 /// Whether a condition of a user trigger could be true of a user, by what is on.
-fn may_concern(plan: &Plan, word: super::account::Word) -> bool {
-    word.any_of(plan.index.trigger_bits) || word.band() > 0 || (plan.index.trigger_scores && word.any())
+fn may_concern(plan: &Plan, user: &User) -> bool {
+    let (index, word) = (&plan.index, user.word);
+    word.any_of(index.trigger_bits)
+        || word.band() > 0
+        || (index.trigger_scores && word.any())
+        || (index.trigger_everybody && user.exists())
 }
 
 impl Evaluation<'_, '_> {

@@ -108,7 +108,10 @@ fn figure(context: &Context<'_>, account: &Account, user: Option<u32>, figure: F
         Figure::ContractOwner => Value::Bool(traits.is_some_and(|it| it.text(Field::ContractOwner).is_some())),
         Figure::UserBand => text(of_user.map(|user| BANDS[usize::from(user.word.band())])),
         Figure::UserFell => boolean(of_user.map(|user| user.word.is(Flag::Fell))),
-        Figure::UserScore => of_user.map_or(Value::Unknown, |user| Value::Int(score::pql(plan, account, user).into())),
+        // Who was never active, or has left, has no score (edges B4, B5).
+        Figure::UserScore => of_user.map_or(Value::Unknown, |user| {
+            Value::Int(if user.exists() { score::pql(plan, account, user).into() } else { 0 })
+        }),
         Figure::UserBuys => boolean(of_user.map(|user| people::is_buyer(plan, account, user))),
         Figure::Traits => Value::Unknown,
     }

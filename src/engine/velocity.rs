@@ -279,6 +279,16 @@ impl<Back: Fn(u32) -> u32> Trend<Back> {
         growth.tests.iter().any(|test| self.passes(*test, growth.up))
     }
 
+    /// Whether its tests can be told: where a streak is long enough, a slope needs four weeks (edges C1).
+    pub(super) fn is_known(&self, growth: &Growth) -> bool {
+        growth.tests.iter().all(|test| match *test {
+            TrendTest::Slope(streak, Some(_)) => {
+                self.weeks_known >= 4 || self.streak(growth.up).is_some_and(|weeks| weeks < streak)
+            }
+            _ => self.weeks_known >= 2,
+        })
+    }
+
     /// Whether it meets a test of streak and slope.
     pub(super) fn passes(&self, test: TrendTest, up: bool) -> bool {
         let TrendTest::Slope(streak, z_thousandths) = test else { return false };

@@ -514,13 +514,6 @@ fn trigger_kind(trigger: &file::Trigger, names: &mut Names) -> Result<TriggerKin
         }
         (Some(_), None) => Err("rearm_after_closed_days goes with when, not with pulse".into()),
         (None, Some(when)) => {
-            // An account falls asleep 28 days after its last activity, and counts no closed days then.
-            if trigger.rearm_after_closed_days > 21 {
-                return Err(format!(
-                    "rearm_after_closed_days is {}: at most 21 is allowed",
-                    trigger.rearm_after_closed_days
-                ));
-            }
             let when = condition("when", when, names, false)?;
             let per_user = when.expression.names().iter().any(|name| name.starts_with("user."));
             must_be_noticed(&when, per_user)?;
@@ -672,9 +665,54 @@ fn index(names: &Names, triggers: &[Trigger]) -> Index {
                 .filter(|slot| when.reads.users >> slot & 1 != 0)
                 .for_each(|slot| index.trigger_bits |= 3 << (2 * slot));
             index.trigger_scores |= when.reads.figures & !Figure::OF_ACCOUNT != 0;
+            index.trigger_everybody |= when.reads.reads(Figure::UserScore) || when.reads.reads(Figure::UserBuys);
         }
     }
+    let of_time = |signals: &[Signal], read: u64| {
+        let slots = (0..signals.len()).filter(|slot| read >> slot & 1 != 0);
+        Vec::from_iter(slots.filter(|slot| becomes_known_in_time(&signals[*slot].kind)))
+    };
+    index.known_in_time =
+        (of_time(&names.accounts, index.reads.accounts.into()), of_time(&names.users, index.reads.users.into()));
+    let conditions = triggers.iter().filter_map(|trigger| match &trigger.kind {
+        TriggerKind::State { when, .. } => Some(when),
+        TriggerKind::Pulse(_) => None,
+    });
+    index.restless_days = conditions.map(|when| restless_days(when, names)).max().unwrap_or(0);
     index
+}
+
+/// Whether it takes a while to know that a signal is off.
+fn becomes_known_in_time(kind: &Kind) -> bool {
+    use Kind::{Growth, Idle, NewUsers, Spike, Stalled, Stickiness};
+    matches!(kind, Stickiness { .. } | Growth(_) | Idle { .. } | NewUsers(_) | Spike(_) | Stalled { .. })
+}
+
+/// For how many closed days after the last active one time alone can change what a condition says.
+fn restless_days(when: &Condition, names: &Names) -> i32 {
+    /// 13 weeks of figures, and the one that the last active day lies in.
+    const WEEKS_DAYS: i32 = 14 * 7;
+    // Of an account without activity for 28 days no signal of activity is on.
+    let at_rest = |input: usize| match &when.inputs[input] {
+        Input::Signal(SignalRef::Account(slot)) if becomes_known_in_time(&names.accounts[*slot].kind) => Value::Int(0),
+        Input::Figure(
+            Figure::ActiveUsers | Figure::Departments | Figure::Dau | Figure::Wau | Figure::Mau | Figure::NewUsers,
+        ) => Value::Int(0),
+        _ => Value::Unknown,
+    };
+    if when.expression.holds(&mut { at_rest }) == Some(false) {
+        return 0;
+    }
+    let days = |input: &Input| match input {
+        Input::Figure(Figure::IdleDays) => i32::try_from(when.expression.greatest()).unwrap_or(i32::MAX - 1) + 1,
+        Input::Figure(Figure::WeeklyUsers) => WEEKS_DAYS,
+        Input::Signal(SignalRef::Account(slot)) => match names.accounts[*slot].kind {
+            Kind::Spike(_) | Kind::Stalled { .. } => WEEKS_DAYS,
+            _ => 0,
+        },
+        _ => 0,
+    };
+    when.inputs.iter().map(days).max().unwrap_or(0)
 }
 
 fn fed_by(kind: &Kind) -> Vec<Role> {

@@ -100,6 +100,7 @@ pub struct Expression {
     names: Vec<String>,
     /// The syntax tree; its variables are the indices of `names` in decimal, after a `?` where presence is asked.
     tree: IdedExpr,
+    greatest: i64,
 }
 
 /// Longest text of a condition, in bytes.
@@ -132,12 +133,12 @@ impl Expression {
     /// unknown, mixes types, is not a bool, or uses a part of CEL that conditions leave out.
     pub fn compile(text: &str, type_of: &dyn Fn(&str) -> Option<Type>, known: &[String]) -> Result<Expression, String> {
         let (mut tree, source) = parse(text)?;
-        let mut checker = Checker { type_of, known, source, names: Vec::new(), depth: 0 };
+        let mut checker = Checker { type_of, known, source, names: Vec::new(), greatest: 0, depth: 0 };
         let found = checker.check(&mut tree)?;
         if !found.fits(Type::Bool) {
             return Err(checker.error(&tree, &format!("a condition is a bool, this is {found}")));
         }
-        Ok(Expression { text: text.to_owned(), names: checker.names, tree })
+        Ok(Expression { text: text.to_owned(), names: checker.names, tree, greatest: checker.greatest })
     }
 
     /// The condition as it was written.
@@ -148,6 +149,11 @@ impl Expression {
     /// The dotted names that it reads, each once, in order of appearance.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The greatest number that is written in it, rounded up; 0 without any.
+    pub fn greatest(&self) -> i64 {
+        self.greatest
     }
 
     /// Whether the condition holds; `None` if that is unknown. `value(i)` is the value of `names()[i]` and is asked
@@ -267,6 +273,7 @@ struct Checker<'a> {
     known: &'a [String],
     source: SourceInfo,
     names: Vec<String>,
+    greatest: i64,
     depth: u16,
 }
 
@@ -280,8 +287,14 @@ impl Checker<'_> {
         let found = match &mut node.expr {
             Expr::Literal(literal) => match literal {
                 LiteralValue::Boolean(_) => Ok(Type::Bool),
-                LiteralValue::Int(_) => Ok(Type::Int),
-                LiteralValue::Double(_) => Ok(Type::Double),
+                LiteralValue::Int(number) => {
+                    self.greatest = self.greatest.max(*number.inner());
+                    Ok(Type::Int)
+                }
+                LiteralValue::Double(number) => {
+                    self.greatest = self.greatest.max(number.inner().ceil() as i64);
+                    Ok(Type::Double)
+                }
                 LiteralValue::String(_) => Ok(Type::Text),
                 LiteralValue::Null => {
                     Err(self.error(node, "there is no null: `has(name)` asks whether a value is known"))

@@ -146,8 +146,14 @@ pub struct Index {
     pub reads: Reads,
     /// Bits of the user signals that conditions of user triggers name.
     pub trigger_bits: u64,
-    /// Whether a condition of a user trigger names the user's score.
+    /// Whether a condition of a user trigger names a figure of the user.
     pub trigger_scores: bool,
+    /// Whether it is one that can change where nothing of the user is on: the score, or who buys.
+    pub trigger_everybody: bool,
+    /// Signals that conditions read and that time makes known, though nothing turns: of the account, and of users.
+    pub known_in_time: (Vec<usize>, Vec<usize>),
+    /// Closed days without activity in which conditions can still become true or false.
+    pub restless_days: i32,
 }
 
 /// A signal of one scope.
@@ -615,6 +621,11 @@ impl Reads {
     /// Adds a figure.
     pub fn figure(&mut self, figure: Figure) {
         self.figures |= 1 << figure as u32;
+    }
+
+    /// Whether it holds a figure.
+    pub fn reads(self, figure: Figure) -> bool {
+        self.figures >> figure as u32 & 1 != 0
     }
 
     /// Whether it holds a signal.

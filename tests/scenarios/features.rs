@@ -187,6 +187,7 @@ stories! {
         rules  signals +: {id: mine.ratio, kind: growth, scopes: [account], points: 10, direction: up, of: ratio, at_least: 50}
         rules  signals +: {id: mine.newcomers, kind: growth, scopes: [account], points: 10, direction: up, of: new_users, at_least: 30}
         watch mine.ratio, mine.newcomers
+        day 1               acme  u1 signs up
         day 1, 8, 15        acme  u1, u2 use editor
         day 8, 15           acme  u3 uses editor
         day 15              acme  u4 uses editor
@@ -195,6 +196,55 @@ stories! {
         expect end of day 14 acme mine.newcomers 0→1 closed
         expect end of day 21 acme mine.ratio 1→0 closed
         expect end of day 21 acme mine.newcomers 1→0 closed
+
+        story  who may have been here before the log is not new, nor is the account's age known
+        rules  signals +: {id: mine.newcomers, kind: growth, scopes: [account], points: 10, direction: up, of: new_users, at_least: 30}
+        rules  signals +: {id: mine.alone, kind: age, scopes: [account], of: single_user, days: 14}
+        watch mine.newcomers, mine.alone
+        day 1, 8, 15, 27    acme  u1 uses editor
+        day 1, 8, 15        zeta  u1, u2 use editor
+        day 8, 15           zeta  u3 uses editor
+        until day 31
+        expect end of day 28 acme mine.alone 0→1 lapsed
+
+        story  the age of one that is born in the log is known
+        rules  signals +: {id: mine.alone, kind: age, scopes: [account], of: single_user, days: 14}
+        watch mine.alone
+        day 1               acme  ann signs up; ann uses editor
+        until day 20
+        expect day 15       acme  mine.alone 0→1 lapsed
+
+        story  every whole percent of a quota is met exactly
+        rules  signals +: {id: mine.used, kind: usage_ratio, scopes: [account], at_least: 29}
+        watch mine.used
+        day 1               acme  it reports 28 of 100 rows
+        day 2               acme  it reports 29 of 100 rows
+        expect day 2        acme  mine.used 0→1 crossed
+
+        story  an account without users is looked at by closes too
+        rules  signals account.volume rungs: [3, 5]
+        rules  signals account.volume off: false
+        rules  signals +: {id: mine.used, kind: usage_ratio, scopes: [account], at_least: 80}
+        watch account.volume, mine.used
+        day 1               acme  somebody calls API ×3; it reports 90 of 100 rows
+        day 2               acme  it reports 10 of 100 rows
+        until day 40
+        expect day 1        acme  account.volume 0→1 crossed
+        expect day 1        acme  mine.used 0→1 crossed
+        expect end of day 2 acme  mine.used 1→0 closed
+        expect end of day 28 acme account.volume 1→0 closed
+
+        story  a meter spikes though nobody was there for weeks
+        watch velocity.volume
+        day 1               acme, zeta  ann uses editor
+        day 5, 15, 25, 35, 45, 55, 65, 75, 85, 95  zeta  ann uses editor
+        day 31              acme, zeta  somebody calls API ×30
+        day 89              acme, zeta  somebody calls API ×20
+        until day 110
+        expect end of day 94 acme velocity.volume 0→1 closed
+        expect end of day 96 acme velocity.volume 1→0 closed
+        expect end of day 94 zeta velocity.volume 0→1 closed
+        expect end of day 96 zeta velocity.volume 1→0 closed
 
         story  a trait with values of one's own
         rules  signals +: {id: mine.country, kind: trait, scopes: [account], points: 10, in: [pqa], of: country, one_of: [DE, AT]}

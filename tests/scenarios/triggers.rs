@@ -414,4 +414,101 @@ stories! {
         story  other accounts have new users too
         day 1               acme  ann uses editor
     "
+
+    conditions_are_seen_to_become_true_whatever_makes_them "
+        proves  D11, D12
+
+        story  that a signal is off becomes known with the second complete week
+        rules  triggers +: {id: calm, level: high, cooldown: 1d, when: velocity.growth == 0 && users >= 2}
+        day 1–20            acme  ann, bob use editor
+        until day 22
+        expect end of day 14 acme  HIGH calm at once
+
+        story  or with the fourth, where only the slope can tell
+        rules  triggers +: {id: calm, level: high, cooldown: 1d, when: velocity.growth == 0 && users >= 2}
+        day 1–28            acme  ann uses editor
+        day 8, 14           acme  bob uses editor
+        day 16              acme  bob, cy use editor
+        day 22              acme  bob, cy, dan use editor
+        until day 30
+        expect end of day 28 acme  HIGH calm at once
+
+        story  of a user with the seventh day
+        rules  triggers +: {id: rare, level: high, cooldown: 1d, when: user.velocity.stickiness == 0 && user.feature.api >= 1}
+        day 1               acme  ann calls API
+        until day 9
+        expect end of day 7  acme  HIGH rare at once for ann
+
+        story  of new users with the end of the warm-up
+        rules  triggers +: {id: settled, level: high, cooldown: 1d, when: velocity.user_adds == 0 && users >= 2}
+        day 1, 20           acme  ann, bob use editor
+        until day 31
+        expect end of day 28 acme  HIGH settled at once
+
+        story  or with an event of its first day after that
+        rules  triggers +: {id: settled, level: high, cooldown: 1d, when: velocity.user_adds == 0 && users >= 2}
+        day 1, 29 00:30     acme  ann, bob use editor
+        expect day 29 00:30 acme  HIGH settled at once
+
+        story  of an account that is born in the log at once
+        rules  triggers +: {id: settled, level: high, cooldown: 1d, when: velocity.user_adds == 0 && users >= 2}
+        day 1               acme  ann signs up; bob uses editor
+        expect day 1        acme  HIGH settled due day 2 not before day 2
+
+        story  of a trait when it is told
+        rules  triggers +: {id: no_icp, level: high, cooldown: 1d, when: fit.icp == 0 && users >= 2}
+        day 1               acme  ann, bob use editor
+        day 3               acme  it has not icp
+        expect day 3        acme  HIGH no_icp at once
+
+        story  the score of users rises with the account's, whether or not a signal of their own is on
+        rules  triggers +: {id: scored, level: high, cooldown: 1d, when: user.score >= 30}
+        day 1               acme  ann, bob use editor; cy views pricing
+        day 2               acme  it has employees 600, icp
+        expect day 2        acme  HIGH scored at once for ann, bob
+
+        story  a buyer among others
+        rules  triggers +: {id: buyers, level: high, cooldown: 1d, when: user.is_buyer && active_users >= 3}
+        day 1               acme  ann has title CTO; ann, bob use editor
+        day 3               acme  cy uses editor
+        expect day 3        acme  HIGH buyers at once for ann
+
+        story  the only user of an account that turns out to be small
+        rules  triggers +: {id: buyers, level: high, cooldown: 1d, when: user.is_buyer && user.intent.pricing >= 1}
+        day 1               acme  ann uses editor; it has employees 60
+        day 2               acme  ann views pricing
+        day 3               acme  it has employees 10
+        expect day 3        acme  HIGH buyers at once for ann
+    "
+
+    silence_is_no_reason_to_miss_what_time_alone_makes_true "
+        proves  D24
+
+        story  closed days are counted though nobody is there
+        rules  triggers +: {id: five, level: high, cooldown: 1d, rearm_after_closed_days: 7, when: active_users >= 5}
+        day 1, 100          acme  u1–u5 use editor
+        expect day 1        acme  HIGH five due day 2 not before day 2
+        expect day 100      acme  HIGH five at once
+
+        story  one day too few
+        rules  triggers +: {id: five, level: high, cooldown: 1d, rearm_after_closed_days: 73, when: active_users >= 5}
+        day 1, 100          acme  u1–u5 use editor
+        expect day 1        acme  HIGH five due day 2 not before day 2
+
+        story  silence of a month, and of two
+        rules  rails usage: false
+        rules  triggers +: {id: month, level: high, cooldown: 1d, when: idle_days >= 29}
+        rules  triggers +: {id: months, level: high, cooldown: 1d, when: idle_days == 60}
+        day 1               acme  ann uses editor
+        until day 100
+        expect end of day 30 acme  HIGH month at once
+        expect end of day 61 acme  HIGH months at once
+
+        story  weeks that were busy once
+        rules  rails usage: false
+        rules  triggers +: {id: was_busy, level: high, cooldown: 1d, when: 'weekly_users[0] == 0 && weekly_users[8] >= 3'}
+        day 1–7             acme  u1–u3 use editor
+        until day 100
+        expect end of day 63 acme  HIGH was_busy at once
+    "
 }
