@@ -189,6 +189,33 @@ fn the_default_pack_and_every_example_fit_the_schema_and_compile() {
 }
 
 #[test]
+fn packs_are_printed_and_named_wherever_a_file_is() {
+    let room = tempfile::TempDir::new().unwrap();
+    let room = room.path();
+    assert_eq!(ok(room, &["rules", "print"]), RULES);
+    for rules::Pack { name, .. } in rules::PACKS {
+        let text = ok(room, &["rules", "print", name]);
+        assert_eq!(Some(&*text), rules::pack(name).as_deref());
+        assert_eq!(against_the_schema(&serde_saphyr::from_str(&text).unwrap()), [""; 0], "{name}");
+        std::fs::write(room.join("mine.yaml"), &text).unwrap();
+        // The version has a hash of the text: the file and the name are the same rules.
+        let says = |file: &str| ok(room, &["check", "--rules", file]).lines().nth(1).unwrap().to_owned();
+        assert_eq!(says(name), says("mine.yaml"));
+        assert!(says(name).contains(&format!("good: {name}@")), "{}", says(name));
+        std::fs::write(room.join("upswell.yaml"), format!("rules: {{ file: {name} }}")).unwrap();
+        let configured = ok(room, &["check", "--config", "upswell.yaml"]);
+        assert!(configured.contains(&format!("good: {name}@")), "{configured}");
+        std::fs::write(room.join("e.ndjson"), "").unwrap();
+        ok(room, &["rules", "diff", "default", name, "--on", "e.ndjson"]);
+    }
+    std::fs::write(room.join("early"), RULES).unwrap();
+    assert!(ok(room, &["check", "--rules", "./early"]).contains("good: default@"));
+    let (code, _, err) = run(room, &["rules", "print", "earley"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("a similar value exists: 'early'"), "{err}");
+}
+
+#[test]
 fn the_schema_refuses_what_the_compiler_refuses() {
     let table: &[(&str, &str, &str)] = &[
         ("ttl: 90d", "ttl: long", "anyOf"),

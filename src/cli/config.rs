@@ -88,7 +88,7 @@ pub struct Output {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
-    /// The rules file; without it the default pack.
+    /// The rules file, or the name of rules that ship with Upswell; without it the default pack.
     pub file: Option<PathBuf>,
 }
 

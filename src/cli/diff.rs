@@ -22,8 +22,8 @@ const ACCOUNTS_SHOWN: usize = 10;
 
 /// Replays two rules files over one history and shows what would have fired, appeared and vanished.
 ///
-/// A handoff is the same under both if its id is: the same account, trigger and instant. `default` names the built-in
-/// rules. Rules that the history itself activates are left out. Without --until no open day closes.
+/// A handoff is the same under both if its id is: the same account, trigger and instant. `default` and the other
+/// names of `upswell rules print` are rules as well. Rules that the history itself activates are left out. Without --until no open day closes.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules diff default mine.yaml --on history.ndjson.zst
@@ -60,7 +60,8 @@ impl Diff {
         let until = self.until.map(replay::tick_time).transpose()?;
         let inputs = self.on.iter().map(|file| Input::new(file, self.format)).collect::<Result<Vec<_>>>()?;
         let partitions = usize::from(self.partitions);
-        let mut sides = [Side::new(load(&self.a)?, partitions), Side::new(load(&self.b)?, partitions)];
+        let mut sides =
+            [Side::new(rules::load(Some(&self.a))?, partitions), Side::new(rules::load(Some(&self.b))?, partitions)];
         let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
         read_log(&inputs, &progress, &mut |record, index, decoded, _| {
             sides.iter_mut().for_each(|side| side.apply(record, index, decoded));
@@ -78,10 +79,6 @@ impl Diff {
         }
         Ok(())
     }
-}
-
-fn load(rules: &Path) -> Result<Arc<Plan>, rules::Error> {
-    rules::load(Some(rules).filter(|rules| *rules != Path::new("default")))
 }
 
 /// What matters of a handoff; in the order in which it is told.

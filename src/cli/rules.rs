@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand};
 
 use super::WrongUse;
@@ -19,6 +20,7 @@ use crate::wire;
 /// Works on rules files: their schema, what they say in words, and what a change of them would do.
 #[derive(Args)]
 #[command(after_help = "Examples:
+  upswell rules print early > mine.yaml
   upswell rules schema > upswell.schema.json
   upswell rules explain --rules mine.yaml velocity.growth at-risk
   upswell rules diff default mine.yaml --on history.ndjson.zst
@@ -30,10 +32,30 @@ pub(super) struct Rules {
 
 #[derive(Subcommand)]
 enum Command {
+    Print(Print),
     Schema(Schema),
     Explain(Explain),
     Diff(Diff),
     Activate(Activate),
+}
+
+/// Prints rules that ship with Upswell, whole and with their comments: where a file of your own begins.
+///
+/// Wherever a rules file is asked for, these names stand for them too: `--rules early`, `rules.file: mature`,
+/// `upswell rules diff default early`. A file that has such a name is written `./early`.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  upswell rules print > mine.yaml
+  upswell rules print early > mine.yaml
+  upswell rules diff default early --on history.ndjson.zst")]
+struct Print {
+    /// Which.
+    #[arg(value_name = "NAME", default_value = "default", value_parser = packs())]
+    name: String,
+}
+
+fn packs() -> PossibleValuesParser {
+    rules::PACKS.map(|pack| PossibleValue::new(pack.name).help(pack.about)).into()
 }
 
 /// Prints the JSON Schema of a rules file, by which editors complete and check it.
@@ -72,7 +94,7 @@ struct Explain {
   upswell rules activate mine.yaml --config upswell.yaml --dry-run
   upswell rules activate mine.yaml --config upswell.yaml")]
 struct Activate {
-    /// The rules from now on. `default` names the built-in ones.
+    /// The rules from now on: a file, or a name that `upswell rules print` knows.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Only check the rules and tell how they differ from those of the configuration.
@@ -85,11 +107,7 @@ struct Activate {
 impl Activate {
     fn run(self) -> Result<()> {
         let config = self.connection.load()?;
-        let text = match self.file.to_str() {
-            Some("default") => rules::DEFAULT.to_owned(),
-            _ => std::fs::read_to_string(&self.file)
-                .map_err(|error| WrongUse(format!("{}: {error}", self.file.display())))?,
-        };
+        let text = rules::read(&self.file)?;
         let plan = rules::parse(&self.file.display().to_string(), &text)?;
         let configured = rules::load(config.rules.file.as_deref())?;
         if plan.time != configured.time {
@@ -144,6 +162,10 @@ fn differences(before: &Plan, after: &Plan) -> Vec<String> {
 impl Rules {
     pub(super) fn run(self) -> Result<()> {
         match self.command {
+            Command::Print(Print { name }) => {
+                let text = rules::pack(&name).unwrap_or_default();
+                Ok(std::io::stdout().write_all(text.as_bytes())?)
+            }
             Command::Schema(Schema {}) => {
                 Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&rules::schema())?)?)
             }

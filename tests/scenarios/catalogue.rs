@@ -79,6 +79,7 @@ fn parts() -> Vec<Part> {
     let table = |kind: &str, rows: &[(&str, &str)]| {
         rows.iter().map(|(row, says)| (format!("{kind}{row}"), (*says).into())).collect()
     };
+    let profiles = upswell::rules::PACKS.iter().skip(1);
     let edges = [('D', 27), ('E', 25), ('F', 21)];
     let edges = edges.iter().flat_map(|(letter, last)| (1..=*last).map(move |number| format!("{letter}{number}")));
     vec![
@@ -86,6 +87,10 @@ fn parts() -> Vec<Part> {
         Part { title: "Scores", rows: table("", &SCORES) },
         Part { title: "Triggers", rows: ids("triggers") },
         Part { title: "Guard rails", rows: table("rail ", &RAILS) },
+        Part {
+            title: "Starter profiles",
+            rows: profiles.map(|pack| (format!("profile {}", pack.name), "route ".into())).collect(),
+        },
         Part { title: "Topics", rows: table("topic ", &TOPICS) },
         Part { title: "Edges", rows: edges.map(|edge| (edge, String::new())).collect() },
     ]

@@ -160,4 +160,103 @@ stories! {
         expect day 1        acme  HIGH contact-sales at once for ann
         expect day 2        acme  HIGH contact-sales at once for ann
     "
+
+    founders_talk_to_everybody_early_on "
+        proves  profile early
+        pack    early
+
+        story  three near a limit are urgent, and two are not
+        day 1               acme  ann, bob use editor; it reports 80 of 100 storage
+        day 2               acme  cy uses editor
+        expect day 2        acme  HIGH near-limit at once with segment unknown, tier none, route founders, next step demo, template founder, text editor
+
+        story  below 80 % they are not
+        day 1               acme  ann, bob, cy use editor; it reports 79 of 100 storage
+
+        story  one look at the prices counts in a team, and a founder acts on the same day
+        day 1               acme  ann, bob use editor
+        day 1               zeta  zoe uses editor
+        day 2               acme  ann views pricing
+        day 2               zeta  zoe views pricing
+        expect day 2        acme  MEDIUM pricing-sessions due day 2–3 16:00 for ann with route founders
+
+        story  five new users need not be a spike; once answered, there may be another handoff a day later
+        day 1               acme  ann signs up
+        day 1, 8, 15, 22    acme  ann, bob use editor
+        day 15              acme  u1–u4 use editor
+        day 23              acme  u5–u9 use editor
+        day 23 15:00        acme  sales accepts five-new-users
+        day 24              acme  it has lead_score 20
+        expect day 23       acme  MEDIUM five-new-users due day 23–24 16:00
+        expect day 24       acme  MEDIUM lead-score due day 24–25 16:00
+
+        story  what is low stays automated
+        day 1               acme  ann, bob use editor; ann invites i1–i6; ann shares outside
+        expect day 1        acme  LOW user-warm for ann not before day 2 with route automated_email
+    "
+
+    a_mature_team_is_cut_at_200_and_1000 "
+        proves  profile mature
+        pack    mature
+        day 1               acme, acme1  ann, bob, cy use editor
+
+        story  the second preset of segments
+        day 2               acme  it has employees 199
+        day 2 13:00         acme  ann contacts sales
+        day 4               acme  it has employees 200
+        day 4 13:00         acme  ann contacts sales
+        day 6               acme  it has employees 999
+        day 6 13:00         acme  ann contacts sales
+        day 8               acme  it has employees 1000
+        day 8 13:00         acme  ann contacts sales
+        expect day 2 13:00  acme  HIGH contact-sales at once for ann with segment smb, route sdr
+        expect day 4 13:00  acme  HIGH contact-sales at once for ann with segment mid_market, route inside_sales
+        expect day 6 13:00  acme  HIGH contact-sales at once for ann with segment mid_market, route inside_sales
+        expect day 8 13:00  acme  HIGH contact-sales at once for ann with segment enterprise, route named_ae
+
+        story  a tenth is held out: acme1 lies at 0.092, acme at 0.566
+        day 2               acme, acme1  it has employees 250; it has lead_score 20
+        day 3               acme1  ann contacts sales
+        expect day 2        acme  MEDIUM lead-score due day 3–4 with segment mid_market, route inside_sales
+        expect day 2        acme1 MEDIUM lead-score due day 3–4 in the holdout
+        expect day 3        acme1 HIGH contact-sales at once for ann
+
+        story  three users with 40 points are no tier yet
+        day 2               acme  ann, bob invite i1–i3
+        day 3               acme  it has lead_score 20
+        day 8               acme  cy invites i4–i6
+        day 9               acme  ann contacts sales
+        expect day 3        acme  MEDIUM lead-score due day 4–5 with score 40, tier none, route automated_email
+        expect day 9        acme  HIGH contact-sales at once for ann with score 60, tier T3, route sdr
+    "
+
+    a_sales_led_company_begins_with_its_targets "
+        proves  profile from-sales-led
+        pack    from-sales-led
+        watch holds
+
+        story  the first user of a target account is told to its executive, whatever its size
+        day 1               acme  it has target, owner anna, employees 20
+        day 2               acme  ann uses editor
+        expect day 2        acme  MEDIUM target-first-user due day 4–5 for ann not before day 3 with segment smb, tier T4, route named_ae, owner anna, template target, text editor
+
+        story  an open opportunity is respected
+        day 1               acme  it has target, open_opportunity
+        day 2               acme  ann uses editor
+        day 5               acme  it has not open_opportunity
+        expect day 2        acme  ann held target-first-user by engaged
+        expect day 5        acme  MEDIUM target-first-user due day 6–7 for ann with route named_ae
+
+        story  ideal customers are worth a person, others of their size are automated
+        day 1               acme, zeta  ann, bob use editor; ann has department sales; bob has department support
+        day 2               acme  it has icp, employees 60
+        day 2               zeta  it has lead_score 20, employees 40
+        expect day 2        acme  MEDIUM icp-departments due day 3–4 with segment mid_market, route sdr, potential 25000, next step demo
+        expect day 2        zeta  MEDIUM lead-score due day 3–4 with segment smb, route automated_email
+
+        story  customers at risk go to those who look after them
+        day 1               acme  ann, bob use editor; it pays; it has employees 800
+        until end of day 8
+        expect end of day 8  acme  MEDIUM at-risk due end of day 9–10 with segment enterprise, route customer_success
+    "
 }

@@ -6,7 +6,8 @@
 //! ```text
 //! proves  intent.pricing, E6                               rows of the catalogue and edges that the test decides
 //! story  its name
-//! rules  rails holdout share: 0.5                          the default pack with another value, set by its path
+//! pack   early                                             the rules that ship under this name, not the default pack
+//! rules  rails holdout share: 0.5                          the pack with another value, set by its path
 //! day 1          acme  ann signs up; bob, cy use editor    what happened, in an account
 //! day 2–5, 9     acme  u1–u20 use editor                   on several days, by several users
 //! day 2 10:00 arriving day 3    acme  ann uses editor      an event that comes late; it says when it was received
@@ -106,6 +107,8 @@ fn check(text: &str) {
 /// A story, taken apart.
 #[derive(Default)]
 struct Story {
+    /// The pack; empty: the default one.
+    pack: String,
     /// Changes of the rules: a path, and the value there.
     rules: Vec<(String, Value)>,
     records: Vec<Told>,
@@ -211,6 +214,8 @@ impl Story {
         let Some(first) = columns.first() else { return Some(()) };
         if let Some(what) = first.strip_prefix("watch ") {
             self.watched.extend(what.split(',').map(|name| name.trim().to_owned()));
+        } else if *first == "pack" {
+            self.pack = (*columns.get(1)?).into();
         } else if *first == "rules" {
             let (path, value) = columns.get(1)?.split_once(": ")?;
             self.rules.push((path.into(), serde_saphyr::from_str(value).ok()?));
@@ -272,19 +277,21 @@ impl Story {
         }
     }
 
-    /// The default pack with the story's changes.
+    /// The pack with the story's changes.
     fn plan(&self) -> Result<Arc<rules::Plan>, String> {
         static DEFAULT: LazyLock<Arc<rules::Plan>> = LazyLock::new(rules::default_plan);
-        if self.rules.is_empty() {
+        if self.rules.is_empty() && self.pack.is_empty() {
             return Ok(Arc::clone(&DEFAULT));
         }
         let file = self.file(&[])?;
         rules::parse("the story's rules", &file.to_string()).map(Into::into).map_err(|error| error.to_string())
     }
 
-    /// The default pack with the story's changes, and more.
+    /// The pack with the story's changes, and more.
     fn file(&self, more: &[(String, Value)]) -> Result<Value, String> {
-        let mut file: Value = serde_saphyr::from_str(rules::DEFAULT).map_err(|error| error.to_string())?;
+        let name = if self.pack.is_empty() { "default" } else { &self.pack };
+        let text = rules::pack(name).ok_or_else(|| format!("there is no pack {name}"))?;
+        let mut file: Value = serde_saphyr::from_str(&text).map_err(|error| error.to_string())?;
         for (path, value) in self.rules.iter().chain(more) {
             set(&mut file, path, value).ok_or_else(|| format!("the rules have no {path}"))?;
         }
