@@ -750,3 +750,149 @@ fn demos_show_handoffs_of_every_level_side_by_side() {
     let short = ["demo", "--for", "1s", "--events", "100000000", "--rate", "1000"];
     room.run(&short).ok();
 }
+
+#[test]
+fn what_cannot_be_read_is_told_with_line_and_reason() {
+    let room = Room::new();
+    let good = track("m1", "Contact Sales", "ann", "acme", "2026-03-02T10:00:00Z");
+    room.write("junk.ndjson", "\n{ not JSON\n\n\u{1b}[31m\n7\n[]\n");
+    let first = ["none of 4 events can be read", "junk.ndjson:2: not a JSON event"];
+    for command in [
+        &["check", "--events", "junk.ndjson"][..],
+        &["explain", "acme", "--on", "junk.ndjson"],
+        &["rules", "diff", "default", "default", "--on", "junk.ndjson"],
+    ] {
+        let ended = room.run(command).fails(1, &first);
+        assert!(!ended.err.contains("empty") && !ended.err.contains('\u{1b}'), "{ended:?}");
+    }
+    room.write("some.ndjson", format!("{good}\n{}", String::from_utf8(room.read("junk.ndjson")).unwrap()));
+    let said = room.run(&["check", "--events", "some.ndjson"]).ok().out;
+    for part in [
+        "5: 1 are activity",
+        "4 cannot be read",
+        "\n  some.ndjson:3: not a JSON event",
+        "some.ndjson:5: ",
+        "and 1 more",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("some.ndjson:7") && !said.contains('\u{1b}'), "only the first: {said}");
+    let summary = room.run(&["replay", "some.ndjson"]).ok().err;
+    assert!(summary.contains("cannot be read: some.ndjson:3: "), "{summary}");
+    let ended = room.run(&["explain", "acme", "--on", "some.ndjson"]).ok();
+    assert!(ended.err.contains("4 of 5 events cannot be read, the first: some.ndjson:3"), "{ended:?}");
+    room.write("junk.pb", [1, 0xff, 1, 0xff]);
+    room.run(&["check", "--events", "junk.pb"]).fails(1, &["none of 2 events", "junk.pb, record 0: "]);
+    room.write(
+        "ticks.ndjson",
+        r#"{"messageId":"t","type":"track","event":"A","userId":"u","timestamp":"2026-03-02T10:00:00Z"}"#,
+    );
+    let ended = room.run(&["explain", "acme", "--on", "ticks.ndjson"]);
+    assert!(ended.code == Some(1) && !ended.err.contains("is empty"), "{ended:?}");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_event() {
+    let room = Room::new();
+    let good = track("m1", "Contact Sales", "ann", "acme", "2026-03-02T10:00:00Z");
+    room.write("bom.ndjson", format!("\u{feff}{good}\r\n"));
+    room.run(&["replay", "bom.ndjson", "--handoffs", "handoffs"]).ok();
+    assert_eq!(room.json("handoffs").len(), 1);
+    room.write("bom.ndjson.gz", gzip(format!("\u{feff}\n{good}").as_bytes()));
+    room.run(&["replay", "bom.ndjson.gz", "--handoffs", "handoffs"]).ok();
+    assert_eq!(room.json("handoffs").len(), 1, "it stands alone on its line");
+}
+
+#[test]
+fn an_output_that_fails_is_named_and_not_the_input() {
+    let room = Room::new();
+    room.generate("events.ndjson");
+    let replay = |output: &str, to: &str| room.run(&["replay", "events.ndjson", "--until", "2026-08-01", output, to]);
+    for output in ["--handoffs", "--signals", "--metrics", "--accounts", "--dead-letters"] {
+        let ended = replay(output, "/dev/full");
+        // A few letters fit into the buffer, and are written at the end.
+        if output != "--dead-letters" {
+            let ended = ended.fails(1, &["writing /dev/full: No space left"]);
+            assert!(!ended.err.contains("events.ndjson"), "{ended:?}");
+        }
+    }
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let arguments = ["replay", "events.ndjson", "--handoffs", "-"];
+    let output = room.command(&arguments).stdout(full).output().unwrap();
+    Ended::of(&arguments, &output).fails(1, &["writing standard output: No space left"]);
+}
+
+#[test]
+fn files_of_a_history_stand_before_or_after_what_is_asked() {
+    let room = Room::new();
+    let line = |id: &str| track(id, "Contact Sales", "ann", "acme", "2026-03-02T10:00:00Z");
+    room.write("a.ndjson", line("m1"));
+    room.write("b.ndjson", line("m2"));
+    let table: &[(&[&str], &str)] = &[
+        (&["--on", "a.ndjson", "acme"], "1 applied"),
+        (&["acme", "--on", "a.ndjson"], "1 applied"),
+        (&["acme", "--on", "a.ndjson", "b.ndjson"], "2 applied"),
+        (&["--on", "a.ndjson", "--on", "b.ndjson", "acme"], "2 applied"),
+        (&["acme", "--on", "a.ndjson", "b.ndjson", "--all"], "2 applied"),
+    ];
+    for (arguments, says) in table {
+        let page = room.run(&[&["explain"], *arguments].concat()).ok().out;
+        assert!(page.contains(says), "{arguments:?}: {page}");
+    }
+    let table: &[&[&str]] = &[
+        &["--on", "a.ndjson", "default", "default"],
+        &["default", "--on", "a.ndjson", "default"],
+        &["default", "default", "--on", "a.ndjson", "b.ndjson"],
+        &["--on", "a.ndjson", "--on", "b.ndjson", "default", "default"],
+    ];
+    for arguments in table {
+        let shown = room.run(&[&["rules", "diff"], *arguments].concat()).ok().out;
+        assert!(shown.contains("contact-sales"), "{arguments:?}: {shown}");
+    }
+    for arguments in [
+        &["explain", "acme", "--on", "a.ndjson", "--on", "b.ndjson", "a.ndjson"][..],
+        &["explain", "acme", "--on", "-", "--on", "-"],
+    ] {
+        room.run(arguments).fails(2, &[]);
+    }
+    for until in ["2026-08-01T00:00:00Z", "soon", "2026-02-30"] {
+        let ended =
+            room.run(&["replay", "a.ndjson", "--until", until]).fails(2, &["a day is written as in 2026-08-01"]);
+        assert!(!ended.err.contains("jiff"), "{ended:?}");
+    }
+}
+
+#[test]
+fn rules_that_cannot_be_read_are_refused_in_words() {
+    let room = Room::new();
+    let hot = r#"when: user.band == "hot""#;
+    let quotes = "write the condition after `when:` in quotes";
+    let table = [
+        ("\nmoney:", "\ncolum: 1\nmoney:", "templates\n"),
+        ("\nmoney:", "\nlin: 1\nmoney:", "templates\n"),
+        ("\nmoney:", "\nmony:", "did you mean `money`?"),
+        ("pacing: 3d", "pacing: 3d\n  pacing: 4d", "this key stands twice: pacing\n"),
+        ("\nmoney:", "\n---\nmoney:", "a file has one\n"),
+        ("points: [10, 20]", "points: '5'", "points are a whole number, or a list of them\n"),
+        ("dedupe_ids: 1000000", "dedupe_ids: -1", "a whole number from 0 is wanted\n"),
+        ("share: 0,", "share: all,", "a number is wanted\n"),
+        ("scopes: [user]", "scopes: user", "a list is wanted"),
+        (hot, "when: !paid", quotes),
+        (hot, "when: !paid && target", quotes),
+        (hot, "when: weekly_users[0] > 3", quotes),
+        (hot, "when: \"hot\" == user.band", quotes),
+        ("    when: velocity.user_adds", "    when: !velocity.user_adds", quotes),
+        ("  # arms: [{", "  arms: [{ above: !paid,", "after `above:` in quotes"),
+    ];
+    for (said, instead, says) in table {
+        assert!(RULES.contains(said), "{said}");
+        room.write("own.yaml", RULES.replacen(said, instead, 1));
+        let ended = room.run(&["check", "--rules", "own.yaml"]).fails(2, &["own.yaml:", says]);
+        for jargon in [" at line ", "Options", "untagged", "u32", "from_str", "`column`", "`line`"] {
+            assert!(!ended.err.contains(jargon), "{jargon}: {}", ended.err);
+        }
+    }
+    let fine = RULES.replacen(hot, "when: '!paid && target'", 1);
+    room.write("own.yaml", format!("# when: !paid\n{fine}"));
+    room.run(&["check", "--rules", "own.yaml"]).ok();
+}

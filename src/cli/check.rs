@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::files::{FileFormat, Input, read_log};
+use super::files::{FileFormat, Input, Readable, read_log};
 use super::{config, screen};
 use crate::model::{Event, EventKind, Field, Role, Unmapped};
 use crate::rules::{self, Input as Reads, Kind, Plan, RoleSet, Signal, SignalRef, Still, Trigger, TriggerKind, Value};
@@ -68,8 +68,7 @@ impl Check {
 
 /// What a sample of events holds, by the rules.
 struct Sample {
-    events: u64,
-    malformed: u64,
+    readable: Readable,
     /// Activity of users, with or without a role.
     activity: u64,
     /// Uses of premium features.
@@ -86,8 +85,7 @@ struct Sample {
 impl Sample {
     fn read(plan: &Plan, inputs: &[Input]) -> Result<Sample> {
         let mut sample = Sample {
-            events: 0,
-            malformed: 0,
+            readable: Readable::default(),
             activity: 0,
             premium: 0,
             roles: vec![0; Role::ALL.len()],
@@ -96,19 +94,19 @@ impl Sample {
             pages: Unmapped::default(),
         };
         let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
-        read_log(inputs, &progress, &mut |_, _, decoded, _| {
-            match &decoded.event {
-                Ok(event) => sample.count(plan, event),
-                Err(_) => sample.malformed += 1,
+        read_log(inputs, &progress, &mut |_, _, decoded, place| {
+            sample.readable.count(decoded, place);
+            if let Ok(event) = &decoded.event {
+                sample.count(plan, event);
             }
             Ok(())
         })?;
+        sample.readable.refuse_junk()?;
         progress.finish_and_clear();
         Ok(sample)
     }
 
     fn count(&mut self, plan: &Plan, event: &Event<'_>) {
-        self.events += 1;
         let set = plan.roles.of(event);
         plan.roles.in_order(&set).for_each(|role| self.roles[role as usize] += 1);
         plan.roles.matched(&set).for_each(|mapping| self.mappings[mapping] += 1);
@@ -130,11 +128,12 @@ impl Sample {
         writeln!(
             out,
             "events         {}: {} are activity of users, {} have a name that no mapping is for, {} cannot be read",
-            screen::count(self.events + self.malformed),
+            screen::count(self.readable.events),
             screen::count(self.activity),
             screen::count(self.unmapped.events()),
-            screen::count(self.malformed)
+            screen::count(self.readable.malformed)
         )?;
+        section(out, "events that cannot be read", self.readable.unreadable().into_iter())?;
         self.tell_roles(plan, out)?;
         self.tell_names(out)?;
         let signals = never_on(plan, self);

@@ -10,8 +10,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::check::plain;
-use super::files::{FileFormat, Input, read_log};
-use super::{WrongUse, replay, screen};
+use super::files::{self, FileFormat, Input, Readable, read_log};
+use super::{replay, screen};
 use crate::engine::{Partition, Record};
 use crate::model::{Effects, EventKind, EventTime, HandoffId, Level};
 use crate::rules::{self, Plan};
@@ -27,7 +27,7 @@ const ACCOUNTS_SHOWN: usize = 10;
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules diff default mine.yaml --on history.ndjson.zst
-  upswell rules diff old.yaml new.yaml --on a.ndjson b.ndjson --until 2026-08-01 --json")]
+  upswell rules diff old.yaml new.yaml --on a.ndjson --on b.ndjson --until 2026-08-01 --json")]
 pub(super) struct Diff {
     /// The rules as they are.
     #[arg(value_name = "A")]
@@ -35,14 +35,17 @@ pub(super) struct Diff {
     /// The rules as they could be.
     #[arg(value_name = "B")]
     b: PathBuf,
-    /// Files of events, in order: together one log. `-` is standard input, as NDJSON.
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    /// A file of events; several, in order, are together one log. `-` is standard input, as NDJSON.
+    #[arg(long, value_name = "FILE", required = true)]
     on: Vec<PathBuf>,
+    /// Further files, as in `--on a b`.
+    #[arg(value_name = "FILE", hide = true)]
+    more: Vec<PathBuf>,
     /// Place accounts on so many partitions, as Kafka would: each has its own watermark.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     partitions: u16,
     /// Move time on to the start of this day (UTC) when all is read: closes the days before it.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = files::date)]
     until: Option<jiff::civil::Date>,
     /// How records are written; without it told by the file's extension.
     #[arg(long, value_enum)]
@@ -54,19 +57,19 @@ pub(super) struct Diff {
 
 impl Diff {
     pub(super) fn run(self) -> Result<()> {
-        if self.on.iter().filter(|file| *file == Path::new("-")).count() > 1 {
-            return Err(WrongUse("standard input can be read only once".into()).into());
-        }
         let until = self.until.map(replay::tick_time).transpose()?;
-        let inputs = self.on.iter().map(|file| Input::new(file, self.format)).collect::<Result<Vec<_>>>()?;
+        let inputs = files::history(&self.on, &self.more, self.format)?;
         let partitions = usize::from(self.partitions);
         let mut sides =
             [Side::new(rules::load(Some(&self.a))?, partitions), Side::new(rules::load(Some(&self.b))?, partitions)];
         let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
-        read_log(&inputs, &progress, &mut |record, index, decoded, _| {
+        let mut readable = Readable::default();
+        read_log(&inputs, &progress, &mut |record, index, decoded, place| {
+            readable.count(decoded, place);
             sides.iter_mut().for_each(|side| side.apply(record, index, decoded));
             Ok(())
         })?;
+        readable.warn()?;
         if let Some(start) = until {
             sides.iter_mut().for_each(|side| side.close_until(start));
         }

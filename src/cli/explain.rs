@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::files::{FileFormat, Input, read_log};
+use super::files::{self, FileFormat, Input, Readable, read_log};
 use super::page;
 use super::replay::{GATHER_EVERY, tick_time};
 use super::screen;
@@ -33,19 +33,22 @@ const LOOK_EVERY_DAYS: i32 = 7;
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell explain acme --on events.ndjson.zst
-  upswell explain acme --on a.ndjson b.ndjson --rules mine.yaml --until 2026-08-01
+  upswell explain acme --on a.ndjson --on b.ndjson --rules mine.yaml --until 2026-08-01
   upswell explain acme --on events.ndjson --json | jq '.handoffs[].why'")]
 pub(super) struct Explain {
     /// The account.
     account: String,
-    /// Files of events, in order: together one log. `-` is standard input, as NDJSON.
-    #[arg(long = "on", value_name = "FILE", required = true, num_args = 1..)]
-    files: Vec<PathBuf>,
+    /// A file of events; several, in order, are together one log. `-` is standard input, as NDJSON.
+    #[arg(long, value_name = "FILE", required = true)]
+    on: Vec<PathBuf>,
+    /// Further files, as in `--on a b`.
+    #[arg(value_name = "FILE", hide = true)]
+    more: Vec<PathBuf>,
     /// The rules; without it the default pack.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
     /// Move time on to the start of this day (UTC) when all is read: closes the days before it.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = files::date)]
     until: Option<jiff::civil::Date>,
     /// How records are written; without it told by the file's extension.
     #[arg(long, value_enum)]
@@ -61,13 +64,16 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn run(self) -> Result<()> {
         let until = self.until.map(tick_time).transpose()?;
-        let inputs = self.files.iter().map(|file| Input::new(file, self.format)).collect::<Result<Vec<_>>>()?;
+        let inputs = files::history(&self.on, &self.more, self.format)?;
         let mut fold = Fold::new(rules::load(self.rules.as_deref())?, self.account);
         let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
-        read_log(&inputs, &progress, &mut |record, index, decoded, _| {
+        let mut readable = Readable::default();
+        read_log(&inputs, &progress, &mut |record, index, decoded, place| {
+            readable.count(decoded, place);
             fold.apply(record, index, decoded);
             Ok(())
         })?;
+        readable.warn()?;
         progress.finish_and_clear();
         if let Some(start) = until {
             fold.close_until(start);
@@ -220,7 +226,8 @@ impl Fold {
         let near: Vec<String> = near.into_iter().take(NEAREST).map(|(_, account)| format!("{account:?}")).collect();
         let accounts = screen::count(self.accounts.len() as u64);
         match near.is_empty() {
-            true => bail!("no event of account {asked:?}: the history is empty"),
+            true if self.events == 0 => bail!("no event of account {asked:?}: the history is empty"),
+            true => bail!("no event of account {asked:?}: no event of the history names an account"),
             false => bail!("no event of account {asked:?} among {accounts} accounts; nearest: {}", near.join(", ")),
         }
     }

@@ -1,5 +1,6 @@
 //! Events in files: newline-delimited JSON or length-delimited protobuf; plain, gzip or zstd by their first bytes.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -7,11 +8,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 
+use super::{WrongUse, screen};
 use crate::engine::Record;
 use crate::wire::{self, Decoded, Format};
 
 /// A record of a file may be at most so long: more is a file of another kind.
 const RECORD_MAX: u64 = 64 << 20;
+/// How many events that cannot be read are told one by one.
+const UNREADABLE_SHOWN: usize = 3;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// One input file; `-` is standard input.
 pub(super) struct Input {
@@ -44,39 +49,146 @@ impl Input {
         std::fs::metadata(&self.path).ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len())
     }
 
-    /// Calls `each` with every record of the file; `progress` follows the bytes read.
-    pub(super) fn read(&self, progress: &ProgressBar, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    /// Calls `each` with every record of the file and how many lines or records were read with it; `progress` follows the bytes read.
+    pub(super) fn read(&self, progress: &ProgressBar, each: &mut dyn FnMut(&[u8], u64) -> Result<()>) -> Result<()> {
         let raw: Box<dyn Read> = if self.path == Path::new("-") {
             Box::new(std::io::stdin().lock())
         } else {
             Box::new(File::open(&self.path).with_context(|| format!("opening {}", self.name()))?)
         };
-        let mut reader = decompress(progress.wrap_read(raw)).with_context(|| format!("reading {}", self.name()))?;
-        match self.format {
-            Format::Json => read_lines(&mut reader, each),
-            Format::Protobuf => read_delimited(&mut reader, each),
+        // Only what reading does is the file's fault, not what is done with a record.
+        let reading = || format!("reading {}", self.name());
+        let mut reader = decompress(progress.wrap_read(raw)).with_context(reading)?;
+        let (mut record, mut number) = (Vec::new(), 0);
+        loop {
+            let more = match self.format {
+                Format::Json => read_line(&mut reader, &mut record, &mut number),
+                Format::Protobuf => read_delimited(&mut reader, &mut record, &mut number),
+            };
+            if !more.with_context(reading)? {
+                return Ok(());
+            }
+            each(if self.format == Format::Json { record.trim_ascii() } else { &record }, number)?;
         }
-        .with_context(|| format!("reading {}", self.name()))
     }
 }
 
-/// Reads files, in order, as one log: `each` gets every event with its record, its index in it, and the file's name.
+/// Where an event stands: its file, and its line (from 1) or record (from 0) in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) file: &'a str,
+    /// How many lines or records were read with it.
+    number: u64,
+    format: Format,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.format {
+            Format::Json => write!(f, "{}:{}", self.file, self.number),
+            Format::Protobuf => write!(f, "{}, record {}", self.file, self.number - 1),
+        }
+    }
+}
+
+/// Reads files, in order, as one log: `each` gets every event with its record, its index in it, and where it stands.
 pub(super) fn read_log(
     inputs: &[Input],
     progress: &ProgressBar,
-    each: &mut dyn FnMut(Record, u32, &Decoded<'_>, &str) -> Result<()>,
+    each: &mut dyn FnMut(Record, u32, &Decoded<'_>, Place<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut offset = 0;
     for input in inputs {
-        let name = input.name();
-        input.read(progress, &mut |payload| {
+        let file = input.name();
+        input.read(progress, &mut |payload, number| {
             let record = Record { offset, time: None };
             offset += 1;
+            let place = Place { file: &file, number, format: input.format() };
             let mut events = (0..).zip(wire::decode(input.format(), payload));
-            events.try_for_each(|(index, decoded)| each(record, index, &decoded, &name))
+            events.try_for_each(|(index, decoded)| each(record, index, &decoded, place))
         })?;
     }
     Ok(())
+}
+
+/// Events, and those among them that cannot be read: how many, and why the first.
+#[derive(Debug, Default)]
+pub(super) struct Readable {
+    pub(super) events: u64,
+    pub(super) malformed: u64,
+    /// Where the first of them stand, and what is wrong.
+    first: Vec<String>,
+}
+
+impl Readable {
+    /// Counts an event; one that cannot be read is remembered if it is among the first.
+    pub(super) fn count(&mut self, decoded: &Decoded<'_>, place: Place<'_>) {
+        self.events += 1;
+        let Err(malformed) = &decoded.event else { return };
+        self.malformed += 1;
+        if self.first.len() < UNREADABLE_SHOWN {
+            self.first.push(format!("{place}: {malformed}").replace(char::is_control, "\u{fffd}"));
+        }
+    }
+
+    /// The first that cannot be read, a line each, and how many more there are.
+    pub(super) fn unreadable(&self) -> Vec<String> {
+        let mut lines = self.first.clone();
+        let more = self.malformed - lines.len() as u64;
+        lines.extend((more > 0).then(|| format!("and {} more", screen::count(more))));
+        lines
+    }
+
+    /// Says on standard error if something could not be read.
+    ///
+    /// # Errors
+    /// Nothing could be read.
+    pub(super) fn warn(&self) -> Result<()> {
+        self.refuse_junk()?;
+        if let Some(first) = self.first.first() {
+            let [malformed, events] = [self.malformed, self.events].map(screen::count);
+            eprintln!("{malformed} of {events} events cannot be read, the first: {first}");
+        }
+        Ok(())
+    }
+
+    /// Refuses input of which nothing could be read.
+    ///
+    /// # Errors
+    /// There are events, and none of them can be read: how many, and why the first.
+    pub(super) fn refuse_junk(&self) -> Result<()> {
+        match self.first.first() {
+            Some(first) if self.malformed == self.events => {
+                bail!("none of {} events can be read, the first: {first}", screen::count(self.events))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The files of a history: those of `--on`, and what follows it as in `--on a b`.
+///
+/// # Errors
+/// Standard input is named twice, or the order of the files is not clear.
+pub(super) fn history(on: &[PathBuf], more: &[PathBuf], format: Option<FileFormat>) -> Result<Vec<Input>> {
+    if on.len() > 1 && !more.is_empty() {
+        bail!(WrongUse(format!("{}: write --on before each file", more[0].display())));
+    }
+    let files = || on.iter().chain(more);
+    if files().filter(|file| *file == Path::new("-")).count() > 1 {
+        bail!(WrongUse("standard input can be read only once".into()));
+    }
+    files().map(|file| Input::new(file, format)).collect()
+}
+
+/// A day as an argument.
+///
+/// # Errors
+/// The text is something else.
+pub(super) fn date(text: &str) -> Result<jiff::civil::Date, String> {
+    // More than a day is no day: jiff would take the date of a date and time.
+    let is_day = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    text.parse().ok().filter(|_| is_day).ok_or_else(|| "a day is written as in 2026-08-01".to_owned())
 }
 
 /// How the records of a file are written.
@@ -95,7 +207,7 @@ pub(super) fn by_extension(path: &Path) -> Result<Format> {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("ndjson" | "jsonl" | "json") => Ok(Format::Json),
         Some("pb" | "binpb" | "protobuf") => Ok(Format::Protobuf),
-        _ => bail!(super::WrongUse(format!(
+        _ => bail!(WrongUse(format!(
             "{}: the format is not told by .ndjson, .jsonl, .json, .pb, .binpb or .protobuf: say --format",
             path.display()
         ))),
@@ -115,38 +227,40 @@ fn decompress<'a>(mut raw: impl Read + 'a) -> std::io::Result<Box<dyn BufRead + 
     })
 }
 
-/// Lines without their ends; blank ones are passed over.
-fn read_lines(reader: &mut dyn BufRead, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line)? > 0 {
-        let text = line.trim_ascii();
-        if !text.is_empty() {
-            each(text)?;
-        }
+/// Reads the next line that is not blank; `number` of them were read before.
+fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>, number: &mut u64) -> Result<bool> {
+    loop {
         line.clear();
+        if reader.read_until(b'\n', line)? == 0 {
+            return Ok(false);
+        }
+        *number += 1;
+        // Windows begins files with a byte order mark, which is no part of the first event.
+        if *number == 1 && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
+        if !line.trim_ascii().is_empty() {
+            return Ok(true);
+        }
     }
-    Ok(())
 }
 
-fn read_delimited(reader: &mut dyn BufRead, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut record = Vec::new();
-    let mut number = 0_u64;
-    while !reader.fill_buf()?.is_empty() {
-        let length = read_length(reader).with_context(|| format!("the length of record {number}"))?;
-        if length > RECORD_MAX {
-            bail!(
-                "record {number} claims {length} bytes, more than {RECORD_MAX}: this is no length-delimited protobuf"
-            );
-        }
-        record.clear();
-        let read = (&mut *reader).take(length).read_to_end(&mut record)?;
-        if read as u64 != length {
-            bail!("record {number} is cut off: {read} of {length} bytes");
-        }
-        each(&record)?;
-        number += 1;
+/// Reads the next record; `number` of them were read before.
+fn read_delimited(reader: &mut dyn BufRead, record: &mut Vec<u8>, number: &mut u64) -> Result<bool> {
+    if reader.fill_buf()?.is_empty() {
+        return Ok(false);
     }
-    Ok(())
+    let length = read_length(reader).with_context(|| format!("the length of record {number}"))?;
+    if length > RECORD_MAX {
+        bail!("record {number} claims {length} bytes, more than {RECORD_MAX}: this is no length-delimited protobuf");
+    }
+    record.clear();
+    let read = (&mut *reader).take(length).read_to_end(record)?;
+    if read as u64 != length {
+        bail!("record {number} is cut off: {read} of {length} bytes");
+    }
+    *number += 1;
+    Ok(true)
 }
 
 fn read_length(reader: &mut dyn BufRead) -> Result<u64> {

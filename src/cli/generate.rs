@@ -36,7 +36,7 @@ pub(super) struct Generate {
     #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     events: u64,
     /// The history ends just before this day (UTC).
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = files::date)]
     end: jiff::civil::Date,
     /// At most so many events a second.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]

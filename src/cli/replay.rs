@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::WrongUse;
 use super::config::Connection;
-use super::files::{FileFormat, Input, read_log};
+use super::files::{self, FileFormat, Input, Readable, read_log};
 use super::screen;
 use crate::engine::{Partition, Record};
 use crate::kafka::{self, Reader};
@@ -45,7 +45,7 @@ pub(super) struct Replay {
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
     /// Move time on to the start of this day (UTC) when all is read: closes the days before it.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = files::date)]
     until: Option<jiff::civil::Date>,
     /// Place accounts on so many partitions, as Kafka would: each has its own watermark.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "topic")]
@@ -136,8 +136,9 @@ impl Replay {
         let mut fold = Fold::new(plan, usize::from(self.partitions), self.outputs()?);
         let bytes = inputs.iter().map(Input::bytes).sum();
         let progress = screen::progress(bytes, "bytes");
-        read_log(&inputs, &progress, &mut |record, index, decoded, name| {
-            fold.apply(None, record, index, decoded, name)
+        read_log(&inputs, &progress, &mut |record, index, decoded, place| {
+            fold.readable.count(decoded, place);
+            fold.apply(None, record, index, decoded, place.file)
         })?;
         progress.finish_and_clear();
         Ok(fold)
@@ -188,6 +189,8 @@ struct Fold {
     effects: Effects,
     outputs: Outputs,
     tally: Tally,
+    /// What files hold; of a topic it is not counted.
+    readable: Readable,
     unmapped: Unmapped,
     handoffs: [u64; 3],
     signals: u64,
@@ -199,17 +202,23 @@ struct Fold {
 
 struct Outputs {
     metrics: Option<Rows>,
-    handoffs: Option<Box<dyn Write>>,
-    signals: Option<Box<dyn Write>>,
-    onboarding: Option<Box<dyn Write>>,
+    handoffs: Option<Lines>,
+    signals: Option<Lines>,
+    onboarding: Option<Lines>,
     accounts: Option<Latest>,
     users: Option<Latest>,
-    dead_letters: Option<Box<dyn Write>>,
+    dead_letters: Option<Lines>,
+}
+
+/// An output, a line at a time.
+struct Lines {
+    name: String,
+    out: Box<dyn Write>,
 }
 
 /// Snapshots on their way into a file, which has the last of each key.
 struct Latest {
-    out: Box<dyn Write>,
+    out: Lines,
     kind: Kind,
     /// Encoded, by key.
     snapshots: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -217,7 +226,7 @@ struct Latest {
 
 /// Rows of metrics on their way into one order: they wait until every partition has closed their day.
 struct Rows {
-    out: Box<dyn Write>,
+    out: Lines,
     waiting: BTreeMap<(EventTime, bool), Vec<MetricsRow>>,
 }
 
@@ -229,6 +238,7 @@ impl Fold {
             effects: if outputs.metrics.is_some() { Effects::with_metrics() } else { Effects::default() },
             outputs,
             tally: Tally::default(),
+            readable: Readable::default(),
             unmapped: Unmapped::default(),
             handoffs: [0; 3],
             signals: 0,
@@ -345,11 +355,7 @@ impl Fold {
             rows.out.flush()?;
         }
         let Outputs { handoffs, signals, onboarding, dead_letters, .. } = &mut self.outputs;
-        [handoffs, signals, onboarding, dead_letters]
-            .into_iter()
-            .flatten()
-            .try_for_each(|out| out.flush())
-            .map_err(Into::into)
+        [handoffs, signals, onboarding, dead_letters].into_iter().flatten().try_for_each(Lines::flush)
     }
 
     fn summary(&self, started: Instant) {
@@ -364,6 +370,7 @@ impl Fold {
             eprintln!("          oldest {} · newest {}", screen::minute(oldest), screen::minute(newest));
         }
         eprintln!("          {}", screen::outcomes(&self.tally));
+        self.readable.unreadable().iter().for_each(|line| eprintln!("          cannot be read: {line}"));
         eprintln!("accounts  {}", screen::count(self.accounts.len() as u64));
         eprintln!("handoffs  {}", screen::levels(&self.handoffs));
         eprintln!("signals   {}", screen::count(self.signals));
@@ -378,15 +385,15 @@ impl Fold {
 }
 
 impl Latest {
-    fn new(out: Box<dyn Write>, kind: Kind) -> Latest {
+    fn new(out: Lines, kind: Kind) -> Latest {
         Latest { out, kind, snapshots: BTreeMap::new() }
     }
 
     fn write(&mut self) -> Result<()> {
         for snapshot in self.snapshots.values() {
-            writeln!(self.out, "{}", wire::read_json(self.kind, snapshot)?)?;
+            self.out.write(&wire::read_json(self.kind, snapshot)?)?;
         }
-        Ok(self.out.flush()?)
+        self.out.flush()
     }
 }
 
@@ -397,8 +404,7 @@ impl Rows {
             let mut rows = first.remove();
             rows.sort_by(|a, b| a.order().2.as_bytes().cmp(b.order().2.as_bytes()));
             for row in rows {
-                serde_json::to_writer(&mut self.out, &row)?;
-                self.out.write_all(b"\n")?;
+                self.out.write(&serde_json::to_string(&row)?)?;
             }
         }
         Ok(())
@@ -427,18 +433,27 @@ pub(super) fn tick_time(date: jiff::civil::Date) -> Result<EventTime> {
     }
 }
 
-fn open(path: Option<&Path>) -> Result<Option<Box<dyn Write>>> {
+impl Lines {
+    fn write(&mut self, line: &str) -> Result<()> {
+        writeln!(self.out, "{line}").with_context(|| format!("writing {}", self.name))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.out.flush().with_context(|| format!("writing {}", self.name))
+    }
+}
+
+fn open(path: Option<&Path>) -> Result<Option<Lines>> {
     let Some(path) = path else { return Ok(None) };
     Ok(Some(if path == Path::new("-") {
-        Box::new(BufWriter::new(std::io::stdout().lock()))
+        Lines { name: "standard output".into(), out: Box::new(BufWriter::new(std::io::stdout().lock())) }
     } else {
-        Box::new(BufWriter::new(File::create(path).with_context(|| format!("creating {}", path.display()))?))
+        let name = path.display().to_string();
+        let file = File::create(path).with_context(|| format!("creating {name}"))?;
+        Lines { name, out: Box::new(BufWriter::new(file)) }
     }))
 }
 
-fn write_line(out: &mut Option<Box<dyn Write>>, line: impl FnOnce() -> String) -> Result<()> {
-    if let Some(out) = out {
-        writeln!(out, "{}", line())?;
-    }
-    Ok(())
+fn write_line(out: &mut Option<Lines>, line: impl FnOnce() -> String) -> Result<()> {
+    out.as_mut().map_or(Ok(()), |out| out.write(&line()))
 }

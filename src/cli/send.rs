@@ -45,7 +45,7 @@ impl Send {
         let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
         let (mut events, mut malformed) = (0, 0);
         for input in &inputs {
-            input.read(&progress, &mut |payload| {
+            input.read(&progress, &mut |payload, _| {
                 for decoded in wire::decode(input.format(), payload) {
                     events += 1;
                     malformed += u64::from(decoded.event.is_err());
