@@ -13,7 +13,7 @@ use crate::wire::fields;
 const OF_USER: [Field; 6] =
     [Field::Title, Field::Role, Field::Department, Field::Seniority, Field::UseCase, Field::Email];
 /// The fields that firmographics tell of an account.
-const OF_COMPANY: [Field; 14] = [
+const OF_COMPANY: [Field; 15] = [
     Field::Employees,
     Field::Industry,
     Field::Icp,
@@ -28,6 +28,7 @@ const OF_COMPANY: [Field; 14] = [
     Field::Owner,
     Field::ContractOwner,
     Field::CreatedAt,
+    Field::Plan,
 ];
 /// The fields that an event tells of a subscription.
 const OF_SUBSCRIPTION: [Field; 6] = [Field::Plan, Field::Paid, Field::Seats, Field::Mrr, Field::Price, Field::Currency];
@@ -255,25 +256,19 @@ pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: &S
     let Sighted { event, roles, place } = it;
     let mut taken = Taken::default();
     let when = (event.time, *place);
-    if roles.has(Role::SubscriptionChanged) {
-        for field in OF_SUBSCRIPTION {
-            if let Some(value) = said(plan, roles, Role::SubscriptionChanged, field, event) {
-                let value = if field == Field::Plan { lower(value) } else { value };
-                let changed = account.rare().traits.take(Key::Known(field), value, when);
-                taken.traits |= changed;
-                if changed && field == Field::Plan {
-                    taken.plan = account.traits().and_then(|traits| traits.text(Field::Plan)).map(str::to_owned);
-                }
+    for (role, of_role) in [(Role::SubscriptionChanged, &OF_SUBSCRIPTION[..]), (Role::Firmographics, &OF_COMPANY[..])] {
+        for &field in of_role.iter().filter(|_| roles.has(role)) {
+            let Some(value) = said(plan, roles, role, field, event) else { continue };
+            let value = if field == Field::Plan { lower(value) } else { value };
+            let changed = account.rare().traits.take(Key::Known(field), value, when);
+            taken.traits |= changed;
+            taken.created |= field == Field::CreatedAt;
+            if changed && field == Field::Plan {
+                taken.plan = account.traits().and_then(|traits| traits.text(Field::Plan)).map(str::to_owned);
             }
         }
     }
     if roles.has(Role::Firmographics) {
-        for field in OF_COMPANY {
-            if let Some(value) = said(plan, roles, Role::Firmographics, field, event) {
-                taken.created |= field == Field::CreatedAt;
-                taken.traits |= account.rare().traits.take(Key::Known(field), value, when);
-            }
-        }
         for name in &plan.traits {
             if let Some(value) = raw(event, name) {
                 taken.traits |= account.rare().traits.take(Key::Other(name.as_str().into()), value, when);

@@ -522,7 +522,7 @@ impl Account {
             8..10 => self.track(rng, &user, "Member Added", at, json!({})),
             10..14 if !user.is_empty() => self.introduce(rng, &user, at),
             14..23 => {
-                let (key, value) = match rng.random_range(0..9) {
+                let (key, value) = match rng.random_range(0..10) {
                     0 => ("employees", one_of(rng, &[json!(10), json!(80), json!(900), Value::Null])),
                     1 => ("icp", one_of(rng, &[json!(true), json!(false), Value::Null])),
                     2 => ("target", one_of(rng, &[json!(true), json!(true), json!(false), Value::Null])),
@@ -530,7 +530,8 @@ impl Account {
                     4 => ("do_not_contact", json!(rng.random_bool(0.4))),
                     5 => ("open_opportunity", json!(rng.random_bool(0.4))),
                     6 => ("contract_owner", one_of(rng, &[json!("anna"), json!(""), Value::Null])),
-                    7 => ("industry", one_of(rng, &[json!("software"), json!("media"), Value::Null])),
+                    7 => ("plan", one_of(rng, &[json!("team"), json!("Enterprise"), Value::Null])),
+                    8 => ("industry", one_of(rng, &[json!("software"), json!("media"), Value::Null])),
                     _ => ("lead_score", json!(25)),
                 };
                 let mut traits = Map::new();

@@ -219,12 +219,12 @@ impl Account {
         self.latest_subscription(|properties| properties.get("paid")?.as_bool()).unwrap_or(false)
     }
 
-    /// Edges D27.
+    /// The latest plan, whether a subscription or the account's traits say it (domain §4, edges D27).
     pub(super) fn is_enterprise_plan(&self) -> bool {
-        let is_enterprise = |properties: &Map<String, Value>| {
-            Some(properties.get("plan")?.as_str()?.eq_ignore_ascii_case("enterprise"))
-        };
-        self.latest_subscription(is_enterprise).unwrap_or(false)
+        let said = [Role::SubscriptionChanged, Role::Firmographics].into_iter();
+        let said = said.flat_map(|role| self.by_role.get(&role).into_iter().flatten());
+        let plan = self.latest(said, |event| event.properties.get("plan").or_else(|| event.traits.get("plan")));
+        plan.and_then(Value::as_str).is_some_and(|plan| plan.eq_ignore_ascii_case("enterprise"))
     }
 
     /// A number of the subscription; an amount in another currency than USD is unknown (edges F8).
@@ -359,7 +359,9 @@ impl Account {
         };
         let did = |role: Role| self.life_facts_of(user, role).next().is_some();
         let asked = self.life_facts_of(user, Role::SupportContacted);
-        let chose = self.life_facts_of(user, Role::SubscriptionChanged).any(|applied| applied.chose_enterprise);
+        let chose = [Role::SubscriptionChanged, Role::Firmographics]
+            .into_iter()
+            .any(|role| self.life_facts_of(user, role).any(|applied| applied.chose_enterprise));
         let is_only_user = self.employees().is_none_or(|size| size < 50) && self.users_ever() == 1;
         buys("title")
             || buys("seniority")

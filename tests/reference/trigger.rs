@@ -113,7 +113,7 @@ impl Account {
         let mut triggers = match event.role() {
             Some(Role::EnterpriseRequested) => vec![Trigger::EnterpriseRequest],
             Some(Role::ContactSales) => vec![Trigger::ContactSales],
-            Some(Role::SubscriptionChanged) if chooses_enterprise => vec![Trigger::ContactSales],
+            Some(Role::SubscriptionChanged | Role::Firmographics) if chooses_enterprise => vec![Trigger::ContactSales],
             Some(Role::SupportContacted) if asks_for_custom_pricing(event) => vec![Trigger::CustomPricing],
             Some(Role::BillingForecast) if amount.is_some_and(|amount| amount >= 500.0) && self.is_paid() => {
                 vec![Trigger::FirstBill]

@@ -42,6 +42,17 @@ stories! {
         story  the latest plan is that of the latest time, not of the last to arrive
         day 3               acme  it takes plan team
         day 2 arriving day 3 13:00    acme  it takes plan enterprise
+
+        story  a plan among the traits of the account is no less one, nor more
+        watch pulses
+        day 1               acme  it has plan Team
+        day 2               acme  it has plan Enterprise
+        day 3               acme  it takes plan enterprise
+        day 4               acme  it takes plan team
+        day 3 12:01 arriving day 5    acme  it has plan enterprise
+        expect day 2        acme  pulse contact-sales
+        expect day 2        acme  HIGH contact-sales at once with plan enterprise
+        snapshot            acme  plan team
     "
 
     who_looks_at_prices_is_asked_unless_paying "
