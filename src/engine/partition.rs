@@ -648,6 +648,9 @@ impl Applied<'_> {
             account.touch_users(context.when(account));
             context.anybody_may_buy(account);
         }
+        if taken.lead {
+            account.touch(context.when(account));
+        }
         taken
     }
 

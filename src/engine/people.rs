@@ -7,7 +7,10 @@ use super::score;
 use super::sighting::Sighted;
 use crate::model::{Event, EventTime, Field, Place, Role};
 use crate::rules::{People, Plan, RoleSet, Segment};
-use crate::wire::fields;
+use crate::wire::{
+    self,
+    fields::{self, Scalar},
+};
 
 /// The fields that a profile tells of a user.
 const OF_USER: [Field; 6] =
@@ -68,6 +71,8 @@ pub(super) struct Taken {
     pub(super) created: bool,
     /// Something was said of the user.
     pub(super) profile: bool,
+    /// Marketing brought a lead, the latest one known.
+    pub(super) lead: bool,
 }
 
 impl Traits {
@@ -117,20 +122,16 @@ impl Traits {
 
     /// Revenue a month in USD; unknown in a currency without a rate (edges F8).
     pub(super) fn mrr(&self, rates: &BTreeMap<String, f64>) -> Option<f64> {
-        Some(self.number(Field::Mrr)? * self.rate(rates)?)
+        self.in_usd(self.number(Field::Mrr)?, rates)
     }
 
     /// Seats × price × 12 in USD, if both are known.
     pub(super) fn seats_worth(&self, rates: &BTreeMap<String, f64>) -> Option<f64> {
-        Some(self.number(Field::Seats)? * self.number(Field::Price)? * 12.0 * self.rate(rates)?)
+        self.in_usd(self.number(Field::Seats)? * self.number(Field::Price)? * 12.0, rates)
     }
 
-    fn rate(&self, rates: &BTreeMap<String, f64>) -> Option<f64> {
-        match self.text(Field::Currency) {
-            None => Some(1.0),
-            Some(code) if code.eq_ignore_ascii_case("usd") => Some(1.0),
-            Some(code) => rates.get(&code.to_uppercase()).copied(),
-        }
+    fn in_usd(&self, amount: f64, rates: &BTreeMap<String, f64>) -> Option<f64> {
+        in_usd(amount, self.text(Field::Currency), rates)
     }
 
     /// Takes a value unless a later one is known; returns whether it is now another one.
@@ -145,6 +146,17 @@ impl Traits {
             Entry::Occupied(mut entry) => entry.get_mut().replace(value, said),
         }
     }
+}
+
+/// An amount in USD, which is the currency where none is said; unknown in one without a rate (edges F8), and where it
+/// is more than a number can tell.
+pub(super) fn in_usd(amount: f64, currency: Option<&str>, rates: &BTreeMap<String, f64>) -> Option<f64> {
+    let rate = match currency.map(str::trim) {
+        None => 1.0,
+        Some(code) if code.eq_ignore_ascii_case("usd") => 1.0,
+        Some(code) => *rates.get(&code.to_uppercase())?,
+    };
+    Some(amount * rate).filter(|amount| amount.is_finite())
 }
 
 /// A size like "51-200" is read by its lower end (edges E19).
@@ -229,26 +241,26 @@ fn said(plan: &Plan, roles: &RoleSet, role: Role, field: Field, event: &Event<'_
         }
         Field::Seats | Field::Mrr | Field::Price | Field::LeadScore => number(),
         Field::Employees | Field::CompanySize => number().or_else(text),
-        Field::CreatedAt => created_at(text(), number()),
+        Field::CreatedAt => created_at(number(), text()),
+        Field::TechStack | Field::Contacts => {
+            table.words(roles, role, field, event).map(|words| Value::Text(words.as_ref().into()))
+        }
         _ => text(),
     }
 }
 
 /// When the product says that the account was created: RFC 3339, or seconds or milliseconds since 1970.
-fn created_at(text: Option<Value>, number: Option<Value>) -> Option<Value> {
+fn created_at(number: Option<Value>, text: Option<Value>) -> Option<Value> {
     /// Later as seconds than any account, earlier as milliseconds: 1973-03-03.
     const SECONDS_MAX: f64 = 1e11;
-    let ms = match (text, number) {
-        (Some(Value::Text(text)), _) => {
-            let time: jiff::Timestamp = text.parse().ok()?;
-            time.as_nanosecond().div_euclid(1_000_000) as i64
+    let time = match (number, text) {
+        (Some(Value::Number(number)), _) => {
+            EventTime::new(libm::floor(if number.abs() < SECONDS_MAX { number * 1_000.0 } else { number }) as i64)
         }
-        (_, Some(Value::Number(number))) => {
-            libm::floor(if number.abs() < SECONDS_MAX { number * 1_000.0 } else { number }) as i64
-        }
-        _ => return None,
+        (_, Some(Value::Text(text))) => wire::instant(&text),
+        _ => None,
     };
-    EventTime::new(ms).map(|time| Value::Number(time.0 as f64))
+    time.map(|time| Value::Number(time.0 as f64))
 }
 
 /// Takes what an event says of its account and user for good, by event time (edges A22).
@@ -283,6 +295,11 @@ pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: &S
             taken.profile = take_profile(plan, account, user, roles, event, when);
         }
     }
+    if roles.has(Role::MqlCreated) {
+        let mql = &mut account.rare().life.mql;
+        taken.lead = mql.is_none_or(|known| known < event.time);
+        *mql = (*mql).max(Some(event.time));
+    }
     taken
 }
 
@@ -293,13 +310,15 @@ fn lower(value: Value) -> Value {
     }
 }
 
+/// A trait that no field is for, where the fields of the event stand too.
 fn raw(event: &Event<'_>, name: &str) -> Option<Value> {
-    if fields::is_null(&event.traits, name) {
-        return Some(Value::Null);
+    match fields::value(event.told(), name)? {
+        Scalar::Null => Some(Value::Null),
+        Scalar::Boolean(is) => Some(Value::Boolean(is)),
+        Scalar::Number(number, _) => Some(Value::Number(number)).filter(|_| number.is_finite()),
+        Scalar::Text(text) => Some(Value::Text(text.as_ref().into())),
+        Scalar::Nested(_) => None,
     }
-    let text = || fields::text(&event.traits, name).map(|text| Value::Text(text.as_ref().into()));
-    let number = || fields::number(&event.traits, name).map(Value::Number);
-    fields::boolean(&event.traits, name).map(Value::Boolean).or_else(number).or_else(text)
 }
 
 /// A user who runs is counted by the old profile no longer, and by the new one.

@@ -17,7 +17,7 @@ use crate::model::{
     AccountSnapshot, Arm, Attribution, Company, Conversation, DAY_MS, Field, Group, Level, Money, Picture, TopUser,
     Usage, UserSnapshot, share_of,
 };
-use crate::rules::{BANDS, Kind, Plan, SignalRef};
+use crate::rules::{BANDS, Kind, Plan, Pulse, SignalRef};
 
 /// Users and features that a person is told of.
 const TOP_USERS: usize = 5;
@@ -29,7 +29,7 @@ const MQL_MS: i64 = 180 * DAY_MS;
 pub(super) fn of_handoff(context: &Context<'_>, account: &Account, fired: &Fired<'_>) -> (Picture, bool) {
     let plan = context.plan;
     let trigger = &plan.triggers[fired.trigger];
-    let mut picture = of_account(context, account);
+    let mut picture = of_account(context, account, fired.pulse);
     let asked = fired.pulse.is_some_and(|pulse| pulse.asks_for_sales);
     let (share, salt) = &plan.rails.holdout;
     let held_out = trigger.level != Level::High && share_of(salt, &account.id) < *share;
@@ -76,13 +76,15 @@ fn arm(context: &Context<'_>, account: &Account, fired: &Fired<'_>) -> Option<Ar
     Some(Arm { id: arm.id.clone(), group })
 }
 
-/// What is the same for handoffs and snapshots.
-fn of_account(context: &Context<'_>, account: &Account) -> Picture {
+/// What is the same for handoffs and snapshots. The pulse of a handoff may be nobody's, and be known from nothing else:
+/// a raised hand is a usage fact (edges D16), and what it asked for suggests a plan.
+fn of_account(context: &Context<'_>, account: &Account, pulse: Option<&Pulse>) -> Picture {
     let plan = context.plan;
     let usage = usage(context, account);
     let running = || account.users.iter().map(|(_, user)| user).filter(|user| user.word.is(Flag::Running));
     let find_buyer = !running().any(|user| people::is_buyer(plan, account, user));
-    let has_usage = account.has_usage(account.window_end(context.open_day()));
+    let raised_hand = pulse.is_some_and(|pulse| pulse.raised_hand);
+    let has_usage = raised_hand || account.has_usage(account.window_end(context.open_day()));
     let mql = account.life().and_then(|life| life.mql).is_some_and(|mql| context.at(account) < mql.plus(MQL_MS));
     let (territory, owner) = territory(plan, account);
     Picture {
@@ -101,7 +103,7 @@ fn of_account(context: &Context<'_>, account: &Account) -> Picture {
         top_users: top_users(plan, account),
         find_buyer,
         usage,
-        money: money(plan, account),
+        money: money(plan, account, pulse),
         company: company(account),
         ..Picture::default()
     }
@@ -189,13 +191,16 @@ fn usage(context: &Context<'_>, account: &Account) -> Usage {
     usage
 }
 
-fn money(plan: &Plan, account: &Account) -> Money {
+fn money(plan: &Plan, account: &Account, pulse: Option<&Pulse>) -> Money {
     let traits = account.traits();
     let of_segment = people::segment(plan, account).potential;
     let of_seats = traits.and_then(|traits| traits.seats_worth(&plan.money.rates)).unwrap_or(0.0);
+    let asked_for = |id: &Arc<str>| pulse.is_some_and(|pulse| pulse.signal.as_ref() == Some(id));
     let is_on = |signal: &SignalRef| match signal {
-        SignalRef::Account(slot) => account.word.rung(*slot) > 0,
-        SignalRef::User(slot) => account.users.iter().any(|(_, user)| user.word.rung(*slot) > 0),
+        SignalRef::Account(slot) => account.word.rung(*slot) > 0 || asked_for(&plan.account_signals[*slot].id),
+        SignalRef::User(slot) => {
+            account.users.iter().any(|(_, user)| user.word.rung(*slot) > 0) || asked_for(&plan.user_signals[*slot].id)
+        }
     };
     let suggested = plan.money.suggested_plans.iter().find(|(signals, _)| signals.iter().any(is_on));
     Money {
@@ -326,7 +331,7 @@ pub(super) fn account_snapshot(context: &Context<'_>, account: &Account) -> Acco
         account: account.id.to_string(),
         at: account.changed,
         users: account.users_ever,
-        picture: Box::new(of_account(context, account)),
+        picture: Box::new(of_account(context, account, None)),
         trajectory,
         departments: account.rare.as_ref().map_or(0, |rare| rare.departments.len() as u32),
         enterprise_requests: account

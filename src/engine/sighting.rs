@@ -392,10 +392,6 @@ fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>
     if roles.has_any(plan.index.completing) {
         complete(context, account, it);
     }
-    if roles.has(Role::MqlCreated) {
-        let mql = &mut account.rare().life.mql;
-        *mql = (*mql).max(Some(time));
-    }
     if roles.has(Role::EnterpriseFeatureRequested)
         && let Some(feature) = it.text(plan, Role::EnterpriseFeatureRequested, Field::Feature)
     {

@@ -43,7 +43,11 @@ fn trait_value(account: &Account, name: &str) -> Value {
 fn of_event(context: &Context<'_>, it: &Sighted<'_>, role: Option<Role>, field: Field) -> Value {
     let (Some(role), plan) = (role, context.plan) else { return Value::Unknown };
     if let Some(number) = it.number(plan, role, field) {
-        return Value::Double(number);
+        if !matches!(field, Field::Amount | Field::Mrr | Field::Price | Field::Value) {
+            return Value::Double(number);
+        }
+        let currency = it.text(plan, role, Field::Currency);
+        return double(people::in_usd(number, currency.as_deref(), &plan.money.rates));
     }
     if let Some(is) = plan.roles.boolean(&it.roles, role, field, it.event) {
         return Value::Bool(is);
@@ -51,12 +55,15 @@ fn of_event(context: &Context<'_>, it: &Sighted<'_>, role: Option<Role>, field: 
     it.text(plan, role, field).map_or(Value::Unknown, |text| Value::Text(text.as_str().into()))
 }
 
+fn double(number: Option<f64>) -> Value {
+    number.filter(|number| number.is_finite()).map_or(Value::Unknown, Value::Double)
+}
+
 /// A figure of the account or of a user.
 fn figure(context: &Context<'_>, account: &Account, user: Option<u32>, figure: Figure) -> Value {
     let plan = context.plan;
     let rare = account.rare.as_ref();
     let traits = account.traits();
-    let double = |number: Option<f64>| number.map_or(Value::Unknown, Value::Double);
     let boolean = |is: Option<bool>| is.map_or(Value::Unknown, Value::Bool);
     let text = |text: Option<&str>| Value::Text(text.unwrap_or_default().into());
     let closed = || signals::closed_now(context, account);

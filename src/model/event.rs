@@ -36,6 +36,13 @@ pub struct Event<'a> {
     pub provenance: Option<Provenance<'a>>,
 }
 
+impl<'a> Event<'a> {
+    /// What the event tells: the properties of one that has a name, or else the traits.
+    pub fn told(&self) -> &Fields<'a> {
+        if self.kind.has_name() { &self.properties } else { &self.traits }
+    }
+}
+
 /// What kind of call an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
@@ -55,6 +62,13 @@ pub enum EventKind {
     Tick,
     /// Control: other rules apply from here on.
     RulesActivation,
+}
+
+impl EventKind {
+    /// Whether calls of this kind have a name: identify and group calls have none.
+    pub fn has_name(self) -> bool {
+        !matches!(self, EventKind::Identify | EventKind::Group)
+    }
 }
 
 /// Properties or traits as they came. They stay encoded until a rule asks for a field (`wire::fields`).

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
-use crate::model::{Event, EventKind, Field, Fields, Role};
+use crate::model::{Event, EventKind, Field, Role};
 use crate::wire::fields::{self, Scalar};
 
 /// A mapping as it is written: which events it is for, what they mean, and where their fields stand.
@@ -199,7 +199,7 @@ impl RoleSet {
         Role::ALL.get(first).copied()
     }
 
-    /// Whether the event tells something that counts however old it is: traits and outcomes (edges A12).
+    /// Whether the event tells something that counts however old it is: traits, leads and outcomes (edges A12).
     pub fn is_timeless(&self) -> bool {
         self.roles & TIMELESS != 0
     }
@@ -240,9 +240,11 @@ impl FromIterator<Role> for RoleBits {
     }
 }
 
-/// The roles that say what became of a handoff, and with them those whose traits count however old they are.
+/// The roles that say what became of a handoff, and with them those that tell something for long: traits, and a lead of
+/// marketing, which counts for half a year.
 const OUTCOMES: u64 = !(bit(Role::OutreachSent) - 1);
-const TIMELESS: u64 = OUTCOMES | bit(Role::SubscriptionChanged) | bit(Role::Firmographics) | bit(Role::Profile);
+const TIMELESS: u64 =
+    OUTCOMES | bit(Role::SubscriptionChanged) | bit(Role::Firmographics) | bit(Role::Profile) | bit(Role::MqlCreated);
 
 const fn bit(role: Role) -> u64 {
     1 << role as u32
@@ -318,7 +320,7 @@ impl Expected {
         match (self, value) {
             (Expected::Text(expected), Scalar::Text(text)) => expected.eq_ignore_ascii_case(text),
             (Expected::Pattern(pattern), Scalar::Text(text)) => matches(pattern, text.as_bytes()),
-            (Expected::Number(expected), Scalar::Number(number)) => expected == number,
+            (Expected::Number(expected), Scalar::Number(number, _)) => expected == number,
             (Expected::Boolean(expected), Scalar::Boolean(boolean)) => expected == boolean,
             _ => false,
         }
@@ -361,7 +363,7 @@ impl Roles {
     /// What an event means. Allocates nothing, but for properties that a `where` asks for and that must be decoded.
     pub fn of(&self, event: &Event<'_>) -> RoleSet {
         let Some(call) = CALLS.iter().position(|call| *call == event.kind) else { return RoleSet::default() };
-        let name = if has_names(event.kind) { event.name.as_bytes() } else { b"" };
+        let name = if event.kind.has_name() { event.name.as_bytes() } else { b"" };
         let number = self.exact(event.kind, name).unwrap_or(self.others[call]);
         let entry = &self.entries[number as usize];
         if let Some(settled) = &entry.settled {
@@ -405,16 +407,12 @@ impl Roles {
 
     /// The number that an event of this set has in a field of one of its roles.
     pub fn number(&self, set: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<f64> {
-        let as_number = |value| match value {
-            Scalar::Number(number) => Some(number),
-            _ => None,
-        };
         let Some(binding) = self.binding(set, role, field)? else {
-            return as_number(fields::value(of_event(event), field.word())?);
+            return fields::value(event.told(), field.word())?.number();
         };
-        match (first(&binding.keys, event, as_number), &binding.value) {
+        match (first(&binding.keys, event, Scalar::number), &binding.value) {
             (Some(number), _) => {
-                let times = |key| fields::value(of_event(event), key).and_then(as_number);
+                let times = |key| fields::value(event.told(), key).and_then(Scalar::number);
                 let times = binding.times.as_deref().map_or(Some(1.0), times)?;
                 Some(number * times * binding.scale.0 / binding.scale.1)
             }
@@ -423,18 +421,28 @@ impl Roles {
         }
     }
 
-    /// The text that an event of this set has in a field of one of its roles. A number is told as text, because ids
-    /// are numbers in many products.
+    /// The text that an event of this set has in a field of one of its roles; a number is told as text.
     pub fn text<'a>(&'a self, set: &RoleSet, role: Role, field: Field, event: &Event<'a>) -> Option<Cow<'a, str>> {
-        let as_text = |value| match value {
-            Scalar::Text(text) => Some(text),
-            Scalar::Number(number) => Some(Cow::Owned(number.to_string())),
-            _ => None,
-        };
+        self.read_text(set, role, field, event, Scalar::text)
+    }
+
+    /// The same, and of a list or struct what stands in it.
+    pub fn words<'a>(&'a self, set: &RoleSet, role: Role, field: Field, event: &Event<'a>) -> Option<Cow<'a, str>> {
+        self.read_text(set, role, field, event, Scalar::words)
+    }
+
+    fn read_text<'a>(
+        &'a self,
+        set: &RoleSet,
+        role: Role,
+        field: Field,
+        event: &Event<'a>,
+        read: fn(Scalar<'a>) -> Option<Cow<'a, str>>,
+    ) -> Option<Cow<'a, str>> {
         let Some(binding) = self.binding(set, role, field)? else {
-            return as_text(fields::value(of_event(event), field.word())?);
+            return read(fields::value(event.told(), field.word())?);
         };
-        first(&binding.keys, event, as_text).or(match &binding.value {
+        first(&binding.keys, event, read).or(match &binding.value {
             Some(Literal::Text(text)) => Some(Cow::Borrowed(text)),
             _ => None,
         })
@@ -442,14 +450,10 @@ impl Roles {
 
     /// The truth that an event of this set has in a field of one of its roles.
     pub fn boolean(&self, set: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<bool> {
-        let as_boolean = |value| match value {
-            Scalar::Boolean(boolean) => Some(boolean),
-            _ => None,
-        };
         let Some(binding) = self.binding(set, role, field)? else {
-            return as_boolean(fields::value(of_event(event), field.word())?);
+            return fields::value(event.told(), field.word())?.boolean();
         };
-        first(&binding.keys, event, as_boolean).or(match binding.value {
+        first(&binding.keys, event, Scalar::boolean).or(match binding.value {
             Some(Literal::Boolean(boolean)) => Some(boolean),
             _ => None,
         })
@@ -458,9 +462,9 @@ impl Roles {
     /// Whether an event of this set says that a field of one of its roles is nothing: null, and no other value.
     pub fn is_null(&self, set: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> bool {
         match self.binding(set, role, field) {
-            Some(None) => fields::is_null(of_event(event), field.word()),
+            Some(None) => fields::value(event.told(), field.word()) == Some(Scalar::Null),
             Some(Some(binding)) => {
-                let mut said = binding.keys.iter().filter_map(|key| fields::value(of_event(event), key)).peekable();
+                let mut said = binding.keys.iter().filter_map(|key| fields::value(event.told(), key)).peekable();
                 said.peek().is_some() && said.all(|value| value == Scalar::Null)
             }
             None => false,
@@ -506,18 +510,9 @@ impl Roles {
     }
 }
 
-/// The properties of an event, or its traits in a call that has no name.
-fn of_event<'e, 'a>(event: &'e Event<'a>) -> &'e Fields<'a> {
-    if has_names(event.kind) { &event.properties } else { &event.traits }
-}
-
-fn has_names(kind: EventKind) -> bool {
-    !matches!(kind, EventKind::Identify | EventKind::Group)
-}
-
 /// The value of the first property that is there and of the type asked for.
 fn first<'a, T>(keys: &[Box<str>], event: &Event<'a>, read: impl Fn(Scalar<'a>) -> Option<T>) -> Option<T> {
-    keys.iter().find_map(|key| fields::value(of_event(event), key).and_then(&read))
+    keys.iter().find_map(|key| fields::value(event.told(), key).and_then(&read))
 }
 
 /// The set of an entry's candidates that matched. Of several mappings with one role the first says whether it is
@@ -538,7 +533,7 @@ impl Meaning {
     /// Whether the properties of an event are as the mapping asks.
     fn holds(&self, event: &Event<'_>) -> bool {
         self.conditions.iter().all(|(key, expected)| {
-            fields::value(of_event(event), key).is_some_and(|value| expected.iter().any(|each| each.is(&value)))
+            fields::value(event.told(), key).is_some_and(|value| expected.iter().any(|each| each.is(&value)))
         })
     }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use prost::bytes::Buf;
 use prost::encoding::{self, DecodeContext, WireType};
 use prost::{DecodeError, Message as _};
-use prost_types::{Struct, value::Kind};
+use prost_types::{ListValue, Struct, value::Kind};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -15,59 +15,109 @@ use crate::model::Fields;
 /// How deep lists and structs may nest, as in `prost`.
 const DEPTH_MAX: u32 = 100;
 
-/// The text of field `key`, if it is a text.
-pub fn text<'a>(fields: &Fields<'a>, key: &str) -> Option<Cow<'a, str>> {
-    match value(fields, key)? {
-        Scalar::Text(text) => Some(text),
-        _ => None,
-    }
-}
-
-/// The number of field `key`, if it is a number.
-pub fn number(fields: &Fields<'_>, key: &str) -> Option<f64> {
-    match value(fields, key)? {
-        Scalar::Number(number) => Some(number),
-        _ => None,
-    }
-}
-
-/// The truth of field `key`, if it is a boolean.
-pub fn boolean(fields: &Fields<'_>, key: &str) -> Option<bool> {
-    match value(fields, key)? {
-        Scalar::Boolean(boolean) => Some(boolean),
-        _ => None,
-    }
-}
-
-/// Whether field `key` is there and null.
-pub fn is_null(fields: &Fields<'_>, key: &str) -> bool {
-    matches!(value(fields, key), Some(Scalar::Null))
-}
-
 /// A field's value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar<'a> {
     /// A text.
     Text(Cow<'a, str>),
-    /// A number.
-    Number(f64),
+    /// A number, and as it was written; empty where it came as a double.
+    Number(f64, &'a str),
     /// Yes or no.
     Boolean(bool),
     /// Said to be nothing.
     Null,
     /// A list or a struct.
-    Other,
+    Nested(Nested<'a>),
 }
 
-impl Scalar<'_> {
-    fn into_owned(self) -> Scalar<'static> {
+/// A list or a struct, as it stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Nested<'a> {
+    /// Either, in JSON.
+    Json(&'a str),
+    /// A `google.protobuf.Struct`.
+    Struct(&'a [u8]),
+    /// A `google.protobuf.ListValue`.
+    List(&'a [u8]),
+}
+
+impl<'a> Scalar<'a> {
+    /// The number.
+    pub fn number(self) -> Option<f64> {
         match self {
-            Scalar::Text(text) => Scalar::Text(Cow::Owned(text.into_owned())),
-            Scalar::Number(number) => Scalar::Number(number),
-            Scalar::Boolean(boolean) => Scalar::Boolean(boolean),
-            Scalar::Null => Scalar::Null,
-            Scalar::Other => Scalar::Other,
+            Scalar::Number(number, _) => Some(number),
+            _ => None,
         }
+    }
+
+    /// The truth.
+    pub fn boolean(self) -> Option<bool> {
+        match self {
+            Scalar::Boolean(boolean) => Some(boolean),
+            _ => None,
+        }
+    }
+
+    /// The text. A number is told as text, because ids are numbers in many products: a whole one by the digits that were
+    /// written, since many large ones are the same double.
+    pub fn text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Scalar::Text(text) => Some(text),
+            Scalar::Number(_, written) if is_whole(written) => Some(written.into()),
+            Scalar::Number(number, _) => Some(number.to_string().into()),
+            _ => None,
+        }
+    }
+
+    /// The text, and of a list or struct what stands in it.
+    pub fn words(self) -> Option<Cow<'a, str>> {
+        match self {
+            Scalar::Nested(nested) => nested.words().map(Cow::Owned),
+            scalar => scalar.text(),
+        }
+    }
+}
+
+fn is_whole(written: &str) -> bool {
+    let digits = written.strip_prefix('-').unwrap_or(written);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+impl Nested<'_> {
+    /// Longest text that is made of a list or struct, in bytes: a person does not read on.
+    const WORDS_MAX: usize = 2_000;
+
+    /// What stands in it, for a person: the items of a list with commas, of a struct the values in the order of their
+    /// keys. What is too long ends with an ellipsis.
+    fn words(self) -> Option<String> {
+        let mut words = words(&match self {
+            Nested::Json(raw) => serde_json::from_str(raw).ok()?,
+            Nested::Struct(fields) => into_json(Struct::decode(fields).ok()?),
+            Nested::List(list) => list_into_json(ListValue::decode(list).ok()?),
+        });
+        if words.len() > Self::WORDS_MAX {
+            let end = (0..=Self::WORDS_MAX).rev().find(|end| words.is_char_boundary(*end)).unwrap_or(0);
+            words.truncate(end);
+            words.push('…');
+        }
+        Some(words)
+    }
+}
+
+fn words(value: &serde_json::Value) -> String {
+    use serde_json::Value as Json;
+    let joined = |values: &mut dyn Iterator<Item = &Json>, separator| {
+        values.map(words).filter(|words| !words.is_empty()).collect::<Vec<_>>().join(separator)
+    };
+    match value {
+        Json::String(text) => text.trim().to_owned(),
+        Json::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            Some(double) => double.to_string(),
+            None => number.to_string(),
+        },
+        Json::Array(items) => joined(&mut items.iter(), ", "),
+        Json::Object(fields) => joined(&mut fields.values(), " "),
+        Json::Null | Json::Bool(_) => String::new(),
     }
 }
 
@@ -83,13 +133,11 @@ pub fn value<'a>(fields: &Fields<'a>, key: &str) -> Option<Scalar<'a>> {
 }
 
 fn value_in_json<'a>(object: &'a str, key: &str) -> Option<Scalar<'a>> {
-    if let Some(raw) = json_field(object, key) {
-        return json_scalar(raw.get());
-    }
-    let (first, rest) = key.split_once('.')?;
-    let first: serde_json::Value = serde_json::from_str(json_field(object, first)?.get()).ok()?;
-    let value = rest.split('.').try_fold(&first, json_step)?;
-    json_scalar(&value.to_string()).map(Scalar::into_owned)
+    let value = json_field(object, key).or_else(|| {
+        let (first, rest) = key.split_once('.')?;
+        rest.split('.').try_fold(json_field(object, first)?, json_step)
+    })?;
+    json_scalar(value.get())
 }
 
 fn value_in_proto<'a>(event: &'a [u8], tag: u32, key: &str) -> Option<Scalar<'a>> {
@@ -100,7 +148,8 @@ fn value_in_proto<'a>(event: &'a [u8], tag: u32, key: &str) -> Option<Scalar<'a>
     })?;
     Some(match value {
         Value::Scalar(scalar) => scalar,
-        Value::Struct(_) | Value::List(_) => Scalar::Other,
+        Value::Struct(fields) => Scalar::Nested(Nested::Struct(fields)),
+        Value::List(list) => Scalar::Nested(Nested::List(list)),
     })
 }
 
@@ -150,19 +199,22 @@ fn json_scalar(raw: &str) -> Option<Scalar<'_>> {
             Some(text) => Scalar::Text(Cow::Borrowed(text)),
             None => Scalar::Text(Cow::Owned(serde_json::from_str(raw).ok()?)),
         },
-        b'{' | b'[' => Scalar::Other,
+        b'{' | b'[' => Scalar::Nested(Nested::Json(raw)),
         b't' => Scalar::Boolean(true),
         b'f' => Scalar::Boolean(false),
         b'n' => Scalar::Null,
-        _ => Scalar::Number(serde_json::from_str(raw).ok()?),
+        _ => Scalar::Number(serde_json::from_str(raw).ok()?, raw),
     })
 }
 
 /// One step of a path: into a struct by name, into a list by index.
-fn json_step<'a>(value: &'a serde_json::Value, step: &str) -> Option<&'a serde_json::Value> {
-    match value {
-        serde_json::Value::Object(object) => object.get(step),
-        serde_json::Value::Array(list) => list.get(step.parse::<usize>().ok()?),
+fn json_step<'a>(value: &'a RawValue, step: &str) -> Option<&'a RawValue> {
+    match value.get().as_bytes().first()? {
+        b'{' => json_field(value.get(), step),
+        b'[' => {
+            let items: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+            items.get(step.parse::<usize>().ok()?).copied()
+        }
         _ => None,
     }
 }
@@ -266,13 +318,13 @@ fn members(mut message: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
 
 /// What the parts of a `google.protobuf.Value` say: of several kinds the last counts.
 fn proto_value<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Value<'a>> {
-    let mut found = Value::Scalar(Scalar::Other);
+    let mut found = None;
     for mut part in parts {
         while !part.is_empty() {
             let (tag, wire_type) = take_key(&mut part).ok()?;
-            found = match (tag, wire_type) {
+            found = Some(match (tag, wire_type) {
                 (1, WireType::Varint) => take_varint(&mut part).map(|_| Value::Scalar(Scalar::Null)).ok()?,
-                (2, WireType::SixtyFourBit) => Value::Scalar(Scalar::Number(part.try_get_f64_le().ok()?)),
+                (2, WireType::SixtyFourBit) => Value::Scalar(Scalar::Number(part.try_get_f64_le().ok()?, "")),
                 (3, WireType::LengthDelimited) => {
                     let text = std::str::from_utf8(take_bytes(&mut part).ok()?).ok()?;
                     Value::Scalar(Scalar::Text(Cow::Borrowed(text)))
@@ -282,12 +334,12 @@ fn proto_value<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Value<'a>> {
                 (6, WireType::LengthDelimited) => Value::List(take_bytes(&mut part).ok()?),
                 _ => {
                     skip(&mut part, tag, wire_type).ok()?;
-                    found
+                    continue;
                 }
-            };
+            });
         }
     }
-    Some(found)
+    found
 }
 
 /// The wire type that each field of a message must have, by tag.
@@ -363,18 +415,23 @@ pub(super) fn to_json(fields: &Fields<'_>) -> Option<String> {
 }
 
 fn into_json(fields: Struct) -> serde_json::Value {
-    fn value(field: prost_types::Value) -> serde_json::Value {
-        use serde_json::Value as Json;
-        match field.kind {
-            None | Some(Kind::NullValue(_)) => Json::Null,
-            Some(Kind::BoolValue(boolean)) => Json::Bool(boolean),
-            Some(Kind::NumberValue(number)) => serde_json::Number::from_f64(number).map_or(Json::Null, Json::Number),
-            Some(Kind::StringValue(text)) => Json::String(text),
-            Some(Kind::ListValue(list)) => Json::Array(list.values.into_iter().map(value).collect()),
-            Some(Kind::StructValue(fields)) => into_json(fields),
-        }
+    serde_json::Value::Object(fields.fields.into_iter().map(|(key, field)| (key, value_into_json(field))).collect())
+}
+
+fn list_into_json(list: ListValue) -> serde_json::Value {
+    serde_json::Value::Array(list.values.into_iter().map(value_into_json).collect())
+}
+
+fn value_into_json(field: prost_types::Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match field.kind {
+        None | Some(Kind::NullValue(_)) => Json::Null,
+        Some(Kind::BoolValue(boolean)) => Json::Bool(boolean),
+        Some(Kind::NumberValue(number)) => serde_json::Number::from_f64(number).map_or(Json::Null, Json::Number),
+        Some(Kind::StringValue(text)) => Json::String(text),
+        Some(Kind::ListValue(list)) => list_into_json(list),
+        Some(Kind::StructValue(fields)) => into_json(fields),
     }
-    serde_json::Value::Object(fields.fields.into_iter().map(|(key, field)| (key, value(field))).collect())
 }
 
 fn from_json(object: serde_json::Map<String, serde_json::Value>) -> Struct {
@@ -387,9 +444,7 @@ fn from_json(object: serde_json::Map<String, serde_json::Value>) -> Struct {
                 // Every JSON number that serde_json reads has a nearest double.
                 Json::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or(f64::NAN)),
                 Json::String(text) => Kind::StringValue(text),
-                Json::Array(items) => {
-                    Kind::ListValue(prost_types::ListValue { values: items.into_iter().map(value).collect() })
-                }
+                Json::Array(items) => Kind::ListValue(ListValue { values: items.into_iter().map(value).collect() }),
                 Json::Object(object) => Kind::StructValue(from_json(object)),
             }),
         }

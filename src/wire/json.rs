@@ -137,15 +137,26 @@ pub(super) fn decode(line: &[u8]) -> Result<Event<'_>, Malformed> {
     })
 }
 
-/// An RFC 3339 time, floored to milliseconds.
 fn time(text: Option<Text<'_>>, field: &str) -> Result<Option<EventTime>, Malformed> {
     let Some(Text(text)) = text else { return Ok(None) };
-    let time: jiff::Timestamp =
-        text.parse().map_err(|_| Malformed(format!("{field} {text:?} is not an RFC 3339 time")))?;
-    let ms = time.as_nanosecond().div_euclid(1_000_000) as i64;
-    EventTime::new(ms)
-        .map(Some)
-        .ok_or_else(|| Malformed(format!("{field} {text:?} lies outside the years -9999 to 9999")))
+    match instant(&text) {
+        Some(time) => Ok(Some(time)),
+        None => Err(Malformed(format!("{field} {text:?} is not an RFC 3339 time of the years -9999 to 9999"))),
+    }
+}
+
+/// An RFC 3339 time, floored to milliseconds (edges A2).
+pub fn instant(text: &str) -> Option<EventTime> {
+    let parsed = text.parse::<jiff::Timestamp>().ok();
+    let time = parsed.or_else(|| without_what_is_finer(text)?.parse().ok())?;
+    EventTime::new(time.as_nanosecond().div_euclid(1_000_000) as i64)
+}
+
+/// The time without the digits of its second behind the ninth: more are not read.
+fn without_what_is_finer(text: &str) -> Option<String> {
+    let digits = text.find(['.', ',']).map(|point| point + 1)?;
+    let end = digits + text[digits..].bytes().take_while(u8::is_ascii_digit).count();
+    (end > digits + 9).then(|| format!("{}{}", &text[..digits + 9], &text[end..]))
 }
 
 fn object<'a>(raw: Option<&'a RawValue>, field: &str) -> Result<Fields<'a>, Malformed> {
@@ -246,9 +257,22 @@ mod tests {
             "timestamp":"2026-02-14T12:00:00.1239+02:00","properties":{"feature":"editor"},"writeKey":7}"#;
         let event = decode(line.as_bytes()).unwrap();
         assert_eq!((&*event.account, &*event.name, event.time), ("acme", "Feature Used", EventTime(1_771_063_200_123)));
-        assert_eq!(fields::text(&event.properties, "feature").as_deref(), Some("editor"));
-        let before_1970 = r#"{"type":"group","groupId":"acme","timestamp":"1969-12-31T23:59:59.9999Z"}"#;
-        assert_eq!(decode(before_1970.as_bytes()).unwrap().time, EventTime(-1));
+        assert_eq!(fields::value(&event.properties, "feature"), Some(fields::Scalar::Text("editor".into())));
+    }
+
+    #[test]
+    fn a_time_is_floored_however_fine_it_is() {
+        for (text, ms) in [
+            ("1969-12-31T23:59:59.9999Z", -1),
+            ("1969-12-31T23:59:59.99999999999999Z", -1),
+            ("1970-01-01T00:00:00.00123456789123Z", 1),
+            ("1970-01-01T02:00:00.0019999999999+02:00", 1),
+        ] {
+            assert_eq!(instant(text), Some(EventTime(ms)), "{text}");
+        }
+        for text in ["1970-01-01T00:00:00.0012345678x9Z", "1970-01-01T00:00:00.", "0.12345678901", "é.12345678901é"] {
+            assert_eq!(instant(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::model::Event;
 
 pub use cloudevents::Context;
 pub use effects::{ToWire, dead_letter, user_key};
-pub use json::encode as encode_json;
+pub use json::{encode as encode_json, instant};
 pub use protobuf::{encode, encode_activation, encode_tick, pack};
 pub use published::{read_handoff, read_json};
 

@@ -329,6 +329,7 @@ pub fn pack(members: Vec<Vec<u8>>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::fields::Scalar;
 
     fn event(account: &str) -> proto::ProductEvent {
         proto::ProductEvent {
@@ -357,10 +358,11 @@ mod tests {
             (&*event.account, &*event.user, &*event.name, event.time),
             ("acme", "ann", "Feature Used", EventTime(1_000))
         );
-        assert_eq!(fields::text(&event.properties, "feature").as_deref(), Some("editor"));
-        assert_eq!(fields::boolean(&event.properties, "ok"), Some(true));
-        assert_eq!(fields::number(&event.properties, "n"), Some(3.0));
-        assert_eq!(fields::text(&event.properties, "list"), None);
+        let value = |key| fields::value(&event.properties, key);
+        assert_eq!(value("feature"), Some(Scalar::Text("editor".into())));
+        assert_eq!(value("ok"), Some(Scalar::Boolean(true)));
+        assert_eq!(value("n"), Some(Scalar::Number(3.0, "")));
+        assert_eq!(value("list.0"), Some(Scalar::Number(1.0, "")));
         assert_eq!(encode(&event), bytes);
     }
 

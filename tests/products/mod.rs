@@ -494,7 +494,11 @@ impl Account {
             }
             11..15 => {
                 let amount = one_of(rng, &[json!(499.99), json!(500), json!(2000), json!("many")]);
-                self.track(rng, &user, "Billing Forecast", at, json!({"amount": amount}));
+                let mut bill = fields(json!({"amount": amount}));
+                if rng.random_bool(0.2) {
+                    bill.insert("currency".into(), json!(one_of(rng, &["USD", "EUR"])));
+                }
+                self.track(rng, &user, "Billing Forecast", at, Value::Object(bill));
             }
             _ => {}
         }

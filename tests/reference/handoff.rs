@@ -140,7 +140,7 @@ impl Account {
         let closed = self.first_unclosed - 1;
         let share = self.settings.holdout_share;
         let is_held_out = holdout_place(self.settings.holdout_salt, &self.name) < share;
-        let (is_buyer_known, attribution) = self.attribution();
+        let (is_buyer_known, attribution) = self.attribution(trigger);
         without_defaults(json!({
             "handoffId": handoff_id(&self.name, trigger.id(), at),
             "account": self.name,
@@ -195,10 +195,10 @@ impl Account {
         }
     }
 
-    /// Whether a running user may buy, and who brought the account (edges F4).
-    fn attribution(&self) -> (bool, &'static str) {
+    /// Whether a running user may buy, and who brought the account; a raised hand is usage (edges F4, D16).
+    fn attribution(&self, trigger: Trigger) -> (bool, &'static str) {
         let has_buyer = self.running_users().into_iter().any(|user| self.is_buyer(user));
-        let attribution = match (self.has_usage(), has_buyer, self.has_mql()) {
+        let attribution = match (trigger.raises_hand() || self.has_usage(), has_buyer, self.has_mql()) {
             (true, true, _) => "ATTRIBUTION_USAGE_AND_PQL",
             (true, _, true) => "ATTRIBUTION_USAGE_AND_MQL",
             (_, _, true) => "ATTRIBUTION_MQL_ONLY",

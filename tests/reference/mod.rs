@@ -186,9 +186,10 @@ impl Event {
         self.kind == Kind::Track && !self.user.is_empty() && !self.role().is_some_and(Role::is_passive)
     }
 
-    /// Traits, control, subscriptions and outcomes are always taken (edges A12).
+    /// Too late hits only activity, counts and signals: control, traits, subscriptions, leads of marketing and outcomes
+    /// are always taken (edges A12).
     fn may_be_too_late(&self) -> bool {
-        let always = |role: Role| role == Role::SubscriptionChanged || role.is_outcome();
+        let always = |role: Role| matches!(role, Role::SubscriptionChanged | Role::MqlCreated) || role.is_outcome();
         matches!(self.kind, Kind::Track | Kind::Page | Kind::Screen | Kind::Alias) && !self.role().is_some_and(always)
     }
 

@@ -109,7 +109,9 @@ impl Account {
         begins_life: bool,
         chooses_enterprise: bool,
     ) -> Vec<Pulse> {
-        let amount = event.properties.get("amount").and_then(Value::as_f64);
+        // An amount in another currency is unknown (edges F8).
+        let is_in_usd = event.text("currency").is_none_or(|currency| currency.eq_ignore_ascii_case("usd"));
+        let amount = event.properties.get("amount").and_then(Value::as_f64).filter(|_| is_in_usd);
         let mut triggers = match event.role() {
             Some(Role::EnterpriseRequested) => vec![Trigger::EnterpriseRequest],
             Some(Role::ContactSales) => vec![Trigger::ContactSales],

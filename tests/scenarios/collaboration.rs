@@ -22,6 +22,13 @@ stories! {
         expect day 1        acme  ann collab.invites 0→1 crossed
         expect day 1        acme  bob collab.invites 0→1 crossed
 
+        story  ids may be numbers, and large ones are no less distinct
+        day 1               acme  ann invites 1234567890123456789, 1234567890123456790, 1234567890123456791
+        day 2               acme  bob invites 7, 7, 7
+        expect day 1        acme  ann collab.invites 0→1 crossed
+        expect day 1        acme  ann collab.invites 1→2 crossed
+        expect day 2        acme  bob collab.invites 0→1 crossed
+
         story  who is invited without a name is somebody else each time
         day 1               acme  ann invites somebody ×2
         day 2               acme  ann invites somebody

@@ -2,7 +2,7 @@
 
 stories! {
     whoever_brought_the_buyer_is_named "
-        proves  F4
+        proves  F4, A12
 
         story  a user who looks like a buyer
         day 1               acme  ann, bob use editor; it comes through marketing
@@ -33,6 +33,19 @@ stories! {
         day 40              acme  it comes through marketing
         day 41              acme  it has lead_score 20
         expect day 41       acme  MEDIUM lead-score due day 42–43 with attribution mql only, find_buyer yes
+
+        story  a lead that is told after eight weeks is as good, and changes what is kept of the account
+        day 1               acme  ann, bob use editor
+        day 100             acme  ann, bob use editor
+        day 10 arriving day 100 13:00  acme  it comes through marketing
+        snapshot            acme  attribution usage and mql
+        day 101             acme  it has lead_score 20
+        expect day 101      acme  MEDIUM lead-score due day 102–103 with attribution usage and mql
+
+        story  a raised hand is usage, where nobody is known to have used anything
+        day 1               acme  it comes through marketing
+        day 2               acme  somebody contacts sales
+        expect day 2        acme  HIGH contact-sales at once with attribution usage and mql, find_buyer yes
     "
 
     usage_is_summed_up "
@@ -96,6 +109,11 @@ stories! {
         day 3               acme  bob contacts sales
         expect day 3        acme  HIGH contact-sales at once for bob with plan team, mrr 300, quotas seats 3 of 5/storage 20 of 100, potential 0
 
+        story  what no number can tell is unknown
+        day 2               acme  it pays for 1e200 seats at 1e200
+        day 3               acme  bob contacts sales
+        expect day 3        acme  HIGH contact-sales at once for bob with potential 0
+
         story  another currency is unknown
         day 2               acme  it pays 300 EUR a month
         day 3               acme  bob contacts sales
@@ -106,6 +124,12 @@ stories! {
         day 3               acme  bob contacts sales
         expect day 2        acme  HIGH enterprise-request at once for ann with suggested plan enterprise, needs solutions_engineer
         expect day 3        acme  HIGH contact-sales at once for bob with suggested plan enterprise, text editor
+
+        story  whoever asked, and nobody's request suggests nothing for the next
+        day 2               acme  somebody requests SSO
+        day 3               acme  bob contacts sales
+        expect day 2        acme  HIGH enterprise-request at once with suggested plan enterprise
+        expect day 3        acme  HIGH contact-sales at once for bob with suggested plan none
     "
 
     what_is_said_depends_on_what_it_is_worth "
@@ -121,6 +145,23 @@ stories! {
         day 2               acme  it pays for 100 seats at 16.66
         day 3               acme  it has icp
         expect day 3        acme  MEDIUM icp-departments due day 4–5 with potential 19992, template education, text editor
+    "
+
+    what_is_known_of_a_company_is_told "
+        proves  F8, A22
+        day 1               acme  ann uses editor
+
+        story  lists as text, of structs the values by their keys
+        day 2               acme  it has tech_stack [\"React\",\"Kafka\",7], contacts [{\"name\":\"Cy\",\"email\":\"cy@acme.com\",\"main\":true},\"Dee\"]
+        day 3               acme  ann contacts sales
+        expect day 3        acme  HIGH contact-sales at once for ann with tech_stack React/Kafka/7, contacts cy@acme.com Cy/Dee
+
+        story  texts as they are, and of all the latest
+        day 2               acme  it has tech_stack Rust, contacts [\"Cy\",\"Dee\"]
+        day 1 arriving day 2 13:00  acme  it has tech_stack [\"Perl\"]
+        day 2 14:00         acme  it has contacts []
+        day 3               acme  ann contacts sales
+        expect day 3        acme  HIGH contact-sales at once for ann with tech_stack Rust, contacts none
     "
 
     tiers_and_levels_make_a_play "

@@ -253,6 +253,8 @@ fn picture(picture: &Picture, asked: &str) -> String {
         "country" => word(&company.country),
         "icp" => company.icp.map_or("unknown".into(), yes),
         "target" => yes(company.target),
+        "tech_stack" => word(&company.tech_stack.replace(", ", "/")),
+        "contacts" => word(&company.contacts.replace(", ", "/")),
         "lead_score" => number(company.lead_score, written),
         _ => panic!("nothing is said like {asked:?}"),
     };

@@ -102,7 +102,9 @@ fn deeds(subject: &str, verb: &str, object: &str) -> Option<Vec<Value>> {
         ("invites", ["somebody"]) => track("User Invited", json!({})),
         ("invites", _) => {
             let invitees = object.split(", ").map(names).collect::<Option<Vec<_>>>()?.concat();
-            return Some(invitees.into_iter().map(|user| track("User Invited", json!({"invitee": user}))).collect());
+            return Some(
+                invitees.into_iter().map(|user| track("User Invited", json!({"invitee": value(&user)}))).collect(),
+            );
         }
         ("adds", [member]) => track("Member Added", json!({"member": member})),
         ("removes", [member]) => track("Member Removed", json!({"member": member})),
@@ -125,8 +127,12 @@ fn deeds(subject: &str, verb: &str, object: &str) -> Option<Vec<Value>> {
         }
         ("stops", ["paying"]) => track("Subscription Changed", json!({"paid": false})),
         ("expects", ["bill", "of", amount]) => track("Billing Forecast", json!({"amount": value(amount)})),
+        ("expects", ["bill", "of", amount, currency]) => {
+            track("Billing Forecast", json!({"amount": value(amount), "currency": currency}))
+        }
         ("comes", ["through", "marketing"]) => track("Lead Created", json!({})),
         ("was", ["created", ..]) => json!({"type": "group", "traits": {"createdAt": rfc3339(instant(rest)?)}}),
+        ("is", ["enriched", "with", ..]) => track("Account Enriched", traits(rest.strip_prefix("with ")?, subject)),
         ("has", _) if subject == "it" => json!({"type": "group", "traits": traits(object, subject)}),
         ("has", _) => json!({"type": "identify", "traits": traits(object, subject)}),
         // What became of a handoff; of which trigger's, if it says so.

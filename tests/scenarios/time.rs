@@ -183,6 +183,15 @@ stories! {
         expect day 2        acme  velocity.user_adds 0→1 crossed
         expect day 2        acme  MEDIUM five-new-users due day 3–4
 
+        story  which may be told in seconds or milliseconds since 1970
+        day 1               acme  ann uses editor; it has createdAt 1767657600
+        day 2               zeta  z1–z5 use editor
+        day 1               zeta  zoe uses editor; it has createdAt 1767657600000
+        expect day 2        acme  velocity.user_adds 0→1 crossed
+        expect day 2        acme  MEDIUM five-new-users due day 3–4
+        expect day 2        zeta  velocity.user_adds 0→1 crossed
+        expect day 2        zeta  MEDIUM five-new-users due day 3–4
+
         story  24 hours away is another time
         day 1               acme  ann uses editor; it was created day 2
     "

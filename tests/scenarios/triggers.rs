@@ -240,7 +240,7 @@ stories! {
     "
 
     the_first_large_bill_is_talked_about "
-        proves  first-bill
+        proves  first-bill, F8
         day 1, 8            acme  ann uses editor
         watch pulses
 
@@ -253,8 +253,37 @@ stories! {
         expect day 4        acme  MEDIUM first-bill due day 5–6
         expect day 12       acme  pulse first-bill
 
+        story  another currency is unknown unless the rules carry a rate
+        day 2               acme  it pays
+        day 3               acme  it expects bill of 70000 JPY
+
+        story  and with one, what it comes to counts
+        rules  money rates: {JPY: 0.0065}
+        day 2               acme  it pays
+        day 3               acme  it expects bill of 70000 JPY
+        day 4               acme  it expects bill of 80000 jpy
+        expect day 4        acme  pulse first-bill
+        expect day 4        acme  MEDIUM first-bill due day 5–6
+
         story  without a subscription there is no bill
         day 4               acme  it expects bill of 500
+    "
+
+    conditions_read_whatever_is_told_of_a_company "
+        proves  lead-score, A22
+        rules  triggers lead-score when: 'traits.tier == \"gold\"'
+        day 1               acme  ann uses editor
+
+        story  in a group call, or in an event that tells of a company
+        day 2               acme  it has tier gold
+        day 2               zeta  zoe uses editor
+        day 3               zeta  it is enriched with tier gold
+        expect day 2        acme  MEDIUM lead-score due day 3–4
+        expect day 3        zeta  MEDIUM lead-score due day 4–5
+
+        story  the latest time wins, and nothing takes it back
+        day 2               acme  it is enriched with tier null
+        day 1 arriving day 2 13:00     acme  it has tier gold
     "
 
     leads_of_marketing_with_two_users_are_asked "

@@ -253,6 +253,30 @@ fn fields_are_read_where_they_are_bound_scaled_and_with_a_value_instead() {
 }
 
 #[test]
+fn lists_are_told_in_words() {
+    let roles = roles("roles: [{ role: firmographics, group: true, bind: { contacts: [people, contacts] } }]");
+    let words = |call: &str| {
+        ask(call, |event| {
+            let told = roles.words(&roles.of(event), Role::Firmographics, Field::Contacts, event);
+            told.map(Cow::into_owned)
+        })
+    };
+    let told = |contacts: &str| words(&format!(r#"group {{"contacts": {contacts}}}"#));
+    assert_eq!(told(r#"["Ann", " Bob ", "", 7, 2.5, null]"#).as_deref(), Some("Ann, Bob, 7, 2.5"));
+    assert_eq!(
+        told(r#"[{"name": "Ann", "email": "ann@acme.com", "owner": true}, {"tags": ["a", "b"]}]"#).as_deref(),
+        Some("ann@acme.com Ann, a, b")
+    );
+    assert_eq!(told(r#"{"cto": "Ann", "ceo": {"name": "Bob"}}"#).as_deref(), Some("Bob Ann"));
+    assert_eq!(told("\"Ann\"").as_deref(), Some("Ann"));
+    assert_eq!(told("[]").as_deref(), Some(""));
+    assert_eq!(told("true"), None);
+    assert_eq!(words(r#"group {"people": null, "contacts": ["Ann"]}"#).as_deref(), Some("Ann"));
+    let long = told(&format!("[{}\"é\"]", "\"é\", ".repeat(1_000))).unwrap();
+    assert!(long.len() < 2_010 && long.ends_with('…'), "{long}");
+}
+
+#[test]
 fn what_is_not_allowed_is_refused() {
     let told = |yaml: &str| compiled(yaml).map(drop).unwrap_err();
     assert!(told("roles: [{ role: exportd, track: [a] }]").contains("did you mean `exported`"));
