@@ -274,7 +274,7 @@ pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: &S
             let value = if field == Field::Plan { lower(value) } else { value };
             let changed = account.rare().traits.take(Key::Known(field), value, when);
             taken.traits |= changed;
-            taken.created |= field == Field::CreatedAt;
+            taken.created |= changed && field == Field::CreatedAt;
             if changed && field == Field::Plan {
                 taken.plan = account.traits().and_then(|traits| traits.text(Field::Plan)).map(str::to_owned);
             }
@@ -286,6 +286,11 @@ pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: &S
                 taken.traits |= account.rare().traits.take(Key::Other(name.as_str().into()), value, when);
             }
         }
+    }
+    // An opportunity is open from its creation until it is won or lost, unless the CRM says otherwise later (rail 7).
+    let closed = roles.has(Role::DealWon) || roles.has(Role::DealLost);
+    if closed || roles.has(Role::OpportunityCreated) {
+        taken.traits |= account.rare().traits.take(Key::Known(Field::OpenOpportunity), Value::Boolean(!closed), when);
     }
     if roles.has(Role::Profile) {
         if let Some(value) = said(plan, roles, Role::Profile, Field::CompanySize, event) {

@@ -194,6 +194,17 @@ impl Account {
         self.account_trait(key).and_then(Value::as_bool) == Some(true)
     }
 
+    /// An opportunity is open by the latest word on it: the trait, or what became of a deal (domain §7, rail 7; F15).
+    pub(super) fn has_open_opportunity(&self) -> bool {
+        let of = |role: Role| self.by_role.get(&role).into_iter().flatten();
+        let is_open = |event: &Event| match event.name.to_ascii_lowercase().as_str() {
+            "opportunity created" => Some(true),
+            "deal won" | "deal lost" => Some(false),
+            _ => event.traits.get("open_opportunity").map(|value| value.as_bool() == Some(true)),
+        };
+        self.latest(of(Role::Firmographics).chain(of(Role::Outcome)), is_open) == Some(true)
+    }
+
     /// A trait of a user, as facts of the user are kept.
     pub(super) fn user_trait(&self, user: &str, key: &str) -> Option<&Value> {
         let user = self.users.get(user)?;

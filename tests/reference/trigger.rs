@@ -338,7 +338,7 @@ impl Account {
         if trigger.level() == Level::High {
             return None;
         }
-        if self.is_trait("do_not_contact") || self.is_trait("open_opportunity") {
+        if self.is_trait("do_not_contact") || self.has_open_opportunity() {
             return Some(("engaged", None));
         }
         let ends = self.sent.iter().filter(|sent| !self.is_answered(sent)).map(|sent| sent.at + UNANSWERED);

@@ -312,6 +312,13 @@ stories! {
         expect day 5        acme  ann held pricing-sessions by engaged
         expect day 6        acme  MEDIUM pricing-sessions due day 7–8 for ann
 
+        story  which is one from its creation until the deal is won or lost
+        day 2               acme  sales opens opportunity
+        day 3, 4, 5         acme  ann views pricing
+        day 6               acme  sales wins deal
+        expect day 5        acme  ann held pricing-sessions by engaged
+        expect day 6        acme  MEDIUM pricing-sessions due day 7–8 for ann
+
         story  nobody whom a person has to answer, for seven days
         day 2               acme  it has employees 50, lead_score 20
         day 6, 7, 8         acme  ann views pricing

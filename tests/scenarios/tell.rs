@@ -142,6 +142,7 @@ fn deeds(subject: &str, verb: &str, object: &str) -> Option<Vec<Value>> {
         ("meets", _) => track("Meeting Booked", of("handoff_id", object)),
         ("accepts", _) => track("Handoff Accepted", of("handoff_id", object)),
         ("rejects", _) => track("Handoff Rejected", of("handoff_id", object)),
+        ("opens", ["opportunity"]) => track("Opportunity Created", json!({})),
         ("wins", ["deal"]) => track("Deal Won", json!({})),
         ("loses", ["deal"]) => track("Deal Lost", json!({})),
         _ => return None,
