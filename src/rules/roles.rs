@@ -73,7 +73,10 @@ enum Literal {
 /// Where a field stands: a property, the first of several that is there, or more about it. A property that no key is
 /// named for may be a path: `$set.email`, `items.data.0.price`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "a property, a list of properties, or {property: …, scale: …, times: …, value: …}")]
+#[serde(
+    untagged,
+    expecting = "a property, a list of properties, or {property: …, scale: …, times: …, per: …, value: …}"
+)]
 enum Source {
     /// A property.
     Property(String),
@@ -93,6 +96,8 @@ struct Read {
     scale: Option<Scale>,
     /// Another property that the number is multiplied with, such as the quantity.
     times: Option<String>,
+    /// Another property that the number is divided by, such as how many months it is for.
+    per: Option<String>,
     /// What the field is where no property says it.
     value: Option<Literal>,
 }
@@ -332,9 +337,10 @@ impl Expected {
 struct Binding {
     /// The first of these properties that is there.
     keys: Vec<Box<str>>,
-    /// A number is scaled by a fraction, and by another property.
+    /// A number is scaled by a fraction, and by other properties.
     scale: (f64, f64),
     times: Option<Box<str>>,
+    per: Option<Box<str>>,
     /// Where no property says it.
     value: Option<Literal>,
 }
@@ -412,9 +418,12 @@ impl Roles {
         };
         match (first(&binding.keys, event, Scalar::number), &binding.value) {
             (Some(number), _) => {
-                let times = |key| fields::value(event.told(), key).and_then(Scalar::number);
-                let times = binding.times.as_deref().map_or(Some(1.0), times)?;
-                Some(number * times * binding.scale.0 / binding.scale.1)
+                let other = |key: &Option<Box<str>>| match key {
+                    Some(key) => fields::value(event.told(), key).and_then(Scalar::number),
+                    None => Some(1.0),
+                };
+                let (times, per) = (other(&binding.times)?, other(&binding.per)?);
+                Some(number * times * binding.scale.0 / (binding.scale.1 * per))
             }
             (None, Some(Literal::Number(number))) => Some(*number),
             (None, _) => None,
@@ -746,28 +755,29 @@ fn expected(key: &str, allowed: &Allowed) -> Result<Vec<Expected>, String> {
 
 fn binding(source: &Source) -> Result<Binding, String> {
     let one = std::slice::from_ref;
-    let (keys, scale, times, value) = match source {
-        Source::Property(key) => (one(key), None, None, None),
-        Source::FirstOf(keys) => (&keys[..], None, None, None),
-        Source::Read(Read { property, scale, times, value }) => {
+    let (keys, scale, times, per, value) = match source {
+        Source::Property(key) => (one(key), None, None, None, None),
+        Source::FirstOf(keys) => (&keys[..], None, None, None, None),
+        Source::Read(Read { property, scale, times, per, value }) => {
             let keys = match property {
                 Some(Properties::One(key)) => one(key),
                 Some(Properties::FirstOf(keys)) => keys,
                 None => &[],
             };
-            (keys, scale.as_ref(), times.as_ref(), value.as_ref())
+            (keys, scale.as_ref(), times.as_ref(), per.as_ref(), value.as_ref())
         }
     };
-    if keys.iter().chain(times).any(String::is_empty) {
+    if keys.iter().chain(times).chain(per).any(String::is_empty) {
         return Err("the name of a property is empty".into());
     }
-    if keys.is_empty() && (value.is_none() || scale.is_some() || times.is_some()) {
+    if keys.is_empty() && (value.is_none() || scale.is_some() || times.is_some() || per.is_some()) {
         return Err("a property is needed, or just a value".into());
     }
     Ok(Binding {
         keys: keys.iter().map(|key| key.as_str().into()).collect(),
         scale: scale.map_or(Ok((1.0, 1.0)), fraction)?,
         times: times.map(|key| key.as_str().into()),
+        per: per.map(|key| key.as_str().into()),
         value: value.cloned(),
     })
 }

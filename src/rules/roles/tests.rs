@@ -439,6 +439,16 @@ track customer.subscription.updated {"data": {"object": {"status": "active", "cu
 track customer.subscription.updated {"data": {"object": {"status": "active", "currency": "kwd", "items": {"data": [{"quantity": 3, "price": {"unit_amount": 5500, "recurring": {"interval": "month", "interval_count": 1}}}]}}}} → subscription_changed!
 track customer.subscription.updated {"data": {"object": {"status": "active", "currency": "kwd", "items": {"data": [{"quantity": 3, "price": {"unit_amount": 66000, "recurring": {"interval": "year", "interval_count": 1}}}]}}}} → subscription_changed!
 track customer.subscription.updated {"data": {"object": {"status": "active", "currency": "usd", "items": {"data": [{"quantity": 3, "price": {"unit_amount": 6000, "recurring": {"interval": "month", "interval_count": 3}}}]}}}} → subscription_changed!
+track customer.subscription.updated {"data": {"object": {"status": "active", "currency": "usd", "items": {"data": [{"quantity": 3, "price": {"unit_amount": 48000, "recurring": {"interval": "year", "interval_count": 2}}}]}}}} → subscription_changed!
+track customer.subscription.updated {"data": {"object": {"status": "active", "currency": "usd", "items": {"data": [{"quantity": 3, "price": {"unit_amount": 1200, "recurring": {"interval": "week", "interval_count": 1}}}]}}}} → subscription_changed!
+track customer.subscription.updated {"data": {"object": {"status": "active", "currency": "usd", "items": {"data": [{"quantity": 3, "price": {"unit_amount": 2400, "recurring": {"interval": "week", "interval_count": 2}}}]}}}} → subscription_changed!
+track customer.subscription.updated {"data": {"object": {"status": "active", "currency": "usd", "items": {"data": [{"quantity": 3, "price": {"unit_amount": 120, "recurring": {"interval": "day", "interval_count": 1}}}]}}}} → subscription_changed!
+track customer.subscription.updated {"data": {"object": {"status": "active", "currency": "jpy", "items": {"data": [{"quantity": 3, "price": {"unit_amount": 12, "recurring": {"interval": "week", "interval_count": 1}}}]}}}} → subscription_changed!
+track customer.subscription.updated {"data": {"object": {"status": "active", "currency": "jpy", "items": {"data": [{"quantity": 3, "price": {"unit_amount": 12, "recurring": {"interval": "day", "interval_count": 1}}}]}}}} → subscription_changed!
+track customer.subscription.updated {"data": {"object": {"status": "active", "currency": "kwd", "items": {"data": [{"quantity": 3, "price": {"unit_amount": 12000, "recurring": {"interval": "week", "interval_count": 1}}}]}}}} → subscription_changed!
+track customer.subscription.updated {"data": {"object": {"status": "active", "currency": "kwd", "items": {"data": [{"quantity": 3, "price": {"unit_amount": 12000, "recurring": {"interval": "day", "interval_count": 1}}}]}}}} → subscription_changed!
+track customer.subscription.updated {"data": {"object": {"status": "active", "currency": "ugx", "items": {"data": [{"quantity": 3, "price": {"unit_amount": 50000, "recurring": {"interval": "month", "interval_count": 1}}}]}}}} → subscription_changed!
+track customer.subscription.updated {"data": {"object": {"status": "active", "currency": "usd"}}} → subscription_changed!
 track customer.subscription.created {"data": {"object": {"status": "trialing", "currency": "usd"}}} → subscription_changed trial_started!
 track customer.subscription.updated {"data": {"object": {"status": "active"}, "previous_attributes": {"status": "trialing"}}} → subscription_changed trial_ended!
 track customer.subscription.deleted {"data": {"object": {"status": "canceled"}}} → subscription_changed!
@@ -449,6 +459,10 @@ track invoice.upcoming {"data": {"object": {"amount_due": 60000, "currency": "kw
 track checkout.session.completed {"data": {"object": {"mode": "subscription"}}} → upgrade_completed!
 track checkout.session.completed {"data": {"object": {"mode": "payment"}}} → !
 track charge.succeeded {"data": {"object": {"amount": 100}}} → !
+track refund.created {"data": {"object": {"object": "refund"}}} → !
+track promotion_code.created → !
+track file.created {"data": {"object": {"object": "file"}}} → !
+track file.created {"name": "plans.pdf"} →
 "#;
 
 #[test]
@@ -487,20 +501,27 @@ fn stripe_counts_money_in_the_smallest_unit_of_the_currency() {
             field(Field::Mrr),
         )
     };
-    assert_eq!(money(0), (Some(false), None, None));
+    let paid = |price: f64| (Some(true), Some(price), Some(3.0 * price));
+    assert_eq!(money(0), (Some(false), Some(0.0), Some(0.0)));
     assert_eq!(money(1), (Some(true), Some(19.99), Some(59.97)));
-    assert_eq!(money(2), (Some(true), Some(20.0), Some(60.0)));
+    assert_eq!(money(2), paid(20.0));
     for yen in [3, 4] {
-        assert_eq!(money(yen), (Some(true), Some(3000.0), Some(9000.0)));
+        assert_eq!(money(yen), paid(3000.0));
     }
     for dinars in [5, 6] {
-        assert_eq!(money(dinars), (Some(true), Some(5.5), Some(16.5)));
+        assert_eq!(money(dinars), paid(5.5));
     }
-    assert_eq!(money(7), (Some(true), None, None));
-    assert_eq!(money(8).0, Some(false));
-    assert_eq!(money(10).0, Some(false));
+    for (sample, price) in [(7, 20.0), (8, 20.0), (9, 52.0), (10, 52.0), (11, 36.5), (12, 52.0), (13, 365.0)] {
+        assert_eq!(money(sample), paid(price), "{}", samples[sample]);
+    }
+    assert_eq!([14, 15].map(money), [paid(52.0), paid(365.0)]);
+    assert_eq!(money(16), paid(500.0), "Stripe counts hundredths of UGX");
+    assert_eq!(money(17), (Some(true), None, None));
+    for unpaid in [18, 20] {
+        assert_eq!((money(unpaid).0, money(unpaid).2), (Some(false), Some(0.0)));
+    }
     let bill = |sample: usize| number(&roles, samples[sample], Role::BillingForecast, Field::Amount);
-    assert_eq!([12, 13, 14].map(bill), [Some(600.0), Some(60_000.0), Some(60.0)]);
+    assert_eq!([22, 23, 24].map(bill), [Some(600.0), Some(60_000.0), Some(60.0)]);
 }
 
 #[test]
