@@ -357,8 +357,8 @@ pub(super) struct Rare {
     pub(super) rejoined: BTreeSet<(u32, u8)>,
     /// Features by name, with their uses.
     pub(super) features: Vec<(Box<str>, Monthly)>,
-    /// Meters, by their place in the rules: amounts, and the latest level.
-    pub(super) meters: Vec<(Metered, Option<i64>)>,
+    /// Meters, by their place in the rules: amounts in thousandths, and the level of a gauge.
+    pub(super) meters: Vec<(Metered, Option<Latest<i128>>)>,
     /// Running active users by department.
     pub(super) departments: BTreeMap<Box<str>, u32>,
     /// Running active users by e-mail host.
@@ -393,9 +393,9 @@ pub(super) struct Life {
 }
 
 /// Days that a running count looks back on, and the open ones.
-pub(super) type Monthly = Daily<31>;
+pub(super) type Monthly = Daily<31, u64>;
 /// Days that a meter looks back on: nine blocks of seven days, and the open ones.
-pub(super) type Metered = Daily<72>;
+pub(super) type Metered = Daily<72, i128>;
 
 /// Names that are kept of one account: what more there is, is counted together under the last of these.
 const NAMES_MAX: usize = 1_000;

@@ -1,5 +1,8 @@
 //! Facts: what events prove, kept while it counts, no more of it than the highest rung asks for.
 
+use std::iter::Sum;
+use std::ops::AddAssign;
+
 use crate::model::{EventTime, Fact as Told, Place};
 
 /// What is kept for one signal of a user or account.
@@ -131,17 +134,24 @@ pub(super) fn add_value(values: &mut Vec<Sighting>, value: &str, mark: Mark<'_>,
     true
 }
 
-/// Takes an instant in, of which the newest `most` are kept (or, not `newest`, the earliest).
-pub(super) fn add_instant(instants: &mut Vec<EventTime>, time: EventTime, newest: bool, most: usize) {
+/// Takes an instant in, of which the newest `most` are kept.
+pub(super) fn add_instant(instants: &mut Vec<EventTime>, time: EventTime, most: usize) {
     let at = instants.partition_point(|known| *known < time);
     if instants.len() < most {
         instants.insert(at, time);
-    } else if newest && at > 0 {
+    } else if at > 0 {
         instants[..at].rotate_left(1);
         instants[at - 1] = time;
-    } else if !newest && at < instants.len() {
-        instants[at..].rotate_right(1);
-        instants[at] = time;
+    }
+}
+
+/// Takes an instant in, of which only counts whether some lie in a span of time that is not yet known, `span_ms` long.
+/// Of any three so near to each other, wherever the span begins, the middle one lies in it only if another does.
+pub(super) fn add_follower(instants: &mut Vec<EventTime>, time: EventTime, span_ms: i64, most: usize) {
+    let is_needless = |three: &[EventTime]| three[2].0 - three[0].0 <= span_ms;
+    add_instant(instants, time, most);
+    while let Some(before) = instants.windows(3).position(is_needless) {
+        instants.remove(before + 1);
     }
 }
 
@@ -158,12 +168,18 @@ pub(super) fn add_to_sessions(sessions: &mut Vec<(EventTime, EventTime)>, time: 
 }
 
 /// Amounts of the last `DAYS` days, in time order; days without any are left out.
-#[derive(Debug, Default)]
-pub(super) struct Daily<const DAYS: i32>(Vec<(i32, i64)>);
+#[derive(Debug)]
+pub(super) struct Daily<const DAYS: i32, Amount>(Vec<(i32, Amount)>);
 
-impl<const DAYS: i32> Daily<DAYS> {
+impl<const DAYS: i32, Amount> Default for Daily<DAYS, Amount> {
+    fn default() -> Self {
+        Daily(Vec::new())
+    }
+}
+
+impl<const DAYS: i32, Amount: Copy + AddAssign + Sum> Daily<DAYS, Amount> {
     /// Adds an amount to a day.
-    pub(super) fn add(&mut self, day: i32, amount: i64) {
+    pub(super) fn add(&mut self, day: i32, amount: Amount) {
         match self.0.last_mut() {
             Some(last) if last.0 == day => last.1 += amount,
             Some(last) if last.0 > day => match self.0.binary_search_by_key(&day, |entry| entry.0) {
@@ -181,7 +197,7 @@ impl<const DAYS: i32> Daily<DAYS> {
     }
 
     /// The sum of the days `from` to `to`.
-    pub(super) fn sum(&self, from: i32, to: i32) -> i64 {
+    pub(super) fn sum(&self, from: i32, to: i32) -> Amount {
         self.0.iter().rev().skip_while(|entry| entry.0 > to).take_while(|entry| entry.0 >= from).map(|it| it.1).sum()
     }
 
@@ -236,23 +252,35 @@ mod tests {
         }
 
         #[test]
-        fn instants_are_the_newest_or_the_earliest(times in proptest::collection::vec(0_i64..50, 0..30)) {
-            for newest in [true, false] {
-                let (mut kept, mut all) = (Vec::new(), Vec::new());
-                for time in &times {
-                    add_instant(&mut kept, EventTime(*time), newest, 4);
-                    all.push(*time);
-                    all.sort_unstable();
-                    let from = if newest { all.len().saturating_sub(4) } else { 0 };
-                    let expected: Vec<EventTime> = all[from..].iter().take(4).map(|ms| EventTime(*ms)).collect();
-                    prop_assert_eq!(&kept, &expected);
+        fn instants_are_the_newest(times in proptest::collection::vec(0_i64..50, 0..30)) {
+            let (mut kept, mut all) = (Vec::new(), Vec::new());
+            for time in &times {
+                add_instant(&mut kept, EventTime(*time), 4);
+                all.push(*time);
+                all.sort_unstable();
+                let newest: Vec<EventTime> = all[all.len().saturating_sub(4)..].iter().map(|ms| EventTime(*ms)).collect();
+                prop_assert_eq!(&kept, &newest);
+            }
+        }
+
+        #[test]
+        fn followers_answer_as_if_all_were_kept(times in proptest::collection::vec(0_i64..60, 0..40)) {
+            const SPAN: i64 = 7;
+            let (mut kept, mut all) = (Vec::new(), Vec::new());
+            for time in times {
+                // No three lie within the span: of 60 instants at most 18 are left.
+                add_follower(&mut kept, EventTime(time), SPAN, 18);
+                all.push(EventTime(time));
+                for from in -SPAN..=60 {
+                    let within = |list: &[EventTime]| list.iter().any(|then| (0..SPAN).contains(&(then.0 - from)));
+                    prop_assert_eq!(within(&kept), within(&all));
                 }
             }
         }
 
         #[test]
         fn days_sum_up_as_a_list_would(steps in proptest::collection::vec((-5_i32..9, 1_i64..9), 0..120)) {
-            let (mut daily, mut list, mut newest) = (Daily::<31>::default(), Vec::new(), 0);
+            let (mut daily, mut list, mut newest) = (Daily::<31, i64>::default(), Vec::new(), 0);
             for (step, amount) in steps {
                 newest = newest.max(newest + step);
                 let day = newest + step.min(0);

@@ -159,7 +159,7 @@ fn usage(context: &Context<'_>, account: &Account) -> Usage {
         .rare
         .iter()
         .flat_map(|rare| &rare.features)
-        .map(|(name, daily)| (name.to_string(), daily.sum(running.0, running.1) as u64))
+        .map(|(name, daily)| (name.to_string(), daily.sum(running.0, running.1)))
         .filter(|(_, count)| *count > 0)
         .collect();
     features.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
@@ -351,7 +351,8 @@ pub(super) fn user_snapshot(context: &Context<'_>, account: &Account, user: &Use
             _ => None,
         }
     });
-    let features: BTreeSet<String> = values.flatten().map(|value| value.value.clone()).collect();
+    let named = values.flatten().map(|value| value.value.clone()).filter(|name| !name.is_empty());
+    let features: BTreeSet<String> = named.collect();
     let day = |of: fn(Days) -> crate::model::Day| (!user.days.is_never()).then(|| of(user.days));
     UserSnapshot {
         account: account.id.to_string(),

@@ -1,13 +1,13 @@
 //! What an event proves, and for how long: facts with their timers, and what it means for the life of its account.
 
-use super::account::Account;
+use super::account::{Account, Latest};
 use super::facts::{self, Evidence, Fact as Kept, Mark, State};
 use super::signals::{Context, WHOLE_ACCOUNT, after_newcomer, climb, climb_quotas, settle_ages};
 use super::timers::Due;
 use crate::model::{Day, Event, EventTime, Fact, Field, Place, Reason, Role, SignalKind};
 use crate::rules::{Figure, Filter, Kind, Plan, RoleSet, SignalRef};
 
-/// Instants kept of what should follow something soon.
+/// Instants kept of what should follow something soon: the newest, and of any three so soon after each other two.
 const FOLLOWERS_MAX: usize = 16;
 
 /// An event, its roles, and where it stands.
@@ -121,7 +121,7 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
                 (State::Count(instants, evidence), Kind::Count(_, rungs)) => {
                     evidence.add(it.mark());
                     let most = rungs.last().copied().unwrap_or(1) as usize;
-                    facts::add_instant(instants, time, true, most);
+                    facts::add_instant(instants, time, most);
                 }
                 _ => return,
             }
@@ -148,11 +148,15 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
             began = facts::add_to_sessions(list, time, sessions.gap_ms);
         }
         Kind::Within(within) => {
-            if it.roles.has(within.then) {
+            // Nothing later counts once the sign-up is known: another one could only be earlier.
+            let signed_up = user.and_then(|user| account.users.get(user).signed_up());
+            let until = signed_up.map_or(EventTime::MAX, |from| from.plus(within.within_ms));
+            if it.roles.has(within.then) && time < until {
                 let fact = fact(account, user, slot, || State::Within(Vec::new(), Evidence::default()));
                 let State::Within(followers, evidence) = &mut fact.state else { return };
                 evidence.add(it.mark());
-                facts::add_instant(followers, time, false, FOLLOWERS_MAX);
+                followers.retain(|known| *known < until);
+                facts::add_follower(followers, time, within.within_ms, FOLLOWERS_MAX);
             }
         }
         Kind::Abandoned(abandoned) => {
@@ -467,33 +471,52 @@ fn report_usage(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'
     }
 }
 
-/// Counts an event in the meters that listen to it, in thousandths.
+/// Counts an event in the meters that listen to it, in thousandths. A gauge rises from the latest reading by event time:
+/// what an older one says that comes late is over (edges A22).
 fn meter(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'_>) {
     let plan = context.plan;
     let mut counted = false;
     for (place, meter) in plan.meters.iter().enumerate().filter(|(_, meter)| it.roles.has(meter.role)) {
+        if !meter.only.iter().all(|(field, values)| it.has(plan, meter.role, *field, values)) {
+            continue;
+        }
         let amount = match meter.sum {
-            None => Some(1_000.0),
-            Some(field) => it.number(plan, meter.role, field).map(|number| libm::round(number * 1_000.0)),
+            None => Some(1_000),
+            Some(field) => it.number(plan, meter.role, field).map(in_thousandths),
         };
-        // Beyond this a sum of days would not be exact.
-        let Some(amount) = amount.filter(|amount| amount.abs() < 1e15) else { continue };
+        let Some(amount) = amount else { continue };
         let meters = &mut account.rare().meters;
         if meters.len() <= place {
             meters.resize_with(plan.meters.len(), Default::default);
         }
         let (daily, level) = &mut meters[place];
-        let day = it.event.time.day().0;
-        if meter.gauge {
-            let before = level.replace(amount as i64);
-            daily.add(day, before.map_or(0, |before| (amount as i64 - before).max(0)));
-        } else {
-            daily.add(day, amount as i64);
-        }
+        let amount = if meter.gauge { rise(level, amount, (it.event.time, it.place)) } else { amount };
+        daily.add(it.event.time.day().0, amount);
         counted = true;
     }
     if counted {
         climb(context, account);
+    }
+}
+
+/// An amount in thousandths. What is beyond any use is counted as the most there can be: 10¹¹ of these have an exact sum.
+fn in_thousandths(number: f64) -> i128 {
+    const MOST: f64 = 1e27;
+    libm::round(number * 1_000.0).clamp(-MOST, MOST) as i128
+}
+
+/// How far a reading lies above the one before it, which it follows in the order of event time.
+fn rise(level: &mut Option<Latest<i128>>, reading: i128, said: (EventTime, Place)) -> i128 {
+    match level {
+        None => {
+            *level = Some(Latest::new(reading, said));
+            0
+        }
+        Some(level) => {
+            let before = level.value;
+            level.replace(reading, said);
+            (level.value - before).max(0)
+        }
     }
 }
 

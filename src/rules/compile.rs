@@ -25,7 +25,13 @@ pub(super) fn compile(name: &str, text: &str, file: File) -> Result<Plan, Error>
     let meters: Vec<Meter> = file
         .meters
         .iter()
-        .map(|(id, meter)| Meter { id: id.as_str().into(), role: meter.role, sum: meter.sum, gauge: meter.gauge })
+        .map(|(id, meter)| Meter {
+            id: id.as_str().into(),
+            role: meter.role,
+            only: words(&meter.only),
+            sum: meter.sum,
+            gauge: meter.gauge,
+        })
         .collect();
     let (user_signals, account_signals) = signals(&file.signals, &meters).map_err(|(at, what)| wrong(at, what))?;
     let mut names = Names { users: user_signals, accounts: account_signals, traits: Vec::new() };

@@ -97,9 +97,12 @@ pub(super) struct Limits {
 pub(super) struct Meter {
     /// Events of this role.
     pub(super) role: Role,
+    /// Of them those whose fields have one of these values, without regard to case.
+    #[serde(default, rename = "where")]
+    pub(super) only: BTreeMap<Field, Vec<Word>>,
     /// Sum of this field of them; else their number.
     pub(super) sum: Option<Field>,
-    /// The field is a level, not an amount: its increases are summed.
+    /// The field is a level, not an amount: its increases are summed, from the latest reading by event time.
     #[serde(default)]
     pub(super) gauge: bool,
 }

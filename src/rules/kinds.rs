@@ -91,7 +91,8 @@ const WITHIN: About = About {
     parameters: &["roles", "within"],
     on: AT_ONCE,
     off: "never in this life of the user",
-    state: "about 70 bytes; 8 for each of up to 16 instants; up to six events as evidence",
+    state: "about 70 bytes; 8 for each of up to 16 instants that may still count: the newest, and of \
+            any three so near to each other two; up to six events as evidence",
     timer: NONE,
     example: "{ id: my.quick_start, kind: within, scopes: [user], points: 10, in: [pql], roles: [signed_up, \
               activated], within: 1d }",
@@ -179,7 +180,7 @@ const SPIKE: About = About {
     parameters: &["of", "at_least", "spike_above"],
     on: AT_DAY_CLOSE,
     off: AT_DAY_CLOSE,
-    state: "the meter by the day: 16 bytes for each of 72 days, shared by all signals on it",
+    state: "the meter by the day: 32 bytes for each of 72 days, shared by all signals on it",
     timer: NONE,
     example: "{ id: my.api_spike, kind: spike, scopes: [account], points: 10, in: [pqa], of: api_calls, at_least: \
               100, spike_above: 4 }",

@@ -109,6 +109,8 @@ pub struct Meter {
     pub id: Arc<str>,
     /// Events of this role.
     pub role: Role,
+    /// With one of these values in each field, in lower case.
+    pub only: Vec<(Field, Vec<String>)>,
     /// The sum of this field; none: their number.
     pub sum: Option<Field>,
     /// The field is a level: its increases are summed.

@@ -119,6 +119,61 @@ stories! {
         expect end of day 32 acme account.volume 1→0 closed
     "
 
+    a_gauge_counts_by_its_increase "
+        proves  account.volume, C27, A22
+        watch account.volume
+        rules  meters storage: {role: usage_reported, where: {meter: [storage]}, sum: used, gauge: true}
+        rules  signals account.volume of: storage
+        rules  signals account.volume rungs: [20, 21]
+        rules  signals account.volume off: false
+
+        story  from reading to reading, in the order of their times
+        day 1 10:00         acme  it reports 10 of 100 storage
+        day 1 10:10         acme  it reports 20 of 100 storage
+        day 1 10:20         acme  it reports 30 of 100 storage
+        expect day 1 10:20  acme  account.volume 0→1 crossed
+
+        story  an older one that comes late neither adds nor takes away
+        day 1 10:00         acme  it reports 10 of 100 storage
+        day 1 10:20         acme  it reports 30 of 100 storage
+        day 1 10:10 arriving day 1 10:30  acme  it reports 20 of 100 storage
+        day 1 10:40         acme  it reports 30 of 100 storage
+        expect day 1 10:20  acme  account.volume 0→1 crossed
+
+        story  each meter of its own
+        day 1 10:00         acme  it reports 100 of 100 storage; it reports 5 of 10 seats
+        day 1 10:10         acme  it reports 100 of 100 Storage; it reports 90 of 100 seats
+        day 1 10:20         acme  it reports 120 of 100 STORAGE
+        expect day 1 10:20  acme  account.volume 0→1 crossed
+    "
+
+    meters_hold_large_amounts "
+        proves  account.volume, C27
+        watch account.volume
+        rules  meters bytes: {role: usage_reported, sum: used}
+        rules  signals account.volume of: bytes
+        rules  signals account.volume off: false
+
+        story  in one piece
+        rules  signals account.volume rungs: [1000000000000000000, 3000000000000000000]
+        day 1               acme  it reports 999999999999999999 of 1 bytes
+        day 2, 3            acme  it reports 1e18 of 1 bytes
+        expect day 1        acme  account.volume 0→1 crossed
+        expect day 3        acme  account.volume 1→2 crossed
+
+        story  or in many
+        rules  signals account.volume rungs: [9298999999990000, 9299999999990000]
+        day 1               acme  it reports 999999999999 of 1 bytes ×9299
+        day 1 13:00         acme  it reports 999999999999 of 1 bytes
+        expect day 1        acme  account.volume 0→1 crossed
+        expect day 1 13:00  acme  account.volume 1→2 crossed
+
+        story  and what no product has is at least the highest
+        rules  signals account.volume rungs: [1000000000000000000, 3000000000000000000]
+        day 1               acme  it reports 1e300 of 1 bytes ×9
+        expect day 1        acme  account.volume 0→2 crossed
+    "
+
     members_can_be_removed "
         proves  F3
 

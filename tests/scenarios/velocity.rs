@@ -305,6 +305,20 @@ stories! {
         day 1 10:00 arriving day 1 10:40     acme  ann signs up
         expect day 1 10:30  acme  ann velocity.activation 0→1 crossed
 
+        story  however often it was done before, and whether or not the sign-up is known yet
+        day 1               acme  cy signs up
+        day 2–17            acme  ann activates
+        day 20 01:00        acme  ann signs up
+        day 20 01:05        acme  ann activates
+        expect day 20 01:05 acme  ann velocity.activation 0→1 crossed
+
+        story  or was done since
+        day 1               acme  cy signs up
+        day 2–17            acme  ann activates
+        day 1 13:00 arriving day 18    acme  ann signs up
+        day 1 13:05 arriving day 18    acme  ann activates
+        expect end of day 8 acme  ann velocity.activation 0→1 crossed
+
         story  without a sign-up nothing is known
         day 1               acme  cy signs up; ann activates
 
