@@ -5,7 +5,7 @@ use super::facts::{self, Evidence, Fact as Kept, Mark, State};
 use super::signals::{Context, WHOLE_ACCOUNT, after_newcomer, climb, climb_quotas, settle_ages};
 use super::timers::Due;
 use crate::model::{Day, Event, EventTime, Fact, Field, Place, Reason, Role, SignalKind};
-use crate::rules::{Figure, Filter, Kind, Plan, RoleSet, SignalRef};
+use crate::rules::{Distinct, Figure, Filter, Kind, Plan, RoleSet, SignalRef};
 
 /// Instants kept of what should follow something soon: the newest, and of any three so soon after each other two.
 const FOLLOWERS_MAX: usize = 16;
@@ -129,7 +129,7 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
         Kind::Distinct(distinct) => {
             let Some(role) = it.feeds(plan, &distinct.filter).filter(|_| counts(distinct.ttl_ms)) else { return };
             let value = plan.roles.text(&it.roles, role, distinct.field, it.event).filter(|text| !text.is_empty());
-            let Some(value) = value.or_else(|| stands_for(distinct.field, it)) else { return };
+            let Some(value) = value.or_else(|| stands_for(distinct, it)) else { return };
             let most = distinct.rungs.last().copied().unwrap_or(1) as usize;
             let fact = fact(account, user, slot, || State::Distinct(Vec::new()));
             let State::Distinct(values) = &mut fact.state else { return };
@@ -177,10 +177,11 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
     }
 }
 
-/// What stands for a value that an event does not give: a feature without a name counts nothing (edges E13).
-fn stands_for<'a>(field: Field, it: &'a Sighted<'a>) -> Option<std::borrow::Cow<'a, str>> {
-    if field == Field::Feature {
-        return None;
+/// What stands for a value that an event does not give: the event (edges E13). Features without a name are no further
+/// features; of premium ones, of which any counts, they are one together.
+fn stands_for<'a>(distinct: &Distinct, it: &'a Sighted<'a>) -> Option<std::borrow::Cow<'a, str>> {
+    if distinct.field == Field::Feature {
+        return distinct.filter.premium.then_some("".into());
     }
     if it.event.message_id.is_empty() {
         return Some(format!("{}/{}", it.place.offset, it.place.index).into());

@@ -394,6 +394,7 @@ impl Account {
                 let premium = if self.has_premium { json!(is_premium) } else { Value::Null };
                 ("feature used", json!({"feature": feature, "premium": premium}))
             }
+            40..42 if self.has_premium => ("Feature Used", json!({"premium": true})),
             _ => ("Feature Used", json!({})),
         };
         self.track(rng, &id, name, at, properties);

@@ -160,7 +160,6 @@ pub(crate) const WANTED: &[&str] = &[
     "tier T4",
     "ATTRIBUTION_USAGE_AND_PQL",
     "ATTRIBUTION_USAGE_AND_MQL",
-    "ATTRIBUTION_MQL_ONLY",
     "ATTRIBUTION_BUYER_UNKNOWN",
     "track solo",
     "track small_team",

@@ -414,7 +414,7 @@ fn before_last(lives: &[Life]) -> i64 {
 fn counts_for(applied: &Applied, signal: Signal) -> bool {
     let event = &applied.event;
     match signal {
-        Signal::Premium => is_premium(event) && event.text("feature").is_some(),
+        Signal::Premium => is_premium(event),
         Signal::Shared => event.properties.get("external").and_then(Value::as_bool) == Some(true),
         Signal::BillingSupport => asks_about_billing(event),
         Signal::AdminChange => applied.is_after_founding,

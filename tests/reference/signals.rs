@@ -122,7 +122,12 @@ impl Account {
 
     fn user_rung_now(&self, id: &str, user: &User, signal: Signal) -> u32 {
         match signal {
-            Signal::Premium => rung(Self::distinct(self.seen(id, signal), "feature", false).len(), &[1, 3]),
+            Signal::Premium => {
+                // Any premium feature counts: those without a name are one together.
+                let has_unnamed = self.seen(id, signal).any(|applied| applied.event.text("feature").is_none());
+                let named = Self::distinct(self.seen(id, signal), "feature", false).len();
+                rung(named + usize::from(has_unnamed), &[1, 3])
+            }
             Signal::Breadth => {
                 rung(Self::distinct(self.life_facts_of(user, Role::FeatureUsed), "feature", false).len(), &[5])
             }

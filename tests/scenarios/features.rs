@@ -23,6 +23,15 @@ stories! {
         expect day 91       acme  ann feature.premium 2→1 lapsed
         expect day 100      acme  ann feature.premium 1→0 lapsed
 
+        story  one without a name is any of them, and many of those are one
+        day 1               acme  ann uses premium ×5; bob uses premium roles
+        day 2               acme  ann uses premium; ann uses premium reports
+        day 3               acme  ann uses premium roles
+        expect day 1        acme  ann feature.premium 0→1 crossed
+        expect day 1        acme  bob feature.premium 0→1 crossed
+        expect day 3        acme  ann feature.premium 1→2 crossed
+        snapshot            acme ann  features reports/roles
+
         story  each user has a ladder of their own
         day 1               acme  ann uses premium reports; bob uses premium roles; cy uses premium branding
         expect day 1        acme  ann feature.premium 0→1 crossed

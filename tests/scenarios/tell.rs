@@ -77,6 +77,7 @@ fn deeds(subject: &str, verb: &str, object: &str) -> Option<Vec<Value>> {
         ("signs", ["up"]) => track("Signed Up", json!({})),
         ("signs", ["up", "through", source]) => track("Signed Up", json!({"source": source})),
         ("activates", [""]) => track("Activated", json!({})),
+        ("uses", ["premium"]) => track("Feature Used", json!({"premium": true})),
         ("uses", ["premium", ..]) => track("Feature Used", json!({"feature": rest, "premium": true})),
         ("uses", _) => track("Feature Used", json!({"feature": object})),
         ("calls", ["API"]) => track("API Called", json!({})),
