@@ -873,7 +873,7 @@ fn rules_that_cannot_be_read_are_refused_in_words() {
         ("\nmoney:", "\nmony:", "did you mean `money`?"),
         ("pacing: 3d", "pacing: 3d\n  pacing: 4d", "this key stands twice: pacing\n"),
         ("\nmoney:", "\n---\nmoney:", "a file has one\n"),
-        ("points: [10, 20]", "points: '5'", "points are a whole number, or a list of them\n"),
+        ("points: [10, 20]", "points: '5'", "points are a whole number, or a list of one for each rung\n"),
         ("dedupe_ids: 1000000", "dedupe_ids: -1", "a whole number from 0 is wanted\n"),
         ("share: 0,", "share: all,", "a number is wanted\n"),
         ("scopes: [user]", "scopes: user", "a list is wanted"),

@@ -48,6 +48,7 @@ fn validate(root: &Value, schema: &Value, value: &Value, path: &str, wrong: &mut
             "const" => value != rule,
             "enum" => !rule.as_array().unwrap().contains(value),
             "minimum" => value.as_f64().is_some_and(|number| number < rule.as_f64().unwrap()),
+            "exclusiveMinimum" => value.as_f64().is_some_and(|number| number <= rule.as_f64().unwrap()),
             "maximum" => value.as_f64().is_some_and(|number| number > rule.as_f64().unwrap()),
             "minItems" => value.as_array().is_some_and(|list| (list.len() as u64) < rule.as_u64().unwrap()),
             "maxItems" => value.as_array().is_some_and(|list| list.len() as u64 > rule.as_u64().unwrap()),
@@ -71,6 +72,12 @@ fn validate(root: &Value, schema: &Value, value: &Value, path: &str, wrong: &mut
                     if let Some(rule) = rule.get(key) {
                         validate(root, rule, item, &format!("{path}.{key}"), wrong);
                     }
+                }
+                continue;
+            }
+            "propertyNames" => {
+                for key in value.as_object().into_iter().flat_map(Map::keys) {
+                    validate(root, rule, &json!(key), &format!("{path}.{key}"), wrong);
                 }
                 continue;
             }
@@ -189,6 +196,194 @@ fn the_default_pack_and_every_example_fit_the_schema_and_compile() {
 }
 
 #[test]
+fn what_cannot_be_meant_is_refused_where_it_stands() {
+    // What is said in the default pack, what is said instead, and the error, in the line in which that begins.
+    let table: &[(&str, &str, &str)] = &[
+        // Ids are words, and names of one thing.
+        ("id: near-limit", "id: near limit", "trigger near limit: id is \"near limit\": letters, digits"),
+        ("id: near-limit", "id: ''", "trigger : id is \"\""),
+        ("id: near-limit", "id: contact-sales", "trigger contact-sales: the id is used twice"),
+        ("id: smb,", "id: s.m.b,", "segment s.m.b: id is"),
+        ("id: smb,", "id: unknown,", "segment unknown: the id is used twice"),
+        ("{ id: T4,", "{ id: T 4,", "tier T 4: id is"),
+        ("{ id: T4,", "{ id: T1,", "tier T1: the id is used twice"),
+        ("id: education\n", "id: edu cation\n", "template edu cation: id is"),
+        ("id: education\n", "id: introduction\n", "template introduction: the id is used twice"),
+        ("scopes: [account], points: 20", "scopes: [account, account], points: 20", "scopes names one scope twice"),
+        ("kind: seen, scopes: [account], points: 20", "scopes: [account], points: 20", "kind is missing"),
+        // An empty list is never.
+        (
+            "where: { topic: [billing, plan, plans, invoice, invoices, annual terms] }",
+            "where: { topic: [] }",
+            "where.topic is empty",
+        ),
+        ("where_bound: { external: [true] }", "where_bound: { external: [] }", "where_bound.external is empty"),
+        ("role: contact_sales, plan", "role: contact_sales, where: { source: [] }, plan", "where.source is empty"),
+        ("one_of: [software]", "one_of: []", "one_of is empty"),
+        ("customer_success, triggers: [at-risk]", "customer_success, triggers: []", "routes: triggers is empty"),
+        ("automated_email, levels: [low]", "automated_email, levels: []", "routes: levels is empty"),
+        ("automated_email, segments: [smb]", "automated_email, segments: []", "routes: segments is empty"),
+        ("automated_email, tiers: [T4]", "automated_email, tiers: []", "routes: tiers is empty"),
+        ("signals: [intent.enterprise]", "signals: []", "money.suggested_plans: signals is empty"),
+        ("id: education\n", "id: education\n    levels: []\n", "template education: levels is empty"),
+        ("id: education\n", "id: education\n    triggers: []\n", "template education: triggers is empty"),
+        ("territories: []", "territories: [{ territory: x, owner: o, countries: [] }]", "countries is empty"),
+        ("territories: []", "territories: [{ territory: x, owner: o, industries: [] }]", "industries is empty"),
+        ("territories: []", "territories: [{ territory: x, owner: o, segments: [] }]", "segments is empty"),
+        // What one place says of another.
+        (
+            "territories: []",
+            "territories: [{ territory: x, owner: o, segments: [smd] }]",
+            "there is no segment smd: did you mean `smb`?",
+        ),
+        ("territories: []", "territories: [{ territory: x, owner: '' }]", "territories: owner is missing"),
+        ("territories: []", "territories: [{ territory: x, owner: o, share: 2 }]", "territories: share is 2"),
+        (
+            "customer_success, triggers: [at-risk]",
+            "customer_success, triggers: [at-rsk]",
+            "there is no trigger at-rsk: did you mean `at-risk`?",
+        ),
+        ("automated_email, tiers: [T4]", "automated_email, tiers: [T9]", "routes: there is no tier T9"),
+        (
+            "route: automated_email, automated: true }\n\n",
+            "route: automated_email, asked: true }\n\n",
+            "the last row must match everything",
+        ),
+        ("{ route: named_ae, segments", "{ segments", "routes: route is missing"),
+        (
+            "signals: [intent.enterprise]",
+            "signals: [intent.entreprise]",
+            "there is no signal intent.entreprise: did you mean `intent.enterprise`?",
+        ),
+        ("signals: [intent.enterprise]", "signals: [account.volume]", "signal account.volume is off"),
+        // Numbers.
+        ("users: 1, users_at_most: 1", "users: 2, users_at_most: 1", "tier T4: users is 2, more than users_at_most, 1"),
+        ("from: 24h, by: 48h", "from: 49h, by: 48h", "due.medium: from is later than by"),
+        ("accounts: 5000000", "accounts: 0", "limits.accounts is 0"),
+        ("users: 50000000", "users: 0", "limits.users is 0"),
+        ("rates: {}", "rates: { EUR: 0 }", "money.rates: EUR is 0"),
+        ("rates: {}", "rates: { EUR: -1.1 }", "money.rates: EUR is -1.1"),
+        ("rates: {}", "rates: { EUR: .inf }", "money.rates: EUR is inf"),
+        ("rates: {}", "rates: { Euro: 1.1 }", "money.rates: Euro is not the code of a currency"),
+        ("personal_above: 20000", "personal_above: -1", "money.personal_above is -1"),
+        ("personal_above: 20000", "personal_above: .nan", "money.personal_above is NaN"),
+        ("employees: 50, potential: 5000", "employees: 50, potential: -5000", "segment mid_market: potential is -5000"),
+        (
+            "employees: 500, potential: 50000",
+            "employees: 50, potential: 50000",
+            "segment enterprise: the first segment has no employees",
+        ),
+        ("hot: 80", "hot: 40", "scores.bands: emerging, warm and hot must rise"),
+        ("[2, 5, 7, 10, 25, 50, 100]", "[5, 2]", "scores.active_users must rise"),
+        ("spike_above: 5.4", "spike_above: 0", "spike_above is 0"),
+        ("spike_above: 5.4", "spike_above: .nan", "spike_above is NaN"),
+        (
+            "api_calls: { role: api_called }",
+            "api_calls: { role: api_called, gauge: true }",
+            "meter api_calls: a gauge needs sum",
+        ),
+        ("roles: [exported], ttl: 90d", "roles: [exported], ttl: 0s", "ttl is 0: leave it out"),
+        ("share: 0, salt", "share: 1.5, salt", "rails.holdout.share is 1.5"),
+        (
+            "  # live_from: 2026-01-01T00:00:00Z",
+            "  live_from: soon",
+            "rails.live_from: \"soon\" is not an RFC 3339 instant",
+        ),
+        ("\nterritories: []", "\npilot: { share: 0.1, owners: [] }\nterritories: []", "pilot.owners is empty"),
+        ("\nterritories: []", "\npilot: { share: 7, owners: [a] }\nterritories: []", "pilot.share is 7"),
+        // Conditions.
+        ("when: icp && departments >= 2", "when: 'true'", "when: it names nothing"),
+        ("when: target, first", "when: 'false', first", "when: it names nothing"),
+        ("user.band == \"hot\"", "user.band == \"hott\"", "did you mean `hot`?"),
+        (
+            "when: icp && departments >= 2",
+            "when: icp && tier == 'T9'",
+            "`tier` is never \"T9\": it is one of \"\", \"T1\", \"T2\"",
+        ),
+        ("when: icp && departments >= 2", "when: icp && segment == 'entreprise'", "did you mean `enterprise`?"),
+        (
+            "when: icp && departments >= 2",
+            "when: icp && plan == 'Team'",
+            "`plan` is never \"Team\": it is in lower case",
+        ),
+        ("when: \"velocity.growth >= 1", "when: \"velocity.growth >= 2", "`velocity.growth` is at most 1"),
+        ("weekly_users[4]", "weekly_users[50]", "`weekly_users` has at most 13 items"),
+        (
+            "event.amount >= 500.0 && paid",
+            "user.score >= 50",
+            "`user.score` is of a user: a pulse asks for the account",
+        ),
+        ("when: icp && departments >= 2", "when: intent.pricing >= 1", "did you mean `user.intent.pricing`?"),
+        ("when: icp && departments >= 2", "when: user.account.users >= 1", "did you mean `account.users`?"),
+        ("when: icp && departments >= 2", "when: account.volume >= 1", "signal `account.volume` is off"),
+        // Templates.
+        (
+            "id: education\n    personal: false\n    text: \"Hi, {{ active_users }}",
+            "id: education\n    personal: false\n    text: \"Hi, {{ actve_users }}",
+            "template education: text names actve_users: did you mean `active_users`?",
+        ),
+        (
+            "id: raised-hand\n    triggers: [enterprise-request, contact-sales, custom-pricing]\n    text: \"Hi, {{ why }}",
+            "id: raised-hand\n    triggers: [contact-sales]\n    text: \"Hi, {{ why | upper }}",
+            "template raised-hand: text cannot be filled: unknown filter",
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (said, instead, says) in table {
+        let text = RULES.replacen(said, instead, 1);
+        assert_ne!(text, RULES, "{said}");
+        let begins = RULES.find(said).unwrap() + usize::from(said.starts_with('\n'));
+        let line = RULES[..begins].split('\n').count();
+        let error = rules::parse("own.yaml", &text).map_or_else(|error| error.to_string(), |_| "nothing".into());
+        if !(error.starts_with(&format!("own.yaml:{line}:")) && error.contains(says)) {
+            wrong.push(format!("{instead}: line {line}, {says}: {error}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Rows of several lines.
+    let table = [
+        ("spike_below: 0.005", "spike_below: 0", "spike_below is 0"),
+        ("spike_below: 0.005", "spike_below: 1.1", "spike_below is 1.1"),
+        (
+            "\nsignals:\n",
+            "\nsignals:\n  - { id: my.jump, kind: growth, scopes: [account], direction: up, of: ratio, at_least: 10001 }\n",
+            "at_least is 10001",
+        ),
+        (
+            "active_users: [2, 5, 7, 10, 25, 50, 100]",
+            &format!("active_users: {:?}", (1..=256).collect::<Vec<_>>()),
+            "at most 255",
+        ),
+    ];
+    for (said, instead, says) in table {
+        let error = rules::parse("own.yaml", &RULES.replacen(said, instead, 1)).unwrap_err().to_string();
+        assert!(error.starts_with("own.yaml:") && error.contains(says), "{says}: {error}");
+    }
+    // All that is wrong in a file as such has its place too.
+    for (text, place) in [("", "own.yaml:1:1: "), ("3", "own.yaml:1:1: "), ("name: x\n", "own.yaml:")] {
+        let error = rules::parse("own.yaml", text).unwrap_err().to_string();
+        let parts: Vec<&str> = error.splitn(4, ':').collect();
+        assert!(error.starts_with(place) && parts[1..3].iter().all(|part| part.parse::<u32>().is_ok()), "{error}");
+        assert!(!error.contains("at line"), "{error}");
+    }
+}
+
+#[test]
+fn what_is_not_known_of_an_account_may_be_asked_for() {
+    for when in
+        ["has(country) && icp", "has(industry)", "country != \"US\"", "segment == \"smb\"", "segment != \"unknown\""]
+    {
+        let text = RULES.replacen("when: icp && departments >= 2", &format!("when: '{when}'"), 1);
+        rules::parse("own.yaml", &text).unwrap_or_else(|error| panic!("{when}: {error}"));
+    }
+    for when in ["segment == \"unknown\"", "tier == \"\"", "!paid", "active_users < 3"] {
+        let text = RULES.replacen("when: icp && departments >= 2", &format!("when: '{when}'"), 1);
+        let error = rules::parse("own.yaml", &text).map(|_| ()).expect_err(when).to_string();
+        assert!(error.contains("true of an account of which nothing is known"), "{when}: {error}");
+    }
+}
+
+#[test]
 fn packs_are_printed_and_named_wherever_a_file_is() {
     let room = tempfile::TempDir::new().unwrap();
     let room = room.path();
@@ -231,6 +426,16 @@ fn the_schema_refuses_what_the_compiler_refuses() {
         ("scopes: [user]", "scopes: [team]", "oneOf"),
         ("\npresets: [segment]", "\npresets: [segmint]", "oneOf"),
         ("\nmoney:", "\nmonies:", "unknown key monies"),
+        ("bind: { feature: [feature, feature_name] }", "bind: { featur: x }", "oneOf"),
+        ("where: { topic: [billing", "where: { bogus: [billing", "oneOf"),
+        ("rungs: [5]", "rungs: [-3]", "exclusiveMinimum"),
+        ("of: free_only, days: 30", "of: free_only, days: 4000", "maximum"),
+        ("weeks: 8", "weeks: 40", "maximum"),
+        ("points: 20", "points: 100000", "anyOf"),
+        ("kind: seen, scopes: [account]", "scopes: [account]", "required"),
+        ("id: near-limit", "id: near limit", "pattern"),
+        ("active_users: [2, 5, 7, 10, 25, 50, 100]", "active_users: [0.5]", "type"),
+        ("accounts: 5000000", "accounts: 0", "minimum"),
     ];
     for (said, instead, because) in table {
         let text = RULES.replacen(said, instead, 1);
@@ -310,7 +515,12 @@ fn lists() -> Vec<(&'static str, String)> {
         )
         .unwrap();
     }
+    let mut facts = String::from("| name | what it is |\n|---|---|\n");
+    for (name, says) in rules::Facts::names() {
+        writeln!(facts, "| `{name}` | {says} |").unwrap();
+    }
     vec![
+        ("facts", facts),
         ("chapters", chapters),
         ("roles", words(&schema["$defs"]["Role"])),
         ("fields", words(&schema["$defs"]["Field"])),
@@ -401,6 +611,8 @@ fn arms_are_explained_and_refused_where_they_stand() {
         (score.replace("lead-score]", "]"), 0, "triggers is empty"),
         (score.replace("[lead-score]", "[lead-score, lead-score]"), 0, "trigger lead-score is named twice"),
         (score.replace("lead_score >=", "leed_score >="), 0, "did you mean `lead_score`?"),
+        (score.replace("lead_score >= 40.0", "'true'"), 0, "arm x: above: it names nothing"),
+        (score.replace("id: x", "id: x y"), 0, "arm x y: id is \"x y\""),
         (score.replace("lead_score >= 40.0", "user.score >= 40"), 0, "trigger lead-score is of the account"),
         (format!("{score} }}\n    - {score}"), 1, "arm x: the id is used twice"),
         (format!("{score} }}\n    - {}", score.replace(" x,", " y,")), 1, "arm y: trigger lead-score is named twice"),

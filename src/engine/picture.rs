@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::account::{Account, Flag, User};
 use super::activity::Days;
 use super::facts::State;
@@ -17,7 +15,7 @@ use crate::model::{
     AccountSnapshot, Arm, Attribution, Company, Conversation, DAY_MS, Field, Group, Level, Money, Picture, TopUser,
     Usage, UserSnapshot, share_of,
 };
-use crate::rules::{BANDS, Kind, Plan, Pulse, SignalRef};
+use crate::rules::{BANDS, Facts, Kind, Plan, Pulse, SignalRef};
 
 /// Users and features that a person is told of.
 const TOP_USERS: usize = 5;
@@ -268,23 +266,23 @@ fn converse(plan: &Plan, account: &Account, fired: &Fired<'_>, picture: &mut Pic
         (false, true) => ("evaluating", "educate"),
         (false, false) => ("exploring", "educate"),
     };
-    let names = picture.usage.features.iter().take(3).map(|(name, _)| name).collect::<Vec<_>>();
-    let facts = json!({
-        "account": &*account.id,
-        "why": fired.why,
-        "features": names,
-        "active_users": picture.usage.active_users,
-        "activated_users": picture.usage.activated_users,
-        "wau": picture.usage.wau,
-        "mau": picture.usage.mau,
-        "events": picture.usage.events,
-        "plan": picture.money.plan,
-        "suggested_plan": &*picture.money.suggested_plan,
-        "potential": picture.money.potential,
-        "segment": &*picture.segment,
-        "tier": picture.tier.as_deref(),
-        "owner": picture.owner,
-    });
+    let (usage, money) = (&picture.usage, &picture.money);
+    let facts = Facts {
+        account: account.id.to_string(),
+        why: fired.why.clone(),
+        features: usage.features.iter().take(3).map(|(name, _)| name.clone()).collect(),
+        active_users: usage.active_users,
+        activated_users: usage.activated_users,
+        wau: usage.wau,
+        mau: usage.mau,
+        events: usage.events,
+        plan: money.plan.clone(),
+        suggested_plan: money.suggested_plan.to_string(),
+        potential: Some(money.potential.round() as i64).filter(|potential| *potential > 0),
+        segment: picture.segment.to_string(),
+        tier: picture.tier.as_deref().unwrap_or_default().to_owned(),
+        owner: picture.owner.clone(),
+    };
     let has_usage = raised_hand || picture.usage.active_users > 0;
     let fits = |template: &&crate::rules::Template| {
         template.levels.as_ref().is_none_or(|levels| levels.contains(&trigger.level))

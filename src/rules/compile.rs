@@ -7,7 +7,7 @@ use serde_saphyr::{Location, Spanned};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Error;
-use super::expression::{Expression, Type, Value};
+use super::expression::{Expression, Only, Type, Value, Vocabulary, suggestion};
 use super::file::{self, File};
 use super::plan::*;
 use super::roles::Roles;
@@ -16,60 +16,59 @@ use crate::model::{DAY_MS, EventTime, Field, HOUR_MS, Level, Millis, Role, Track
 
 /// Compiles a file; its name and text are for errors and the version.
 pub(super) fn compile(name: &str, text: &str, file: File) -> Result<Plan, Error> {
-    let wrong = |at: Location, what: String| Error {
-        place: if at == Location::UNKNOWN { name.to_owned() } else { format!("{name}:{}:{}", at.line(), at.column()) },
-        what,
-    };
-    let time = time(&file.time).map_err(|(at, what)| wrong(at, what))?;
-    let roles = Roles::compile(&file.roles, &file.presets).map_err(|(at, what)| wrong(at, what))?;
-    let meters: Vec<Meter> = file
-        .meters
-        .iter()
-        .map(|(id, meter)| Meter {
-            id: id.as_str().into(),
-            role: meter.role,
-            only: words(&meter.only),
-            sum: meter.sum,
-            gauge: meter.gauge,
-        })
-        .collect();
-    let (user_signals, account_signals) = signals(&file.signals, &meters).map_err(|(at, what)| wrong(at, what))?;
-    let mut names = Names { users: user_signals, accounts: account_signals, traits: Vec::new() };
-    let triggers = triggers(&file.triggers, &mut names).map_err(|(at, what)| wrong(at, what))?;
-    let arms = arms(&file.rails.arms, &triggers, &mut names).map_err(|(at, what)| wrong(at, what))?;
-    let templates = templates(&file.templates, &triggers).map_err(|(at, what)| wrong(at, what))?;
-    let whole = |what| wrong(Location::UNKNOWN, what);
+    plan(text, &file).map_err(|(at, what)| {
+        // What a preset brings does not stand in the file.
+        let (line, column) = if at == Location::UNKNOWN { (1, 1) } else { (at.line(), at.column()) };
+        Error { place: format!("{name}:{line}:{column}"), what }
+    })
+}
+
+/// What is wrong, and where.
+type Wrong = (Location, String);
+
+/// Something that is wrong with what stands there.
+fn wrong<T>(there: &Spanned<T>, what: impl Into<String>) -> Wrong {
+    (there.referenced, what.into())
+}
+
+fn plan(text: &str, file: &File) -> Result<Plan, Wrong> {
+    let time = time(&file.time)?;
+    let roles = Roles::compile(&file.roles, &file.presets)?;
+    let meters = meters(&file.meters)?;
+    let segments = segments(&file.segments)?;
+    let tiers = tiers(&file.scores.tiers)?;
+    let mut names = names(&file.signals, &meters)?;
+    names.segments = segments.iter().map(|segment| segment.id.to_string()).collect();
+    names.tiers = tiers.iter().map(|tier| tier.id.to_string()).collect();
+    let triggers = triggers(&file.triggers, &mut names)?;
+    let arms = arms(&file.rails.arms, &triggers, &mut names)?;
     let mut by_level: Vec<usize> = (0..triggers.len()).collect();
     by_level.sort_by_key(|&trigger| triggers[trigger].level);
-    let segments = segments(&file.segments).map_err(whole)?;
-    let tiers = tiers(&file.scores.tiers).map_err(whole)?;
     Ok(Plan {
         version: format!("{}@{:016x}", file.name, xxh3_64(text.as_bytes())).into(),
         time,
-        accounts_max: file.limits.accounts as usize,
-        users_max: file.limits.users as usize,
+        accounts_max: limit("accounts", &file.limits.accounts)?,
+        users_max: limit("users", &file.limits.users)?,
         roles,
         meters,
         index: index(&names, &triggers),
         people: people(&file.traits),
-        routes: routes(&file.routes, &triggers, &segments, &tiers).map_err(whole)?,
-        scores: scores(&file.scores, tiers).map_err(whole)?,
+        routes: routes(&file.routes, &triggers, &segments, &tiers)?,
+        scores: scores(&file.scores, tiers)?,
+        territories: territories(&file.territories, &segments)?,
+        templates: templates(&file.templates, &triggers)?,
         segments,
         triggers,
         by_level,
-        medium_due_ms: (file.due.medium.from.0, file.due.medium.by.0),
-        rails: rails(&file.rails, arms).map_err(whole)?,
-        territories: territories(&file.territories).map_err(whole)?,
-        pilot: pilot(file.pilot.as_ref()).map_err(whole)?,
-        money: money(&file.money, &names).map_err(whole)?,
-        templates,
+        medium_due_ms: due(&file.due.medium)?,
+        rails: rails(&file.rails, arms)?,
+        pilot: file.pilot.as_ref().map(pilot).transpose()?,
+        money: money(&file.money, &names)?,
         user_signals: names.users,
         account_signals: names.accounts,
         traits: names.traits,
     })
 }
-
-type Wrong = (Location, String);
 
 fn time(time: &file::Time) -> Result<Time, Wrong> {
     let lateness = time.allowed_lateness.value.0;
@@ -94,15 +93,81 @@ fn time(time: &file::Time) -> Result<Time, Wrong> {
     })
 }
 
-/// Signals by scope, and the traits beyond the known ones that conditions name.
-struct Names {
-    users: Vec<Signal>,
-    accounts: Vec<Signal>,
-    traits: Vec<String>,
+fn limit(name: &str, written: &Spanned<u32>) -> Result<usize, Wrong> {
+    match written.value {
+        0 => Err(wrong(written, format!("limits.{name} is 0: nothing could be taken in"))),
+        limit => Ok(limit as usize),
+    }
 }
 
-fn signals(written: &[Spanned<file::Signal>], meters: &[Meter]) -> Result<(Vec<Signal>, Vec<Signal>), Wrong> {
-    let (mut users, mut accounts): (Vec<Signal>, Vec<Signal>) = (Vec::new(), Vec::new());
+fn due(medium: &Spanned<file::DueRange>) -> Result<(i64, i64), Wrong> {
+    let (from, by) = (medium.value.from.0, medium.value.by.0);
+    if from > by {
+        return Err(wrong(medium, "due.medium: from is later than by"));
+    }
+    Ok((from, by))
+}
+
+fn meters(written: &BTreeMap<String, Spanned<file::Meter>>) -> Result<Vec<Meter>, Wrong> {
+    let meter = |(id, spanned): (&String, &Spanned<file::Meter>)| {
+        let meter = &spanned.value;
+        if meter.gauge && meter.sum.is_none() {
+            return Err(wrong(spanned, format!("meter {id}: a gauge needs sum, the field that has its level")));
+        }
+        let only = words("where", &meter.only).map_err(|what| wrong(spanned, format!("meter {id}: {what}")))?;
+        Ok(Meter { id: id.as_str().into(), role: meter.role, only, sum: meter.sum, gauge: meter.gauge })
+    };
+    written.iter().map(meter).collect()
+}
+
+/// An id is a word: it stands in messages, in conditions, and in other rows of the file.
+fn id(id: &str) -> Result<Arc<str>, String> {
+    if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
+        return Err(format!("id is {id:?}: letters, digits, - and _ are allowed, and at least one"));
+    }
+    Ok(id.into())
+}
+
+/// A text that must say something.
+fn said(name: &str, text: &str) -> Result<(), String> {
+    if text.trim().is_empty() { Err(format!("{name} is missing")) } else { Ok(()) }
+}
+
+/// A list without an entry matches nothing, where leaving it out matches everything.
+fn not_empty<T>(name: &str, list: Option<&[T]>) -> Result<(), String> {
+    match list {
+        Some([]) => Err(format!("{name} is empty, which is never: leave it out, or name some")),
+        _ => Ok(()),
+    }
+}
+
+/// What rules can name.
+#[derive(Default)]
+struct Names {
+    /// Signals by scope.
+    users: Vec<Signal>,
+    accounts: Vec<Signal>,
+    /// Signals that are written and off.
+    off: Vec<String>,
+    /// Traits beyond the known ones that conditions read.
+    traits: Vec<String>,
+    segments: Vec<String>,
+    tiers: Vec<String>,
+}
+
+impl Names {
+    /// Says that there is no such signal, and which may be meant.
+    fn no_signal(&self, id: &str) -> String {
+        if self.off.iter().any(|off| off == id) {
+            return format!("signal {id} is off");
+        }
+        let known = self.users.iter().chain(&self.accounts).map(|signal| &*signal.id);
+        format!("there is no signal {id}{}", suggestion(id, known))
+    }
+}
+
+fn names(written: &[Spanned<file::Signal>], meters: &[Meter]) -> Result<Names, Wrong> {
+    let mut names = Names::default();
     let mut ids: Vec<&str> = Vec::new();
     for spanned in written {
         let signal = &spanned.value;
@@ -126,13 +191,19 @@ fn signals(written: &[Spanned<file::Signal>], meters: &[Meter]) -> Result<(Vec<S
         if signal.scopes.is_empty() {
             return Err(whole("scopes is empty: allowed are user, account".into()));
         }
+        if signal.scopes.len() > 1 && signal.scopes[1..].contains(&signal.scopes[0]) {
+            return Err(whole("scopes names one scope twice".into()));
+        }
+        if signal.off {
+            names.off.push(signal.id.clone());
+        }
         for scope in &signal.scopes {
             let kind = signal_kind(signal, *scope, meters).map_err(whole)?;
             let (pql, pqa) = match &signal.enters {
                 Some(scores) => (scores.contains(&file::ScoreName::Pql), scores.contains(&file::ScoreName::Pqa)),
                 None => (*scope == file::Scope::User, *scope == file::Scope::Account),
             };
-            let list = if *scope == file::Scope::User { &mut users } else { &mut accounts };
+            let list = if *scope == file::Scope::User { &mut names.users } else { &mut names.accounts };
             if signal.off {
                 continue;
             }
@@ -148,7 +219,7 @@ fn signals(written: &[Spanned<file::Signal>], meters: &[Meter]) -> Result<(Vec<S
             }
         }
     }
-    Ok((users, accounts))
+    Ok(names)
 }
 
 fn points(written: &file::Points, rungs: u8) -> Result<[i32; RUNGS_MAX + 1], String> {
@@ -169,12 +240,13 @@ fn points(written: &file::Points, rungs: u8) -> Result<[i32; RUNGS_MAX + 1], Str
 /// The parameters of a signal that a kind takes, one after the other, and what is left over.
 struct Parameters<'a> {
     signal: &'a file::Signal,
+    name: file::Kind,
     taken: Vec<&'static str>,
 }
 
 impl Parameters<'_> {
     fn missing(&self, name: &str) -> String {
-        format!("kind {:?} needs {name}", self.signal.kind)
+        format!("kind {:?} needs {name}", self.name)
     }
 
     fn take<T: Clone>(&mut self, name: &'static str, value: &Option<T>) -> Option<T> {
@@ -191,6 +263,14 @@ impl Parameters<'_> {
     fn length(&mut self, name: &'static str, value: Option<Millis>) -> Result<i64, String> {
         let length = self.need(name, &value)?.0;
         if length > 0 { Ok(length) } else { Err(format!("{name} is 0")) }
+    }
+
+    /// A time to live, if there is one.
+    fn ttl(&mut self) -> Result<Option<i64>, String> {
+        match self.take("ttl", &self.signal.ttl) {
+            Some(Millis(0)) => Err("ttl is 0: leave it out, and a fact counts for life".into()),
+            ttl => Ok(ttl.map(|ttl| ttl.0)),
+        }
     }
 
     fn ladder(&mut self) -> Result<Vec<f64>, String> {
@@ -229,8 +309,8 @@ impl Parameters<'_> {
         }
         Ok(Filter {
             roles: self.signal.roles.clone(),
-            only: words(&self.signal.only),
-            where_bound: words(&self.signal.where_bound),
+            only: words("where", &self.signal.only)?,
+            where_bound: words("where_bound", &self.signal.where_bound)?,
             premium: self.signal.premium,
         })
     }
@@ -239,7 +319,7 @@ impl Parameters<'_> {
         self.taken.push("roles");
         match self.signal.roles[..] {
             [first, then] => Ok((first, then)),
-            _ => Err(format!("kind {:?} needs two roles: what begins, and what ends", self.signal.kind)),
+            _ => Err(format!("kind {:?} needs two roles: what begins, and what ends", self.name)),
         }
     }
 
@@ -273,7 +353,7 @@ impl Parameters<'_> {
             ("spike_above", signal.spike_above.is_some()),
         ];
         match given.iter().find(|(name, is_given)| *is_given && !self.taken.contains(name)) {
-            Some((name, _)) => Err(format!("kind {:?} takes {}, not {name}", signal.kind, self.taken.join(", "))),
+            Some((name, _)) => Err(format!("kind {:?} takes {}, not {name}", self.name, self.taken.join(", "))),
             None => Ok(()),
         }
     }
@@ -288,35 +368,40 @@ fn field(word: &str) -> Option<Field> {
 }
 
 /// Values that fields may have, in lower case.
-fn words(written: &BTreeMap<Field, Vec<file::Word>>) -> Vec<(Field, Vec<String>)> {
+fn words(name: &str, written: &BTreeMap<Field, Vec<file::Word>>) -> Result<Vec<(Field, Vec<String>)>, String> {
     let text = |word: &file::Word| match word {
         file::Word::Boolean(is) => is.to_string(),
         file::Word::Text(text) => text.trim().to_lowercase(),
     };
-    written.iter().map(|(field, words)| (*field, words.iter().map(text).collect())).collect()
+    let values = |(field, words): (&Field, &Vec<file::Word>)| {
+        not_empty(&format!("{name}.{}", field.word()), Some(words))?;
+        Ok((*field, words.iter().map(text).collect()))
+    };
+    written.iter().map(values).collect()
 }
 
 fn signal_kind(signal: &file::Signal, scope: file::Scope, meters: &[Meter]) -> Result<Kind, String> {
     use file::{Kind as Name, Scope};
-    let scopes: &[Scope] = match (signal.kind, signal.of.as_deref()) {
-        (Name::Stickiness | Name::Growth | Name::Seen | Name::Count | Name::Distinct | Name::Idle, _) => {
+    let name = signal.kind.ok_or("kind is missing: what does it measure?")?;
+    let scopes: &[Scope] = match name {
+        Name::Stickiness | Name::Growth | Name::Seen | Name::Count | Name::Distinct | Name::Idle => {
             &[Scope::User, Scope::Account]
         }
-        (Name::Within | Name::Abandoned | Name::ActiveDays, _) => &[Scope::User],
-        (Name::Ladder | Name::Spike | Name::Age | Name::UsageRatio | Name::Trait, _) => &[Scope::Account],
+        Name::Within | Name::Abandoned | Name::ActiveDays => &[Scope::User],
+        Name::Ladder | Name::Spike | Name::Age | Name::UsageRatio | Name::Trait => &[Scope::Account],
     };
     if !scopes.contains(&scope) {
-        return Err(format!("kind {:?} has the scopes {scopes:?}, not {scope:?}", signal.kind));
+        return Err(format!("kind {name:?} has the scopes {scopes:?}, not {scope:?}"));
     }
-    let mut take = Parameters { signal, taken: Vec::new() };
-    let kind = match signal.kind {
+    let mut take = Parameters { signal, name, taken: Vec::new() };
+    let kind = match name {
         Name::Seen | Name::Count => {
             let seen = Seen {
                 filter: take.filter()?,
-                ttl_ms: take.take("ttl", &signal.ttl).map(|ttl| ttl.0).filter(|ttl| *ttl > 0),
+                ttl_ms: take.ttl()?,
                 after_founding_ms: take.take("after", &signal.after).map_or(0, |after| after.0),
             };
-            if signal.kind == Name::Seen { Kind::Seen(seen) } else { Kind::Count(seen, take.counts()?) }
+            if name == Name::Seen { Kind::Seen(seen) } else { Kind::Count(seen, take.counts()?) }
         }
         Name::Distinct if signal.of.as_deref() == Some("session") => {
             take.taken.push("of");
@@ -333,7 +418,7 @@ fn signal_kind(signal: &file::Signal, scope: file::Scope, meters: &[Meter]) -> R
         Name::Distinct => Kind::Distinct(Distinct {
             filter: take.filter()?,
             field: take.field()?,
-            ttl_ms: take.take("ttl", &signal.ttl).map(|ttl| ttl.0).filter(|ttl| *ttl > 0),
+            ttl_ms: take.ttl()?,
             within_ms: take.take("within", &signal.within).map(|within| within.0),
             rungs: take.counts()?,
         }),
@@ -362,12 +447,20 @@ fn signal_kind(signal: &file::Signal, scope: file::Scope, meters: &[Meter]) -> R
         Name::Spike => match take.need("of", &signal.of)?.as_str() {
             "new_users" => Kind::NewUsers(NewUsers {
                 at_least: take.need("at_least", &signal.at_least)?.max(1),
-                spike_below: take.take("spike_below", &signal.spike_below),
+                spike_below: match take.take("spike_below", &signal.spike_below) {
+                    Some(p) if !(p > 0.0 && p <= 1.0) => {
+                        return Err(format!("spike_below is {p}: a probability above 0, at most 1, is allowed"));
+                    }
+                    p => p,
+                },
             }),
             of => Kind::Spike(Spike {
                 meter: meter(of, meters)?,
                 at_least: take.need("at_least", &signal.at_least)?,
-                above: take.need("spike_above", &signal.spike_above)?,
+                above: match take.need("spike_above", &signal.spike_above)? {
+                    above if above.is_finite() && above > 0.0 => above,
+                    above => return Err(format!("spike_above is {above}: a number above 0 is allowed")),
+                },
             }),
         },
         Name::Idle if scope == Scope::User => Kind::Idle { days: take.days(28)? },
@@ -422,6 +515,7 @@ fn trait_is(take: &mut Parameters<'_>) -> Result<Kind, String> {
         (Field::LeadScore, None, Some(_)) => TraitIs::AtLeast(field, take.ladder()?),
         (Field::Industry | Field::Country | Field::Territory, Some(values), None) => {
             take.taken.push("one_of");
+            not_empty("one_of", Some(values))?;
             TraitIs::OneOf(field, values.iter().map(|value| value.trim().to_lowercase()).collect())
         }
         (Field::Icp | Field::Target | Field::OpenOpportunity, None, None) => TraitIs::True(field),
@@ -445,6 +539,9 @@ fn growth(take: &mut Parameters<'_>, scope: file::Scope) -> Result<Kind, String>
         }
         Some(by) => {
             let percent = take.need("at_least", &signal.at_least)?;
+            if percent > 10_000 {
+                return Err(format!("at_least is {percent}: at most 10000 percent is allowed"));
+            }
             match (by, scope) {
                 ("ratio", file::Scope::Account) => vec![TrendTest::Ratio(percent)],
                 ("new_users", file::Scope::Account) if up => vec![TrendTest::Newcomers(percent)],
@@ -488,7 +585,7 @@ fn triggers(written: &[Spanned<file::Trigger>], names: &mut Names) -> Result<Vec
             return Err(whole("cooldown is 0: two handoffs of one instant would share an id".into()));
         }
         let kind = trigger_kind(trigger, names).map_err(whole)?;
-        let (id, level) = (trigger.id.as_str().into(), trigger.level);
+        let (id, level) = (id(&trigger.id).map_err(whole)?, trigger.level);
         triggers.push(Trigger { id, level, cooldown_ms: trigger.cooldown.0, kind });
     }
     Ok(triggers)
@@ -509,7 +606,7 @@ fn trigger_kind(trigger: &file::Trigger, names: &mut Names) -> Result<TriggerKin
             }
             Ok(TriggerKind::Pulse(Pulse {
                 role: pulse.role,
-                only: words(&pulse.only),
+                only: words("where", &pulse.only)?,
                 plan: pulse.plan.as_ref().map(|plan| plan.to_lowercase()),
                 when: pulse.when.as_ref().map(|when| condition("when", when, names, true)).transpose()?,
                 first: pulse.first,
@@ -522,7 +619,7 @@ fn trigger_kind(trigger: &file::Trigger, names: &mut Names) -> Result<TriggerKin
         (None, Some(when)) => {
             let when = condition("when", when, names, false)?;
             let per_user = when.expression.names().iter().any(|name| name.starts_with("user."));
-            must_be_noticed(&when, per_user)?;
+            must_be_noticed(&when, per_user, names)?;
             Ok(TriggerKind::State { when, per_user, rearm_after_closed_days: trigger.rearm_after_closed_days })
         }
         _ => Err("exactly one of pulse and when is needed".into()),
@@ -531,8 +628,15 @@ fn trigger_kind(trigger: &file::Trigger, names: &mut Names) -> Result<TriggerKin
 
 /// The condition in a text; `key` is where it is written.
 fn condition(key: &str, text: &str, names: &mut Names, of_event: bool) -> Result<Condition, String> {
-    let expression = Expression::compile(text, &|path| type_of(path, names, of_event), &known_names(names, of_event))
-        .map_err(|what| format!("{key}: {what}"))?;
+    let vocabulary = Vocabulary {
+        type_of: &|path| type_of(path, names, of_event),
+        only: &|path| only(path, names),
+        unknown: &|path| unknown(path, names, of_event),
+    };
+    let expression = Expression::compile(text, &vocabulary).map_err(|what| format!("{key}: {what}"))?;
+    if expression.names().is_empty() {
+        return Err(format!("{key}: it names nothing, and so is always the same"));
+    }
     let mut reads = Reads::default();
     let mut inputs = Vec::new();
     for path in expression.names() {
@@ -582,18 +686,49 @@ fn input(path: &str, names: &mut Names) -> Input {
     Input::Signal(user.unwrap_or_else(|| SignalRef::Account(slot(&names.accounts, path).unwrap_or(0))))
 }
 
-/// What a condition may name, to suggest the nearest.
-fn known_names(names: &Names, of_event: bool) -> Vec<String> {
+/// The values that a name can have.
+fn only(path: &str, names: &Names) -> Only {
+    let words = |words: &[String]| Only::Words(words.to_vec());
+    let rungs = |list: &[Signal], id: &str| slot(list, id).map(|slot| Only::UpTo(list[slot].kind.rungs().into()));
+    match path {
+        "user.band" => words(&BANDS.map(str::to_owned)),
+        "segment" => words(&names.segments),
+        "tier" => words(&[&[String::new()], &*names.tiers].concat()),
+        "plan" | "industry" => Only::LowerCase,
+        "weekly_users" => Only::Items(WEEKS_KNOWN),
+        _ => path
+            .strip_prefix("user.")
+            .and_then(|id| rungs(&names.users, id))
+            .or_else(|| rungs(&names.accounts, path))
+            .unwrap_or(Only::Any),
+    }
+}
+
+/// Why a condition may not name this, and what may be meant instead.
+fn unknown(path: &str, names: &Names, of_event: bool) -> String {
+    let id = path.strip_prefix("user.").unwrap_or(path);
+    if names.off.iter().any(|off| off == id) {
+        return format!("signal `{id}` is off");
+    }
+    if of_event && path.starts_with("user.") && type_of(path, names, false).is_some() {
+        return format!("`{path}` is of a user: a pulse asks for the account and for `event.…`");
+    }
+    let of_other_scope = if id == path { format!("user.{path}") } else { id.to_owned() };
+    if type_of(&of_other_scope, names, of_event).is_some() {
+        return format!("unknown name `{path}`: did you mean `{of_other_scope}`?");
+    }
     let figures = Figure::ALL.iter().map(|figure| figure.1.to_owned());
     let accounts = names.accounts.iter().map(|signal| signal.id.to_string());
     let users = names.users.iter().map(|signal| format!("user.{}", signal.id));
     let fields = Field::ALL.iter().filter(|_| of_event).map(|field| format!("event.{}", field.word()));
-    figures.chain(accounts).chain(users).chain(fields).collect()
+    let known: Vec<String> = figures.chain(accounts).chain(users).chain(fields).collect();
+    let allowed = known.iter().map(String::as_str).filter(|name| !of_event || !name.starts_with("user."));
+    format!("unknown name `{path}`{}", suggestion(path, allowed))
 }
 
 /// A condition is looked at when something that it reads changes. One that could be true where nothing has ever
 /// happened would be noticed late, or never.
-fn must_be_noticed(when: &Condition, per_user: bool) -> Result<(), String> {
+fn must_be_noticed(when: &Condition, per_user: bool, names: &Names) -> Result<(), String> {
     let off = |input: usize| {
         let name = &when.expression.names()[input];
         if per_user && !name.starts_with("user.") {
@@ -602,6 +737,8 @@ fn must_be_noticed(when: &Condition, per_user: bool) -> Result<(), String> {
         match &when.inputs[input] {
             Input::Signal(_) => Value::Int(0),
             Input::Trait(_) | Input::Event(_) => Value::Unknown,
+            Input::Figure(Figure::Industry | Figure::Country) => Value::Unknown,
+            Input::Figure(Figure::Segment) => Value::Text(names.segments[0].as_str().into()),
             Input::Figure(figure) => match Figure::ALL.iter().find(|known| known.0 == *figure).map(|known| known.2) {
                 Some(Type::Int) => Value::Int(0),
                 Some(Type::Text) => Value::Text("".into()),
@@ -751,68 +888,112 @@ fn people(written: &file::Traits) -> People {
     }
 }
 
-fn scores(written: &file::Scores, tiers: Vec<Tier>) -> Result<Scores, String> {
-    let file::Bands { emerging, warm, hot, keep } = written.bands;
+fn scores(written: &file::Scores, tiers: Vec<Tier>) -> Result<Scores, Wrong> {
+    let file::Bands { emerging, warm, hot, keep } = written.bands.value;
     if !(0 < emerging && emerging < warm && warm < hot && (0..emerging).contains(&keep)) {
-        return Err("scores.bands: emerging, warm and hot must rise above 0, and keep be less than emerging".into());
+        let what = "scores.bands: emerging, warm and hot must rise above 0, and keep be less than emerging";
+        return Err(wrong(&written.bands, what));
     }
-    if !written.active_users.is_sorted_by(|a, b| a < b) || written.active_users.contains(&0) {
-        return Err("scores.active_users must rise above 0".into());
+    let active_users = &written.active_users.value;
+    if !active_users.is_sorted_by(|a, b| a < b) || active_users.contains(&0) {
+        return Err(wrong(&written.active_users, "scores.active_users must rise above 0"));
     }
-    Ok(Scores { bands: [emerging, warm, hot], keep, tiers, active_users: written.active_users.clone() })
+    if active_users.len() > usize::from(u8::MAX) {
+        return Err(wrong(&written.active_users, "scores.active_users: at most 255 are allowed"));
+    }
+    Ok(Scores { bands: [emerging, warm, hot], keep, tiers, active_users: active_users.clone() })
 }
 
-fn tiers(written: &[file::Tier]) -> Result<Vec<Tier>, String> {
-    if written.len() > 14 {
-        return Err("scores.tiers: at most 14 are allowed".into());
+fn tiers(written: &[Spanned<file::Tier>]) -> Result<Vec<Tier>, Wrong> {
+    if let Some(beyond) = written.get(TIERS_MAX) {
+        return Err(wrong(beyond, format!("scores.tiers: at most {TIERS_MAX} are allowed")));
     }
-    let tier = |tier: &file::Tier| Tier {
-        id: tier.id.as_str().into(),
-        users: (tier.users, tier.users_at_most.unwrap_or(u32::MAX)),
+    let mut tiers: Vec<Tier> = Vec::new();
+    for spanned in written {
+        let tier = tier(&spanned.value, &tiers);
+        tiers.push(tier.map_err(|what| wrong(spanned, format!("tier {}: {what}", spanned.value.id)))?);
+    }
+    Ok(tiers)
+}
+
+fn tier(tier: &file::Tier, others: &[Tier]) -> Result<Tier, String> {
+    let id = id(&tier.id)?;
+    if others.iter().any(|other| other.id == id) {
+        return Err("the id is used twice".into());
+    }
+    let users = (tier.users, tier.users_at_most.unwrap_or(u32::MAX));
+    if users.0 > users.1 {
+        return Err(format!("users is {}, more than users_at_most, {}", users.0, users.1));
+    }
+    Ok(Tier {
+        id,
+        users,
         departments: tier.departments,
         icp: tier.icp,
-        score: tier.score.unwrap_or(i32::MIN).max(tier.score_above.map_or(i32::MIN, |score| score + 1)),
+        score: tier.score.unwrap_or(i32::MIN).max(tier.score_above.map_or(i32::MIN, |score| score.saturating_add(1))),
         plays: Level::ALL.map(|level| tier.plays.get(&level).map_or("", String::as_str).into()),
-    };
-    Ok(written.iter().map(tier).collect())
+    })
 }
 
-fn segments(written: &[file::Segment]) -> Result<Vec<Segment>, String> {
-    let rising = written.iter().skip(1).map(|segment| segment.employees).is_sorted_by(|a, b| a < b);
-    if written.first().is_none_or(|first| first.employees.is_some())
-        || written.iter().skip(1).any(|segment| segment.employees.is_none())
-        || !rising
-    {
-        return Err("segments: the first has no employees, the others rising numbers of them".into());
+fn segments(written: &Spanned<Vec<Spanned<file::Segment>>>) -> Result<Vec<Segment>, Wrong> {
+    let mut segments: Vec<Segment> = Vec::new();
+    for spanned in &written.value {
+        let segment = segment(&spanned.value, &segments);
+        segments.push(segment.map_err(|what| wrong(spanned, format!("segment {}: {what}", spanned.value.id)))?);
     }
-    Ok(written
-        .iter()
-        .map(|segment| Segment {
-            id: segment.id.as_str().into(),
-            employees: segment.employees.unwrap_or(f64::NEG_INFINITY),
-            potential: segment.potential,
-            track: segment.track.map(|track| match track {
-                file::TrackName::MidMarket => Track::MidMarket,
-                file::TrackName::Enterprise => Track::Enterprise,
-            }),
-            only_user_buys: segment.only_user_buys,
-        })
-        .collect())
+    if segments.is_empty() {
+        return Err(wrong(written, "segments is empty: at least one is needed, of companies whose size is unknown"));
+    }
+    Ok(segments)
+}
+
+fn segment(segment: &file::Segment, smaller: &[Segment]) -> Result<Segment, String> {
+    let id = id(&segment.id)?;
+    if smaller.iter().any(|other| other.id == id) {
+        return Err("the id is used twice".into());
+    }
+    let employees = match (segment.employees, smaller.last()) {
+        (None, None) => f64::NEG_INFINITY,
+        (Some(employees), Some(before)) if employees >= 0.0 && employees > before.employees => employees,
+        _ => return Err("the first segment has no employees, the others rising numbers of them".into()),
+    };
+    Ok(Segment {
+        id,
+        employees,
+        potential: amount("potential", segment.potential)?,
+        track: segment.track.map(|track| match track {
+            file::TrackName::MidMarket => Track::MidMarket,
+            file::TrackName::Enterprise => Track::Enterprise,
+        }),
+        only_user_buys: segment.only_user_buys,
+    })
+}
+
+/// An amount of money that is not negative.
+fn amount(name: &str, amount: f64) -> Result<f64, String> {
+    if amount.is_finite() && amount >= 0.0 {
+        return Ok(amount);
+    }
+    Err(format!("{name} is {amount}: 0 or more US dollars are allowed"))
 }
 
 fn share(name: &str, share: f64) -> Result<f64, String> {
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("{name} is {share}: 0 to 1 is allowed")) }
 }
 
-fn rails(written: &file::Rails, arms: Vec<Arm>) -> Result<Rails, String> {
+fn rails(written: &file::Rails, arms: Vec<Arm>) -> Result<Rails, Wrong> {
     let live_from = match &written.live_from {
         None => None,
         Some(text) => {
-            let time: jiff::Timestamp =
-                text.parse().map_err(|_| format!("rails.live_from: {text:?} is not an RFC 3339 instant"))?;
+            let time: jiff::Timestamp = text
+                .value
+                .parse()
+                .map_err(|_| wrong(text, format!("rails.live_from: {:?} is not an RFC 3339 instant", text.value)))?;
             EventTime::new(time.as_millisecond())
         }
     };
+    let holdout = &written.holdout.value;
+    let held_out = share("rails.holdout.share", holdout.share).map_err(|what| wrong(&written.holdout, what))?;
     Ok(Rails {
         after_signup_ms: written.after_signup.0,
         usage: written.usage,
@@ -821,7 +1002,7 @@ fn rails(written: &file::Rails, arms: Vec<Arm>) -> Result<Rails, String> {
         live_from,
         engaged_traits: written.engaged.traits,
         unanswered_ms: written.engaged.unanswered.0,
-        holdout: (share("rails.holdout.share", written.holdout.share)?, written.holdout.salt.clone()),
+        holdout: (held_out, holdout.salt.clone()),
         arms,
     })
 }
@@ -863,7 +1044,7 @@ fn arm(written: &file::Arm, triggers: &[Trigger], names: &mut Names) -> Result<A
         }
     };
     Ok(Arm {
-        id: written.id.as_str().into(),
+        id: id(&written.id)?,
         triggers: written.triggers.iter().map(place).collect::<Result<_, String>>()?,
         above,
         share: share("share", written.share)?,
@@ -872,36 +1053,35 @@ fn arm(written: &file::Arm, triggers: &[Trigger], names: &mut Names) -> Result<A
 }
 
 fn trigger_place(id: &str, triggers: &[Trigger]) -> Result<usize, String> {
-    triggers.iter().position(|trigger| *trigger.id == *id).ok_or_else(|| format!("there is no trigger {id}"))
+    let found = triggers.iter().position(|trigger| *trigger.id == *id);
+    found.ok_or_else(|| {
+        format!("there is no trigger {id}{}", suggestion(id, triggers.iter().map(|trigger| &*trigger.id)))
+    })
 }
 
 fn trigger_places(ids: &Option<Vec<String>>, triggers: &[Trigger]) -> Result<Option<Vec<usize>>, String> {
+    not_empty("triggers", ids.as_deref())?;
     let place = |id: &String| trigger_place(id, triggers);
     ids.as_ref().map(|ids| ids.iter().map(place).collect()).transpose()
 }
 
 fn routes(
-    written: &[file::Route],
+    written: &Spanned<Vec<Spanned<file::Route>>>,
     triggers: &[Trigger],
     segments: &[Segment],
     tiers: &[Tier],
-) -> Result<Vec<Route>, String> {
+) -> Result<Vec<Route>, Wrong> {
     let segment_ids: Vec<&Arc<str>> = segments.iter().map(|segment| &segment.id).collect();
     let tier_ids: Vec<&Arc<str>> = tiers.iter().map(|tier| &tier.id).collect();
-    let known = |ids: &Option<Vec<String>>, of: &[&Arc<str>], what: &str| {
-        let id = |id: &String| {
-            let found = of.iter().find(|known| known.as_ref() == id).map(|known| Arc::clone(known));
-            found.ok_or_else(|| format!("routes: there is no {what} {id}"))
-        };
-        ids.as_ref().map(|ids| ids.iter().map(id).collect::<Result<Vec<Arc<str>>, String>>()).transpose()
-    };
     let route = |route: &file::Route| {
+        said("route", &route.route)?;
+        not_empty("levels", route.levels.as_deref())?;
         Ok(Route {
             route: route.route.as_str().into(),
-            triggers: trigger_places(&route.triggers, triggers).map_err(|what| format!("routes: {what}"))?,
+            triggers: trigger_places(&route.triggers, triggers)?,
             levels: route.levels.clone(),
-            segments: known(&route.segments, &segment_ids, "segment")?,
-            tiers: known(&route.tiers, &tier_ids, "tier")?,
+            segments: known("segment", &route.segments, &segment_ids)?,
+            tiers: known("tier", &route.tiers, &tier_ids)?,
             asked: route.asked,
             automated: route.automated,
         })
@@ -910,63 +1090,109 @@ fn routes(
         let file::Route { triggers, levels, segments, tiers, asked, .. } = route;
         triggers.is_none() && levels.is_none() && segments.is_none() && tiers.is_none() && asked.is_none()
     };
-    if !written.last().is_some_and(is_last) {
-        return Err("routes: the last row must match everything".into());
+    let rows = &written.value;
+    let found = rows.iter().map(|row| {
+        let route: Result<Route, String> = route(&row.value);
+        route.map_err(|what| wrong(row, format!("routes: {what}")))
+    });
+    let found = found.collect::<Result<Vec<_>, _>>()?;
+    match rows.last() {
+        Some(last) if is_last(&last.value) => Ok(found),
+        Some(last) => Err(wrong(last, "routes: the last row must match everything")),
+        None => Err(wrong(written, "routes is empty: the last row must match everything")),
     }
-    written.iter().map(route).collect()
 }
 
-fn territories(written: &[file::Territory]) -> Result<Vec<Territory>, String> {
-    let lower =
-        |list: &Option<Vec<String>>| list.as_ref().map(|list| list.iter().map(|it| it.to_lowercase()).collect());
-    written
-        .iter()
-        .map(|row| {
-            Ok(Territory {
-                territory: row.territory.clone(),
-                owner: row.owner.clone(),
-                countries: lower(&row.countries),
-                segments: row.segments.clone(),
-                industries: lower(&row.industries),
-                share: row.share.map(|it| share("territories.share", it)).transpose()?,
-            })
+/// The ids of a list that all stand among those that there are.
+fn known(what: &str, ids: &Option<Vec<String>>, there: &[&Arc<str>]) -> Result<Option<Vec<Arc<str>>>, String> {
+    not_empty(&format!("{what}s"), ids.as_deref())?;
+    let find = |id: &String| {
+        let found = there.iter().find(|known| known.as_ref() == id).map(|known| Arc::clone(known));
+        found.ok_or_else(|| format!("there is no {what} {id}{}", suggestion(id, there.iter().map(|known| &***known))))
+    };
+    ids.as_ref().map(|ids| ids.iter().map(find).collect()).transpose()
+}
+
+fn territories(written: &[Spanned<file::Territory>], segments: &[Segment]) -> Result<Vec<Territory>, Wrong> {
+    let segment_ids: Vec<&Arc<str>> = segments.iter().map(|segment| &segment.id).collect();
+    let lower = |name: &str, list: &Option<Vec<String>>| -> Result<Option<Vec<String>>, String> {
+        not_empty(name, list.as_deref())?;
+        Ok(list.as_ref().map(|list| list.iter().map(|it| it.trim().to_lowercase()).collect()))
+    };
+    let territory = |row: &file::Territory| -> Result<Territory, String> {
+        said("territory", &row.territory)?;
+        said("owner", &row.owner)?;
+        Ok(Territory {
+            territory: row.territory.clone(),
+            owner: row.owner.clone(),
+            countries: lower("countries", &row.countries)?,
+            segments: known("segment", &row.segments, &segment_ids)?
+                .map(|ids| ids.iter().map(ToString::to_string).collect()),
+            industries: lower("industries", &row.industries)?,
+            share: row.share.map(|it| share("share", it)).transpose()?,
         })
-        .collect()
+    };
+    let row = |row: &Spanned<file::Territory>| {
+        territory(&row.value).map_err(|what| wrong(row, format!("territories: {what}")))
+    };
+    written.iter().map(row).collect()
 }
 
-fn pilot(written: Option<&file::Pilot>) -> Result<Option<(f64, Vec<String>)>, String> {
-    let Some(pilot) = written else { return Ok(None) };
+fn pilot(written: &Spanned<file::Pilot>) -> Result<(f64, Vec<String>), Wrong> {
+    let pilot = &written.value;
     if pilot.owners.is_empty() {
-        return Err("pilot.owners is empty".into());
+        return Err(wrong(written, "pilot.owners is empty"));
     }
-    Ok(Some((share("pilot.share", pilot.share)?, pilot.owners.clone())))
+    let share = share("pilot.share", pilot.share).map_err(|what| wrong(written, what))?;
+    Ok((share, pilot.owners.clone()))
 }
 
-fn money(written: &file::Money, names: &Names) -> Result<Money, String> {
+fn money(written: &file::Money, names: &Names) -> Result<Money, Wrong> {
     let signal = |id: &String| {
         let user = slot(&names.users, id).map(SignalRef::User);
-        user.or_else(|| slot(&names.accounts, id).map(SignalRef::Account))
-            .ok_or_else(|| format!("money.suggested_plans: there is no signal {id}"))
+        user.or_else(|| slot(&names.accounts, id).map(SignalRef::Account)).ok_or_else(|| names.no_signal(id))
     };
-    let plan = |row: &file::SuggestedPlan| {
-        Ok((row.signals.iter().map(signal).collect::<Result<Vec<_>, String>>()?, Arc::from(row.plan.as_str())))
+    let plan = |row: &Spanned<file::SuggestedPlan>| {
+        let wrong = |what| wrong(row, format!("money.suggested_plans: {what}"));
+        said("plan", &row.value.plan).map_err(wrong)?;
+        not_empty("signals", Some(&row.value.signals)).map_err(wrong)?;
+        let signals = row.value.signals.iter().map(signal).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+        Ok((signals, Arc::from(row.value.plan.as_str())))
     };
+    let rate = |(code, rate): (&String, &Spanned<f64>)| {
+        if code.len() != 3 || !code.chars().all(|c| c.is_ascii_alphabetic()) {
+            return Err(wrong(rate, format!("money.rates: {code} is not the code of a currency, as EUR")));
+        }
+        if !(rate.value.is_finite() && rate.value > 0.0) {
+            return Err(wrong(rate, format!("money.rates: {code} is {}: US dollars above 0 are allowed", rate.value)));
+        }
+        Ok((code.to_uppercase(), rate.value))
+    };
+    let personal_above = written.personal_above.as_ref().map_or(Ok(0.0), |written| {
+        amount("money.personal_above", written.value).map_err(|what| wrong(written, what))
+    })?;
     Ok(Money {
-        rates: written.rates.iter().map(|(code, rate)| (code.to_uppercase(), *rate)).collect(),
-        personal_above: written.personal_above,
-        suggested_plans: written.suggested_plans.iter().map(plan).collect::<Result<_, String>>()?,
+        rates: written.rates.iter().map(rate).collect::<Result<_, _>>()?,
+        personal_above,
+        suggested_plans: written.suggested_plans.iter().map(plan).collect::<Result<_, _>>()?,
     })
 }
 
 fn templates(written: &[Spanned<file::Template>], triggers: &[Trigger]) -> Result<Vec<Template>, Wrong> {
-    written
-        .iter()
-        .map(|spanned| {
-            let template = &spanned.value;
-            let whole = |what: String| (spanned.referenced, format!("template {}: {what}", template.id));
-            let places = trigger_places(&template.triggers, triggers).map_err(whole)?;
-            Template::new(&template.id, &template.text, template.levels.clone(), places, template.personal)
-                .map_err(whole)
-        })
-        .collect()
+    let mut templates: Vec<Template> = Vec::new();
+    for spanned in written {
+        let template = template(&spanned.value, triggers, &templates);
+        templates.push(template.map_err(|what| wrong(spanned, format!("template {}: {what}", spanned.value.id)))?);
+    }
+    Ok(templates)
+}
+
+fn template(template: &file::Template, triggers: &[Trigger], others: &[Template]) -> Result<Template, String> {
+    let id = id(&template.id)?;
+    if others.iter().any(|other| other.id == id) {
+        return Err("the id is used twice".into());
+    }
+    not_empty("levels", template.levels.as_deref())?;
+    let places = trigger_places(&template.triggers, triggers)?;
+    Template::new(id, &template.text, template.levels.clone(), places, template.personal)
 }

@@ -93,6 +93,32 @@ pub enum Value {
     Ints(Vec<i64>),
 }
 
+/// What a name can be beyond its type.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Only {
+    /// Anything.
+    Any,
+    /// One of these words.
+    Words(Vec<String>),
+    /// A text in lower case.
+    LowerCase,
+    /// A number from 0 to this one.
+    UpTo(i64),
+    /// A list of so many items at most.
+    Items(i64),
+}
+
+/// What a condition may name.
+#[derive(Clone, Copy)]
+pub struct Vocabulary<'a> {
+    /// The type of a dotted name, `user.intent.pricing` say, if there is one.
+    pub type_of: &'a dyn Fn(&str) -> Option<Type>,
+    /// What it can be.
+    pub only: &'a dyn Fn(&str) -> Only,
+    /// What to say of a name that is none.
+    pub unknown: &'a dyn Fn(&str) -> String,
+}
+
 /// A condition, compiled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expression {
@@ -125,15 +151,15 @@ static ENVIRONMENT: LazyLock<Arc<Env>> =
     LazyLock::new(|| Arc::new(Env::default().with_optional_support(false).with_stdlib()));
 
 impl Expression {
-    /// Compiles `text`. `type_of` knows the type of each dotted name, `user.intent.pricing` say; `known` are the names
-    /// to suggest where it knows none.
+    /// Compiles `text`.
     ///
     /// # Errors
     /// What is wrong and in which column (counted in characters from 1): the text is no CEL expression, names something
-    /// unknown, mixes types, is not a bool, or uses a part of CEL that conditions leave out.
-    pub fn compile(text: &str, type_of: &dyn Fn(&str) -> Option<Type>, known: &[String]) -> Result<Expression, String> {
+    /// unknown, mixes types, compares with what a name can never be, is not a bool, or uses a part of CEL that
+    /// conditions leave out.
+    pub fn compile(text: &str, vocabulary: &Vocabulary<'_>) -> Result<Expression, String> {
         let (mut tree, source) = parse(text)?;
-        let mut checker = Checker { type_of, known, source, names: Vec::new(), greatest: 0, depth: 0 };
+        let mut checker = Checker { vocabulary, source, names: Vec::new(), greatest: 0, depth: 0 };
         let found = checker.check(&mut tree)?;
         if !found.fits(Type::Bool) {
             return Err(checker.error(&tree, &format!("a condition is a bool, this is {found}")));
@@ -269,8 +295,7 @@ fn is_word(call: &CallExpr) -> bool {
 
 /// Infers types bottom-up and turns dotted names into indices of `names` as it goes.
 struct Checker<'a> {
-    type_of: &'a dyn Fn(&str) -> Option<Type>,
-    known: &'a [String],
+    vocabulary: &'a Vocabulary<'a>,
     source: SourceInfo,
     names: Vec<String>,
     greatest: i64,
@@ -321,7 +346,7 @@ impl Checker<'_> {
             return Err(self.error(node, "only a name has a part after a dot"));
         };
         let name = segments.join(".");
-        if let Some(found) = (self.type_of)(&name) {
+        if let Some(found) = (self.vocabulary.type_of)(&name) {
             let index = self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
                 self.names.push(name);
                 self.names.len() - 1
@@ -329,16 +354,13 @@ impl Checker<'_> {
             return Ok((index, found));
         }
         let shorter = (1..segments.len()).rev().map(|count| segments[..count].join("."));
-        let shorter = shorter.filter_map(|name| (self.type_of)(&name).map(|found| (name, found))).next();
+        let shorter = shorter.filter_map(|name| (self.vocabulary.type_of)(&name).map(|found| (name, found))).next();
         Err(match shorter {
             Some((part, found)) => {
                 let rest = &name[part.len() + 1..];
                 self.error(node, &format!("`{part}` is {found}, it has no part `{rest}`"))
             }
-            None => {
-                let hint = suggestion(&name, self.known.iter().map(String::as_str));
-                self.error(node, &format!("unknown name `{name}`{hint}"))
-            }
+            None => self.error(node, &(self.vocabulary.unknown)(&name)),
         })
     }
 
@@ -417,6 +439,17 @@ impl Checker<'_> {
             let subject = self.subject(&call.args[0]);
             return Err(self.error(&call.args[0], &format!("{subject} is {left}, compared with {right}")));
         }
+        if let [left, right] = call.args.as_slice() {
+            let mirrored = match call.func_name.as_str() {
+                op::GREATER => op::LESS,
+                op::LESS => op::GREATER,
+                op::GREATER_EQUALS => op::LESS_EQUALS,
+                op::LESS_EQUALS => op::GREATER_EQUALS,
+                other => other,
+            };
+            self.possible(left, &call.func_name, right)?;
+            self.possible(right, mirrored, left)?;
+        }
         let mut operands = call.args.iter().zip([left, right]);
         match operands.find(|(_, found)| ordered && matches!(found, Type::Bool | Type::Ints)) {
             None => Ok(Type::Bool),
@@ -425,6 +458,35 @@ impl Checker<'_> {
                 Err(self.error(operand, &format!("{subject} is {found}, `{symbol}` compares numbers and strings")))
             }
         }
+    }
+
+    /// A name that is compared with what it can never be is a mistake.
+    fn possible(&self, name: &IdedExpr, operator: &str, with: &IdedExpr) -> Result<(), String> {
+        let (Expr::Ident(index), Expr::Literal(literal)) = (&name.expr, &with.expr) else { return Ok(()) };
+        let Some(path) = index.parse::<usize>().ok().and_then(|index| self.names.get(index)) else { return Ok(()) };
+        let wrong = match ((self.vocabulary.only)(path), literal) {
+            (Only::Words(words), LiteralValue::String(word)) if matches!(operator, op::EQUALS | op::NOT_EQUALS) => {
+                let word = word.inner();
+                let hint = suggestion(word, words.iter().map(String::as_str));
+                let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+                let is_one = words.contains(&format!("{word:?}"));
+                (!is_one).then(|| format!("`{path}` is never {word:?}: it is one of {}{hint}", words.join(", ")))
+            }
+            (Only::LowerCase, LiteralValue::String(word)) if word.inner().chars().any(char::is_uppercase) => {
+                Some(format!("`{path}` is never {:?}: it is in lower case", word.inner()))
+            }
+            (Only::UpTo(most), LiteralValue::Int(number)) => {
+                let number = *number.inner();
+                let beyond = match operator {
+                    op::GREATER => number >= most,
+                    op::LESS | op::LESS_EQUALS => false,
+                    _ => number > most,
+                };
+                beyond.then(|| format!("`{path}` is at most {most}: that is its highest rung"))
+            }
+            _ => None,
+        };
+        wrong.map_or(Ok(()), |what| Err(self.error(name, &what)))
     }
 
     /// `+`, `-`, `*`, `/` and `%`. CEL does not mix ints and doubles here, so the message says how to convert.
@@ -467,6 +529,14 @@ impl Checker<'_> {
             let subject = self.subject(&call.args[1]);
             return Err(self.error(&call.args[1], &format!("an index is an int from 0, {subject} is not")));
         }
+        if let (Expr::Ident(name), Expr::Literal(LiteralValue::Int(at))) = (&call.args[0].expr, &call.args[1].expr)
+            && let Some(path) = name.parse::<usize>().ok().and_then(|index| self.names.get(index))
+            && let Only::Items(items) = (self.vocabulary.only)(path)
+            && *at.inner() >= items
+        {
+            let what = format!("`{path}` has at most {items} items: the last is `{path}[{}]`", items - 1);
+            return Err(self.error(&call.args[1], &what));
+        }
         Ok(Type::Int)
     }
 
@@ -493,6 +563,7 @@ impl Checker<'_> {
                 let subject = self.subject(item);
                 return Err(self.error(element, &format!("{subject} is {wanted}, compared with {found}")));
             }
+            self.possible(item, op::EQUALS, element)?;
         }
         Ok(Type::Bool)
     }
@@ -567,7 +638,7 @@ fn function_type(function: &str, is_method: bool, operands: &[Type]) -> Result<T
 }
 
 /// The one of `names` that is most like `name`, as the end of a message; empty if none is near.
-fn suggestion<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn suggestion<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let near = names.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
     match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
         Some((likeness, known)) if likeness > 0.75 => format!(": did you mean `{known}`?"),
@@ -609,8 +680,16 @@ mod tests {
 
     fn compile(text: &str) -> Result<Expression, String> {
         let type_of = |path: &str| names().into_iter().find(|(name, ..)| *name == path).map(|(_, found, _)| found);
-        let known: Vec<String> = names().iter().map(|(name, ..)| (*name).to_owned()).collect();
-        Expression::compile(text, &type_of, &known)
+        let only = |path: &str| match path {
+            "user.band" => Only::Words(["", "warm", "hot", "warn"].map(str::to_owned).into()),
+            "velocity.user_adds" => Only::UpTo(2),
+            "traits.region" => Only::LowerCase,
+            "weekly_users" => Only::Items(13),
+            _ => Only::Any,
+        };
+        let unknown =
+            |path: &str| format!("unknown name `{path}`{}", suggestion(path, names().iter().map(|(name, ..)| *name)));
+        Expression::compile(text, &Vocabulary { type_of: &type_of, only: &only, unknown: &unknown })
     }
 
     fn holds(text: &str) -> Option<bool> {
@@ -725,7 +804,7 @@ mod tests {
         refused("paid && xyzzy", "column 9: unknown name `xyzzy`");
         refused("paid && .target", "column 10: unknown name `.target`: did you mean `target`?");
         refused("paid\n  && has(tarjet)", "line 2, column 10: unknown name `tarjet`: did you mean `target`?");
-        refused("user.band == 'é' && paid.since > 3", "column 21: `paid` is a bool, it has no part `since`");
+        refused("traits.region == 'é' && paid.since > 3", "column 25: `paid` is a bool, it has no part `since`");
         refused("weekly_users[0].x == 1", "column 1: only a name has a part after a dot");
         refused("sice(weekly_users) > 3", "column 1: there is no function `sice`: did you mean `size`?");
         refused("has(1)", "column 5: only a name has a part after a dot");
@@ -762,6 +841,31 @@ mod tests {
         refused("weekly_users[-1] > 1", "column 15: an index is an int from 0, `-1` is not");
         refused("paid ? 1 : 'x'", "column 8: `?` chooses between an int and a string: they must be alike");
         refused("v ? t : f", "column 1: `v` is an int, `?` takes a bool before it");
+    }
+
+    #[test]
+    fn what_a_name_can_never_be_is_refused() {
+        let words =
+            "`user.band` is never \"hott\": it is one of \"\", \"warm\", \"hot\", \"warn\": did you mean `hot`?";
+        refused("user.band == 'hott'", &format!("column 1: {words}"));
+        refused("paid || 'hott' != user.band", &format!("column 19: {words}"));
+        refused("user.band in ['hot', 'hott']", &format!("column 1: {words}"));
+        refused("traits.region == 'EMEA'", "column 1: `traits.region` is never \"EMEA\": it is in lower case");
+        let rung = "column 1: `velocity.user_adds` is at most 2: that is its highest rung";
+        for text in ["velocity.user_adds >= 3", "velocity.user_adds > 2", "velocity.user_adds == 3"] {
+            refused(text, rung);
+        }
+        refused("2 < velocity.user_adds", &rung.replace("column 1", "column 5"));
+        refused("velocity.user_adds in [1, 3]", rung);
+        refused(
+            "weekly_users[13] > 0",
+            "column 14: `weekly_users` has at most 13 items: the last is `weekly_users[12]`",
+        );
+        for text in
+            ["velocity.user_adds >= 2", "velocity.user_adds < 3", "2 >= velocity.user_adds", "weekly_users[12] > 0"]
+        {
+            compile(text).expect(text);
+        }
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub(super) struct File {
     pub(super) roles: Vec<Spanned<Mapping>>,
     /// What is counted by the day, by id: what signals of the kinds spike and ladder look at.
     #[serde(default)]
-    pub(super) meters: BTreeMap<String, Meter>,
+    #[schemars(with = "BTreeMap<String, Meter>")]
+    pub(super) meters: BTreeMap<String, Spanned<Meter>>,
     /// Instances of the signal kinds, at most 28 of one scope. Rungs of a ladder are exclusive: the highest one met counts.
     #[schemars(with = "Vec<Signal>")]
     pub(super) signals: Vec<Spanned<Signal>>,
@@ -38,7 +39,8 @@ pub(super) struct File {
     /// What points make.
     pub(super) scores: Scores,
     /// Size classes by employees, smallest first.
-    pub(super) segments: Vec<Segment>,
+    #[schemars(with = "Vec<Segment>", length(min = 1))]
+    pub(super) segments: Spanned<Vec<Spanned<Segment>>>,
     /// What fires, at most 64.
     #[schemars(with = "Vec<Trigger>")]
     pub(super) triggers: Vec<Spanned<Trigger>>,
@@ -47,13 +49,16 @@ pub(super) struct File {
     /// What keeps a handoff from reaching a person at a bad time.
     pub(super) rails: Rails,
     /// Through whom: the first row that matches.
-    pub(super) routes: Vec<Route>,
+    #[schemars(with = "Vec<Route>", length(min = 1))]
+    pub(super) routes: Spanned<Vec<Spanned<Route>>>,
     /// Who owns an account: the first row that matches.
     #[serde(default)]
-    pub(super) territories: Vec<Territory>,
+    #[schemars(with = "Vec<Territory>")]
+    pub(super) territories: Vec<Spanned<Territory>>,
     /// People who try handoffs out.
     #[serde(default)]
-    pub(super) pilot: Option<Pilot>,
+    #[schemars(with = "Option<Pilot>")]
+    pub(super) pilot: Option<Spanned<Pilot>>,
     /// Rates of currencies, and what follows from potential and from what was asked for.
     #[serde(default)]
     pub(super) money: Money,
@@ -86,9 +91,11 @@ pub(super) struct Time {
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
     /// Accounts.
-    pub(super) accounts: u32,
+    #[schemars(with = "u32", range(min = 1))]
+    pub(super) accounts: Spanned<u32>,
     /// Users.
-    pub(super) users: u32,
+    #[schemars(with = "u32", range(min = 1))]
+    pub(super) users: Spanned<u32>,
 }
 
 /// What is counted by the day.
@@ -110,14 +117,16 @@ pub(super) struct Meter {
 /// A signal with the parameters of every kind; which of them a kind takes is checked when it is compiled.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(extend("required" = ["id", "scopes"]))]
+#[schemars(extend("required" = ["id", "kind", "scopes"]))]
 pub(super) struct Signal {
     /// Its id, on the feed and in conditions: a group and a name in lower case, as velocity.growth.
     #[schemars(regex(pattern = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"))]
     pub(super) id: String,
     /// What it measures. Each kind takes parameters of its own, and refuses others.
-    pub(super) kind: Kind,
+    #[schemars(with = "Kind")]
+    pub(super) kind: Option<Kind>,
     /// Whose signal it is: user, account, or both, which makes two signals of one id.
+    #[schemars(length(min = 1, max = 2))]
     pub(super) scopes: Vec<Scope>,
     /// Points of each rung, or one number for all; -10000 to 10000. Without points it is evidence.
     pub(super) points: Points,
@@ -130,8 +139,10 @@ pub(super) struct Signal {
     pub(super) roles: Vec<Role>,
     /// Of them only those whose fields have one of these values, without regard to case.
     #[serde(rename = "where")]
+    #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Field"}))]
     pub(super) only: BTreeMap<Field, Vec<Word>>,
     /// The same, where the mapping of an event binds the field; others count.
+    #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Field"}))]
     pub(super) where_bound: BTreeMap<Field, Vec<Word>>,
     /// Only events of premium features.
     pub(super) premium: bool,
@@ -146,7 +157,7 @@ pub(super) struct Signal {
     /// Only so long after the founding of the account; or after the start.
     pub(super) after: Option<Millis>,
     /// The rungs of a ladder, one to three, rising.
-    #[schemars(length(min = 1, max = 3))]
+    #[schemars(length(min = 1, max = 3), extend("items" = {"type": "number", "exclusiveMinimum": 0}))]
     pub(super) rungs: Option<Vec<f64>>,
     /// Values that count.
     pub(super) one_of: Option<Vec<String>>,
@@ -157,13 +168,16 @@ pub(super) struct Signal {
     pub(super) direction: Option<Direction>,
     /// Tests of a trend, any of which suffices; or none: a bare streak of three weeks.
     pub(super) significance: Option<Significance>,
-    /// Days.
+    /// Days: of the last 7 for active_days, at most 28 for idle, at most 3650 for age.
+    #[schemars(range(min = 1, max = 3650))]
     pub(super) days: Option<u32>,
     /// Weeks.
+    #[schemars(range(min = 1, max = 12))]
     pub(super) weeks: Option<u32>,
     /// At least so many.
     pub(super) at_least: Option<u32>,
     /// A spike is less likely than this.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub(super) spike_below: Option<f64>,
     /// A spike lies so many standard deviations above the mean.
     pub(super) spike_above: Option<f64>,
@@ -171,7 +185,18 @@ pub(super) struct Signal {
 
 /// Points of the rungs.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "points are a whole number, or a list of one for each rung")]
+#[schemars(extend("anyOf" = [
+    {"description": "None.", "type": "null"},
+    {"description": "The same for every rung.", "type": "integer", "minimum": -10000, "maximum": 10000},
+    {
+        "description": "One number for each rung.",
+        "type": "array",
+        "items": {"type": "integer", "minimum": -10000, "maximum": 10000},
+        "minItems": 1,
+        "maxItems": 3
+    }
+]))]
 pub(super) enum Points {
     /// None.
     #[default]
@@ -184,7 +209,7 @@ pub(super) enum Points {
 
 /// A value that a field may have.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a text, true or false")]
 pub(super) enum Word {
     /// A truth.
     Boolean(bool),
@@ -203,11 +228,10 @@ pub(super) enum ScoreName {
 }
 
 /// What a signal measures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
     /// An event of some roles.
-    #[default]
     Seen,
     /// So many events of some roles.
     Count,
@@ -259,7 +283,7 @@ pub(super) enum Direction {
 
 /// The tests of a trend.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "significance is none, or a list like [{streak: 3, z: 3.0}]")]
 pub(super) enum Significance {
     /// `none`: a bare streak of three weeks.
     #[schemars(extend("const" = "none"))]
@@ -302,11 +326,14 @@ pub(super) struct Traits {
 #[serde(deny_unknown_fields)]
 pub(super) struct Scores {
     /// Bands of a PQL score.
-    pub(super) bands: Bands,
+    #[schemars(with = "Bands")]
+    pub(super) bands: Spanned<Bands>,
     /// Tiers of an account, best first.
-    pub(super) tiers: Vec<Tier>,
-    /// Numbers of active users whose crossing is told.
-    pub(super) active_users: Vec<u32>,
+    #[schemars(with = "Vec<Tier>", length(max = 14))]
+    pub(super) tiers: Vec<Spanned<Tier>>,
+    /// Numbers of active users whose crossing is told, rising, at most 255.
+    #[schemars(with = "Vec<u32>", length(max = 255))]
+    pub(super) active_users: Spanned<Vec<u32>>,
 }
 
 /// Bands of a PQL score.
@@ -328,6 +355,7 @@ pub(super) struct Bands {
 #[serde(deny_unknown_fields)]
 pub(super) struct Tier {
     /// Its id.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub(super) id: String,
     /// At least so many active users.
     pub(super) users: u32,
@@ -353,6 +381,7 @@ pub(super) struct Tier {
 #[serde(deny_unknown_fields)]
 pub(super) struct Segment {
     /// Its id.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub(super) id: String,
     /// From so many employees on; none: the class of companies whose size is unknown.
     pub(super) employees: Option<f64>,
@@ -381,6 +410,7 @@ pub(super) enum TrackName {
 #[serde(deny_unknown_fields)]
 pub(super) struct Trigger {
     /// Its id, for ever: it is hashed into handoff ids.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub(super) id: String,
     /// How urgent its handoffs are.
     pub(super) level: Level,
@@ -405,6 +435,7 @@ pub(super) struct Pulse {
     pub(super) new_user: bool,
     /// Of the events those whose fields have one of these values.
     #[serde(rename = "where")]
+    #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Field"}))]
     pub(super) only: BTreeMap<Field, Vec<Word>>,
     /// And the latest plan becoming this one.
     pub(super) plan: Option<String>,
@@ -423,7 +454,8 @@ pub(super) struct Pulse {
 #[serde(deny_unknown_fields)]
 pub(super) struct Due {
     /// Of medium handoffs, after outreach may begin.
-    pub(super) medium: DueRange,
+    #[schemars(with = "DueRange")]
+    pub(super) medium: Spanned<DueRange>,
 }
 
 /// A range of time.
@@ -449,11 +481,13 @@ pub(super) struct Rails {
     /// Of an account that was in mid-life when the log began: nobody is known to be new.
     pub(super) warm_up_days: u8,
     /// What happened before is history: nobody is told of it. An RFC 3339 instant.
-    pub(super) live_from: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub(super) live_from: Option<Spanned<String>>,
     /// No medium or low handoff while somebody is at it.
     pub(super) engaged: Engaged,
     /// Accounts that are left alone, to learn whether outreach helps.
-    pub(super) holdout: Holdout,
+    #[schemars(with = "Holdout")]
+    pub(super) holdout: Spanned<Holdout>,
     /// Tests of a threshold: accounts between two candidate values are split by hash.
     #[serde(default)]
     #[schemars(with = "Vec<Arm>")]
@@ -486,6 +520,7 @@ pub(super) struct Holdout {
 #[serde(deny_unknown_fields)]
 pub(super) struct Arm {
     /// Its id, on every handoff of an account between the two.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub(super) id: String,
     /// Medium and low triggers with a condition, each in one arm at most.
     #[schemars(length(min = 1))]
@@ -556,11 +591,14 @@ pub(super) struct Pilot {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Money {
     /// USD for a unit of a currency, by ISO 4217 code.
-    pub(super) rates: BTreeMap<String, f64>,
-    /// Above so much a year a person introduces themself, in USD.
-    pub(super) personal_above: f64,
-    /// Plans that fit what was asked for, by a word of it; the first that matches.
-    pub(super) suggested_plans: Vec<SuggestedPlan>,
+    #[schemars(with = "BTreeMap<String, f64>")]
+    pub(super) rates: BTreeMap<String, Spanned<f64>>,
+    /// Above so much a year a person introduces themself, in USD; 0 if none.
+    #[schemars(with = "Option<f64>", range(min = 0.0))]
+    pub(super) personal_above: Option<Spanned<f64>>,
+    /// Plans that fit what was asked for; the first that matches.
+    #[schemars(with = "Vec<SuggestedPlan>")]
+    pub(super) suggested_plans: Vec<Spanned<SuggestedPlan>>,
 }
 
 /// A plan that fits what was asked for.
@@ -579,6 +617,7 @@ pub(super) struct SuggestedPlan {
 #[schemars(extend("required" = ["id", "text"]))]
 pub(super) struct Template {
     /// Its id.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub(super) id: String,
     /// For these levels.
     pub(super) levels: Option<Vec<Level>>,

@@ -16,7 +16,7 @@ pub use expression::{Type, Value};
 pub use kinds::{About, KINDS};
 pub use plan::*;
 pub use roles::{RoleSet, Roles, word as role_name};
-pub use template::Template;
+pub use template::{Facts, Template};
 
 /// The default rules pack, as text.
 pub const DEFAULT: &str = include_str!("default.yaml");

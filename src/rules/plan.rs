@@ -12,6 +12,10 @@ use crate::model::{EventTime, Field, Level, Role, Track};
 pub(super) const SIGNALS_MAX: usize = 28;
 /// Triggers: a bit each of what has been for the first time.
 pub(super) const TRIGGERS_MAX: usize = 64;
+/// Tiers: the rungs of their changes are small numbers.
+pub(super) const TIERS_MAX: usize = 14;
+/// Weekly values that conditions see.
+pub(super) const WEEKS_KNOWN: i64 = 13;
 /// Rungs of a ladder: what two bits can tell apart from off.
 pub(super) const RUNGS_MAX: usize = 3;
 

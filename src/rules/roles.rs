@@ -40,6 +40,7 @@ pub(super) struct Mapping {
     conditions: BTreeMap<String, Allowed>,
     /// Where the role's fields stand, if not in a property with the field's own name.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Field"}))]
     bind: BTreeMap<Field, Source>,
     /// Not activity of its user; default: as is usual for the role.
     passive: Option<bool>,

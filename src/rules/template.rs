@@ -2,13 +2,86 @@
 
 use std::sync::Arc;
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::expression::suggestion;
 use crate::model::Level;
 
-/// Variables that are usage facts: a text that names none of them is refused when the rules are read.
-const USAGE_FACTS: [&str; 7] = ["why", "features", "active_users", "activated_users", "wau", "mau", "events"];
+/// What a text can name. What is not known is left out: `{% if plan %}` asks for it, and a text that names it all the
+/// same is not sent.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Facts {
+    /// Id of the account.
+    pub account: String,
+    /// Why the trigger fired, in words.
+    pub why: String,
+    /// The three features used most in 28 days, as a list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
+    /// Running active users.
+    pub active_users: u32,
+    /// Users who were activated.
+    pub activated_users: u32,
+    /// Distinct active users of the last 7 closed days.
+    pub wau: u32,
+    /// Distinct active users of the last 28 closed days.
+    pub mau: u32,
+    /// Meaningful events of the last 28 closed days.
+    pub events: u64,
+    /// The latest plan, if one is known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub plan: String,
+    /// The plan that fits what was asked for, if one does.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub suggested_plan: String,
+    /// What the account is worth a year, in whole US dollars, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub potential: Option<i64>,
+    /// Id of the size class.
+    pub segment: String,
+    /// Id of the tier, if there is one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tier: String,
+    /// Who owns the account, if somebody does.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub owner: String,
+}
+
+impl Facts {
+    /// Names that are usage facts: a text that names none of them is refused when the rules are read.
+    const USAGE: [&str; 7] = ["why", "features", "active_users", "activated_users", "wau", "mau", "events"];
+
+    /// Every name with what it is, as the documents list them.
+    pub fn names() -> Vec<(String, String)> {
+        let schema = schemars::schema_for!(Facts).to_value();
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        let says = |says: &serde_json::Value| says["description"].as_str().unwrap_or_default().to_owned();
+        properties.map(|(name, property)| (name.clone(), says(property))).collect()
+    }
+
+    /// An account of which everything is known.
+    fn sample() -> Facts {
+        let text = |text: &str| text.to_owned();
+        Facts {
+            account: text("acme"),
+            why: text("ann asked for sales"),
+            features: vec![text("editor"), text("export"), text("chat")],
+            active_users: 12,
+            activated_users: 9,
+            wau: 8,
+            mau: 11,
+            events: 1_234,
+            plan: text("team"),
+            suggested_plan: text("business"),
+            potential: Some(24_000),
+            segment: text("mid_market"),
+            tier: text("T2"),
+            owner: text("anna"),
+        }
+    }
+}
 
 /// A talk track, and for which handoffs it is.
 #[derive(Debug)]
@@ -25,49 +98,120 @@ pub struct Template {
 }
 
 impl Template {
-    /// Compiles a text.
+    /// Compiles a text, and fills it once.
     ///
     /// # Errors
-    /// It is no Jinja template, or names no usage fact.
+    /// It is no Jinja template, names what there is not, or no usage fact, or cannot be filled though all is known.
     pub(super) fn new(
-        id: &str,
+        id: Arc<str>,
         text: &str,
         levels: Option<Vec<Level>>,
         triggers: Option<Vec<usize>>,
         personal: Option<bool>,
     ) -> Result<Template, String> {
         let mut environment = Environment::empty();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_fuel(Some(10_000));
         environment.add_filter("join", minijinja::filters::join);
         environment.add_filter("round", minijinja::filters::round);
         environment.add_filter("length", minijinja::filters::length);
         environment.add_template_owned("text", text.to_owned()).map_err(|error| error.to_string())?;
         let named = environment.get_template("text").map_err(|error| error.to_string())?.undeclared_variables(false);
-        if !USAGE_FACTS.iter().any(|fact| named.contains(*fact)) {
-            return Err(format!("text names no usage fact: one of {} is needed", USAGE_FACTS.join(", ")));
+        let known = Facts::names();
+        let known = || known.iter().map(|(name, _)| name.as_str());
+        let mut unknown: Vec<&String> = named.iter().filter(|name| known().all(|known| known != **name)).collect();
+        unknown.sort_unstable();
+        if let Some(name) = unknown.first() {
+            return Err(match suggestion(name, known()) {
+                hint if hint.is_empty() => {
+                    format!("text names {name}: there is only {}", known().collect::<Vec<_>>().join(", "))
+                }
+                hint => format!("text names {name}{hint}"),
+            });
         }
-        Ok(Template { id: id.into(), levels, triggers, personal, text: environment })
+        if !Facts::USAGE.iter().any(|fact| named.contains(*fact)) {
+            return Err(format!("text names no usage fact: one of {} is needed", Facts::USAGE.join(", ")));
+        }
+        let template = Template { id, levels, triggers, personal, text: environment };
+        let filled = template.fill(&Facts::sample()).map_err(|error| format!("text cannot be filled: {error}"))?;
+        if filled.trim().is_empty() {
+            return Err("text is blank though everything is known".into());
+        }
+        // What is said where little is known is looked at as well, though it may name what is not known then.
+        match template.fill(&Facts::default()) {
+            Err(error) if is_of_the_text(error.kind()) => Err(format!("text cannot be filled: {error}")),
+            _ => Ok(template),
+        }
     }
 
-    /// The text filled with `facts`; none if it names something that is not known.
-    pub fn render(&self, facts: &impl Serialize) -> Option<String> {
-        self.text.get_template("text").ok()?.render(facts).ok()
+    /// The text filled with facts; none if it names something that is not known, or says nothing.
+    pub fn render(&self, facts: &Facts) -> Option<String> {
+        self.fill(facts).ok().filter(|text| !text.trim().is_empty())
     }
+
+    fn fill(&self, facts: &Facts) -> Result<String, minijinja::Error> {
+        self.text.get_template("text")?.render(facts)
+    }
+}
+
+/// Whether the text is to blame, whatever is known.
+fn is_of_the_text(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction | ErrorKind::UnknownMethod
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn new(text: &str) -> Result<Template, String> {
+        Template::new("t".into(), text, None, None, None)
+    }
+
     #[test]
     fn a_text_names_a_usage_fact_and_is_not_sent_without_it() {
-        let new = |text| Template::new("t", text, None, None, None);
         assert!(new("Buy now, {{ account }}!").unwrap_err().contains("no usage fact"));
         assert!(new("{{ wau").is_err());
         let template = new("{{ wau }} of you{% if features %} use {{ features | join(', ') }}{% endif %}").unwrap();
-        let facts = serde_json::json!({"wau": 3, "features": ["a", "b"]});
+        let facts = Facts { wau: 3, features: vec!["a".into(), "b".into()], ..Facts::default() };
         assert_eq!(template.render(&facts).as_deref(), Some("3 of you use a, b"));
-        assert_eq!(template.render(&serde_json::json!({"features": []})), None);
+        assert_eq!(template.render(&Facts { wau: 3, ..Facts::default() }).as_deref(), Some("3 of you"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_said() {
+        for name in ["plan", "suggested_plan", "potential", "tier", "owner", "features"] {
+            let said = |text: &str| new(text).unwrap().render(&Facts { wau: 3, ..Facts::default() });
+            assert_eq!(said(&format!("{{{{ wau }}}} {{{{ {name} }}}}")), None, "{name}");
+            assert_eq!(
+                said(&format!("{{{{ wau }}}}{{% if {name} %}} {{{{ {name} }}}}{{% endif %}}")).as_deref(),
+                Some("3")
+            );
+            assert_eq!(said(&format!("{{% if {name} %}}{{{{ wau }}}}{{% endif %}} ")), None, "{name}: nothing is said");
+        }
+        let potential = new("{{ wau }} {{ potential }}").unwrap().render(&Facts::sample());
+        assert_eq!(potential.as_deref(), Some("8 24000"));
+    }
+
+    #[test]
+    fn what_cannot_be_filled_is_refused() {
+        for (text, says) in [
+            ("{{ actve_users }} {{ wau }}", "text names actve_users: did you mean `active_users`?"),
+            ("{{ wau }} {{ xyzzy }}", "text names xyzzy: there is only account, "),
+            ("{{ wau }} {{ shout(why) }}", "text names shout"),
+            ("{{ why | upper }}", "unknown filter"),
+            ("{{ wau }}{% if not plan %}{{ why | upper }}{% endif %}", "unknown filter"),
+            ("{{ wau }}{% if wau is glorious %}!{% endif %}", "unknown test"),
+            ("{{ why.upper() }}", "unknown method"),
+            ("{{ wau + why }}", "text cannot be filled"),
+            ("{{ wau.of }}", "text cannot be filled"),
+            ("{% for n in range(9) %}{{ wau }}{% endfor %}", "text names range"),
+            ("{% if not wau %}{{ why }}{% endif %} ", "blank"),
+        ] {
+            let error = new(text).map(|_| ()).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
     }
 }
