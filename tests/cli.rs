@@ -896,3 +896,89 @@ fn rules_that_cannot_be_read_are_refused_in_words() {
     room.write("own.yaml", format!("# when: !paid\n{fine}"));
     room.run(&["check", "--rules", "own.yaml"]).ok();
 }
+
+#[test]
+fn a_difference_tells_what_is_held_out_and_what_moves() {
+    let room = Room::new();
+    room.generate("events.ndjson");
+    let held = RULES.replacen("holdout: { share: 0,", "holdout: { share: 0.5,", 1);
+    let moved = RULES.replacen("{ id: user-hot, level: medium", "{ id: user-hot, level: high", 1);
+    let diff = |rules: &[&str; 2]| -> (Value, String) {
+        let arguments = [&["rules", "diff"], &rules[..], &["--on", "events.ndjson", "--until", "2026-08-01"]].concat();
+        let json = room.run(&[&arguments[..], &["--json"]].concat()).ok().out;
+        (serde_json::from_str(&json).unwrap(), room.run(&arguments).ok().out)
+    };
+    let number = |value: &Value, path: &str| value.pointer(path).and_then(Value::as_u64).unwrap();
+    for (name, text) in [("held.yaml", held), ("moved.yaml", moved)] {
+        assert_ne!(text, RULES, "{name}");
+        room.write(name, text);
+        for rules in [["default", name], [name, "default"]] {
+            let (json, _) = diff(&rules);
+            for row in ["byTrigger", "byTier", "byAccount"].iter().flat_map(|list| json[list].as_array().unwrap()) {
+                let [a, b, vanished, appeared] =
+                    ["a", "b", "vanished", "appeared"].map(|it| number(row, &format!("/counts/{it}")));
+                assert_eq!(a + appeared, b + vanished, "{rules:?}: {row}");
+            }
+        }
+    }
+    let (json, shown) = diff(&["default", "held.yaml"]);
+    let of = |json: &Value, change: &str| -> Vec<Value> {
+        json["handoffs"].as_array().unwrap().iter().filter(|it| it["change"] == change).cloned().collect()
+    };
+    let changed = of(&json, "changed");
+    assert!(changed.len() > 10 && changed.iter().all(|it| it["holdout"] == true && it["before"]["holdout"] == false));
+    assert_eq!(number(&json, "/changes/heldOut"), changed.len() as u64);
+    assert!(shown.contains(&format!("changed: {} sent under A and held out under B", changed.len())), "{shown}");
+    assert!(shown.contains("medium  user-hot, held out"), "{shown}");
+    let (_, shown) = diff(&["held.yaml", "default"]);
+    assert!(shown.contains(&format!("changed: {} held out under A and sent under B", changed.len())), "{shown}");
+
+    let (json, shown) = diff(&["default", "moved.yaml"]);
+    let changed = of(&json, "changed");
+    let risen = changed.iter().filter(|it| it["level"] == "high" && it["before"]["level"] == "medium").count() as u64;
+    assert!(risen > 0 && risen == number(&json, "/changes/level"), "{shown}");
+    assert!(shown.contains(&format!("{risen} of another level")), "{shown}");
+    let row = |level: &str| {
+        let rows = json["byTrigger"].as_array().unwrap();
+        rows.iter().find(|row| row["trigger"] == "user-hot" && row["level"] == level).cloned().unwrap()
+    };
+    assert_eq!(number(&row("medium"), "/counts/vanished"), number(&row("medium"), "/counts/a"));
+    assert_eq!(number(&row("high"), "/counts/appeared"), number(&row("high"), "/counts/b"));
+}
+
+#[test]
+fn an_activation_tells_all_that_differs() {
+    let room = Room::new();
+    let changes = [
+        ("share: 0,", "share: 0.5,", "rails: holdout.share 0 → 0.5"),
+        ("pacing: 3d", "pacing: 5d", "pacing 3d → 5d"),
+        ("hot: 80", "hot: 60", "scores: bands.hot 80 → 60"),
+        (
+            "{ id: user-hot, level: medium, cooldown: 7d",
+            "{ id: user-hot, level: high, cooldown: 1d",
+            "trigger user-hot: cooldown 7d → 1d, level medium → high",
+        ),
+        (
+            "when: icp && departments >= 2",
+            "when: icp && departments >= 3",
+            "trigger icp-departments: when icp && departments >= 2 → icp && departments >= 3",
+        ),
+        ("track: [Feature Used]", "track: [Feature Use]", "roles: differs"),
+        ("ttl: 30d, rungs: [1, 3]", "ttl: 30d, rungs: [1, 4]", "signal intent.pricing of a user begins anew"),
+        ("id: fit.icp,", "id: fit.ideal,", "signal fit.icp of an account is gone"),
+    ];
+    let text = changes.iter().fold(RULES.to_owned(), |text, (said, instead, _)| {
+        assert!(text.contains(said), "{said}");
+        text.replacen(said, instead, 1)
+    });
+    room.write("own.yaml", text);
+    let said = room.run(&["rules", "activate", "own.yaml", "--dry-run"]).ok().out;
+    for (_, _, says) in changes {
+        assert!(said.contains(says), "{says}: {said}");
+    }
+    assert!(!said.contains("of a account") && !said.contains("trigger at-risk"), "{said}");
+    let same = room.run(&["rules", "activate", "default", "--dry-run"]).ok().out;
+    assert_eq!(same.lines().count(), 1, "{same}");
+    room.run(&["rules", "explain", "account.volume"]).fails(2, &["account.volume is in the rules, and off"]);
+    room.run(&["rules", "explain", "account.volum"]).fails(2, &["there is no account.volum in the rules"]);
+}

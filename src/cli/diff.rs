@@ -1,6 +1,6 @@
 //! `upswell rules diff`: two rules over one history, and what each would have fired.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,8 +22,10 @@ const ACCOUNTS_SHOWN: usize = 10;
 
 /// Replays two rules files over one history and shows what would have fired, appeared and vanished.
 ///
-/// A handoff is the same under both if its id is: the same account, trigger and instant. `default` and the other
-/// names of `upswell rules print` are rules as well. Rules that the history itself activates are left out. Without --until no open day closes.
+/// Handoffs of one id (account, trigger and instant) are compared: one that is sent under the one and held out under the
+/// other, or has another level or tier, has changed. It vanishes from one row of a table and appears in another, so that
+/// in every row A − vanished + appeared = B. `default` and the other names of `upswell rules print` are rules as well.
+/// Rules that the history itself activates are left out. Without --until no open day closes.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules diff default mine.yaml --on history.ndjson.zst
@@ -94,7 +96,15 @@ struct Fired {
     level: Level,
     /// Empty if untiered.
     tier: Arc<str>,
+    /// It goes to the holdout, and to nobody.
     holdout: bool,
+}
+
+impl Fired {
+    /// What can differ between handoffs of one id.
+    fn place(&self) -> (bool, Level, &Arc<str>) {
+        (self.holdout, self.level, &self.tier)
+    }
 }
 
 /// Rules, and what they say of the history.
@@ -166,12 +176,45 @@ impl Counts {
     }
 }
 
+/// Handoffs that fire under both and are not the same; one can be counted several times.
+#[derive(Clone, Copy, Debug, Default)]
+struct Changes {
+    handoffs: u64,
+    /// Sent under A, held out under B.
+    held_out: u64,
+    /// Held out under A, sent under B.
+    sent: u64,
+    level: u64,
+    tier: u64,
+}
+
+impl Changes {
+    fn json(self) -> serde_json::Value {
+        let Changes { handoffs, held_out, sent, level, tier } = self;
+        json!({"handoffs": handoffs, "heldOut": held_out, "sent": sent, "level": level, "tier": tier})
+    }
+
+    /// In words; none where nothing changed.
+    fn words(self) -> Option<String> {
+        let parts = [
+            (self.held_out, "sent under A and held out under B"),
+            (self.sent, "held out under A and sent under B"),
+            (self.level, "of another level"),
+            (self.tier, "of another tier"),
+        ];
+        let parts = parts.iter().filter(|(number, _)| *number > 0);
+        let parts: Vec<String> = parts.map(|(number, what)| format!("{} {what}", screen::count(*number))).collect();
+        (!parts.is_empty()).then(|| format!("changed: {}", parts.join(" · ")))
+    }
+}
+
 /// What two rules say, side by side.
 struct Difference {
     versions: [Arc<str>; 2],
     /// The handoffs of each, in order.
     fired: [Vec<Fired>; 2],
-    ids: [BTreeSet<HandoffId>; 2],
+    /// The place of each in this order.
+    by_id: [BTreeMap<HandoffId, usize>; 2],
 }
 
 impl Difference {
@@ -182,35 +225,55 @@ impl Difference {
             fired.sort_unstable();
             fired
         });
-        let ids = fired.each_ref().map(|fired| fired.iter().map(|it| it.id).collect());
-        Difference { versions, fired, ids }
+        let by_id = fired.each_ref().map(|fired| (0..).zip(fired).map(|(place, it)| (it.id, place)).collect());
+        Difference { versions, fired, by_id }
     }
 
-    /// Counts by a key of the handoffs.
+    /// The handoff of this id under A (0) or B (1).
+    fn under(&self, side: usize, id: HandoffId) -> Option<&Fired> {
+        self.by_id[side].get(&id).map(|place| &self.fired[side][*place])
+    }
+
+    /// Counts by a key of the handoffs. One whose key is another under the other rules vanishes here and appears there.
     fn by<K: Ord>(&self, key: impl Fn(&Fired) -> K) -> BTreeMap<K, Counts> {
         let mut counts: BTreeMap<K, Counts> = BTreeMap::new();
-        let [a, b] = &self.fired;
-        for fired in a {
-            let counts = counts.entry(key(fired)).or_default();
-            counts.a += 1;
-            counts.vanished += u64::from(!self.ids[1].contains(&fired.id));
-        }
-        for fired in b {
-            let counts = counts.entry(key(fired)).or_default();
-            counts.b += 1;
-            counts.appeared += u64::from(!self.ids[0].contains(&fired.id));
+        for (side, fired) in (0..).zip(&self.fired) {
+            for fired in fired {
+                let own = key(fired);
+                let is_new = self.under(1 - side, fired.id).is_none_or(|other| key(other) != own);
+                let counts = counts.entry(own).or_default();
+                let (all, new) = match side {
+                    0 => (&mut counts.a, &mut counts.vanished),
+                    _ => (&mut counts.b, &mut counts.appeared),
+                };
+                *all += 1;
+                *new += u64::from(is_new);
+            }
         }
         counts
     }
 
-    /// The accounts in which most changes, most first.
-    fn accounts(&self) -> Vec<(&str, Counts)> {
-        let mut accounts: Vec<(&str, Counts)> = Vec::new();
-        let counts = self.by(|fired| fired.account.clone());
+    /// What changed of the handoffs that fire under both.
+    fn changes(&self) -> Changes {
+        let mut changes = Changes::default();
+        for a in &self.fired[0] {
+            let Some(b) = self.under(1, a.id).filter(|b| b.place() != a.place()) else { continue };
+            changes.handoffs += 1;
+            changes.held_out += u64::from(!a.holdout && b.holdout);
+            changes.sent += u64::from(a.holdout && !b.holdout);
+            changes.level += u64::from(a.level != b.level);
+            changes.tier += u64::from(a.tier != b.tier);
+        }
+        changes
+    }
+
+    /// The accounts in which most changes, most first, with what is sent and what is held out of each.
+    fn accounts(&self) -> Vec<((&str, bool), Counts)> {
+        let counts = self.by(|fired| (fired.account.clone(), fired.holdout));
+        let mut accounts: Vec<((&str, bool), Counts)> = Vec::new();
         for fired in self.fired.iter().flatten() {
-            if let Some(counts) = counts.get(&fired.account).filter(|counts| counts.changed() > 0) {
-                accounts.push((&fired.account, *counts));
-            }
+            let counts = counts.get(&(fired.account.clone(), fired.holdout)).filter(|counts| counts.changed() > 0);
+            accounts.extend(counts.map(|counts| ((fired.account.as_str(), fired.holdout), *counts)));
         }
         accounts.sort_by_key(|(account, counts)| (std::cmp::Reverse(counts.changed()), *account));
         accounts.dedup_by_key(|(account, _)| *account);
@@ -219,31 +282,43 @@ impl Difference {
 
     fn show(&self, out: &mut impl Write) -> Result<()> {
         let all = self.by(|_| ()).remove(&()).unwrap_or_default();
-        for (name, version, count) in [("A", &self.versions[0], all.a), ("B", &self.versions[1], all.b)] {
-            writeln!(out, "{name}  {version:<40} {} handoffs", screen::count(count))?;
+        for (name, side, count) in [("A", 0, all.a), ("B", 1, all.b)] {
+            let held = self.fired[side].iter().filter(|fired| fired.holdout).count() as u64;
+            let held = if held > 0 { format!(", {} of them held out", screen::count(held)) } else { String::new() };
+            writeln!(out, "{name}  {:<40} {} handoffs{held}", self.versions[side], screen::count(count))?;
         }
-        let same = all.a - all.vanished;
-        let [same, vanished, appeared] = [same, all.vanished, all.appeared].map(screen::count);
-        writeln!(out, "\nthe same {same} · vanished, only under A {vanished} · appeared, only under B {appeared}")?;
-        let triggers = self.by(|fired| (fired.level, Arc::clone(&fired.trigger)));
-        let triggers =
-            triggers.into_iter().map(|((level, trigger), counts)| (format!("{:<6}  {trigger}", level.word()), counts));
+        let changes = self.changes();
+        let same = all.a - all.vanished - changes.handoffs;
+        let [same, changed, vanished, appeared] =
+            [same, changes.handoffs, all.vanished, all.appeared].map(screen::count);
+        writeln!(
+            out,
+            "\nthe same {same} · changed {changed} · vanished, only under A {vanished} · appeared, only under B {appeared}"
+        )?;
+        if let Some(words) = changes.words() {
+            writeln!(out, "{words}")?;
+        }
+        let row = |name: &str, holdout: bool| if holdout { format!("{name}, held out") } else { name.to_owned() };
+        let triggers = self.by(|fired| (fired.level, Arc::clone(&fired.trigger), fired.holdout)).into_iter();
+        let named = |level: Level, trigger: &str| format!("{:<6}  {trigger}", level.word());
+        let triggers = triggers.map(|((level, it, held), counts)| (row(&named(level, &it), held), counts));
         table(out, "by trigger", triggers)?;
-        let tiers = self.by(|fired| Arc::clone(&fired.tier)).into_iter();
-        let named = |tier: Arc<str>| if tier.is_empty() { "untiered".to_owned() } else { tier.to_string() };
-        table(out, "by tier", tiers.map(|(tier, counts)| (named(tier), counts)))?;
+        let tiers = self.by(|fired| (Arc::clone(&fired.tier), fired.holdout)).into_iter();
+        let named = |tier: &str| if tier.is_empty() { "untiered".to_owned() } else { tier.to_owned() };
+        table(out, "by tier", tiers.map(|((tier, held), counts)| (row(&named(&tier), held), counts)))?;
         let accounts = self.accounts();
-        let shown = accounts.iter().take(ACCOUNTS_SHOWN).map(|(account, counts)| (plain(account), *counts));
+        let shown = accounts.iter().take(ACCOUNTS_SHOWN);
+        let shown = shown.map(|((account, held), counts)| (row(&plain(account), *held), *counts));
         table(out, "by account, most change first", shown)?;
         if let Some(more) = accounts.len().checked_sub(ACCOUNTS_SHOWN).filter(|more| *more > 0) {
-            writeln!(out, "and {} more accounts: --json tells everything", screen::count(more as u64))?;
+            writeln!(out, "and {} more rows: --json tells everything", screen::count(more as u64))?;
         }
         Ok(())
     }
 
     fn json(&self) -> serde_json::Value {
         let all = self.by(|_| ()).remove(&()).unwrap_or_default();
-        let one = |fired: &Fired, change: &str| {
+        let told = |fired: &Fired| {
             json!({
                 "handoffId": fired.id.to_string(),
                 "account": fired.account,
@@ -253,30 +328,47 @@ impl Difference {
                 "atMs": fired.at.0,
                 "tier": &*fired.tier,
                 "holdout": fired.holdout,
-                "change": change,
             })
         };
+        let with = |mut row: serde_json::Value, change: &str| {
+            row["change"] = change.into();
+            row
+        };
+        let of_b = |fired: &Fired| match self.under(0, fired.id) {
+            None => with(told(fired), "appeared"),
+            Some(before) if before.place() == fired.place() => with(told(fired), "same"),
+            Some(before) => {
+                let mut row = with(told(fired), "changed");
+                row["before"] = json!({"level": before.level, "tier": &*before.tier, "holdout": before.holdout});
+                row
+            }
+        };
         let [a, b] = &self.fired;
-        let vanished = a.iter().filter(|fired| !self.ids[1].contains(&fired.id)).map(|fired| (fired, "vanished"));
-        let others = b.iter().map(|fired| (fired, if self.ids[0].contains(&fired.id) { "same" } else { "appeared" }));
-        let mut handoffs: Vec<(&Fired, &str)> = vanished.chain(others).collect();
-        handoffs.sort_unstable();
-        let triggers = self
-            .by(|fired| (fired.level, Arc::clone(&fired.trigger)))
-            .into_iter()
-            .map(|(key, counts)| json!({"level": key.0, "trigger": &*key.1, "counts": counts.json()}));
-        let tiers = self.by(|fired| Arc::clone(&fired.tier)).into_iter();
-        let tiers = tiers.map(|(tier, counts)| json!({"tier": &*tier, "counts": counts.json()}));
+        let vanished = a.iter().filter(|fired| self.under(1, fired.id).is_none());
+        let vanished = vanished.map(|fired| (fired, with(told(fired), "vanished")));
+        let mut handoffs: Vec<(&Fired, serde_json::Value)> =
+            vanished.chain(b.iter().map(|fired| (fired, of_b(fired)))).collect();
+        handoffs.sort_by_key(|(fired, _)| *fired);
+        let triggers = self.by(|fired| (fired.level, Arc::clone(&fired.trigger), fired.holdout)).into_iter();
+        let triggers = triggers.map(|((level, trigger, holdout), counts)| {
+            json!({"level": level, "trigger": &*trigger, "holdout": holdout, "counts": counts.json()})
+        });
+        let tiers = self.by(|fired| (Arc::clone(&fired.tier), fired.holdout)).into_iter();
+        let tiers =
+            tiers.map(|((tier, holdout), counts)| json!({"tier": &*tier, "holdout": holdout, "counts": counts.json()}));
         let accounts = self.accounts().into_iter();
-        let accounts = accounts.map(|(account, counts)| json!({"account": account, "counts": counts.json()}));
+        let accounts = accounts.map(
+            |((account, holdout), counts)| json!({"account": account, "holdout": holdout, "counts": counts.json()}),
+        );
         json!({
             "a": &*self.versions[0],
             "b": &*self.versions[1],
             "counts": all.json(),
+            "changes": self.changes().json(),
             "byTrigger": triggers.collect::<Vec<_>>(),
             "byTier": tiers.collect::<Vec<_>>(),
             "byAccount": accounts.collect::<Vec<_>>(),
-            "handoffs": handoffs.into_iter().map(|(fired, change)| one(fired, change)).collect::<Vec<_>>(),
+            "handoffs": handoffs.into_iter().map(|(_, row)| row).collect::<Vec<_>>(),
         })
     }
 }

@@ -1,12 +1,14 @@
 //! `upswell rules`: the rules file as a living thing: its schema for editors, its plan in words, what a change would
 //! do, and the change itself.
 
+use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
 
 use super::WrongUse;
 use super::config::Connection;
@@ -107,14 +109,14 @@ struct Activate {
 impl Activate {
     fn run(self) -> Result<()> {
         let config = self.connection.load()?;
-        let text = rules::read(&self.file)?;
-        let plan = rules::parse(&self.file.display().to_string(), &text)?;
-        let configured = rules::load(config.rules.file.as_deref())?;
+        let default = Path::new("default");
+        let (plan, text) = read(&self.file)?;
+        let (configured, before) = read(config.rules.file.as_deref().unwrap_or(default))?;
         if plan.time != configured.time {
             bail!(WrongUse("`time` of the rules cannot change in a log: what has closed stays closed".into()));
         }
         let mut out = std::io::stdout().lock();
-        for line in differences(&configured, &plan) {
+        for line in differences(&configured, &plan).into_iter().chain(changes(&document(&before)?, &document(&text)?)) {
             writeln!(out, "{line}")?;
         }
         let topic = config.topics.names().log();
@@ -133,23 +135,95 @@ impl Activate {
     }
 }
 
+/// The rules of a file, or of the name that stands for one, and its text.
+fn read(file: &Path) -> Result<(Plan, String)> {
+    let text = rules::read(file)?.into_owned();
+    Ok((rules::parse(&file.display().to_string(), &text)?, text))
+}
+
+/// Rules as they are written.
+fn document(text: &str) -> Result<Map<String, Value>, rules::Error> {
+    rules::read_yaml("rules", text)
+}
+
+/// How rules are written otherwise than others: a line for each signal, trigger and template that both have, and for
+/// each other chapter.
+fn changes(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let chapters: BTreeSet<&String> = before.keys().chain(after.keys()).filter(|key| *key != "name").collect();
+    for chapter in chapters {
+        let [a, b] = [before, after].map(|document| document.get(chapter).unwrap_or(&Value::Null));
+        let lists = [a, b].map(|value| value.as_array().filter(|rows| rows.iter().all(|row| row["id"].is_string())));
+        if let [Some(rows), Some(others)] = lists {
+            for row in rows {
+                let Some(other) = others.iter().find(|other| other["id"] == row["id"]) else { continue };
+                let id = row["id"].as_str().unwrap_or_default();
+                let kind = chapter.trim_end_matches('s');
+                lines.extend(told(&format!("{kind} {id}"), row, other));
+            }
+            let order = |rows: &[Value], among: &[Value]| -> Vec<String> {
+                let both = rows.iter().filter(|row| among.iter().any(|other| other["id"] == row["id"]));
+                both.map(|row| row["id"].to_string()).collect()
+            };
+            if order(rows, others) != order(others, rows) {
+                lines.push(format!("{chapter} stand in another order"));
+            }
+        } else {
+            lines.extend(told(chapter, a, b));
+        }
+    }
+    lines
+}
+
+/// What changes in something, on one line; none if nothing does.
+fn told(what: &str, before: &Value, after: &Value) -> Option<String> {
+    let mut parts = Vec::new();
+    compare("", before, after, &mut parts);
+    (!parts.is_empty()).then(|| format!("{what}: {}", parts.join(", ")))
+}
+
+/// The values that differ, by their paths.
+fn compare(path: &str, before: &Value, after: &Value, parts: &mut Vec<String>) {
+    /// Longer values are not told.
+    const LONGEST: usize = 60;
+    if let (Value::Object(a), Value::Object(b)) = (before, after) {
+        let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+        for key in keys {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let [a, b] = [a, b].map(|map| map.get(key).unwrap_or(&Value::Null));
+            compare(&path, a, b, parts);
+        }
+    } else if before != after {
+        let [a, b] = [before, after].map(|value| match value {
+            Value::Null => "none".to_owned(),
+            Value::String(text) => text.clone(),
+            value => value.to_string(),
+        });
+        let change = match a.chars().count().max(b.chars().count()) {
+            ..=LONGEST => format!("{a} → {b}"),
+            _ => "differs".to_owned(),
+        };
+        parts.push(format!("{path} {change}").trim_start().to_owned());
+    }
+}
+
 /// How rules differ from others in what keeps state, a line each.
 fn differences(before: &Plan, after: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for of_users in [true, false] {
         let lists = [before, after].map(|plan| if of_users { &plan.user_signals } else { &plan.account_signals });
-        let scope = if of_users { "user" } else { "account" };
+        let scope = if of_users { "a user" } else { "an account" };
         for (signal, kept) in lists[0].iter().zip(before.slots_in(after, of_users)) {
             let stays = lists[1].iter().any(|other| other.id == signal.id);
             match (kept, stays) {
                 (Some(_), _) => {}
-                (None, true) => lines.push(format!("signal {} of a {scope} begins anew", signal.id)),
-                (None, false) => lines.push(format!("signal {} of a {scope} is gone", signal.id)),
+                (None, true) => lines.push(format!("signal {} of {scope} begins anew", signal.id)),
+                (None, false) => lines.push(format!("signal {} of {scope} is gone", signal.id)),
             }
         }
         let is_new = |id: &str| !lists[0].iter().any(|signal| *signal.id == *id);
         let new = lists[1].iter().filter(|signal| is_new(&signal.id));
-        lines.extend(new.map(|signal| format!("signal {} of a {scope} is new", signal.id)));
+        lines.extend(new.map(|signal| format!("signal {} of {scope} is new", signal.id)));
     }
     let has = |plan: &Plan, id: &str| plan.triggers.iter().any(|trigger| *trigger.id == *id);
     let gone = before.triggers.iter().filter(|trigger| !has(after, &trigger.id));
@@ -170,8 +244,12 @@ impl Rules {
                 Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&rules::schema())?)?)
             }
             Command::Explain(explain) => {
-                let plan = rules::load(explain.rules.as_deref())?;
-                Ok(std::io::stdout().write_all(words::page(&plan, &explain.ids)?.as_bytes())?)
+                let (plan, text) = read(explain.rules.as_deref().unwrap_or(Path::new("default")))?;
+                let is_off = |row: &&Value| row["off"] == true;
+                let signals = document(&text)?.remove("signals").unwrap_or_default();
+                let off = signals.as_array().into_iter().flatten().filter(is_off);
+                let off: Vec<&str> = off.filter_map(|row| row["id"].as_str()).collect();
+                Ok(std::io::stdout().write_all(words::page(&plan, &off, &explain.ids)?.as_bytes())?)
             }
             Command::Diff(diff) => diff.run(),
             Command::Activate(activate) => activate.run(),

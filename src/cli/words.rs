@@ -24,14 +24,17 @@ struct Entry {
     rows: Vec<(&'static str, String)>,
 }
 
-/// The whole page, or the paragraphs with these ids.
+/// The whole page, or the paragraphs with these ids; `off`: the signals that are in the file and turned off.
 ///
 /// # Errors
-/// An id is unknown.
-pub(super) fn page(plan: &Plan, ids: &[String]) -> Result<String> {
+/// An id is unknown, or of a signal that is off.
+pub(super) fn page(plan: &Plan, off: &[&str], ids: &[String]) -> Result<String> {
     let parts = parts(plan);
     let known = || parts.iter().flat_map(|(_, entries)| entries).map(|entry| entry.id.as_str());
     if let Some(unknown) = ids.iter().find(|id| !known().any(|known| known == *id)) {
+        if off.contains(&unknown.as_str()) {
+            bail!(WrongUse(format!("signal {unknown} is in the rules, and off: remove its `off: true`")));
+        }
         let near = known().max_by(|a, b| strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown)));
         bail!(WrongUse(format!("there is no {unknown} in the rules: did you mean {}?", near.unwrap_or_default())));
     }
