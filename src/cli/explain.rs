@@ -1,6 +1,6 @@
 //! `upswell explain`: the life of one account, told from its history.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -102,6 +102,10 @@ pub(super) struct Life {
     pub(super) weeks: BTreeMap<Week, WeekRow>,
     /// New users by week, as far as its days are closed.
     pub(super) new_users: BTreeMap<Week, u32>,
+    /// Closed weeks with somebody active in the 28 days before their end, complete or not.
+    awake: BTreeSet<Week>,
+    /// The last closed week.
+    closed: Option<Week>,
     /// Its part of the signals feed.
     pub(super) signals: Vec<SignalMessage>,
     /// Its handoffs.
@@ -133,6 +137,8 @@ impl Fold {
             events: Tally::default(),
             weeks: BTreeMap::new(),
             new_users: BTreeMap::new(),
+            awake: BTreeSet::new(),
+            closed: None,
             signals: Vec::new(),
             handoffs: Vec::new(),
             onboarding: Vec::new(),
@@ -181,7 +187,11 @@ impl Fold {
                     life.weeks.insert(row.week, row);
                 }
                 MetricsRow::Day(row) if *row.account == *life.account => {
-                    *life.new_users.entry(row.day.week()).or_default() += row.new_users;
+                    let week = row.day.week();
+                    *life.new_users.entry(week).or_default() += row.new_users;
+                    if row.day == week.sunday() {
+                        life.awake.insert(week);
+                    }
                 }
                 _ => {}
             }
@@ -214,6 +224,8 @@ impl Fold {
 
     fn finish(mut self) -> Result<Life> {
         self.look();
+        // The week before the one that is open.
+        self.life.closed = self.partition.watermark().map(|now| Week(now.day().week().0 - 1));
         // The history may hold other rules.
         self.life.plan = Arc::clone(self.partition.plan());
         if self.accounts.contains(&self.life.account) {
@@ -273,7 +285,7 @@ fn document(life: &Life) -> Result<Document<'_>> {
             .map(|(signal, rung, points)| Points { signal, rung: i32::from(*rung), points: *points })
             .collect(),
         users: life.users.values().map(raw).collect::<Result<_>>()?,
-        weeks: life.weeks.values().map(|row| week(life, row)).collect::<Result<_>>()?,
+        weeks: weeks(life)?,
         signals: life.signals.iter().map(raw).collect::<Result<_>>()?,
         handoffs: life.handoffs.iter().map(raw).collect::<Result<_>>()?,
         onboarding: life.onboarding.iter().map(raw).collect::<Result<_>>()?,
@@ -284,9 +296,20 @@ fn raw(message: &impl ToWire) -> Result<Box<RawValue>> {
     Ok(RawValue::from_string(message.to_json())?)
 }
 
-/// A row of weekly metrics, with the new users of its week.
-fn week(life: &Life, row: &WeekRow) -> Result<serde_json::Value> {
-    let mut value = serde_json::to_value(MetricsRow::Week(row.clone()))?;
-    value["new_users"] = life.new_users.get(&row.week).copied().unwrap_or(0).into();
-    Ok(value)
+/// Every closed week since the founding, as `replay --metrics` writes it, with its new users. Of weeks without a row
+/// either nobody was active, or they are not complete and how many were is not told.
+fn weeks(life: &Life) -> Result<Vec<serde_json::Value>> {
+    let (Some(first), Some(last)) = (life.new_users.keys().next(), life.closed) else { return Ok(Vec::new()) };
+    let row = |week: Week| -> Result<serde_json::Value> {
+        let asleep =
+            || WeekRow { account: (&*life.account).into(), week, wau: 0, growth: None, streak: None, slope_z: None };
+        let known = life.weeks.get(&week);
+        let mut value = serde_json::to_value(MetricsRow::Week(known.cloned().unwrap_or_else(asleep)))?;
+        if known.is_none() && life.awake.contains(&week) {
+            value["wau"] = serde_json::Value::Null;
+        }
+        value["new_users"] = life.new_users.get(&week).copied().unwrap_or(0).into();
+        Ok(value)
+    };
+    (first.0..=last.0).map(|week| row(Week(week))).collect()
 }

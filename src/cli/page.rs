@@ -21,6 +21,8 @@ const MARGIN: usize = 28;
 /// Without `--all`: the newest so many times that each signal was on, and so many lines of what fired and was held.
 const TIMES_SHOWN: usize = 4;
 const LINES_SHOWN: usize = 24;
+/// Without `--all`: so many users of those who were held at one instant.
+const USERS_SHOWN: usize = 3;
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
@@ -182,19 +184,25 @@ impl Page {
         let has_fired = |at: EventTime, trigger: &str| {
             life.handoffs.iter().any(|handoff| handoff.at == at && *handoff.trigger == *trigger)
         };
+        // Whoever turns at one instant is held at that instant: one line tells of all of them.
+        let mut held: BTreeMap<(EventTime, &str, &str), (Rail, Vec<&str>)> = BTreeMap::new();
         for message in &life.signals {
-            let who = if message.user.is_empty() { String::new() } else { format!("{}: ", message.user) };
             match &message.kind {
                 SignalKind::Held { trigger, rail } => {
-                    let words = format!("{who}{}; {}", why_held(*rail), later(life, message.at, trigger));
-                    lines.push((message.at, self.row(message.at, ("held", DIM), trigger, &words)));
+                    let key = (message.at, &**trigger, rail.word());
+                    held.entry(key).or_insert((*rail, Vec::new())).1.push(&message.user);
                 }
                 SignalKind::Pulse { trigger: Some(trigger), .. } if !has_fired(message.at, trigger) => {
+                    let who = self.names(&[&message.user]);
                     let words = format!("{who}a pulse that did not fire at once: {}", rest(life, trigger));
                     lines.push((message.at, self.row(message.at, ("pulse", DIM), trigger, &words)));
                 }
                 _ => {}
             }
+        }
+        for ((at, trigger, _), (rail, users)) in held {
+            let words = format!("{}{}; {}", self.names(&users), why_held(rail), later(life, at, trigger, rail, &users));
+            lines.push((at, self.row(at, ("held", DIM), trigger, &words)));
         }
         lines.sort_by_key(|(at, _)| *at);
         let number = |level: Level| life.handoffs.iter().filter(|handoff| handoff.level == level).count() as u64;
@@ -220,6 +228,18 @@ impl Page {
         let mut lines = self.row(handoff.at, (&word, screen::level_colour(handoff.level)), &handoff.trigger, &head);
         lines.extend(wrap(&handoff.why, WIDTH - MARGIN).into_iter().map(|text| format!("{:MARGIN$}{text}", "")));
         lines
+    }
+
+    /// Users before what is said of them; nothing for the account itself.
+    fn names(&self, users: &[&str]) -> String {
+        let users: Vec<&str> = users.iter().copied().filter(|user| !user.is_empty()).collect();
+        let shown = if self.all { users.len() } else { users.len().min(USERS_SHOWN) };
+        let names = users[..shown].join(", ");
+        match users.len() - shown {
+            _ if users.is_empty() => String::new(),
+            0 => format!("{names}: "),
+            more => format!("{names} and {} more: ", screen::count(more as u64)),
+        }
     }
 
     /// A line of the account's life, and what of its words needs further lines.
@@ -433,20 +453,35 @@ fn why_held(rail: Rail) -> &'static str {
         Rail::Usage => "usage: nothing in the last 28 days to talk about",
         Rail::Pacing => "pacing: another handoff was just sent",
         Rail::Engaged => "engaged: a handoff waits for its answer, or nobody may write",
-        Rail::WarmUp => "warm_up: history that was loaded",
+        Rail::WarmUp => "warm_up: before the rules were live",
     }
 }
 
-/// What became of a handoff that was held.
-fn later(life: &Life, at: EventTime, trigger: &str) -> String {
-    let next = life.handoffs.iter().find(|handoff| handoff.at >= at && *handoff.trigger == *trigger);
-    let instead =
-        life.handoffs.iter().find(|handoff| handoff.at == at && handoff.also.iter().any(|it| **it == *trigger));
-    let instead = instead.map_or(String::new(), |handoff| format!("in favour of {}, ", handoff.trigger));
-    match next {
-        Some(next) => format!("{instead}next fired {}", screen::minute(next.at)),
-        None => format!("{instead}not fired since"),
+/// What became of a handoff that was held: of those about users, for whom of them.
+fn later(life: &Life, at: EventTime, trigger: &str, rail: Rail, users: &[&str]) -> String {
+    if rail == Rail::WarmUp {
+        return "it never fires".into();
     }
+    let of_trigger = || life.handoffs.iter().filter(|handoff| handoff.at >= at && *handoff.trigger == *trigger);
+    let names = |handoff: &Handoff, user: &str| user.is_empty() || handoff.user_ids.iter().any(|id| id == user);
+    let fired: Vec<EventTime> = users
+        .iter()
+        .filter_map(|user| of_trigger().find(|handoff| names(handoff, user)).map(|handoff| handoff.at))
+        .collect();
+    let paced = |handoff: &&Handoff| handoff.at == at && handoff.also.iter().any(|it| **it == *trigger);
+    let instead = life.handoffs.iter().find(paced).filter(|_| rail == Rail::Pacing);
+    let instead = instead.map_or(String::new(), |handoff| format!("in favour of {}, ", handoff.trigger));
+    let what = match (fired.iter().min(), fired.iter().max()) {
+        (Some(first), Some(last)) if fired.len() == users.len() && first == last => {
+            format!("next fired {}", screen::minute(*first))
+        }
+        (Some(first), _) => {
+            let (some, all) = (screen::count(fired.len() as u64), screen::count(users.len() as u64));
+            format!("fired since for {some} of {all}, first {}", screen::minute(*first))
+        }
+        _ => "not fired since".into(),
+    };
+    instead + &what
 }
 
 /// Why a pulse may not have fired.
