@@ -1033,3 +1033,117 @@ fn an_activation_tells_all_that_differs() {
     room.run(&["rules", "explain", "account.volume"]).fails(2, &["account.volume is in the rules, and off"]);
     room.run(&["rules", "explain", "account.volum"]).fails(2, &["there is no account.volum in the rules"]);
 }
+
+/// The rows of `check --events` below a title that begins so, by id.
+fn never(said: &str, title: &str) -> BTreeMap<String, String> {
+    let (_, rows) = said.split_once(&format!("\n{title}")).unwrap_or_default();
+    let rows = rows.lines().skip(1).take_while(|line| !line.is_empty());
+    let words = |row: &str| row.split_whitespace().collect::<Vec<_>>().join(" ");
+    rows.filter_map(|row| words(row).split_once(' ').map(|(id, why)| (id.to_owned(), why.to_owned()))).collect()
+}
+
+#[test]
+fn check_tells_every_trigger_that_can_never_fire() {
+    let room = Room::new();
+    room.write("e.ndjson", track("m", "Feature Used", "ann", "acme", "2026-03-02T10:00:00Z"));
+    let said = room.run(&["check", "--events", "e.ndjson"]).ok().out;
+    let triggers = never(&said, "triggers that can never fire");
+    for (id, why) in [
+        ("contact-sales", "needs contact_sales or subscription_changed"),
+        ("near-limit", "needs usage_reported or limit_hit: usage_ratio stays unknown, feature.limit_hit stays off"),
+        ("pricing-sessions", "needs pricing_viewed: user.intent.pricing stays off"),
+        ("icp-departments", "needs firmographics and profile: icp stays unknown, departments stays 0"),
+        ("lead-score", "needs firmographics: lead_score stays unknown"),
+        ("self-serve-ceiling", "needs subscription_changed: paid stays false, yearly_spend stays unknown"),
+        ("at-risk", "needs subscription_changed: paid stays false"),
+        ("target-engaged", "needs firmographics: target stays false"),
+        ("target-first-user", "needs firmographics: target stays false"),
+    ] {
+        assert_eq!(triggers.get(id).map(String::as_str), Some(why), "{id}: {said}");
+    }
+    assert!(triggers["user-hot"].starts_with("needs more points than the "), "{said}");
+    for id in ["five-new-users", "steady-growth"] {
+        assert!(!triggers.contains_key(id), "{id}: {said}");
+    }
+    // What can fire on a lively product is not promised away: the product has everything but target lists and the like.
+    room.generate("events.ndjson");
+    room.replay(&["events.ndjson"]);
+    let said = room.run(&["check", "--events", "events.ndjson"]).ok().out;
+    let triggers = never(&said, "triggers that can never fire");
+    let signals = never(&said, "signals that can never be on");
+    for handoff in room.json("handoffs") {
+        assert!(!triggers.contains_key(handoff["trigger"].as_str().unwrap()), "{said}");
+    }
+    for signal in room.json("signals") {
+        let scope = if signal["user"].is_string() { "(user)" } else { "(account)" };
+        let why = signal["signal"].as_str().and_then(|id| signals.get(id));
+        assert!(why.is_none_or(|why| !why.starts_with(scope)), "{signal}: {said}");
+    }
+}
+
+#[test]
+fn check_tells_which_fields_no_event_carries() {
+    let room = Room::new();
+    let event = |id: &str, name: &str, properties: &str| {
+        let line = track(id, name, "ann", "acme", "2026-03-02T10:00:00Z");
+        line.replace(r#","userId""#, &format!(r#","properties":{{{properties}}},"userId""#))
+    };
+    let call = |kind: &str, traits: &str| {
+        format!(
+            r#"{{"messageId":"{kind}","type":"{kind}","userId":"ann","context":{{"groupId":"acme"}},"traits":{{{traits}}},"timestamp":"2026-03-02T10:00:00Z"}}"#
+        )
+    };
+    let rules = RULES.replacen(
+        "\nroles:\n",
+        "\nroles:\n  - { role: support_contacted, track: [Help] }\n  - { role: usage_reported, track: [Use] }\n  - { role: firmographics, group: true }\n  - { role: profile, identify: true }\n  - { role: workspace_created, track: [Space] }\n  - { role: feature_used, track: [Did] }\n  - { role: subscription_changed, track: [Paid] }\n",
+        1,
+    );
+    room.write("own.yaml", rules);
+    let told = |bare: bool| -> (BTreeMap<String, String>, BTreeMap<String, String>, String) {
+        let or = |full: &'static str| if bare { "" } else { full };
+        let lines = [
+            event("1", "Did", or(r#""feature":"x""#)),
+            event("2", "Help", if bare { r#""topic":"weather""# } else { r#""topic":"Billing""# }),
+            event("3", "Use", if bare { r#""used":5"# } else { r#""used":5,"quota":10"# }),
+            event("4", "Space", ""),
+            event("5", "Paid", or(r#""paid":true,"mrr":1000"#)),
+            call("group", or(r#""employees":"51-200","icp":true,"lead_score":3"#)),
+            call(
+                "identify",
+                if bare { r#""email":"a@gmail.com""# } else { r#""email":"a@acme.com","department":"Ops""# },
+            ),
+        ];
+        room.write("e.ndjson", lines.join("\n"));
+        let said = room.run(&["check", "--rules", "own.yaml", "--events", "e.ndjson"]).ok().out;
+        (never(&said, "signals that can never be on"), never(&said, "triggers that can never fire"), said)
+    };
+    let (signals, triggers, said) = told(true);
+    for (id, why) in [
+        ("feature.breadth", "(user) needs feature_used with feature"),
+        ("collab.domain", "(account) needs profile with email of a company"),
+        ("collab.departments", "(account) needs profile with department"),
+        ("fit.icp", "(account) needs firmographics with icp"),
+        ("fit.size", "(account) needs firmographics with employees or profile with company_size"),
+    ] {
+        assert_eq!(signals.get(id).map(String::as_str), Some(why), "{said}");
+    }
+    assert!(signals["intent.billing_support"].contains("support_contacted with topic "), "{said}");
+    assert!(!signals.contains_key("collab.workspaces"), "ids of messages stand in for workspaces: {said}");
+    for (id, why) in [
+        ("near-limit", "needs usage_reported with quota or limit_hit: "),
+        ("lead-score", "needs firmographics with lead_score: "),
+        ("at-risk", "needs subscription_changed with paid: "),
+        ("contact-sales", "needs contact_sales or subscription_changed with plan enterprise"),
+    ] {
+        assert!(triggers[id].starts_with(why), "{id}: {said}");
+    }
+    let (signals, triggers, said) = told(false);
+    for id in
+        ["feature.breadth", "collab.domain", "collab.departments", "fit.icp", "fit.size", "intent.billing_support"]
+    {
+        assert!(!signals.contains_key(id), "{id}: {said}");
+    }
+    for id in ["near-limit", "lead-score", "at-risk", "icp-departments", "self-serve-ceiling"] {
+        assert!(!triggers.contains_key(id), "{id}: {said}");
+    }
+}

@@ -701,7 +701,9 @@ fn a_sample_tells_what_rules_can_see() {
     }
     lines.extend((0..25).map(|number| event(100 + number, "track", &format!("Thing {number:02}"))));
     lines.push(event(200, "page", r"Home\u001b[1m"));
-    std::fs::write(room.join("e.ndjson"), lines.join("\n")).unwrap();
+    let named = r#""event":"Feature Used","properties":{"feature":"charts"}"#;
+    let text = lines.join("\n").replace(r#""event":"Feature Used""#, named);
+    std::fs::write(room.join("e.ndjson"), text).unwrap();
     let said = ok(room, &["check", "--events", "e.ndjson"]);
     let part = |title: &str| -> Vec<String> {
         let from = said.split_once(&format!("\n{title}")).unwrap_or_else(|| panic!("no {title}: {said}")).1;
@@ -731,8 +733,12 @@ fn a_sample_tells_what_rules_can_see() {
     }
     assert!(off.iter().all(|row| !row.starts_with("velocity.activation") && !row.starts_with("feature.breadth")));
     let triggers = part("triggers that can never fire");
-    assert!(triggers.contains(&"contact-sales needs contact_sales".to_owned()), "{triggers:#?}");
-    assert!(triggers.contains(&"pricing-sessions needs user.intent.pricing".to_owned()), "{triggers:#?}");
+    assert!(
+        triggers.contains(&"contact-sales needs contact_sales or subscription_changed".to_owned()),
+        "{triggers:#?}"
+    );
+    let pricing = "pricing-sessions needs pricing_viewed: user.intent.pricing stays off";
+    assert!(triggers.contains(&pricing.to_owned()), "{triggers:#?}");
     assert!(!triggers.iter().any(|row| row.starts_with("five-new-users")), "{triggers:#?}");
 
     let premium = RULES.replace("track: [Feature Used], bind", "track: [Feature Used], premium: true, bind");

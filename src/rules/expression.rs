@@ -18,6 +18,7 @@
 //! past the end, a trait of another type), makes unknown what depends on it; `false && unknown` is false and
 //! `true || unknown` is true, in either order: Kleene's logic, which is CEL's rule for errors.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::thread;
@@ -182,15 +183,91 @@ impl Expression {
         self.greatest
     }
 
+    /// Whether the condition can be true. `can_be(i)` is what the value of `names()[i]` can be; `None`: anything.
+    ///
+    /// Comparisons are looked at one by one: of two that exclude each other both can be true.
+    pub fn can_hold(&self, can_be: &dyn Fn(usize) -> Option<Vec<Value>>) -> bool {
+        let can_be: Vec<Option<Vec<Value>>> = (0..self.names.len()).map(can_be).collect();
+        outcomes(&self.tree, &can_be).contains(&Some(true))
+    }
+
     /// Whether the condition holds; `None` if that is unknown. `value(i)` is the value of `names()[i]` and is asked
     /// once for each name, in order.
     pub fn holds(&self, value: &mut dyn FnMut(usize) -> Value) -> Option<bool> {
-        let values = Values((0..self.names.len()).map(value).collect());
-        let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
-        context.set_variable_resolver(&values);
-        let result = cel::Value::resolve_val(&self.tree, &context).ok()?;
-        result.downcast_ref::<CelBool>().map(|holds| *holds.inner())
+        evaluate(&self.tree, &Values((0..self.names.len()).map(value).collect()))
     }
+}
+
+/// Whether a tree holds with these values.
+fn evaluate(tree: &IdedExpr, values: &Values) -> Option<bool> {
+    let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+    context.set_variable_resolver(values);
+    let result = cel::Value::resolve_val(tree, &context).ok()?;
+    result.downcast_ref::<CelBool>().map(|holds| *holds.inner())
+}
+
+/// True, false and unknown.
+const ANY_OUTCOME: [Option<bool>; 3] = [Some(true), Some(false), None];
+
+/// Everything that a tree can come to, by what the values of its names can be.
+fn outcomes(tree: &IdedExpr, can_be: &[Option<Vec<Value>>]) -> BTreeSet<Option<bool>> {
+    if let Expr::Call(call) = &tree.expr {
+        let operands = || call.args.iter().map(|operand| outcomes(operand, can_be)).collect::<Vec<_>>();
+        match call.func_name.as_str() {
+            op::LOGICAL_NOT => return operands()[0].iter().map(|it| it.map(|is| !is)).collect(),
+            op::LOGICAL_AND | op::LOGICAL_OR => {
+                // What decides alone: false of `&&`, true of `||`.
+                let decides = call.func_name == op::LOGICAL_OR;
+                let both = |a: Option<bool>, b: Option<bool>| match (a, b) {
+                    _ if a == Some(decides) || b == Some(decides) => Some(decides),
+                    (Some(_), Some(_)) => Some(!decides),
+                    _ => None,
+                };
+                let operands = operands();
+                return operands[0].iter().flat_map(|a| operands[1].iter().map(move |b| both(*a, *b))).collect();
+            }
+            _ => {}
+        }
+    }
+    let mut names = BTreeSet::new();
+    let is_plain = collect_names(tree, &mut names);
+    let known = |name: &usize| can_be.get(*name).and_then(Option::as_ref);
+    if names.iter().any(|name| known(name).is_none()) {
+        // One unknown value makes all of a comparison unknown, whatever the others are.
+        let is_unknown = |name: &usize| known(name).is_some_and(|values| values.iter().all(|it| *it == Value::Unknown));
+        return if is_plain && names.iter().any(is_unknown) { [None].into() } else { ANY_OUTCOME.into() };
+    }
+    let mut choices = vec![vec![Value::Unknown; can_be.len()]];
+    for name in &names {
+        let values = known(name).map_or(&[][..], Vec::as_slice);
+        let with = |choice: &Vec<Value>, value: &Value| {
+            let mut choice = choice.clone();
+            choice[*name] = value.clone();
+            choice
+        };
+        choices = choices.iter().flat_map(|choice| values.iter().map(|value| with(choice, value))).collect();
+    }
+    choices.into_iter().map(|values| evaluate(tree, &Values(values))).collect()
+}
+
+/// Adds the names that a tree reads; whether it reads all of them, and asks of none only whether it is known.
+fn collect_names(tree: &IdedExpr, names: &mut BTreeSet<usize>) -> bool {
+    let (mut is_plain, operands): (bool, Vec<&IdedExpr>) = match &tree.expr {
+        Expr::Ident(variable) => {
+            names.extend(variable.trim_start_matches('?').parse::<usize>());
+            (!variable.starts_with('?'), Vec::new())
+        }
+        Expr::Call(call) => {
+            let decides = matches!(call.func_name.as_str(), op::CONDITIONAL | op::LOGICAL_AND | op::LOGICAL_OR);
+            (!decides, call.target.as_deref().into_iter().chain(&call.args).collect())
+        }
+        Expr::List(list) => (true, list.elements.iter().collect()),
+        _ => (true, Vec::new()),
+    };
+    for operand in operands {
+        is_plain &= collect_names(operand, names);
+    }
+    is_plain
 }
 
 /// The values of an expression's names, by index.
@@ -704,6 +781,38 @@ mod tests {
     #[track_caller]
     fn refused(text: &str, error: &str) {
         assert_eq!(compile(text).map(|_| ()), Err(error.to_owned()), "{text}");
+    }
+
+    #[test]
+    fn a_condition_can_hold_unless_what_its_names_can_be_forbids_it() {
+        let only = |name: &str| match name {
+            "u" | "v" | "usage_ratio" => Some(vec![Value::Unknown]),
+            "f" | "paid" => Some(vec![Value::Bool(false)]),
+            "feature.limit_hit" => Some(vec![Value::Int(0), Value::Unknown]),
+            "user.band" => Some(vec![Value::Text("".into()), Value::Text("warm".into())]),
+            _ => None,
+        };
+        for (text, can) in [
+            ("t", true),
+            ("u", false),
+            ("!u", false),
+            ("u || t", true),
+            ("u && t", false),
+            ("v >= active_users", false),
+            ("active_users >= 10 && (usage_ratio >= 0.8 || feature.limit_hit >= 1)", false),
+            ("active_users >= 10 && (usage_ratio >= 0.8 || feature.limit_hit >= 0)", true),
+            ("!paid && user.intent.pricing >= 2", true),
+            ("paid && user.intent.pricing >= 2", false),
+            ("user.band == \"hot\"", false),
+            ("user.band in [\"hot\", \"warm\"] && target", true),
+            ("user.band == \"hot\" || weekly_users[0] > weekly_users[4]", true),
+            ("has(u) && t", false),
+            ("!has(u)", true),
+            ("(has(v) ? v : active_users) > 3", true),
+        ] {
+            let condition = compile(text).unwrap();
+            assert_eq!(condition.can_hold(&|name| only(&condition.names()[name])), can, "{text}");
+        }
     }
 
     #[test]
