@@ -697,7 +697,7 @@ figures! {
     NewUsers "new_users_7d" Int "New users of the 7 days that end with the last closed one."
     SpikeKnown "spike_known" Bool "Whether two blocks of 7 days are known to compare new users with."
     WeeklyUsers "weekly_users" Ints "Active users of the last closed weeks, newest first; only complete ones, at most 13."
-    IdleDays "idle_days" Int "Closed days since the last active one."
+    IdleDays "idle_days" Int "Closed days since the last active one; followed as far as the greatest number that the condition names."
     Score "score" Int "PQA score."
     Tier "tier" Text "Id of the tier; empty if untiered."
     Segment "segment" Text "Id of the size class."
