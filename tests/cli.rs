@@ -1049,7 +1049,7 @@ fn check_tells_every_trigger_that_can_never_fire() {
     let said = room.run(&["check", "--events", "e.ndjson"]).ok().out;
     let triggers = never(&said, "triggers that can never fire");
     for (id, why) in [
-        ("contact-sales", "needs contact_sales or subscription_changed"),
+        ("contact-sales", "needs contact_sales or subscription_changed or firmographics"),
         ("near-limit", "needs usage_reported or limit_hit: usage_ratio stays unknown, feature.limit_hit stays off"),
         ("pricing-sessions", "needs pricing_viewed: user.intent.pricing stays off"),
         ("icp-departments", "needs firmographics and profile: icp stays unknown, departments stays 0"),
@@ -1133,7 +1133,7 @@ fn check_tells_which_fields_no_event_carries() {
         ("near-limit", "needs usage_reported with quota or limit_hit: "),
         ("lead-score", "needs firmographics with lead_score: "),
         ("at-risk", "needs subscription_changed with paid: "),
-        ("contact-sales", "needs contact_sales or subscription_changed with plan enterprise"),
+        ("contact-sales", "needs contact_sales or subscription_changed with plan enterprise or firmographics"),
     ] {
         assert!(triggers[id].starts_with(why), "{id}: {said}");
     }

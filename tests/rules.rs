@@ -734,7 +734,7 @@ fn a_sample_tells_what_rules_can_see() {
     assert!(off.iter().all(|row| !row.starts_with("velocity.activation") && !row.starts_with("feature.breadth")));
     let triggers = part("triggers that can never fire");
     assert!(
-        triggers.contains(&"contact-sales needs contact_sales or subscription_changed".to_owned()),
+        triggers.contains(&"contact-sales needs contact_sales or subscription_changed or firmographics".to_owned()),
         "{triggers:#?}"
     );
     let pricing = "pricing-sessions needs pricing_viewed: user.intent.pricing stays off";

@@ -306,7 +306,7 @@ impl Part {
     fn is_in(&self, plan: &Plan, set: &RoleSet, role: Role, event: &Event<'_>) -> bool {
         let (field, is) = match self {
             Part::Premium => return is_premium(plan, set, event),
-            Part::Trait(name) => return fields::value(&event.traits, name).is_some_and(|value| value != Scalar::Null),
+            Part::Trait(name) => return fields::value(event.told(), name).is_some_and(|value| value != Scalar::Null),
             Part::OneOf(field, ..) => (*field, Is::Anything),
             Part::Field(field, is) => (*field, *is),
         };
@@ -412,6 +412,19 @@ impl Needs {
         ])
     }
 
+    /// Both say which plan an account has.
+    fn plan() -> Needs {
+        let source = |role| Source::new(role, false, vec![Part::Field(Field::Plan, Is::Text)]);
+        Needs::any(vec![source(Role::SubscriptionChanged), source(Role::Firmographics)])
+    }
+
+    fn open_opportunity() -> Needs {
+        Needs::any(vec![
+            Source::new(Role::Firmographics, false, vec![Part::Field(Field::OpenOpportunity, Is::Boolean)]),
+            Source::new(Role::OpportunityCreated, false, Vec::new()),
+        ])
+    }
+
     fn quota() -> Needs {
         let parts = vec![Part::Field(Field::Used, Is::Number), Part::Field(Field::Quota, Is::Positive)];
         Needs::one(Role::UsageReported, false, parts)
@@ -448,8 +461,9 @@ fn all_needs(plan: &Plan) -> Vec<(What, Needs)> {
         };
         let one_of = |(field, values): &(Field, Vec<String>)| Part::OneOf(*field, values.clone(), false);
         let mut sources = vec![Source::new(role, false, pulse.only.iter().map(one_of).collect())];
-        sources.extend(pulse.plan.iter().map(|plan| {
-            Source::new(Role::SubscriptionChanged, false, vec![Part::OneOf(Field::Plan, vec![plan.clone()], false)])
+        sources.extend(pulse.plan.iter().flat_map(|plan| {
+            let is = || vec![Part::OneOf(Field::Plan, vec![plan.clone()], false)];
+            [Role::SubscriptionChanged, Role::Firmographics].map(|role| Source::new(role, false, is()))
         }));
         all.push((What::Pulse(place), Needs::any(sources)));
         for input in pulse.when.iter().flat_map(|when| &when.inputs) {
@@ -476,19 +490,25 @@ fn needs_of_signal(plan: &Plan, which: SignalRef) -> Needs {
         Needs::any(filter.roles.iter().map(|role| Source::new(*role, of_user, parts())).collect())
     };
     match kind {
-        // A feature has a name; for other values the id of the message stands in (edges E13).
-        Kind::Distinct(it) => filtered(&it.filter, Some(it.field).filter(|field| *field == Field::Feature)),
+        // A feature has a name, unless it is premium; for other values the id of the message stands in (edges E13).
+        Kind::Distinct(it) => {
+            let named = it.field == Field::Feature && !it.filter.premium;
+            filtered(&it.filter, named.then_some(it.field))
+        }
         Kind::Seen(Seen { filter, .. }) | Kind::Count(Seen { filter, .. }, _) => filtered(filter, None),
         Kind::Sessions(sessions) => filtered(&sessions.filter, None),
         Kind::Within(within) => Needs { all: vec![role(within.first), role(within.then)], activity: false },
         Kind::Abandoned(abandoned) => Needs::any(role(abandoned.start)),
         Kind::Spike(Spike { meter, .. }) | Kind::Ladder(Of::Volume(meter), _) => {
             let meter = &plan.meters[*meter];
-            Needs::one(meter.role, false, meter.sum.map(|field| Part::Field(field, Is::Number)).into_iter().collect())
+            let only = meter.only.iter().map(|(field, values)| Part::OneOf(*field, values.clone(), false));
+            let sum = meter.sum.map(|field| Part::Field(field, Is::Number));
+            Needs::one(meter.role, false, only.chain(sum).collect())
         }
         Kind::UsageRatio { .. } => Needs::quota(),
         Kind::Trait(TraitIs::Employees(_)) => Needs::employees(),
         Kind::Trait(TraitIs::OneOf(field, _)) => Needs::firmographics(*field, Is::Text),
+        Kind::Trait(TraitIs::True(Field::OpenOpportunity)) => Needs::open_opportunity(),
         Kind::Trait(TraitIs::True(field)) => Needs::firmographics(*field, Is::Boolean),
         Kind::Trait(TraitIs::AtLeast(field, _)) => Needs::firmographics(*field, Is::Number),
         Kind::Executive => Needs::profile(&[(Field::Title, Is::Text), (Field::Role, Is::Text)]),
@@ -505,7 +525,7 @@ fn needs_of_figure(figure: Figure) -> Option<Needs> {
         Figure::Departments => Needs::profile(&[(Field::Department, Is::Text)]),
         Figure::Segment | Figure::Employees => Needs::employees(),
         Figure::Paid => Needs::subscription(Field::Paid, Is::Boolean),
-        Figure::Plan => Needs::subscription(Field::Plan, Is::Text),
+        Figure::Plan => Needs::plan(),
         Figure::Seats => Needs::subscription(Field::Seats, Is::Number),
         Figure::Mrr | Figure::YearlySpend => Needs::subscription(Field::Mrr, Is::Number),
         Figure::UsageRatio => Needs::quota(),
@@ -515,7 +535,7 @@ fn needs_of_figure(figure: Figure) -> Option<Needs> {
         Figure::Target => Needs::firmographics(Field::Target, Is::Boolean),
         Figure::LeadScore => Needs::firmographics(Field::LeadScore, Is::Number),
         Figure::DoNotContact => Needs::firmographics(Field::DoNotContact, Is::Boolean),
-        Figure::OpenOpportunity => Needs::firmographics(Field::OpenOpportunity, Is::Boolean),
+        Figure::OpenOpportunity => Needs::open_opportunity(),
         Figure::ContractOwner => Needs::firmographics(Field::ContractOwner, Is::Text),
         _ => return None,
     })
