@@ -586,7 +586,10 @@ impl Applied<'_> {
         }
         let usage_comes = activity != Activity::Known && trigger::wants_usage(account);
         let answered = trigger::answer(context.plan, account, it);
-        let lifts = usage_comes || answered || account.word.is(Flag::FIRED) || taken.traits;
+        // On another day the activity of the last 28 may be over, and with it the usage fact of what waits.
+        let under_way = || account.rare.as_ref().is_some_and(|rare| rare.triggers.are_under_way());
+        let another_day = account.newest.day() > newest && under_way();
+        let lifts = usage_comes || answered || another_day || account.word.is(Flag::FIRED) || taken.traits;
         account.word.set(Flag::FIRED, false);
         if lifts || !occurrences.is_empty() || context.work.changed.meet(context.plan.index.reads) {
             trigger::evaluate(context, account, &occurrences, if lifts { Moment::Due } else { Moment::Event });

@@ -305,6 +305,13 @@ stories! {
         expect day 6        acme  HIGH contact-sales at once for ann
         expect day 8        acme  MEDIUM pricing-sessions due day 9–10 for ann
 
+        story  and while that lasts the usage that there was may be over, at an event of another day
+        day 2               acme  it has do_not_contact
+        day 3, 4, 5         acme  ann views pricing
+        day 28, 29 00:30    acme  sales calls
+        expect day 5        acme  ann held pricing-sessions by engaged
+        expect day 29 00:30 acme  ann held pricing-sessions by usage
+
         story  nobody with an open opportunity
         day 2               acme  it has open_opportunity
         day 3, 4, 5         acme  ann views pricing
