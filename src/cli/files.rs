@@ -31,7 +31,7 @@ impl Input {
             Some(FileFormat::Ndjson) => Format::Json,
             Some(FileFormat::Protobuf) => Format::Protobuf,
             None if path == Path::new("-") => Format::Json,
-            None => by_extension(path)?,
+            None => by_extension(path, ", or say --format")?,
         };
         Ok(Input { path: path.to_owned(), format })
     }
@@ -201,14 +201,15 @@ pub(super) enum FileFormat {
 }
 
 /// The format that a file's name tells of.
-pub(super) fn by_extension(path: &Path) -> Result<Format> {
+pub(super) fn by_extension(path: &Path, remedy: &str) -> Result<Format> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("ndjson" | "jsonl" | "json") => Ok(Format::Json),
         Some("pb" | "binpb" | "protobuf") => Ok(Format::Protobuf),
         _ => bail!(WrongUse(format!(
-            "{}: the format is not told by .ndjson, .jsonl, .json, .pb, .binpb or .protobuf: say --format",
+            "{}: the format is not told: end the name in .ndjson, .jsonl, .json, .pb, .binpb or .protobuf \
+             (before .gz or .zst){remedy}",
             path.display()
         ))),
     }

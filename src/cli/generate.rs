@@ -68,21 +68,23 @@ impl Generate {
                 Sink::Topic(Log::open(&config.kafka, topic, config.input.format, usize::from(self.pack))?)
             }
             (None, Some(path)) => {
-                let format = if path == Path::new("-") { Format::Json } else { files::by_extension(path)? };
+                let format = if path == Path::new("-") { Format::Json } else { files::by_extension(path, "")? };
                 Sink::File(open(path)?, format)
             }
             (None, None) => unreachable!("the arguments ask for one of them"),
         };
+        let target = self.topic.as_deref().map(Path::new).or(self.out.as_deref()).unwrap_or(Path::new(""));
+        let writing = || format!("writing {}", target.display());
         let progress = screen::progress(Some(self.events), "events");
         let mut pace = Pace::new(self.rate);
         for (number, event) in (1..).zip(product) {
-            sink.write(&event)?;
+            sink.write(&event).with_context(writing)?;
             if number % 1_024 == 0 {
                 progress.set_position(number);
             }
             pace.after(number);
         }
-        sink.finish()?;
+        sink.finish().with_context(writing)?;
         progress.finish_and_clear();
         eprintln!("generated {} events", screen::count(self.events));
         Ok(())
