@@ -188,7 +188,7 @@ struct Feed {
 impl Feed {
     fn apply(&mut self, event: Event<'_>) {
         let record = Record { offset: self.events, time: Some(event.time) };
-        let decoded = Decoded { raw: &[], event: Ok(event) };
+        let decoded = Decoded::event(&[], event);
         let outcome = self.partition.apply_one(record, 0, &decoded, &mut self.effects);
         assert_eq!(outcome, Outcome::Applied, "{:?}", self.effects.dead_letters);
         self.events += 1;

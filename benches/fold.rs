@@ -68,7 +68,7 @@ impl Day {
                 provenance: None,
             };
             let record = Record { offset: number * DAY_MS + place, time: Some(time) };
-            tally.count(partition.apply_one(record, 0, &Decoded { raw: &[], event: Ok(event) }, effects));
+            tally.count(partition.apply_one(record, 0, &Decoded::event(&[], event), effects));
             if !effects.is_empty() {
                 take(effects, hash);
             }

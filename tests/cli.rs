@@ -302,7 +302,7 @@ fn what_cannot_be_read_is_dead_lettered_and_the_rest_goes_on() {
     let room = Room::new();
     let good = |id: &str| track(id, "Contact Sales", "ann", "acme", "2026-03-02T10:00:00Z");
     room.write("first.ndjson", [good("m1"), "{ not JSON".into(), String::new()].join("\n"));
-    let number = good("m2").replace(r#""ann""#, "7");
+    let number = good("m2").replace(r#""acme""#, "7.5");
     room.write("second.ndjson", [b"\xff\xfe\n", number.as_bytes(), b"\r\n", good("m3").as_bytes()].concat());
     let ended = room.run(&[&["replay", "first.ndjson", "second.ndjson"], &OUTPUTS[..]].concat()).ok();
     assert!(ended.out.is_empty() && ended.err.contains("2 applied") && ended.err.contains("3 malformed"), "{ended:?}");
@@ -311,7 +311,7 @@ fn what_cannot_be_read_is_dead_lettered_and_the_rest_goes_on() {
     let expected: [(&str, Option<&str>, &[u8], &str); 3] = [
         ("first.ndjson", Some("1"), b"{ not JSON", "not a JSON event"),
         ("second.ndjson", Some("2"), b"\xff\xfe", "not a JSON event"),
-        ("second.ndjson", Some("3"), number.as_bytes(), "expected a string"),
+        ("second.ndjson", Some("3"), number.as_bytes(), "context.groupId is no id"),
     ];
     assert_eq!(letters.len(), expected.len());
     for (letter, (file, offset, bytes, detail)) in letters.iter().zip(expected) {
@@ -840,6 +840,76 @@ fn what_cannot_be_read_is_told_with_line_and_reason() {
     );
     let ended = room.run(&["explain", "acme", "--on", "ticks.ndjson"]);
     assert!(ended.code == Some(1) && !ended.err.contains("is empty"), "{ended:?}");
+}
+
+#[test]
+fn a_file_of_another_form_is_named_once_with_what_to_do() {
+    let room = Room::new();
+    let good = track("m1", "Contact Sales", "ann", "acme", "2026-03-02T10:00:00Z");
+    let wide: Vec<u8> = format!("\u{feff}{good}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    room.write("wide.ndjson", wide);
+    room.write("pretty.json", "{\n  \"object\": \"list\"\n}\n");
+    room.write("table.ndjson", "event,user_id\nContact Sales,u-1\n");
+    room.write("table.csv", "event,user_id\nContact Sales,u-1\n");
+    room.write("raw.zip", b"PK\x03\x04");
+    room.write("posthog.ndjson", "{\"uuid\":\"1\",\"event\":\"$pageview\",\"distinct_id\":\"u\"}\n");
+    for (file, says) in [
+        ("wide.ndjson", "iconv -f UTF-16"),
+        ("pretty.json", "jq -c"),
+        ("table.ndjson", "is csv"),
+        ("table.csv", "is csv"),
+        ("raw.zip", "is a zip archive"),
+        ("posthog.ndjson", "none of 1 events can be read, the first: posthog.ndjson:1: no type"),
+    ] {
+        for command in [
+            &["replay", file][..],
+            &["check", "--events", file],
+            &["explain", "acme", "--on", file],
+            &["rules", "diff", "default", "default", "--on", file],
+        ] {
+            let ended = room.run(command).fails(1, &[file, says]);
+            assert_eq!(ended.err.matches("error: ").count(), 1, "{ended:?}");
+        }
+    }
+}
+
+#[test]
+fn input_that_is_not_in_time_order_is_named_with_what_it_cost() {
+    let room = Room::new();
+    let far = track("m1", "Contact Sales", "ann", "acme", "2041-01-01T00:00:00Z");
+    let near = track("m2", "Contact Sales", "ann", "globex", "2026-10-06T10:01:00Z");
+    room.write("far.ndjson", format!("{far}\n{near}\n"));
+    let said = room.run(&["replay", "far.ndjson"]).ok().err;
+    for part in ["1 events are older", "1 are too late to count", "far.ndjson:1 moved time on to 2041-01-01 00:00"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    room.write("near.ndjson", format!("{near}\n{far}\n"));
+    assert!(!room.run(&["replay", "near.ndjson"]).ok().err.contains("order "));
+}
+
+#[test]
+fn ids_and_values_of_unexpected_types_cost_no_event() {
+    let room = Room::new();
+    let line = |rest: &str| format!(r#"{{"type":"track","event":"Contact Sales",{rest}}}"#) + "\n";
+    let lines = [
+        line(r#""messageId":"1","userId":1001,"context":{"groupId":77},"timestamp":"2026-10-05T09:05:00""#),
+        line(
+            r#""messageId":"2","userId":"u","context":{"groupId":"half"},"timestamp":1791190800,"properties":{"note":"great \ud83d"}"#,
+        ),
+        line(
+            r#""messageId":"3","userId":"u","context":{"groupId":"over"},"timestamp":"2026-10-05 09:05:00 UTC","properties":{"ratio":1e400}"#,
+        ),
+        line(
+            r#""messageId":"4","userId":"u","source":7,"context":{"groupId":"loose"},"timestamp":"2026-10-05T09:05:00Z","traits":[]"#,
+        ),
+    ];
+    room.write("field.ndjson", lines.concat());
+    let said = room.run(&["replay", "field.ndjson", "--handoffs", "handoffs"]).ok().err;
+    let accounts: BTreeSet<String> =
+        room.json("handoffs").iter().map(|it| it["account"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(accounts, ["77", "half", "loose", "over"].map(str::to_owned).into());
+    assert!(said.contains("1 events have a time without a zone"), "{said}");
+    assert!(said.contains("1 events have a field of an unexpected type"), "{said}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::files::{FileFormat, Input, Readable, read_log};
+use super::screen::plain;
 use super::{config, screen};
 use crate::model::{Event, EventKind, Field, Role, Unmapped};
 use crate::rules::{
@@ -198,11 +199,6 @@ impl Sample {
         }
         Ok(())
     }
-}
-
-/// A name out of an event, for a terminal: control characters could do there what they like.
-pub(super) fn plain(name: &str) -> String {
-    name.replace(char::is_control, "\u{fffd}")
 }
 
 /// Names of roles, some on each line.

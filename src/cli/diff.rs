@@ -9,8 +9,8 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::check::plain;
 use super::files::{self, FileFormat, Input, Readable, read_log};
+use super::screen::plain;
 use super::{replay, screen};
 use crate::engine::{Partition, Record};
 use crate::model::{Effects, EventKind, EventTime, HandoffId, Level};

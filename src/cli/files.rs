@@ -59,7 +59,7 @@ impl Input {
         // Only what reading does is the file's fault, not what is done with a record.
         let reading = || format!("reading {}", self.name());
         let mut reader = decompress(progress.wrap_read(raw)).with_context(reading)?;
-        let (mut record, mut number) = (Vec::new(), 0);
+        let (mut record, mut number, mut is_first) = (Vec::new(), 0, true);
         loop {
             let more = match self.format {
                 Format::Json => read_line(&mut reader, &mut record, &mut number),
@@ -68,6 +68,12 @@ impl Input {
             if !more.with_context(reading)? {
                 return Ok(());
             }
+            if let Some(remedy) =
+                is_first.then(|| other_form(&record)).flatten().filter(|_| self.format == Format::Json)
+            {
+                bail!("{} {remedy}", self.name());
+            }
+            is_first = false;
             each(if self.format == Format::Json { record.trim_ascii() } else { &record }, number)?;
         }
     }
@@ -79,7 +85,25 @@ pub(super) struct Place<'a> {
     pub(super) file: &'a str,
     /// How many lines or records were read with it.
     number: u64,
-    format: Format,
+    pub(super) format: Format,
+}
+
+/// A line or record, whatever its file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At(u64, Format);
+
+impl At {
+    /// The same with its file.
+    pub(super) fn in_file(self, file: &str) -> Place<'_> {
+        Place { file, number: self.0, format: self.1 }
+    }
+}
+
+impl Place<'_> {
+    /// The place in its file.
+    pub(super) fn at(self) -> At {
+        At(self.number, self.format)
+    }
 }
 
 impl fmt::Display for Place<'_> {
@@ -116,6 +140,10 @@ pub(super) fn read_log(
 pub(super) struct Readable {
     pub(super) events: u64,
     pub(super) malformed: u64,
+    /// Events with a time that has no zone.
+    zoneless: u64,
+    /// Events with a field that is as if absent.
+    left_out: u64,
     /// Where the first of them stand, and what is wrong.
     first: Vec<String>,
 }
@@ -124,10 +152,12 @@ impl Readable {
     /// Counts an event; one that cannot be read is remembered if it is among the first.
     pub(super) fn count(&mut self, decoded: &Decoded<'_>, place: Place<'_>) {
         self.events += 1;
+        self.zoneless += u64::from(decoded.loose.zoneless);
+        self.left_out += u64::from(decoded.loose.left_out);
         let Err(malformed) = &decoded.event else { return };
         self.malformed += 1;
         if self.first.len() < UNREADABLE_SHOWN {
-            self.first.push(format!("{place}: {malformed}").replace(char::is_control, "\u{fffd}"));
+            self.first.push(screen::plain(&format!("{place}: {malformed}")));
         }
     }
 
@@ -137,6 +167,14 @@ impl Readable {
         let more = self.malformed - lines.len() as u64;
         lines.extend((more > 0).then(|| format!("and {} more", screen::count(more))));
         lines
+    }
+
+    /// What was read although it does not stand there as it should, a line each.
+    pub(super) fn loose(&self) -> Vec<String> {
+        let said = |count: u64, what: &str| (count > 0).then(|| format!("{} {what}", screen::count(count)));
+        let zoneless = said(self.zoneless, "events have a time without a zone: it is taken as UTC");
+        let left_out = said(self.left_out, "events have a field of an unexpected type: it is taken as absent");
+        zoneless.into_iter().chain(left_out).collect()
     }
 
     /// Says on standard error if something could not be read.
@@ -149,6 +187,7 @@ impl Readable {
             let [malformed, events] = [self.malformed, self.events].map(screen::count);
             eprintln!("{malformed} of {events} events cannot be read, the first: {first}");
         }
+        self.loose().iter().for_each(|line| eprintln!("{line}"));
         Ok(())
     }
 
@@ -202,6 +241,14 @@ pub(super) enum FileFormat {
 
 /// The format that a file's name tells of.
 pub(super) fn by_extension(path: &Path, remedy: &str) -> Result<Format> {
+    let other = match path.extension().and_then(|it| it.to_str()).map(str::to_lowercase).as_deref() {
+        Some("zip") => Some(ZIP),
+        Some("csv" | "tsv") => Some(CSV),
+        _ => None,
+    };
+    if let Some(remedy) = other {
+        bail!("{} {remedy}", path.display());
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
     match name.rsplit_once('.').map(|(_, extension)| extension) {
@@ -212,6 +259,34 @@ pub(super) fn by_extension(path: &Path, remedy: &str) -> Result<Format> {
              (before .gz or .zst){remedy}",
             path.display()
         ))),
+    }
+}
+
+const ZIP: &str = "is a zip archive: unpack it, and give the files in it, one JSON event a line";
+const CSV: &str = "is csv, or another table: one JSON event a line is expected; convert it first";
+
+/// What the first line tells of a file that is not NDJSON, and what to do with it. None where it may be.
+fn other_form(line: &[u8]) -> Option<&'static str> {
+    if line.contains(&0) && (line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff")) {
+        return Some(
+            "is UTF-16, as Windows shells write it: convert it to UTF-8, as in `iconv -f UTF-16 -t UTF-8`, or in \
+             PowerShell with `-Encoding utf8`",
+        );
+    }
+    if line.starts_with(b"PK\x03\x04") {
+        return Some(ZIP);
+    }
+    let line = line.trim_ascii();
+    match *line.first()? {
+        b'{' | b'[' if matches!(line.last(), Some(b'{' | b'[' | b',')) => Some(
+            "is JSON over several lines: one event a line is expected; write it so with `jq -c .`, or with `jq -c '.[]'` \
+             if it is a list",
+        ),
+        // No JSON value begins with a letter and holds a separator.
+        b'a'..=b'z' | b'A'..=b'Z' | b'"' if line.iter().any(|byte| b",;\t".contains(byte)) && !line.contains(&b'{') => {
+            Some(CSV)
+        }
+        _ => None,
     }
 }
 

@@ -150,7 +150,7 @@ impl Sink {
 pub(super) fn send(log: &mut Log, event: &product::Event) -> Result<()> {
     with_event(event, |event| {
         let raw = wire::encode(event);
-        log.send(&Decoded { raw: &raw, event: Ok(event.clone()) }, Format::Protobuf)
+        log.send(&Decoded::event(&raw, event.clone()), Format::Protobuf)
     })
 }
 

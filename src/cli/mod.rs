@@ -97,7 +97,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", screen::plain_lines(&format!("{error:#}")));
             let wrong_use = error.chain().any(|cause| {
                 cause.is::<WrongUse>() || cause.is::<crate::rules::Error>() || cause.is::<config::Error>()
             });

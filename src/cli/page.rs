@@ -528,7 +528,7 @@ fn spark(values: &[u32]) -> String {
 
 /// A text within so many columns: cut, and without control characters.
 fn fit(text: &str, columns: usize) -> String {
-    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let plain = |c: char| if super::screen::is_unsafe(c) { '\u{fffd}' } else { c };
     match text.chars().count() > columns {
         true => text.chars().take(columns.saturating_sub(1)).map(plain).chain(['…']).collect(),
         false => text.chars().map(plain).collect(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, IsTerminal as _, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -92,7 +92,7 @@ impl Replay {
         }
         fold.finish()?;
         fold.summary(started);
-        Ok(())
+        fold.readable.refuse_junk()
     }
 
     /// A file is either read or written, and by one output only.
@@ -138,6 +138,7 @@ impl Replay {
         let progress = screen::progress(bytes, "bytes");
         read_log(&inputs, &progress, &mut |record, index, decoded, place| {
             fold.readable.count(decoded, place);
+            fold.order.look(decoded, place, fold.plan.time.allowed_lateness_ms);
             fold.apply(None, record, index, decoded, place.file)
         })?;
         progress.finish_and_clear();
@@ -191,6 +192,8 @@ struct Fold {
     tally: Tally,
     /// What files hold; of a topic it is not counted.
     readable: Readable,
+    /// How far the order of files is from that of time; of a topic it is not looked at.
+    order: Order,
     unmapped: Unmapped,
     handoffs: [u64; 3],
     signals: u64,
@@ -198,6 +201,43 @@ struct Fold {
     newest: Option<EventTime>,
     /// Accounts that came, hashed: the partitions give back the memory of those that are long gone.
     accounts: HashSet<u128>,
+}
+
+/// How far the events of files are from the order of time.
+#[derive(Default)]
+struct Order {
+    newest: Option<EventTime>,
+    /// The file and the line or record of the newest event.
+    file: String,
+    at: Option<files::At>,
+    /// Events that are older than the newest before them by more than the allowed lateness.
+    behind: u64,
+    /// The event that the first of them is behind, in words.
+    mover: Option<String>,
+}
+
+impl Order {
+    fn look(&mut self, decoded: &Decoded<'_>, place: files::Place<'_>, lateness_ms: i64) {
+        let Ok(event) = &decoded.event else { return };
+        match self.newest {
+            Some(newest) if event.time.plus(lateness_ms) < newest => {
+                self.behind += 1;
+                let at = self.at.as_ref();
+                self.mover.get_or_insert_with(|| {
+                    let at = at.map(|at| at.in_file(&self.file).to_string()).unwrap_or_default();
+                    screen::plain(&format!("{at} moved time on to {}", screen::minute(newest)))
+                });
+            }
+            Some(newest) if event.time <= newest => {}
+            _ => {
+                self.newest = Some(event.time);
+                self.at = Some(place.at());
+                if self.file != place.file {
+                    self.file = place.file.to_owned();
+                }
+            }
+        }
+    }
 }
 
 struct Outputs {
@@ -213,6 +253,7 @@ struct Outputs {
 /// An output, a line at a time.
 struct Lines {
     name: String,
+    is_terminal: bool,
     out: Box<dyn Write>,
 }
 
@@ -239,6 +280,7 @@ impl Fold {
             outputs,
             tally: Tally::default(),
             readable: Readable::default(),
+            order: Order::default(),
             unmapped: Unmapped::default(),
             handoffs: [0; 3],
             signals: 0,
@@ -371,6 +413,17 @@ impl Fold {
         }
         eprintln!("          {}", screen::outcomes(&self.tally));
         self.readable.unreadable().iter().for_each(|line| eprintln!("          cannot be read: {line}"));
+        self.readable.loose().iter().for_each(|line| eprintln!("          {line}"));
+        if let Some(mover) = &self.order.mover {
+            let (behind, late) = (self.order.behind, self.tally.of(crate::model::Outcome::TooLate));
+            eprintln!(
+                "order     the input is not in time order: {} events are older than the newest before them by more than \
+                 the allowed lateness, and {} are too late to count",
+                screen::count(behind),
+                screen::count(late)
+            );
+            eprintln!("          {mover}: sort the input by time, or correct that event");
+        }
         eprintln!("accounts  {}", screen::count(self.accounts.len() as u64));
         eprintln!("handoffs  {}", screen::levels(&self.handoffs));
         eprintln!("signals   {}", screen::count(self.signals));
@@ -435,6 +488,7 @@ pub(super) fn tick_time(date: jiff::civil::Date) -> Result<EventTime> {
 
 impl Lines {
     fn write(&mut self, line: &str) -> Result<()> {
+        let line = if self.is_terminal { screen::json_line(line) } else { line.into() };
         writeln!(self.out, "{line}").with_context(|| format!("writing {}", self.name))
     }
 
@@ -446,11 +500,12 @@ impl Lines {
 fn open(path: Option<&Path>) -> Result<Option<Lines>> {
     let Some(path) = path else { return Ok(None) };
     Ok(Some(if path == Path::new("-") {
-        Lines { name: "standard output".into(), out: Box::new(BufWriter::new(std::io::stdout().lock())) }
+        let is_terminal = std::io::stdout().is_terminal();
+        Lines { name: "standard output".into(), is_terminal, out: Box::new(BufWriter::new(std::io::stdout().lock())) }
     } else {
         let name = path.display().to_string();
         let file = File::create(path).with_context(|| format!("creating {name}"))?;
-        Lines { name, out: Box::new(BufWriter::new(file)) }
+        Lines { name, is_terminal: file.is_terminal(), out: Box::new(BufWriter::new(file)) }
     }))
 }
 

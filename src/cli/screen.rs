@@ -47,6 +47,39 @@ pub(super) fn outcomes(tally: &Tally) -> String {
     words.map(|outcome| format!("{} {}", count(tally.of(outcome)), outcome.word())).collect::<Vec<_>>().join(" · ")
 }
 
+/// Whether a character can change how a terminal shows the others: control characters, and those that turn the
+/// direction of writing.
+pub(super) fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// A text from outside as it may reach a terminal: on one line, with U+FFFD for what a terminal would obey.
+pub(super) fn plain(text: &str) -> String {
+    text.replace(is_unsafe, "\u{fffd}")
+}
+
+/// Several lines from outside, each as it may reach a terminal.
+pub(super) fn plain_lines(text: &str) -> String {
+    text.replace(|c| c != '\n' && is_unsafe(c), "\u{fffd}")
+}
+
+/// A line of JSON as it may reach a terminal: what a terminal would obey is escaped, and the JSON says the same.
+pub(super) fn json_line(json: &str) -> std::borrow::Cow<'_, str> {
+    if !json.contains(is_unsafe) {
+        return json.into();
+    }
+    json.chars()
+        .fold(String::with_capacity(json.len() + 16), |mut line, c| {
+            match c {
+                c if is_unsafe(c) => line.push_str(&format!("\\u{:04x}", u32::from(c))),
+                c => line.push(c),
+            }
+            line
+        })
+        .into()
+}
+
 /// Handoffs by level.
 pub(super) fn levels(handoffs: &[u64; 3]) -> String {
     Level::ALL
@@ -74,8 +107,8 @@ pub(super) fn handoff(handoff: &Handoff, colour: bool) -> String {
         "{dim}{}{off}  {on}{:<6}{off}  {:<24}  {:<18}  {} {dim}({due}){off}",
         minute(handoff.at),
         handoff.level.word().to_uppercase(),
-        handoff.account,
-        handoff.trigger,
-        handoff.why,
+        plain(&handoff.account),
+        plain(&handoff.trigger),
+        plain(&handoff.why),
     )
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::WrongUse;
 use super::config::Connection;
-use super::files::{FileFormat, Input};
+use super::files::{FileFormat, Input, Readable, read_log};
 use super::screen;
 use crate::kafka::{self, LogWriter};
 use crate::wire::{self, Decoded, Format};
@@ -43,24 +43,21 @@ impl Send {
         let topic = self.topic.unwrap_or_else(|| config.topics.names().log());
         let mut log = Log::open(&config.kafka, &topic, config.input.format, usize::from(self.pack))?;
         let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
-        let (mut events, mut malformed) = (0, 0);
-        for input in &inputs {
-            input.read(&progress, &mut |payload, _| {
-                for decoded in wire::decode(input.format(), payload) {
-                    events += 1;
-                    malformed += u64::from(decoded.event.is_err());
-                    log.send(&decoded, input.format())?;
-                }
-                Ok(())
-            })?;
-        }
+        let mut readable = Readable::default();
+        read_log(&inputs, &progress, &mut |_, _, decoded, place| {
+            readable.count(decoded, place);
+            log.send(decoded, place.format)
+        })?;
         log.finish()?;
         progress.finish_and_clear();
-        eprintln!("sent {} events to {topic} on {}", screen::count(events), config.kafka.brokers);
-        if malformed > 0 {
-            eprintln!("{} of them cannot be read: the service will dead-letter them", screen::count(malformed));
+        eprintln!("sent {} events to {topic} on {}", screen::count(readable.events), config.kafka.brokers);
+        readable.loose().iter().for_each(|line| eprintln!("{line}"));
+        if readable.malformed > 0 {
+            let malformed = screen::count(readable.malformed);
+            eprintln!("{malformed} of them cannot be read: the service will dead-letter them");
+            readable.unreadable().iter().for_each(|line| eprintln!("cannot be read: {line}"));
         }
-        Ok(())
+        readable.refuse_junk()
     }
 }
 
@@ -88,6 +85,8 @@ impl Log {
     pub(super) fn send(&mut self, decoded: &Decoded<'_>, from: Format) -> Result<()> {
         let Ok(event) = &decoded.event else { return self.place("", decoded.raw.to_vec()) };
         let payload = match (self.format, from) {
+            // A member of a batch takes its times with it.
+            (Format::Json, Format::Json) if decoded.is_member => wire::encode_json(event).into_bytes(),
             (to, from) if to == from => decoded.raw.to_vec(),
             (Format::Protobuf, _) => wire::encode(event),
             (Format::Json, _) => wire::encode_json(event).into_bytes(),

@@ -119,6 +119,11 @@ impl Tail {
         } else {
             wire::read_json(kind, message.payload)
         };
-        shown.unwrap_or_else(|error| format!("a record that cannot be read: {error}"))
+        match shown {
+            // Its texts are plain already, and its colours are ours.
+            Ok(line) if kind == Kind::Handoff && !self.json && !message.payload.is_empty() => line,
+            Ok(json) => screen::json_line(&json).into_owned(),
+            Err(error) => screen::plain(&format!("a record that cannot be read: {error}")),
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use prost::DecodeError;
 use prost::bytes::Buf;
 use prost::encoding::{self, DecodeContext, WireType};
-use prost::{DecodeError, Message as _};
 use prost_types::{ListValue, Struct, value::Kind};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -12,8 +12,11 @@ use serde_json::value::RawValue;
 use super::Malformed;
 use crate::model::Fields;
 
-/// How deep lists and structs may nest, as in `prost`.
-const DEPTH_MAX: u32 = 100;
+/// How deep lists and objects may nest in one property or trait; what nests deeper is left out (edges A30).
+const DEPTH_MAX: u32 = 64;
+/// So many messages lie in each other where lists and structs nest as deep: a struct, its entry, the value. What lies
+/// deeper is not read.
+const MESSAGES_MAX: u32 = 3 * DEPTH_MAX + 3;
 
 /// A field's value.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,7 +81,7 @@ impl<'a> Scalar<'a> {
     }
 }
 
-fn is_whole(written: &str) -> bool {
+pub(super) fn is_whole(written: &str) -> bool {
     let digits = written.strip_prefix('-').unwrap_or(written);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -91,9 +94,9 @@ impl Nested<'_> {
     /// keys. What is too long ends with an ellipsis.
     fn words(self) -> Option<String> {
         let mut words = words(&match self {
-            Nested::Json(raw) => serde_json::from_str(raw).ok()?,
-            Nested::Struct(fields) => into_json(Struct::decode(fields).ok()?),
-            Nested::List(list) => list_into_json(ListValue::decode(list).ok()?),
+            Nested::Json(raw) => keep(raw)?,
+            Nested::Struct(fields) => struct_to_json(std::iter::once(fields)),
+            Nested::List(list) => list_to_json(list),
         });
         if words.len() > Self::WORDS_MAX {
             let end = (0..=Self::WORDS_MAX).rev().find(|end| words.is_char_boundary(*end)).unwrap_or(0);
@@ -133,20 +136,23 @@ pub fn value<'a>(fields: &Fields<'a>, key: &str) -> Option<Scalar<'a>> {
 }
 
 fn value_in_json<'a>(object: &'a str, key: &str) -> Option<Scalar<'a>> {
-    let value = json_field(object, key).or_else(|| {
+    let field = |name| json_field(object, name).filter(|value| is_flat_enough(value.get()));
+    let value = field(key).or_else(|| {
         let (first, rest) = key.split_once('.')?;
-        rest.split('.').try_fold(json_field(object, first)?, json_step)
+        rest.split('.').try_fold(field(first)?, json_step)
     })?;
     json_scalar(value.get())
 }
 
 fn value_in_proto<'a>(event: &'a [u8], tag: u32, key: &str) -> Option<Scalar<'a>> {
     let structs = || members(event).filter(move |member| member.0 == tag).map(|member| member.1);
-    let value = proto_field(structs(), key).or_else(|| {
+    let field = |name| proto_field(structs(), name).filter(|value| value.nests_at_most(DEPTH_MAX));
+    let value = field(key).or_else(|| {
         let (first, rest) = key.split_once('.')?;
-        rest.split('.').try_fold(proto_field(structs(), first)?, proto_step)
+        rest.split('.').try_fold(field(first)?, proto_step)
     })?;
     Some(match value {
+        Value::Scalar(Scalar::Number(number, _)) if !number.is_finite() => return None,
         Value::Scalar(scalar) => scalar,
         Value::Struct(fields) => Scalar::Nested(Nested::Struct(fields)),
         Value::List(list) => Scalar::Nested(Nested::List(list)),
@@ -154,12 +160,12 @@ fn value_in_proto<'a>(event: &'a [u8], tag: u32, key: &str) -> Option<Scalar<'a>
 }
 
 /// The value of a key of an object as it stands there; of several with one key the last. The others are passed over.
-fn json_field<'a>(object: &'a str, key: &str) -> Option<&'a RawValue> {
+pub(super) fn json_field<'a>(object: &'a str, key: &str) -> Option<&'a RawValue> {
     struct IsKey<'k>(&'k str);
     impl<'de> DeserializeSeed<'de> for IsKey<'_> {
         type Value = bool;
         fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-            deserializer.deserialize_str(self)
+            deserializer.deserialize_bytes(self)
         }
     }
     impl Visitor<'_> for IsKey<'_> {
@@ -167,8 +173,8 @@ fn json_field<'a>(object: &'a str, key: &str) -> Option<&'a RawValue> {
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("a key")
         }
-        fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-            Ok(key == self.0)
+        fn visit_bytes<E>(self, key: &[u8]) -> Result<bool, E> {
+            Ok(key == self.0.as_bytes() || (key.contains(&SURROGATE) && replaced(key) == self.0))
         }
     }
     struct Find<'k>(&'k str);
@@ -192,31 +198,171 @@ fn json_field<'a>(object: &'a str, key: &str) -> Option<&'a RawValue> {
     serde_json::Deserializer::from_str(object).deserialize_map(Find(key)).ok()?
 }
 
-/// A JSON value; a text without escapes is read where it stands.
+/// The first byte of a surrogate, as serde_json gives halves of one in bytes. Other characters begin so too.
+const SURROGATE: u8 = 0xed;
+
+/// The text with U+FFFD for each half of a surrogate.
+fn replaced(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let valid = std::str::from_utf8(rest).map_or_else(|error| error.valid_up_to(), str::len);
+        text.push_str(std::str::from_utf8(&rest[..valid]).unwrap_or_default());
+        rest = &rest[valid..];
+        if !rest.is_empty() {
+            text.push(char::REPLACEMENT_CHARACTER);
+            // Half a surrogate has three bytes.
+            rest = rest.get(3..).unwrap_or_default();
+        }
+    }
+    Cow::Owned(text)
+}
+
+/// The bytes of a JSON text: UTF-8 but for halves of surrogates. None where the value is no text.
+fn json_bytes(raw: &str) -> Option<Cow<'_, [u8]>> {
+    struct Bytes;
+    impl Visitor<'_> for Bytes {
+        type Value = Vec<u8>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a text")
+        }
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(bytes.to_vec())
+        }
+    }
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if !inner.contains('\\') {
+        return Some(Cow::Borrowed(inner.as_bytes()));
+    }
+    serde_json::Deserializer::from_str(raw).deserialize_bytes(Bytes).ok().map(Cow::Owned)
+}
+
+/// A JSON text, with U+FFFD for each half of a surrogate (edges A30); one without escapes is read where it stands. None
+/// where the value is no text.
+pub(super) fn json_text(raw: &str) -> Option<Cow<'_, str>> {
+    match json_bytes(raw)? {
+        Cow::Borrowed(bytes) => Some(replaced(bytes)),
+        Cow::Owned(bytes) => Some(Cow::Owned(replaced(&bytes).into_owned())),
+    }
+}
+
+/// A JSON text that holds no half of a surrogate.
+pub(super) fn json_text_exact(raw: &str) -> Option<Cow<'_, str>> {
+    match json_bytes(raw)? {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    }
+}
+
+/// A JSON number: finite, or none.
+fn json_number(raw: &str) -> Option<Scalar<'_>> {
+    let number = raw.parse::<f64>().ok().filter(|number| number.is_finite())?;
+    Some(Scalar::Number(number, raw))
+}
+
 fn json_scalar(raw: &str) -> Option<Scalar<'_>> {
     Some(match raw.as_bytes().first()? {
-        b'"' => match raw.get(1..raw.len() - 1).filter(|text| !text.contains('\\')) {
-            Some(text) => Scalar::Text(Cow::Borrowed(text)),
-            None => Scalar::Text(Cow::Owned(serde_json::from_str(raw).ok()?)),
-        },
+        b'"' => Scalar::Text(json_text(raw)?),
         b'{' | b'[' => Scalar::Nested(Nested::Json(raw)),
         b't' => Scalar::Boolean(true),
         b'f' => Scalar::Boolean(false),
         b'n' => Scalar::Null,
-        _ => Scalar::Number(serde_json::from_str(raw).ok()?, raw),
+        _ => return json_number(raw),
     })
 }
 
-/// One step of a path: into a struct by name, into a list by index.
+/// Whether lists and objects nest in a JSON value at most as deep as is read.
+fn is_flat_enough(raw: &str) -> bool {
+    if !raw.starts_with(['{', '[']) {
+        return true;
+    }
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_u32, 0, false, false);
+    for byte in raw.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest <= DEPTH_MAX
+}
+
+/// One step of a path: into a struct by name, into a list by index among the items that can be kept.
 fn json_step<'a>(value: &'a RawValue, step: &str) -> Option<&'a RawValue> {
     match value.get().as_bytes().first()? {
         b'{' => json_field(value.get(), step),
         b'[' => {
             let items: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
-            items.get(step.parse::<usize>().ok()?).copied()
+            let kept = items.into_iter().filter(|item| json_scalar(item.get()).is_some());
+            kept.into_iter().nth(step.parse::<usize>().ok()?)
         }
         _ => None,
     }
+}
+
+/// A JSON value as far as it can be kept, of at most the depth that is read: texts with U+FFFD for halves of surrogates,
+/// without the numbers that are not finite (edges A30). None where nothing of it can be kept.
+fn keep(raw: &str) -> Option<serde_json::Value> {
+    use serde_json::Value as Json;
+    Some(match json_scalar(raw)? {
+        Scalar::Text(text) => Json::String(text.into_owned()),
+        Scalar::Number(_, raw) => Json::Number(serde_json::from_str(raw).ok()?),
+        Scalar::Boolean(boolean) => Json::Bool(boolean),
+        Scalar::Null => Json::Null,
+        Scalar::Nested(_) if raw.starts_with('[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(raw).ok()?;
+            Json::Array(items.into_iter().filter_map(|item| keep(item.get())).collect())
+        }
+        Scalar::Nested(_) => Json::Object(keep_members(raw, |_| true)),
+    })
+}
+
+/// The members of an object as far as they can be kept; of several with one key the last, kept or not.
+fn keep_members(object: &str, wanted: fn(&str) -> bool) -> serde_json::Map<String, serde_json::Value> {
+    struct Key;
+    impl<'de> DeserializeSeed<'de> for Key {
+        type Value = String;
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+            deserializer.deserialize_bytes(self)
+        }
+    }
+    impl Visitor<'_> for Key {
+        type Value = String;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a key")
+        }
+        fn visit_bytes<E>(self, key: &[u8]) -> Result<String, E> {
+            Ok(replaced(key).into_owned())
+        }
+    }
+    struct Members(fn(&str) -> bool);
+    impl<'de> Visitor<'de> for Members {
+        type Value = serde_json::Map<String, serde_json::Value>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut members = serde_json::Map::new();
+            while let Some(key) = map.next_key_seed(Key)? {
+                let raw: &RawValue = map.next_value()?;
+                match Some(raw.get()).filter(|raw| (self.0)(raw)).and_then(keep) {
+                    Some(value) => members.insert(key, value),
+                    None => members.remove(&key),
+                };
+            }
+            Ok(members)
+        }
+    }
+    serde_json::Deserializer::from_str(object).deserialize_map(Members(wanted)).unwrap_or_default()
 }
 
 /// A value as it stands in a message.
@@ -226,13 +372,70 @@ enum Value<'a> {
     List(&'a [u8]),
 }
 
-/// One step of a path: into a struct by name, into a list by index.
+impl Value<'_> {
+    /// Whether lists and structs nest in it at most so deep.
+    fn nests_at_most(&self, depth: u32) -> bool {
+        let below = |part: &[u8]| proto_value(std::iter::once(part)).is_none_or(|it| it.nests_at_most(depth - 1));
+        match *self {
+            Value::Scalar(_) => true,
+            _ if depth == 0 => false,
+            Value::List(list) => members(list).filter(|item| item.0 == 1).all(|item| below(item.1)),
+            Value::Struct(fields) => {
+                entries(fields).all(|(_, value)| value.is_none_or(|it| it.nests_at_most(depth - 1)))
+            }
+        }
+    }
+
+    fn is_kept(&self) -> bool {
+        !matches!(self, Value::Scalar(Scalar::Number(number, _)) if !number.is_finite())
+    }
+
+    fn to_json(&self) -> Option<serde_json::Value> {
+        use serde_json::Value as Json;
+        Some(match self {
+            Value::Scalar(Scalar::Text(text)) => Json::String(text.to_string()),
+            Value::Scalar(Scalar::Number(number, _)) => Json::Number(serde_json::Number::from_f64(*number)?),
+            Value::Scalar(Scalar::Boolean(boolean)) => Json::Bool(*boolean),
+            Value::Scalar(_) => Json::Null,
+            Value::Struct(fields) => struct_to_json(std::iter::once(*fields)),
+            Value::List(list) => list_to_json(list),
+        })
+    }
+}
+
+/// The keys and values of a struct. A value that says nothing is none.
+fn entries(fields: &[u8]) -> impl Iterator<Item = (&str, Option<Value<'_>>)> {
+    members(fields).filter(|member| member.0 == 1).map(|(_, entry)| {
+        let key = members(entry).filter(|field| field.0 == 1).last().map_or(&b""[..], |field| field.1);
+        let value = proto_value(members(entry).filter(|field| field.0 == 2).map(|field| field.1));
+        (std::str::from_utf8(key).unwrap_or_default(), value)
+    })
+}
+
+fn struct_to_json<'a>(structs: impl Iterator<Item = &'a [u8]>) -> serde_json::Value {
+    serde_json::Value::Object(structs.flat_map(entries).fold(serde_json::Map::new(), |mut members, (key, value)| {
+        match value.and_then(|value| value.to_json()) {
+            Some(value) => members.insert(key.to_owned(), value),
+            None => members.remove(key),
+        };
+        members
+    }))
+}
+
+fn list_to_json(list: &[u8]) -> serde_json::Value {
+    let items = members(list).filter(|item| item.0 == 1);
+    let kept = items.filter_map(|item| proto_value(std::iter::once(item.1))?.to_json());
+    serde_json::Value::Array(kept.collect())
+}
+
+/// One step of a path: into a struct by name, into a list by index among the items that can be kept.
 fn proto_step<'a>(value: Value<'a>, step: &str) -> Option<Value<'a>> {
     match value {
         Value::Struct(fields) => proto_field(std::iter::once(fields), step),
         Value::List(list) => {
-            let item = members(list).filter(|item| item.0 == 1).nth(step.parse().ok()?)?;
-            proto_value(std::iter::once(item.1))
+            let items = members(list).filter(|item| item.0 == 1);
+            let kept = items.filter_map(|item| proto_value(std::iter::once(item.1))).filter(Value::is_kept);
+            kept.into_iter().nth(step.parse().ok()?)
         }
         Value::Scalar(_) => None,
     }
@@ -371,11 +574,12 @@ static VALUE: Shape = Shape(&[
 /// # Errors
 /// What is wrong, in words.
 pub(super) fn check(message: &[u8]) -> Result<(), Malformed> {
-    check_shape(message, &STRUCT, DEPTH_MAX)
+    check_shape(message, &STRUCT, MESSAGES_MAX)
 }
 
 fn check_shape(mut message: &[u8], shape: &Shape, depth: u32) -> Result<(), Malformed> {
-    let Some(depth) = depth.checked_sub(1) else { return Err(Malformed::new("nested too deep")) };
+    // What lies deeper is part of a value that is left out: nobody reads it.
+    let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
     while !message.is_empty() {
         let (tag, wire_type) = take_key(&mut message)?;
         match shape.0.iter().find(|field| field.0 == tag) {
@@ -392,45 +596,31 @@ fn check_shape(mut message: &[u8], shape: &Shape, depth: u32) -> Result<(), Malf
     Ok(())
 }
 
-/// The fields as a protobuf `Struct`, keys in byte order.
+/// The fields as a protobuf `Struct`, as far as they can be kept (edges A30).
 pub(super) fn to_struct(fields: &Fields<'_>) -> Option<Struct> {
-    match *fields {
-        Fields::None => None,
-        Fields::Json(object) => serde_json::from_str(object).ok().map(from_json),
-        Fields::Proto { event, tag } => {
-            let whole: Vec<u8> =
-                members(event).filter(|member| member.0 == tag).flat_map(|(_, bytes)| bytes.iter().copied()).collect();
-            Struct::decode(&whole[..]).ok()
-        }
-    }
+    to_map(fields).map(from_json)
 }
 
-/// The fields as a JSON object.
+/// The fields as a JSON object, as far as they can be kept (edges A30).
 pub(super) fn to_json(fields: &Fields<'_>) -> Option<String> {
+    to_map(fields).map(|members| serde_json::Value::Object(members).to_string())
+}
+
+fn to_map(fields: &Fields<'_>) -> Option<serde_json::Map<String, serde_json::Value>> {
     match *fields {
         Fields::None => None,
-        Fields::Json(object) => Some(object.to_owned()),
-        Fields::Proto { .. } => to_struct(fields).map(|fields| into_json(fields).to_string()),
-    }
-}
-
-fn into_json(fields: Struct) -> serde_json::Value {
-    serde_json::Value::Object(fields.fields.into_iter().map(|(key, field)| (key, value_into_json(field))).collect())
-}
-
-fn list_into_json(list: ListValue) -> serde_json::Value {
-    serde_json::Value::Array(list.values.into_iter().map(value_into_json).collect())
-}
-
-fn value_into_json(field: prost_types::Value) -> serde_json::Value {
-    use serde_json::Value as Json;
-    match field.kind {
-        None | Some(Kind::NullValue(_)) => Json::Null,
-        Some(Kind::BoolValue(boolean)) => Json::Bool(boolean),
-        Some(Kind::NumberValue(number)) => serde_json::Number::from_f64(number).map_or(Json::Null, Json::Number),
-        Some(Kind::StringValue(text)) => Json::String(text),
-        Some(Kind::ListValue(list)) => list_into_json(list),
-        Some(Kind::StructValue(fields)) => into_json(fields),
+        Fields::Json(object) => Some(keep_members(object, is_flat_enough)),
+        Fields::Proto { event, tag } => {
+            let mut kept = serde_json::Map::new();
+            let structs = members(event).filter(|member| member.0 == tag).map(|member| member.1);
+            for (key, value) in structs.flat_map(entries) {
+                match value.filter(|value| value.nests_at_most(DEPTH_MAX)).and_then(|value| value.to_json()) {
+                    Some(value) => kept.insert(key.to_owned(), value),
+                    None => kept.remove(key),
+                };
+            }
+            Some(kept)
+        }
     }
 }
 
@@ -441,7 +631,7 @@ fn from_json(object: serde_json::Map<String, serde_json::Value>) -> Struct {
             kind: Some(match json {
                 Json::Null => Kind::NullValue(0),
                 Json::Bool(boolean) => Kind::BoolValue(boolean),
-                // Every JSON number that serde_json reads has a nearest double.
+                // What is kept has a finite double.
                 Json::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or(f64::NAN)),
                 Json::String(text) => Kind::StringValue(text),
                 Json::Array(items) => Kind::ListValue(ListValue { values: items.into_iter().map(value).collect() }),

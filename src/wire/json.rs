@@ -3,96 +3,164 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Malformed, fields};
-use crate::model::{Event, EventKind, EventTime, Fields};
+use super::{Decoded, Events, ID_MAX, Loose, Malformed, fields};
+use crate::model::{DAY_MS, Event, EventKind, EventTime, Fields, MINUTE_MS};
 
-/// A line, as it stands. Fields that the fold does not read are passed over.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// The fields of a line that the fold reads, each as it stands; of several with one name the last counts. Others are
+/// passed over. A `null` is no value.
+#[derive(Default)]
 struct Line<'a> {
-    #[serde(borrow, default)]
-    message_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    source: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    r#type: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    event: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    name: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    user_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    anonymous_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    group_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    context: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    timestamp: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    received_at: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    properties: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    traits: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    control: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    rules: Option<Text<'a>>,
+    message_id: Option<&'a str>,
+    source: Option<&'a str>,
+    kind: Option<&'a str>,
+    event: Option<&'a str>,
+    name: Option<&'a str>,
+    user_id: Option<&'a str>,
+    anonymous_id: Option<&'a str>,
+    group_id: Option<&'a str>,
+    context: Option<&'a str>,
+    timestamp: Option<&'a str>,
+    original_timestamp: Option<&'a str>,
+    sent_at: Option<&'a str>,
+    received_at: Option<&'a str>,
+    properties: Option<&'a str>,
+    traits: Option<&'a str>,
+    control: Option<&'a str>,
+    rules: Option<&'a str>,
+    batch: Option<&'a str>,
 }
 
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Context<'a> {
-    #[serde(borrow, default)]
-    group_id: Option<Text<'a>>,
+impl<'a> Line<'a> {
+    fn field(&mut self, name: &[u8]) -> Option<&mut Option<&'a str>> {
+        Some(match name {
+            b"messageId" => &mut self.message_id,
+            b"source" => &mut self.source,
+            b"type" => &mut self.kind,
+            b"event" => &mut self.event,
+            b"name" => &mut self.name,
+            b"userId" => &mut self.user_id,
+            b"anonymousId" => &mut self.anonymous_id,
+            b"groupId" => &mut self.group_id,
+            b"context" => &mut self.context,
+            b"timestamp" => &mut self.timestamp,
+            b"originalTimestamp" => &mut self.original_timestamp,
+            b"sentAt" => &mut self.sent_at,
+            b"receivedAt" => &mut self.received_at,
+            b"properties" => &mut self.properties,
+            b"traits" => &mut self.traits,
+            b"control" => &mut self.control,
+            b"rules" => &mut self.rules,
+            b"batch" => &mut self.batch,
+            _ => return None,
+        })
+    }
 }
 
-/// A text, borrowed where it holds no escape.
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for Line<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Borrow;
-        impl<'de> Visitor<'de> for Borrow {
-            type Value = Cow<'de, str>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Cow::Borrowed(text))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(text.to_owned()))
+        /// Reads a name as bytes: as a text, one with half a surrogate would be an error.
+        struct Name<'l, 'a>(&'l mut Line<'a>);
+        impl<'de, 'l, 'a> DeserializeSeed<'de> for Name<'l, 'a> {
+            type Value = Option<&'l mut Option<&'a str>>;
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+                deserializer.deserialize_bytes(self)
             }
         }
-        deserializer.deserialize_str(Borrow).map(Text)
+        impl<'l, 'a> Visitor<'_> for Name<'l, 'a> {
+            type Value = Option<&'l mut Option<&'a str>>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+            fn visit_bytes<E>(self, name: &[u8]) -> Result<Self::Value, E> {
+                Ok(self.0.field(name))
+            }
+        }
+        struct Fill;
+        impl<'de> Visitor<'de> for Fill {
+            type Value = Line<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut line = Line::default();
+                while let Some(field) = map.next_key_seed(Name(&mut line))? {
+                    let raw: &RawValue = map.next_value()?;
+                    if let Some(field) = field {
+                        *field = Some(raw.get()).filter(|raw| *raw != "null");
+                    }
+                }
+                Ok(line)
+            }
+        }
+        deserializer.deserialize_map(Fill)
     }
 }
 
-fn or_empty(text: Option<Text<'_>>) -> Cow<'_, str> {
-    text.map_or(Cow::Borrowed(""), |text| text.0)
+/// The events of a record: one, or the members of a list or of a `batch`, as SDKs send them.
+pub(super) fn decode(record: &[u8]) -> Events<'_> {
+    let one = |event| Events::One(Some(event));
+    match record.trim_ascii_start().first() {
+        Some(b'{') => {}
+        Some(b'[') => return members(record, record, &Line::default()),
+        _ => return one(Decoded::malformed(record, Malformed::new("not a JSON event: not an object"))),
+    }
+    match serde_json::from_slice::<Line<'_>>(record) {
+        Ok(line) => match line.batch {
+            Some(batch) if line.kind.is_none() => members(record, batch.as_bytes(), &line),
+            _ => one(event(record, line)),
+        },
+        Err(error) => one(Decoded::malformed(record, not_json(&error))),
+    }
 }
 
-/// The event on a line.
-pub(super) fn decode(line: &[u8]) -> Result<Event<'_>, Malformed> {
-    if line.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Malformed::new("not a JSON event: not an object"));
+fn not_json(error: &serde_json::Error) -> Malformed {
+    Malformed(format!("not a JSON event: {error}"))
+}
+
+/// The members of a list. What the record says of its sending and receipt holds for members that do not.
+fn members<'a>(record: &'a [u8], list: &'a [u8], around: &Line<'a>) -> Events<'a> {
+    let members: Vec<&'a RawValue> = match serde_json::from_slice(list) {
+        Ok(members) => members,
+        Err(error) => return Events::One(Some(Decoded::malformed(record, not_json(&error)))),
+    };
+    let read = |member: &'a RawValue| {
+        let raw = member.get().as_bytes();
+        if !raw.starts_with(b"{") {
+            return Decoded::malformed(raw, Malformed::new("not a JSON event: not an object"));
+        }
+        match serde_json::from_slice::<Line<'a>>(raw) {
+            Ok(mut line) => {
+                line.sent_at = line.sent_at.or(around.sent_at);
+                line.received_at = line.received_at.or(around.received_at);
+                Decoded { is_member: true, ..event(raw, line) }
+            }
+            Err(error) => Decoded::malformed(raw, not_json(&error)),
+        }
+    };
+    if members.is_empty() {
+        return Events::One(Some(Decoded::malformed(record, Malformed::new("not a JSON event: an empty list"))));
     }
-    let line: Line<'_> =
-        serde_json::from_slice(line).map_err(|error| Malformed(format!("not a JSON event: {error}")))?;
-    let kind = match line.r#type.as_ref().map(|kind| &*kind.0) {
+    Events::Listed(members.into_iter().map(read).collect::<Vec<_>>().into_iter())
+}
+
+fn event<'a>(raw: &'a [u8], line: Line<'a>) -> Decoded<'a> {
+    let mut loose = Loose::default();
+    let event = checked(line, &mut loose);
+    Decoded { raw, event, loose, is_member: false }
+}
+
+fn checked<'a>(line: Line<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed> {
+    let kind = match needed(line.kind, "type")?.as_deref() {
         Some("track") => EventKind::Track,
         Some("identify") => EventKind::Identify,
         Some("group") => EventKind::Group,
         Some("page") => EventKind::Page,
         Some("screen") => EventKind::Screen,
         Some("alias") => EventKind::Alias,
-        Some("control") => match line.control.as_ref().map(|control| &*control.0) {
+        Some("control") => match needed(line.control, "control")?.as_deref() {
             Some("tick") => EventKind::Tick,
             Some("rules") => EventKind::RulesActivation,
             Some(other) => return Err(Malformed(format!("unknown control {other:?}: allowed are tick, rules"))),
@@ -101,69 +169,229 @@ pub(super) fn decode(line: &[u8]) -> Result<Event<'_>, Malformed> {
         Some(other) => return Err(Malformed(format!("unknown type {other:?}"))),
         None => return Err(Malformed::new("no type")),
     };
-    let in_context = match object(line.context, "context")? {
-        Fields::Json(context) => {
-            let context: Context<'_> =
-                serde_json::from_str(context).map_err(|error| Malformed(format!("context: {error}")))?;
-            or_empty(context.group_id)
-        }
-        _ => Cow::Borrowed(""),
+    let in_context = object(line.context, loose);
+    let in_context = match in_context {
+        Fields::Json(context) => fields::json_field(context, "groupId").map(RawValue::get).filter(|raw| *raw != "null"),
+        _ => None,
     };
-    let account = match (kind, line.group_id) {
-        (EventKind::Group, Some(own)) if !own.0.is_empty() => own.0,
-        _ => in_context,
+    let (own, place) = match (kind, line.group_id.filter(|raw| *raw != "\"\"")) {
+        (EventKind::Group, Some(own)) => (Some(own), "groupId"),
+        _ => (in_context, "context.groupId"),
     };
-    if account.is_empty() && !matches!(kind, EventKind::Tick | EventKind::RulesActivation) {
+    let is_control = matches!(kind, EventKind::Tick | EventKind::RulesActivation);
+    let account = match own {
+        None => Cow::Borrowed(""),
+        Some(_) if is_control => Cow::Borrowed(""),
+        Some(raw) => id(raw).ok_or_else(|| {
+            Malformed(format!("{place} is no id, that is a text of at most {ID_MAX} bytes or an integer: {raw:.40}"))
+        })?,
+    };
+    if account.is_empty() && !is_control {
         return Err(Malformed::new("no account: neither context.groupId nor, in a group call, groupId"));
     }
-    let name = match kind {
-        EventKind::Track => line.event,
-        EventKind::RulesActivation => line.rules,
-        _ => line.name,
+    let mut id_or_none = |raw: Option<&'a str>| {
+        let id = raw.map_or(Some(Cow::Borrowed("")), id);
+        loose.left_out |= id.is_none();
+        id.unwrap_or_default()
     };
+    let (message_id, user, anonymous_id) =
+        (id_or_none(line.message_id), id_or_none(line.user_id), id_or_none(line.anonymous_id));
+    let name = match kind {
+        EventKind::Track => needed(line.event, "event")?.unwrap_or_default(),
+        EventKind::RulesActivation => needed(line.rules, "rules")?.unwrap_or_default(),
+        _ => text_or_none(line.name, loose),
+    };
+    let (time, received) = times(&line, loose)?;
     Ok(Event {
-        message_id: or_empty(line.message_id),
-        source: or_empty(line.source),
+        message_id,
+        source: text_or_none(line.source, loose),
         kind,
-        name: or_empty(name),
-        user: or_empty(line.user_id),
-        anonymous_id: or_empty(line.anonymous_id),
+        name,
+        user,
+        anonymous_id,
         account,
-        time: time(line.timestamp, "timestamp")?.ok_or_else(|| Malformed::new("no timestamp"))?,
-        received: time(line.received_at, "receivedAt")?,
-        properties: object(line.properties, "properties")?,
-        traits: object(line.traits, "traits")?,
+        time,
+        received,
+        properties: object(line.properties, loose),
+        traits: object(line.traits, loose),
         provenance: None,
     })
 }
 
-fn time(text: Option<Text<'_>>, field: &str) -> Result<Option<EventTime>, Malformed> {
-    let Some(Text(text)) = text else { return Ok(None) };
-    match instant(&text) {
-        Some(time) => Ok(Some(time)),
-        None => Err(Malformed(format!("{field} {text:?} is not an RFC 3339 time of the years -9999 to 9999"))),
+/// A field that decides what an event is.
+fn needed<'a>(raw: Option<&'a str>, field: &str) -> Result<Option<Cow<'a, str>>, Malformed> {
+    let text = |raw| fields::json_text(raw).ok_or_else(|| Malformed(format!("{field} is not a text: {raw:.40}")));
+    raw.map(text).transpose()
+}
+
+/// A text that costs no event: of another type it is as if absent (edges A30).
+fn text_or_none<'a>(raw: Option<&'a str>, loose: &mut Loose) -> Cow<'a, str> {
+    let text = raw.map_or(Some(Cow::Borrowed("")), fields::json_text);
+    loose.left_out |= text.is_none();
+    text.unwrap_or_default()
+}
+
+/// An id: a text, or an integer as it is written (edges A29). Half a surrogate makes no id: two could become one.
+fn id(raw: &str) -> Option<Cow<'_, str>> {
+    let id = if fields::is_whole(raw) { Some(Cow::Borrowed(raw)) } else { fields::json_text_exact(raw) };
+    id.filter(|id| id.len() <= ID_MAX)
+}
+
+/// When it happened, and when it was received (edges A31).
+fn times(line: &Line<'_>, loose: &mut Loose) -> Result<(EventTime, Option<EventTime>), Malformed> {
+    let mut optional = |raw: Option<&str>| {
+        let read = raw.map(time);
+        loose.left_out |= read == Some(None);
+        loose.zoneless |= matches!(read, Some(Some((_, true))));
+        read.flatten().map(|(time, _)| time)
+    };
+    let received = optional(line.received_at);
+    let original = line.original_timestamp.filter(|_| line.timestamp.is_none());
+    let (raw, field) = match (line.timestamp, original) {
+        (Some(raw), _) => (raw, "timestamp"),
+        (None, Some(raw)) => (raw, "originalTimestamp"),
+        (None, None) => return Err(Malformed::new("no timestamp")),
+    };
+    let sent = original.and_then(|_| optional(line.sent_at));
+    let (mut happened, zoneless) = time(raw).ok_or_else(|| {
+        Malformed(format!(
+            "{field} {raw:.60} is not a time: write RFC 3339 of the years -9999 to 9999, or seconds, milliseconds or \
+             microseconds since 1970"
+        ))
+    })?;
+    loose.zoneless |= zoneless;
+    if let (Some(_), Some(sent), Some(received)) = (original, sent, received) {
+        // The clock of the device is wrong by as much when it sends as when it records: the Segment spec's rule.
+        happened = EventTime::new(received.0 - (sent.0 - happened.0)).ok_or_else(|| {
+            Malformed::new("originalTimestamp, sentAt and receivedAt lead out of the years that are known")
+        })?;
     }
+    Ok((happened, received))
 }
 
-/// An RFC 3339 time, floored to milliseconds (edges A2).
+/// A time as it stands in a line, and whether it has no zone.
+fn time(raw: &str) -> Option<(EventTime, bool)> {
+    if raw.starts_with('"') {
+        let text = fields::json_text_exact(raw)?;
+        return parse(&text).or_else(|| Some((epoch(&text, false)?, false)));
+    }
+    Some((epoch(raw, true)?, false))
+}
+
+/// An RFC 3339 time, floored to milliseconds (edges A2, A31); without a zone it is UTC.
 pub fn instant(text: &str) -> Option<EventTime> {
-    let parsed = text.parse::<jiff::Timestamp>().ok();
-    let time = parsed.or_else(|| without_what_is_finer(text)?.parse().ok())?;
-    EventTime::new(time.as_nanosecond().div_euclid(1_000_000) as i64)
+    parse(text).map(|(time, _)| time)
 }
 
-/// The time without the digits of its second behind the ninth: more are not read.
-fn without_what_is_finer(text: &str) -> Option<String> {
-    let digits = text.find(['.', ',']).map(|point| point + 1)?;
-    let end = digits + text[digits..].bytes().take_while(u8::is_ascii_digit).count();
-    (end > digits + 9).then(|| format!("{}{}", &text[..digits + 9], &text[end..]))
+/// RFC 3339, also with a space for the T, an offset without colon, ` UTC` or `:Z` at the end, any number of digits of
+/// the second, or no zone; and whether it had none. Years may have a sign and six digits, as `jiff` writes them.
+fn parse(text: &str) -> Option<(EventTime, bool)> {
+    fn number(rest: &mut &str, digits: usize) -> Option<i64> {
+        let (number, tail) = rest.split_at_checked(digits)?;
+        *rest = tail;
+        number.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok())?
+    }
+    fn literal(rest: &mut &str, allowed: &[char]) -> Option<()> {
+        *rest = rest.strip_prefix(allowed)?;
+        Some(())
+    }
+    let mut rest = text;
+    let sign = match rest.as_bytes().first()? {
+        b'-' => -1,
+        b'+' => 1,
+        _ => 0,
+    };
+    let year = if sign == 0 {
+        number(&mut rest, 4)?
+    } else {
+        rest = &rest[1..];
+        sign * number(&mut rest, 6)?
+    };
+    literal(&mut rest, &['-'])?;
+    let month = number(&mut rest, 2)?;
+    literal(&mut rest, &['-'])?;
+    let day = number(&mut rest, 2)?;
+    literal(&mut rest, &['T', 't', ' '])?;
+    let hour = number(&mut rest, 2)?;
+    literal(&mut rest, &[':'])?;
+    let minute = number(&mut rest, 2)?;
+    literal(&mut rest, &[':'])?;
+    // A leap second is the last of its minute, as in `jiff`.
+    let second = number(&mut rest, 2).filter(|second| *second <= 60)?.min(59);
+    let mut ms = 0;
+    if let Some(tail) = rest.strip_prefix('.') {
+        let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
+        let (fraction, tail) = tail.split_at(digits);
+        if fraction.is_empty() {
+            return None;
+        }
+        ms = fraction.bytes().chain(*b"00").take(3).fold(0, |ms, digit| ms * 10 + i64::from(digit - b'0'));
+        rest = tail;
+    }
+    let (offset_minutes, zoneless) = match rest {
+        "" => (0, true),
+        "Z" | "z" | ":Z" | " UTC" => (0, false),
+        _ => {
+            let sign = if rest.starts_with('-') { -1 } else { 1 };
+            literal(&mut rest, &['+', '-'])?;
+            let hours = number(&mut rest, 2).filter(|hours| *hours < 24)?;
+            rest = rest.strip_prefix(':').unwrap_or(rest);
+            let minutes = number(&mut rest, 2).filter(|minutes| *minutes < 60)?;
+            (rest.is_empty().then_some(sign * (hours * 60 + minutes))?, false)
+        }
+    };
+    if hour > 23 || minute > 59 {
+        return None;
+    }
+    let date = jiff::civil::Date::new(year.try_into().ok()?, month as i8, day as i8).ok()?;
+    let days = i64::from((date - jiff::civil::date(1970, 1, 1)).get_days());
+    let minutes = hour * 60 + minute - offset_minutes;
+    let time = EventTime::new(days * DAY_MS + minutes * MINUTE_MS + second * 1_000 + ms)?;
+    Some((time, zoneless))
 }
 
-fn object<'a>(raw: Option<&'a RawValue>, field: &str) -> Result<Fields<'a>, Malformed> {
-    match raw.map(RawValue::get) {
-        None => Ok(Fields::None),
-        Some(object) if object.starts_with('{') => Ok(Fields::Json(object)),
-        Some(other) => Err(Malformed(format!("{field} is not an object but {other:.20}"))),
+/// A number since 1970, by its size in seconds, milliseconds or microseconds (edges A31), floored to milliseconds in
+/// integers. Only a JSON number may have an exponent.
+fn epoch(number: &str, is_json: bool) -> Option<EventTime> {
+    const DIGITS_MAX: i32 = 400;
+    let (mantissa, exponent) = match number.split_once(['e', 'E']).filter(|_| is_json) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (number, 0),
+    };
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (mantissa, ""),
+    };
+    let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    let point = exponent.checked_add(i32::try_from(whole.len()).ok()?)?;
+    let up_to = |end: i32| {
+        let digits = whole.bytes().chain(fraction.bytes()).chain(std::iter::repeat(b'0'));
+        let end = usize::try_from(end.clamp(0, DIGITS_MAX)).ok()?;
+        digits.take(end).try_fold(0_i64, |sum, digit| sum.checked_mul(10)?.checked_add(i64::from(digit - b'0')))
+    };
+    // More digits than any time has are no time, unless they are all zero in front: nobody writes those.
+    let ms = match up_to(point).filter(|_| point <= DIGITS_MAX)? {
+        ..100_000_000_000 => up_to(point + 3)?,
+        number @ ..100_000_000_000_000 => number,
+        ..100_000_000_000_000_000 => up_to(point - 3)?,
+        _ => return None,
+    };
+    EventTime::new(ms)
+}
+
+/// An object; anything else is as if absent (edges A30).
+fn object<'a>(raw: Option<&'a str>, loose: &mut Loose) -> Fields<'a> {
+    match raw {
+        None => Fields::None,
+        Some(object) if object.starts_with('{') => Fields::Json(object),
+        Some(_) => {
+            loose.left_out = true;
+            Fields::None
+        }
     }
 }
 
@@ -187,6 +415,8 @@ pub fn encode(event: &Event<'_>) -> String {
         anonymous_id: &'a str,
         context: OutContext<'a>,
         timestamp: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        received_at: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         properties: Option<&'a RawValue>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -219,6 +449,7 @@ pub fn encode(event: &Event<'_>) -> String {
         anonymous_id: &event.anonymous_id,
         context: OutContext { group_id: &event.account },
         timestamp: timestamp(event.time).to_string(),
+        received_at: event.received.map(|received| timestamp(received).to_string()),
         properties: properties.as_deref(),
         traits: traits.as_deref(),
     };
@@ -248,14 +479,18 @@ mod tests {
     use super::*;
 
     fn told(line: &str) -> String {
-        decode(line.as_bytes()).map(|e| format!("{e:?}")).unwrap_err().0
+        read(line).map(|e| format!("{e:?}")).unwrap_err().0
+    }
+
+    fn read(line: &str) -> Result<Event<'_>, Malformed> {
+        decode(line.as_bytes()).next().unwrap().event
     }
 
     #[test]
     fn a_segment_call_is_read() {
         let line = r#"{"messageId":"m","type":"track","event":"Feature \u0055sed","userId":"ann","context":{"groupId":"acme","ip":"::1"},
             "timestamp":"2026-02-14T12:00:00.1239+02:00","properties":{"feature":"editor"},"writeKey":7}"#;
-        let event = decode(line.as_bytes()).unwrap();
+        let event = read(line).unwrap();
         assert_eq!((&*event.account, &*event.name, event.time), ("acme", "Feature Used", EventTime(1_771_063_200_123)));
         assert_eq!(fields::value(&event.properties, "feature"), Some(fields::Scalar::Text("editor".into())));
     }
@@ -276,38 +511,189 @@ mod tests {
     }
 
     #[test]
+    fn forms_of_time_are_read_and_what_is_ambiguous_is_not() {
+        const AT: i64 = 1_791_280_860_000;
+        for (raw, expected) in [
+            (r#""2026-10-06T10:01:00""#, Some((AT, true))),
+            (r#""2026-10-06 10:01:00.123000""#, Some((AT + 123, true))),
+            (r#""2026-10-06 10:01:00 UTC""#, Some((AT, false))),
+            (r#""2026-10-06T10:01:00.029:Z""#, Some((AT + 29, false))),
+            (r#""2026-10-06T10:01:00+0200""#, Some((AT - 7_200_000, false))),
+            (r#""2026-10-06T10:01:00.123456789-02:30""#, Some((AT + 9_000_123, false))),
+            ("1791280860", Some((AT, false))),
+            ("1791280860.1239", Some((AT + 123, false))),
+            ("1.79128086e9", Some((AT, false))),
+            ("1791280860123", Some((AT + 123, false))),
+            ("1791280860123999", Some((AT + 123, false))),
+            (r#""1791280860""#, Some((AT, false))),
+            ("0", Some((0, false))),
+            ("99999999999", Some((99_999_999_999_000, false))),
+            ("100000000000", Some((100_000_000_000, false))),
+            ("99999999999999999", Some((99_999_999_999_999, false))),
+            ("100000000000000000", None),
+            ("1e400", None),
+            ("1e2000000000", None),
+            ("-1", None),
+            (r#""1791280860.""#, None),
+            (r#""Tue, 06 Oct 2026 10:01:00 GMT""#, None),
+            (r#""2026-10-06T24:00:00Z""#, None),
+            (r#""2026-10-06""#, None),
+            (r#""2026-10-06T10:01Z""#, None),
+            (r#""2026-13-06T10:01:00Z""#, None),
+            (r#""""#, None),
+            ("true", None),
+            ("{}", None),
+        ] {
+            assert_eq!(time(raw).map(|(time, zoneless)| (time.0, zoneless)), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_another_clock_is_set_right_by_when_it_was_sent() {
+        let with = |rest: &str| {
+            let line = format!(r#"{{"type":"track","event":"x","context":{{"groupId":"a"}},{rest}}}"#);
+            read(&line).map(|event| event.time.0).map_err(|error| error.0)
+        };
+        let at = r#""originalTimestamp":"2026-10-07T10:01:00.029Z""#;
+        let sent = r#""sentAt":"2026-10-07T10:01:00.957Z""#;
+        let received = r#""receivedAt":"2026-10-06T10:01:01.078Z""#;
+        assert_eq!(with(&format!("{at},{sent},{received}")), Ok(1_791_280_860_150));
+        assert_eq!(with(&format!("{at},{sent}")), Ok(1_791_367_260_029));
+        assert_eq!(with(&format!("{at},{received},\"sentAt\":7e99")), Ok(1_791_367_260_029));
+        assert!(with(r#""originalTimestamp":"never""#).unwrap_err().starts_with("originalTimestamp"));
+    }
+
+    #[test]
+    fn a_field_of_another_type_costs_an_event_only_where_it_decides() {
+        let line = r#"{"messageId":[1],"type":"track","event":"x","userId":1001,"anonymousId":1.5,"context":{"groupId":77},
+            "source":{},"name":"x\ud83d","timestamp":"2026-01-01T00:00:00Z","receivedAt":"?","properties":[1],"traits":3,"cut \ud83d":1}"#;
+        let decoded = decode(line.as_bytes()).next().unwrap();
+        assert!(decoded.loose.left_out && !decoded.loose.zoneless);
+        let event = decoded.event.unwrap();
+        assert_eq!((&*event.account, &*event.user, &*event.anonymous_id), ("77", "1001", ""));
+        assert_eq!((&*event.message_id, &*event.source, event.received), ("", "", None));
+        assert!(matches!((event.properties, event.traits), (Fields::None, Fields::None)));
+        let long = "a".repeat(1_025);
+        let with = |account: &str, user: &str| {
+            let line = format!(
+                r#"{{"type":"track","event":"x","userId":"{user}","context":{{"groupId":"{account}"}},"timestamp":0}}"#
+            );
+            read(&line).map(|event| event.user.to_string()).map_err(|error| error.0)
+        };
+        assert_eq!(with(&long[1..], &long), Ok(String::new()));
+        assert!(with(&long, "u").is_err() && with("a\\ud83d", "u").is_err());
+        assert_eq!(with("a", "u-\\ud83d"), Ok(String::new()));
+    }
+
+    #[test]
+    fn the_members_of_a_batch_or_a_list_are_events() {
+        let one = |account: &str| {
+            format!(r#"{{"type":"track","event":"x","context":{{"groupId":"{account}"}},"timestamp":0}}"#)
+        };
+        let accounts = |record: &str| -> Vec<Option<String>> {
+            decode(record.as_bytes()).map(|it| it.event.ok().map(|event| event.account.to_string())).collect()
+        };
+        let (a, b) = (Some("a".to_owned()), Some("b".to_owned()));
+        let listed = format!("[{}, 7, {}]", one("a"), one("b"));
+        assert_eq!(accounts(&listed), [a.clone(), None, b.clone()]);
+        assert_eq!(accounts(&format!(r#"{{"batch":{listed},"writeKey":"k"}}"#)), [a, None, b]);
+        assert_eq!(accounts(r#"{"batch":7}"#), [None]);
+        assert_eq!(accounts("[]"), [None]);
+    }
+
+    #[test]
     fn only_group_calls_name_their_account_outside_the_context() {
         assert!(
             told(r#"{"type":"track","event":"x","groupId":"acme","timestamp":"2026-01-01T00:00:00Z"}"#)
                 .contains("no account")
         );
-        assert!(decode(br#"{"type":"group","groupId":"acme","timestamp":"2026-01-01T00:00:00Z"}"#).is_ok());
+        assert!(read(r#"{"type":"group","groupId":"acme","timestamp":"2026-01-01T00:00:00Z"}"#).is_ok());
     }
 
     #[test]
     fn what_is_wrong_is_said() {
         let with = |rest: &str| format!(r#"{{"type":"track","context":{{"groupId":"acme"}},{rest}}}"#);
         assert!(told(&with(r#""event":"x""#)).contains("no timestamp"));
-        assert!(told(&with(r#""userId":7,"timestamp":"2026-01-01T00:00:00Z""#)).contains("expected a string"));
-        assert!(told(&with(r#""timestamp":"yesterday""#)).contains("not an RFC 3339 time"));
-        assert!(told(&with(r#""timestamp":1767225600"#)).contains("expected a string"));
-        assert!(told(&with(r#""timestamp":"2026-01-01T00:00:00Z","properties":[1]"#)).contains("not an object"));
+        assert!(told(&with(r#""timestamp":"yesterday""#)).contains("timestamp \"yesterday\" is not a time"));
+        assert!(told(&with(r#""event":7,"timestamp":"2026-01-01T00:00:00Z""#)).contains("event is not a text"));
         assert!(
             told(r#"{"type":"sing","context":{"groupId":"a"},"timestamp":"2026-01-01T00:00:00Z"}"#)
                 .contains("unknown type")
         );
         assert!(
-            told(r#"{"type":"track","context":{"groupId":5},"timestamp":"2026-01-01T00:00:00Z"}"#)
-                .contains("expected a string")
+            told(r#"{"type":"track","context":{"groupId":5.5},"timestamp":"2026-01-01T00:00:00Z"}"#)
+                .contains("context.groupId is no id")
         );
         assert!(told("[").contains("not a JSON event"));
-        assert!(decode(&[0xff, 0xfe]).is_err());
+        assert!(decode(&[0xff, 0xfe]).all(|it| it.event.is_err()));
+    }
+
+    /// JSON values as broken producers write them.
+    fn strange() -> impl proptest::strategy::Strategy<Value = String> {
+        use proptest::prelude::*;
+        let text = prop_oneof![
+            Just(r#""great \ud83d""#.to_owned()),
+            Just(r#""\udc00\ud83d\ude00x""#.to_owned()),
+            Just(r#""\u0000\ud83d\u0041""#.to_owned()),
+            Just("\"\u{d7ff}\u{1f600}\"".to_owned()),
+            Just("\"plain\"".to_owned()),
+            Just(r#""\"\\ [{""#.to_owned()),
+        ];
+        let number = prop_oneof![
+            Just("1e400"),
+            Just("-1e999"),
+            Just("1e-400"),
+            Just("1.50"),
+            Just("-0"),
+            Just("7"),
+            Just("1E3"),
+            Just("true"),
+            Just("null"),
+        ];
+        let deep = (60_usize..70).prop_map(|depth| format!("{}7{}", r#"{"k":"#.repeat(depth), "}".repeat(depth)));
+        let lists = (60_usize..200).prop_map(|depth| format!("{}7{}", "[".repeat(depth), "]".repeat(depth)));
+        let leaf = prop_oneof![4 => text, 4 => number.prop_map(str::to_owned), 1 => deep, 1 => lists];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            let key = prop_oneof![Just("a"), Just("k"), Just(r"cut \ud83d")];
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+                proptest::collection::vec((key, inner), 0..4).prop_map(|members| {
+                    let members: Vec<String> =
+                        members.iter().map(|(key, value)| format!(r#""{key}":{value}"#)).collect();
+                    format!("{{{}}}", members.join(","))
+                }),
+            ]
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn strange_values_are_the_same_on_every_way_in(a in strange(), b in strange(), again in strange()) {
+            let line = format!(
+                r#"{{"type":"track","event":"x","context":{{"groupId":"acme"}},"timestamp":0,"properties":{{"feature":"SSO","a":{a},"cut \ud83d":{b},"k":{a},"k":{again}}}}}"#
+            );
+            let event = read(&line).unwrap();
+            let (proto, json) = (crate::wire::encode(&event), encode(&event));
+            let proto_event = crate::wire::decode(crate::wire::Format::Protobuf, &proto).next().unwrap().event.unwrap();
+            let json_event = read(&json).unwrap();
+            let told = |event: &Event<'_>| {
+                ["feature", "a", "cut \u{fffd}", "k", "a.0", "a.1", "a.1.k", "a.k", "a.cut \u{fffd}", "k.k.0", "k.2.a"].map(|key| {
+                    let value = || fields::value(&event.properties, key);
+                    (value().map(|value| (value.clone().number(), value.clone().boolean(), value == fields::Scalar::Null)),
+                        value().and_then(fields::Scalar::text).map(Cow::into_owned),
+                        value().and_then(fields::Scalar::words).map(Cow::into_owned))
+                })
+            };
+            proptest::prop_assert_eq!(told(&event), told(&proto_event), "{}", line);
+            proptest::prop_assert_eq!(told(&event), told(&json_event), "{}", line);
+            proptest::prop_assert_eq!(fields::value(&proto_event.properties, "feature").and_then(fields::Scalar::text), Some("SSO".into()));
+        }
     }
 
     #[test]
     fn an_event_reads_back_as_it_was_written() {
         let line = r#"{"messageId":"m","type":"page","name":"Pricing","userId":"ann","context":{"groupId":"acme"},"timestamp":"2026-02-14T10:00:00.123Z","properties":{"a":1}}"#;
-        assert_eq!(encode(&decode(line.as_bytes()).unwrap()), line);
+        assert_eq!(encode(&read(line).unwrap()), line);
     }
 
     #[test]

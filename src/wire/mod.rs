@@ -25,6 +25,9 @@ mod proto {
     include!(concat!(env!("OUT_DIR"), "/upswell.v1.serde.rs"));
 }
 
+/// The longest id, in bytes (edges A29).
+const ID_MAX: usize = 1_024;
+
 /// How records are written: those of the log, or those that are published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -74,6 +77,30 @@ pub struct Decoded<'a> {
     pub raw: &'a [u8],
     /// The event, or what is wrong with it.
     pub event: Result<Event<'a>, Malformed>,
+    /// What was read although it does not stand there as it should.
+    pub loose: Loose,
+    /// Whether it is a member of a JSON list, whose record may say more of it.
+    pub is_member: bool,
+}
+
+/// What costs no event, and is counted (edges A30, A31).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loose {
+    /// A time has no zone: it is taken as UTC.
+    pub zoneless: bool,
+    /// A field of an unexpected type is as if absent.
+    pub left_out: bool,
+}
+
+impl<'a> Decoded<'a> {
+    /// An event, as if it had been read from these bytes.
+    pub fn event(raw: &'a [u8], event: Event<'a>) -> Decoded<'a> {
+        Decoded { raw, event: Ok(event), loose: Loose::default(), is_member: false }
+    }
+
+    fn malformed(raw: &'a [u8], malformed: Malformed) -> Decoded<'a> {
+        Decoded { raw, event: Err(malformed), loose: Loose::default(), is_member: false }
+    }
 }
 
 /// What is wrong with an event that cannot be read, in words.
@@ -94,6 +121,8 @@ pub enum Events<'a> {
     One(Option<Decoded<'a>>),
     /// A packing record.
     Packed(protobuf::Members<'a>),
+    /// A JSON list of events.
+    Listed(std::vec::IntoIter<Decoded<'a>>),
 }
 
 impl<'a> Iterator for Events<'a> {
@@ -103,6 +132,7 @@ impl<'a> Iterator for Events<'a> {
         match self {
             Events::One(event) => event.take(),
             Events::Packed(members) => members.next(),
+            Events::Listed(members) => members.next(),
         }
     }
 }
@@ -111,6 +141,6 @@ impl<'a> Iterator for Events<'a> {
 pub fn decode(format: Format, payload: &[u8]) -> Events<'_> {
     match format {
         Format::Protobuf => protobuf::decode(payload),
-        Format::Json => Events::One(Some(Decoded { raw: payload, event: json::decode(payload) })),
+        Format::Json => json::decode(payload),
     }
 }

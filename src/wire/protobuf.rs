@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use prost::Message as _;
 use prost::encoding::WireType;
 
-use super::{Decoded, Events, Malformed, fields, proto};
+use super::{Decoded, Events, ID_MAX, Loose, Malformed, fields, proto};
 use crate::model::{Event, EventKind, EventTime, Fields, Provenance};
 
 const PROPERTIES: u32 = 9;
@@ -16,7 +16,7 @@ const PACKED: u32 = 13;
 /// The events of a record.
 pub(super) fn decode(payload: &[u8]) -> Events<'_> {
     match view(payload) {
-        Ok(View::Event(event)) => Events::One(Some(Decoded { raw: payload, event: event.checked() })),
+        Ok(View::Event(event)) => Events::One(Some(event.decoded(payload))),
         Ok(View::Packing { stray }) => {
             let fault = stray.then(|| {
                 Malformed::new("a record that packs events holds one of its own: put it among the packed ones")
@@ -27,7 +27,7 @@ pub(super) fn decode(payload: &[u8]) -> Events<'_> {
         Err(malformed) if starts_packed(payload) => {
             Events::Packed(Members { record: payload, rest: payload, fault: Some(malformed) })
         }
-        Err(malformed) => Events::One(Some(Decoded { raw: payload, event: Err(malformed) })),
+        Err(malformed) => Events::One(Some(Decoded::malformed(payload, malformed))),
     }
 }
 
@@ -48,23 +48,23 @@ impl<'a> Iterator for Members<'a> {
             let unread = self.rest;
             match next_field(&mut self.rest) {
                 Ok(Field { tag: PACKED, value: Value::Bytes(raw) }) => {
-                    let event = match view(raw) {
-                        Ok(View::Event(event)) => event.checked(),
-                        Ok(View::Packing { .. }) => {
-                            Err(Malformed::new("a packed event packs others: packing does not nest"))
-                        }
-                        Err(malformed) => Err(malformed),
-                    };
-                    return Some(Decoded { raw, event });
+                    return Some(match view(raw) {
+                        Ok(View::Event(event)) => event.decoded(raw),
+                        Ok(View::Packing { .. }) => Decoded::malformed(
+                            raw,
+                            Malformed::new("a packed event packs others: packing does not nest"),
+                        ),
+                        Err(malformed) => Decoded::malformed(raw, malformed),
+                    });
                 }
                 Ok(_) => {}
                 Err(malformed) => {
                     (self.rest, self.fault) = (&[], None);
-                    return Some(Decoded { raw: unread, event: Err(malformed) });
+                    return Some(Decoded::malformed(unread, malformed));
                 }
             }
         }
-        self.fault.take().map(|fault| Decoded { raw: self.record, event: Err(fault) })
+        self.fault.take().map(|fault| Decoded::malformed(self.record, fault))
     }
 }
 
@@ -96,6 +96,16 @@ impl<'a> Raw<'a> {
         self.kind == 0 && self.account.is_empty() && self.time.is_none() && self.name.is_empty() && self.user.is_empty()
     }
 
+    fn decoded(mut self, raw: &'a [u8]) -> Decoded<'a> {
+        let mut loose = Loose::default();
+        for id in [&mut self.message_id, &mut self.user, &mut self.anonymous_id] {
+            if id.len() > ID_MAX {
+                (*id, loose.left_out) = ("", true);
+            }
+        }
+        Decoded { raw, event: self.checked(), loose, is_member: false }
+    }
+
     fn checked(self) -> Result<Event<'a>, Malformed> {
         let mut name = Cow::Borrowed(self.name);
         let kind = match proto::EventType::try_from(self.kind) {
@@ -116,6 +126,9 @@ impl<'a> Raw<'a> {
         let control = matches!(kind, EventKind::Tick | EventKind::RulesActivation);
         if self.account.is_empty() && !control {
             return Err(Malformed::new("no account"));
+        }
+        if self.account.len() > ID_MAX {
+            return Err(Malformed(format!("account_id is longer than {ID_MAX} bytes")));
         }
         let ms = self.time.ok_or_else(|| Malformed::new("no timestamp"))?;
         let time = EventTime::new(ms)
