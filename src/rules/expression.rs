@@ -1,8 +1,7 @@
-//! Conditions of the rules file: CEL expressions over dotted names, checked when the rules are loaded.
+//! Conditions of the rules file: a part of [CEL](https://cel.dev) over dotted names, checked when the rules are loaded.
 //!
-//! The `cel` crate parses and evaluates. What it leaves open is here: names with dots become plain variables, and a
-//! walk over the syntax tree refuses unknown names, unlike types and whatever is not total and deterministic. What is
-//! left:
+//! `syntax` parses; here the tree is checked and evaluated. Unknown names, unlike types and whatever is not total and
+//! deterministic are refused. What is left:
 //!
 //! | | |
 //! |---|---|
@@ -18,17 +17,12 @@
 //! past the end, a trait of another type), makes unknown what depends on it; `false && unknown` is false and
 //! `true || unknown` is true, in either order: Kleene's logic, which is CEL's rule for errors.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
-use std::thread;
+use std::sync::Arc;
 
-use cel::common::ast::operators as op;
-use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SourceInfo};
-use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelString};
-use cel::common::value::{CowVal, Val};
-use cel::context::VariableResolver;
-use cel::{Context, Env, ParseErrors};
+use super::syntax::{self, Expr, Node, Operator};
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,42 +119,23 @@ pub struct Vocabulary<'a> {
 pub struct Expression {
     text: String,
     names: Vec<String>,
-    /// The syntax tree; its variables are the indices of `names` in decimal, after a `?` where presence is asked.
-    tree: IdedExpr,
+    tree: Node,
     greatest: i64,
 }
 
-/// Longest text of a condition, in bytes.
-const LONGEST: usize = 2_000;
-/// Deepest nesting, of brackets in the text and of operators in the tree. It bounds the stack that parsing, checking
-/// and evaluating need, as rules also arrive while the processor runs.
-const DEEPEST: u16 = 16;
-/// Stack of the thread that parses. The generated parser takes up to 0.2 MiB a bracket in a build without optimisation.
-const PARSER_STACK: usize = 16 << 20;
-
-/// How the parser's messages on the grammar start.
-const SYNTAX_ERROR: &str = "Syntax error: ";
-/// Its ways to say that something is unexpected.
-const JARGON: [&str; 4] =
-    ["mismatched input", "extraneous input", "no viable alternative at input", "token recognition error at:"];
-
 /// The functions that a condition can call.
 const FUNCTIONS: [&str; 7] = ["size", "contains", "startsWith", "endsWith", "int", "double", "has"];
-
-/// CEL's standard functions, without macros, optional values, regular expressions and time.
-static ENVIRONMENT: LazyLock<Arc<Env>> =
-    LazyLock::new(|| Arc::new(Env::default().with_optional_support(false).with_stdlib()));
 
 impl Expression {
     /// Compiles `text`.
     ///
     /// # Errors
     /// What is wrong and in which column (counted in characters from 1): the text is no CEL expression, names something
-    /// unknown, mixes types, compares with what a name can never be, is not a bool, or uses a part of CEL that
-    /// conditions leave out.
+    /// unknown, mixes types, compares with what a name can never be, is not a bool, is nested more than 16 levels
+    /// deep, or uses a part of CEL that conditions leave out.
     pub fn compile(text: &str, vocabulary: &Vocabulary<'_>) -> Result<Expression, String> {
-        let (mut tree, source) = parse(text)?;
-        let mut checker = Checker { vocabulary, source, names: Vec::new(), greatest: 0, depth: 0 };
+        let mut tree = syntax::parse(text)?;
+        let mut checker = Checker { vocabulary, text, names: Vec::new(), greatest: 0 };
         let found = checker.check(&mut tree)?;
         if !found.fits(Type::Bool) {
             return Err(checker.error(&tree, &format!("a condition is a bool, this is {found}")));
@@ -191,43 +166,32 @@ impl Expression {
         outcomes(&self.tree, &can_be).contains(&Some(true))
     }
 
-    /// Whether the condition holds; `None` if that is unknown. `value(i)` is the value of `names()[i]` and is asked
-    /// once for each name, in order.
+    /// Whether the condition holds; `None` if that is unknown. `value(i)` is the value of `names()[i]`: it is asked at
+    /// most once for each name, and only for those that the result depends on, from left to right.
     pub fn holds(&self, value: &mut dyn FnMut(usize) -> Value) -> Option<bool> {
-        evaluate(&self.tree, &Values((0..self.names.len()).map(value).collect()))
+        Values { known: vec![None; self.names.len()], ask: value }.holds(&self.tree)
     }
-}
-
-/// Whether a tree holds with these values.
-fn evaluate(tree: &IdedExpr, values: &Values) -> Option<bool> {
-    let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
-    context.set_variable_resolver(values);
-    let result = cel::Value::resolve_val(tree, &context).ok()?;
-    result.downcast_ref::<CelBool>().map(|holds| *holds.inner())
 }
 
 /// True, false and unknown.
 const ANY_OUTCOME: [Option<bool>; 3] = [Some(true), Some(false), None];
 
 /// Everything that a tree can come to, by what the values of its names can be.
-fn outcomes(tree: &IdedExpr, can_be: &[Option<Vec<Value>>]) -> BTreeSet<Option<bool>> {
-    if let Expr::Call(call) = &tree.expr {
-        let operands = || call.args.iter().map(|operand| outcomes(operand, can_be)).collect::<Vec<_>>();
-        match call.func_name.as_str() {
-            op::LOGICAL_NOT => return operands()[0].iter().map(|it| it.map(|is| !is)).collect(),
-            op::LOGICAL_AND | op::LOGICAL_OR => {
-                // What decides alone: false of `&&`, true of `||`.
-                let decides = call.func_name == op::LOGICAL_OR;
-                let both = |a: Option<bool>, b: Option<bool>| match (a, b) {
-                    _ if a == Some(decides) || b == Some(decides) => Some(decides),
-                    (Some(_), Some(_)) => Some(!decides),
-                    _ => None,
-                };
-                let operands = operands();
-                return operands[0].iter().flat_map(|a| operands[1].iter().map(move |b| both(*a, *b))).collect();
-            }
-            _ => {}
+fn outcomes(tree: &Node, can_be: &[Option<Vec<Value>>]) -> BTreeSet<Option<bool>> {
+    match &tree.expr {
+        Expr::Not(operand) => return outcomes(operand, can_be).into_iter().map(|it| it.map(|is| !is)).collect(),
+        Expr::Logic { any, operands } => {
+            let both = |a: Option<bool>, b: Option<bool>| match (a, b) {
+                _ if a == Some(*any) || b == Some(*any) => Some(*any),
+                (Some(_), Some(_)) => Some(!any),
+                _ => None,
+            };
+            return operands.iter().fold([Some(!any)].into(), |so_far: BTreeSet<Option<bool>>, operand| {
+                let next = outcomes(operand, can_be);
+                so_far.iter().flat_map(|a| next.iter().map(move |b| both(*a, *b))).collect()
+            });
         }
+        _ => {}
     }
     let mut names = BTreeSet::new();
     let is_plain = collect_names(tree, &mut names);
@@ -247,182 +211,287 @@ fn outcomes(tree: &IdedExpr, can_be: &[Option<Vec<Value>>]) -> BTreeSet<Option<b
         };
         choices = choices.iter().flat_map(|choice| values.iter().map(|value| with(choice, value))).collect();
     }
-    choices.into_iter().map(|values| evaluate(tree, &Values(values))).collect()
+    let holds = |values: Vec<Value>| {
+        let known = values.into_iter().map(Some).collect();
+        Values { known, ask: &mut |_| Value::Unknown }.holds(tree)
+    };
+    choices.into_iter().map(holds).collect()
 }
 
 /// Adds the names that a tree reads; whether it reads all of them, and asks of none only whether it is known.
-fn collect_names(tree: &IdedExpr, names: &mut BTreeSet<usize>) -> bool {
-    let (mut is_plain, operands): (bool, Vec<&IdedExpr>) = match &tree.expr {
-        Expr::Ident(variable) => {
-            names.extend(variable.trim_start_matches('?').parse::<usize>());
-            (!variable.starts_with('?'), Vec::new())
-        }
-        Expr::Call(call) => {
-            let decides = matches!(call.func_name.as_str(), op::CONDITIONAL | op::LOGICAL_AND | op::LOGICAL_OR);
-            (!decides, call.target.as_deref().into_iter().chain(&call.args).collect())
-        }
-        Expr::List(list) => (true, list.elements.iter().collect()),
-        _ => (true, Vec::new()),
-    };
-    for operand in operands {
+fn collect_names(tree: &Node, names: &mut BTreeSet<usize>) -> bool {
+    let mut is_plain = !matches!(&tree.expr, Expr::Has(_) | Expr::Choice(_) | Expr::Logic { .. });
+    if let Expr::Name(index) | Expr::Has(index) = tree.expr {
+        names.insert(index);
+    }
+    for operand in tree.expr.operands() {
         is_plain &= collect_names(operand, names);
     }
     is_plain
 }
 
-/// The values of an expression's names, by index.
-struct Values(Vec<Value>);
+/// The values of an expression's names, by index, each asked when it is needed first.
+struct Values<'a> {
+    known: Vec<Option<Value>>,
+    ask: &'a mut dyn FnMut(usize) -> Value,
+}
 
-impl VariableResolver for Values {
-    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
-        if let Some(index) = variable.strip_prefix('?') {
-            let known = *self.0.get(index.parse::<usize>().ok()?)? != Value::Unknown;
-            return Some(CowVal::owned(CelBool::from(known)));
+impl Values<'_> {
+    fn get(&mut self, index: usize) -> Value {
+        self.known[index].get_or_insert_with(|| (self.ask)(index)).clone()
+    }
+
+    /// Whether a part of a condition is true; `None` if that is unknown or the part is no bool.
+    fn holds(&mut self, node: &Node) -> Option<bool> {
+        match self.value(node)? {
+            Value::Bool(holds) => Some(holds),
+            _ => None,
         }
-        match self.0.get(variable.parse::<usize>().ok()?)? {
-            Value::Unknown => None,
-            Value::Bool(value) => Some(CowVal::owned(CelBool::from(*value))),
-            Value::Int(value) => Some(CowVal::owned(CelInt::from(*value))),
-            Value::Double(value) => Some(CowVal::owned(CelDouble::from(*value))),
-            Value::Text(value) => Some(CowVal::owned(CelString::from(&**value))),
-            Value::Ints(values) => {
-                let values = values.iter().map(|value| Box::new(CelInt::from(*value)) as Box<dyn Val + 'b>);
-                Some(CowVal::owned(CelList::from(values.collect::<Vec<_>>())))
+    }
+
+    /// The value of a part of a condition; `None` where it is unknown or fails.
+    fn value(&mut self, node: &Node) -> Option<Value> {
+        match &node.expr {
+            Expr::Bool(value) => Some(Value::Bool(*value)),
+            Expr::Int(value) => Some(Value::Int(*value)),
+            Expr::Double(value) => Some(Value::Double(*value)),
+            Expr::Text(value) => Some(Value::Text(value.as_str().into())),
+            Expr::Name(index) => Some(self.get(*index)).filter(|value| *value != Value::Unknown),
+            Expr::Has(index) => Some(Value::Bool(self.get(*index) != Value::Unknown)),
+            Expr::Not(operand) => self.holds(operand).map(|holds| Value::Bool(!holds)),
+            Expr::Negate(operand) => match self.value(operand)? {
+                Value::Int(value) => value.checked_neg().map(Value::Int),
+                Value::Double(value) => Some(Value::Double(-value)),
+                _ => None,
+            },
+            Expr::Logic { any, operands } => self.logic(*any, operands),
+            Expr::Binary(Operator::In, operands) => self.is_in(&operands[0], &operands[1]).map(Value::Bool),
+            Expr::Binary(operator, operands) => {
+                let (left, right) = (self.value(&operands[0])?, self.value(&operands[1])?);
+                apply(*operator, &left, &right)
+            }
+            Expr::Choice(operands) => {
+                let chosen = if self.holds(&operands[0])? { 1 } else { 2 };
+                self.value(&operands[chosen])
+            }
+            Expr::Index(operands) => match (self.value(&operands[0])?, self.value(&operands[1])?) {
+                (Value::Ints(list), Value::Int(index)) => {
+                    list.get(usize::try_from(index).ok()?).map(|value| Value::Int(*value))
+                }
+                _ => None,
+            },
+            Expr::Call { function, operands, .. } => self.call(function, operands),
+            // The checker leaves none of them.
+            Expr::Null | Expr::Path(_) | Expr::List(_) => None,
+        }
+    }
+
+    /// `&&`, or with `any` `||`: the first operand that decides alone ends it.
+    fn logic(&mut self, any: bool, operands: &[Node]) -> Option<Value> {
+        let mut all = Some(!any);
+        for operand in operands {
+            match self.holds(operand) {
+                Some(holds) if holds == any => return Some(Value::Bool(any)),
+                Some(_) => {}
+                None => all = None,
             }
         }
+        all.map(Value::Bool)
     }
-}
 
-/// The syntax tree of `text`, and where its nodes stand.
-fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), String> {
-    if text.len() > LONGEST {
-        return Err(format!("a condition has at most {LONGEST} bytes, this one has {}", text.len()));
+    fn is_in(&mut self, item: &Node, list: &Node) -> Option<bool> {
+        let item = self.value(item)?;
+        let Expr::List(elements) = &list.expr else {
+            let Value::Ints(list) = self.value(list)? else { return None };
+            return Some(list.iter().any(|element| equal(&item, &Value::Int(*element))));
+        };
+        let elements: Option<Vec<Value>> = elements.iter().map(|element| self.value(element)).collect();
+        Some(elements?.iter().any(|element| equal(&item, element)))
     }
-    let parser = || ENVIRONMENT.parser().max_recursion_depth(DEEPEST).parse_with_source_info(text);
-    let parsed = thread::scope(|scope| {
-        let thread = thread::Builder::new().stack_size(PARSER_STACK).spawn_scoped(scope, parser);
-        thread.map_err(|error| format!("no thread to parse in: {error}")).map(thread::ScopedJoinHandle::join)
-    })?;
-    match parsed {
-        Ok(Ok(parsed)) => Ok(parsed),
-        Ok(Err(failed)) => Err(explain(&failed)),
-        Err(_) => Err("the parser failed on it".to_owned()),
-    }
-}
 
-/// The first syntax error, without the parser's list of all that could have stood there instead.
-fn explain(failed: &ParseErrors) -> String {
-    if failed.errors.iter().any(|error| error.msg.contains("Recursion limit")) {
-        return too_deep();
-    }
-    // Other errors follow from those of the grammar, or stand alone.
-    let syntax = failed.errors.iter().find(|error| error.msg.starts_with(SYNTAX_ERROR));
-    let Some(first) = syntax.or(failed.errors.first()) else { return "not an expression".to_owned() };
-    let message = first.msg.strip_prefix(SYNTAX_ERROR).unwrap_or(&first.msg);
-    let message = message.split(" expecting").next().unwrap_or(message).replace("'<EOF>'", "end");
-    let place = place(first.pos.0, first.pos.1);
-    match JARGON.iter().find_map(|jargon| message.strip_prefix(jargon)) {
-        Some(input) => format!("{place}unexpected{input}"),
-        None => format!("{place}{message}"),
-    }
-}
-
-/// The start of an error message. Conditions are mostly of one line, so the line is named only past the first.
-fn place(line: isize, column: isize) -> String {
-    match line {
-        ..=1 => format!("column {column}: "),
-        _ => format!("line {line}, column {column}: "),
-    }
-}
-
-fn too_deep() -> String {
-    format!("nested more than {DEEPEST} levels deep")
-}
-
-/// The written form of an operator that the parser names `_&&_`, `!_` or `@in`.
-fn symbol(operator: &str) -> &str {
-    operator.trim_matches(['_', '@'])
-}
-
-/// The segments of a dotted name.
-fn path(node: &IdedExpr) -> Option<Vec<&str>> {
-    match &node.expr {
-        Expr::Ident(name) => Some(vec![name]),
-        Expr::Select(select) => {
-            let mut segments = path(&select.operand)?;
-            segments.push(&select.field);
-            Some(segments)
+    fn call(&mut self, function: &str, operands: &[Node]) -> Option<Value> {
+        let first = self.value(operands.first()?)?;
+        let second = operands.get(1).map(|operand| self.value(operand));
+        match (function, first, second) {
+            ("size", Value::Text(text), None) => i64::try_from(text.chars().count()).ok().map(Value::Int),
+            ("size", Value::Ints(list), None) => i64::try_from(list.len()).ok().map(Value::Int),
+            ("contains", Value::Text(text), Some(Some(Value::Text(part)))) => Some(Value::Bool(text.contains(&*part))),
+            ("startsWith", Value::Text(text), Some(Some(Value::Text(part)))) => {
+                Some(Value::Bool(text.starts_with(&*part)))
+            }
+            ("endsWith", Value::Text(text), Some(Some(Value::Text(part)))) => Some(Value::Bool(text.ends_with(&*part))),
+            ("int", Value::Int(value), None) => Some(Value::Int(value)),
+            ("int", Value::Double(value), None) => {
+                // Both bounds are powers of two, which a double holds exactly.
+                let fits = value > -9_223_372_036_854_775_808.0 && value < 9_223_372_036_854_775_808.0;
+                fits.then_some(Value::Int(value as i64))
+            }
+            ("int", Value::Text(text), None) => text.parse().ok().map(Value::Int),
+            ("double", Value::Int(value), None) => Some(Value::Double(value as f64)),
+            ("double", Value::Double(value), None) => Some(Value::Double(value)),
+            ("double", Value::Text(text), None) => text.parse().ok().map(Value::Double),
+            _ => None,
         }
+    }
+}
+
+/// The result of an operator; `None` where it fails: a division by zero, an overflow, values of unlike types.
+fn apply(operator: Operator, left: &Value, right: &Value) -> Option<Value> {
+    let is = |expected: &[Ordering]| order(left, right).map(|found| Value::Bool(expected.contains(&found)));
+    match operator {
+        Operator::Equal => return Some(Value::Bool(equal(left, right))),
+        Operator::NotEqual => return Some(Value::Bool(!equal(left, right))),
+        Operator::Less => return is(&[Ordering::Less]),
+        Operator::LessOrEqual => return is(&[Ordering::Less, Ordering::Equal]),
+        Operator::Greater => return is(&[Ordering::Greater]),
+        Operator::GreaterOrEqual => return is(&[Ordering::Greater, Ordering::Equal]),
+        _ => {}
+    }
+    match (operator, left, right) {
+        (Operator::Add, Value::Int(a), Value::Int(b)) => a.checked_add(*b).map(Value::Int),
+        (Operator::Subtract, Value::Int(a), Value::Int(b)) => a.checked_sub(*b).map(Value::Int),
+        (Operator::Multiply, Value::Int(a), Value::Int(b)) => a.checked_mul(*b).map(Value::Int),
+        (Operator::Divide, Value::Int(a), Value::Int(b)) => a.checked_div(*b).map(Value::Int),
+        (Operator::Remainder, Value::Int(a), Value::Int(b)) => a.checked_rem(*b).map(Value::Int),
+        (Operator::Add, Value::Double(a), Value::Double(b)) => Some(Value::Double(a + b)),
+        (Operator::Subtract, Value::Double(a), Value::Double(b)) => Some(Value::Double(a - b)),
+        (Operator::Multiply, Value::Double(a), Value::Double(b)) => Some(Value::Double(a * b)),
+        (Operator::Divide, Value::Double(a), Value::Double(b)) => Some(Value::Double(a / b)),
         _ => None,
     }
 }
 
-/// The node of a dotted name's first segment, which is where it stands; the others stand at their dots.
-fn root(node: &IdedExpr) -> u64 {
-    match &node.expr {
-        Expr::Select(select) => root(&select.operand),
-        _ => node.id,
+/// Whether two values are equal; ints and doubles are compared as numbers, other unlike types are not equal.
+fn equal(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Bool(a), Value::Bool(b)) => a == b,
+        (Value::Ints(a), Value::Ints(b)) => a == b,
+        _ => order(left, right) == Some(Ordering::Equal),
     }
 }
 
-/// Whether a call is written as a word, unlike operators.
-fn is_word(call: &CallExpr) -> bool {
-    call.func_name.starts_with(|c: char| c.is_ascii_alphabetic())
+/// The order of two numbers or two texts; `None` of anything else, and of what is not a number.
+fn order(left: &Value, right: &Value) -> Option<Ordering> {
+    match (left, right) {
+        (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
+        (Value::Double(a), Value::Double(b)) => a.partial_cmp(b),
+        (Value::Int(a), Value::Double(b)) => int_with_double(*a, *b),
+        (Value::Double(a), Value::Int(b)) => int_with_double(*b, *a).map(Ordering::reverse),
+        (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
+        _ => None,
+    }
+}
+
+/// The exact order of an int and a double: no int is rounded to a double.
+fn int_with_double(int: i64, double: f64) -> Option<Ordering> {
+    // 2⁶³, the first double beyond the ints.
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    if double.is_nan() {
+        None
+    } else if double >= BEYOND {
+        Some(Ordering::Less)
+    } else if double < -BEYOND {
+        Some(Ordering::Greater)
+    } else {
+        let whole = double.trunc();
+        Some(int.cmp(&(whole as i64)).then(0.0_f64.partial_cmp(&(double - whole))?))
+    }
 }
 
 /// Infers types bottom-up and turns dotted names into indices of `names` as it goes.
 struct Checker<'a> {
     vocabulary: &'a Vocabulary<'a>,
-    source: SourceInfo,
+    text: &'a str,
     names: Vec<String>,
     greatest: i64,
-    depth: u16,
 }
 
 impl Checker<'_> {
-    /// The type of `node`.
-    fn check(&mut self, node: &mut IdedExpr) -> Result<Type, String> {
-        if self.depth >= DEEPEST {
-            return Err(too_deep());
-        }
-        self.depth += 1;
-        let found = match &mut node.expr {
-            Expr::Literal(literal) => match literal {
-                LiteralValue::Boolean(_) => Ok(Type::Bool),
-                LiteralValue::Int(number) => {
-                    self.greatest = self.greatest.max(*number.inner());
-                    Ok(Type::Int)
-                }
-                LiteralValue::Double(number) => {
-                    self.greatest = self.greatest.max(number.inner().ceil() as i64);
-                    Ok(Type::Double)
-                }
-                LiteralValue::String(_) => Ok(Type::Text),
-                LiteralValue::Null => {
-                    Err(self.error(node, "there is no null: `has(name)` asks whether a value is known"))
-                }
-                LiteralValue::UInt(_) => Err(self.error(node, "there are no unsigned numbers: leave out the `u`")),
-                LiteralValue::Bytes(_) => Err(self.error(node, "there are no bytes: leave out the `b`")),
+    /// The type of `node`. The operands are checked first, from left to right.
+    fn check(&mut self, node: &mut Node) -> Result<Type, String> {
+        match &mut node.expr {
+            Expr::Bool(_) => Ok(Type::Bool),
+            Expr::Int(number) => {
+                self.greatest = self.greatest.max(*number);
+                Ok(Type::Int)
+            }
+            Expr::Double(number) => {
+                self.greatest = self.greatest.max(number.ceil() as i64);
+                Ok(Type::Double)
+            }
+            Expr::Text(_) => Ok(Type::Text),
+            Expr::Null => Err(self.error(node, "there is no null: `has(name)` asks whether a value is known")),
+            Expr::Path(path) => {
+                let path = std::mem::take(path);
+                let (index, found) = self.name(node.at, path)?;
+                node.expr = Expr::Name(index);
+                Ok(found)
+            }
+            // Names that are checked already.
+            Expr::Name(_) | Expr::Has(_) => Ok(Type::Any),
+            Expr::Not(operand) => {
+                let found = self.check(operand)?;
+                self.takes_bool(operand, found, "!")
+            }
+            Expr::Negate(operand) => match self.check(operand)? {
+                found if found.is_number() => Ok(found),
+                _ => Err(self.error(node, "it takes the form `-x`, of a number")),
             },
-            Expr::Ident(_) | Expr::Select(_) => self.name(node).map(|(index, found)| {
-                *node = IdedExpr { id: root(node), expr: Expr::Ident(index.to_string()) };
-                found
-            }),
-            Expr::Call(call) if call.func_name == "has" => self.presence(node),
-            Expr::Call(_) => self.call(node),
+            Expr::Logic { any, operands } => {
+                let symbol = if *any { "||" } else { "&&" };
+                let types = self.check_all(operands)?;
+                for (operand, found) in operands.iter().zip(types) {
+                    self.takes_bool(operand, found, symbol)?;
+                }
+                Ok(Type::Bool)
+            }
+            Expr::Binary(Operator::In, operands) => {
+                let [item, list] = &mut **operands;
+                self.membership(item, list)
+            }
+            Expr::Binary(operator, operands) => {
+                let operator = *operator;
+                let types = [self.check(&mut operands[0])?, self.check(&mut operands[1])?];
+                match operator {
+                    Operator::Equal | Operator::NotEqual => self.comparison(operator, operands, types),
+                    _ if operator.is_ordered() => self.comparison(operator, operands, types),
+                    _ => self.arithmetic(operator, operands, types),
+                }
+            }
+            Expr::Choice(operands) => {
+                let types = self.check_all(&mut operands[..])?;
+                self.conditional(operands, &types)
+            }
+            Expr::Index(operands) => {
+                let types = [self.check(&mut operands[0])?, self.check(&mut operands[1])?];
+                self.index(operands, types)
+            }
             Expr::List(_) => Err(self.error(node, "a list in brackets stands only after `in`")),
-            _ => Err(self.error(node, "maps and messages are not part of conditions")),
-        };
-        self.depth -= 1;
-        found
+            Expr::Call { function, operands, .. } if function == "has" => {
+                let [Node { at, expr: Expr::Path(path) }] = operands.as_mut_slice() else {
+                    return Err(self.error(node, "`has` takes one name: `has(name)`"));
+                };
+                let (at, path) = (*at, std::mem::take(path));
+                node.expr = Expr::Has(self.name(at, path)?.0);
+                Ok(Type::Bool)
+            }
+            Expr::Call { function, is_method, operands } => {
+                if !FUNCTIONS.contains(&function.as_str()) {
+                    let what = format!("there is no function `{function}`{}", suggestion(function, FUNCTIONS));
+                    return Err(self.error(node, &what));
+                }
+                let types = self.check_all(operands)?;
+                function_type(function, *is_method, &types).map_err(|what| self.error(node, &what))
+            }
+        }
+    }
+
+    fn check_all(&mut self, nodes: &mut [Node]) -> Result<Vec<Type>, String> {
+        nodes.iter_mut().map(|node| self.check(node)).collect()
     }
 
     /// The index and type of a dotted name. Of `a.b.c` the longest part that is a name counts.
-    fn name(&mut self, node: &IdedExpr) -> Result<(usize, Type), String> {
-        let Some(segments) = path(node) else {
-            return Err(self.error(node, "only a name has a part after a dot"));
-        };
-        let name = segments.join(".");
+    fn name(&mut self, at: usize, name: String) -> Result<(usize, Type), String> {
         if let Some(found) = (self.vocabulary.type_of)(&name) {
             let index = self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
                 self.names.push(name);
@@ -430,134 +499,75 @@ impl Checker<'_> {
             });
             return Ok((index, found));
         }
-        let shorter = (1..segments.len()).rev().map(|count| segments[..count].join("."));
-        let shorter = shorter.filter_map(|name| (self.vocabulary.type_of)(&name).map(|found| (name, found))).next();
-        Err(match shorter {
-            Some((part, found)) => {
-                let rest = &name[part.len() + 1..];
-                self.error(node, &format!("`{part}` is {found}, it has no part `{rest}`"))
-            }
-            None => self.error(node, &(self.vocabulary.unknown)(&name)),
-        })
-    }
-
-    /// `has(name)`.
-    fn presence(&mut self, node: &mut IdedExpr) -> Result<Type, String> {
-        let index = match &node.expr {
-            Expr::Call(CallExpr { target: None, args, .. }) if args.len() == 1 => self.name(&args[0])?.0,
-            _ => return Err(self.error(node, "`has` takes one name: `has(name)`")),
+        let shorter = name.rmatch_indices('.').map(|(dot, _)| &name[..dot]);
+        let shorter = shorter.filter_map(|part| (self.vocabulary.type_of)(part).map(|found| (part, found))).next();
+        let what = match shorter {
+            Some((part, found)) => format!("`{part}` is {found}, it has no part `{}`", &name[part.len() + 1..]),
+            None => (self.vocabulary.unknown)(&name),
         };
-        node.expr = Expr::Ident(format!("?{index}"));
-        Ok(Type::Bool)
+        Err(syntax::error_at(self.text, at, &what))
     }
 
-    /// An operator, an index or a function. The operands are checked first, from left to right.
-    fn call(&mut self, node: &mut IdedExpr) -> Result<Type, String> {
-        let Expr::Call(call) = &mut node.expr else { return Err(self.error(node, "not a call")) };
-        if call.func_name == op::IN {
-            let [item, list] = call.args.as_mut_slice() else { return Err("`in` takes two operands".to_owned()) };
-            return self.membership(item, list);
+    /// An operand of `&&`, `||` and `!`.
+    fn takes_bool(&self, operand: &Node, found: Type, symbol: &str) -> Result<Type, String> {
+        if found.fits(Type::Bool) {
+            return Ok(Type::Bool);
         }
-        if is_word(call) && !FUNCTIONS.contains(&call.func_name.as_str()) {
-            let hint = suggestion(&call.func_name, FUNCTIONS);
-            let what = format!("there is no function `{}`{hint}", call.func_name);
-            return Err(self.error(node, &what));
-        }
-        let mut types = Vec::new();
-        for operand in call.target.as_deref_mut().into_iter().chain(&mut call.args) {
-            types.push(self.check(operand)?);
-        }
-        let call = &*call;
-        match (call.func_name.as_str(), types.as_slice()) {
-            (op::LOGICAL_AND | op::LOGICAL_OR | op::LOGICAL_NOT, operands) => self.logic(call, operands),
-            (op::CONDITIONAL, &[condition, yes, no]) => self.conditional(call, condition, yes, no),
-            (op::EQUALS | op::NOT_EQUALS, &[left, right]) => self.comparison(call, left, right, false),
-            (op::LESS | op::LESS_EQUALS | op::GREATER | op::GREATER_EQUALS, &[left, right]) => {
-                self.comparison(call, left, right, true)
-            }
-            (op::ADD | op::SUBSTRACT | op::MULTIPLY | op::DIVIDE | op::MODULO, &[left, right]) => {
-                self.arithmetic(call, left, right)
-            }
-            (op::NEGATE, &[operand]) if operand.is_number() => Ok(operand),
-            (op::INDEX, &[list, index]) => self.index(call, list, index),
-            (function, operands) => {
-                function_type(function, call.target.is_some(), operands).map_err(|what| self.error(node, &what))
-            }
-        }
-    }
-
-    /// Operands of `&&`, `||` and `!`.
-    fn logic(&self, call: &CallExpr, operands: &[Type]) -> Result<Type, String> {
-        match call.args.iter().zip(operands).find(|(_, found)| !found.fits(Type::Bool)) {
-            None => Ok(Type::Bool),
-            Some((operand, found)) => {
-                let (subject, symbol) = (self.subject(operand), symbol(&call.func_name));
-                Err(self.error(operand, &format!("{subject} is {found}, `{symbol}` takes bools")))
-            }
-        }
+        Err(self.error(operand, &format!("{} is {found}, `{symbol}` takes bools", self.subject(operand))))
     }
 
     /// `condition ? yes : no`.
-    fn conditional(&self, call: &CallExpr, condition: Type, yes: Type, no: Type) -> Result<Type, String> {
+    fn conditional(&self, operands: &[Node; 3], types: &[Type]) -> Result<Type, String> {
+        let (condition, yes, no) = (types[0], types[1], types[2]);
         if !condition.fits(Type::Bool) {
-            let subject = self.subject(&call.args[0]);
-            return Err(self.error(&call.args[0], &format!("{subject} is {condition}, `?` takes a bool before it")));
+            let subject = self.subject(&operands[0]);
+            return Err(self.error(&operands[0], &format!("{subject} is {condition}, `?` takes a bool before it")));
         }
         match yes.fits(no) {
             true if yes == Type::Any => Ok(no),
             true => Ok(yes),
-            false => Err(self.error(&call.args[1], &format!("`?` chooses between {yes} and {no}: they must be alike"))),
+            false => Err(self.error(&operands[1], &format!("`?` chooses between {yes} and {no}: they must be alike"))),
         }
     }
 
-    /// `==` and the like, or with `ordered` `<` and the like.
-    fn comparison(&self, call: &CallExpr, left: Type, right: Type, ordered: bool) -> Result<Type, String> {
-        if !left.compares_with(right) {
-            let subject = self.subject(&call.args[0]);
-            return Err(self.error(&call.args[0], &format!("{subject} is {left}, compared with {right}")));
+    /// `==`, `<` and the like.
+    fn comparison(&self, operator: Operator, operands: &[Node; 2], types: [Type; 2]) -> Result<Type, String> {
+        let [left, right] = operands;
+        if !types[0].compares_with(types[1]) {
+            let what = format!("{} is {}, compared with {}", self.subject(left), types[0], types[1]);
+            return Err(self.error(left, &what));
         }
-        if let [left, right] = call.args.as_slice() {
-            let mirrored = match call.func_name.as_str() {
-                op::GREATER => op::LESS,
-                op::LESS => op::GREATER,
-                op::GREATER_EQUALS => op::LESS_EQUALS,
-                op::LESS_EQUALS => op::GREATER_EQUALS,
-                other => other,
-            };
-            self.possible(left, &call.func_name, right)?;
-            self.possible(right, mirrored, left)?;
-        }
-        let mut operands = call.args.iter().zip([left, right]);
-        match operands.find(|(_, found)| ordered && matches!(found, Type::Bool | Type::Ints)) {
+        self.possible(left, operator, right)?;
+        self.possible(right, operator.mirrored(), left)?;
+        let mut typed = operands.iter().zip(types);
+        match typed.find(|(_, found)| operator.is_ordered() && matches!(found, Type::Bool | Type::Ints)) {
             None => Ok(Type::Bool),
             Some((operand, found)) => {
-                let (subject, symbol) = (self.subject(operand), symbol(&call.func_name));
+                let (subject, symbol) = (self.subject(operand), operator.symbol());
                 Err(self.error(operand, &format!("{subject} is {found}, `{symbol}` compares numbers and strings")))
             }
         }
     }
 
     /// A name that is compared with what it can never be is a mistake.
-    fn possible(&self, name: &IdedExpr, operator: &str, with: &IdedExpr) -> Result<(), String> {
-        let (Expr::Ident(index), Expr::Literal(literal)) = (&name.expr, &with.expr) else { return Ok(()) };
-        let Some(path) = index.parse::<usize>().ok().and_then(|index| self.names.get(index)) else { return Ok(()) };
-        let wrong = match ((self.vocabulary.only)(path), literal) {
-            (Only::Words(words), LiteralValue::String(word)) if matches!(operator, op::EQUALS | op::NOT_EQUALS) => {
-                let word = word.inner();
+    fn possible(&self, name: &Node, operator: Operator, with: &Node) -> Result<(), String> {
+        let Expr::Name(index) = name.expr else { return Ok(()) };
+        let path = &self.names[index];
+        let wrong = match ((self.vocabulary.only)(path), &with.expr) {
+            (Only::Words(words), Expr::Text(word)) if matches!(operator, Operator::Equal | Operator::NotEqual) => {
                 let hint = suggestion(word, words.iter().map(String::as_str));
                 let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
                 let is_one = words.contains(&format!("{word:?}"));
                 (!is_one).then(|| format!("`{path}` is never {word:?}: it is one of {}{hint}", words.join(", ")))
             }
-            (Only::LowerCase, LiteralValue::String(word)) if word.inner().chars().any(char::is_uppercase) => {
-                Some(format!("`{path}` is never {:?}: it is in lower case", word.inner()))
+            (Only::LowerCase, Expr::Text(word)) if word.chars().any(char::is_uppercase) => {
+                Some(format!("`{path}` is never {word:?}: it is in lower case"))
             }
-            (Only::UpTo(most), LiteralValue::Int(number)) => {
-                let number = *number.inner();
+            (Only::UpTo(most), Expr::Int(number)) => {
                 let beyond = match operator {
-                    op::GREATER => number >= most,
-                    op::LESS | op::LESS_EQUALS => false,
-                    _ => number > most,
+                    Operator::Greater => *number >= most,
+                    Operator::Less | Operator::LessOrEqual => false,
+                    _ => *number > most,
                 };
                 beyond.then(|| format!("`{path}` is at most {most}: that is its highest rung"))
             }
@@ -567,9 +577,9 @@ impl Checker<'_> {
     }
 
     /// `+`, `-`, `*`, `/` and `%`. CEL does not mix ints and doubles here, so the message says how to convert.
-    fn arithmetic(&self, call: &CallExpr, left: Type, right: Type) -> Result<Type, String> {
-        let symbol = symbol(&call.func_name);
-        for (operand, found) in call.args.iter().zip([left, right]) {
+    fn arithmetic(&self, operator: Operator, operands: &[Node; 2], types: [Type; 2]) -> Result<Type, String> {
+        let symbol = operator.symbol();
+        for (operand, found) in operands.iter().zip(types) {
             let subject = self.subject(operand);
             if !found.is_number() {
                 return Err(self.error(operand, &format!("{subject} is {found}, `{symbol}` takes numbers")));
@@ -579,48 +589,49 @@ impl Checker<'_> {
                     format!("`{symbol}` takes numbers of one kind: convert {subject} with `double(…)` or `int(…)`");
                 return Err(self.error(operand, &what));
             }
-            if found == Type::Double && symbol == "%" {
+            if found == Type::Double && operator == Operator::Remainder {
                 return Err(self.error(operand, &format!("{subject} is a double, `%` takes ints")));
             }
         }
+        let [left, right] = types;
         if left == right {
             return Ok(left);
         }
-        let int = &call.args[usize::from(right == Type::Int)];
+        let int = &operands[usize::from(right == Type::Int)];
         let remedy = match &int.expr {
-            Expr::Literal(LiteralValue::Int(value)) => format!("write `{}.0`", value.inner()),
-            Expr::Ident(_) => format!("write `double({})`", self.subject(int).trim_matches('`')),
+            Expr::Int(value) => format!("write `{value}.0`"),
+            Expr::Name(_) => format!("write `double({})`", self.subject(int).trim_matches('`')),
             _ => "convert the int with `double(…)`".to_owned(),
         };
-        Err(self.error(&call.args[0], &format!("`{symbol}` of {left} and {right}: {remedy}")))
+        Err(self.error(&operands[0], &format!("`{symbol}` of {left} and {right}: {remedy}")))
     }
 
     /// `list[index]`.
-    fn index(&self, call: &CallExpr, list: Type, index: Type) -> Result<Type, String> {
+    fn index(&self, operands: &[Node; 2], [list, index]: [Type; 2]) -> Result<Type, String> {
         if list != Type::Ints {
-            let subject = self.subject(&call.args[0]);
-            return Err(self.error(&call.args[0], &format!("{subject} is {list}, only lists have items")));
+            let subject = self.subject(&operands[0]);
+            return Err(self.error(&operands[0], &format!("{subject} is {list}, only lists have items")));
         }
-        let negative = matches!(&call.args[1].expr, Expr::Literal(LiteralValue::Int(at)) if *at.inner() < 0);
+        let negative = matches!(operands[1].expr, Expr::Int(at) if at < 0);
         if !index.fits(Type::Int) || negative {
-            let subject = self.subject(&call.args[1]);
-            return Err(self.error(&call.args[1], &format!("an index is an int from 0, {subject} is not")));
+            let subject = self.subject(&operands[1]);
+            return Err(self.error(&operands[1], &format!("an index is an int from 0, {subject} is not")));
         }
-        if let (Expr::Ident(name), Expr::Literal(LiteralValue::Int(at))) = (&call.args[0].expr, &call.args[1].expr)
-            && let Some(path) = name.parse::<usize>().ok().and_then(|index| self.names.get(index))
+        if let (Expr::Name(name), Expr::Int(at)) = (&operands[0].expr, &operands[1].expr)
+            && let path = &self.names[*name]
             && let Only::Items(items) = (self.vocabulary.only)(path)
-            && *at.inner() >= items
+            && *at >= items
         {
             let what = format!("`{path}` has at most {items} items: the last is `{path}[{}]`", items - 1);
-            return Err(self.error(&call.args[1], &what));
+            return Err(self.error(&operands[1], &what));
         }
         Ok(Type::Int)
     }
 
     /// `item in [a, b]` and `item in list`.
-    fn membership(&mut self, item: &mut IdedExpr, list: &mut IdedExpr) -> Result<Type, String> {
+    fn membership(&mut self, item: &mut Node, list: &mut Node) -> Result<Type, String> {
         let wanted = self.check(item)?;
-        let Expr::List(literal) = &mut list.expr else {
+        let Expr::List(elements) = &mut list.expr else {
             let found = self.check(list)?;
             return match found {
                 Type::Ints | Type::Any if wanted.is_number() => Ok(Type::Bool),
@@ -634,60 +645,33 @@ impl Checker<'_> {
                 }
             };
         };
-        for element in &mut literal.elements {
+        for element in elements {
             let found = self.check(element)?;
             if !wanted.compares_with(found) {
                 let subject = self.subject(item);
                 return Err(self.error(element, &format!("{subject} is {wanted}, compared with {found}")));
             }
-            self.possible(item, op::EQUALS, element)?;
+            self.possible(item, Operator::Equal, element)?;
         }
         Ok(Type::Bool)
     }
 
     /// How to call `node` in a message: a name or a literal as it is written, else "this".
-    fn subject(&self, node: &IdedExpr) -> String {
-        let name = |index: &str| index.parse::<usize>().ok().and_then(|index| self.names.get(index));
+    fn subject(&self, node: &Node) -> String {
         match &node.expr {
-            Expr::Ident(variable) => match variable.strip_prefix('?') {
-                Some(index) => name(index).map(|name| format!("`has({name})`")),
-                None => name(variable).map(|name| format!("`{name}`")),
-            },
-            Expr::Literal(LiteralValue::Boolean(value)) => Some(format!("`{}`", value.inner())),
-            Expr::Literal(LiteralValue::Int(value)) => Some(format!("`{}`", value.inner())),
-            Expr::Literal(LiteralValue::Double(value)) => Some(format!("`{:?}`", value.inner())),
-            Expr::Literal(LiteralValue::String(value)) => Some(format!("{:?}", value.inner())),
-            _ => None,
+            Expr::Name(index) => format!("`{}`", self.names[*index]),
+            Expr::Has(index) => format!("`has({})`", self.names[*index]),
+            Expr::Bool(value) => format!("`{value}`"),
+            Expr::Int(value) => format!("`{value}`"),
+            Expr::Double(value) => format!("`{value:?}`"),
+            Expr::Text(value) => format!("{value:?}"),
+            _ => "this".to_owned(),
         }
-        .unwrap_or_else(|| "this".to_owned())
     }
 
-    /// An error at the leftmost part of `node` that the parser has a place for.
-    fn error(&self, node: &IdedExpr, what: &str) -> String {
-        let Some(start) = self.start(node) else { return what.to_owned() };
-        let before = self.source.source.get(..start as usize).unwrap_or_default();
-        let (line, column) = before.chars().fold((1, 1), |(line, column), c| match c {
-            '\n' => (line + 1, 1),
-            _ => (line, column + 1),
-        });
-        format!("{}{what}", place(line, column))
-    }
-
-    /// Where `node` starts, in bytes; brackets around it are not part of it.
-    fn start(&self, node: &IdedExpr) -> Option<u32> {
-        let own = self.source.offset_for(node.id).map(|(start, _)| start);
-        match &node.expr {
-            Expr::Select(select) => self.start(&select.operand),
-            // The parser places a function at its bracket.
-            Expr::Call(call) if call.target.is_none() && is_word(call) => {
-                own.map(|bracket| bracket.saturating_sub(call.func_name.len() as u32))
-            }
-            Expr::Call(call) => {
-                let first = call.target.as_deref().or(call.args.first()).and_then(|first| self.start(first));
-                own.into_iter().chain(first).min()
-            }
-            _ => own,
-        }
+    /// An error at the start of `node`.
+    fn error(&self, node: &Node, what: &str) -> String {
+        syntax::error_at(self.text, node.at, what)
     }
 }
 
@@ -708,8 +692,7 @@ fn function_type(function: &str, is_method: bool, operands: &[Type]) -> Result<T
             if function == "int" { Type::Int } else { Type::Double },
             "`int(x)` and `double(x)`, of a number or a string",
         ),
-        op::NEGATE => (false, Type::Any, "`-x`, of a number"),
-        _ => return Err(format!("`{}` is not part of conditions", symbol(function))),
+        _ => return Err(format!("`{function}` is not part of conditions")),
     };
     if allowed { Ok(result) } else { Err(format!("it takes the form {usage}")) }
 }
@@ -911,12 +894,12 @@ mod tests {
             "column 1: unknown name `velocity.user_add`: did you mean `velocity.user_adds`?",
         );
         refused("paid && xyzzy", "column 9: unknown name `xyzzy`");
-        refused("paid && .target", "column 10: unknown name `.target`: did you mean `target`?");
+        refused("paid && .target", "column 9: unknown name `.target`: did you mean `target`?");
         refused("paid\n  && has(tarjet)", "line 2, column 10: unknown name `tarjet`: did you mean `target`?");
         refused("traits.region == 'é' && paid.since > 3", "column 25: `paid` is a bool, it has no part `since`");
         refused("weekly_users[0].x == 1", "column 1: only a name has a part after a dot");
         refused("sice(weekly_users) > 3", "column 1: there is no function `sice`: did you mean `size`?");
-        refused("has(1)", "column 5: only a name has a part after a dot");
+        refused("has(1)", "column 1: `has` takes one name: `has(name)`");
         refused("has(paid, target)", "column 1: `has` takes one name: `has(name)`");
     }
 
@@ -947,7 +930,7 @@ mod tests {
         refused("-paid", "column 1: it takes the form `-x`, of a number");
         refused("active_users[0] > 1", "column 1: `active_users` is an int, only lists have items");
         refused("weekly_users[0.0] > 1", "column 14: an index is an int from 0, `0.0` is not");
-        refused("weekly_users[-1] > 1", "column 15: an index is an int from 0, `-1` is not");
+        refused("weekly_users[-1] > 1", "column 14: an index is an int from 0, `-1` is not");
         refused("paid ? 1 : 'x'", "column 8: `?` chooses between an int and a string: they must be alike");
         refused("v ? t : f", "column 1: `v` is an int, `?` takes a bool before it");
     }
@@ -995,15 +978,15 @@ mod tests {
     fn what_is_no_expression_is_refused() {
         refused("", "column 1: unexpected end");
         refused("paid &&", "column 8: unexpected end");
-        refused("paid = true", "column 6: unexpected '= '");
+        refused("paid = true", "column 6: unexpected '='");
         refused("user.band == 'é' && &&", "column 21: unexpected '&&'");
         refused("paid and target", "column 6: unexpected 'and'");
         refused("paid ? target", "column 14: unexpected end");
-        refused("paid && user.in", "column 14: unexpected '.in'");
+        refused("paid && user.in", "column 14: unexpected 'in'");
         refused("(paid", "column 6: missing ')' at end");
         refused("paid &&\n&& target", "line 2, column 1: unexpected '&&'");
         refused("active_users > 99999999999999999999", "column 16: invalid int literal");
-        refused("traits.?region == 'x'", "column 7: unsupported syntax '.?'");
+        refused("traits.?region == 'x'", "column 8: unexpected '?'");
     }
 
     #[test]
@@ -1028,6 +1011,92 @@ mod tests {
         assert_eq!(holds(&format!("{}t{}", "!(f || ".repeat(7), ")".repeat(7))), Some(false));
         assert_eq!(holds(&format!("{}t", "u || ".repeat(100))), Some(true));
         refused(&" ".repeat(2_001), "a condition has at most 2000 bytes, this one has 2001");
+    }
+
+    #[test]
+    fn only_what_the_result_depends_on_is_asked() {
+        for (text, asked) in [
+            ("f && paid", vec!["f"]),
+            ("u && f && paid", vec!["u", "f"]),
+            ("t || paid", vec!["t"]),
+            ("t ? f : paid", vec!["t", "f"]),
+            ("active_users > 3 && active_users < 5 && paid", vec!["active_users"]),
+        ] {
+            let expression = compile(text).expect(text);
+            let mut found = Vec::new();
+            expression.holds(&mut |index| {
+                let name = expression.names()[index].as_str();
+                found.push(name);
+                names().into_iter().find(|(known, ..)| *known == name).map_or(Value::Unknown, |(.., value)| value)
+            });
+            assert_eq!(found, asked, "{text}");
+        }
+    }
+
+    #[test]
+    fn literals_are_those_of_cel() {
+        for text in [
+            r#""\x41\u00e9\U0001F600\101" == 'A\u00e9😀A' && '\'' == "'" && 'a\tb' != 'a b'"#,
+            "0x1F == 31 && -0x10 == -16 && 1e3 == 1000 && .5 == 0.5 && 1.5e-1 == 0.15 && -.5 < 0.0",
+            "-9223372036854775808 < 9223372036854775807 && 9007199254740993 != 9007199254740992.0",
+            "active_users -1 == 11 && active_users - -1 == 13 && --active_users == 12",
+            "true // the rest is a comment",
+            "(paid)?false:true",
+        ] {
+            assert_eq!(holds(text), Some(true), "{text}");
+        }
+        refused("user.band == 'warm", "column 14: the string has no closing quote");
+        refused("user.band == '\\q'", "column 15: there is no such escape sequence");
+        refused("user.band == b'x'", "column 14: there are no bytes: leave out the `b`");
+        refused("user.band == r'x'", "column 14: a string has no prefix: leave out the `r`");
+        refused("1e999 > 0.0", "column 1: invalid double literal");
+    }
+
+    #[test]
+    fn any_text_compiles_or_is_refused() {
+        let pieces = [
+            "t",
+            "active_users",
+            ".",
+            "in",
+            "!",
+            "-",
+            "&&",
+            "||",
+            "==",
+            "<",
+            "(",
+            ")",
+            "[",
+            "]",
+            ",",
+            "?",
+            ":",
+            "'",
+            "\\",
+            "1",
+            "0x",
+            "1e",
+            "é",
+            "{",
+            "has(",
+            "size(",
+            " ",
+            "\n",
+            "//",
+            "u",
+        ];
+        let mut state = 7_u64;
+        for _ in 0..20_000 {
+            let mut text = String::new();
+            for _ in 0..12 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text.push_str(pieces[(state >> 33) as usize % pieces.len()]);
+            }
+            if let Ok(expression) = compile(&text) {
+                expression.holds(&mut |_| Value::Unknown);
+            }
+        }
     }
 
     #[test]

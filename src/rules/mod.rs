@@ -6,6 +6,7 @@ mod file;
 mod kinds;
 mod plan;
 mod roles;
+mod syntax;
 mod template;
 
 use std::borrow::Cow;
