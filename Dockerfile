@@ -11,8 +11,8 @@ COPY src src
 # The registry and the compiled dependencies stay in caches of the builder: a change of source builds Upswell alone.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo build --release --locked --features tls \
-    && cp target/release/upswell /usr/local/bin/upswell
+    cargo build --profile dist --locked --features tls \
+    && cp target/dist/upswell /usr/local/bin/upswell
 
 FROM debian:bookworm-slim
 # The newest certificates are the right ones, whatever their version.
