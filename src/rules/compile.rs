@@ -683,7 +683,11 @@ fn input(path: &str, names: &mut Names) -> Input {
         return Input::Trait(place);
     }
     let user = path.strip_prefix("user.").and_then(|id| slot(&names.users, id)).map(SignalRef::User);
-    Input::Signal(user.unwrap_or_else(|| SignalRef::Account(slot(&names.accounts, path).unwrap_or(0))))
+    let account = || slot(&names.accounts, path).map(SignalRef::Account);
+    match user.or_else(account) {
+        Some(signal) => Input::Signal(signal),
+        None => unreachable!("`{path}` has a type, so it is a figure, a field, a trait or a signal"),
+    }
 }
 
 /// The values that a name can have.
