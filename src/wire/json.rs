@@ -375,9 +375,9 @@ fn epoch(number: &str, is_json: bool) -> Option<EventTime> {
     };
     // More digits than any time has are no time, unless they are all zero in front: nobody writes those.
     let ms = match up_to(point).filter(|_| point <= DIGITS_MAX)? {
-        ..100_000_000_000 => up_to(point + 3)?,
-        number @ ..100_000_000_000_000 => number,
-        ..100_000_000_000_000_000 => up_to(point - 3)?,
+        0..100_000_000_000 => up_to(point + 3)?,
+        number @ 100_000_000_000..100_000_000_000_000 => number,
+        100_000_000_000_000..100_000_000_000_000_000 => up_to(point - 3)?,
         _ => return None,
     };
     EventTime::new(ms)
