@@ -169,7 +169,7 @@ impl Readable {
         lines
     }
 
-    /// What was read although it does not stand there as it should, a line each.
+    /// Faults that cost no event, a line each.
     pub(super) fn loose(&self) -> Vec<String> {
         let said = |count: u64, what: &str| (count > 0).then(|| format!("{} {what}", screen::count(count)));
         let zoneless = said(self.zoneless, "events have a time without a zone: it is taken as UTC");

@@ -112,3 +112,20 @@ pub(super) fn handoff(handoff: &Handoff, colour: bool) -> String {
         plain(&handoff.why),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_reaches_a_terminal_raw() {
+        let strange = "a\nb\u{1b}[31mred\u{7}\u{9b}2J\u{202e}fdp\u{200b}\u{feff}\u{2028}é😀";
+        assert_eq!(plain(strange), "a\u{fffd}b\u{fffd}[31mred\u{fffd}\u{fffd}2J\u{fffd}fdp\u{fffd}\u{fffd}\u{fffd}é😀");
+        assert_eq!(plain_lines("a\n\u{1b}[0m\r"), "a\n\u{fffd}[0m\u{fffd}");
+        let json = serde_json::to_string(&strange).expect("a text");
+        let shown = json_line(&json);
+        assert!(!shown.contains(is_unsafe) && shown.contains("\\u202e"), "{shown}");
+        assert_eq!(serde_json::from_str::<String>(&shown).expect("JSON that says the same"), strange);
+        assert_eq!(json_line("{\"a\":1}"), "{\"a\":1}");
+    }
+}

@@ -141,8 +141,7 @@ pub(super) fn parse(text: &str) -> Result<Node, String> {
     if parser.at < text.len() { Err(parser.unexpected()) } else { Ok(tree.0) }
 }
 
-/// An error message that starts with its place. Conditions are mostly of one line, so the line is named only past the
-/// first.
+/// An error message that starts with its place. The line is named only past the first, as most conditions have one.
 pub(super) fn error_at(text: &str, at: usize, what: &str) -> String {
     let before = text.get(..at).unwrap_or_default();
     let (line, column) = before.chars().fold((1, 1), |(line, column), c| match c {
@@ -465,7 +464,7 @@ impl<'a> Parser<'a> {
         Err(self.unexpected())
     }
 
-    /// Refuses what comes next, in the words of the text.
+    /// The error for what comes next.
     fn unexpected(&self) -> String {
         let rest = &self.text[self.at..];
         let word = rest.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(rest.len());

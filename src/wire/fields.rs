@@ -14,8 +14,8 @@ use crate::model::Fields;
 
 /// How deep lists and objects may nest in one property or trait; what nests deeper is left out (edges A30).
 const DEPTH_MAX: u32 = 64;
-/// So many messages lie in each other where lists and structs nest as deep: a struct, its entry, the value. What lies
-/// deeper is not read.
+/// Protobuf messages inside each other at that depth: a struct, its entry and the value for each level. Deeper ones are
+/// not read.
 const MESSAGES_MAX: u32 = 3 * DEPTH_MAX + 3;
 
 /// A field's value.
@@ -403,7 +403,7 @@ impl Value<'_> {
     }
 }
 
-/// The keys and values of a struct. A value that says nothing is none.
+/// The keys and values of a struct; `None` for a value without content.
 fn entries(fields: &[u8]) -> impl Iterator<Item = (&str, Option<Value<'_>>)> {
     members(fields).filter(|member| member.0 == 1).map(|(_, entry)| {
         let key = members(entry).filter(|field| field.0 == 1).last().map_or(&b""[..], |field| field.1);
@@ -578,7 +578,7 @@ pub(super) fn check(message: &[u8]) -> Result<(), Malformed> {
 }
 
 fn check_shape(mut message: &[u8], shape: &Shape, depth: u32) -> Result<(), Malformed> {
-    // What lies deeper is part of a value that is left out: nobody reads it.
+    // Deeper parts belong to a value that is left out, so they are never read.
     let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
     while !message.is_empty() {
         let (tag, wire_type) = take_key(&mut message)?;

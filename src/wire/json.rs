@@ -261,7 +261,7 @@ fn times(line: &Line<'_>, loose: &mut Loose) -> Result<(EventTime, Option<EventT
     })?;
     loose.zoneless |= zoneless;
     if let (Some(_), Some(sent), Some(received)) = (original, sent, received) {
-        // The clock of the device is wrong by as much when it sends as when it records: the Segment spec's rule.
+        // The Segment spec: the device's clock is wrong by the same amount when it records and when it sends.
         happened = EventTime::new(received.0 - (sent.0 - happened.0)).ok_or_else(|| {
             Malformed::new("originalTimestamp, sentAt and receivedAt lead out of the years that are known")
         })?;
@@ -373,7 +373,7 @@ fn epoch(number: &str, is_json: bool) -> Option<EventTime> {
         let end = usize::try_from(end.clamp(0, DIGITS_MAX)).ok()?;
         digits.take(end).try_fold(0_i64, |sum, digit| sum.checked_mul(10)?.checked_add(i64::from(digit - b'0')))
     };
-    // More digits than any time has are no time, unless they are all zero in front: nobody writes those.
+    // A number with more digits than any time has is refused.
     let ms = match up_to(point).filter(|_| point <= DIGITS_MAX)? {
         0..100_000_000_000 => up_to(point + 3)?,
         number @ 100_000_000_000..100_000_000_000_000 => number,

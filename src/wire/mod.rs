@@ -77,13 +77,13 @@ pub struct Decoded<'a> {
     pub raw: &'a [u8],
     /// The event, or what is wrong with it.
     pub event: Result<Event<'a>, Malformed>,
-    /// What was read although it does not stand there as it should.
+    /// What was read although it is not as the contract says.
     pub loose: Loose,
-    /// Whether it is a member of a JSON list, whose record may say more of it.
+    /// Whether it is a member of a JSON list or batch, which may hold times for it.
     pub is_member: bool,
 }
 
-/// What costs no event, and is counted (edges A30, A31).
+/// Faults of a record that do not cost the event, to be counted (edges A30, A31).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loose {
     /// A time has no zone: it is taken as UTC.
