@@ -852,6 +852,7 @@ fn a_file_of_another_form_is_named_once_with_what_to_do() {
     room.write("table.ndjson", "event,user_id\nContact Sales,u-1\n");
     room.write("table.csv", "event,user_id\nContact Sales,u-1\n");
     room.write("raw.zip", b"PK\x03\x04");
+    room.write("renamed.ndjson", b"PK\x03\x04");
     room.write("posthog.ndjson", "{\"uuid\":\"1\",\"event\":\"$pageview\",\"distinct_id\":\"u\"}\n");
     for (file, says) in [
         ("wide.ndjson", "iconv -f UTF-16"),
@@ -859,6 +860,7 @@ fn a_file_of_another_form_is_named_once_with_what_to_do() {
         ("table.ndjson", "is csv"),
         ("table.csv", "is csv"),
         ("raw.zip", "is a zip archive"),
+        ("renamed.ndjson", "is a zip archive"),
         ("posthog.ndjson", "none of 1 events can be read, the first: posthog.ndjson:1: no type"),
     ] {
         for command in [
