@@ -382,6 +382,8 @@ pub(super) struct Life {
     pub(super) premium: Option<bool>,
     /// The latest completion of what could be abandoned, by the role that completes it.
     pub(super) completed: BTreeMap<Role, EventTime>,
+    /// What is no news the first time, such as an admin, and has been: by role.
+    pub(super) begun: BTreeSet<Role>,
     /// The latest lead that marketing brought.
     pub(super) mql: Option<EventTime>,
     /// Enterprise features asked for.
@@ -577,6 +579,11 @@ impl Account {
             (SignalRef::User(slot), Some(user)) => self.users.get(user).word.rung(slot),
             (SignalRef::User(_), None) => 0,
         }
+    }
+
+    /// The rung of a signal of a user, or of the account.
+    pub(super) fn rung_of(&self, user: Option<u32>, slot: usize) -> u8 {
+        user.map_or(self.word, |user| self.users.get(user).word).rung(slot)
     }
 
     /// A user was active.

@@ -66,7 +66,7 @@ pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: D
     }
     close_account(context, account, &closed);
     fall_traits(context, account);
-    context.publish_changes(account, Reason::Closed);
+    context.tell_changes(account, Reason::Closed);
     founded?;
     if day.is_sunday() {
         context.work.changed.figure(Figure::WeeklyUsers);
@@ -82,7 +82,7 @@ pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: D
                 context.turn_account(account, slot, rung);
             }
         }
-        context.publish_changes(account, Reason::Closed);
+        context.tell_changes(account, Reason::Closed);
     }
     Some(closed)
 }

@@ -12,8 +12,9 @@ use super::close;
 use super::dedupe::{self, Recent};
 use super::people;
 use super::picture;
+use super::score;
 use super::sighting::{self, Sighted};
-use super::signals::{self, Context, Work};
+use super::signals::{self, Context, WHOLE_ACCOUNT, Work};
 use super::timers::{Clock, Due, Timers};
 use super::trigger::{self, Moment, News, Occurrence};
 use crate::model::{
@@ -498,6 +499,12 @@ impl Partition {
                 rows.extend(closed.week_row(account).map(MetricsRow::Week));
             }
         }
+        // All that is due at one instant is one step (edges A15).
+        match closes {
+            Some(_) => score::settle(&mut context, account, Reason::Closed),
+            None if context.has_work() => score::settle(&mut context, account, Reason::Lapsed),
+            None => {}
+        }
         let under_way = account.rare.as_ref().is_some_and(|rare| rare.triggers.are_under_way());
         if under_way || context.work.changed.meet(context.plan.index.reads) {
             trigger::evaluate(&mut context, account, &[], moment);
@@ -559,7 +566,17 @@ impl Applied<'_> {
         let user = (!event.user.is_empty()).then(|| find_or_insert_user(account, &event.user));
         let signs_up = counts && roles.has(Role::SignedUp);
         let (first_before, users_ever_before) = (account.first(), account.users_ever);
+        // Who leaves has left before anybody is counted: an event is applied whole (edges A14).
+        if let Some(member) = self.leaves(context, account, user).filter(|_| counts) {
+            signals::remove_member(context, account, member, event.time);
+        }
         let activity = self.note_activity(context, account, user, signs_up);
+        if first_before.is_some_and(|before| account.first().is_some_and(|first| first > before)) {
+            trigger::begin_life(context.plan, account, WHOLE_ACCOUNT);
+        }
+        if let Some(user) = user.filter(|_| activity == Activity::Begins) {
+            trigger::begin_life(context.plan, account, user);
+        }
         let taken = if roles.is_timeless() { self.take_traits(context, account, user) } else { Default::default() };
         if counts {
             self.prove(context, account, user, activity, (signs_up, taken.created));
@@ -611,9 +628,6 @@ impl Applied<'_> {
             if counts && event.kind == EventKind::Track && roles.is_activity() {
                 activity = account.add_activity(user, event.time, context.plan.time.forget_after_days);
                 account.events.add(event.time.day().0);
-                if self.leaves(context, account, Some(user)) != Some(user) {
-                    signals::return_member(context, account, user, event.time);
-                }
             }
             let state = account.users.get_mut(user);
             state.note_event(event.time, signs_up);
@@ -679,8 +693,11 @@ impl Applied<'_> {
     ) {
         let newly = activity != Activity::Known;
         let time = self.it.event.time;
-        if let Some(member) = self.leaves(context, account, user) {
-            signals::remove_member(context, account, member, time);
+        let Sighted { event, roles, .. } = self.it;
+        if let Some(user) = user.filter(|_| event.kind == EventKind::Track && roles.is_activity())
+            && self.leaves(context, account, Some(user)) != Some(user)
+        {
+            signals::return_member(context, account, user, time);
         }
         if let Some(user) = user.filter(|_| newly) {
             signals::after_activity(context, account, user, time.day());

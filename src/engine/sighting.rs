@@ -97,16 +97,18 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
     let ends = |ttl: Option<i64>| ttl.map_or(EventTime::MAX, |ttl| time.plus(ttl));
     // A fact that is over does nothing (edges E2, E6).
     let counts = |ttl: Option<i64>| ends(ttl) > context.now;
-    let mut began = false;
+    let (mut began, mut began_wait) = (false, None);
     match kind {
         Kind::Seen(seen) | Kind::Count(seen, _) => {
-            if it.feeds(plan, &seen.filter).is_none() || !counts(seen.ttl_ms) {
+            let Some(role) = it.feeds(plan, &seen.filter) else { return };
+            // Whoever founds an account is no new admin of it, nor is its first admin, whenever that comes (edges E16).
+            if seen.after_founding_ms > 0
+                && (account.rare().life.begun.insert(role)
+                    || account.first().is_none_or(|first| time < first.plus(seen.after_founding_ms)))
+            {
                 return;
             }
-            // Whoever founds an account is no new admin of it (edges E16).
-            if seen.after_founding_ms > 0
-                && account.first().is_none_or(|first| time < first.plus(seen.after_founding_ms))
-            {
+            if !counts(seen.ttl_ms) {
                 return;
             }
             let new = || match kind {
@@ -167,10 +169,16 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
             let State::Abandoned(start, evidence) = &mut fact.state else { return };
             evidence.add(it.mark());
             *start = time.max(*start);
+            began_wait = Some(time.plus(abandoned.after_ms));
         }
         _ => return,
     }
+    let before = account.rung_of(user, slot);
     recount(context, account, user, slot, false);
+    // The cause of a late event that begins a wait which is already over is the end of the wait (edges A17, E7).
+    if let Some(end) = began_wait.filter(|end| before == 0 && *end <= context.now && account.rung_of(user, slot) > 0) {
+        context.cause = context.cause.max(end);
+    }
     if began {
         let fact = Fact { message_id: it.event.message_id.as_ref().into(), at: time, number: 1.0 };
         context.publish(account, user, SignalKind::Pulse { signal: Some(id.clone()), trigger: None }, vec![fact]);
@@ -540,7 +548,5 @@ pub(super) fn lapse(context: &mut Context<'_>, account: &mut Account, due: &[(u3
             recount(context, account, user, slot, turns);
         }
     }
-    if context.has_work() {
-        context.publish_changes(account, Reason::Lapsed);
-    }
+    context.tell_changes(account, Reason::Lapsed);
 }

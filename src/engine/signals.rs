@@ -578,9 +578,7 @@ pub(super) fn forget(context: &mut Context<'_>, account: &mut Account) -> Option
         context.work.scored.push(index);
     }
     forget_account(context, account);
-    if context.has_work() {
-        context.publish_changes(account, Reason::Forgotten);
-    }
+    context.tell_changes(account, Reason::Forgotten);
     next.map(Day::start)
 }
 

@@ -14,7 +14,7 @@ use super::signals::{Context, WHOLE_ACCOUNT};
 use super::timers::Due;
 use super::values;
 use crate::model::{DAY_MS, EventTime, Fact, Field, Handoff, HandoffId, Level, Rail, SignalKind};
-use crate::rules::{Condition, Plan, Pulse, Trigger, TriggerKind};
+use crate::rules::{Condition, Figure, Kind, Plan, Pulse, Reads, SignalRef, Trigger, TriggerKind};
 
 /// A pulse older than this, against the watermark, is published but fires nothing (edges A17), and one that a rail
 /// keeps waits no longer (edges D25).
@@ -32,6 +32,8 @@ pub(super) struct Triggers {
 #[derive(Debug, Default)]
 struct State {
     fired_at: Option<EventTime>,
+    /// The own time of the event that fired last: one that comes again, or late, is rested by it (edges D4).
+    fired_by: Option<EventTime>,
     /// When the timer that was set last wakes what waits.
     wakes_at: Option<EventTime>,
     /// By user, or [`WHOLE_ACCOUNT`] for the account's own. Edges at their beginning are left out.
@@ -45,7 +47,8 @@ struct State {
 /// An occurrence that a rail keeps.
 #[derive(Debug)]
 struct Kept {
-    at: EventTime,
+    /// The event's own time.
+    time: EventTime,
     user: Option<u32>,
     by_plan: bool,
     edge: Edge,
@@ -164,7 +167,9 @@ pub(super) fn after_activation(context: &Context<'_>, account: &mut Account, bef
         let (was, mut state) = by_id.remove(&*trigger.id).map_or((None, State::default()), |it| (Some(it.0), it.1));
         match (&trigger.kind, was) {
             (TriggerKind::Pulse(pulse), Some(TriggerKind::Pulse(was))) if was == pulse => {}
-            (TriggerKind::Pulse(_), _) => state = State { fired_at: state.fired_at, ..State::default() },
+            (TriggerKind::Pulse(_), _) => {
+                state = State { fired_at: state.fired_at, fired_by: state.fired_by, ..State::default() }
+            }
             (TriggerKind::State { when, per_user, rearm_after_closed_days }, was) => {
                 let known = std::mem::take(&mut state.edges);
                 let is_same = matches!(was, Some(TriggerKind::State { when: was, rearm_after_closed_days: rearm, .. })
@@ -316,9 +321,13 @@ pub(super) fn evaluate(
     let changed = std::mem::take(&mut context.work.changed);
     let touched: BTreeSet<u32> = context.work.touched.drain(..).collect();
     let at = context.at(account);
+    let paced_before = account.rare.as_ref().and_then(|rare| rare.triggers.paced);
     let mut evaluation = Evaluation { context, at, moment, paced: Vec::new(), first_paced: None, fired: false };
+    // Of the triggers up to the first that fired not all that waits was looked at.
+    let mut unseen = 0;
     for &index in &plan.by_level {
         let under_way = evaluation.looks_at_all();
+        unseen += usize::from(!under_way);
         match &plan.triggers[index].kind {
             TriggerKind::Pulse(pulse) => {
                 evaluation.kept_pulse(account, index, pulse);
@@ -353,8 +362,57 @@ pub(super) fn evaluate(
         }
     }
     if let Some(first) = evaluation.first_paced {
-        let handoff = &mut evaluation.context.effects.handoffs[first];
-        handoff.also = evaluation.paced.into_iter().filter(|id| *id != handoff.trigger).collect();
+        let Evaluation { context, paced, .. } = evaluation;
+        let handoff = &mut context.effects.handoffs[first];
+        let (seen, now) = (plan.by_level.iter().enumerate(), context.now);
+        let has_usage = account.has_usage(account.window_end(now.day()));
+        let is_behind = |place: usize, index: usize| {
+            place < unseen && waits_for_pacing(plan, account, index, paced_before, has_usage, now)
+        };
+        handoff.also = seen
+            .map(|(place, index)| (place, *index, &plan.triggers[*index].id))
+            .filter(|(_, _, id)| **id != handoff.trigger)
+            .filter(|(place, index, id)| paced.contains(id) || is_behind(*place, *index))
+            .map(|(_, _, id)| id.clone())
+            .collect();
+    }
+}
+
+/// Whether something of a trigger that was not looked at anew is kept by pacing (edges D10).
+fn waits_for_pacing(
+    plan: &Plan,
+    account: &Account,
+    index: usize,
+    paced: Option<(Level, EventTime)>,
+    has_usage: bool,
+    now: EventTime,
+) -> bool {
+    let trigger = &plan.triggers[index];
+    let Some(state) = account.rare.as_ref().and_then(|rare| rare.triggers.get(index)) else { return false };
+    let is_rested = state.fired_at.is_some_and(|fired| now < fired.plus(trigger.cooldown_ms));
+    let is_paced = pacing_end(paced, trigger.level, plan).is_some_and(|end| now < end);
+    let waits = |edge: &Edge| edge.waited && edge.held & Rail::Pacing as u8 != 0;
+    let kept = state.kept.as_ref().is_some_and(|kept| waits(&kept.edge) && now < kept.time.plus(PULSE_STALE_MS));
+    let has_usage = has_usage || !plan.rails.usage;
+    has_usage && is_paced && ((!is_rested && state.edges.values().any(waits)) || kept)
+}
+
+/// The account, or a user, begins a new life: nobody is absent on its first day, so what is about absence may fire
+/// again (edges B12).
+pub(super) fn begin_life(plan: &Plan, account: &mut Account, key: u32) {
+    let Some(rare) = account.rare.as_mut() else { return };
+    let mut absence = Reads::default();
+    absence.figure(Figure::IdleDays);
+    let is_idle = |kind: &Kind| matches!(kind, Kind::Idle { .. });
+    for (slot, _) in plan.user_signals.iter().enumerate().filter(|(_, signal)| is_idle(&signal.kind)) {
+        absence.signal(SignalRef::User(slot));
+    }
+    for (place, state) in &mut rare.triggers.states {
+        if let TriggerKind::State { when, .. } = &plan.triggers[*place].kind
+            && when.reads.meet(absence)
+        {
+            state.edges.remove(&key);
+        }
     }
 }
 
@@ -384,9 +442,13 @@ impl Evaluation<'_, '_> {
         let mut state = self.state_of(account, index);
         state.evidence.add(occurrence.mark);
         let stale = occurrence.mark.time < self.context.now.plus(-PULSE_STALE_MS);
-        let rested = state.fired_at.is_some_and(|fired| self.at < fired.plus(trigger.cooldown_ms));
-        if !stale && !rested {
-            let kept = Kept { at: self.at, user: occurrence.user, by_plan: occurrence.by_plan, edge: Edge::default() };
+        let time = occurrence.mark.time;
+        let rested = state.fired_at.is_some_and(|fired| self.at < fired.plus(trigger.cooldown_ms))
+            || state.fired_by.is_some_and(|fired| time < fired.plus(trigger.cooldown_ms));
+        // What waits is replaced only by what came later (edges D25).
+        let is_newest = state.kept.as_ref().is_none_or(|kept| kept.time < time);
+        if !stale && !rested && is_newest {
+            let kept = Kept { time, user: occurrence.user, by_plan: occurrence.by_plan, edge: Edge::default() };
             state.kept = None;
             self.fire_or_keep(account, index, pulse, &mut state, kept);
         }
@@ -400,7 +462,7 @@ impl Evaluation<'_, '_> {
             return;
         }
         let mut state = self.state_of(account, index);
-        if let Some(kept) = state.kept.take().filter(|kept| self.context.now < kept.at.plus(PULSE_STALE_MS)) {
+        if let Some(kept) = state.kept.take().filter(|kept| self.context.now < kept.time.plus(PULSE_STALE_MS)) {
             self.fire_or_keep(account, index, pulse, &mut state, kept);
         }
         put_back(account, index, state);
@@ -411,13 +473,13 @@ impl Evaluation<'_, '_> {
         match self.passes(account, index, state, kept.user, &mut edge, pulse.raised_hand) {
             Passes::Fires => {}
             Passes::Waits => {
-                self.wait(state, &mut edge, Some(kept.at.plus(PULSE_STALE_MS)));
+                self.wait(state, &mut edge, Some(kept.time.plus(PULSE_STALE_MS)));
                 state.kept = Some(Kept { edge, ..kept });
                 return;
             }
             Passes::IsOver => return,
         }
-        state.fired_at = Some(self.at);
+        (state.fired_at, state.fired_by) = (Some(self.at), Some(kept.time));
         let facts = std::mem::take(&mut state.evidence).told().collect();
         let user = kept.user.map(|user| account.users.get(user).id.to_string());
         let who = user.as_deref().unwrap_or("somebody");
@@ -503,7 +565,10 @@ impl Evaluation<'_, '_> {
         if trigger.level == Level::High {
             return Passes::Fires;
         }
-        if let Some(rested) = pacing_end(account, trigger.level, plan).filter(|rested| clock < *rested) {
+        if let Some(rested) =
+            pacing_end(account.rare.as_ref().and_then(|rare| rare.triggers.paced), trigger.level, plan)
+                .filter(|rested| clock < *rested)
+        {
             self.hold(account, index, user, (state, edge), Rail::Pacing, Some(rested));
             if !self.paced.contains(&trigger.id) {
                 self.paced.push(trigger.id.clone());
@@ -623,8 +688,8 @@ enum Passes {
 }
 
 /// When the last handoff stops keeping one of this level: medium passes what low began, high passes all (edges D9).
-fn pacing_end(account: &Account, level: Level, plan: &Plan) -> Option<EventTime> {
-    let (paced, at) = account.rare.as_ref()?.triggers.paced?;
+fn pacing_end(paced: Option<(Level, EventTime)>, level: Level, plan: &Plan) -> Option<EventTime> {
+    let (paced, at) = paced?;
     let passes = level == Level::High || (level == Level::Medium && paced == Level::Low);
     (!passes).then(|| at.plus(plan.rails.pacing_ms))
 }

@@ -21,8 +21,8 @@ pub(super) struct Applied {
     pub(super) place: (i64, u32),
     /// The watermark when it was applied.
     pub(super) watermark: i64,
-    /// Whether a change of admin counts: not within 24 hours of the founding (edges E16).
-    pub(super) is_after_founding: bool,
+    /// Whether a change of admin counts: not the first of the account, nor within 24 hours of the founding (edges E16).
+    pub(super) is_new_admin: bool,
     /// Whether it made enterprise the plan: a raised hand (edges D14, D27).
     pub(super) chose_enterprise: bool,
 }
@@ -113,6 +113,8 @@ pub(super) struct Account {
     /// The events that were occurrences of triggers of which only the first fires.
     pub(super) met: BTreeMap<Trigger, Vec<usize>>,
     pub(super) fired: BTreeMap<Trigger, i64>,
+    /// The own time of the event by which an event trigger fired last (edges D4).
+    pub(super) fired_by: BTreeMap<Trigger, i64>,
     pub(super) last_medium: Option<i64>,
     pub(super) last_low: Option<i64>,
     /// Handoffs that went to a person.
@@ -154,6 +156,7 @@ impl Account {
             pending: BTreeMap::new(),
             met: BTreeMap::new(),
             fired: BTreeMap::new(),
+            fired_by: BTreeMap::new(),
             last_medium: None,
             last_low: None,
             sent: Vec::new(),
@@ -182,6 +185,10 @@ impl Account {
                 self.close_day(t);
                 self.close_week(t);
             }
+            // All that is due at one instant is one step (edges A15).
+            if is_new {
+                self.settle(t, if closes_day { "REASON_CLOSED" } else { "REASON_LAPSED" }, closes_day);
+            }
             self.evaluate(Moment { cause: t, now: t, closes_day }, &[]);
             self.forgotten_now.clear();
         }
@@ -209,7 +216,6 @@ impl Account {
             let rung = self.rung_now(&user, signal);
             self.set_rung(&user, signal, rung, t, "REASON_LAPSED");
         }
-        self.settle(t, "REASON_LAPSED", false);
     }
 
     /// Forgets whoever was last active 401 days ago, unless a later day is known (edges B12). What a company is stays
@@ -238,9 +244,6 @@ impl Account {
                 }
             }
         }
-        if !self.forgotten_now.is_empty() {
-            self.settle(t, "REASON_FORGOTTEN", false);
-        }
     }
 
     /// The close of the day that ends at `t`: its row, then the users by id bytes, then the account (edges A15).
@@ -258,7 +261,6 @@ impl Account {
             let rung = self.rung_at_close("", signal, day);
             self.set_rung("", signal, rung, t, "REASON_CLOSED");
         }
-        self.settle(t, "REASON_CLOSED", true);
     }
 
     /// The close of the week whose Sunday ends at `t`, if one does (edges C15).
@@ -275,7 +277,6 @@ impl Account {
         }
         self.steady = self.is_steady(week);
         self.set_rung("", Signal::Growth, self.growth_rung(week), t, "REASON_CLOSED");
-        self.settle(t, "REASON_CLOSED", true);
     }
 
     /// Applies an event and evaluates what a single event can prove (edges A14, C3).
@@ -292,11 +293,19 @@ impl Account {
         for pulse in &pulses {
             self.publish_pulse(pulse, &event.user, event.ms);
         }
-        self.cross(event);
-        self.settle(event.ms, "REASON_CROSSED", false);
-        self.publish_track(event.ms);
+        // The cause of a late start whose wait is over is the end of the wait (edges A17, E7).
+        let is_on = |account: &Self| account.rung(&event.user, Signal::AbandonedUpgrade) == 1;
+        let was_on = is_on(self);
+        let is_over = event.role() == Some(Role::UpgradeStarted)
+            && !event.user.is_empty()
+            && !was_on
+            && self.rung_now(&event.user, Signal::AbandonedUpgrade) == 1;
+        let cause = if is_over { event.ms + DAY } else { event.ms };
+        self.cross(event, cause);
+        self.settle(cause, "REASON_CROSSED", false);
+        self.publish_track(cause);
         let occurred: Vec<Occurrence> = pulses.iter().filter_map(|pulse| self.occurrence(pulse, event)).collect();
-        self.evaluate(Moment { cause: event.ms, now: self.clock, closes_day: false }, &occurred);
+        self.evaluate(Moment { cause, now: self.clock, closes_day: false }, &occurred);
     }
 
     /// Whether a meaningful event begins a life of its user: it joins no other day (edges B9).
@@ -312,6 +321,14 @@ impl Account {
         self.newest_event_day = self.newest_event_day.max(Some(event.day()));
         if event.is_activity() {
             self.days.insert(event.day());
+            let begins = self.days.first().is_some_and(|first| *first < event.day()) && {
+                let near = event.day() - self.settings.forget_after_days..=event.day() - 1;
+                self.days.range(near).next().is_none() && self.days.last() == Some(&event.day())
+            };
+            if begins {
+                // On the first day of a new life nobody is absent: what is about absence arms again (edges B12).
+                self.edges.remove(&(Trigger::AtRisk, String::new()));
+            }
             self.lives = lives(&self.days, self.settings.forget_after_days);
             let first = self.first_of_day.entry(event.day()).or_insert(event.ms);
             *first = event.ms.min(*first);
@@ -331,10 +348,11 @@ impl Account {
                 user.removed = user.removed.filter(|removed| event.ms <= *removed);
             }
         }
-        let is_after_founding = self.founded_ms().is_some_and(|founded| event.ms >= founded + DAY);
+        let admins = self.by_role.get(&Role::AdminTransferred).into_iter().flatten();
+        let has_admin = admins.filter(|known| **known >= self.erased && **known < index).count() > 0;
+        let is_new_admin = has_admin && self.founded_ms().is_some_and(|founded| event.ms >= founded + DAY);
         let chose_enterprise = false;
-        let applied =
-            Applied { event: event.clone(), place, watermark: self.clock, is_after_founding, chose_enterprise };
+        let applied = Applied { event: event.clone(), place, watermark: self.clock, is_new_admin, chose_enterprise };
         self.events.push(applied);
         if role == Some(Role::MemberRemoved) {
             self.remove_member(event);
@@ -383,20 +401,20 @@ impl Account {
     /// What an event proves at once: upward for its own user and the account; downward what an event ends (edges C3).
     /// Of other users only an upgrade can end. A window that moves on without an event of a user loses days of that
     /// user, or none.
-    fn cross(&mut self, event: &Event) {
+    fn cross(&mut self, event: &Event, cause: i64) {
         let completes = event.role() == Some(Role::UpgradeCompleted);
         for user in self.user_ids() {
             let is_own = user == event.user;
             for signal in Signal::ALL.into_iter().filter(|signal| signal.is_of_users()) {
                 if is_own || (completes && signal == Signal::AbandonedUpgrade) {
                     let rung = self.crossed_rung(&user, signal, event);
-                    self.set_rung(&user, signal, rung, event.ms, "REASON_CROSSED");
+                    self.set_rung(&user, signal, rung, cause, "REASON_CROSSED");
                 }
             }
         }
         for signal in Signal::ALL.into_iter().filter(|signal| signal.is_of_accounts()) {
             let rung = self.crossed_rung("", signal, event);
-            self.set_rung("", signal, rung, event.ms, "REASON_CROSSED");
+            self.set_rung("", signal, rung, cause, "REASON_CROSSED");
         }
     }
 }

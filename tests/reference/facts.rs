@@ -417,7 +417,7 @@ fn counts_for(applied: &Applied, signal: Signal) -> bool {
         Signal::Premium => is_premium(event),
         Signal::Shared => event.properties.get("external").and_then(Value::as_bool) == Some(true),
         Signal::BillingSupport => asks_about_billing(event),
-        Signal::AdminChange => applied.is_after_founding,
+        Signal::AdminChange => applied.is_new_admin,
         _ => true,
     }
 }

@@ -15,7 +15,8 @@ const PULSE_MAX_AGE: i64 = 7 * DAY;
 const PACING: i64 = 3 * DAY;
 /// How long rail 7 waits for the answer to a handoff.
 const UNANSWERED: i64 = 7 * DAY;
-/// The day closes on which `five-new-users` must be false before it arms again (edges D24).
+/// The day closes in a row on which the condition of a trigger that hovers must be false before it arms again
+/// (edges D24, D28).
 const FALSE_CLOSES_TO_REARM: u32 = 7;
 
 /// What a trigger, or a trigger and a user, remembers of its edge.
@@ -38,7 +39,7 @@ impl Default for Edge {
 }
 
 impl Edge {
-    /// Only *false* re-arms; unknown drops a pending edge (edges D11). With `slowly`, it takes 7 closes (edges D24).
+    /// Only *false* re-arms; unknown drops a pending edge (edges D11). With `slowly`, it takes 7 closes (edges D28).
     fn observe(&mut self, condition: Option<bool>, closes_day: bool, slowly: bool) {
         if condition == Some(true) {
             self.false_closes = 0;
@@ -72,8 +73,6 @@ pub(super) struct Occurrence {
     user: String,
     /// The event's own time.
     ms: i64,
-    /// When it took effect.
-    at: i64,
     held: BTreeSet<&'static str>,
 }
 
@@ -147,8 +146,7 @@ impl Account {
     /// A pulse that its trigger may fire on: not an old one (edges A17).
     pub(super) fn occurrence(&self, pulse: &Pulse, event: &Event) -> Option<Occurrence> {
         let trigger = pulse.trigger.filter(|_| !pulse.is_later && event.ms >= self.clock - PULSE_MAX_AGE)?;
-        let (user, at) = (event.user.clone(), self.at(event.ms));
-        Some(Occurrence { trigger, user, ms: event.ms, at, held: BTreeSet::new() })
+        Some(Occurrence { trigger, user: event.user.clone(), ms: event.ms, held: BTreeSet::new() })
     }
 }
 
@@ -244,28 +242,35 @@ impl Account {
         moment: Moment,
         at: i64,
     ) -> (Vec<String>, bool) {
-        let is_new = new.is_some();
+        let mut is_new = false;
         if let Some(new) = new {
             if self.is_history(at) {
                 let mut edge = Edge::default();
                 self.publish_held(trigger, &new.user, "warm_up", &mut edge.held, at);
                 return (Vec::new(), false);
             }
-            if self.fired.get(&trigger).is_some_and(|fired| at < fired + trigger.cooldown()) {
+            // The own times of the events rest each other too (edges D4).
+            if self.fired.get(&trigger).is_some_and(|fired| at < fired + trigger.cooldown())
+                || self.fired_by.get(&trigger).is_some_and(|ms| new.ms < ms + trigger.cooldown())
+            {
                 return (Vec::new(), false);
             }
-            let held = BTreeSet::new();
-            let occurrence = Occurrence { trigger, user: new.user.clone(), ms: new.ms, at: new.at, held };
-            self.pending.insert(trigger, occurrence);
+            // What waits is replaced only by one of later own time (edges D25).
+            is_new = self.pending.get(&trigger).is_none_or(|pending| pending.ms < new.ms);
+            if is_new {
+                let occurrence = Occurrence { trigger, user: new.user.clone(), ms: new.ms, held: BTreeSet::new() };
+                self.pending.insert(trigger, occurrence);
+            }
         }
         let Some(mut pending) = self.pending.remove(&trigger) else {
             return (Vec::new(), false);
         };
         let time = if is_new { at } else { moment.now };
-        if time >= pending.at + PULSE_MAX_AGE {
+        if !is_new && time >= pending.ms + PULSE_MAX_AGE {
             return (Vec::new(), false);
         }
         let Some((rail, end)) = self.rail(trigger, time) else {
+            self.fired_by.insert(trigger, pending.ms);
             return (vec![pending.user], false);
         };
         self.waits.extend(end);
@@ -278,13 +283,14 @@ impl Account {
     /// The edges of a state trigger that are armed and true, after its conditions were looked at (edges D1, D11). At the
     /// instant of forgetting nothing fires and nothing arms (edges B12).
     fn pending_edges(&mut self, trigger: Trigger, moment: Moment) -> Vec<String> {
+        let hovers = matches!(trigger, Trigger::NearLimit | Trigger::FiveNewUsers | Trigger::SelfServeCeiling);
         let mut pending = Vec::new();
         for (user, condition) in self.conditions(trigger) {
             if self.forgotten_now.contains(&user) {
                 continue;
             }
             let edge = self.edges.entry((trigger, user.clone())).or_default();
-            edge.observe(condition, moment.closes_day, trigger == Trigger::FiveNewUsers);
+            edge.observe(condition, moment.closes_day, hovers);
             if edge.armed && condition == Some(true) {
                 pending.push(user);
             }

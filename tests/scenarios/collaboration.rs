@@ -69,6 +69,11 @@ stories! {
         day 2               acme  u4 uses editor; u4 has email @Acme.Com
         expect day 2        acme  collab.domain 0→1 crossed
 
+        story  who was removed and removes another is one user more and one less at once
+        day 1               acme  u1, u2 use editor; u1–u3 have email @acme.com
+        day 2               acme  u3 is removed
+        day 3               acme  u3 removes u2
+
         story  who is active no longer leaves at a close
         day 1               acme  u1–u3 use editor; u1–u3 have email @acme.com
         day 5               acme  u1, u2 use editor

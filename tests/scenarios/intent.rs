@@ -116,7 +116,11 @@ stories! {
         story  within 24 hours of the founding it is set up, not changed
         day 2 11:59:59.999  acme  ann makes bob admin
 
+        story  the first admin of the account is none, whenever it comes
+        day 6               acme  ann makes bob admin
+
         story  then it counts for 90 days
+        day 1 13:00         acme  ann makes cy admin
         day 2               acme  ann makes bob admin
         until day 92
         expect day 2        acme  intent.admin_change 0→1 crossed
@@ -150,6 +154,12 @@ stories! {
         day 1 11:59:59.999  acme  ann completes upgrade
         until day 2
         expect day 2        acme  ann intent.abandoned_upgrade 0→1 lapsed
+
+        story  a start that comes late has waited already
+        day 5               acme  bob uses editor
+        day 2 arriving day 5 13:00     acme  bob starts upgrade
+        expect day 2        acme  ann intent.abandoned_upgrade 0→1 lapsed
+        expect day 5        acme  bob intent.abandoned_upgrade 0→1 crossed
 
         story  the latest start counts
         day 2 11:00         acme  ann starts upgrade

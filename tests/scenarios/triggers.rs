@@ -27,6 +27,16 @@ stories! {
         until day 5
         expect day 1        acme  HIGH contact-sales at once for ann
 
+        story  an old one that comes again fires nothing, nor does one that is late; what is new does
+        day 6               acme  ann contacts sales
+        day 8               acme  ann requests SSO
+        day 6 arriving day 8 13:00     acme  ann contacts sales
+        day 7 11:59:59.999 arriving day 8 14:00  acme  bob contacts sales
+        day 7 arriving day 8 15:00     acme  cy contacts sales
+        expect day 6        acme  HIGH contact-sales at once for ann
+        expect day 8        acme  HIGH enterprise-request at once for ann
+        expect day 8        acme  HIGH contact-sales at once for cy
+
         story  the enterprise plan asks for sales, a nightly sync of it does not
         watch pulses
         day 1               acme  it takes plan team
@@ -210,15 +220,26 @@ stories! {
         day 3               acme  u10 uses editor
         expect day 3        acme  HIGH near-limit at once
 
-        story  it rests for a day, and fires again after a close at which it was false
+        story  a value that hovers at the quota fires once
+        day 2               acme  u10 uses editor
+        day 3, 5, 7, 9, 11    acme  it reports 79 of 100 storage
+        day 4, 6, 8, 10, 12   acme  it reports 81 of 100 storage
+        expect day 4        acme  HIGH near-limit at once
+
+        story  it fires again after seven closes in a row at which it was false
         day 2               acme  it reports 80 of 100 storage
         day 3               acme  u10 uses editor
         day 3 13:00         acme  it reports 10 of 100 storage
-        day 4 11:59         acme  it reports 95 of 100 storage
-        until day 4 11:59:59.999
-        until day 4
+        day 10              acme  it reports 95 of 100 storage
         expect day 3        acme  HIGH near-limit at once
-        expect day 4        acme  HIGH near-limit at once
+        expect day 10       acme  HIGH near-limit at once
+
+        story  six are too few
+        day 2               acme  it reports 80 of 100 storage
+        day 3               acme  u10 uses editor
+        day 3 13:00         acme  it reports 10 of 100 storage
+        day 9               acme  it reports 95 of 100 storage
+        expect day 3        acme  HIGH near-limit at once
     "
 
     an_ideal_customer_with_two_departments_is_asked "
@@ -365,6 +386,14 @@ stories! {
         day 3               acme  it pays 834 a month
         expect day 3        acme  MEDIUM self-serve-ceiling due day 4–5
 
+        story  a bill that hovers at the ceiling is talked about once
+        day 2, 12           acme  it pays 834 a month
+        day 3, 6            acme  it pays 833 a month
+        day 5, 7, 10        acme  it pays 834 a month
+        day 8, 11           acme  it pays 833 a month
+        day 7               acme  ann uses editor
+        expect day 2        acme  MEDIUM self-serve-ceiling due day 3–4
+
         story  who owns a contract is talked to already
         day 2               acme  it has contract_owner kim; it pays 9000 a month
         day 3               acme  it has contract_owner null
@@ -388,6 +417,14 @@ stories! {
         until day 8 23:59:59.999
         until end of day 8
         expect end of day 8 acme  MEDIUM at-risk due end of day 9–10 with route customer_success
+
+        story  the first day of a new life ends every absence: the next one is told
+        day 1               acme  ann uses editor; it pays
+        until end of day 8
+        day 403, 405        acme  ann uses editor
+        until end of day 412
+        expect end of day 8 acme  MEDIUM at-risk due end of day 9–10 with route customer_success
+        expect end of day 412 acme MEDIUM at-risk due end of day 413–414 with route customer_success
 
         story  or when declining
         day 1, 8, 15, 22    acme  u1, u2 use editor
