@@ -231,14 +231,20 @@ impl Users {
     }
 
     pub(super) fn get(&self, user: u32) -> &User {
+        #[cfg(test)]
+        looks::add(1);
         &self.list[user as usize]
     }
 
     pub(super) fn get_mut(&mut self, user: u32) -> &mut User {
+        #[cfg(test)]
+        looks::add(1);
         &mut self.list[user as usize]
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &User)> {
+        #[cfg(test)]
+        looks::add(self.list.len());
         (0..).zip(&self.list)
     }
 
@@ -246,11 +252,29 @@ impl Users {
     fn drop_gone(&mut self, gone: impl Fn(u32, &User) -> bool, mut moved: impl FnMut(u32, u32)) {
         let keep: Vec<bool> = self.iter().map(|(index, user)| !gone(index, user)).collect();
         (0..).zip(&keep).filter(|(_, keep)| **keep).zip(0..).for_each(|((old, _), new)| moved(old, new));
-        let (mut of_list, mut of_hashes) = (keep.iter(), keep.iter());
-        self.list.retain(|_| *of_list.next().unwrap_or(&true));
-        self.hashes.retain(|_| *of_hashes.next().unwrap_or(&true));
+        let (mut of_list, mut of_hashes) = (0.., 0..);
+        self.list.retain(|_| of_list.next().is_some_and(|place: usize| keep[place]));
+        self.hashes.retain(|_| of_hashes.next().is_some_and(|place: usize| keep[place]));
         self.index = None;
         self.reindex(0);
+    }
+}
+
+/// How often a user was looked at: what a step costs, counted.
+#[cfg(test)]
+pub(super) mod looks {
+    use std::cell::Cell;
+
+    thread_local! {
+        static LOOKS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(in crate::engine) fn add(users: usize) {
+        LOOKS.with(|looks| looks.set(looks.get() + users));
+    }
+
+    pub(in crate::engine) fn taken() -> usize {
+        LOOKS.with(Cell::take)
     }
 }
 
@@ -346,7 +370,7 @@ struct FormerLife {
 #[derive(Debug, Default)]
 pub(super) struct Rare {
     /// The life before this one, while a late day can still join them: first event, last day, and lives of users.
-    former: Option<(EventTime, Day, u32)>,
+    former: Option<(EventTime, Day)>,
     /// The same of users.
     former_users: BTreeMap<u32, FormerLife>,
     /// What is known of the company and its subscription. Never forgotten with activity.
@@ -603,15 +627,16 @@ impl Account {
                 self.joined.add(day.0);
             }
             Added::Life(first, last) => {
-                self.users_ever += 1;
+                // Each user counts once in a life of the account (edges B16).
+                if self.founded().is_none_or(|founded| last < founded) {
+                    self.users_ever += 1;
+                }
                 self.joined.add(day.0);
                 self.begin_life(user, first, last);
             }
             Added::Earlier(first) => {
                 self.joined.subtract(first.0);
-                if self.join_former(user, day, forget_after) {
-                    self.users_ever -= 1;
-                } else {
+                if !self.join_former(user, day, forget_after) {
                     self.joined.add(day.0);
                 }
             }
@@ -637,20 +662,25 @@ impl Account {
         };
         if day > self.last_day {
             if day.0 - self.last_day.0 > forget_after {
-                let users_ever = std::mem::take(&mut self.users_ever);
-                self.rare().former = Some((first, self.last_day, users_ever));
-                self.first = Some(time);
+                self.rare().former = Some((first, self.last_day));
+                (self.first, self.users_ever) = (Some(time), 0);
             }
             self.last_day = day;
         } else if time < first {
             self.first = Some(time);
             let former = self.rare.as_ref().and_then(|rare| rare.former);
-            if let Some((first, _, users_ever)) = former.filter(|(_, last, _)| day.0 - last.0 <= forget_after) {
+            if let Some((first, _)) = former.filter(|(_, last)| day.0 - last.0 <= forget_after) {
                 self.first = Some(first);
-                self.users_ever += users_ever;
                 self.rare().former = None;
+                self.users_ever = self.count_users_ever();
             }
         }
+    }
+
+    /// Users ever active in this life, each once (edges B16).
+    pub(super) fn count_users_ever(&self) -> u32 {
+        let been = |user: &User| self.founded().is_some_and(|day| !user.days.is_never() && user.days.last() >= day);
+        self.users.iter().filter(|(_, user)| been(user)).count() as u32
     }
 
     /// A user is back after so long that nothing of before counts; a late day may still join the two lives.
@@ -723,18 +753,22 @@ impl Account {
         self.users.len() == 0 && self.rare.as_deref().is_none_or(|rare| rare.traits.is_empty())
     }
 
-    /// Gives back the memory of users whose days can no longer matter: forgotten, and so long ago that no late day
-    /// can join their life. Nothing tells whether or when this happens. A few are left until they are many, unless
-    /// `all` shall go. Returns how many went.
+    /// Gives back the memory of users whose days can no longer matter: forgotten, so long ago that no late day can join
+    /// their life, and not of those ever active in this life of the account, of whom each counts once (edges B16).
+    /// Nothing tells whether or when this happens. A few are left until they are many, unless `all` shall go. Returns
+    /// how many went.
     pub(super) fn drop_gone_users(&mut self, open_day: Day, forget_after: i32, all: bool) -> usize {
+        let long_ago = open_day.plus(-57 - forget_after);
+        let former = self.rare.as_ref().and_then(|rare| rare.former).filter(|(_, last)| *last >= long_ago);
+        let begun = former.map(|(first, _)| first).or(self.first).filter(|_| self.last_day >= long_ago);
         let Account { users, rare, .. } = self;
         let names = |rare: &Option<Box<Rare>>, user: u32| {
             rare.as_ref().is_some_and(|rare| rare.triggers.names(user) || rare.former_users.contains_key(&user))
         };
-        let long_ago = open_day.plus(-57 - forget_after);
         let gone = |index: u32, user: &User| {
             let last = if user.days.is_never() { user.since.day() } else { user.days.last() };
             last < long_ago
+                && (user.days.is_never() || begun.is_none_or(|begun| last < begun.day()))
                 && !user.word.any()
                 && !user.word.is(Flag::Dirty)
                 && user.more.is_none()

@@ -100,9 +100,9 @@ impl<'a> Renaming<'a> {
 
     fn rename_facts(&self, user: u32, facts: &mut Vec<Fact>) {
         facts.retain_mut(|fact| {
-            let slot = self.slot(user, fact.slot);
-            fact.slot = slot.unwrap_or(fact.slot);
-            slot.is_some()
+            let Some(slot) = self.slot(user, fact.slot) else { return false };
+            fact.slot = slot;
+            true
         });
         facts.sort_by_key(|fact| fact.slot);
     }

@@ -3,6 +3,7 @@
 use super::account::{Account, Flag, User};
 use super::activity::Days;
 use super::people;
+use super::score;
 use super::sighting::recount;
 use super::signals::{
     Change, Context, WHOLE_ACCOUNT, counting_newcomers, counts_newcomers_from, knows_newcomers, ladder, ratio_rung,
@@ -35,7 +36,7 @@ pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: D
     let mut closed = Closed::new(day, founded.unwrap_or(day));
     let mut of_week: Vec<(u32, usize, u8)> = Vec::new();
     let first_running = day.plus(1 - 27);
-    let active_before = account.active_users;
+    let (active_before, mut running) = (account.active_users, 0);
     for index in 0..account.users.len() as u32 {
         let user = account.users.get_mut(index);
         closed.add(user.days);
@@ -43,7 +44,9 @@ pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: D
         if user.word.is(Flag::Running) && user.days.last() < first_running {
             people::leave(context.plan, account, index);
         }
+        running += u32::from(account.users.get(index).word.is(Flag::Running));
     }
+    assert_counts(context, account, running);
     if account.active_users != active_before {
         context.work.changed.figure(Figure::ActiveUsers);
         context.work.changed.figure(Figure::Departments);
@@ -85,6 +88,15 @@ pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: D
         context.tell_changes(account, Reason::Closed);
     }
     Some(closed)
+}
+
+/// What is counted from event to event is what counting anew gives: a wrong figure must stop the process.
+fn assert_counts(context: &Context<'_>, account: &Account, running: u32) {
+    assert_eq!(account.active_users, running, "running users of {}", account.id);
+    debug_assert_eq!(account.users_ever, account.count_users_ever(), "users ever of {}", account.id);
+    let users = account.users.iter().map(|(_, user)| user).filter(|user| user.word.is(Flag::Running));
+    let points = || -> i32 { users.map(|user| score::contribution(context.plan, user.word)).sum() };
+    debug_assert_eq!(account.user_points + context.work.points, points(), "points of users of {}", account.id);
 }
 
 fn close_user(context: &mut Context<'_>, user: &mut User, index: u32, day: Day, of_week: &mut Vec<(u32, usize, u8)>) {

@@ -302,7 +302,7 @@ impl Partition {
                 now: as_of,
                 log_began: self.clock.first_day(),
                 warming: self.warming,
-                work: &mut self.scratch.work,
+                work: self.scratch.work.anew(),
             };
             told.accounts.push(picture::account_snapshot(&context, account));
             let mut users: Vec<u32> =
@@ -484,6 +484,10 @@ impl Partition {
                 sleep_on(&mut context, account, next);
             }
         }
+        if !account.awake && due.iter().any(|(_, due)| *due == Due::Week) {
+            account.touch(context.when(account));
+            tell_week(&mut context, account);
+        }
         let mut moment = Moment::Due;
         if let Some((day, warm)) = closes {
             moment = Moment::DayClose;
@@ -499,11 +503,10 @@ impl Partition {
                 rows.extend(closed.week_row(account).map(MetricsRow::Week));
             }
         }
-        // All that is due at one instant is one step (edges A15).
-        match closes {
-            Some(_) => score::settle(&mut context, account, Reason::Closed),
-            None if context.has_work() => score::settle(&mut context, account, Reason::Lapsed),
-            None => {}
+        // All that is due at one instant is one step (edges A15). That a sleeping account has no closes is not seen.
+        let closes_day = closes.is_some() || (at == now && at == at.day().start());
+        if closes.is_some() || context.has_work() {
+            score::settle(&mut context, account, if closes_day { Reason::Closed } else { Reason::Lapsed });
         }
         let under_way = account.rare.as_ref().is_some_and(|rare| rare.triggers.are_under_way());
         if under_way || context.work.changed.meet(context.plan.index.reads) {
@@ -544,12 +547,22 @@ impl Partition {
     }
 }
 
-/// Day closes have no work here until the account's next event. What is still to come is that its users are forgotten, and long after that the memory of all
-/// of it can go.
+/// Day closes have no work here until the account's next event. What is still to come is that its users are forgotten,
+/// and long after that the memory of all of it can go.
 fn sleep_on(context: &mut Context<'_>, account: &Account, next_to_forget: Option<EventTime>) {
     let drop_at = after_all(context, account).max(context.open_day().end());
     let (at, due) = next_to_forget.map_or((drop_at, Due::Drop), |at| (at, Due::Forget));
     context.timers.schedule(at, context.index, due);
+    tell_week(context, account);
+}
+
+/// A snapshot shows the last eight weekly values; of a sleeping account too it is told until all of them are 0 (edges
+/// F13).
+fn tell_week(context: &mut Context<'_>, account: &Account) {
+    let week = context.open_day().week();
+    if account.weeks.sum(week.0 - 8, week.0) != 0 {
+        context.timers.schedule(week.sunday().end(), context.index, Due::Week);
+    }
 }
 
 /// When no late event can join the last life of an account that hears nothing more.
@@ -627,6 +640,7 @@ impl Applied<'_> {
         if let Some(user) = user {
             if counts && event.kind == EventKind::Track && roles.is_activity() {
                 activity = account.add_activity(user, event.time, context.plan.time.forget_after_days);
+                context.work.forget_figures();
                 account.events.add(event.time.day().0);
             }
             let state = account.users.get_mut(user);

@@ -394,11 +394,12 @@ fn count(plan: &Plan, account: &mut Account, user: u32, is_in: bool) {
         let Some(name) = name else { continue };
         if is_in {
             *counts.entry(name).or_insert(0) += 1;
-        } else if let Some(count) = counts.get_mut(&name) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&name);
-            }
+            continue;
+        }
+        let Some(count) = counts.get_mut(&name) else { unreachable!("a running user is counted") };
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&name);
         }
     }
     if executive {

@@ -129,6 +129,8 @@ fn settle_bands(context: &mut Context<'_>, account: &mut Account, reason: Reason
         context.work.changed.figure(Figure::UserBand);
         context.work.changed.figure(Figure::UserFell);
         context.work.touched.push(index);
+        // The band of who is forgotten goes with their signals (edges B12).
+        let reason = if word.is(Flag::Forgotten) { Reason::Forgotten } else { reason };
         tell(context, account, Some(index), BAND, (before, after), reason, score);
     }
     context.work.scored = scored;

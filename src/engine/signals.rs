@@ -1,5 +1,7 @@
 //! Figures and facts → rungs: the signal kinds, each with its state and its timers.
 
+use std::cell::OnceCell;
+
 use super::account::{Account, Flag, User};
 use super::activation::Warming;
 use super::activity::Days;
@@ -45,6 +47,9 @@ pub(super) struct Work {
     /// What conditions read and has changed, and the users whose own conditions it may concern.
     pub(super) changed: Reads,
     pub(super) touched: Vec<u32>,
+    /// The account's figures of the last closed day, once somebody asked for them: all users are counted at most once a
+    /// step, however many conditions read it.
+    closed: OnceCell<Option<Closed>>,
 }
 
 impl Work {
@@ -54,7 +59,13 @@ impl Work {
         self.scored.clear();
         self.touched.clear();
         (self.points, self.changed) = (0, Reads::default());
+        self.forget_figures();
         self
+    }
+
+    /// Days of users are others now, and with them the figures.
+    pub(super) fn forget_figures(&mut self) {
+        self.closed = OnceCell::new();
     }
 }
 
@@ -659,9 +670,15 @@ pub(super) fn facts(context: &Context<'_>, account: &Account, signal: SignalRef,
 
 /// The figures of the last closed day.
 pub(super) fn closed_now(context: &Context<'_>, account: &Account) -> Option<Closed> {
-    let mut closed = Closed::new(context.last_closed(), account.founded()?);
-    account.users.iter().for_each(|(_, user)| closed.add(user.days));
-    Some(closed)
+    let count = || {
+        let mut closed = Closed::new(context.last_closed(), account.founded()?);
+        account.users.iter().for_each(|(_, user)| closed.add(user.days));
+        Some(closed)
+    };
+    let closed = context.work.closed.get_or_init(count);
+    #[cfg(not(test))]
+    debug_assert_eq!(*closed, count(), "figures of another day, account or state");
+    closed.clone()
 }
 
 /// The same in words, for a person.

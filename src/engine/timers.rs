@@ -58,6 +58,8 @@ pub(super) enum Due {
         /// Slot of the signal.
         slot: u8,
     },
+    /// A week closes of a sleeping account whose weekly values are still told.
+    Week,
     /// The rest of a trigger or of a rail ends.
     Rested,
     /// Nothing of a sleeping account can matter any more.

@@ -63,6 +63,8 @@ struct Edge {
     waited: bool,
     /// Rails that have been published as holding it, one bit each.
     held: u8,
+    /// The end of the pacing that it passed by its own instant: the same one does not hold it again (edges D26).
+    passed: Option<EventTime>,
     /// Closed days in a row on which the condition was false after it fired.
     false_days: u8,
 }
@@ -126,12 +128,12 @@ impl Triggers {
 
     /// Users have moved to other places; those whose edges are remembered are not dropped.
     pub(super) fn rename(&mut self, places: &BTreeMap<u32, u32>) {
+        let place = |user: u32| if user == WHOLE_ACCOUNT { user } else { places[&user] };
         for (_, state) in &mut self.states {
-            let edges = std::mem::take(&mut state.edges);
             state.edges =
-                edges.into_iter().map(|(user, edge)| (places.get(&user).copied().unwrap_or(user), edge)).collect();
+                std::mem::take(&mut state.edges).into_iter().map(|(user, edge)| (place(user), edge)).collect();
             if let Some(kept) = &mut state.kept {
-                kept.user = kept.user.map(|user| places.get(&user).copied().unwrap_or(user));
+                kept.user = kept.user.map(place);
             }
         }
     }
@@ -390,8 +392,9 @@ fn waits_for_pacing(
     let trigger = &plan.triggers[index];
     let Some(state) = account.rare.as_ref().and_then(|rare| rare.triggers.get(index)) else { return false };
     let is_rested = state.fired_at.is_some_and(|fired| now < fired.plus(trigger.cooldown_ms));
-    let is_paced = pacing_end(paced, trigger.level, plan).is_some_and(|end| now < end);
-    let waits = |edge: &Edge| edge.waited && edge.held & Rail::Pacing as u8 != 0;
+    let pacing = pacing_end(paced, trigger.level, plan);
+    let is_paced = pacing.is_some_and(|end| now < end);
+    let waits = |edge: &Edge| edge.waited && edge.held & Rail::Pacing as u8 != 0 && edge.passed != pacing;
     let kept = state.kept.as_ref().is_some_and(|kept| waits(&kept.edge) && now < kept.time.plus(PULSE_STALE_MS));
     let has_usage = has_usage || !plan.rails.usage;
     has_usage && is_paced && ((!is_rested && state.edges.values().any(waits)) || kept)
@@ -565,16 +568,15 @@ impl Evaluation<'_, '_> {
         if trigger.level == Level::High {
             return Passes::Fires;
         }
-        if let Some(rested) =
-            pacing_end(account.rare.as_ref().and_then(|rare| rare.triggers.paced), trigger.level, plan)
-                .filter(|rested| clock < *rested)
-        {
+        let pacing = pacing_end(account.rare.as_ref().and_then(|rare| rare.triggers.paced), trigger.level, plan);
+        if let Some(rested) = pacing.filter(|rested| clock < *rested && edge.passed != pacing) {
             self.hold(account, index, user, (state, edge), Rail::Pacing, Some(rested));
             if !self.paced.contains(&trigger.id) {
                 self.paced.push(trigger.id.clone());
             }
             return Passes::Waits;
         }
+        edge.passed = pacing;
         if let Some(until) = engaged_until(account, clock, plan) {
             self.hold(account, index, user, (state, edge), Rail::Engaged, until);
             return Passes::Waits;

@@ -209,3 +209,101 @@ fn in_words(
     };
     Some((word, number))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::looks;
+    use super::super::{Partition, Record};
+    use crate::model::{Day, Effects, Event, EventKind, EventTime, Fields, Outcome};
+    use crate::rules::{self, Figure, Type};
+    use crate::wire::{self, Format};
+
+    const RULES: &str = include_str!("../rules/default.yaml");
+
+    /// The default rules with one trigger, of this condition, and users who are hot for little.
+    fn with(condition: &str) -> String {
+        let rules = RULES
+            .replace("hot: 80,", "hot: 15,")
+            .replace("warm: 50,", "warm: 10,")
+            .replace("emerging: 30,", "emerging: 6,");
+        let trigger = format!("\ntriggers:\n  - {{ id: asked, level: low, cooldown: 1d, when: '{condition}' }}\n");
+        rules.replacen("\ntriggers:\n", &trigger, 1)
+    }
+
+    /// How many users the costliest step looks at, in a month of an account in which all are active and hot.
+    fn costliest_step(rules: &str, users: i64) -> usize {
+        let plan = rules::parse("test", rules).unwrap_or_else(|error| panic!("{error}"));
+        let mut partition = Partition::new(plan.into());
+        let (mut effects, mut offset, mut costliest) = (Effects::default(), 0, 0);
+        let mut apply = |kind: EventKind, name: &str, user: &str, time: EventTime, properties: &str| {
+            let event = Event {
+                message_id: format!("m{offset}").into(),
+                source: "test".into(),
+                kind,
+                name: name.into(),
+                user: user.into(),
+                anonymous_id: "".into(),
+                account: if kind == EventKind::Track { "acme".into() } else { "".into() },
+                time,
+                received: None,
+                properties: Fields::Json(properties),
+                traits: Fields::None,
+                provenance: None,
+            };
+            let payload = wire::encode(&event);
+            looks::taken();
+            let tally =
+                partition.apply(Record { offset, time: None }, wire::decode(Format::Protobuf, &payload), &mut effects);
+            assert_eq!(tally.of(Outcome::Applied), 1, "{:?}", effects.dead_letters);
+            costliest = costliest.max(looks::taken());
+            offset += 1;
+        };
+        let noon = |day: i32, user: i64| EventTime(Day(20_458 + day).start().0 + 43_200_000 + user);
+        for day in [0, 1, 8, 15, 22] {
+            for user in 0..users {
+                apply(
+                    EventKind::Track,
+                    "Support Contacted",
+                    &format!("u{user}"),
+                    noon(day, user),
+                    r#"{"topic":"billing"}"#,
+                );
+            }
+        }
+        // The same rules in another text: every edge is looked at anew.
+        apply(EventKind::RulesActivation, &format!("{rules}# again\n"), "", noon(22, users), "{}");
+        apply(EventKind::Tick, "", "", noon(30, 0), "{}");
+        costliest
+    }
+
+    #[test]
+    fn no_step_looks_at_users_times_users() {
+        let mut conditions = Vec::new();
+        for (_, name, kind, _) in Figure::ALL {
+            conditions.push(match kind {
+                Type::Int => format!("{name} >= 0"),
+                Type::Double => format!("{name} >= 0.0"),
+                Type::Bool => format!("({name} || !{name})"),
+                Type::Text => {
+                    let value = if *name == "segment" { "unknown" } else { "" };
+                    format!("({name} == \"{value}\" || !({name} == \"{value}\"))")
+                }
+                Type::Ints => format!("{name}[0] >= 0"),
+                Type::Any => format!("{name} == true"),
+            });
+        }
+        let plan = rules::default_plan();
+        let of_users = plan.user_signals.iter().map(|signal| format!("user.{}", signal.id));
+        let of_account = plan.account_signals.iter().map(|signal| signal.id.to_string());
+        conditions.extend(of_users.chain(of_account).map(|signal| format!("({signal} >= 1 || {signal} < 1)")));
+        for one in conditions {
+            let second = if one.contains("user.") { "user.band == \"hot\"" } else { "users >= 1" };
+            for condition in [format!("user.band == \"hot\" && {one}"), format!("{one} && {second}")] {
+                let rules = with(&condition);
+                let (few, many) = (costliest_step(&rules, 25), costliest_step(&rules, 50));
+                assert!(few >= 25, "{condition}: {few} looks tell nothing");
+                assert!(2 * many <= 5 * few, "{condition}: {few} looks at 25 users, {many} at 50");
+            }
+        }
+    }
+}

@@ -20,7 +20,7 @@ const STREAK_MAX: u32 = 12;
 const BLOCKS_MAX: i32 = 8;
 
 /// An account's figures at the close of a day: one pass over its users.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Closed {
     pub(super) day: Day,
     founded: Day,

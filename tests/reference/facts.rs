@@ -325,9 +325,9 @@ impl Account {
         self.users.iter().filter(|(_, user)| is_running(user)).map(|(id, _)| id.as_str()).collect()
     }
 
-    /// Users ever active in the account's present life: a life of theirs began in it (edges B16).
+    /// Users ever active in the account's present life, each once (edges B16).
     pub(super) fn users_ever(&self) -> i64 {
-        self.life(self.newest_day()).map_or(0, |life| self.first_seen(life.first, i64::MAX))
+        self.life(self.newest_day()).map_or(0, |life| self.active_users(life.first, i64::MAX))
     }
 
     /// Distinct departments of running users (edges E12).

@@ -76,6 +76,8 @@ impl Account {
                 (user.band, user.band_fell) = (band, band < before);
             }
             assert!(band == 0 || score >= BANDS[band as usize - 1] - KEPT, "laws: a band is never kept further down");
+            // The band of who is forgotten goes with their signals (edges B12).
+            let reason = if self.forgotten_now.contains(&id) { "REASON_FORGOTTEN" } else { reason };
             self.publish_change(&id, "score.band", (before, band), cause, reason);
         }
         let users = self.running_users().len();

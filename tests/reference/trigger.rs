@@ -26,6 +26,8 @@ pub(super) struct Edge {
     waited: bool,
     /// The rails whose hold was published.
     held: BTreeSet<&'static str>,
+    /// The end of the pacing that it passed.
+    passed: Option<i64>,
     /// Consecutive day closes with the condition false.
     false_closes: u32,
     /// Whether it was false since it last fired.
@@ -34,7 +36,7 @@ pub(super) struct Edge {
 
 impl Default for Edge {
     fn default() -> Self {
-        Self { armed: true, waited: false, held: BTreeSet::new(), false_closes: 0, was_false: true }
+        Self { armed: true, waited: false, held: BTreeSet::new(), passed: None, false_closes: 0, was_false: true }
     }
 }
 
@@ -47,6 +49,7 @@ impl Edge {
         }
         self.waited = false;
         self.held.clear();
+        self.passed = None;
         if condition.is_none() {
             self.false_closes = 0;
             return;
@@ -74,6 +77,7 @@ pub(super) struct Occurrence {
     /// The event's own time.
     ms: i64,
     held: BTreeSet<&'static str>,
+    passed: Option<i64>,
 }
 
 /// A handoff that went to a person.
@@ -146,7 +150,7 @@ impl Account {
     /// A pulse that its trigger may fire on: not an old one (edges A17).
     pub(super) fn occurrence(&self, pulse: &Pulse, event: &Event) -> Option<Occurrence> {
         let trigger = pulse.trigger.filter(|_| !pulse.is_later && event.ms >= self.clock - PULSE_MAX_AGE)?;
-        Some(Occurrence { trigger, user: event.user.clone(), ms: event.ms, held: BTreeSet::new() })
+        Some(Occurrence { trigger, user: event.user.clone(), ms: event.ms, held: BTreeSet::new(), passed: None })
     }
 }
 
@@ -258,7 +262,8 @@ impl Account {
             // What waits is replaced only by one of later own time (edges D25).
             is_new = self.pending.get(&trigger).is_none_or(|pending| pending.ms < new.ms);
             if is_new {
-                let occurrence = Occurrence { trigger, user: new.user.clone(), ms: new.ms, held: BTreeSet::new() };
+                let occurrence =
+                    Occurrence { trigger, user: new.user.clone(), ms: new.ms, held: BTreeSet::new(), passed: None };
                 self.pending.insert(trigger, occurrence);
             }
         }
@@ -269,7 +274,7 @@ impl Account {
         if !is_new && time >= pending.ms + PULSE_MAX_AGE {
             return (Vec::new(), false);
         }
-        let Some((rail, end)) = self.rail(trigger, time) else {
+        let Some((rail, end)) = self.rail(trigger, time, &mut pending.passed) else {
             self.fired_by.insert(trigger, pending.ms);
             return (vec![pending.user], false);
         };
@@ -313,7 +318,7 @@ impl Account {
             } else if let Some(end) = cooldown_end.filter(|&end| time < end) {
                 edge.waited = true;
                 self.waits.insert(end);
-            } else if let Some((rail, end)) = self.rail(trigger, time) {
+            } else if let Some((rail, end)) = self.rail(trigger, time, &mut edge.passed) {
                 edge.waited = true;
                 self.waits.extend(end);
                 self.publish_held(trigger, user, rail, &mut edge.held, at);
@@ -334,13 +339,17 @@ impl Account {
     }
 
     /// The first rail that holds, with the end of its rest where that is known: usage, pacing, engaged.
-    fn rail(&self, trigger: Trigger, time: i64) -> Option<(&'static str, Option<i64>)> {
+    ///
+    /// What passed a pacing by its own instant is not held by the same one again: `passed` is its end (edges D26).
+    fn rail(&self, trigger: Trigger, time: i64, passed: &mut Option<i64>) -> Option<(&'static str, Option<i64>)> {
         if !trigger.raises_hand() && !self.has_usage() {
             return Some(("usage", None));
         }
-        if let Some(end) = self.pacing_end(trigger.level()).filter(|&end| time < end) {
-            return Some(("pacing", Some(end)));
+        let pacing = self.pacing_end(trigger.level());
+        if pacing.is_some_and(|end| time < end) && pacing != *passed {
+            return Some(("pacing", pacing));
         }
+        *passed = pacing;
         if trigger.level() == Level::High {
             return None;
         }

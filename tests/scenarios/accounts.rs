@@ -25,6 +25,38 @@ stories! {
         expect end of day 4 acme  account.users 1→0 closed
     "
 
+    users_count_once_in_a_life_of_their_account "
+        proves  B16, B9
+
+        story  however long they were away
+        day 1               acme  u0 uses editor
+        day 2               acme  u1 uses editor
+        day 337             acme  u0 uses editor
+        day 519             acme  u1 uses editor
+        until day 526
+        snapshot            acme  users 2
+
+        story  also if their first life was forgotten long ago
+        day 1, 300, 600     acme  u0 uses editor
+        day 2               acme  u1–u40 use editor
+        day 900             acme  u1, u2 use editor
+        until day 910
+        snapshot            acme  users 41
+
+        story  in another life of the account they count anew
+        day 1               acme  u0, u1 use editor
+        day 402             acme  u1 uses editor
+        until day 410
+        snapshot            acme  users 1
+
+        story  a late day may join the two lives
+        day 1               acme  u0, u1 use editor
+        day 402             acme  u1 uses editor
+        day 370 arriving day 402 13:00  acme  u2 uses editor
+        until day 410
+        snapshot            acme  users 3
+    "
+
     executives_are_known_by_title_or_role "
         proves  account.executive, E14
         watch account.executive

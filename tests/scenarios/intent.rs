@@ -156,10 +156,10 @@ stories! {
         expect day 2        acme  ann intent.abandoned_upgrade 0→1 lapsed
 
         story  a start that comes late has waited already
-        day 5               acme  bob uses editor
+        day 5               acme  somebody uses editor
         day 2 arriving day 5 13:00     acme  bob starts upgrade
         expect day 2        acme  ann intent.abandoned_upgrade 0→1 lapsed
-        expect day 5        acme  bob intent.abandoned_upgrade 0→1 crossed
+        expect day 3        acme  bob intent.abandoned_upgrade 0→1 crossed
 
         story  the latest start counts
         day 2 11:00         acme  ann starts upgrade

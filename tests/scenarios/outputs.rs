@@ -77,6 +77,14 @@ stories! {
 
         story  the last eight weeks, unknown before there were any
         snapshot            acme  trajectory unknown/unknown/unknown/unknown/unknown/unknown/2/3
+
+        story  and on every Sunday on which one of them is another, also of an account that sleeps
+        until end of day 69
+        snapshot            acme  trajectory 3/0/0/0/0/0/0/0
+
+        story  until all of them are over
+        until end of day 70
+        snapshot            acme  trajectory 0/0/0/0/0/0/0/0
     "
 
     snapshots_say_how_a_user_stands "

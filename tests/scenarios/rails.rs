@@ -292,9 +292,19 @@ stories! {
     "
 
     who_is_talked_to_already_is_not_disturbed "
-        proves  rail engaged, D8, F17
+        proves  rail engaged, D8, F17, D26
         day 1               acme  ann, bob use editor
         watch holds
+
+        story  what passed pacing by its own instant is not held by it again
+        day 2               acme  it has lead_score 20
+        day 3               acme  it has do_not_contact
+        day 3, 4            acme  ann views pricing
+        day 5 12:10         acme  ann views pricing
+        day 5 12:30         acme  it has not do_not_contact
+        expect day 2        acme  MEDIUM lead-score due day 3–4
+        expect day 5 12:10  acme  ann held pricing-sessions by engaged
+        expect day 5 12:30  acme  MEDIUM pricing-sessions due day 6–7 12:30 for ann
 
         story  nobody who must not be contacted, but for a raised hand
         day 2               acme  it has do_not_contact
@@ -367,6 +377,11 @@ stories! {
         expect day 3        acme  held consolidation by engaged
 
         story  an hour before their end it fires
+        day 10 11:00        acme  it has not do_not_contact
+        expect day 10 11:00 acme  MEDIUM consolidation due day 11–12 11:00
+
+        story  seven days from its own time, not from its arrival
+        day 2 13:00 arriving day 9   acme  somebody asks for consolidation
         day 10 11:00        acme  it has not do_not_contact
         expect day 10 11:00 acme  MEDIUM consolidation due day 11–12 11:00
 

@@ -47,6 +47,28 @@ stories! {
         expect day 2        acme  ann band none→emerging crossed with figure 49
     "
 
+    what_is_due_at_one_instant_is_one_step "
+        proves  A15
+        watch bands
+
+        story  a band that the close of a day takes and that of a week gives back does not turn
+        day 1 09:00         acme  ann signs up
+        day 1 10:00         acme  bob uses editor; it has icp
+        day 53 09:00        acme  bob connects github; bob uses premium reports
+        day 53 10:00        acme  it hits limit; bob hits limit; bob views pricing
+        day 73, 75, 76, 78–82 09:00  acme  bob uses editor
+        until end of day 89
+        expect day 53 09:00 acme  bob band none→emerging crossed
+        expect day 53 10:00 acme  bob band emerging→warm crossed
+        expect day 53 10:00 acme  LOW user-warm for bob
+        expect day 79 09:00 acme  bob band warm→hot crossed
+        expect day 79 09:00 acme  MEDIUM user-hot due day 80–81 09:00 for bob
+        expect end of day 79 acme bob band hot→warm closed
+        expect day 80 09:00 acme  bob band warm→hot crossed
+        expect day 83 10:00 acme  bob band hot→warm lapsed
+        expect end of day 89 acme bob band warm→emerging closed
+    "
+
     a_band_is_kept_five_points_below_its_threshold "
         proves  F1, user-hot
         watch bands

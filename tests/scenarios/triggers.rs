@@ -152,6 +152,31 @@ stories! {
         expect end of day 35 acme  MEDIUM five-new-users due end of day 36–37 also steady-growth
     "
 
+    what_goes_out_names_all_that_waits_behind_pacing "
+        proves  D10
+        story  also what began to wait at an earlier event
+        day 26 12:00        acme  ann connects github
+        day 31 17:00        acme  ann views pricing
+        day 32 17:00        acme  ann views pricing
+        day 32 18:00        acme  bob uses editor
+        day 33 03:00        acme  cy hits limit
+        day 34 10:00        acme  ann uses editor
+        day 35 15:00        acme  ann uses editor
+        day 36 06:00        acme  bob uses editor
+        day 37 16:00        acme  bob uses editor
+        day 37 17:00        acme  ann views pricing
+        day 38 06:00        acme  bob uses editor
+        day 38 13:00        acme  ann uses editor
+        day 39 00:10        acme  ann uses editor
+        day 39 23:30        acme  bob uses editor
+        day 40 15:00        acme  ann uses editor
+        day 40 17:20        acme  bob uses editor
+        until day 41
+        expect day 37 17:00 acme  MEDIUM pricing-sessions due day 38–39 17:00 for ann also user-warm
+        expect day 40 17:20 acme  LOW user-warm for bob also user-hot
+        expect day 40 17:20 acme  MEDIUM user-hot due day 41–42 17:20 for ann
+    "
+
     a_trigger_fires_again_only_after_it_was_false "
         proves  five-new-users, D11, D24
         story  five new users fire once while they stay, and again after seven closed days without
