@@ -109,12 +109,8 @@ fn the_close_of_a_day_alone(bencher: Bencher<'_, '_>) {
     });
     let mut now = EventTime(20_042 * DAY_MS + DAY_MS / 2);
     bencher.counter(ItemsCount::new(partition.accounts())).bench_local(|| {
-        let tick = wire::encode_tick(wire::Format::Protobuf, now);
-        let tally = partition.apply(
-            Record { offset: i64::MAX, time: None },
-            wire::decode(wire::Format::Protobuf, &tick),
-            &mut effects,
-        );
+        let tick = std::iter::once(wire::Decoded::tick(now));
+        let tally = partition.apply(Record { offset: i64::MAX, time: None }, tick, &mut effects);
         effects.clear();
         now = now.plus(DAY_MS);
         tally

@@ -802,6 +802,138 @@ fn demos_show_handoffs_of_every_level_side_by_side() {
     room.run(&short).ok();
 }
 
+/// Ids as an attacker writes them: control characters, escape sequences, marks that turn the direction of writing.
+const STRANGE: &str = concat!(
+    r#"{"messageId":"m-1","type":"track","event":"Contact Sales","userId":"u\u0000x","context":{"groupId":"ac\u0000me"},"timestamp":"2026-10-06T10:01:00Z"}"#,
+    "\n",
+    r#"{"messageId":"m-2","type":"track","event":"Contact Sales","userId":"u-😀","context":{"groupId":"\u202eevil\u202c"},"timestamp":"2026-10-06T10:02:00Z"}"#,
+    "\n",
+    r#"{"messageId":"m-3","type":"track","event":"Contact Sales","userId":"u\u009b2J","context":{"groupId":"line1\nline2\u001b[31mred"},"timestamp":"2026-10-06T10:03:00Z"}"#,
+    "\n",
+);
+
+/// Whether a terminal shows the text as it is written, line by line.
+fn is_plain(text: &str) -> bool {
+    let obeyed = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+    text.lines().all(|line| !line.chars().any(obeyed))
+}
+
+#[test]
+fn tail_shows_nothing_that_a_terminal_obeys() {
+    use upswell::kafka::{Config, Embedded, LogWriter, Topics};
+    use upswell::wire::{self, Format, ToWire};
+    let names = Topics::default();
+    let topics = [names.handoff("high"), names.signals(), names.onboarding(), names.accounts(), names.users()]
+        .into_iter()
+        .chain([names.handoff("medium"), names.handoff("low"), names.dead_letter(), names.holdout()]);
+    let topics: Vec<(String, i32)> = topics.map(|topic| (topic, 1)).collect();
+    let broker = Embedded::start(topics.iter().map(|(topic, partitions)| (topic.as_str(), *partitions))).unwrap();
+    let config = Config { brokers: broker.brokers(), ..Config::default() };
+
+    let mut partition = upswell::engine::Partition::new(upswell::rules::default_plan());
+    let (mut effects, mut snapshots) = (upswell::model::Effects::default(), upswell::model::Snapshots::default());
+    let not_an_event = "\u{1b}]0;title\u{7}";
+    for (offset, line) in (0..).zip(STRANGE.lines().chain([not_an_event])) {
+        let record = upswell::engine::Record { offset, time: None };
+        let _ = partition.apply(record, wire::decode(Format::Json, line.as_bytes()), &mut effects);
+    }
+    partition.snapshots(&mut snapshots);
+    let mut published: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut publish = |topic: &str, message: &dyn ToWire| {
+        published.push((topic.to_owned(), message.to_payload(Format::Protobuf)));
+    };
+    effects.handoffs.iter().for_each(|it| publish(&names.handoff("high"), it));
+    effects.signals.iter().for_each(|it| publish(&names.signals(), it));
+    effects.onboarding.iter().for_each(|it| publish(&names.onboarding(), it));
+    effects.dead_letters.iter().for_each(|it| {
+        publish(&names.dead_letter(), &wire::dead_letter(it, "log\u{1b}[2J", 0));
+    });
+    snapshots.accounts.iter().for_each(|it| publish(&names.accounts(), it));
+    snapshots.users.iter().for_each(|it| publish(&names.users(), it));
+    published.push((names.handoff("high"), b"\x1b[31mno handoff".to_vec()));
+    published.push((names.users(), Vec::new()));
+    let handoffs = effects.handoffs.len();
+    assert!(handoffs == 3 && published.len() > 12, "{handoffs} of {}", published.len());
+
+    let room = Room::new();
+    for json in [false, true] {
+        let brokers = broker.brokers();
+        let mut arguments = vec!["tail", "--brokers", &brokers];
+        arguments.extend(["handoffs", "signals", "onboarding", "accounts", "users", "dead-letters"]);
+        arguments.extend(json.then_some("--json"));
+        let mut tail = room.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = std::io::BufReader::new(tail.stderr.take().unwrap());
+        let mut following = String::new();
+        std::io::BufRead::read_line(&mut said, &mut following).unwrap();
+        assert!(following.contains("following"), "{following}");
+        for (topic, payload) in &published {
+            let mut writer = LogWriter::connect(&config, topic).unwrap();
+            writer.send(Some(0), Some(b"acc\x1b[31m\0user"), payload).unwrap();
+            writer.flush().unwrap();
+        }
+        let lines = std::io::BufRead::lines(std::io::BufReader::new(tail.stdout.take().unwrap()));
+        let shown: Vec<String> = lines.take(published.len()).map(Result::unwrap).collect();
+        tail.kill().unwrap();
+        tail.wait().unwrap();
+        assert!(shown.iter().all(|line| is_plain(line)), "{shown:?}");
+        let is_handoff = |line: &&String| if json { line.contains("handoffId") } else { line.contains("  HIGH ") };
+        assert_eq!(shown.iter().filter(is_handoff).count(), handoffs, "{shown:?}");
+        assert!(shown.iter().any(|line| line.contains("line1") && line.contains("line2")), "{shown:?}");
+    }
+}
+
+#[test]
+fn no_command_shows_what_a_terminal_obeys() {
+    let room = Room::new();
+    room.write("strange.ndjson", [STRANGE, "\u{1b}[31mjunk\n"].concat());
+    room.write("none.yaml", RULES.replace("contact-sales", "contact-sale"));
+    for command in [
+        &["replay", "strange.ndjson", "--until", "2026-10-08"][..],
+        &["check", "--events", "strange.ndjson"],
+        &["explain", "line1\nline2\u{1b}[31mred", "--on", "strange.ndjson"],
+        &["explain", "line1\nline2\u{1b}[31mred", "--json", "--on", "strange.ndjson"],
+        &["explain", "\u{202e}evil\u{202c}", "--json", "--on", "strange.ndjson"],
+        &["rules", "diff", "default", "none.yaml", "--on", "strange.ndjson"],
+        &["rules", "diff", "default", "none.yaml", "--json", "--on", "strange.ndjson"],
+    ] {
+        let ended = room.run(command).ok();
+        assert!(is_plain(&ended.out) && is_plain(&ended.err), "{command:?}: {ended:?}");
+    }
+    let ended = room.run(&["explain", "\u{202e}nobody\u{1b}", "--on", "strange.ndjson"]);
+    assert!(ended.code == Some(1) && is_plain(&ended.err), "{ended:?}");
+}
+
+#[test]
+fn control_events_of_files_are_taken_only_on_request() {
+    let room = Room::new();
+    let product = |id: &str, at: &str| track(id, "Contact Sales", "ann", "acme", at);
+    let tick = r#"{"type":"control","control":"tick","timestamp":"2026-03-09T10:00:00Z"}"#;
+    let rules = serde_json::json!({
+        "type": "control", "control": "rules", "timestamp": "2026-03-02T10:00:00Z",
+        "rules": RULES.replace("contact-sales", "another-name"),
+    });
+    let lines =
+        [product("1", "2026-03-02T10:00:00Z"), rules.to_string(), product("2", "2026-03-02T11:00:00Z"), tick.into()];
+    room.write("log.ndjson", lines.join("\n"));
+    let fired = |arguments: &[&str]| -> Vec<String> {
+        room.run(
+            &[&["replay", "log.ndjson", "--handoffs", "h", "--dead-letters", "d", "--metrics", "m"], arguments]
+                .concat(),
+        )
+        .ok();
+        room.json("h").iter().map(|it| it["trigger"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(fired(&[]), ["contact-sales"], "one, and the second in its cooldown");
+    assert!(room.json("m").is_empty(), "no tick closes a day");
+    let letters = room.json("d");
+    assert_eq!(letters.len(), 2);
+    assert!(letters[0]["detail"].as_str().unwrap().contains("upswell-control"), "{letters:?}");
+    assert_eq!(fired(&["--control"]), ["contact-sales", "another-name"]);
+    assert!(room.json("d").is_empty() && !room.json("m").is_empty());
+    let summary = room.run(&["replay", "log.ndjson"]).ok().err;
+    assert!(summary.contains("log.ndjson:2: a control event") && summary.contains("--control"), "{summary}");
+}
+
 #[test]
 fn what_cannot_be_read_is_told_with_line_and_reason() {
     let room = Room::new();

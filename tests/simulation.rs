@@ -184,7 +184,7 @@ fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize
         let mut partition = Partition::new(plan.clone());
         let mut effects = model::Effects::with_metrics();
         for (place, (record, bytes)) in records.iter().enumerate().take(stop.max(committed)) {
-            for (index, decoded) in (0..).zip(wire::decode(wire::Format::Protobuf, bytes)) {
+            for (index, decoded) in (0..).zip(wire::decode_admitting(wire::Admit::Any, wire::Format::Protobuf, bytes)) {
                 let is_activation = decoded.event.as_ref().is_ok_and(|event| event.kind == EventKind::RulesActivation);
                 let outcome = partition.apply_one(*record, index, &decoded, &mut effects);
                 assert!(!is_activation || outcome == Outcome::Applied, "rules are refused");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::files::{FileFormat, Input, Readable, read_log};
+use super::files::{Input, Readable, Reading, read_log};
 use super::screen::plain;
 use super::{config, screen};
 use crate::model::{Event, EventKind, Field, Role, Unmapped};
@@ -41,9 +41,8 @@ pub(super) struct Check {
     /// Files of events, a sample of what the log will hold. `-` is standard input, as NDJSON.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     events: Vec<PathBuf>,
-    /// How the files are written; without it told by their extensions.
-    #[arg(long, value_enum, requires = "events")]
-    format: Option<FileFormat>,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 impl Check {
@@ -63,7 +62,7 @@ impl Check {
         let signals = plan.user_signals.len() + plan.account_signals.len();
         writeln!(out, "rules          good: {}, {signals} signals, {} triggers", plan.version, plan.triggers.len())?;
         if !self.events.is_empty() {
-            let inputs = self.events.iter().map(|file| Input::new(file, self.format)).collect::<Result<Vec<_>>>()?;
+            let inputs = self.events.iter().map(|file| self.reading.input(file)).collect::<Result<Vec<_>>>()?;
             Sample::read(&plan, &inputs)?.tell(&plan, &mut out)?;
         }
         Ok(())

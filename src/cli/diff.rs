@@ -9,13 +9,13 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::files::{self, FileFormat, Input, Readable, read_log};
+use super::files::{self, Input, Readable, Reading, read_log};
 use super::screen::plain;
 use super::{replay, screen};
 use crate::engine::{Partition, Record};
 use crate::model::{Effects, EventKind, EventTime, HandoffId, Level};
 use crate::rules::{self, Plan};
-use crate::wire::{self, Decoded, Format};
+use crate::wire::Decoded;
 
 /// Accounts that are shown.
 const ACCOUNTS_SHOWN: usize = 10;
@@ -49,9 +49,8 @@ pub(super) struct Diff {
     /// Move time on to the start of this day (UTC) when all is read: closes the days before it.
     #[arg(long, value_name = "DATE", value_parser = files::date)]
     until: Option<jiff::civil::Date>,
-    /// How records are written; without it told by the file's extension.
-    #[arg(long, value_enum)]
-    format: Option<FileFormat>,
+    #[command(flatten)]
+    reading: Reading,
     /// Everything, as one JSON document.
     #[arg(long)]
     json: bool,
@@ -60,7 +59,7 @@ pub(super) struct Diff {
 impl Diff {
     pub(super) fn run(self) -> Result<()> {
         let until = self.until.map(replay::tick_time).transpose()?;
-        let inputs = files::history(&self.on, &self.more, self.format)?;
+        let inputs = self.reading.history(&self.on, &self.more)?;
         let partitions = usize::from(self.partitions);
         let mut sides =
             [Side::new(rules::load(Some(&self.a))?, partitions), Side::new(rules::load(Some(&self.b))?, partitions)];
@@ -79,7 +78,7 @@ impl Diff {
         let difference = Difference::new(sides);
         let mut out = std::io::stdout().lock();
         match self.json {
-            true => writeln!(out, "{}", serde_json::to_string_pretty(&difference.json())?)?,
+            true => writeln!(out, "{}", screen::json_text(&serde_json::to_string_pretty(&difference.json())?))?,
             false => difference.show(&mut out)?,
         }
         Ok(())
@@ -135,10 +134,10 @@ impl Side {
 
     /// A tick to the start of this day, past the allowed lateness, in every partition.
     fn close_until(&mut self, start: EventTime) {
-        let tick = wire::encode_tick(Format::Protobuf, start.plus(self.plan.time.allowed_lateness_ms));
+        let tick = Decoded::tick(start.plus(self.plan.time.allowed_lateness_ms));
         for partition in 0..self.partitions.len() {
             let record = Record { offset: i64::MAX, time: None };
-            let _ = self.partitions[partition].apply(record, wire::decode(Format::Protobuf, &tick), &mut self.effects);
+            let _ = self.partitions[partition].apply_one(record, 0, &tick, &mut self.effects);
             self.keep();
         }
     }

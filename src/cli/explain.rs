@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::files::{self, FileFormat, Input, Readable, read_log};
+use super::files::{self, Input, Readable, Reading, read_log};
 use super::page;
 use super::replay::{GATHER_EVERY, tick_time};
 use super::screen;
@@ -20,7 +20,7 @@ use crate::model::{
     UserSnapshot, Week, WeekRow,
 };
 use crate::rules::{self, Plan};
-use crate::wire::{self, Decoded, Format, ToWire};
+use crate::wire::{Decoded, ToWire};
 
 /// Accounts that are named where the one asked for is unknown.
 const NEAREST: usize = 3;
@@ -50,9 +50,8 @@ pub(super) struct Explain {
     /// Move time on to the start of this day (UTC) when all is read: closes the days before it.
     #[arg(long, value_name = "DATE", value_parser = files::date)]
     until: Option<jiff::civil::Date>,
-    /// How records are written; without it told by the file's extension.
-    #[arg(long, value_enum)]
-    format: Option<FileFormat>,
+    #[command(flatten)]
+    reading: Reading,
     /// Every signal and hold, not only the newest of each.
     #[arg(long)]
     all: bool,
@@ -64,7 +63,7 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn run(self) -> Result<()> {
         let until = self.until.map(tick_time).transpose()?;
-        let inputs = files::history(&self.on, &self.more, self.format)?;
+        let inputs = self.reading.history(&self.on, &self.more)?;
         let mut fold = Fold::new(rules::load(self.rules.as_deref())?, self.account);
         let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
         let mut readable = Readable::default();
@@ -81,8 +80,7 @@ impl Explain {
         let life = fold.finish()?;
         let mut out = std::io::stdout().lock();
         if self.json {
-            serde_json::to_writer(&mut out, &document(&life)?)?;
-            writeln!(out)?;
+            writeln!(out, "{}", screen::json_text(&serde_json::to_string(&document(&life)?)?))?;
         } else {
             out.write_all(page::of(&life, self.all, out.is_terminal()).as_bytes())?;
         }
@@ -216,9 +214,9 @@ impl Fold {
 
     /// A tick to the start of this day, past the allowed lateness.
     fn close_until(&mut self, start: EventTime) {
-        let tick = wire::encode_tick(Format::Protobuf, start.plus(self.life.plan.time.allowed_lateness_ms));
+        let tick = Decoded::tick(start.plus(self.life.plan.time.allowed_lateness_ms));
         let record = Record { offset: i64::MAX, time: None };
-        let _ = self.partition.apply(record, wire::decode(Format::Protobuf, &tick), &mut self.effects);
+        let _ = self.partition.apply_one(record, 0, &tick, &mut self.effects);
         self.keep();
     }
 

@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 
 use super::{WrongUse, screen};
 use crate::engine::Record;
-use crate::wire::{self, Decoded, Format};
+use crate::wire::{self, Admit, Decoded, Format};
 
 /// A record of a file may be at most so long: more is a file of another kind.
 const RECORD_MAX: u64 = 64 << 20;
@@ -22,18 +22,51 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub(super) struct Input {
     path: PathBuf,
     format: Format,
+    admit: Admit,
+}
+
+/// How the files of a history are read.
+#[derive(clap::Args)]
+pub(super) struct Reading {
+    /// How records are written; without it told by each file's extension, or by the configuration for a topic.
+    #[arg(long, value_enum)]
+    pub(super) format: Option<FileFormat>,
+    /// Take control events (ticks and rules, as in a copy of the log) from the files; without it they cannot be read.
+    #[arg(long)]
+    control: bool,
+}
+
+impl Reading {
+    pub(super) fn input(&self, path: &Path) -> Result<Input> {
+        Input::new(path, self.format, if self.control { Admit::Any } else { Admit::Product })
+    }
+
+    /// The files of a history: those of `--on`, and what follows it as in `--on a b`.
+    ///
+    /// # Errors
+    /// Standard input is named twice, or the order of the files is not clear.
+    pub(super) fn history(&self, on: &[PathBuf], more: &[PathBuf]) -> Result<Vec<Input>> {
+        if on.len() > 1 && !more.is_empty() {
+            bail!(WrongUse(format!("{}: write --on before each file", more[0].display())));
+        }
+        let files = || on.iter().chain(more);
+        if files().filter(|file| *file == Path::new("-")).count() > 1 {
+            bail!(WrongUse("standard input can be read only once".into()));
+        }
+        files().map(|file| self.input(file)).collect()
+    }
 }
 
 impl Input {
     /// A file whose format is given, or told by its extension (before `.gz` or `.zst`); standard input is NDJSON.
-    pub(super) fn new(path: &Path, format: Option<FileFormat>) -> Result<Input> {
+    pub(super) fn new(path: &Path, format: Option<FileFormat>, admit: Admit) -> Result<Input> {
         let format = match format {
             Some(FileFormat::Ndjson) => Format::Json,
             Some(FileFormat::Protobuf) => Format::Protobuf,
             None if path == Path::new("-") => Format::Json,
             None => by_extension(path, ", or say --format")?,
         };
-        Ok(Input { path: path.to_owned(), format })
+        Ok(Input { path: path.to_owned(), format, admit })
     }
 
     pub(super) fn name(&self) -> String {
@@ -128,7 +161,7 @@ pub(super) fn read_log(
             let record = Record { offset, time: None };
             offset += 1;
             let place = Place { file: &file, number, format: input.format() };
-            let mut events = (0..).zip(wire::decode(input.format(), payload));
+            let mut events = (0..).zip(wire::decode_admitting(input.admit, input.format, payload));
             events.try_for_each(|(index, decoded)| each(record, index, &decoded, place))
         })?;
     }
@@ -203,21 +236,6 @@ impl Readable {
             _ => Ok(()),
         }
     }
-}
-
-/// The files of a history: those of `--on`, and what follows it as in `--on a b`.
-///
-/// # Errors
-/// Standard input is named twice, or the order of the files is not clear.
-pub(super) fn history(on: &[PathBuf], more: &[PathBuf], format: Option<FileFormat>) -> Result<Vec<Input>> {
-    if on.len() > 1 && !more.is_empty() {
-        bail!(WrongUse(format!("{}: write --on before each file", more[0].display())));
-    }
-    let files = || on.iter().chain(more);
-    if files().filter(|file| *file == Path::new("-")).count() > 1 {
-        bail!(WrongUse("standard input can be read only once".into()));
-    }
-    files().map(|file| Input::new(file, format)).collect()
 }
 
 /// A day as an argument.

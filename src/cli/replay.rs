@@ -13,13 +13,13 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::WrongUse;
 use super::config::Connection;
-use super::files::{self, FileFormat, Input, Readable, read_log};
+use super::files::{self, FileFormat, Input, Readable, Reading, read_log};
 use super::screen;
 use crate::engine::{Partition, Record};
 use crate::kafka::{self, Reader};
 use crate::model::{Day, Effects, EventTime, MetricsRow, Snapshots, Tally, Unmapped};
 use crate::rules::{self, Plan};
-use crate::wire::{self, Decoded, Format, Kind, ToWire};
+use crate::wire::{self, Admit, Decoded, Format, Kind, ToWire};
 
 /// Snapshots of what changed are taken after so many events: what is changed and not taken costs memory.
 pub(super) const GATHER_EVERY: u64 = 10_000;
@@ -50,9 +50,8 @@ pub(super) struct Replay {
     /// Place accounts on so many partitions, as Kafka would: each has its own watermark.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "topic")]
     partitions: u16,
-    /// How records are written; without it told by the file's extension, or by the configuration for a topic.
-    #[arg(long, value_enum)]
-    format: Option<FileFormat>,
+    #[command(flatten)]
+    reading: Reading,
     /// Figures of every account, day and week, one JSON object a line.
     #[arg(long, value_name = "OUT")]
     metrics: Option<PathBuf>,
@@ -131,7 +130,7 @@ impl Replay {
     }
 
     fn read_files(&self) -> Result<Fold> {
-        let inputs = self.files.iter().map(|file| Input::new(file, self.format)).collect::<Result<Vec<_>>>()?;
+        let inputs = self.files.iter().map(|file| self.reading.input(file)).collect::<Result<Vec<_>>>()?;
         let plan = rules::load(self.rules.as_deref())?;
         let mut fold = Fold::new(plan, usize::from(self.partitions), self.outputs()?);
         let bytes = inputs.iter().map(Input::bytes).sum();
@@ -147,7 +146,7 @@ impl Replay {
 
     fn read_topic(&self, topic: &str) -> Result<Fold> {
         let config = self.connection.load()?;
-        let format = match self.format {
+        let format = match self.reading.format {
             Some(FileFormat::Ndjson) => Format::Json,
             Some(FileFormat::Protobuf) => Format::Protobuf,
             None => config.input.format,
@@ -170,7 +169,8 @@ impl Replay {
             reader.read(partition, &mut |message| {
                 progress.inc(1);
                 let record = Record { offset: message.offset, time: message.time_ms.and_then(EventTime::new) };
-                let mut events = (0..).zip(wire::decode(format, message.payload));
+                let mut events =
+                    (0..).zip(wire::decode_admitting(Admit::of_log(message.is_control), format, message.payload));
                 failed = events.try_for_each(|(index, decoded)| {
                     fold.apply(Some(partition as usize), record, index, &decoded, topic)
                 });
@@ -379,10 +379,10 @@ impl Fold {
 
     /// A tick to the start of this day, past the allowed lateness, in every partition that has events.
     fn close_until(&mut self, start: EventTime) -> Result<()> {
-        let tick = wire::encode_tick(Format::Protobuf, start.plus(self.plan.time.allowed_lateness_ms));
+        let tick = start.plus(self.plan.time.allowed_lateness_ms);
         for partition in 0..self.partitions.len() {
             let record = Record { offset: i64::MAX, time: None };
-            let _ = self.partitions[partition].apply(record, wire::decode(Format::Protobuf, &tick), &mut self.effects);
+            let _ = self.partitions[partition].apply_one(record, 0, &Decoded::tick(tick), &mut self.effects);
             self.publish("--until", partition)?;
         }
         Ok(())
@@ -488,7 +488,7 @@ pub(super) fn tick_time(date: jiff::civil::Date) -> Result<EventTime> {
 
 impl Lines {
     fn write(&mut self, line: &str) -> Result<()> {
-        let line = if self.is_terminal { screen::json_line(line) } else { line.into() };
+        let line = if self.is_terminal { screen::json_text(line) } else { line.into() };
         writeln!(self.out, "{line}").with_context(|| format!("writing {}", self.name))
     }
 

@@ -128,7 +128,7 @@ impl Activate {
         let now = EventTime(jiff::Timestamp::now().as_millisecond());
         let payload = wire::encode_activation(config.input.format, &text, now);
         for partition in 0..partitions {
-            writer.send(Some(partition), None, &payload)?;
+            writer.send_control(partition, &payload)?;
         }
         writer.flush()?;
         Ok(writeln!(out, "{} is in all {partitions} partitions of {topic}", plan.version)?)

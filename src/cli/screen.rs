@@ -64,8 +64,10 @@ pub(super) fn plain_lines(text: &str) -> String {
     text.replace(|c| c != '\n' && is_unsafe(c), "\u{fffd}")
 }
 
-/// A line of JSON as it may reach a terminal: what a terminal would obey is escaped, and the JSON says the same.
-pub(super) fn json_line(json: &str) -> std::borrow::Cow<'_, str> {
+/// JSON as it may reach a terminal: what a terminal would obey is escaped, and the JSON says the same. Line breaks stay:
+/// in JSON they stand between values only.
+pub(super) fn json_text(json: &str) -> std::borrow::Cow<'_, str> {
+    let is_unsafe = |c| c != '\n' && is_unsafe(c);
     if !json.contains(is_unsafe) {
         return json.into();
     }
@@ -123,9 +125,9 @@ mod tests {
         assert_eq!(plain(strange), "a\u{fffd}b\u{fffd}[31mred\u{fffd}\u{fffd}2J\u{fffd}fdp\u{fffd}\u{fffd}\u{fffd}é😀");
         assert_eq!(plain_lines("a\n\u{1b}[0m\r"), "a\n\u{fffd}[0m\u{fffd}");
         let json = serde_json::to_string(&strange).expect("a text");
-        let shown = json_line(&json);
+        let shown = json_text(&json);
         assert!(!shown.contains(is_unsafe) && shown.contains("\\u202e"), "{shown}");
         assert_eq!(serde_json::from_str::<String>(&shown).expect("JSON that says the same"), strange);
-        assert_eq!(json_line("{\"a\":1}"), "{\"a\":1}");
+        assert_eq!(json_text("{\n\"a\":1}"), "{\n\"a\":1}");
     }
 }

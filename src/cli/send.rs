@@ -10,7 +10,7 @@ use super::config::Connection;
 use super::files::{FileFormat, Input, Readable, read_log};
 use super::screen;
 use crate::kafka::{self, LogWriter};
-use crate::wire::{self, Decoded, Format};
+use crate::wire::{self, Admit, Decoded, Format};
 
 /// Sends events from files into the log: keyed by account, placed as the Java client does.
 ///
@@ -39,7 +39,8 @@ pub(super) struct Send {
 impl Send {
     pub(super) fn run(self) -> Result<()> {
         let config = self.connection.load()?;
-        let inputs = self.files.iter().map(|file| Input::new(file, self.format)).collect::<Result<Vec<_>>>()?;
+        let inputs =
+            self.files.iter().map(|file| Input::new(file, self.format, Admit::Product)).collect::<Result<Vec<_>>>()?;
         let topic = self.topic.unwrap_or_else(|| config.topics.names().log());
         let mut log = Log::open(&config.kafka, &topic, config.input.format, usize::from(self.pack))?;
         let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");

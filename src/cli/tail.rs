@@ -122,7 +122,7 @@ impl Tail {
         match shown {
             // Its texts are plain already, and its colours are ours.
             Ok(line) if kind == Kind::Handoff && !self.json && !message.payload.is_empty() => line,
-            Ok(json) => screen::json_line(&json).into_owned(),
+            Ok(json) => screen::json_text(&json).into_owned(),
             Err(error) => screen::plain(&format!("a record that cannot be read: {error}")),
         }
     }

@@ -252,8 +252,11 @@ mod tests {
             };
             let payload = wire::encode(&event);
             looks::taken();
-            let tally =
-                partition.apply(Record { offset, time: None }, wire::decode(Format::Protobuf, &payload), &mut effects);
+            let tally = partition.apply(
+                Record { offset, time: None },
+                wire::decode_admitting(wire::Admit::Any, Format::Protobuf, &payload),
+                &mut effects,
+            );
             assert_eq!(tally.of(Outcome::Applied), 1, "{:?}", effects.dead_letters);
             costliest = costliest.max(looks::taken());
             offset += 1;

@@ -16,6 +16,6 @@ pub use config::{Config, Topics};
 pub use consumer::{Consumer, GroupMetadata, Polled};
 pub use embedded::Embedded;
 pub use error::{Error, TransactionError};
-pub use producer::{LogWriter, Producer, Progress, partition_of};
+pub use producer::{CONTROL_HEADERS, LogWriter, Producer, Progress, partition_of};
 pub use raw::Message;
 pub use reader::{Reader, Span, Tail};

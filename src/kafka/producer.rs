@@ -37,6 +37,9 @@ const TRANSACTIONS: &[(&str, &str)] = &[
     ("message.max.bytes", "4194304"),
 ];
 
+/// The headers of a record that speaks to the engine (edges A32); only the name matters.
+pub const CONTROL_HEADERS: &[(&str, &str)] = &[("upswell-control", "1")];
+
 /// For throughput into the log.
 const BULK: &[(&str, &str)] = &[
     ("linger.ms", "10"),
@@ -242,9 +245,27 @@ impl LogWriter {
     /// # Errors
     /// When this record cannot be taken, or one before it was not delivered.
     pub fn send(&mut self, partition: Option<i32>, key: Option<&[u8]>, payload: &[u8]) -> Result<(), Error> {
-        let sent = enqueue(&self.base, &self.topic, partition, key, Some(payload), &[]);
+        self.take(partition, key, payload, &[])
+    }
+
+    fn take(
+        &mut self,
+        partition: Option<i32>,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: &[(&str, &str)],
+    ) -> Result<(), Error> {
+        let sent = enqueue(&self.base, &self.topic, partition, key, Some(payload), headers);
         self.surface()?;
         sent.map_err(|error| Error::client(format!("writing to topic `{}`", self.topic), error))
+    }
+
+    /// Takes a record that speaks to the engine, for a partition.
+    ///
+    /// # Errors
+    /// As for `send`.
+    pub fn send_control(&mut self, partition: i32, payload: &[u8]) -> Result<(), Error> {
+        self.take(Some(partition), None, payload, CONTROL_HEADERS)
     }
 
     /// Waits until everything is delivered.

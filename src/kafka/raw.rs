@@ -22,6 +22,8 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 use rdkafka_sys as sys;
 
+/// The header that tells control records.
+const CONTROL: &CStr = c"upswell-control";
 /// What one read delivers, at most.
 const BATCH: usize = 4096;
 
@@ -36,6 +38,8 @@ pub struct Message<'a> {
     pub offset: i64,
     /// The record's time in milliseconds since 1970, if it has one.
     pub time_ms: Option<i64>,
+    /// Whether it has the header of control records.
+    pub is_control: bool,
     /// The key, if it has one.
     pub key: Option<&'a [u8]>,
     /// The value; empty where there is none.
@@ -168,9 +172,29 @@ unsafe fn record(message: &sys::rd_kafka_message_t) -> Message<'_> {
             partition: message.partition,
             offset: message.offset,
             time_ms: (time_ms >= 0).then_some(time_ms),
+            is_control: has_header(message, CONTROL),
             key: bytes(message.key.cast(), message.key_len),
             payload: bytes(message.payload.cast(), message.len).unwrap_or_default(),
         }
+    }
+}
+
+/// Whether a message has a header of this name.
+///
+/// # Safety
+/// `message` came from librdkafka without an error and is not destroyed during the call.
+unsafe fn has_header(message: &sys::rd_kafka_message_t, name: &CStr) -> bool {
+    let (mut headers, mut value, mut length) = (ptr::null_mut(), ptr::null(), 0);
+    // SAFETY: as the caller promised; the headers belong to the message, and are set where there is no error.
+    unsafe {
+        let none = sys::rd_kafka_message_headers(message, &raw mut headers);
+        RDKafkaErrorCode::from(none) == RDKafkaErrorCode::NoError
+            && RDKafkaErrorCode::from(sys::rd_kafka_header_get_last(
+                headers,
+                name.as_ptr(),
+                &raw mut value,
+                &raw mut length,
+            )) == RDKafkaErrorCode::NoError
     }
 }
 

@@ -69,6 +69,11 @@ impl EventKind {
     pub fn has_name(self) -> bool {
         !matches!(self, EventKind::Identify | EventKind::Group)
     }
+
+    /// Whether the event speaks to the engine, of no account.
+    pub fn is_control(self) -> bool {
+        matches!(self, EventKind::Tick | EventKind::RulesActivation)
+    }
 }
 
 /// Properties or traits as they came. They stay encoded until a rule asks for a field (`wire::fields`).

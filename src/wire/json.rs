@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Decoded, Events, ID_MAX, Loose, Malformed, fields};
+use super::{Decoded, ID_MAX, Loose, Malformed, Members, fields};
 use crate::model::{DAY_MS, Event, EventKind, EventTime, Fields, MINUTE_MS};
 
 /// The fields of a line that the fold reads, each as it stands; of several with one name the last counts. Others are
@@ -100,8 +100,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Line<'a> {
 }
 
 /// The events of a record: one, or the members of a list or of a `batch`, as SDKs send them.
-pub(super) fn decode(record: &[u8]) -> Events<'_> {
-    let one = |event| Events::One(Some(event));
+pub(super) fn decode(record: &[u8]) -> Members<'_> {
+    let one = |event| Members::One(Some(event));
     match record.trim_ascii_start().first() {
         Some(b'{') => {}
         Some(b'[') => return members(record, record, &Line::default()),
@@ -121,10 +121,10 @@ fn not_json(error: &serde_json::Error) -> Malformed {
 }
 
 /// The members of a list. What the record says of its sending and receipt holds for members that do not.
-fn members<'a>(record: &'a [u8], list: &'a [u8], around: &Line<'a>) -> Events<'a> {
+fn members<'a>(record: &'a [u8], list: &'a [u8], around: &Line<'a>) -> Members<'a> {
     let members: Vec<&'a RawValue> = match serde_json::from_slice(list) {
         Ok(members) => members,
-        Err(error) => return Events::One(Some(Decoded::malformed(record, not_json(&error)))),
+        Err(error) => return Members::One(Some(Decoded::malformed(record, not_json(&error)))),
     };
     let read = |member: &'a RawValue| {
         let raw = member.get().as_bytes();
@@ -141,9 +141,9 @@ fn members<'a>(record: &'a [u8], list: &'a [u8], around: &Line<'a>) -> Events<'a
         }
     };
     if members.is_empty() {
-        return Events::One(Some(Decoded::malformed(record, Malformed::new("not a JSON event: an empty list"))));
+        return Members::One(Some(Decoded::malformed(record, Malformed::new("not a JSON event: an empty list"))));
     }
-    Events::Listed(members.into_iter().map(read).collect::<Vec<_>>().into_iter())
+    Members::Listed(members.into_iter().map(read).collect::<Vec<_>>().into_iter())
 }
 
 fn event<'a>(raw: &'a [u8], line: Line<'a>) -> Decoded<'a> {
@@ -178,7 +178,7 @@ fn checked<'a>(line: Line<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed
         (EventKind::Group, Some(own)) => (Some(own), "groupId"),
         _ => (in_context, "context.groupId"),
     };
-    let is_control = matches!(kind, EventKind::Tick | EventKind::RulesActivation);
+    let is_control = kind.is_control();
     let account = match own {
         None => Cow::Borrowed(""),
         Some(_) if is_control => Cow::Borrowed(""),
@@ -478,6 +478,10 @@ fn control(control: &str, rules: Option<&str>, time: EventTime) -> String {
 mod tests {
     use super::*;
 
+    fn decode(record: &[u8]) -> crate::wire::Events<'_> {
+        crate::wire::decode(crate::wire::Format::Json, record)
+    }
+
     fn told(line: &str) -> String {
         read(line).map(|e| format!("{e:?}")).unwrap_err().0
     }
@@ -705,10 +709,39 @@ mod tests {
                     EventKind::Tick => crate::wire::encode_tick(format, at),
                     _ => crate::wire::encode_activation(format, name, at),
                 };
-                for decoded in crate::wire::decode(format, &bytes) {
+                for decoded in crate::wire::decode_admitting(crate::wire::Admit::Control, format, &bytes) {
                     let event = decoded.event.unwrap();
                     assert_eq!((event.kind, event.time, &*event.name), (kind, at, name));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn control_stands_alone_and_only_where_it_is_admitted() {
+        use crate::wire::{Admit, Format, decode_admitting, encode_tick, pack};
+        let tick = encode_tick(Format::Json, EventTime(0));
+        let product = br#"{"type":"track","event":"x","context":{"groupId":"a"},"timestamp":0}"#.to_vec();
+        let listed = [b"[", &tick[..], b"]"].concat();
+        let batch = [b"{\"batch\":[", &product[..], b",", &tick, b"]}"].concat();
+        let proto_tick = encode_tick(Format::Protobuf, EventTime(0));
+        let proto_product = crate::wire::encode(&read(std::str::from_utf8(&product).unwrap()).unwrap());
+        let packed = pack(vec![proto_product.clone(), proto_tick.clone()]);
+        for (format, record, of_product, of_control, of_any) in [
+            (Format::Json, &tick, vec![false], vec![true], vec![true]),
+            (Format::Json, &product, vec![true], vec![false], vec![true]),
+            (Format::Json, &listed, vec![false], vec![false], vec![false]),
+            (Format::Json, &batch, vec![true, false], vec![false, false], vec![true, false]),
+            (Format::Json, &b"no".to_vec(), vec![false], vec![false], vec![false]),
+            (Format::Protobuf, &proto_tick, vec![false], vec![true], vec![true]),
+            (Format::Protobuf, &proto_product, vec![true], vec![false], vec![true]),
+            (Format::Protobuf, &packed, vec![true, false], vec![false, false], vec![true, false]),
+            (Format::Protobuf, &Vec::new(), vec![false], vec![false], vec![false]),
+        ] {
+            for (admit, expected) in [(Admit::Product, of_product), (Admit::Control, of_control), (Admit::Any, of_any)]
+            {
+                let read: Vec<bool> = decode_admitting(admit, format, record).map(|it| it.event.is_ok()).collect();
+                assert_eq!(read, expected, "{admit:?} {format:?} {:?}", String::from_utf8_lossy(record));
             }
         }
     }

@@ -10,7 +10,7 @@ mod published;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Event;
+use crate::model::{Event, EventKind, EventTime, Fields};
 
 pub use cloudevents::Context;
 pub use effects::{ToWire, dead_letter, user_key};
@@ -98,8 +98,30 @@ impl<'a> Decoded<'a> {
         Decoded { raw, event: Ok(event), loose: Loose::default(), is_member: false }
     }
 
+    /// A tick of this time, which stands in no record.
+    pub fn tick(time: EventTime) -> Decoded<'static> {
+        Decoded::event(b"", control_event(EventKind::Tick, "", time))
+    }
+
     fn malformed(raw: &'a [u8], malformed: Malformed) -> Decoded<'a> {
         Decoded { raw, event: Err(malformed), loose: Loose::default(), is_member: false }
+    }
+}
+
+fn control_event(kind: EventKind, rules: &str, time: EventTime) -> Event<'_> {
+    Event {
+        message_id: "".into(),
+        source: "".into(),
+        kind,
+        name: rules.into(),
+        user: "".into(),
+        anonymous_id: "".into(),
+        account: "".into(),
+        time,
+        received: None,
+        properties: Fields::None,
+        traits: Fields::None,
+        provenance: None,
     }
 }
 
@@ -114,13 +136,53 @@ impl Malformed {
     }
 }
 
+/// What a record may hold: control events are for those who operate the service (edges A32).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admit {
+    /// Product events only: a record of the log without the header `upswell-control`, or a line of a file.
+    Product,
+    /// One control event and nothing else: a record of the log with that header.
+    Control,
+    /// Product events, or one control event: a record of a file that is read with `--control`.
+    Any,
+}
+
+impl Admit {
+    /// What a record of the log may hold, by whether it has the header of control records.
+    pub fn of_log(is_control: bool) -> Admit {
+        if is_control { Admit::Control } else { Admit::Product }
+    }
+
+    /// Why an event must not stand where it does.
+    fn refusal(self, kind: EventKind, is_alone: bool) -> Option<&'static str> {
+        match (self, kind.is_control()) {
+            (Admit::Product | Admit::Any, false) => None,
+            (Admit::Product, true) => Some(
+                "a control event is taken only from a record with the header upswell-control, or from a file that is \
+                 read with --control",
+            ),
+            (Admit::Control, false) => {
+                Some("a record with the header upswell-control holds one control event and nothing else")
+            }
+            (Admit::Control | Admit::Any, true) if !is_alone => Some("a control event must stand alone in its record"),
+            (Admit::Control | Admit::Any, true) => None,
+        }
+    }
+}
+
 /// The events of a record, in order.
 #[derive(Debug)]
-pub enum Events<'a> {
+pub struct Events<'a> {
+    admit: Admit,
+    members: Members<'a>,
+}
+
+#[derive(Debug)]
+enum Members<'a> {
     /// A record with one event, or none left.
     One(Option<Decoded<'a>>),
     /// A packing record.
-    Packed(protobuf::Members<'a>),
+    Packed(protobuf::Packed<'a>),
     /// A JSON list of events.
     Listed(std::vec::IntoIter<Decoded<'a>>),
 }
@@ -128,19 +190,32 @@ pub enum Events<'a> {
 impl<'a> Iterator for Events<'a> {
     type Item = Decoded<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Decoded<'a>> {
-        match self {
-            Events::One(event) => event.take(),
-            Events::Packed(members) => members.next(),
-            Events::Listed(members) => members.next(),
+        let (decoded, is_alone) = match &mut self.members {
+            Members::One(event) => (event.take(), true),
+            Members::Packed(members) => (members.next(), false),
+            Members::Listed(members) => (members.next(), false),
+        };
+        let mut decoded = decoded?;
+        let kind = decoded.event.as_ref().ok().map(|event| event.kind);
+        if let Some(refusal) = kind.and_then(|kind| self.admit.refusal(kind, is_alone)) {
+            decoded.event = Err(Malformed::new(refusal));
         }
+        Some(decoded)
     }
 }
 
-/// The events of the record with this value.
+/// The product events of the record with this value.
 pub fn decode(format: Format, payload: &[u8]) -> Events<'_> {
-    match format {
+    decode_admitting(Admit::Product, format, payload)
+}
+
+/// The events of the record with this value; those that it must not hold are malformed.
+pub fn decode_admitting(admit: Admit, format: Format, payload: &[u8]) -> Events<'_> {
+    let members = match format {
         Format::Protobuf => protobuf::decode(payload),
         Format::Json => json::decode(payload),
-    }
+    };
+    Events { admit, members }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use prost::Message as _;
 use prost::encoding::WireType;
 
-use super::{Decoded, Events, ID_MAX, Loose, Malformed, fields, proto};
+use super::{Decoded, ID_MAX, Loose, Malformed, Members, fields, proto};
 use crate::model::{Event, EventKind, EventTime, Fields, Provenance};
 
 const PROPERTIES: u32 = 9;
@@ -14,33 +14,33 @@ const TRAITS: u32 = 10;
 const PACKED: u32 = 13;
 
 /// The events of a record.
-pub(super) fn decode(payload: &[u8]) -> Events<'_> {
+pub(super) fn decode(payload: &[u8]) -> Members<'_> {
     match view(payload) {
-        Ok(View::Event(event)) => Events::One(Some(event.decoded(payload))),
+        Ok(View::Event(event)) => Members::One(Some(event.decoded(payload))),
         Ok(View::Packing { stray }) => {
             let fault = stray.then(|| {
                 Malformed::new("a record that packs events holds one of its own: put it among the packed ones")
             });
-            Events::Packed(Members { record: payload, rest: payload, fault })
+            Members::Packed(Packed { record: payload, rest: payload, fault })
         }
         // The members before the break are whole: they are read, and then what is wrong is said.
         Err(malformed) if starts_packed(payload) => {
-            Events::Packed(Members { record: payload, rest: payload, fault: Some(malformed) })
+            Members::Packed(Packed { record: payload, rest: payload, fault: Some(malformed) })
         }
-        Err(malformed) => Events::One(Some(Decoded::malformed(payload, malformed))),
+        Err(malformed) => Members::One(Some(Decoded::malformed(payload, malformed))),
     }
 }
 
 /// The members of a packing record.
 #[derive(Debug)]
-pub struct Members<'a> {
+pub(super) struct Packed<'a> {
     record: &'a [u8],
     rest: &'a [u8],
     /// What is wrong with the record beside its members.
     fault: Option<Malformed>,
 }
 
-impl<'a> Iterator for Members<'a> {
+impl<'a> Iterator for Packed<'a> {
     type Item = Decoded<'a>;
 
     fn next(&mut self) -> Option<Decoded<'a>> {
@@ -123,8 +123,7 @@ impl<'a> Raw<'a> {
             Ok(proto::EventType::Unspecified) => return Err(Malformed::new("no type")),
             Err(_) => return Err(Malformed::new(format!("unknown type {}", self.kind))),
         };
-        let control = matches!(kind, EventKind::Tick | EventKind::RulesActivation);
-        if self.account.is_empty() && !control {
+        if self.account.is_empty() && !kind.is_control() {
             return Err(Malformed::new("no account"));
         }
         if self.account.len() > ID_MAX {
@@ -265,7 +264,7 @@ fn control(bytes: &[u8]) -> Result<Option<(EventKind, String)>, Malformed> {
 
 /// The event as an encoded `ProductEvent`. What a file says of its receipt stays behind: the log has its own time.
 pub fn encode(event: &Event<'_>) -> Vec<u8> {
-    let is_control = matches!(event.kind, EventKind::Tick | EventKind::RulesActivation);
+    let is_control = event.kind.is_control();
     let control = |kind| Some(proto::Control { kind: Some(kind) });
     proto::ProductEvent {
         message_id: event.message_id.to_string(),
@@ -314,20 +313,7 @@ pub fn encode_activation(format: super::Format, rules: &str, time: EventTime) ->
 }
 
 fn encode_control(format: super::Format, kind: EventKind, rules: &str, time: EventTime) -> Vec<u8> {
-    let event = Event {
-        message_id: "".into(),
-        source: "".into(),
-        kind,
-        name: rules.into(),
-        user: "".into(),
-        anonymous_id: "".into(),
-        account: "".into(),
-        time,
-        received: None,
-        properties: Fields::None,
-        traits: Fields::None,
-        provenance: None,
-    };
+    let event = super::control_event(kind, rules, time);
     match format {
         super::Format::Json => super::json::encode(&event).into_bytes(),
         super::Format::Protobuf => encode(&event),
@@ -342,6 +328,10 @@ pub fn pack(members: Vec<Vec<u8>>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decode(payload: &[u8]) -> crate::wire::Events<'_> {
+        crate::wire::decode(crate::wire::Format::Protobuf, payload)
+    }
     use crate::wire::fields::Scalar;
 
     fn event(account: &str) -> proto::ProductEvent {

@@ -23,7 +23,7 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Outgoing {
     /// The partition of the log that it comes from; it goes with it.
     pub(super) partition: i32,
-    /// Whether it goes into that partition of the log.
+    /// Whether it goes into that partition of the log: then it is a control record.
     pub(super) into_log: bool,
     pub(super) topic: Arc<str>,
     pub(super) key: Option<Vec<u8>>,
@@ -36,7 +36,11 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Adds the record to the producer's transaction.
     pub(super) fn send(&self, producer: &mut Producer) -> Result<(), TransactionError> {
-        let headers = self.context.as_ref().map_or_else(Vec::new, Context::headers);
+        let headers = match &self.context {
+            Some(context) => context.headers(),
+            None if self.into_log => kafka::CONTROL_HEADERS.to_vec(),
+            None => Vec::new(),
+        };
         let key = self.key.as_deref();
         let to = self.into_log.then_some(self.partition);
         match &self.payload {
@@ -151,7 +155,8 @@ impl Owned {
         let time = message.time_ms.and_then(EventTime::new);
         let record = Record { offset: message.offset, time };
         let highest = self.fold.highest();
-        let mut decoded = wire::decode(job.format, message.payload).peekable();
+        let admit = wire::Admit::of_log(message.is_control);
+        let mut decoded = wire::decode_admitting(admit, job.format, message.payload).peekable();
         let is_tick =
             decoded.peek().is_some_and(|first| first.event.as_ref().is_ok_and(|event| event.account.is_empty()));
         let plan = Arc::clone(self.fold.plan());

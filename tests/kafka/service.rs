@@ -15,6 +15,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 use serde_json::{Value, json};
@@ -241,7 +242,9 @@ fn rules_change_at_a_place_in_the_log_without_a_restart() {
         "nonsense",
         upswell::model::EventTime(1_772_445_600_000),
     );
+    // Without the header of control records it is no control record.
     program.produce("log", 0, b"", &nonsense);
+    program.produce_with("log", 0, b"", &nonsense, upswell::kafka::CONTROL_HEADERS);
     send("before", &["u4"], "2026-03-02T11:00:00Z");
     send("after", &["u3"], "2026-03-02T11:00:00Z");
     program.wait_until_done(&run);
@@ -257,8 +260,9 @@ fn rules_change_at_a_place_in_the_log_without_a_restart() {
     assert_eq!((&fired[0]["account"], &fired[0]["trigger"]), (&json!("after"), &json!("three-users")));
     assert_eq!(fired[0]["rulesVersion"], json!(&*version));
     let letters = program.read("dead-letter");
-    assert_eq!(letters.len(), 1);
-    let letter = letters[0].json("dead-letter");
+    assert_eq!(letters.len(), 2);
+    let [outside, letter] = [0, 1].map(|place: usize| letters[place].json("dead-letter"));
+    assert!(outside["detail"].as_str().unwrap().contains("upswell-control"), "{outside}");
     assert_eq!(letter["reason"], json!("DEAD_LETTER_REASON_REFUSED"), "{letter}");
 
     // Whoever comes next folds the log by the rules of each place in it, and repeats nothing.
@@ -685,10 +689,17 @@ impl Program {
 
     /// Writes a record as a foreign producer would; returns its offset.
     fn produce(&self, topic: &str, partition: i32, key: &[u8], payload: &[u8]) -> i64 {
+        self.produce_with(topic, partition, key, payload, &[])
+    }
+
+    fn produce_with(&self, topic: &str, partition: i32, key: &[u8], payload: &[u8], headers: &[(&str, &str)]) -> i64 {
         let before = self.end(topic, partition);
         let producer: BaseProducer = self.client().create().unwrap();
         let topic = self.topic(topic);
-        let record = BaseRecord::to(&topic).partition(partition).key(key).payload(payload);
+        let headers = headers
+            .iter()
+            .fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(*value) }));
+        let record = BaseRecord::to(&topic).partition(partition).key(key).payload(payload).headers(headers);
         producer.send(record).map_err(|(error, _)| error).unwrap();
         producer.flush(QUESTION).unwrap();
         before
