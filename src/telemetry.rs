@@ -12,6 +12,7 @@ use crate::model::{Effects, EventTime, Outcome, Tally, Unmapped};
 
 const EVENTS: &str = "upswell_events_total";
 const EVENTS_WITHOUT_ID: &str = "upswell_events_without_id_total";
+const EVENTS_FAULTY: &str = "upswell_events_faulty_total";
 const EVENTS_UNMAPPED: &str = "upswell_events_unmapped_total";
 const HANDOFFS: &str = "upswell_handoffs_total";
 const SIGNALS: &str = "upswell_signals_total";
@@ -118,6 +119,11 @@ impl Telemetry {
     pub fn folded(&self, tally: &Tally) {
         self.events.fetch_add(tally.total(), Ordering::Relaxed);
         counter!(EVENTS_WITHOUT_ID).increment(tally.without_id);
+        for (fault, count) in
+            [("no-zone", tally.zoneless), ("wrong-type", tally.left_out), ("forbidden-id", tally.forbidden_ids)]
+        {
+            counter!(EVENTS_FAULTY, "fault" => fault).increment(count);
+        }
         for outcome in Outcome::ALL {
             if tally.of(outcome) > 0 {
                 counter!(EVENTS, "outcome" => outcome.word()).increment(tally.of(outcome));
@@ -234,6 +240,10 @@ impl Telemetry {
 fn describe() {
     describe_counter!(EVENTS, "Events folded, by outcome; a recovery folds them again.");
     describe_counter!(EVENTS_WITHOUT_ID, "Events without a message id, of which a repeat cannot be told.");
+    describe_counter!(
+        EVENTS_FAULTY,
+        "Events that count although a part of them could not be taken as it is, by fault."
+    );
     describe_counter!(
         EVENTS_UNMAPPED,
         "Events that are activity and nothing else, as no mapping is for their name; by name."

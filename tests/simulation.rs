@@ -166,6 +166,7 @@ fn rules_of(settings: &Settings) -> String {
         text = text.replace(from, &to);
     };
     set("holdout: { share: 0,", format!("holdout: {{ share: {},", settings.holdout_share));
+    set("fold: false", format!("fold: {}", settings.fold_ids));
     if let Some(ms) = settings.live_from_ms {
         set(
             "# live_from: 2026-01-01T00:00:00Z",

@@ -1,10 +1,12 @@
 //! `upswell check`: configuration and rules before anything runs, and what the rules make of a sample of events.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::files::{Input, Readable, Reading, read_log};
 use super::screen::plain;
@@ -18,6 +20,8 @@ use crate::wire::fields::{self, Scalar};
 
 /// Columns of names.
 const NAME: usize = 34;
+/// Forms of one account id that are shown.
+const ALIKE_SHOWN: usize = 5;
 /// Names without a mapping that are shown.
 const NAMES_SHOWN: usize = 20;
 
@@ -83,6 +87,42 @@ struct Sample {
     unmapped: Unmapped,
     /// Pages and screens, which mean nothing unless a mapping is for them.
     pages: Unmapped,
+    accounts: Accounts,
+}
+
+/// Account ids, and those among them that are the same but for case and space before and after.
+#[derive(Default)]
+struct Accounts {
+    /// The first id of each folded form, by the hash of the form.
+    first: HashMap<u128, Box<str>>,
+    /// By folded form, where there are several ids of one.
+    alike: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Accounts {
+    fn count(&mut self, id: &str) {
+        let form = rules::folded(id);
+        let Some(first) = self.first.get(&xxh3_128(form.as_bytes())) else {
+            self.first.insert(xxh3_128(form.as_bytes()), id.into());
+            return;
+        };
+        if **first != *id {
+            let ids = self.alike.entry(form.into_owned()).or_insert_with(|| [first.to_string()].into());
+            ids.insert(id.to_owned());
+        }
+    }
+
+    /// Ids that are alike, some of them.
+    fn rows(&self) -> impl Iterator<Item = String> {
+        let row = |ids: &BTreeSet<String>| {
+            let mut shown: Vec<String> = ids.iter().take(ALIKE_SHOWN).map(|id| plain(&format!("{id:?}"))).collect();
+            shown.extend((ids.len() > ALIKE_SHOWN).then(|| "…".to_owned()));
+            shown.join(", ")
+        };
+        let more = self.alike.len().saturating_sub(NAMES_SHOWN) as u64;
+        let more = (more > 0).then(|| format!("and {} more", screen::count(more)));
+        self.alike.values().take(NAMES_SHOWN).map(row).chain(more)
+    }
 }
 
 impl Sample {
@@ -95,10 +135,12 @@ impl Sample {
             needs: all_needs(plan),
             unmapped: Unmapped::default(),
             pages: Unmapped::default(),
+            accounts: Accounts::default(),
         };
         let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
         read_log(inputs, &progress, &mut |_, _, decoded, place| {
-            sample.readable.count(decoded, place);
+            let decoded = plan.ids.key(decoded);
+            sample.readable.count(&decoded, place);
             if let Ok(event) = &decoded.event {
                 sample.count(plan, event);
             }
@@ -110,6 +152,9 @@ impl Sample {
     }
 
     fn count(&mut self, plan: &Plan, event: &Event<'_>) {
+        if !event.kind.is_control() {
+            self.accounts.count(&event.account);
+        }
         let set = plan.roles.of(event);
         plan.roles.in_order(&set).for_each(|role| self.roles[role as usize] += 1);
         plan.roles.matched(&set).for_each(|mapping| self.mappings[mapping] += 1);
@@ -144,6 +189,12 @@ impl Sample {
             screen::count(self.readable.malformed)
         )?;
         section(out, "events that cannot be read", self.readable.unreadable().into_iter())?;
+        section(out, "events that are read in part, or only with care", self.readable.loose().into_iter())?;
+        section(
+            out,
+            "account ids that differ by case or space only: `ids.fold: true` of the rules makes one account of each",
+            self.accounts.rows(),
+        )?;
         self.tell_roles(plan, out)?;
         self.tell_names(out)?;
         let signals = never_on(plan, self);

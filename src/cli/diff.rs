@@ -66,8 +66,12 @@ impl Diff {
         let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
         let mut readable = Readable::default();
         read_log(&inputs, &progress, &mut |record, index, decoded, place| {
-            readable.count(decoded, place);
-            sides.iter_mut().for_each(|side| side.apply(record, index, decoded));
+            let [a, b] = &mut sides;
+            let keyed = a.plan.ids.key(decoded.clone());
+            readable.count(&keyed, place);
+            a.apply(record, index, &keyed);
+            let keyed = b.plan.ids.key(decoded);
+            b.apply(record, index, &keyed);
             Ok(())
         })?;
         readable.warn()?;

@@ -64,12 +64,16 @@ impl Explain {
     pub(super) fn run(self) -> Result<()> {
         let until = self.until.map(tick_time).transpose()?;
         let inputs = self.reading.history(&self.on, &self.more)?;
-        let mut fold = Fold::new(rules::load(self.rules.as_deref())?, self.account);
+        let plan = rules::load(self.rules.as_deref())?;
+        let ids = plan.ids.clone();
+        let account = if ids.fold { rules::folded(&self.account).into_owned() } else { self.account };
+        let mut fold = Fold::new(plan, account);
         let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
         let mut readable = Readable::default();
         read_log(&inputs, &progress, &mut |record, index, decoded, place| {
-            readable.count(decoded, place);
-            fold.apply(record, index, decoded);
+            let decoded = ids.key(decoded);
+            readable.count(&decoded, place);
+            fold.apply(record, index, &decoded);
             Ok(())
         })?;
         readable.warn()?;

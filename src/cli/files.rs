@@ -152,7 +152,7 @@ impl fmt::Display for Place<'_> {
 pub(super) fn read_log(
     inputs: &[Input],
     progress: &ProgressBar,
-    each: &mut dyn FnMut(Record, u32, &Decoded<'_>, Place<'_>) -> Result<()>,
+    each: &mut dyn FnMut(Record, u32, Decoded<'_>, Place<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut offset = 0;
     for input in inputs {
@@ -162,7 +162,7 @@ pub(super) fn read_log(
             offset += 1;
             let place = Place { file: &file, number, format: input.format() };
             let mut events = (0..).zip(wire::decode_admitting(input.admit, input.format, payload));
-            events.try_for_each(|(index, decoded)| each(record, index, &decoded, place))
+            events.try_for_each(|(index, decoded)| each(record, index, decoded, place))
         })?;
     }
     Ok(())
@@ -177,6 +177,10 @@ pub(super) struct Readable {
     zoneless: u64,
     /// Events with a field that is as if absent.
     left_out: u64,
+    /// Events of an account whose id the rules forbid, or do not take as it is written.
+    forbidden_accounts: u64,
+    /// Events with another id that the rules forbid.
+    forbidden: u64,
     /// Where the first of them stand, and what is wrong.
     first: Vec<String>,
 }
@@ -187,6 +191,10 @@ impl Readable {
         self.events += 1;
         self.zoneless += u64::from(decoded.loose.zoneless);
         self.left_out += u64::from(decoded.loose.left_out);
+        match decoded.event {
+            Ok(_) => self.forbidden += u64::from(decoded.loose.forbidden),
+            Err(_) => self.forbidden_accounts += u64::from(decoded.loose.forbidden),
+        }
         let Err(malformed) = &decoded.event else { return };
         self.malformed += 1;
         if self.first.len() < UNREADABLE_SHOWN {
@@ -207,7 +215,15 @@ impl Readable {
         let said = |count: u64, what: &str| (count > 0).then(|| format!("{} {what}", screen::count(count)));
         let zoneless = said(self.zoneless, "events have a time without a zone: it is taken as UTC");
         let left_out = said(self.left_out, "events have a field of an unexpected type: it is taken as absent");
-        zoneless.into_iter().chain(left_out).collect()
+        let accounts = said(
+            self.forbidden_accounts,
+            "events have an account id that ids.forbidden of the rules names: they cannot be read",
+        );
+        let others = said(
+            self.forbidden,
+            "events have a user, anonymous or message id that ids.forbidden of the rules names: it is taken as absent",
+        );
+        [zoneless, left_out, accounts, others].into_iter().flatten().collect()
     }
 
     /// Says on standard error if something could not be read.

@@ -136,9 +136,10 @@ impl Replay {
         let bytes = inputs.iter().map(Input::bytes).sum();
         let progress = screen::progress(bytes, "bytes");
         read_log(&inputs, &progress, &mut |record, index, decoded, place| {
-            fold.readable.count(decoded, place);
-            fold.order.look(decoded, place, fold.plan.time.allowed_lateness_ms);
-            fold.apply(None, record, index, decoded, place.file)
+            let decoded = fold.plan.ids.key(decoded);
+            fold.readable.count(&decoded, place);
+            fold.order.look(&decoded, place, fold.plan.time.allowed_lateness_ms);
+            fold.apply(None, record, index, &decoded, place.file)
         })?;
         progress.finish_and_clear();
         Ok(fold)

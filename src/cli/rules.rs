@@ -115,6 +115,9 @@ impl Activate {
         if plan.time != configured.time {
             bail!(WrongUse("`time` of the rules cannot change in a log: what has closed stays closed".into()));
         }
+        if plan.ids != configured.ids {
+            bail!(WrongUse("`ids` of the rules cannot change in a log: who is who stays so".into()));
+        }
         let mut out = std::io::stdout().lock();
         for line in differences(&configured, &plan).into_iter().chain(changes(&document(&before)?, &document(&text)?)) {
             writeln!(out, "{line}")?;

@@ -10,6 +10,7 @@ use super::config::Connection;
 use super::files::{FileFormat, Input, Readable, read_log};
 use super::screen;
 use crate::kafka::{self, LogWriter};
+use crate::rules;
 use crate::wire::{self, Admit, Decoded, Format};
 
 /// Sends events from files into the log: keyed by account, placed as the Java client does.
@@ -41,13 +42,15 @@ impl Send {
         let config = self.connection.load()?;
         let inputs =
             self.files.iter().map(|file| Input::new(file, self.format, Admit::Product)).collect::<Result<Vec<_>>>()?;
+        let ids = rules::load(config.rules.file.as_deref())?.ids.clone();
         let topic = self.topic.unwrap_or_else(|| config.topics.names().log());
         let mut log = Log::open(&config.kafka, &topic, config.input.format, usize::from(self.pack))?;
         let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
         let mut readable = Readable::default();
         read_log(&inputs, &progress, &mut |_, _, decoded, place| {
-            readable.count(decoded, place);
-            log.send(decoded, place.format)
+            let decoded = ids.key(decoded);
+            readable.count(&decoded, place);
+            log.send(&decoded, place.format)
         })?;
         log.finish()?;
         progress.finish_and_clear();
@@ -86,9 +89,7 @@ impl Log {
     pub(super) fn send(&mut self, decoded: &Decoded<'_>, from: Format) -> Result<()> {
         let Ok(event) = &decoded.event else { return self.place("", decoded.raw.to_vec()) };
         let payload = match (self.format, from) {
-            // A member of a batch takes its times with it.
-            (Format::Json, Format::Json) if decoded.is_member => wire::encode_json(event).into_bytes(),
-            (to, from) if to == from => decoded.raw.to_vec(),
+            (to, from) if to == from && !decoded.is_changed => decoded.raw.to_vec(),
             (Format::Protobuf, _) => wire::encode(event),
             (Format::Json, _) => wire::encode_json(event).into_bytes(),
         };

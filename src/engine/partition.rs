@@ -129,7 +129,11 @@ impl Partition {
     ) -> Tally {
         let mut tally = Tally::default();
         for (index, decoded) in (0..).zip(events) {
-            tally.count(self.apply_one(record, index, &decoded, effects));
+            let (outcome, has_forbidden) = self.screen_and_apply(record, index, &decoded, effects);
+            tally.count(outcome);
+            tally.zoneless += u64::from(decoded.loose.zoneless);
+            tally.left_out += u64::from(decoded.loose.left_out);
+            tally.forbidden_ids += u64::from(has_forbidden);
             let unnamed = |event: &Event<'_>| event.message_id.is_empty() && !event.account.is_empty();
             tally.without_id += u64::from(decoded.event.as_ref().is_ok_and(unnamed));
         }
@@ -138,9 +142,28 @@ impl Partition {
 
     /// Folds one event of a record in.
     pub fn apply_one(&mut self, record: Record, index: u32, decoded: &Decoded<'_>, effects: &mut Effects) -> Outcome {
+        self.screen_and_apply(record, index, decoded, effects).0
+    }
+
+    /// Folds one event of a record in, without the ids that the rules forbid; and whether it has such.
+    fn screen_and_apply(
+        &mut self,
+        record: Record,
+        index: u32,
+        decoded: &Decoded<'_>,
+        effects: &mut Effects,
+    ) -> (Outcome, bool) {
         let place = Place { offset: record.offset, index };
+        let mut has_forbidden = false;
         let (outcome, detail) = match &decoded.event {
-            Ok(event) => self.apply_event(event, place, record.time.or(event.received), effects),
+            Ok(event) => match self.plan.ids.screen(event) {
+                Ok(None) => self.apply_event(event, place, record.time.or(event.received), effects),
+                Ok(Some(event)) => {
+                    has_forbidden = true;
+                    self.apply_event(&event, place, record.time.or(event.received), effects)
+                }
+                Err(what) => (Outcome::Malformed, what),
+            },
             Err(malformed) => (Outcome::Malformed, malformed.0.clone()),
         };
         if matches!(outcome, Outcome::Malformed | Outcome::FromTheFuture | Outcome::TooLate | Outcome::Refused) {
@@ -149,7 +172,7 @@ impl Partition {
             let payload = decoded.raw.to_vec();
             effects.dead_letters.push(DeadLetter { reason: outcome, detail, payload, place, record_time: record.time });
         }
-        outcome
+        (outcome, has_forbidden)
     }
 
     /// Decides, raises the watermark, runs what is due, applies (edges A13, A14). The text explains a dead letter.
@@ -225,6 +248,9 @@ impl Partition {
         let plan = rules::parse("the activated rules", text).map_err(|error| error.to_string())?;
         if plan.time != self.plan.time {
             return Err("`time` of the rules cannot change in a log: what has closed stays closed".to_owned());
+        }
+        if plan.ids != self.plan.ids {
+            return Err("`ids` of the rules cannot change in a log: who is who stays so".to_owned());
         }
         Ok(Arc::new(plan))
     }

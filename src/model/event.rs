@@ -562,6 +562,12 @@ pub struct Tally {
     outcomes: [u64; Outcome::ALL.len()],
     /// Events without a message id: a repeat of one cannot be told.
     pub without_id: u64,
+    /// Events with a time that has no zone.
+    pub zoneless: u64,
+    /// Events with a field of an unexpected type, which is as if absent.
+    pub left_out: u64,
+    /// Events with a user, anonymous or message id that the rules forbid.
+    pub forbidden_ids: u64,
 }
 
 impl Tally {
@@ -574,6 +580,9 @@ impl Tally {
     pub fn add(&mut self, other: &Tally) {
         self.outcomes.iter_mut().zip(other.outcomes).for_each(|(mine, theirs)| *mine += theirs);
         self.without_id += other.without_id;
+        self.zoneless += other.zoneless;
+        self.left_out += other.left_out;
+        self.forbidden_ids += other.forbidden_ids;
     }
 
     /// How many events ended in `outcome`.

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Error;
 use super::expression::{Expression, Only, Type, Value, Vocabulary, suggestion};
 use super::file::{self, File};
+use super::ids::Ids;
 use super::plan::*;
 use super::roles::Roles;
 use super::template::Template;
@@ -47,6 +48,7 @@ fn plan(text: &str, file: &File) -> Result<Plan, Wrong> {
     Ok(Plan {
         version: format!("{}@{:016x}", file.name, xxh3_64(text.as_bytes())).into(),
         time,
+        ids: Ids::compile(&file.ids),
         accounts_max: limit("accounts", &file.limits.accounts)?,
         users_max: limit("users", &file.limits.users)?,
         roles,

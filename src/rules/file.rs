@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::ids;
 use super::roles::{Mapping, Preset};
 use crate::model::{Field, Level, Millis, Role};
 
@@ -22,6 +23,9 @@ pub(super) struct File {
     pub(super) presets: Vec<Preset>,
     /// How event time moves.
     pub(super) time: Time,
+    /// Which ids are none, and how account ids are written.
+    #[serde(default)]
+    pub(super) ids: ids::Written,
     /// What one partition may hold.
     pub(super) limits: Limits,
     /// What raw events mean. Of several mappings with one role the first counts; an event may have several roles.

@@ -3,6 +3,7 @@
 mod compile;
 mod expression;
 mod file;
+mod ids;
 mod kinds;
 mod plan;
 mod roles;
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 pub use expression::{Type, Value};
+pub use ids::{Ids, folded};
 pub use kinds::{About, KINDS};
 pub use plan::*;
 pub use roles::{RoleSet, Roles, word as role_name};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::expression::Expression;
+use super::ids::Ids;
 use super::roles::{RoleBits, Roles};
 use super::template::Template;
 use crate::model::{EventTime, Field, Level, Role, Track};
@@ -26,6 +27,8 @@ pub struct Plan {
     pub version: Arc<str>,
     /// How event time moves.
     pub time: Time,
+    /// Which ids are none, and how account ids are written.
+    pub ids: Ids,
     /// Accounts that a partition may hold.
     pub accounts_max: usize,
     /// Users that a partition may hold.

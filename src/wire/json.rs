@@ -135,7 +135,7 @@ fn members<'a>(record: &'a [u8], list: &'a [u8], around: &Line<'a>) -> Members<'
             Ok(mut line) => {
                 line.sent_at = line.sent_at.or(around.sent_at);
                 line.received_at = line.received_at.or(around.received_at);
-                Decoded { is_member: true, ..event(raw, line) }
+                Decoded { is_changed: true, ..event(raw, line) }
             }
             Err(error) => Decoded::malformed(raw, not_json(&error)),
         }
@@ -149,7 +149,7 @@ fn members<'a>(record: &'a [u8], list: &'a [u8], around: &Line<'a>) -> Members<'
 fn event<'a>(raw: &'a [u8], line: Line<'a>) -> Decoded<'a> {
     let mut loose = Loose::default();
     let event = checked(line, &mut loose);
-    Decoded { raw, event, loose, is_member: false }
+    Decoded { raw, event, loose, is_changed: false }
 }
 
 fn checked<'a>(line: Line<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed> {

@@ -71,7 +71,7 @@ impl Kind {
 }
 
 /// One event of a record: its bytes, and what they say.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Decoded<'a> {
     /// The bytes as they came: the record's value, or one member of it.
     pub raw: &'a [u8],
@@ -79,8 +79,9 @@ pub struct Decoded<'a> {
     pub event: Result<Event<'a>, Malformed>,
     /// What was read although it is not as the contract says.
     pub loose: Loose,
-    /// Whether it is a member of a JSON list or batch, which may hold times for it.
-    pub is_member: bool,
+    /// Whether the event says other than its bytes: a member of a JSON list or batch may have times from there, and an
+    /// account's id may be folded.
+    pub is_changed: bool,
 }
 
 /// Faults of a record that do not cost the event, to be counted (edges A30, A31).
@@ -90,12 +91,15 @@ pub struct Loose {
     pub zoneless: bool,
     /// A field of an unexpected type is as if absent.
     pub left_out: bool,
+    /// An id is one that the rules forbid: without an account the event is malformed, without others it is as if they
+    /// were absent.
+    pub forbidden: bool,
 }
 
 impl<'a> Decoded<'a> {
     /// An event, as if it had been read from these bytes.
     pub fn event(raw: &'a [u8], event: Event<'a>) -> Decoded<'a> {
-        Decoded { raw, event: Ok(event), loose: Loose::default(), is_member: false }
+        Decoded { raw, event: Ok(event), loose: Loose::default(), is_changed: false }
     }
 
     /// A tick of this time, which stands in no record.
@@ -104,7 +108,7 @@ impl<'a> Decoded<'a> {
     }
 
     fn malformed(raw: &'a [u8], malformed: Malformed) -> Decoded<'a> {
-        Decoded { raw, event: Err(malformed), loose: Loose::default(), is_member: false }
+        Decoded { raw, event: Err(malformed), loose: Loose::default(), is_changed: false }
     }
 }
 

@@ -103,7 +103,7 @@ impl<'a> Raw<'a> {
                 (*id, loose.left_out) = ("", true);
             }
         }
-        Decoded { raw, event: self.checked(), loose, is_member: false }
+        Decoded { raw, event: self.checked(), loose, is_changed: false }
     }
 
     fn checked(self) -> Result<Event<'a>, Malformed> {

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{Input, Kind, Settings, product};
-use crate::reference::{Output, run};
+use crate::reference::{Output, is_none, run};
 
 const WEEK: i64 = 7 * super::DAY;
 const SEEDS: std::ops::Range<u64> = 0..4;
@@ -83,7 +83,7 @@ fn doubled_records_change_nothing() {
         let (log, settings) = log_of(seed);
         let has_id = |input: &Input| {
             input.event.as_ref().is_ok_and(|event| {
-                !event.message_id.is_empty() && event.provenance.is_none() && event.kind != Kind::Tick
+                !is_none(&event.message_id) && event.provenance.is_none() && event.kind != Kind::Tick
             })
         };
         let doubled: Vec<Input> =

@@ -28,6 +28,7 @@ pub(crate) fn product(seed: u64) -> Product {
     let settings = Settings {
         holdout_share: if seed % 4 == 1 { 0.5 } else { 0.0 },
         live_from_ms: (seed % 6 == 2).then_some((first_day + 60) * DAY),
+        fold_ids: seed % 3 == 1,
         ..Settings::default()
     };
     let mut arrivals = Vec::new();
@@ -73,6 +74,7 @@ fn answer(rng: &mut SmallRng, handoffs: &[Value], arrivals: &mut Arrivals) {
 /// The arrivals as a log of one partition, with ids, record times, repeats, broken records and ticks.
 fn log(rng: &mut SmallRng, mut arrivals: Arrivals) -> Vec<Input> {
     arrivals.sort_by_key(|(arrival, _)| *arrival);
+    let mut careless = SmallRng::seed_from_u64(rng.clone().random());
     let has_record_times = rng.random_bool(0.5);
     let mut log: Vec<Input> = Vec::new();
     for (sent, (arrival, mut event)) in arrivals.into_iter().enumerate() {
@@ -88,6 +90,9 @@ fn log(rng: &mut SmallRng, mut arrivals: Arrivals) -> Vec<Input> {
             1 => event.ms - 5 * MINUTE - 1,
             _ => arrival.max(event.ms - 5 * MINUTE),
         });
+        if careless.random_bool(0.02) {
+            misname(&mut careless, &mut event, counts_by_id);
+        }
         let copies = if rng.random_bool(0.03) { 2 } else { 1 };
         for _ in 0..copies {
             push(&mut log, record_ms, Ok(event.clone()));
@@ -110,6 +115,19 @@ fn log(rng: &mut SmallRng, mut arrivals: Arrivals) -> Vec<Input> {
     let after = [0, 3 * DAY, 40 * DAY, 470 * DAY][rng.random_range(0..4)];
     push(&mut log, None, Ok(tick(last + after)));
     log
+}
+
+/// An id as careless producers write it: the text of a value that is missing, or in another case.
+fn misname(rng: &mut SmallRng, event: &mut Event, counts_by_id: bool) {
+    const NONE: [&str; 8] = ["undefined", "NULL", " None ", "[object Object]", "0", "-1", "Guest", " "];
+    let none = one_of(rng, &NONE).to_owned();
+    match rng.random_range(0..4) {
+        0 => event.account = none,
+        1 => event.account = one_of(rng, &[event.account.to_uppercase(), format!("{} ", event.account)]),
+        2 if !event.user.is_empty() => event.user = none,
+        3 if !counts_by_id => event.message_id = none,
+        _ => {}
+    }
 }
 
 fn push(log: &mut Vec<Input>, record_ms: Option<i64>, event: Result<Event, String>) {

@@ -172,6 +172,10 @@ pub(crate) const WANTED: &[&str] = &[
     "TooLate",
     "FromTheFuture",
     "Malformed",
+    "ids: the account is none",
+    "ids: the account is not folded",
+    "ids: the user is none",
+    "ids: the message id is none",
 ];
 
 /// Counts what an output shows.
@@ -225,5 +229,6 @@ pub(crate) fn count(output: &Output, seen: &mut BTreeMap<String, u64>) {
             count("notify sales".into());
         }
     }
+    output.ids.iter().for_each(|(fault, times)| (0..*times).for_each(|_| count((*fault).into())));
     output.outcomes.iter().for_each(|outcome| count(format!("{outcome:?}")));
 }

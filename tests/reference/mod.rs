@@ -9,6 +9,7 @@
 mod account;
 mod facts;
 mod handoff;
+mod ids;
 mod pack;
 mod score;
 mod signals;
@@ -20,6 +21,7 @@ mod trigger;
 use std::collections::BTreeMap;
 
 use account::Account;
+pub(crate) use ids::is_none;
 use pack::Role;
 use serde_json::{Map, Value};
 pub(crate) use time::date;
@@ -103,6 +105,8 @@ pub(crate) struct Settings {
     pub(crate) holdout_share: f64,
     /// What the accounts held out are drawn by.
     pub(crate) holdout_salt: &'static str,
+    /// Account ids are the same without regard to case and space.
+    pub(crate) fold_ids: bool,
 }
 
 impl Default for Settings {
@@ -116,6 +120,7 @@ impl Default for Settings {
             live_from_ms: None,
             holdout_share: 0.0,
             holdout_salt: "upswell",
+            fold_ids: false,
         }
     }
 }
@@ -150,6 +155,8 @@ pub(crate) struct Output {
     pub(crate) users: Vec<Value>,
     /// One outcome per input.
     pub(crate) outcomes: Vec<Outcome>,
+    /// What was wrong with ids, and how often.
+    pub(crate) ids: BTreeMap<&'static str, u64>,
 }
 
 /// Computes everything that follows from a log.
@@ -159,6 +166,13 @@ pub(crate) fn run(input: &[Input], settings: &Settings) -> Output {
     let mut rows = Vec::new();
     for event in input {
         let partition = partitions.entry(event.partition).or_insert_with(|| Partition::new(*settings));
+        let named = event.event.as_ref().map(|event| ids::screen(event, settings.fold_ids));
+        let (event, faults) = match named {
+            Ok((Ok(screened), faults)) => (&Input { event: Ok(screened), ..event.clone() }, faults),
+            Ok((Err(fault), _)) => (&Input { event: Err(fault.into()), ..event.clone() }, vec![fault]),
+            Err(_) => (event, Vec::new()),
+        };
+        faults.into_iter().for_each(|fault| *output.ids.entry(fault).or_insert(0) += 1);
         output.outcomes.push(partition.take(event));
         for account in partition.accounts.values_mut() {
             output.handoffs.append(&mut account.handoffs);

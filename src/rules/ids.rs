@@ -1,0 +1,222 @@
+//! The chapter `ids`: which ids are none, and how account ids are written (edges A29).
+
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::model::Event;
+use crate::wire::{Decoded, Malformed};
+
+/// What producers write where they know no id, in lower case.
+const FORBIDDEN: [&str; 13] = [
+    "undefined",
+    "null",
+    "none",
+    "nan",
+    "nil",
+    "[object object]",
+    "(null)",
+    "0",
+    "-1",
+    "anonymous",
+    "guest",
+    "unknown",
+    "test",
+];
+
+/// Which ids are none, and how account ids are written. It cannot change in a log.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Written {
+    /// Ids that producers write where they know none: an event of such an account is malformed, and such a user,
+    /// anonymous or message id is as if absent. Without regard to case, and to space before and after. An empty id is
+    /// always none.
+    forbidden: Vec<String>,
+    /// Account ids are the same without regard to case, and to space before and after. `send` and `replay` write them
+    /// trimmed and in lower case; an event of the log whose account id is not so is malformed.
+    fold: bool,
+}
+
+impl Default for Written {
+    fn default() -> Written {
+        Written { forbidden: FORBIDDEN.map(str::to_owned).to_vec(), fold: false }
+    }
+}
+
+/// Which ids are none, and how account ids are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// In folded form, in order, without the empty one.
+    forbidden: Vec<Box<str>>,
+    /// No forbidden id is longer, in bytes.
+    longest: usize,
+    /// Whether account ids are the same without regard to case and space.
+    pub fold: bool,
+}
+
+/// An id in the form in which ids are compared: without space before and after, in lower case. Characters are taken one
+/// by one, so that the form of a form is itself.
+pub fn folded(id: &str) -> Cow<'_, str> {
+    let trimmed = id.trim();
+    let is_lower = |c: char| c.is_ascii() && !c.is_ascii_uppercase() || c.to_lowercase().eq([c]);
+    if trimmed.chars().all(is_lower) {
+        return Cow::Borrowed(trimmed);
+    }
+    Cow::Owned(trimmed.chars().flat_map(char::to_lowercase).collect())
+}
+
+impl Ids {
+    pub(super) fn compile(written: &Written) -> Ids {
+        let mut forbidden: Vec<Box<str>> = written.forbidden.iter().map(|id| folded(id).into()).collect();
+        forbidden.retain(|id| !id.is_empty());
+        forbidden.sort_unstable();
+        forbidden.dedup();
+        let longest = forbidden.iter().map(|id| id.len()).max().unwrap_or(0);
+        Ids { forbidden, longest, fold: written.fold }
+    }
+
+    /// Whether the id is none.
+    #[inline]
+    pub fn forbids(&self, id: &str) -> bool {
+        let id = id.trim();
+        if id.is_ascii() {
+            // Most ids are longer than any that is forbidden.
+            return id.is_empty()
+                || id.len() <= self.longest && self.forbidden.iter().any(|it| it.eq_ignore_ascii_case(id));
+        }
+        self.forbidden.iter().any(|it| it.chars().eq(id.chars().flat_map(char::to_lowercase)))
+    }
+
+    /// The event without the ids that are none; `None` where it has no such id.
+    ///
+    /// # Errors
+    /// The account's id is none, or is not in folded form where it must be: the event is malformed.
+    #[inline]
+    pub fn screen<'a>(&self, event: &Event<'a>) -> Result<Option<Event<'a>>, String> {
+        if event.kind.is_control() {
+            return Ok(None);
+        }
+        if self.forbids(&event.account) {
+            return Err(format!("account id {:?} is none: `ids.forbidden` of the rules names it", event.account));
+        }
+        if self.fold && !matches!(folded(&event.account), Cow::Borrowed(id) if id.len() == event.account.len()) {
+            return Err(format!(
+                "account id {:?} is not trimmed and in lower case, as `ids.fold` of the rules asks for",
+                event.account
+            ));
+        }
+        let is_none = |id: &str| !id.is_empty() && self.forbids(id);
+        if ![&event.user, &event.anonymous_id, &event.message_id].into_iter().any(|id| is_none(id)) {
+            return Ok(None);
+        }
+        let mut event = event.clone();
+        for id in [&mut event.user, &mut event.anonymous_id, &mut event.message_id] {
+            if self.forbids(id) {
+                *id = Cow::Borrowed("");
+            }
+        }
+        Ok(Some(event))
+    }
+
+    /// The event as it goes into a log: its account's id folded where `fold` asks for it, and without the ids that are
+    /// none.
+    pub fn key<'a>(&self, mut decoded: Decoded<'a>) -> Decoded<'a> {
+        let Ok(event) = &mut decoded.event else { return decoded };
+        if self.fold {
+            let folded = folded(&event.account).into_owned();
+            if folded != event.account {
+                (event.account, decoded.is_changed) = (folded.into(), true);
+            }
+        }
+        match self.screen(event) {
+            Ok(None) => {}
+            Ok(Some(screened)) => (*event, decoded.loose.forbidden) = (screened, true),
+            Err(what) => (decoded.event, decoded.loose.forbidden) = (Err(Malformed(what)), true),
+        }
+        decoded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::EventTime;
+    use crate::wire::{Format, decode};
+
+    fn ids(forbidden: Option<&[&str]>, fold: bool) -> Ids {
+        let forbidden = forbidden.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
+        Ids::compile(&Written { forbidden: forbidden.unwrap_or(Written::default().forbidden), fold })
+    }
+
+    #[test]
+    fn ids_that_are_none_are_known_in_any_case_and_with_space_around() {
+        let ids = ids(None, false);
+        for id in [
+            "",
+            " ",
+            "undefined",
+            "NULL",
+            "None",
+            "NaN",
+            "nil",
+            "[object Object]",
+            "(null)",
+            "0",
+            "-1",
+            "Guest",
+            "anonymous",
+            "UNKNOWN",
+            "test",
+            "\tTest\n",
+            "\u{a0}null\u{2003}",
+            "un\u{212a}nown",
+        ] {
+            assert!(ids.forbids(id), "{id:?}");
+        }
+        for id in ["1", "00", "tester", "null-1", "u0", "[object]", "тест", "undefined undefined", "-"] {
+            assert!(!ids.forbids(id), "{id:?}");
+        }
+        let own = self::ids(Some(&[" Démo "]), false);
+        assert!(own.forbids("DÉMO") && own.forbids("  ") && !own.forbids("null") && !own.forbids("demo"));
+    }
+
+    #[test]
+    fn the_folded_form_of_a_folded_form_is_itself() {
+        for id in ["Northwind ", "northwind", "İSTANBUL", "ΑΣ ΣΑΣ", "ẞtraße", "\u{3000}Ａ\u{feff}"] {
+            assert_eq!(folded(&folded(id)), folded(id), "{id:?}");
+        }
+        assert_eq!((folded(" NorthWind\t"), folded("İ")), ("northwind".into(), "i\u{307}".into()));
+    }
+
+    #[test]
+    fn an_event_is_keyed_by_what_is_left_of_its_ids() {
+        let read = |ids: &Ids, account: &str, user: &str| {
+            let line = format!(
+                r#"{{"type":"track","event":"x","userId":"{user}","anonymousId":"null","messageId":"0",
+                "context":{{"groupId":"{account}"}},"timestamp":0}}"#
+            );
+            let decoded = ids.key(decode(Format::Json, line.as_bytes()).next().unwrap());
+            let event = decoded.event.map(|event| {
+                assert_eq!((&*event.anonymous_id, &*event.message_id), ("", ""));
+                (event.account.into_owned(), event.user.into_owned())
+            });
+            (event.map_err(|wrong| wrong.0), decoded.loose.forbidden, decoded.is_changed)
+        };
+        let (plain, folding) = (ids(None, false), ids(None, true));
+        let good =
+            |account: &str, user: &str, is_changed| (Ok((account.to_owned(), user.to_owned())), true, is_changed);
+        assert_eq!(read(&plain, "Northwind ", "Ann"), good("Northwind ", "Ann", false));
+        assert_eq!(read(&folding, "Northwind ", "Ann"), good("northwind", "Ann", true));
+        assert_eq!(read(&plain, "acme", " Undefined"), good("acme", "", false));
+        let (none, is_counted, _) = read(&folding, " NULL ", "ann");
+        assert!(none.unwrap_err().contains("ids.forbidden") && is_counted);
+        // What stands in a log is taken as it stands.
+        let log = r#"{"type":"group","groupId":"Acme","timestamp":0}"#;
+        let decoded = decode(Format::Json, log.as_bytes()).next().unwrap();
+        let event = decoded.event.unwrap();
+        assert!(plain.screen(&event).unwrap().is_none());
+        assert!(folding.screen(&event).unwrap_err().contains("ids.fold"));
+        assert!(folding.screen(&Decoded::tick(EventTime(0)).event.unwrap()).unwrap().is_none());
+    }
+}
