@@ -309,9 +309,10 @@ fn what_cannot_be_read_is_dead_lettered_and_the_rest_goes_on() {
 
     let letters = room.json("letters");
     let expected: [(&str, Option<&str>, &[u8], &str); 3] = [
-        ("first.ndjson", Some("1"), b"{ not JSON", "not a JSON event"),
-        ("second.ndjson", Some("2"), b"\xff\xfe", "not a JSON event"),
-        ("second.ndjson", Some("3"), number.as_bytes(), "context.groupId is no id"),
+        // The files are merged: what has no time, and nothing before it, comes first.
+        ("second.ndjson", None, b"\xff\xfe", "not a JSON event"),
+        ("second.ndjson", Some("1"), number.as_bytes(), "context.groupId is no id"),
+        ("first.ndjson", Some("3"), b"{ not JSON", "not a JSON event"),
     ];
     assert_eq!(letters.len(), expected.len());
     for (letter, (file, offset, bytes, detail)) in letters.iter().zip(expected) {
@@ -993,7 +994,7 @@ fn a_file_of_another_form_is_named_once_with_what_to_do() {
         ("table.csv", "is csv"),
         ("raw.zip", "is a zip archive"),
         ("renamed.ndjson", "is a zip archive"),
-        ("posthog.ndjson", "none of 1 events can be read, the first: posthog.ndjson:1: no type"),
+        ("posthog.ndjson", "posthog.ndjson seems to be a PostHog export"),
     ] {
         for command in [
             &["replay", file][..],
@@ -1019,6 +1020,164 @@ fn input_that_is_not_in_time_order_is_named_with_what_it_cost() {
     }
     room.write("near.ndjson", format!("{near}\n{far}\n"));
     assert!(!room.run(&["replay", "near.ndjson"]).ok().err.contains("order "));
+}
+
+#[test]
+fn exports_of_others_are_named_once_with_what_is_read() {
+    let room = Room::new();
+    let at = "2026-10-06T10:01:00Z";
+    let elsewhere =
+        |place: &str| format!(r#"{{"type":"track","event":"Contact Sales","userId":"u","timestamp":"{at}",{place}}}"#);
+    let good = track("m", "Contact Sales", "u", "acme", at);
+    let places = [r#""groupId":"a""#, r#""context":{"group_id":"b"}"#, r#""properties":{"$groups":{"company":"c"}}"#];
+    let places: Vec<String> = places.map(elsewhere).into_iter().chain([good.clone()]).collect();
+    for (file, lines, whose) in [
+        (
+            "amplitude.ndjson",
+            r#"{"$insert_id":"i","event_type":"Sign Up","user_id":"u","event_time":"2026-10-05 09:00:00.123000"}"#
+                .to_owned(),
+            "an Amplitude export",
+        ),
+        (
+            "mixpanel.ndjson",
+            r#"{"event":"Sign Up","properties":{"time":1791190800,"distinct_id":"u"}}"#.to_owned(),
+            "a Mixpanel export",
+        ),
+        ("ga4.ndjson", r#"{"event_name":"x","event_timestamp":"1","user_pseudo_id":"1.2"}"#.to_owned(), "a GA4 export"),
+        (
+            "stripe.ndjson",
+            r#"{"id":"e","object":"event","type":"x.y","data":{"object":{}}}"#.to_owned(),
+            "Stripe events",
+        ),
+        ("rudder.ndjson", elsewhere(r#""context":{"traits":{"company":{"id":"a"}}}"#), "context.traits.company.id"),
+        ("elsewhere.ndjson", places.join("\n"), "account in another place, as in groupId"),
+    ] {
+        room.write(file, lines.repeat(if file == "elsewhere.ndjson" { 1 } else { 3 }).replace("}{", "}\n{"));
+        for command in [&["replay", file][..], &["check", "--events", file], &["explain", "acme", "--on", file]] {
+            let ended = room.run(command).fails(1, &[file, whose, "Segment spec", "context.groupId"]);
+            assert_eq!(ended.err.lines().count(), 1, "one clear message: {ended:?}");
+        }
+    }
+    // A few of them among others are lines that cannot be read, and no more.
+    room.write("few.ndjson", [&*places[0], &good, &good].join("\n"));
+    room.run(&["replay", "few.ndjson"]).ok();
+}
+
+#[test]
+fn several_files_are_merged_by_event_time() {
+    let room = Room::new();
+    let line = |day: u32, user: &str| {
+        track(&format!("{day}{user}"), "Contact Sales", user, "acme", &format!("2026-03-{day:02}T10:00:00Z"))
+    };
+    let web: Vec<String> = (1..28).step_by(2).map(|day| line(day, "ann")).collect();
+    let mut server: Vec<String> = (2..28).step_by(2).map(|day| line(day, "bob")).collect();
+    server.insert(3, "no event".into());
+    room.write("web.ndjson", web.join("\n"));
+    room.write("server.ndjson.gz", gzip(server.join("\n").as_bytes()));
+    room.write("more.ndjson", line(29, "cyd"));
+    let mut whole: Vec<String> = (1..28).map(|day| line(day, if day % 2 == 1 { "ann" } else { "bob" })).collect();
+    whole.insert(6, "no event".into());
+    whole.push(line(29, "cyd"));
+    room.write("whole.ndjson", whole.join("\n"));
+    let replay = |files: &[&str]| {
+        let outputs = ["--handoffs", "h", "--metrics", "m", "--dead-letters", "d", "--until", "2026-03-30"];
+        let said = room.run(&[&["replay"], files, &outputs].concat()).ok().err;
+        assert!(!said.contains("order "), "{said}");
+        assert!(said.contains("28 applied · 1 malformed"), "{said}");
+        ["h", "m"].map(|output| room.read(output))
+    };
+    let [handoffs, metrics] = replay(&["whole.ndjson"]);
+    assert!(!handoffs.is_empty() && !metrics.is_empty());
+    for files in [["web.ndjson", "server.ndjson.gz", "more.ndjson"], ["more.ndjson", "server.ndjson.gz", "web.ndjson"]]
+    {
+        assert!(replay(&files) == [handoffs.clone(), metrics.clone()], "{files:?}");
+    }
+    let said = room.run(&["replay", "server.ndjson.gz", "web.ndjson"]).ok().err;
+    assert!(said.contains("server.ndjson.gz:4: not a JSON event"), "{said}");
+    // What is not in order within a file is named as before.
+    room.write("mixed.ndjson", [line(20, "dee"), line(3, "dee")].join("\n"));
+    let said = room.run(&["replay", "mixed.ndjson", "web.ndjson"]).ok().err;
+    assert!(said.contains("mixed.ndjson:1 moved time on to 2026-03-20 10:00"), "{said}");
+}
+
+#[test]
+fn jumps_of_time_are_bounded_on_request() {
+    let room = Room::new();
+    let line = |id: &str, account: &str, at: &str| track(id, "Contact Sales", "ann", account, at);
+    let far = line("1", "acme", "2041-01-01T00:00:00Z");
+    let today = line("2", "globex", "2026-10-06T10:01:00Z");
+    let tomorrow = line("3", "initech", "2026-10-07T10:01:00Z");
+    room.write("first.ndjson", [&*far, &today].join("\n"));
+    room.write("amid.ndjson", [&*today, &far, &tomorrow].join("\n"));
+    room.write("late.ndjson", &*tomorrow);
+    let fired = |arguments: &[&str]| -> (Vec<String>, String) {
+        let said = room.run(&[&["replay", "--handoffs", "h"], arguments].concat()).ok().err;
+        (room.json("h").iter().map(|it| it["account"].as_str().unwrap().to_owned()).collect(), said)
+    };
+    let (accounts, said) = fired(&["first.ndjson"]);
+    assert_eq!(accounts, ["acme"]);
+    for part in ["1 too-late", "1 events are older", "first.ndjson:1 moved time on to 2041-01-01 00:00", "--max-jump"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let (accounts, said) = fired(&["first.ndjson", "--max-jump", "30d"]);
+    assert_eq!(accounts, ["globex"]);
+    assert!(said.contains("first.ndjson:1: its time, 2041-01-01 00:00, lies 5200 days ahead"), "{said}");
+    assert_eq!(fired(&["amid.ndjson", "--max-jump", "30d"]).0, ["globex", "initech"]);
+    assert_eq!(fired(&["amid.ndjson", "late.ndjson", "--max-jump", "1d"]).0, ["globex", "initech"]);
+    assert_eq!(fired(&["amid.ndjson", "--max-jump", "6000d"]).0, ["globex", "acme"]);
+    room.run(&["replay", "first.ndjson", "--max-jump", "far"]).fails(2, &["--max-jump", "30m, 24h or 7d"]);
+}
+
+#[test]
+fn ids_that_are_none_and_ids_that_are_alike_are_told() {
+    let room = Room::new();
+    let line = |id: u32, user: &str, account: &str| {
+        track(&format!("m{id}"), "Contact Sales", user, account, "2026-10-05T09:00:00Z")
+    };
+    let lines = [
+        line(1, "ann", "Northwind"),
+        line(2, "bob", "northwind"),
+        line(3, "cyd", "northwind "),
+        line(4, "undefined", "acme"),
+        line(5, "dee", "[object Object]"),
+        line(6, "eve", "NULL"),
+    ];
+    room.write("events.ndjson", lines.join("\n"));
+    let said = room.run(&["check", "--events", "events.ndjson"]).ok().out;
+    for part in [
+        "\n  2 events have an account id that ids.forbidden of the rules names",
+        "\n  1 events have a user, anonymous or message id that ids.forbidden of the rules names",
+        "ids.fold: true",
+        r#""Northwind", "northwind", "northwind ""#,
+        r#"events.ndjson:5: account id "[object Object]" is none"#,
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let handoffs = |rules: &str| -> Vec<(String, Value)> {
+        let said = room.run(&["replay", "events.ndjson", "--handoffs", "h", "--rules", rules]).ok().err;
+        assert!(said.contains("4 applied · 2 malformed"), "{said}");
+        room.json("h").iter().map(|it| (it["account"].as_str().unwrap().to_owned(), it["userIds"].clone())).collect()
+    };
+    let accounts: Vec<String> = handoffs("default").into_iter().map(|(account, _)| account).collect();
+    assert_eq!(accounts, ["Northwind", "northwind", "northwind ", "acme"]);
+    room.write("fold.yaml", RULES.replace("fold: false", "fold: true"));
+    let folded = handoffs("fold.yaml");
+    assert_eq!(folded.iter().map(|(account, _)| &**account).collect::<Vec<_>>(), ["northwind", "acme"]);
+    assert_eq!(folded[1].1, Value::Null, "nobody is known by the name undefined");
+    let said = room.run(&["check", "--rules", "fold.yaml", "--events", "events.ndjson"]).ok().out;
+    assert!(!said.contains("differ by case"), "{said}");
+    let page = room.run(&["explain", "NorthWind", "--on", "events.ndjson", "--rules", "fold.yaml"]).ok().out;
+    assert!(page.contains("northwind") && page.contains("3 applied"), "{page}");
+    room.write("own.yaml", RULES.replace("forbidden: [undefined,", "forbidden: [acme,"));
+    let said = room.run(&["replay", "events.ndjson", "--rules", "own.yaml"]).ok().err;
+    assert!(said.contains("account id \"acme\" is none"), "{said}");
+    // A log is of one mind about who is who.
+    let change = serde_json::json!({"type": "control", "control": "rules", "timestamp": "2026-10-05T09:00:00Z",
+        "rules": String::from_utf8(room.read("fold.yaml")).unwrap()});
+    room.write("log.ndjson", [&*lines[0], &change.to_string()].join("\n"));
+    room.run(&["replay", "log.ndjson", "--control", "--dead-letters", "d"]).ok();
+    let letters = room.json("d");
+    assert!(letters[0]["detail"].as_str().unwrap().contains("`ids` of the rules cannot change"), "{letters:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::files::{Input, Readable, Reading, read_log};
+use super::files::{Files, Readable, Reading};
 use super::screen::plain;
 use super::{config, screen};
 use crate::model::{Event, EventKind, Field, Role, Unmapped};
@@ -66,8 +66,8 @@ impl Check {
         let signals = plan.user_signals.len() + plan.account_signals.len();
         writeln!(out, "rules          good: {}, {signals} signals, {} triggers", plan.version, plan.triggers.len())?;
         if !self.events.is_empty() {
-            let inputs = self.events.iter().map(|file| self.reading.input(file)).collect::<Result<Vec<_>>>()?;
-            Sample::read(&plan, &inputs)?.tell(&plan, &mut out)?;
+            let files = self.reading.files(&self.events)?;
+            Sample::read(&plan, &files)?.tell(&plan, &mut out)?;
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl Accounts {
 }
 
 impl Sample {
-    fn read(plan: &Plan, inputs: &[Input]) -> Result<Sample> {
+    fn read(plan: &Plan, files: &Files) -> Result<Sample> {
         let mut sample = Sample {
             readable: Readable::default(),
             activity: 0,
@@ -137,8 +137,8 @@ impl Sample {
             pages: Unmapped::default(),
             accounts: Accounts::default(),
         };
-        let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
-        read_log(inputs, &progress, &mut |_, _, decoded, place| {
+        let progress = screen::progress(files.bytes(), "bytes");
+        files.read(&progress, &mut |_, _, decoded, place| {
             let decoded = plan.ids.key(decoded);
             sample.readable.count(&decoded, place);
             if let Ok(event) = &decoded.event {

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::files::{self, Input, Readable, Reading, read_log};
+use super::files::{self, Readable, Reading};
 use super::screen::plain;
 use super::{replay, screen};
 use crate::engine::{Partition, Record};
@@ -37,7 +37,7 @@ pub(super) struct Diff {
     /// The rules as they could be.
     #[arg(value_name = "B")]
     b: PathBuf,
-    /// A file of events; several, in order, are together one log. `-` is standard input, as NDJSON.
+    /// A file of events; several, merged by event time, are together one log. `-` is standard input, as NDJSON.
     #[arg(long, value_name = "FILE", required = true)]
     on: Vec<PathBuf>,
     /// Further files, as in `--on a b`.
@@ -59,13 +59,13 @@ pub(super) struct Diff {
 impl Diff {
     pub(super) fn run(self) -> Result<()> {
         let until = self.until.map(replay::tick_time).transpose()?;
-        let inputs = self.reading.history(&self.on, &self.more)?;
+        let files = self.reading.history(&self.on, &self.more)?;
         let partitions = usize::from(self.partitions);
         let mut sides =
             [Side::new(rules::load(Some(&self.a))?, partitions), Side::new(rules::load(Some(&self.b))?, partitions)];
-        let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
+        let progress = screen::progress(files.bytes(), "bytes");
         let mut readable = Readable::default();
-        read_log(&inputs, &progress, &mut |record, index, decoded, place| {
+        files.read(&progress, &mut |record, index, decoded, place| {
             let [a, b] = &mut sides;
             let keyed = a.plan.ids.key(decoded.clone());
             readable.count(&keyed, place);

@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::files::{self, Input, Readable, Reading, read_log};
+use super::files::{self, Readable, Reading};
 use super::page;
 use super::replay::{GATHER_EVERY, tick_time};
 use super::screen;
@@ -38,7 +38,7 @@ const LOOK_EVERY_DAYS: i32 = 7;
 pub(super) struct Explain {
     /// The account.
     account: String,
-    /// A file of events; several, in order, are together one log. `-` is standard input, as NDJSON.
+    /// A file of events; several, merged by event time, are together one log. `-` is standard input, as NDJSON.
     #[arg(long, value_name = "FILE", required = true)]
     on: Vec<PathBuf>,
     /// Further files, as in `--on a b`.
@@ -63,14 +63,14 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn run(self) -> Result<()> {
         let until = self.until.map(tick_time).transpose()?;
-        let inputs = self.reading.history(&self.on, &self.more)?;
+        let files = self.reading.history(&self.on, &self.more)?;
         let plan = rules::load(self.rules.as_deref())?;
         let ids = plan.ids.clone();
         let account = if ids.fold { rules::folded(&self.account).into_owned() } else { self.account };
         let mut fold = Fold::new(plan, account);
-        let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
+        let progress = screen::progress(files.bytes(), "bytes");
         let mut readable = Readable::default();
-        read_log(&inputs, &progress, &mut |record, index, decoded, place| {
+        files.read(&progress, &mut |record, index, decoded, place| {
             let decoded = ids.key(decoded);
             readable.count(&decoded, place);
             fold.apply(record, index, &decoded);

@@ -1,5 +1,6 @@
 //! Events in files: newline-delimited JSON or length-delimited protobuf; plain, gzip or zstd by their first bytes.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read};
@@ -8,14 +9,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 
+use super::forms::{self, Form, HEAD};
 use super::{WrongUse, screen};
 use crate::engine::Record;
-use crate::wire::{self, Admit, Decoded, Format};
+use crate::model::{DAY_MS, EventTime, Millis};
+use crate::wire::{self, Admit, Decoded, Format, Malformed};
 
 /// A record of a file may be at most so long: more is a file of another kind.
 const RECORD_MAX: u64 = 64 << 20;
 /// How many events that cannot be read are told one by one.
 const UNREADABLE_SHOWN: usize = 3;
+/// So many events that cannot be read are looked at for whose form they have.
+const FORMS_LOOKED_AT: u64 = 1_000;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// One input file; `-` is standard input.
@@ -34,26 +39,34 @@ pub(super) struct Reading {
     /// Take control events (ticks and rules, as in a copy of the log) from the files; without it they cannot be read.
     #[arg(long)]
     control: bool,
+    /// Refuse an event whose time lies further ahead of the newest before it, as in 30d; without it time may jump.
+    #[arg(long, value_name = "D", value_parser = duration)]
+    max_jump: Option<i64>,
 }
 
 impl Reading {
-    pub(super) fn input(&self, path: &Path) -> Result<Input> {
-        Input::new(path, self.format, if self.control { Admit::Any } else { Admit::Product })
+    /// The files, as one history.
+    ///
+    /// # Errors
+    /// The format of a file is not told, or standard input is named twice.
+    pub(super) fn files(&self, files: &[PathBuf]) -> Result<Files> {
+        if files.iter().filter(|file| *file == Path::new("-")).count() > 1 {
+            bail!(WrongUse("standard input can be read only once".into()));
+        }
+        let admit = if self.control { Admit::Any } else { Admit::Product };
+        let inputs = files.iter().map(|file| Input::new(file, self.format, admit)).collect::<Result<_>>()?;
+        Ok(Files { inputs, longest_jump: self.max_jump })
     }
 
     /// The files of a history: those of `--on`, and what follows it as in `--on a b`.
     ///
     /// # Errors
-    /// Standard input is named twice, or the order of the files is not clear.
-    pub(super) fn history(&self, on: &[PathBuf], more: &[PathBuf]) -> Result<Vec<Input>> {
+    /// As for `files`, or `--on` is missing before a file.
+    pub(super) fn history(&self, on: &[PathBuf], more: &[PathBuf]) -> Result<Files> {
         if on.len() > 1 && !more.is_empty() {
             bail!(WrongUse(format!("{}: write --on before each file", more[0].display())));
         }
-        let files = || on.iter().chain(more);
-        if files().filter(|file| *file == Path::new("-")).count() > 1 {
-            bail!(WrongUse("standard input can be read only once".into()));
-        }
-        files().map(|file| self.input(file)).collect()
+        self.files(&[on, more].concat())
     }
 }
 
@@ -73,42 +86,191 @@ impl Input {
         if self.path == Path::new("-") { "standard input".into() } else { self.path.display().to_string() }
     }
 
-    pub(super) fn format(&self) -> Format {
-        self.format
-    }
-
     /// Bytes in the file, where that is known.
     pub(super) fn bytes(&self) -> Option<u64> {
         std::fs::metadata(&self.path).ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len())
     }
+}
 
-    /// Calls `each` with every record of the file and how many lines or records were read with it; `progress` follows the bytes read.
-    pub(super) fn read(&self, progress: &ProgressBar, each: &mut dyn FnMut(&[u8], u64) -> Result<()>) -> Result<()> {
-        let raw: Box<dyn Read> = if self.path == Path::new("-") {
+/// A file that is being read, record by record.
+struct Source<'a> {
+    input: &'a Input,
+    name: String,
+    reader: Box<dyn BufRead>,
+    record: Vec<u8>,
+    /// How many lines or records were read with the present one.
+    number: u64,
+    /// A record that was read ahead, and its number.
+    ahead: Option<(Vec<u8>, u64)>,
+}
+
+impl<'a> Source<'a> {
+    fn open(input: &'a Input, progress: &ProgressBar) -> Result<Source<'a>> {
+        let name = input.name();
+        let raw: Box<dyn Read> = if input.path == Path::new("-") {
             Box::new(std::io::stdin().lock())
         } else {
-            Box::new(File::open(&self.path).with_context(|| format!("opening {}", self.name()))?)
+            Box::new(File::open(&input.path).with_context(|| format!("opening {name}"))?)
         };
-        // Only what reading does is the file's fault, not what is done with a record.
-        let reading = || format!("reading {}", self.name());
+        let reading = || format!("reading {name}");
         let mut reader = decompress(progress.wrap_read(raw)).with_context(reading)?;
-        let (mut record, mut number, mut is_first) = (Vec::new(), 0, true);
-        loop {
-            let more = match self.format {
-                Format::Json => read_line(&mut reader, &mut record, &mut number),
-                Format::Protobuf => read_delimited(&mut reader, &mut record, &mut number),
-            };
-            if !more.with_context(reading)? {
-                return Ok(());
+        if input.format == Format::Json {
+            let (head, whole) = peek(reader).with_context(reading)?;
+            reader = whole;
+            if let Some(form) = forms::of_file(&head) {
+                bail!("{name} {form}");
             }
-            if let Some(remedy) =
-                is_first.then(|| other_form(&record)).flatten().filter(|_| self.format == Format::Json)
-            {
-                bail!("{} {remedy}", self.name());
-            }
-            is_first = false;
-            each(if self.format == Format::Json { record.trim_ascii() } else { &record }, number)?;
         }
+        Ok(Source { input, name, reader, record: Vec::new(), number: 0, ahead: None })
+    }
+
+    /// Goes on to the next record; whether there is one.
+    fn next(&mut self) -> Result<bool> {
+        if let Some((record, number)) = self.ahead.take() {
+            (self.record, self.number) = (record, number);
+            return Ok(true);
+        }
+        let more = match self.input.format {
+            Format::Json => read_line(&mut *self.reader, &mut self.record, &mut self.number),
+            Format::Protobuf => read_delimited(&mut *self.reader, &mut self.record, &mut self.number),
+        };
+        more.with_context(|| format!("reading {}", self.name))
+    }
+
+    /// The time of the record after the present one, which stays the present one.
+    fn look_ahead(&mut self) -> Result<Option<EventTime>> {
+        let (record, number) = (std::mem::take(&mut self.record), self.number);
+        let time = if self.next()? { self.time() } else { None };
+        if self.number > number {
+            self.ahead = Some((std::mem::take(&mut self.record), self.number));
+        }
+        (self.record, self.number) = (record, number);
+        Ok(time)
+    }
+
+    fn events(&self) -> wire::Events<'_> {
+        let record = if self.input.format == Format::Json { self.record.trim_ascii() } else { &self.record };
+        wire::decode_admitting(self.input.admit, self.input.format, record)
+    }
+
+    /// The time of the present record's first event, if it can be read.
+    fn time(&self) -> Option<EventTime> {
+        self.events().next().and_then(|decoded| decoded.event.ok()).map(|event| event.time)
+    }
+}
+
+/// How far event time may go on from one event to the next.
+struct Jumps {
+    /// At most so far, in milliseconds.
+    longest: i64,
+    newest: EventTime,
+}
+
+impl Jumps {
+    /// The last instant that an event may have now.
+    fn bound(&self) -> EventTime {
+        self.newest.plus(self.longest)
+    }
+
+    /// An event that lies too far ahead is malformed.
+    fn check<'a>(&mut self, mut decoded: Decoded<'a>) -> Decoded<'a> {
+        let Ok(event) = &decoded.event else { return decoded };
+        if event.time <= self.bound() {
+            self.newest = self.newest.max(event.time);
+            return decoded;
+        }
+        decoded.event = Err(Malformed(format!(
+            "its time, {}, lies {} days ahead of the newest before it, {}: more than --max-jump allows",
+            screen::minute(event.time),
+            (event.time.0 - self.newest.0) / DAY_MS,
+            screen::minute(self.newest)
+        )));
+        decoded
+    }
+}
+
+/// The files of a history.
+pub(super) struct Files {
+    inputs: Vec<Input>,
+    /// Event time may jump ahead so far, in milliseconds.
+    longest_jump: Option<i64>,
+}
+
+impl Files {
+    pub(super) fn new(inputs: Vec<Input>) -> Files {
+        Files { inputs, longest_jump: None }
+    }
+
+    /// Bytes of all files, where they are known.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        self.inputs.iter().map(Input::bytes).sum()
+    }
+
+    /// Reads the files as one log, several merged by event time: `each` gets every event with its record, its index in
+    /// it, and where it stands. Of each file the order stays: the file whose next event is the oldest goes on, and a
+    /// record that cannot be read follows the one before it. `progress` follows the bytes read.
+    pub(super) fn read(
+        &self,
+        progress: &ProgressBar,
+        each: &mut dyn FnMut(Record, u32, Decoded<'_>, Place<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut sources = self.inputs.iter().map(|input| Source::open(input, progress)).collect::<Result<Vec<_>>>()?;
+        let mut filled = Vec::new();
+        for (place, source) in sources.iter_mut().enumerate() {
+            if source.next()? {
+                filled.push(place);
+            }
+        }
+        let mut jumps = self.jumps(&mut sources, &filled)?;
+        let time_of = |source: &Source<'_>, jumps: &Option<Jumps>, before: EventTime| {
+            // What jumps is refused: it does not hold up its file.
+            let allowed = |time: &EventTime| jumps.as_ref().is_none_or(|jumps| *time <= jumps.bound());
+            source.time().filter(allowed).unwrap_or(before)
+        };
+        let mut heads: BTreeSet<(EventTime, usize)> = match filled[..] {
+            [only] => [(EventTime::MIN, only)].into(),
+            _ => filled.iter().map(|place| (time_of(&sources[*place], &jumps, EventTime::MIN), *place)).collect(),
+        };
+        let mut offset = 0;
+        while let Some((mut time, number)) = heads.pop_first() {
+            let source = &mut sources[number];
+            loop {
+                let record = Record { offset, time: None };
+                offset += 1;
+                let place = Place { file: &source.name, number: source.number, format: source.input.format };
+                for (index, decoded) in (0..).zip(source.events()) {
+                    let decoded = match &mut jumps {
+                        Some(jumps) => jumps.check(decoded),
+                        None => decoded,
+                    };
+                    each(record, index, decoded, place)?;
+                }
+                if !source.next()? {
+                    break;
+                }
+                if let Some(other) = heads.first() {
+                    time = time_of(source, &jumps, time);
+                    if (time, number) > *other {
+                        heads.insert((time, number));
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bound on jumps of time. Before the first event it begins at the older of the first two, in any file: a first
+    /// event with a wrong time does not decide alone.
+    fn jumps(&self, sources: &mut [Source<'_>], filled: &[usize]) -> Result<Option<Jumps>> {
+        let Some(longest) = self.longest_jump else { return Ok(None) };
+        let mut newest = None;
+        for place in filled {
+            let source = &mut sources[*place];
+            let times = [source.time(), source.look_ahead()?].into_iter().flatten();
+            newest = times.chain(newest).min();
+        }
+        Ok(newest.map(|newest| Jumps { longest, newest }))
     }
 }
 
@@ -148,26 +310,6 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// Reads files, in order, as one log: `each` gets every event with its record, its index in it, and where it stands.
-pub(super) fn read_log(
-    inputs: &[Input],
-    progress: &ProgressBar,
-    each: &mut dyn FnMut(Record, u32, Decoded<'_>, Place<'_>) -> Result<()>,
-) -> Result<()> {
-    let mut offset = 0;
-    for input in inputs {
-        let file = input.name();
-        input.read(progress, &mut |payload, number| {
-            let record = Record { offset, time: None };
-            offset += 1;
-            let place = Place { file: &file, number, format: input.format() };
-            let mut events = (0..).zip(wire::decode_admitting(input.admit, input.format, payload));
-            events.try_for_each(|(index, decoded)| each(record, index, decoded, place))
-        })?;
-    }
-    Ok(())
-}
-
 /// Events, and those among them that cannot be read: how many, and why the first.
 #[derive(Debug, Default)]
 pub(super) struct Readable {
@@ -183,6 +325,9 @@ pub(super) struct Readable {
     forbidden: u64,
     /// Where the first of them stand, and what is wrong.
     first: Vec<String>,
+    /// How many of those that were looked at are of a form of others, and the first: its file, and what it is.
+    foreign: u64,
+    form: Option<(String, Form)>,
 }
 
 impl Readable {
@@ -199,6 +344,13 @@ impl Readable {
         self.malformed += 1;
         if self.first.len() < UNREADABLE_SHOWN {
             self.first.push(screen::plain(&format!("{place}: {malformed}")));
+        }
+        if self.malformed <= FORMS_LOOKED_AT
+            && place.format == Format::Json
+            && let Some(form) = forms::of_event(decoded.raw)
+        {
+            self.foreign += 1;
+            self.form.get_or_insert_with(|| (place.file.to_owned(), form));
         }
     }
 
@@ -240,14 +392,21 @@ impl Readable {
         Ok(())
     }
 
-    /// Refuses input of which nothing could be read.
+    /// Refuses input of which nothing could be read, or most is of a form that is not read.
     ///
     /// # Errors
-    /// There are events, and none of them can be read: how many, and why the first.
+    /// There are events, and none of them can be read: how many, and why the first. Or most of those that were looked at
+    /// are of another form: which, and what to do.
     pub(super) fn refuse_junk(&self) -> Result<()> {
-        match self.first.first() {
-            Some(first) if self.malformed == self.events => {
-                bail!("none of {} events can be read, the first: {first}", screen::count(self.events))
+        let [malformed, events] = [self.malformed, self.events].map(screen::count);
+        let looked_at = (self.events - self.malformed) + self.malformed.min(FORMS_LOOKED_AT);
+        match (&self.form, self.first.first()) {
+            (Some((file, form)), _) if 2 * self.foreign > looked_at => {
+                let what = format!("{file} {}. {malformed} of {events} events cannot be read", form.told());
+                bail!("{}", screen::plain(&what))
+            }
+            (_, Some(first)) if self.malformed == self.events => {
+                bail!("none of {events} events can be read, the first: {first}")
             }
             _ => Ok(()),
         }
@@ -264,6 +423,13 @@ pub(super) fn date(text: &str) -> Result<jiff::civil::Date, String> {
     text.parse().ok().filter(|_| is_day).ok_or_else(|| "a day is written as in 2026-08-01".to_owned())
 }
 
+/// A length of time as an argument, in milliseconds.
+fn duration(text: &str) -> Result<i64, String> {
+    use serde::de::{Deserialize as _, IntoDeserializer as _};
+    let read = Millis::deserialize(text.into_deserializer());
+    read.map(|duration| duration.0).map_err(|error: serde::de::value::Error| error.to_string())
+}
+
 /// How the records of a file are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum FileFormat {
@@ -275,18 +441,11 @@ pub(super) enum FileFormat {
 
 /// The format that a file's name tells of.
 pub(super) fn by_extension(path: &Path, remedy: &str) -> Result<Format> {
-    let other = match path.extension().and_then(|it| it.to_str()).map(str::to_lowercase).as_deref() {
-        Some("zip") => Some(ZIP),
-        Some("csv" | "tsv") => Some(CSV),
-        _ => None,
-    };
-    if let Some(remedy) = other {
-        bail!("{} {remedy}", path.display());
-    }
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
     match name.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("ndjson" | "jsonl" | "json") => Ok(Format::Json),
+        // Of a table and an archive its content is told, when it is read as JSON.
+        Some("ndjson" | "jsonl" | "json" | "csv" | "tsv" | "zip") => Ok(Format::Json),
         Some("pb" | "binpb" | "protobuf") => Ok(Format::Protobuf),
         _ => bail!(WrongUse(format!(
             "{}: the format is not told: end the name in .ndjson, .jsonl, .json, .pb, .binpb or .protobuf \
@@ -296,35 +455,7 @@ pub(super) fn by_extension(path: &Path, remedy: &str) -> Result<Format> {
     }
 }
 
-const ZIP: &str = "is a zip archive: unpack it, and give the files in it, one JSON event a line";
-const CSV: &str = "is csv, or another table: one JSON event a line is expected; convert it first";
-
-/// What the first line tells of a file that is not NDJSON, and what to do with it. None where it may be.
-fn other_form(line: &[u8]) -> Option<&'static str> {
-    if line.contains(&0) && (line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff")) {
-        return Some(
-            "is UTF-16, as Windows shells write it: convert it to UTF-8, as in `iconv -f UTF-16 -t UTF-8`, or in \
-             PowerShell with `-Encoding utf8`",
-        );
-    }
-    if line.starts_with(b"PK\x03\x04") {
-        return Some(ZIP);
-    }
-    let line = line.trim_ascii();
-    match *line.first()? {
-        b'{' | b'[' if matches!(line.last(), Some(b'{' | b'[' | b',')) => Some(
-            "is JSON over several lines: one event a line is expected; write it so with `jq -c .`, or with `jq -c '.[]'` \
-             if it is a list",
-        ),
-        // No JSON value begins with a letter and holds a separator.
-        b'a'..=b'z' | b'A'..=b'Z' | b'"' if line.iter().any(|byte| b",;\t".contains(byte)) && !line.contains(&b'{') => {
-            Some(CSV)
-        }
-        _ => None,
-    }
-}
-
-fn decompress<'a>(mut raw: impl Read + 'a) -> std::io::Result<Box<dyn BufRead + 'a>> {
+fn decompress(mut raw: impl Read + 'static) -> std::io::Result<Box<dyn BufRead>> {
     let mut magic = Vec::with_capacity(4);
     raw.by_ref().take(4).read_to_end(&mut magic)?;
     let whole = Cursor::new(magic.clone()).chain(raw);
@@ -335,6 +466,14 @@ fn decompress<'a>(mut raw: impl Read + 'a) -> std::io::Result<Box<dyn BufRead + 
         [0x28, 0xb5, 0x2f, 0xfd] => Box::new(BufReader::with_capacity(1 << 18, zstd::Decoder::new(whole)?)),
         _ => Box::new(BufReader::with_capacity(1 << 18, whole)),
     })
+}
+
+/// The beginning of what can be read, and a reader of the whole.
+fn peek(mut reader: Box<dyn BufRead>) -> std::io::Result<(Vec<u8>, Box<dyn BufRead>)> {
+    let mut head = Vec::with_capacity(HEAD);
+    reader.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+    let whole = Cursor::new(head.clone()).chain(reader);
+    Ok((head, Box::new(BufReader::with_capacity(1 << 18, whole))))
 }
 
 /// Reads the next line that is not blank; `number` of them were read before.

@@ -7,6 +7,7 @@ mod demo;
 mod diff;
 mod explain;
 mod files;
+mod forms;
 mod generate;
 mod page;
 pub mod product;

@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::WrongUse;
 use super::config::Connection;
-use super::files::{self, FileFormat, Input, Readable, Reading, read_log};
+use super::files::{self, FileFormat, Readable, Reading};
 use super::screen;
 use crate::engine::{Partition, Record};
 use crate::kafka::{self, Reader};
@@ -35,7 +35,7 @@ pub(super) const GATHER_EVERY: u64 = 10_000;
   upswell replay events.ndjson --accounts accounts.ndjson --users users.ndjson
   gunzip -c old.gz | upswell replay - --rules mine.yaml --handoffs out.ndjson")]
 pub(super) struct Replay {
-    /// Files of events, in order: together one log. `-` is standard input, as NDJSON.
+    /// Files of events: together one log, several merged by event time. `-` is standard input, as NDJSON.
     #[arg(value_name = "FILE", required_unless_present = "topic", conflicts_with = "topic")]
     files: Vec<PathBuf>,
     /// Read every partition of this topic instead, from its beginning to its stable end.
@@ -90,8 +90,10 @@ impl Replay {
             fold.close_until(start)?;
         }
         fold.finish()?;
+        // Of what could not be read there is nothing else to tell.
+        fold.readable.refuse_junk()?;
         fold.summary(started);
-        fold.readable.refuse_junk()
+        Ok(())
     }
 
     /// A file is either read or written, and by one output only.
@@ -130,12 +132,11 @@ impl Replay {
     }
 
     fn read_files(&self) -> Result<Fold> {
-        let inputs = self.files.iter().map(|file| self.reading.input(file)).collect::<Result<Vec<_>>>()?;
+        let files = self.reading.files(&self.files)?;
         let plan = rules::load(self.rules.as_deref())?;
         let mut fold = Fold::new(plan, usize::from(self.partitions), self.outputs()?);
-        let bytes = inputs.iter().map(Input::bytes).sum();
-        let progress = screen::progress(bytes, "bytes");
-        read_log(&inputs, &progress, &mut |record, index, decoded, place| {
+        let progress = screen::progress(files.bytes(), "bytes");
+        files.read(&progress, &mut |record, index, decoded, place| {
             let decoded = fold.plan.ids.key(decoded);
             fold.readable.count(&decoded, place);
             fold.order.look(&decoded, place, fold.plan.time.allowed_lateness_ms);
@@ -423,7 +424,7 @@ impl Fold {
                 screen::count(behind),
                 screen::count(late)
             );
-            eprintln!("          {mover}: sort the input by time, or correct that event");
+            eprintln!("          {mover}: sort the input by time, correct that event, or bound jumps with --max-jump");
         }
         eprintln!("accounts  {}", screen::count(self.accounts.len() as u64));
         eprintln!("handoffs  {}", screen::levels(&self.handoffs));

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::WrongUse;
 use super::config::Connection;
-use super::files::{FileFormat, Input, Readable, read_log};
+use super::files::{FileFormat, Files, Input, Readable};
 use super::screen;
 use crate::kafka::{self, LogWriter};
 use crate::rules;
@@ -21,7 +21,7 @@ use crate::wire::{self, Admit, Decoded, Format};
   upswell send events.ndjson.zst --config upswell.yaml
   upswell send a.ndjson b.ndjson --brokers localhost:9092 --topic upswell.log --pack 100")]
 pub(super) struct Send {
-    /// Files of events, in order. `-` is standard input, as NDJSON.
+    /// Files of events, several merged by event time. `-` is standard input, as NDJSON.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// The log, instead of topics.log.
@@ -40,14 +40,14 @@ pub(super) struct Send {
 impl Send {
     pub(super) fn run(self) -> Result<()> {
         let config = self.connection.load()?;
-        let inputs =
-            self.files.iter().map(|file| Input::new(file, self.format, Admit::Product)).collect::<Result<Vec<_>>>()?;
+        let inputs = self.files.iter().map(|file| Input::new(file, self.format, Admit::Product));
+        let files = Files::new(inputs.collect::<Result<_>>()?);
         let ids = rules::load(config.rules.file.as_deref())?.ids.clone();
         let topic = self.topic.unwrap_or_else(|| config.topics.names().log());
         let mut log = Log::open(&config.kafka, &topic, config.input.format, usize::from(self.pack))?;
-        let progress = screen::progress(inputs.iter().map(Input::bytes).sum(), "bytes");
+        let progress = screen::progress(files.bytes(), "bytes");
         let mut readable = Readable::default();
-        read_log(&inputs, &progress, &mut |_, _, decoded, place| {
+        files.read(&progress, &mut |_, _, decoded, place| {
             let decoded = ids.key(decoded);
             readable.count(&decoded, place);
             log.send(&decoded, place.format)
