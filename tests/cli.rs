@@ -1445,6 +1445,37 @@ fn check_tells_every_trigger_that_can_never_fire() {
 }
 
 #[test]
+fn check_names_currencies_without_a_rate() {
+    let room = Room::new();
+    let with = |id: u32, name: &str, properties: &str| {
+        let line = track(&format!("m{id}"), name, "ann", "acme", "2026-10-05T09:00:00Z");
+        format!("{},\"properties\":{properties}}}", line.strip_suffix('}').unwrap())
+    };
+    let lines = [
+        with(1, "Subscription Changed", r#"{"paid":true,"mrr":100,"currency":"eur"}"#),
+        with(2, "Subscription Changed", r#"{"paid":true,"mrr":100,"currency":" EUR "}"#),
+        with(3, "Subscription Changed", r#"{"paid":true,"mrr":100,"currency":"usd"}"#),
+        with(4, "Subscription Changed", r#"{"paid":true,"mrr":100}"#),
+        with(5, "Subscription Changed", r#"{"paid":true,"currency":"CHF"}"#),
+        with(6, "Deal Won", r#"{"value":9000,"currency":"GBP"}"#),
+        with(7, "Feature Used", r#"{"currency":"SEK"}"#),
+    ];
+    room.write("events.ndjson", lines.join("\n"));
+    let said = room.run(&["check", "--events", "events.ndjson"]).ok().out;
+    let rows = |code: &str| {
+        said.lines()
+            .find(|line| line.trim().starts_with(code))
+            .map(|line| line.split_whitespace().last().unwrap().to_owned())
+    };
+    assert!(said.contains("currencies without a rate"), "{said}");
+    assert_eq!([rows("EUR"), rows("GBP")], [Some("2".to_owned()), Some("1".to_owned())], "{said}");
+    assert!(["USD", "CHF", "SEK"].iter().all(|code| rows(code).is_none()), "{said}");
+    room.write("rated.yaml", RULES.replace("rates: {}", "rates: { EUR: 1.1, GBP: 1.3 }"));
+    let said = room.run(&["check", "--events", "events.ndjson", "--rules", "rated.yaml"]).ok().out;
+    assert!(!said.contains("currencies"), "{said}");
+}
+
+#[test]
 fn check_tells_which_fields_no_event_carries() {
     let room = Room::new();
     let event = |id: &str, name: &str, properties: &str| {

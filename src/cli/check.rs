@@ -88,6 +88,8 @@ struct Sample {
     /// Pages and screens, which mean nothing unless a mapping is for them.
     pages: Unmapped,
     accounts: Accounts,
+    /// Events with an amount in a currency that the rules have no rate of, by its code.
+    without_rate: BTreeMap<String, u64>,
 }
 
 /// Account ids, and those among them that are the same but for case and space before and after.
@@ -136,6 +138,7 @@ impl Sample {
             unmapped: Unmapped::default(),
             pages: Unmapped::default(),
             accounts: Accounts::default(),
+            without_rate: BTreeMap::new(),
         };
         let progress = screen::progress(files.bytes(), "bytes");
         files.read(&progress, &mut |_, _, decoded, place| {
@@ -158,6 +161,9 @@ impl Sample {
         let set = plan.roles.of(event);
         plan.roles.in_order(&set).for_each(|role| self.roles[role as usize] += 1);
         plan.roles.matched(&set).for_each(|mapping| self.mappings[mapping] += 1);
+        if let Some(code) = without_rate(plan, &set, event) {
+            *self.without_rate.entry(code).or_insert(0) += 1;
+        }
         self.activity += u64::from(event.kind == EventKind::Track && !event.user.is_empty() && set.is_activity());
         let sources = self.needs.iter_mut().flat_map(|(_, needs)| needs.all.iter_mut().flatten());
         sources.filter(|source| !source.met && set.has(source.role)).for_each(|source| source.look(plan, &set, event));
@@ -194,6 +200,13 @@ impl Sample {
             out,
             "account ids that differ by case or space only: `ids.fold: true` of the rules makes one account of each",
             self.accounts.rows(),
+        )?;
+        section(
+            out,
+            "currencies without a rate: their amounts are unknown; give `money.rates` of the rules a rate to USD",
+            self.without_rate
+                .iter()
+                .map(|(code, count)| format!("{:<NAME$}{:>12}", plain(code), screen::count(*count))),
         )?;
         self.tell_roles(plan, out)?;
         self.tell_names(out)?;
@@ -255,6 +268,15 @@ impl Sample {
 fn lines(roles: &[Role]) -> impl Iterator<Item = String> {
     let row = |roles: &[Role]| roles.iter().map(|role| rules::role_name(*role)).collect::<Vec<_>>().join(", ");
     roles.chunks(5).map(row)
+}
+
+/// The currency of an event's amount, if the rules have no rate of it (edges F8).
+fn without_rate(plan: &Plan, set: &RoleSet, event: &Event<'_>) -> Option<String> {
+    const AMOUNTS: [Field; 4] = [Field::Mrr, Field::Price, Field::Amount, Field::Value];
+    let has_amount = |role: &Role| AMOUNTS.iter().any(|it| plan.roles.number(set, *role, *it, event).is_some());
+    let role = plan.roles.in_order(set).find(has_amount)?;
+    let code = plan.roles.text(set, role, Field::Currency, event)?.trim().to_uppercase();
+    (code != "USD" && !plan.money.rates.contains_key(&code)).then_some(code)
 }
 
 fn is_premium(plan: &Plan, set: &RoleSet, event: &Event<'_>) -> bool {
