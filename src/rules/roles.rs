@@ -326,7 +326,7 @@ impl Expected {
         match (self, value) {
             (Expected::Text(expected), Scalar::Text(text)) => expected.eq_ignore_ascii_case(text),
             (Expected::Pattern(pattern), Scalar::Text(text)) => matches(pattern, text.as_bytes()),
-            (Expected::Number(expected), Scalar::Number(number, _)) => expected == number,
+            (Expected::Number(expected), value) => value.clone().number() == Some(*expected),
             (Expected::Boolean(expected), Scalar::Boolean(boolean)) => expected == boolean,
             _ => false,
         }

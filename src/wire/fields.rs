@@ -21,7 +21,7 @@ const MESSAGES_MAX: u32 = 3 * DEPTH_MAX + 3;
 /// A field's value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar<'a> {
-    /// A text.
+    /// A text; also the digits of a whole number beyond 2⁵³, of which a double would lose some.
     Text(Cow<'a, str>),
     /// A number, and as it was written; empty where it came as a double.
     Number(f64, &'a str),
@@ -45,10 +45,11 @@ pub enum Nested<'a> {
 }
 
 impl<'a> Scalar<'a> {
-    /// The number.
+    /// The number. A whole one beyond what a double can tell from its neighbours is as near as a double comes.
     pub fn number(self) -> Option<f64> {
         match self {
             Scalar::Number(number, _) => Some(number),
+            Scalar::Text(text) if is_large(&text) => text.parse().ok().filter(|number: &f64| number.is_finite()),
             _ => None,
         }
     }
@@ -84,6 +85,17 @@ impl<'a> Scalar<'a> {
 pub(super) fn is_whole(written: &str) -> bool {
     let digits = written.strip_prefix('-').unwrap_or(written);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a text is a whole number beyond 2⁵³ on either side of 0, as JSON writes it. Such numbers are ids rather than
+/// amounts, and many are the same double: they are kept by their digits, on every way in.
+fn is_large(text: &str) -> bool {
+    const LAST_EXACT: &str = "9007199254740992";
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits.len() >= LAST_EXACT.len()
+        && !digits.starts_with('0')
+        && is_whole(digits)
+        && (digits.len() > LAST_EXACT.len() || digits > LAST_EXACT)
 }
 
 impl Nested<'_> {
@@ -257,10 +269,10 @@ pub(super) fn json_text_exact(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A JSON number: finite, or none.
+/// A JSON number: finite, or none; a large whole one by its digits.
 fn json_number(raw: &str) -> Option<Scalar<'_>> {
     let number = raw.parse::<f64>().ok().filter(|number| number.is_finite())?;
-    Some(Scalar::Number(number, raw))
+    Some(if is_large(raw) { Scalar::Text(Cow::Borrowed(raw)) } else { Scalar::Number(number, raw) })
 }
 
 fn json_scalar(raw: &str) -> Option<Scalar<'_>> {

@@ -197,7 +197,7 @@ fn checked<'a>(line: Line<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed
     let (message_id, user, anonymous_id) =
         (id_or_none(line.message_id), id_or_none(line.user_id), id_or_none(line.anonymous_id));
     let name = match kind {
-        EventKind::Track => needed(line.event, "event")?.unwrap_or_default(),
+        EventKind::Track => text_or_none(line.event, loose),
         EventKind::RulesActivation => needed(line.rules, "rules")?.unwrap_or_default(),
         _ => text_or_none(line.name, loose),
     };
@@ -577,6 +577,10 @@ mod tests {
         assert_eq!((&*event.account, &*event.user, &*event.anonymous_id), ("77", "1001", ""));
         assert_eq!((&*event.message_id, &*event.source, event.received), ("", "", None));
         assert!(matches!((event.properties, event.traits), (Fields::None, Fields::None)));
+        // Without its name a track call is activity, as one that has none.
+        let line = r#"{"type":"track","event":7,"context":{"groupId":"a"},"timestamp":0}"#;
+        let decoded = decode(line.as_bytes()).next().unwrap();
+        assert!(decoded.loose.left_out && decoded.event.unwrap().name.is_empty());
         let long = "a".repeat(1_025);
         let with = |account: &str, user: &str| {
             let line = format!(
@@ -619,7 +623,6 @@ mod tests {
         let with = |rest: &str| format!(r#"{{"type":"track","context":{{"groupId":"acme"}},{rest}}}"#);
         assert!(told(&with(r#""event":"x""#)).contains("no timestamp"));
         assert!(told(&with(r#""timestamp":"yesterday""#)).contains("timestamp \"yesterday\" is not a time"));
-        assert!(told(&with(r#""event":7,"timestamp":"2026-01-01T00:00:00Z""#)).contains("event is not a text"));
         assert!(
             told(r#"{"type":"sing","context":{"groupId":"a"},"timestamp":"2026-01-01T00:00:00Z"}"#)
                 .contains("unknown type")
@@ -651,6 +654,14 @@ mod tests {
             Just("-0"),
             Just("7"),
             Just("1E3"),
+            Just("1e22"),
+            Just("9007199254740992"),
+            Just("9007199254740993"),
+            Just("-9223372036854775808"),
+            Just("18446744073709551616"),
+            Just("1152921504606846976.5"),
+            Just(r#""9007199254740993""#),
+            Just(r#""900719925474099\u0033""#),
             Just("true"),
             Just("null"),
         ];
@@ -691,6 +702,23 @@ mod tests {
             proptest::prop_assert_eq!(told(&event), told(&proto_event), "{}", line);
             proptest::prop_assert_eq!(told(&event), told(&json_event), "{}", line);
             proptest::prop_assert_eq!(fields::value(&proto_event.properties, "feature").and_then(fields::Scalar::text), Some("SSO".into()));
+        }
+    }
+
+    #[test]
+    fn whole_numbers_keep_their_digits_on_every_way_in() {
+        let (ids, quotas) = (["9007199254740993", "9007199254740992", "-9007199254740993"], "9223372036854775807");
+        let properties = format!(r#"{{"a":{},"b":{},"c":[{{"d":{}}}],"quota":{quotas}}}"#, ids[0], ids[1], ids[2]);
+        let line = format!(
+            r#"{{"type":"track","event":"x","context":{{"groupId":"a"}},"timestamp":0,"properties":{properties}}}"#
+        );
+        let event = read(&line).unwrap();
+        let (proto, json) = (crate::wire::encode(&event), encode(&event));
+        let proto = crate::wire::decode(crate::wire::Format::Protobuf, &proto).next().unwrap().event.unwrap();
+        for event in [event, proto, read(&json).unwrap()] {
+            let value = |key| fields::value(&event.properties, key).unwrap();
+            assert_eq!(["a", "b", "c.0.d"].map(|key| value(key).text().unwrap().into_owned()), ids);
+            assert_eq!((value("quota").number(), value("a").number()), (Some(2_f64.powi(63)), Some(2_f64.powi(53))));
         }
     }
 
