@@ -342,8 +342,16 @@ fn what_cannot_be_meant_is_refused_where_it_stands() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // Rows of several lines.
     let table = [
-        ("spike_below: 0.005", "spike_below: 0", "spike_below is 0"),
-        ("spike_below: 0.005", "spike_below: 1.1", "spike_below is 1.1"),
+        ("spike_below: 0.0005", "spike_below: 0", "spike_below is 0"),
+        ("spike_below: 0.0005", "spike_below: 1.1", "spike_below is 1.1"),
+        ("{ below: 12, share: 60 }", "{ below: 12 }", "downward wants below and share"),
+        ("{ below: 12, share: 60 }", "{ below: 12, share: 100 }", "share is 100"),
+        ("{ below: 12, share: 60 }", "{ below: 0, share: 60 }", "at least 1"),
+        ("{ below: 12, share: 60 }", "some", "allowed is none"),
+        ("above: 32, each: 10,", "above: 32,", "upward wants above and each"),
+        ("above: 32, each: 10,", "below: 12, share: 60,", "upward wants above and each"),
+        ("slope: [{ streak: 3, z: 3.0 }, { streak: 1, z: 3.5 }]", "slope: []", "slope is empty"),
+        ("slope: [{ streak: 3, z: 3.0 }, { streak: 1, z: 3.5 }]", "slope: [{ streak: 0, z: 3.0 }]", "streak 1 to"),
         (
             "\nsignals:\n",
             "\nsignals:\n  - { id: my.jump, kind: growth, scopes: [account], direction: up, of: ratio, at_least: 10001 }\n",

@@ -303,8 +303,17 @@ fn raw(message: &impl ToWire) -> Result<Box<RawValue>> {
 fn weeks(life: &Life) -> Result<Vec<serde_json::Value>> {
     let (Some(first), Some(last)) = (life.new_users.keys().next(), life.closed) else { return Ok(Vec::new()) };
     let row = |week: Week| -> Result<serde_json::Value> {
-        let asleep =
-            || WeekRow { account: (&*life.account).into(), week, wau: 0, growth: None, streak: None, slope_z: None };
+        let asleep = || WeekRow {
+            account: (&*life.account).into(),
+            week,
+            wau: 0,
+            growth: None,
+            streak: None,
+            slope_z: None,
+            base: None,
+            growing: None,
+            declining: None,
+        };
         let known = life.weeks.get(&week);
         let mut value = serde_json::to_value(MetricsRow::Week(known.cloned().unwrap_or_else(asleep)))?;
         if known.is_none() && life.awake.contains(&week) {

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use super::WrongUse;
 use crate::model::{DAY_MS, Field, HOUR_MS, Level, MINUTE_MS, Role};
 use crate::rules::{
-    self, Condition, Figure, Filter, Input, Kind, Of, Plan, Pulse, Route, Signal, SignalRef, Still, Tier, TraitIs,
-    TrendTest, Trigger, TriggerKind,
+    self, Condition, Figure, Filter, GrowthBy, Input, Kind, LevelTest, Of, Plan, Pulse, Route, Signal, SignalRef,
+    SlopeTest, Still, Tier, TraitIs, Trigger, TriggerKind,
 };
 
 /// Columns of the page.
@@ -224,7 +224,7 @@ fn measures(plan: &Plan, of_user: bool, kind: &Kind) -> String {
         Kind::Growth(growth) => {
             let way = if growth.up { "up" } else { "down" };
             let what = if of_user { "the user's active days a week" } else { "weekly active users" };
-            format!("{what} going {way}: {}", tests(&growth.tests))
+            format!("{what} going {way}: {}", judged_by(&growth.by, of_user))
         }
         Kind::NewUsers(_) => "new users of the last 7 days".into(),
         Kind::Spike(spike) => format!("meter {} over 7 days, against the 8 weeks before", meter(spike.meter)),
@@ -254,17 +254,27 @@ fn measures(plan: &Plan, of_user: bool, kind: &Kind) -> String {
     }
 }
 
-fn tests(tests: &[TrendTest]) -> String {
-    let test = |test: &TrendTest| match test {
-        TrendTest::Slope(streak, None) => format!("{streak} weeks in a row"),
-        TrendTest::Slope(streak, Some(z)) => {
-            let weeks = if *streak == 1 { "the last week".to_owned() } else { format!("{streak} weeks in a row") };
-            format!("{weeks}, with a slope of {} standard deviations", f64::from(*z) / 1_000.0)
-        }
-        TrendTest::Ratio(percent) => format!("by {percent} % in the last week"),
-        TrendTest::Newcomers(percent) => format!("new users of 7 days are {percent} % of the active ones"),
+/// What a trend of users, or of accounts, is judged by.
+fn judged_by(by: &GrowthBy, of_user: bool) -> String {
+    let slope = |test: &SlopeTest| {
+        let weeks =
+            if test.streak == 1 { "the last week".to_owned() } else { format!("{} weeks in a row", test.streak) };
+        format!("{weeks}, with a slope of {} standard deviations", f64::from(test.z_thousandths) / 1_000.0)
     };
-    join(tests.iter().map(test), "; or ")
+    match by {
+        GrowthBy::Level(_, slopes) if of_user => join(slopes.iter().map(slope), "; or "),
+        GrowthBy::Level(LevelTest::Above { both, each }, slopes) => format!(
+            "two weeks clearly above what is usual (above {both}, each {each}); before \
+             seven complete weeks {}",
+            join(slopes.iter().map(slope), "; or ")
+        ),
+        GrowthBy::Level(LevelTest::Below { below, share }, _) => {
+            format!("four weeks clearly below what is usual, at no more than {share} % of it (below {below})")
+        }
+        GrowthBy::Streak => "3 weeks in a row".to_owned(),
+        GrowthBy::Ratio(percent) => format!("by {percent} % in the last week"),
+        GrowthBy::Newcomers(percent) => format!("new users of 7 days are {percent} % of the active ones"),
+    }
 }
 
 /// What is met at each rung.

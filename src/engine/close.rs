@@ -6,12 +6,12 @@ use super::people;
 use super::score;
 use super::sighting::recount;
 use super::signals::{
-    Change, Context, WHOLE_ACCOUNT, counting_newcomers, counts_newcomers_from, knows_newcomers, ladder, ratio_rung,
-    trait_rung, volume,
+    self, Change, Context, WHOLE_ACCOUNT, counting_newcomers, counts_newcomers_from, knows_newcomers, ladder,
+    ratio_rung, trait_rung, volume,
 };
 use super::velocity::{self, Closed};
 use crate::model::{Day, Reason};
-use crate::rules::{Figure, Kind, Plan, SignalRef, Spike, TrendTest};
+use crate::rules::{Figure, Kind, Plan, SignalRef, Spike};
 
 /// Whether closes after that of `day` may still find something: activity in their windows, a signal that they end, a
 /// condition that time alone changes, closed days that a trigger counts.
@@ -81,7 +81,7 @@ pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: D
             if let Kind::Growth(growth) = &signal.kind
                 && growth.up
             {
-                let rung = u8::from(trends(context, account, &closed, &growth.tests, true));
+                let rung = u8::from(signals::grows(context, account, &closed, growth) == Some(true));
                 context.turn_account(account, slot, rung);
             }
         }
@@ -121,28 +121,25 @@ fn close_user(context: &mut Context<'_>, user: &mut User, index: u32, day: Day, 
                 context.turn_user(user, index, slot, rung);
             }
             Kind::Idle { days: silent } => {
-                let rung = u8::from(is_absent(days, day, *silent));
+                let rung = u8::from(velocity::is_absent(days, day, *silent));
                 context.turn_user(user, index, slot, rung);
             }
             Kind::Growth(growth) if growth.up && day.is_sunday() => {
-                let rung = u8::from(velocity::user_trend(days, day).meets(growth));
+                let rung = u8::from(velocity::user_trend(days, day).moves(growth) == Some(true));
                 if rung != user.word.rung(slot) {
                     of_week.push((index, slot, rung));
                 }
             }
             Kind::Growth(growth) if growth.up => {}
             Kind::Growth(growth) => {
-                let rung = u8::from(!is_absent(days, day, 7) && velocity::user_trend(days, day).meets(growth));
+                let moves =
+                    !velocity::is_absent(days, day, 7) && velocity::user_trend(days, day).moves(growth) == Some(true);
+                let rung = u8::from(moves);
                 context.turn_user(user, index, slot, rung);
             }
             _ => {}
         }
     }
-}
-
-/// No activity in the `silent` days that end with `day`, and none known after them (edges E10).
-fn is_absent(days: Days, day: Day, silent: u32) -> bool {
-    days.last() <= day && days.count(day, silent) == 0
 }
 
 /// Whether a user without a day in the mask still has to become inactive.
@@ -192,9 +189,12 @@ fn learn(context: &mut Context<'_>, account: &Account, day: Day) {
     let plan = context.plan;
     let (of_account, of_users) = &plan.index.known_in_time;
     if let Some(founded) = account.founded() {
+        let weeks = velocity::weeks_known(founded, velocity::last_week(day));
         for &slot in of_account {
             let is_now = match &plan.account_signals[slot].kind {
                 Kind::NewUsers(_) => counts_newcomers_from(context, account) == Some(day.plus(1)),
+                // Of an inactive account it is known, and only then while it is young, that it does not decline.
+                Kind::Growth(growth) if !growth.up => weeks <= 10,
                 kind => may_become_known(kind, founded, day),
             };
             if is_now {
@@ -218,7 +218,8 @@ fn may_become_known(kind: &Kind, first: Day, day: Day) -> bool {
     let weeks = || if day.is_sunday() { velocity::weeks_known(first, day.week()) } else { 0 };
     match kind {
         Kind::Stickiness { .. } => day == first.plus(6),
-        Kind::Growth(_) => (2..=4).contains(&weeks()),
+        // Four weeks tell of a slope, ten of a decline; a change by percent is told by two.
+        Kind::Growth(_) => matches!(weeks(), 2 | 4 | 10),
         Kind::Stalled { weeks: needed, .. } => weeks() == *needed,
         Kind::Spike(_) => velocity::blocks(day, first) == 8 && velocity::blocks(day.plus(-1), first) < 8,
         Kind::Idle { days } => day == first.plus(*days as i32),
@@ -234,7 +235,7 @@ fn close_account(context: &mut Context<'_>, account: &mut Account, closed: &Clos
                 closed.stickiness().map_or(0, |share| velocity::rung_above(share, above_percent))
             }
             Kind::Growth(growth) if !growth.up => {
-                u8::from(closed.wau > 0 && trends(context, account, closed, &growth.tests, false))
+                u8::from(signals::grows(context, account, closed, growth) == Some(true))
             }
             Kind::NewUsers(new_users) if knows_newcomers(context, account) => {
                 let counting = counting_newcomers(context, account, closed.day);
@@ -268,22 +269,6 @@ fn fall_traits(context: &mut Context<'_>, account: &mut Account) {
             context.turn_account(account, slot, trait_rung(account, is));
         }
     }
-}
-
-/// Whether weekly active users trend upward or downward by any of the tests.
-fn trends(context: &Context<'_>, account: &Account, closed: &Closed, tests: &[TrendTest], up: bool) -> bool {
-    let trend = closed.trend(account);
-    tests.iter().any(|test| match *test {
-        TrendTest::Slope(..) => trend.passes(*test, up),
-        TrendTest::Ratio(percent) => closed.change(account).is_some_and(|(before, after)| {
-            let by = if up { i64::from(after) - i64::from(before) } else { i64::from(before) - i64::from(after) };
-            by * 100 >= i64::from(percent) * i64::from(before)
-        }),
-        TrendTest::Newcomers(percent) => {
-            let counting = u64::from(counting_newcomers(context, account, closed.day));
-            closed.mau > 0 && counting * 100 >= u64::from(percent) * u64::from(closed.mau)
-        }
-    })
 }
 
 /// A meter of the last 7 days against the 8 blocks of 7 days before (domain §3, edges C30).

@@ -17,6 +17,7 @@ use super::sighting::{self, Sighted};
 use super::signals::{self, Context, WHOLE_ACCOUNT, Work};
 use super::timers::{Clock, Due, Timers};
 use super::trigger::{self, Moment, News, Occurrence};
+use super::velocity;
 use crate::model::{
     DAY_MS, Day, DeadLetter, Effects, Event, EventKind, EventTime, Field, MetricsRow, Outcome, Place, Provenance,
     Reason, Role, Snapshots, Tally,
@@ -664,7 +665,9 @@ impl Applied<'_> {
         let Applied { it: Sighted { event, roles, .. }, counts } = *self;
         let mut activity = Activity::Known;
         if let Some(user) = user {
+            let mut was_absent = false;
             if counts && event.kind == EventKind::Track && roles.is_activity() {
+                was_absent = velocity::is_absent(account.users.get(user).days, context.last_closed(), 7);
                 activity = account.add_activity(user, event.time, context.plan.time.forget_after_days);
                 context.work.forget_figures();
                 account.events.add(event.time.day().0);
@@ -677,7 +680,7 @@ impl Applied<'_> {
             if activity == Activity::Begins {
                 context.work.scored.push(user);
             }
-            if matches!(activity, Activity::Begins | Activity::Earlier) {
+            if was_absent || matches!(activity, Activity::Begins | Activity::Earlier) {
                 signals::learn_of_user(context, user);
             }
             if activity != Activity::Known && account.idle_days > 0 {

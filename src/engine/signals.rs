@@ -11,7 +11,7 @@ use super::score;
 use super::timers::{Due, Timers};
 use super::velocity::{self, Closed};
 use crate::model::{Day, Effects, EventTime, Fact, Reason, SignalChange, SignalKind, SignalMessage};
-use crate::rules::{Figure, Filter, Growth, Kind, Of, Plan, Reads, SignalRef, Still, TraitIs, TrendTest};
+use crate::rules::{Figure, Filter, Growth, GrowthBy, Kind, Of, Plan, Reads, SignalRef, Still, TraitIs};
 
 /// Stands for the account itself where a user's index is expected.
 pub(super) const WHOLE_ACCOUNT: u32 = u32::MAX;
@@ -360,7 +360,10 @@ pub(super) fn knows(context: &Context<'_>, account: &Account, signal: SignalRef,
     match kind {
         Kind::NewUsers(_) => knows_newcomers(context, account),
         Kind::Stickiness { .. } => first.is_some_and(|first| velocity::stickiness_days(last_closed, first).is_some()),
-        Kind::Growth(growth) => weeks() >= 2 && knows_growth(context, account, growth, user),
+        Kind::Growth(growth) => match user {
+            Some(user) => knows_growth(context, account.users.get(user).days, growth),
+            None => closed_now(context, account).is_some_and(|it| grows(context, account, &it, growth).is_some()),
+        },
         Kind::Stalled { weeks: needed, .. } => weeks() >= *needed,
         Kind::Spike(_) => first.is_some_and(|first| velocity::blocks(last_closed, first) >= 8),
         Kind::Idle { days } => first.is_some_and(|first| last_closed.0 - first.0 >= *days as i32),
@@ -385,15 +388,32 @@ pub(super) fn knows(context: &Context<'_>, account: &Account, signal: SignalRef,
     }
 }
 
-/// Whether every test of a trend can be told, two complete weeks being known.
-fn knows_growth(context: &Context<'_>, account: &Account, growth: &Growth, user: Option<u32>) -> bool {
+/// Whether a user's trend is known: of nobody who is absent or too young (edges C14).
+fn knows_growth(context: &Context<'_>, days: Days, growth: &Growth) -> bool {
     let day = context.last_closed();
-    if let Some(user) = user {
-        return velocity::user_trend(account.users.get(user).days, day).is_known(growth);
+    !velocity::is_absent(days, day, 7) && velocity::user_trend(days, day).moves(growth).is_some()
+}
+
+/// Whether the account grows, or declines, by what its rules go by; none if that is unknown. While it is inactive it
+/// does not decline (edges C13a, C16).
+pub(super) fn grows(context: &Context<'_>, account: &Account, closed: &Closed, growth: &Growth) -> Option<bool> {
+    if !growth.up && closed.wau == 0 {
+        return Some(false);
     }
-    let counts_newcomers = growth.tests.iter().any(|test| matches!(test, TrendTest::Newcomers(_)));
-    (!counts_newcomers || knows_newcomers(context, account))
-        && closed_now(context, account).is_some_and(|closed| closed.trend(account).is_known(growth))
+    match &growth.by {
+        GrowthBy::Level(level, slopes) => closed.moves(account, (*level, slopes)),
+        GrowthBy::Streak => closed.runs(account, growth.up),
+        GrowthBy::Ratio(percent) => closed.knows_change().then(|| {
+            closed.change(account).is_some_and(|(before, after)| {
+                let by = i64::from(after) - i64::from(before);
+                (if growth.up { by } else { -by }) * 100 >= i64::from(*percent) * i64::from(before)
+            })
+        }),
+        GrowthBy::Newcomers(percent) => (closed.knows_change() && knows_newcomers(context, account)).then(|| {
+            let counting = u64::from(counting_newcomers(context, account, closed.day));
+            closed.mau > 0 && counting * 100 >= u64::from(*percent) * u64::from(closed.mau)
+        }),
+    }
 }
 
 /// The used share of the fullest quota (edges D21).
@@ -641,9 +661,7 @@ pub(super) fn facts(context: &Context<'_>, account: &Account, signal: SignalRef,
                 figure(f64::from(counting_newcomers(context, account, account.window_end(context.open_day()))))
             }
             Kind::Stickiness { .. } => ratio(closed_now(context, account).and_then(|closed| closed.stickiness())),
-            Kind::Growth(_) => {
-                closed_now(context, account).and_then(|it| it.trend(account).z()).map_or(Vec::new(), figure)
-            }
+            Kind::Growth(_) => figure(account.weeks.get(velocity::last_week(last_closed).0).into()),
             Kind::Spike(spike) => figure(volume(account, spike.meter, last_closed.plus(-6), last_closed)),
             Kind::Ladder(of, _) => figure(self::figure(account, *of, account.window_end(context.open_day()))),
             Kind::Executive => figure(f64::from(account.rare.as_ref().map_or(0, |rare| rare.executives))),
@@ -702,12 +720,7 @@ pub(super) fn words(context: &Context<'_>, account: &Account, signal: SignalRef,
         }
         (Kind::NewUsers(_), _) => format!("{} new users in 7 days", number()),
         (Kind::Growth(growth), SignalRef::Account(_)) => {
-            let week = velocity::last_week(context.last_closed());
-            let known = account.founded().map_or(0, |founded| velocity::weeks_known(founded, week)).min(6) as i32;
-            let weeks: Vec<String> =
-                (0..known).rev().map(|back| account.weeks.get(week.0 - back).to_string()).collect();
-            let verb = if growth.up { "went" } else { "fell" };
-            format!("weekly active users {verb} {} (z {:.1})", weeks.join(" → "), number())
+            closed_now(context, account).map_or_else(String::new, |closed| closed.trend_in_words(account, growth))
         }
         (Kind::Sessions(kind), SignalRef::User(slot)) => {
             let live = match account.fact(user, slot).map(|fact| &fact.state) {

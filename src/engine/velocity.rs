@@ -8,14 +8,24 @@ use std::sync::Arc;
 use super::account::Account;
 use super::activity::{Days, low_bits};
 use crate::model::{Day, DayRow, Week, WeekRow};
-use crate::rules::{Growth, TrendTest};
+use crate::rules::{Growth, GrowthBy, LevelTest, SlopeTest};
 
 /// Days over which MAU and stickiness look back: whole weeks.
 pub(super) const MONTH: i32 = 28;
 /// Weeks that a slope looks back.
 const SLOPE_WEEKS: u32 = 8;
+/// Complete weeks after which whoever was here before the last eight counts as settled.
+const WEEKS_TO_SETTLE: u32 = 13;
+/// Complete weeks below which it is unknown whether an account grows, and whether it declines (edges C13a).
+const WEEKS_TO_GROW: u32 = 4;
+const WEEKS_TO_DECLINE: u32 = 10;
+/// Weeks that the base level leaves out, and how many before them it looks at.
+const WEEKS_LATELY: u32 = 4;
+const BASE_WEEKS: u32 = 9;
 /// Weeks that a streak can count.
 const STREAK_MAX: u32 = 12;
+/// More active users, or active days a week, than three weeks before: fewer are not worth a word.
+const RISE_MIN: u64 = 2;
 /// Blocks of 7 days that a spike is compared with.
 const BLOCKS_MAX: i32 = 8;
 
@@ -39,6 +49,10 @@ pub(super) struct Closed {
     weeks_known: u32,
     /// Σ k·(n − k) over users active in k of the n weeks that the slope looks at.
     unsteadiness: i64,
+    /// Users active in the last eight weeks, and of these the ones who were here before the last eight (before the last
+    /// four while fewer than 13 weeks are complete).
+    present: u32,
+    settled: u32,
 }
 
 impl Closed {
@@ -58,6 +72,8 @@ impl Closed {
             week,
             weeks_known: weeks_known(founded, week),
             unsteadiness: 0,
+            present: 0,
+            settled: 0,
         }
     }
 
@@ -72,7 +88,18 @@ impl Closed {
         self.mau += u32::from(active & low_bits(28) != 0);
         self.active_days += (active & low_bits(28)).count_ones();
         self.add_newcomer(days.first());
-        self.unsteadiness += self.unsteadiness_of(active);
+        let in_weeks = active >> self.since_sunday();
+        self.unsteadiness += self.unsteadiness_of(in_weeks);
+        if in_weeks & low_bits(7 * SLOPE_WEEKS) != 0 {
+            let weeks = if self.weeks_known < WEEKS_TO_SETTLE { 4 } else { 8 };
+            self.present += 1;
+            self.settled += u32::from(days.first() <= self.week.plus(-weeks).sunday());
+        }
+    }
+
+    /// Days since the last week closed.
+    fn since_sunday(&self) -> u32 {
+        (self.day.0 - self.week.sunday().0) as u32
     }
 
     fn add_newcomer(&mut self, first: Day) {
@@ -85,10 +112,9 @@ impl Closed {
         self.new_users_before += u32::from(age >= 7 && (age - 7) / 7 < self.blocks());
     }
 
-    fn unsteadiness_of(&self, active: u64) -> i64 {
+    fn unsteadiness_of(&self, in_weeks: u64) -> i64 {
         let weeks = self.slope_weeks();
-        let since_sunday = (self.day.0 - self.week.sunday().0) as u32;
-        let present = i64::from(weeks_with_any(active >> since_sunday, weeks));
+        let present = i64::from(weeks_with_any(in_weeks, weeks));
         present * (i64::from(weeks) - present)
     }
 
@@ -129,10 +155,94 @@ impl Closed {
         }
     }
 
+    /// What is usual for the account: of the complete weeks that are the 5th to the 13th newest the third largest, of
+    /// fewer the (1 + ⌊b/4⌋)-th; unknown with less than three of them (domain §3, edges C13a).
+    pub(super) fn base(&self, account: &Account) -> Option<u32> {
+        let known = self.weeks_known.saturating_sub(WEEKS_LATELY).min(BASE_WEEKS);
+        if known < 3 {
+            return None;
+        }
+        let mut weeks = [0; BASE_WEEKS as usize];
+        let weeks = &mut weeks[..known as usize];
+        for (weeks_ago, value) in (WEEKS_LATELY as i32..).zip(weeks.iter_mut()) {
+            *value = account.weeks.get(self.week.0 - weeks_ago);
+        }
+        weeks.sort_unstable_by(|a, b| b.cmp(a));
+        Some(weeks[weeks.len() / 4])
+    }
+
+    /// Whether the last weeks lie so clearly above or below the base level; none while that is unknown (domain §3).
+    fn lies(&self, account: &Account, test: LevelTest) -> Option<bool> {
+        let base = i128::from(self.base(account)?);
+        let week = |back: i32| i128::from(account.weeks.get(self.week.0 - back));
+        let users = |counted: u32| base.max(1).max(counted.into());
+        // distance² · U ≥ so many V, V = B·(U − B) + U.
+        let reaches = |distance: i128, users: i128, times: u32| {
+            distance > 0 && distance * distance * users >= i128::from(times) * (base * (users - base) + users)
+        };
+        match test {
+            LevelTest::Above { both, each } => {
+                let users = users(self.settled);
+                let least = week(0).min(week(1));
+                Some(reaches(week(0) + week(1) - 2 * base, users, both) && reaches(2 * (least - base), users, each))
+            }
+            LevelTest::Below { below, share } => {
+                let most = (0..4).map(week).max()?;
+                let is_below = 100 * most <= i128::from(share) * base;
+                (self.weeks_known >= WEEKS_TO_DECLINE)
+                    .then(|| is_below && reaches(base - most, users(self.present), below))
+            }
+        }
+    }
+
+    /// Whether weekly active users grow, or decline, as the test of the level says; while the base level is unknown by a
+    /// slope, where it matters. None while it is unknown (edges C13a).
+    pub(super) fn moves(&self, account: &Account, by: (LevelTest, &[SlopeTest])) -> Option<bool> {
+        let (level, slopes) = by;
+        let lies = self.lies(account, level);
+        if lies.is_some() || matches!(level, LevelTest::Below { .. }) || self.weeks_known < WEEKS_TO_GROW {
+            return lies;
+        }
+        let trend = self.trend(account);
+        let [now, before] = [0, 3].map(|back| u64::from((trend.back)(back)));
+        let matters = now >= before + RISE_MIN && 5 * now >= 6 * before;
+        Some(matters && trend.meets(slopes, true))
+    }
+
+    /// A bare streak of three weeks of strict change; unknown before four complete weeks (edges C31).
+    pub(super) fn runs(&self, account: &Account, up: bool) -> Option<bool> {
+        self.trend(account).runs(up)
+    }
+
+    /// What makes the account grow or decline, in words: the weeks that are compared, oldest first, and what is usual.
+    pub(super) fn trend_in_words(&self, account: &Account, growth: &Growth) -> String {
+        let base = self.base(account).filter(|_| matches!(growth.by, GrowthBy::Level(..)));
+        let weeks = match (base, growth.up) {
+            (Some(_), true) => 2,
+            (Some(_), false) => 4,
+            (None, _) => self.weeks_known.min(4) as i32,
+        };
+        let values: Vec<String> =
+            (0..weeks).rev().map(|back| account.weeks.get(self.week.0 - back).to_string()).collect();
+        let values = match values.split_last() {
+            Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+            _ => values.concat(),
+        };
+        match base {
+            Some(base) => format!("{values} weekly active users; {base} is usual"),
+            None => format!("{values} weekly active users"),
+        }
+    }
+
     /// Active users of the last closed week and of the one before; none while those are not known (edges C11).
     pub(super) fn change(&self, account: &Account) -> Option<(u32, u32)> {
         let [now, before] = [0, 1].map(|back| account.weeks.get(self.week.0 - back));
-        (self.weeks_known >= 2).then_some((before, now)).filter(|(before, _)| *before > 0)
+        self.knows_change().then_some((before, now)).filter(|(before, _)| *before > 0)
+    }
+
+    /// Whether two complete weeks are known.
+    pub(super) fn knows_change(&self) -> bool {
+        self.weeks_known >= 2
     }
 
     /// The last week whose Sunday has closed.
@@ -170,6 +280,9 @@ impl Closed {
             growth,
             streak: trend.streak(true),
             slope_z: trend.z(),
+            base: self.base(account),
+            growing: self.moves(account, (LevelTest::GROWING, &SlopeTest::DEFAULT)),
+            declining: self.moves(account, (LevelTest::DECLINING, &SlopeTest::DEFAULT)),
         })
     }
 }
@@ -209,6 +322,11 @@ pub(super) fn stickiness_days(day: Day, first: Day) -> Option<u32> {
 /// The highest rung of a ladder in percent that part / whole lies above; exactly on it does not count.
 pub(super) fn rung_above((part, whole): (u32, u32), percents: &[u32]) -> u8 {
     percents.iter().take_while(|percent| 100 * u64::from(part) > u64::from(**percent) * u64::from(whole)).count() as u8
+}
+
+/// No activity in the `silent` days that end with `day`, and none known after them (edges E10).
+pub(super) fn is_absent(days: Days, day: Day, silent: u32) -> bool {
+    days.last() <= day && days.count(day, silent) == 0
 }
 
 /// The share of the last days on which a user was active, as numerator and denominator.
@@ -274,29 +392,26 @@ impl<Back: Fn(u32) -> u32> Trend<Back> {
         slope(&self.back, self.n).map(|twice| Slope { twice, scale: self.scale, spread: self.spread })
     }
 
-    /// Whether it meets any test of a signal; unknown counts as no.
-    pub(super) fn meets(&self, growth: &Growth) -> bool {
-        growth.tests.iter().any(|test| self.passes(*test, growth.up))
+    /// Whether a user's active days go up, or down; unknown before four complete weeks (edges C14).
+    pub(super) fn moves(&self, growth: &Growth) -> Option<bool> {
+        let GrowthBy::Level(_, slopes) = &growth.by else { return self.runs(growth.up) };
+        let [now, before] = [0, 3].map(|back| u64::from((self.back)(back)));
+        let matters = if growth.up { now >= before + RISE_MIN } else { now + RISE_MIN <= before };
+        (self.weeks_known >= WEEKS_TO_GROW).then(|| matters && self.meets(slopes, growth.up))
     }
 
-    /// Whether its tests can be told: where a streak is long enough, a slope needs four weeks (edges C1).
-    pub(super) fn is_known(&self, growth: &Growth) -> bool {
-        growth.tests.iter().all(|test| match *test {
-            TrendTest::Slope(streak, Some(_)) => {
-                self.weeks_known >= 4 || self.streak(growth.up).is_some_and(|weeks| weeks < streak)
-            }
-            _ => self.weeks_known >= 2,
-        })
+    /// Three weeks of strict change.
+    fn runs(&self, up: bool) -> Option<bool> {
+        (self.weeks_known >= WEEKS_TO_GROW).then(|| self.streak(up).is_some_and(|weeks| weeks >= 3))
     }
 
-    /// Whether it meets a test of streak and slope.
-    pub(super) fn passes(&self, test: TrendTest, up: bool) -> bool {
-        let TrendTest::Slope(streak, z_thousandths) = test else { return false };
-        self.streak(up).is_some_and(|weeks| weeks >= streak)
-            && match z_thousandths {
-                Some(z) => self.slope().is_some_and(|slope| slope.reaches(z, up)),
-                None => self.weeks_known >= 4,
-            }
+    /// Whether it meets any of the slopes; one without a z is none.
+    fn meets(&self, slopes: &[SlopeTest], up: bool) -> bool {
+        let meets = |test: &SlopeTest| {
+            self.streak(up).is_some_and(|weeks| weeks >= test.streak)
+                && self.slope().is_some_and(|slope| slope.reaches(test.z_thousandths, up))
+        };
+        slopes.iter().any(meets)
     }
 
     /// The slope, for people.

@@ -53,6 +53,12 @@ pub struct WeekRow {
     pub streak: Option<u32>,
     /// The slope over the last weeks in units of its standard deviation.
     pub slope_z: Option<f64>,
+    /// What is usual for the account: the base level B; unknown before seven complete weeks.
+    pub base: Option<u32>,
+    /// Whether the account grows, whatever the rules make of it; unknown before four complete weeks.
+    pub growing: Option<bool>,
+    /// Whether it declines, whatever the rules make of it; unknown before ten complete weeks.
+    pub declining: Option<bool>,
 }
 
 impl MetricsRow {
@@ -83,7 +89,7 @@ impl Serialize for MetricsRow {
                 out.end()
             }
             MetricsRow::Week(row) => {
-                let mut out = serializer.serialize_struct("WeekRow", 7)?;
+                let mut out = serializer.serialize_struct("WeekRow", 10)?;
                 out.serialize_field("kind", "week")?;
                 out.serialize_field("account", &*row.account)?;
                 out.serialize_field("week", &row.week.to_string())?;
@@ -91,6 +97,9 @@ impl Serialize for MetricsRow {
                 out.serialize_field("growth", &row.growth)?;
                 out.serialize_field("streak", &row.streak)?;
                 out.serialize_field("slope_z", &row.slope_z)?;
+                out.serialize_field("base", &row.base)?;
+                out.serialize_field("growing", &row.growing)?;
+                out.serialize_field("declining", &row.declining)?;
                 out.end()
             }
         }

@@ -533,11 +533,11 @@ fn trait_is(take: &mut Parameters<'_>) -> Result<Kind, String> {
 fn growth(take: &mut Parameters<'_>, scope: file::Scope) -> Result<Kind, String> {
     let signal = take.signal;
     let up = take.need("direction", &signal.direction)? == file::Direction::Up;
-    let tests = match take.take("of", &signal.of).as_deref() {
+    let by = match take.take("of", &signal.of).as_deref() {
         None => {
             take.taken.push("significance");
             let significance = signal.significance.as_ref().ok_or_else(|| take.missing("significance"))?;
-            self::significance(significance, if scope == file::Scope::User { 7 } else { 12 })?
+            self::significance(significance, up, scope)?
         }
         Some(by) => {
             let percent = take.need("at_least", &signal.at_least)?;
@@ -545,31 +545,65 @@ fn growth(take: &mut Parameters<'_>, scope: file::Scope) -> Result<Kind, String>
                 return Err(format!("at_least is {percent}: at most 10000 percent is allowed"));
             }
             match (by, scope) {
-                ("ratio", file::Scope::Account) => vec![TrendTest::Ratio(percent)],
-                ("new_users", file::Scope::Account) if up => vec![TrendTest::Newcomers(percent)],
+                ("ratio", file::Scope::Account) => GrowthBy::Ratio(percent),
+                ("new_users", file::Scope::Account) if up => GrowthBy::Newcomers(percent),
                 _ => return Err("of: allowed are ratio, and upward new_users, of accounts".into()),
             }
         }
     };
-    Ok(Kind::Growth(Growth { up, tests }))
+    Ok(Kind::Growth(Growth { up, by }))
 }
 
-/// The tests of a trend; `longest`: the streaks that its scope can tell.
-fn significance(significance: &file::Significance, longest: u32) -> Result<Vec<TrendTest>, String> {
-    let test = |test: &file::Test| {
+/// What `significance` says of a scope.
+fn significance(significance: &file::Significance, up: bool, scope: file::Scope) -> Result<GrowthBy, String> {
+    let tests = match significance {
+        file::Significance::Word(word) if word == "none" => return Ok(GrowthBy::Streak),
+        file::Significance::Word(_) => {
+            return Err("significance: allowed is none, or tests like { above: 32, each: 10 }".to_owned());
+        }
+        file::Significance::Tests(tests) => tests,
+    };
+    // Days tell of 7 changes from week to week, and the weekly values of an account of 12.
+    let longest = if scope == file::Scope::User { 7 } else { 12 };
+    let slope = |test: &file::Test| {
         let thousandths = (test.z * 1_000.0).round();
         let fits = (0.0..=1e6).contains(&thousandths) && (test.z * 1_000.0 - thousandths).abs() < 1e-6;
         if fits && (1..=longest).contains(&test.streak) {
-            Ok(TrendTest::Slope(test.streak, Some(thousandths as u32)))
+            Ok(SlopeTest { streak: test.streak, z_thousandths: thousandths as u32 })
         } else {
-            Err(format!("significance: streak 1 to {longest}, z 0 to 1000 in steps of 0.001"))
+            Err(format!("significance: slope: streak 1 to {longest}, z 0 to 1000 in steps of 0.001"))
         }
     };
-    match significance {
-        file::Significance::Word(word) if word == "none" => Ok(vec![TrendTest::Slope(3, None)]),
-        file::Significance::AnyOf(tests) if !tests.is_empty() => tests.iter().map(test).collect(),
-        _ => Err("significance: allowed is none, or a list like [{streak: 3, z: 3.0}]".to_owned()),
+    let slopes = match &tests.slope {
+        None => SlopeTest::DEFAULT.to_vec(),
+        Some(slopes) if slopes.is_empty() => return Err("significance: slope is empty".to_owned()),
+        Some(slopes) => slopes.iter().map(slope).collect::<Result<_, _>>()?,
+    };
+    let level = match (up, tests.above, tests.each, tests.below, tests.share) {
+        (true, Some(both), Some(each), None, None) => LevelTest::Above { both, each },
+        (false, None, None, Some(below), Some(share)) if share < 100 => LevelTest::Below { below, share },
+        (false, None, None, Some(_), Some(share)) => {
+            return Err(format!("significance: share is {share}: below 100 is allowed"));
+        }
+        // The slope alone is enough where it alone decides.
+        (_, None, None, None, None) if scope == file::Scope::User => {
+            if up {
+                LevelTest::GROWING
+            } else {
+                LevelTest::DECLINING
+            }
+        }
+        (true, ..) => return Err("significance: upward wants above and each, as in { above: 32, each: 10 }".to_owned()),
+        (false, ..) => {
+            return Err("significance: downward wants below and share, as in { below: 12, share: 60 }".to_owned());
+        }
+    };
+    if let LevelTest::Above { both: 0, .. } | LevelTest::Above { each: 0, .. } | LevelTest::Below { below: 0, .. } =
+        level
+    {
+        return Err("significance: above, each and below are at least 1".to_owned());
     }
+    Ok(GrowthBy::Level(level, slopes))
 }
 
 fn triggers(written: &[Spanned<file::Trigger>], names: &mut Names) -> Result<Vec<Trigger>, Wrong> {
@@ -857,6 +891,8 @@ fn restless_days(when: &Condition, names: &Names) -> i32 {
         Input::Figure(Figure::WeeklyUsers) => WEEKS_DAYS,
         Input::Signal(SignalRef::Account(slot)) => match names.accounts[*slot].kind {
             Kind::Spike(_) | Kind::Stalled { .. } => WEEKS_DAYS,
+            // Four complete weeks may end so late after the founding day.
+            Kind::Growth(Growth { up: true, .. }) => 35,
             _ => 0,
         },
         _ => 0,

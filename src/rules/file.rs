@@ -285,18 +285,34 @@ pub(super) enum Direction {
     Down,
 }
 
-/// The tests of a trend.
+/// How far a trend must go.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "significance is none, or a list like [{streak: 3, z: 3.0}]")]
+#[serde(untagged, expecting = "significance is none, or tests like { above: 32, each: 10 }")]
 pub(super) enum Significance {
     /// `none`: a bare streak of three weeks.
     #[schemars(extend("const" = "none"))]
     Word(String),
-    /// Any of these.
-    AnyOf(Vec<Test>),
+    /// Against the account's base level, or by slope.
+    Tests(Tests),
 }
 
-/// A test of a trend.
+/// The tests of a trend.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tests {
+    /// Upward, of an account: how clearly the last two weeks together lie above the base level.
+    pub(super) above: Option<u32>,
+    /// Upward, of an account: how clearly each of them does.
+    pub(super) each: Option<u32>,
+    /// Downward, of an account: how clearly each of the last four weeks lies below it.
+    pub(super) below: Option<u32>,
+    /// Downward, of an account: percent of the base level that none of them exceeds.
+    pub(super) share: Option<u32>,
+    /// Of a user, and upward of an account whose base level is unknown: any of these slopes.
+    pub(super) slope: Option<Vec<Test>>,
+}
+
+/// A test of a slope.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Test {

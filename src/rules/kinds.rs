@@ -1,7 +1,7 @@
 //! The signal kinds in words: parameters, moments, state and timers of each. The documents and `rules explain` are made
 //! from this table; a test holds the parameters against the compiler.
 
-use super::plan::{Growth, Kind, TraitIs, TrendTest};
+use super::plan::{Growth, GrowthBy, Kind, TraitIs};
 
 /// What a person should know of a kind, whatever its parameters.
 #[derive(Clone, Copy, Debug)]
@@ -135,15 +135,16 @@ const STICKINESS: About = About {
 const GROWTH: About = About {
     written: "kind: growth",
     scopes: BOTH,
-    measures: "a trend of weekly values, WAU of an account and active days of a user, that passes one of the tests; \
-              unknown before two complete weeks",
+    measures: "weekly active users that lie clearly above or below what is usual for the account; while that is \
+              unknown, and for the active days of a user, a slope; unknown before four complete weeks, downward before \
+              ten of an account",
     parameters: &["direction", "of", "significance"],
     on: "up: at the close of a week; down: at the close of a day, and not while inactive",
     off: "as it turns on",
     state: "nothing of its own: weekly values are kept anyway",
     timer: NONE,
     example: "{ id: my.surge, kind: growth, scopes: [account], points: 15, in: [pqa], direction: up, significance: \
-              [{ streak: 2, z: 3.0 }] }",
+              { above: 50, each: 16 } }",
 };
 const GROWTH_BY: About = About {
     written: "kind: growth, of: ratio or new_users",
@@ -320,9 +321,9 @@ impl Kind {
             Kind::Abandoned(_) => ABANDONED,
             Kind::ActiveDays { .. } => ACTIVE_DAYS,
             Kind::Stickiness { .. } => STICKINESS,
-            Kind::Growth(Growth { tests, .. }) => match tests.first() {
-                Some(TrendTest::Ratio(_) | TrendTest::Newcomers(_)) => GROWTH_BY,
-                Some(TrendTest::Slope(..)) | None => GROWTH,
+            Kind::Growth(Growth { by, .. }) => match by {
+                GrowthBy::Ratio(_) | GrowthBy::Newcomers(_) => GROWTH_BY,
+                GrowthBy::Level(..) | GrowthBy::Streak => GROWTH,
             },
             Kind::NewUsers(_) => NEW_USERS,
             Kind::Spike(_) => SPIKE,
@@ -367,7 +368,7 @@ mod tests {
             let foreign = if about.parameters.contains(&"days") { "gap: 30m" } else { "days: 3" };
             let row = about.example.replace(" }", &format!(", {foreign} }}"));
             let row = if about.parameters.contains(&"significance") {
-                about.example.replace("}] }", &format!("}}], {foreign} }}"))
+                about.example.replace("} }", &format!("}}, {foreign} }}"))
             } else {
                 row
             };

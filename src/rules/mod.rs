@@ -162,7 +162,10 @@ const WORDS: [(&str, &str); 15] = [
     ("multiple YAML documents", "`---` begins a second document: a file has one"),
     ("data did not match any variant of untagged enum Points", "points are a whole number, or a list of them"),
     ("data did not match any variant of untagged enum Word", "a text, true or false is wanted"),
-    ("data did not match any variant of untagged enum Significance", "`none` or a list of tests is wanted"),
+    (
+        "data did not match any variant of untagged enum Significance",
+        "`none` or tests like { above: 32, each: 10 } are wanted",
+    ),
     ("data did not match", "a value of another form is wanted"),
     ("invalid u8", FROM_0),
     ("invalid u16", FROM_0),

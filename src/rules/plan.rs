@@ -338,19 +338,64 @@ pub struct Abandoned {
 pub struct Growth {
     /// Upward or downward.
     pub up: bool,
-    /// Any of these suffices.
-    pub tests: Vec<TrendTest>,
+    /// What decides it.
+    pub by: GrowthBy,
 }
 
-/// A test of a trend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TrendTest {
-    /// Weeks of strict change, and the slope in thousandths of its standard deviation (none: no test, but four weeks).
-    Slope(u32, Option<u32>),
+/// What a trend is judged by (domain §3).
+#[derive(Debug, PartialEq, Eq)]
+pub enum GrowthBy {
+    /// The last weeks lie clearly above or below the account's base level; of a user, and of an account while that is
+    /// unknown, any of the slopes.
+    Level(LevelTest, Vec<SlopeTest>),
+    /// A bare streak of three weeks of strict change.
+    Streak,
     /// The change of the last week in percent of the week before.
     Ratio(u32),
     /// New users of the last 7 days in percent of the active users.
     Newcomers(u32),
+}
+
+/// How far weeks must lie from the base level B. U·V is the variance that users who come by chance would give a week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LevelTest {
+    /// The last two weeks above it: D²·U ≥ `both`·V and m²·U ≥ `each`·V, D = W(k) + W(k−1) − 2B and
+    /// m = 2·min(W(k), W(k−1)) − 2B, both above 0.
+    Above {
+        /// Of both weeks together.
+        both: u32,
+        /// Of each of them.
+        each: u32,
+    },
+    /// The last four weeks below it: m²·U ≥ `below`·V and 100·M ≤ `share`·B, M = max(W(k−3) … W(k)), m = B − M above 0.
+    Below {
+        /// Of the greatest of them.
+        below: u32,
+        /// Percent of the base level that none exceeds.
+        share: u32,
+    },
+}
+
+impl LevelTest {
+    /// What growing means by default.
+    pub const GROWING: LevelTest = LevelTest::Above { both: 32, each: 10 };
+    /// What declining means by default.
+    pub const DECLINING: LevelTest = LevelTest::Below { below: 12, share: 60 };
+}
+
+/// A test of a slope: weeks of strict change, and the slope in thousandths of its standard deviation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlopeTest {
+    /// Weeks of strict change.
+    pub streak: u32,
+    /// Thousandths of the slope's standard deviation.
+    pub z_thousandths: u32,
+}
+
+impl SlopeTest {
+    /// The slopes that count by default: any of them.
+    pub const DEFAULT: [SlopeTest; 2] =
+        [SlopeTest { streak: 3, z_thousandths: 3_000 }, SlopeTest { streak: 1, z_thousandths: 3_500 }];
 }
 
 /// Parameters of new users.

@@ -251,7 +251,7 @@ impl Account {
         self.new_users((day - 6).max(self.first_counted_day(life.first)), day, life.first)
     }
 
-    /// x ≥ 5 and P(X ≥ x) < 0.005 (edges C21–C24).
+    /// x ≥ 5 and P(X ≥ x) < 0.0005 (edges C21–C24).
     fn is_spike(&self, day: i64) -> bool {
         let Some(life) = self.life(day) else {
             return false;
@@ -259,7 +259,7 @@ impl Account {
         let blocks = spike_blocks(day, life.first);
         let x = self.counted_new_users(day);
         let before = self.new_users(day - 6 - 7 * blocks, day - 7, life.first);
-        blocks >= 2 && x >= 5 && spike_p(x, before, blocks) < 0.005
+        blocks >= 2 && x >= 5 && spike_p(x, before, blocks) < 0.0005
     }
 
     /// At the close of D: the spike of D, else 5+ over the seven days that end at T (edges C3, C25).

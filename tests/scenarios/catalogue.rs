@@ -80,7 +80,7 @@ fn parts() -> Vec<Part> {
         rows.iter().map(|(row, says)| (format!("{kind}{row}"), (*says).into())).collect()
     };
     let profiles = upswell::rules::PACKS.iter().skip(1);
-    let edges = [('D', 27), ('E', 25), ('F', 21)];
+    let edges = [('D', 28), ('E', 25), ('F', 21)];
     let edges = edges.iter().flat_map(|(letter, last)| (1..=*last).map(move |number| format!("{letter}{number}")));
     vec![
         Part { title: "Signals", rows: ids("signals") },

@@ -455,6 +455,7 @@ impl Figures {
 fn is_figure(found: Option<&Value>, written: &str) -> bool {
     match found {
         Some(Value::Null) => written == "unknown",
+        Some(Value::Bool(is)) => written == if *is { "yes" } else { "no" },
         Some(found) => found.as_f64().is_some_and(|number| say::rounded_as(number, written) == written),
         None => false,
     }

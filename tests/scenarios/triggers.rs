@@ -145,9 +145,9 @@ stories! {
         expect day 38       acme  LOW steady-growth
 
         story  of two at one instant the more urgent goes out and names the other
-        day 35              acme  n1–n6 use editor
+        day 35              acme  n1–n12 use editor
         until end of day 35
-        figures week 5      acme  wau 16
+        figures week 5      acme  wau 22
         expect end of day 35 acme  held steady-growth by pacing
         expect end of day 35 acme  MEDIUM five-new-users due end of day 36–37 also steady-growth
     "
@@ -217,7 +217,7 @@ stories! {
     "
 
     ten_users_near_a_limit_are_urgent "
-        proves  near-limit, D21
+        proves  near-limit, D21, D28
         day 1               acme  u1–u9 use editor
 
         story  79 of 100 are not near
@@ -452,13 +452,11 @@ stories! {
         expect end of day 412 acme MEDIUM at-risk due end of day 413–414 with route customer_success
 
         story  or when declining
-        day 1, 8, 15, 22    acme  u1, u2 use editor
-        day 1, 8, 15        acme  u3, u4 use editor
-        day 1, 8            acme  u5, u6 use editor
-        day 1               acme  u7, u8 use editor
+        day 1, 8, 15, 22, 29, 36, 43, 50, 57  acme  u1–u10 use editor
+        day 64, 71, 78, 85  acme  u1–u6 use editor
         day 2               acme  it pays
-        until end of day 28
-        expect end of day 28 acme MEDIUM at-risk due end of day 29–30 with route customer_success
+        until end of day 91
+        expect end of day 91 acme MEDIUM at-risk due end of day 92–93 with route customer_success, why 6 and 6 weekly active users; 10 is usual
 
         story  who does not pay is not
         day 1               acme  ann uses editor
@@ -520,13 +518,7 @@ stories! {
     conditions_are_seen_to_become_true_whatever_makes_them "
         proves  D11, D12
 
-        story  that a signal is off becomes known with the second complete week
-        rules  triggers +: {id: calm, level: high, cooldown: 1d, when: velocity.growth == 0 && users >= 2}
-        day 1–20            acme  ann, bob use editor
-        until day 22
-        expect end of day 14 acme  HIGH calm at once
-
-        story  or with the fourth, where only the slope can tell
+        story  that a signal is off becomes known with the fourth complete week
         rules  triggers +: {id: calm, level: high, cooldown: 1d, when: velocity.growth == 0 && users >= 2}
         day 1–28            acme  ann uses editor
         day 8, 14           acme  bob uses editor

@@ -51,20 +51,19 @@ stories! {
         until end of day 30
         expect day 25        acme  velocity.user_adds 0→1 crossed
 
-        story  five where one came in the weeks before are a spike: two rungs, one change each
+        story  five where none came in the weeks before are a spike: two rungs, one change each
         watch velocity.user_adds
         day 1               acme  ann signs up
-        day 9               acme  bob uses editor
         day 23              acme  u1–u5 use editor
         until end of day 23
         expect day 23        acme  velocity.user_adds 0→1 crossed
         expect end of day 23 acme  velocity.user_adds 1→2 closed
         expect end of day 23 acme  MEDIUM five-new-users due end of day 24–25
 
-        story  five where two came are none: 0.0075 is not below 0.005
+        story  five where one came are none: 0.0024 is not below 0.0005
         watch velocity.user_adds
         day 1               acme  ann signs up
-        day 9               acme  bob, cy use editor
+        day 9               acme  bob uses editor
         day 23              acme  u1–u5 use editor
         until end of day 23
         figures day 23      acme  new_users_7d 5
@@ -209,6 +208,11 @@ stories! {
         watch velocity.growth
         until end of day 28
 
+        story  a user who declines needs two active days a week less: 2, 2, 2, 1 are one less
+        watch negative.declining
+        day 1, 2, 8, 9, 15, 16, 22  acme  ann uses editor
+        until end of day 28
+
         story  a single week of increase suffices with z of 3.5 or more: 1, 1, 6, 7
         day 1, 8, 15–20, 22–28     acme  ann uses editor
         watch velocity.growth
@@ -217,18 +221,66 @@ stories! {
         expect end of day 28 acme LOW user-warm for ann
     "
 
-    declining_mirrors_growing "
-        proves  negative.declining, C16
-        day 1, 8, 15, 22    acme  u1, u2 use editor
-        day 1, 8, 15        acme  u3, u4 use editor
-        day 1, 8            acme  u5, u6 use editor
-        day 1               acme  u7, u8 use editor
+    growing_is_two_weeks_clearly_above_what_is_usual "
+        proves  velocity.growth, steady-growth, C13
+        day 1, 8, 15, 22, 29, 36, 43, 50, 57  acme  u1–u3 use editor
+        watch velocity.growth
+
+        story  5 and 7 where 3 is usual
+        day 50, 57          acme  n1, n2 use editor
+        day 57              acme  n3, n4 use editor
+        until end of day 63
+        figures week 8      acme  wau 5, base 3, growing no, declining unknown
+        figures week 9      acme  wau 7, base 3, growing yes, declining unknown
+        expect end of day 63 acme  velocity.growth 0→1 closed with figure 7
+        expect end of day 63 acme  LOW steady-growth with why 5 and 7 weekly active users; 3 is usual
+
+        story  5 and 6 are not enough together
+        day 50, 57          acme  n1, n2 use editor
+        day 57              acme  n3 uses editor
+        until end of day 63
+        figures week 9      acme  wau 6, base 3, growing no
+
+        story  nor is one week of two
+        day 50, 57          acme  n1 uses editor
+        day 57              acme  n2–n5 use editor
+        until end of day 63
+        figures week 9      acme  wau 8, base 3, growing no
+
+        story  it ends with the first week at which it is not so
+        day 50, 57          acme  n1, n2 use editor
+        day 57              acme  n3, n4 use editor
+        day 64              acme  u1–u3 use editor
+        until end of day 70
+        figures week 10     acme  wau 3, base 3, growing no, declining no
+        expect end of day 63 acme  velocity.growth 0→1 closed
+        expect end of day 63 acme  LOW steady-growth
+        expect end of day 70 acme  velocity.growth 1→0 closed
+    "
+
+    declining_is_four_weeks_clearly_below_what_is_usual "
+        proves  negative.declining, C13, C15, C16
+        day 1, 8, 15, 22, 29, 36, 43, 50, 57  acme  u1–u10 use editor
         watch velocity.growth, negative.declining
 
-        story  three weeks of decrease decline, until the account is inactive
-        until end of day 35
-        expect end of day 28 acme  negative.declining 0→1 closed
-        expect end of day 29 acme  negative.declining 1→0 closed
+        story  four weeks at 6 where 10 are usual, until the account is inactive
+        day 64, 71, 78, 85  acme  u1–u6 use editor
+        until end of day 98
+        figures week 7      acme  base 10, growing no, declining unknown
+        figures week 12     acme  wau 6, base 10, declining no
+        figures week 13     acme  wau 6, base 10, declining yes
+        expect end of day 91 acme  negative.declining 0→1 closed with figure 6
+        expect end of day 92 acme  negative.declining 1→0 closed
+
+        story  7 are more than 60 percent
+        day 64, 71, 78, 85  acme  u1–u7 use editor
+        until end of day 91
+        figures week 13     acme  wau 7, base 10, declining no
+
+        story  a holiday of three weeks is none
+        day 64, 71, 78      acme  u1, u2 use editor
+        day 85              acme  u1–u10 use editor
+        until end of day 91
     "
 
     declining_is_for_users_too "
