@@ -212,10 +212,12 @@ fn in_words(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::account::looks;
     use super::super::{Partition, Record};
     use crate::model::{Day, Effects, Event, EventKind, EventTime, Fields, Outcome};
-    use crate::rules::{self, Figure, Type};
+    use crate::rules::{self, Figure, Plan, Type};
     use crate::wire::{self, Format};
 
     const RULES: &str = include_str!("../rules/default.yaml");
@@ -231,9 +233,9 @@ mod tests {
     }
 
     /// How many users the costliest step looks at, in a month of an account in which all are active and hot.
-    fn costliest_step(rules: &str, users: i64) -> usize {
-        let plan = rules::parse("test", rules).unwrap_or_else(|error| panic!("{error}"));
-        let mut partition = Partition::new(plan.into());
+    /// `again`: rules that are activated at its end.
+    fn costliest_step(plan: &Arc<Plan>, again: Option<&str>, users: i64) -> usize {
+        let mut partition = Partition::new(Arc::clone(plan));
         let (mut effects, mut offset, mut costliest) = (Effects::default(), 0, 0);
         let mut apply = |kind: EventKind, name: &str, user: &str, time: EventTime, properties: &str| {
             let event = Event {
@@ -274,7 +276,9 @@ mod tests {
             }
         }
         // The same rules in another text: every edge is looked at anew.
-        apply(EventKind::RulesActivation, &format!("{rules}# again\n"), "", noon(22, users), "{}");
+        if let Some(rules) = again {
+            apply(EventKind::RulesActivation, &format!("{rules}# again\n"), "", noon(22, users), "{}");
+        }
         apply(EventKind::Tick, "", "", noon(30, 0), "{}");
         costliest
     }
@@ -301,9 +305,13 @@ mod tests {
         conditions.extend(of_users.chain(of_account).map(|signal| format!("({signal} >= 1 || {signal} < 1)")));
         for one in conditions {
             let second = if one.contains("user.") { "user.band == \"hot\"" } else { "users >= 1" };
-            for condition in [format!("user.band == \"hot\" && {one}"), format!("{one} && {second}")] {
+            for (condition, again) in
+                [(format!("user.band == \"hot\" && {one}"), true), (format!("{one} && {second}"), false)]
+            {
                 let rules = with(&condition);
-                let (few, many) = (costliest_step(&rules, 25), costliest_step(&rules, 50));
+                let plan = Arc::new(rules::parse("test", &rules).unwrap_or_else(|error| panic!("{error}")));
+                let again = again.then_some(&*rules);
+                let (few, many) = (costliest_step(&plan, again, 25), costliest_step(&plan, again, 50));
                 assert!(few >= 25, "{condition}: {few} looks tell nothing");
                 assert!(2 * many <= 5 * few, "{condition}: {few} looks at 25 users, {many} at 50");
             }
