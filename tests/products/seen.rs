@@ -37,6 +37,17 @@ pub(crate) const WANTED: &[&str] = &[
     "velocity.stickiness 2→1",
     "velocity.growth 0→1",
     "velocity.growth 1→0",
+    "velocity.growth of an account 0→1",
+    "velocity.growth of an account 1→0",
+    "velocity.growth of a user 0→1",
+    "negative.declining of an account 0→1",
+    "negative.declining of an account 1→0",
+    "negative.declining of a user 0→1",
+    "growing by the slope",
+    "growing by the base level",
+    "not growing any more by the base level",
+    "declining",
+    "not declining any more",
     "velocity.frequency 0→1",
     "velocity.frequency 1→0",
     "velocity.user_adds 0→1",
@@ -209,6 +220,10 @@ pub(crate) fn count(output: &Output, seen: &mut BTreeMap<String, u64>) {
                 let (id, reason) = (text(signal, "signal"), text(signal, "reason"));
                 count(format!("{id} {}→{}", rung("rungBefore"), rung("rungAfter")));
                 count(format!("{id} {reason}"));
+                if matches!(&*id, "velocity.growth" | "negative.declining") {
+                    let whose = if signal["user"].is_string() { "a user" } else { "an account" };
+                    count(format!("{id} of {whose} {}→{}", rung("rungBefore"), rung("rungAfter")));
+                }
                 count(reason);
             }
             "KIND_HELD" => {
@@ -222,6 +237,21 @@ pub(crate) fn count(output: &Output, seen: &mut BTreeMap<String, u64>) {
             }
             _ => count(format!("pulse {}{}", text(signal, "signal"), text(signal, "trigger"))),
         }
+    }
+    let mut before: BTreeMap<String, &Value> = BTreeMap::new();
+    for row in output.metrics.iter().filter(|row| row["kind"] == "week") {
+        let before = before.insert(text(row, "account"), row).unwrap_or(&Value::Null);
+        let shown = [
+            ("growing by the slope", row["growing"] == true && row["base"].is_null()),
+            ("growing by the base level", row["growing"] == true && row["base"].is_number()),
+            (
+                "not growing any more by the base level",
+                before["growing"] == true && row["growing"] == false && row["base"].is_number(),
+            ),
+            ("declining", row["declining"] == true),
+            ("not declining any more", before["declining"] == true && row["declining"] == false),
+        ];
+        shown.into_iter().filter(|(_, is_so)| *is_so).for_each(|(what, _)| count(what.into()));
     }
     for track in &output.onboarding {
         count(format!("track {}", text(track, "track")));

@@ -8,8 +8,8 @@ use super::account::{Account, Row, User};
 use super::facts::folded;
 use super::pack::{Role, Signal, TARGET_INDUSTRIES};
 use super::time::{
-    Days, Direction, Trend, date, days_within, first_complete_week, iso_week, last_closed_week, monday, spike_blocks,
-    spike_p, sunday,
+    Crowd, Days, Direction, Trend, date, days_within, first_complete_week, iso_week, last_closed_week, monday,
+    settled_week, spike_blocks, spike_p, sunday, week_of,
 };
 
 /// Windows and velocity: the metrics of domain §3.
@@ -41,10 +41,25 @@ impl Account {
     /// W(k) of the complete weeks up to `week`, as known now (edges C10, C17); 13 decide even the longest streak.
     fn trend(&self, week: i64) -> Option<Trend> {
         let first = first_complete_week(self.life(sunday(week))?.first).max(week - 12);
-        let weeks = (first..=week).map(|k| self.active_users(monday(k), sunday(k))).collect();
+        let weeks: Vec<i64> = (first..=week).map(|k| self.active_users(monday(k), sunday(k))).collect();
+        let crowd = self.crowd(week, settled_week(week, weeks.len()));
         let of_user = |days: &Days| (first..=week).map(|k| days_within(days, monday(k), sunday(k)) > 0).collect();
         let of_users: Vec<Vec<bool>> = self.users.values().map(|user| of_user(&user.days)).collect();
-        Some(Trend::of_account(weeks, &of_users))
+        Some(Trend::of_account(weeks, &of_users, crowd))
+    }
+
+    /// Who was active from the Monday of week k − 7 to the Sunday of week k, and of these who began by week `settled`: the
+    /// week of the first day of the user's life (edges C13a).
+    fn crowd(&self, week: i64, settled: i64) -> Crowd {
+        let mut crowd = Crowd::default();
+        for (id, user) in &self.users {
+            if days_within(&user.days, monday(week - 7), sunday(week)) > 0 {
+                let began = self.user_life(id, sunday(week)).map(|life| week_of(life.first));
+                crowd.all += 1;
+                crowd.settled += i64::from(began.is_some_and(|began| began <= settled));
+            }
+        }
+        crowd
     }
 
     /// The user's active days of each week that is complete since the user's first day (edges C14).
@@ -98,6 +113,9 @@ impl Account {
             "growth": growth,
             "streak": trend.streak(Direction::Up),
             "slope_z": trend.z(),
+            "base": trend.base(),
+            "growing": trend.grows(),
+            "declining": trend.declines(),
         });
         self.rows.push(Row { key: (close, 1, self.name.clone()), value });
     }
@@ -106,7 +124,7 @@ impl Account {
     pub(super) fn is_steady(&self, week: i64) -> Option<bool> {
         let trend = self.trend(week)?;
         let above = trend.last(4).and_then(|before| Some(trend.last(0)? > before));
-        super::trigger::and(trend.moves(Direction::Up), above)
+        super::trigger::and(trend.grows(), above)
     }
 }
 
@@ -206,10 +224,10 @@ impl Account {
     pub(super) fn rung_at_close(&self, id: &str, signal: Signal, day: i64) -> u32 {
         match (self.users.get(id), signal) {
             (Some(user), Signal::Stickiness) => self.user_stickiness_rung(id, &user.days, day),
-            (Some(_), Signal::Declining) => self.user_declining_rung(id, day),
+            (Some(_), Signal::Declining) => u32::from(self.user_moves(id, day, Direction::Down) == Some(true)),
             (Some(_), Signal::Inactive) => u32::from(self.is_inactive(id, day)),
             (None, Signal::Stickiness) => self.stickiness_rung(day),
-            (None, Signal::Declining) => self.declining_rung(day),
+            (None, Signal::Declining) => u32::from(self.is_declining(day) == Some(true)),
             (None, Signal::UserAdds) => self.user_adds_rung(day),
             (None, Signal::Volume) => u32::from(self.is_volume_spike(day)),
             (None, Signal::Stalled) => u32::from(self.is_stalled(day)),
@@ -219,11 +237,18 @@ impl Account {
 
     /// Growing at the close of a week (edges C15).
     pub(super) fn growth_rung(&self, week: i64) -> u32 {
-        u32::from(self.trend(week).and_then(|trend| trend.moves(Direction::Up)) == Some(true))
+        u32::from(self.trend(week).and_then(|trend| trend.grows()) == Some(true))
     }
 
     pub(super) fn user_growth_rung(&self, id: &str, week: i64) -> u32 {
-        u32::from(self.user_trend(id, week).and_then(|trend| trend.moves(Direction::Up)) == Some(true))
+        u32::from(self.user_moves(id, sunday(week), Direction::Up) == Some(true))
+    }
+
+    /// Growing, or declining as its mirror, of a user on the last week with Sunday ≤ D; inactive and too young users are
+    /// unknown (edges C14, C15).
+    fn user_moves(&self, id: &str, day: i64, direction: Direction) -> Option<bool> {
+        self.user_life(id, day).filter(|_| !self.is_inactive(id, day))?;
+        self.user_trend(id, last_closed_week(day))?.moves(direction)
     }
 
     /// Above 0.3 or above 0.5, in integers (edges C7).
@@ -301,18 +326,14 @@ impl Account {
         absent && self.user_life(id, day).is_some()
     }
 
-    /// The mirror of growing on the last week with Sunday ≤ D; off while inactive (edges C15, C16).
-    fn user_declining_rung(&self, id: &str, day: i64) -> u32 {
-        let trend = self.user_life(id, day).and_then(|_| self.user_trend(id, last_closed_week(day)));
-        let declining = trend.and_then(|trend| trend.moves(Direction::Down)) == Some(true);
-        u32::from(declining && !self.is_inactive(id, day))
-    }
-
-    /// The same for the account, which is inactive while WAU is 0 (edges C16).
-    fn declining_rung(&self, day: i64) -> u32 {
-        let trend = self.life(day).and_then(|_| self.trend(last_closed_week(day)));
-        let declining = trend.and_then(|trend| trend.moves(Direction::Down)) == Some(true);
-        u32::from(declining && self.active_users(day - 6, day) > 0)
+    /// Declining of the account at the close of D, on the last week with Sunday ≤ D: false while inactive, that is while WAU
+    /// is 0, whatever is known (edges C15, C16).
+    pub(super) fn is_declining(&self, day: i64) -> Option<bool> {
+        self.life(day)?;
+        if self.active_users(day - 6, day) == 0 {
+            return Some(false);
+        }
+        self.trend(last_closed_week(day))?.declines()
     }
 
     /// 5+ while there are fewer than two weeks to compare with, then only the spike (edges B17, D24).

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::handoff::{handoff_id, holdout_place};
 use super::pack::{Role, Signal};
 use super::score::{band_of, tier_of};
-use super::time::{Days, Life, date, first_day_of, instant, iso_week, lives, spike_p, week_of};
+use super::time::{
+    Crowd, Days, Direction, Life, Trend, date, first_day_of, instant, iso_week, lives, settled_week, spike_p, week_of,
+};
 use super::{DAY, Event, HOUR, Input, Kind, MINUTE, Outcome, Output, Settings, run};
 
 const PRICING: &str = "intent.pricing";
@@ -175,6 +177,112 @@ fn four_weeks_of_six_new_weekly_users_each_are_growing() {
     let output = run_events(events);
     assert_eq!(row(&output, "week", "2026-W05")["slope_z"], 6.0);
     assert_eq!(about(&output.signals, GROWTH), [format!(": 0>1 REASON_CLOSED {}", at(28, 0))]);
+}
+
+/// An account in whose first weeks so many users are active, always the same ones first.
+fn weekly(weeks: &[i64]) -> Vec<Event> {
+    let of_week = |(week, users): (usize, &i64)| {
+        let monday = at(7 * week as i64, 0);
+        (0..*users).map(move |user| track(monday + user * MINUTE, &format!("u{user:02}")))
+    };
+    weeks.iter().enumerate().flat_map(of_week).chain([until(at(7 * weeks.len() as i64, 0))]).collect()
+}
+
+fn trend(weeks: &[i64], settled: i64, all: i64) -> Trend {
+    Trend::of_account(weeks.to_vec(), &[], Crowd { all, settled })
+}
+
+#[test]
+fn two_weeks_clearly_above_the_base_level_are_growing() {
+    // B = 8 and U = 8, for who came last is not settled: V = 8·0 + 8. D = 12 + 13 − 16 = 9 and m = 24 − 16 = 8.
+    let output = run_events(weekly(&[8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 12, 13, 8]));
+    let last = |week| {
+        let row = row(&output, "week", week);
+        (row["base"].clone(), row["growing"].clone(), row["declining"].clone())
+    };
+    assert_eq!(last("2026-W04"), (Value::Null, Value::Null, Value::Null));
+    assert_eq!(last("2026-W07"), (Value::Null, json!(false), Value::Null));
+    assert_eq!(last("2026-W10"), (json!(8), json!(false), Value::Null));
+    assert_eq!(last("2026-W12"), (json!(8), json!(false), json!(false)));
+    assert_eq!(last("2026-W13"), (json!(8), json!(true), json!(false)));
+    assert_eq!(last("2026-W14"), (json!(8), json!(false), json!(false)));
+    let on_and_off = [format!(": 0>1 REASON_CLOSED {}", at(84, 0)), format!(": 1>0 REASON_CLOSED {}", at(91, 0))];
+    assert_eq!(about(&output.signals, GROWTH), on_and_off);
+}
+
+#[test]
+fn four_weeks_clearly_below_the_base_level_are_declining() {
+    // B = 8, U = 8, V = 8: m = 4, 100·4 ≤ 60·8 and 16·8 ≥ 12·8.
+    let output = run_events(weekly(&[8, 8, 8, 8, 8, 8, 8, 8, 8, 4, 4, 3, 4]));
+    let declining = |week| row(&output, "week", week)["declining"].clone();
+    assert_eq!([declining("2026-W13"), declining("2026-W14")], [json!(false), json!(true)]);
+    assert_eq!(about(&output.signals, "negative.declining"), [format!(": 0>1 REASON_CLOSED {}", at(91, 0))]);
+    let one_better = run_events(weekly(&[8, 8, 8, 8, 8, 8, 8, 8, 8, 4, 5, 3, 4]));
+    assert_eq!(row(&one_better, "week", "2026-W14")["declining"], json!(false));
+}
+
+#[test]
+fn the_base_level_is_the_third_largest_of_nine_weeks() {
+    let base = |c: i64| trend(&(1..=c).collect::<Vec<_>>(), 0, 0).base();
+    assert_eq!([6, 7, 8, 11, 12, 13].map(base), [None, Some(3), Some(3), Some(6), Some(6), Some(7)]);
+    assert_eq!([settled_week(100, 12), settled_week(100, 13)], [96, 92]);
+}
+
+#[test]
+fn the_spread_is_that_of_users_who_come_and_go() {
+    // B = 10, U = 20, V = 10·10 + 20: D² ≥ 192 and m² ≥ 60.
+    let grows = |before, now| trend(&[&[10; 11][..], &[before, now]].concat(), 20, 0).grows();
+    let cases = [(14, 20, true), (20, 14, true), (14, 19, false), (13, 30, false), (30, 13, false)];
+    for (before, now, growing) in cases {
+        assert_eq!(grows(before, now), Some(growing), "{before} {now}");
+    }
+    // m² ≥ 72; then B = U = 40, V = 40: the share decides.
+    let declines = |usual, all, most| trend(&[&[usual; 9][..], &[most, 0, most, 0]].concat(), 0, all).declines();
+    assert_eq!([declines(10, 20, 1), declines(10, 20, 2)], [Some(true), Some(false)]);
+    assert_eq!([declines(40, 40, 24), declines(40, 40, 25)], [Some(true), Some(false)]);
+    assert_eq!(trend(&[0; 13], 0, 0).declines(), Some(false));
+    // Whoever is not there any more counts as one: B = 0, U = V = 1, D ≥ 6 and m ≥ 4.
+    assert_eq!(
+        [(3, 3), (2, 4), (1, 9)].map(|(a, b)| trend(&[&[0; 11][..], &[a, b]].concat(), 0, 0).grows()),
+        [Some(true), Some(true), Some(false)]
+    );
+}
+
+#[test]
+fn the_slope_decides_while_there_is_no_base_level() {
+    // So many in every week, and n who came in the last: S₂ = 3n, Q = 3n, z = 3·√(n/5).
+    let grows = |usual: usize, new: usize| {
+        let users = [vec![vec![true; 4]; usual], vec![vec![false, false, false, true]; new]].concat();
+        let (usual, now) = (usual as i64, (usual + new) as i64);
+        Trend::of_account(vec![usual, usual, usual, now], &users, Crowd::default()).grows()
+    };
+    assert_eq!([grows(35, 7), grows(36, 7), grows(30, 6)], [Some(true), Some(false), Some(false)]);
+    assert_eq!(trend(&[1, 2, 3], 0, 0).grows(), None);
+    assert_eq!(trend(&[1, 2, 3, 9], 0, 0).grows(), Some(false), "no variance, no z");
+}
+
+#[test]
+fn users_grow_by_two_days_at_least() {
+    let moves = |weeks: Vec<i64>| {
+        let up = Trend::of_user(weeks.clone()).moves(Direction::Up);
+        let mirrored = weeks.iter().map(|days| 7 - days).collect();
+        assert_eq!(Trend::of_user(mirrored).moves(Direction::Down), up);
+        up
+    };
+    assert_eq!(moves(vec![0, 0, 7]), None);
+    // z = 21/√27.2 and 15/√21.3.
+    assert_eq!([moves(vec![0, 0, 0, 7]), moves(vec![0, 0, 0, 5])], [Some(true), Some(false)]);
+    let tail = |fifth| moves(vec![0, 0, 0, 0, fifth, 6, 6, 7]);
+    assert_eq!([tail(5), tail(6)], [Some(true), Some(false)]);
+}
+
+#[test]
+fn who_is_inactive_does_not_decline() {
+    // Paid, and idle for seven closed days twice: in between the condition was false, although no week is known.
+    let paid = tracked(at(0, 0), "", "Subscription Changed", json!({"paid": true}));
+    let output = run_events(vec![paid, track(at(0, 1), "ann"), track(at(10, 1), "ann"), until(at(18, 0))]);
+    let at_risk: Vec<String> = sent(&output).into_iter().filter(|sent| sent.starts_with("at-risk")).collect();
+    assert_eq!(at_risk.len(), 2, "{at_risk:?}");
 }
 
 #[test]

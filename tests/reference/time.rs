@@ -58,11 +58,27 @@ pub(super) fn last_closed_week(day: i64) -> i64 {
     if sunday(week) <= day { week } else { week - 1 }
 }
 
-/// The values of the complete weeks of an account or a user, oldest first, and the slope of the last of them.
+/// The values of the complete weeks of an account or a user, oldest first, and the slope of the last of them. The last
+/// 13 decide everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Trend {
     pub(super) weeks: Vec<i64>,
     pub(super) slope: Option<Slope>,
+    pub(super) crowd: Crowd,
+}
+
+/// The users of an account who were active in weeks k − 7 … k, each once (edges C13a).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Crowd {
+    pub(super) all: i64,
+    /// Those whose first active week is early enough: see [`settled_week`].
+    pub(super) settled: i64,
+}
+
+/// The last week that may be a user's first one where *growing* counts the user in the spread of week k: k − 8, and
+/// k − 4 while fewer than 13 weeks are complete (domain §3).
+pub(super) fn settled_week(week: i64, complete_weeks: usize) -> i64 {
+    if complete_weeks < 13 { week - 4 } else { week - 8 }
 }
 
 /// z = S₂ / √(variance.0 / variance.1), where S₂ is twice S and the fraction is four times V (edges C13).
@@ -80,7 +96,7 @@ pub(super) enum Direction {
 
 impl Trend {
     /// The trend of an account: `V = (n + 1)/12 · Q` with `Q = Σ k_u (n − k_u)` (edges C13).
-    pub(super) fn of_account(weeks: Vec<i64>, weeks_of_users: &[Vec<bool>]) -> Self {
+    pub(super) fn of_account(weeks: Vec<i64>, weeks_of_users: &[Vec<bool>], crowd: Crowd) -> Self {
         let n = weeks.len().min(8) as i64;
         let q: i64 = weeks_of_users
             .iter()
@@ -90,7 +106,7 @@ impl Trend {
             })
             .sum();
         let slope = (n >= 4 && q > 0).then(|| Slope { twice_s: twice_s(&weeks), variance: ((n + 1) * q, 3) });
-        Self { weeks, slope }
+        Self { weeks, slope, crowd }
     }
 
     /// The trend of a user over days: `V = 7n(n² − 1)/12 · k(N − k)/(N(N − 1))`, `N = 7n` (domain §3, edges C14).
@@ -100,7 +116,7 @@ impl Trend {
         let above = 7 * n * (n * n - 1) * k * (all - k);
         let slope =
             (n >= 4 && above > 0).then(|| Slope { twice_s: twice_s(&weeks), variance: (above, 3 * all * (all - 1)) });
-        Self { weeks, slope }
+        Self { weeks, slope, crowd: Crowd::default() }
     }
 
     pub(super) fn last(&self, back: usize) -> Option<i64> {
@@ -120,14 +136,63 @@ impl Trend {
         Some(runs.count() as i64)
     }
 
-    /// Growing, or declining as its mirror, in three values (domain §3, edges D11).
+    /// The slope test, or its mirror: what decides for a user, and for an account while its base level is unknown. Unknown
+    /// with fewer than four weeks; a z that is null is not significant (domain §3, edges C13a, C14).
     pub(super) fn moves(&self, direction: Direction) -> Option<bool> {
-        let streak = self.streak(direction)?;
-        if streak == 0 {
-            return Some(false);
+        let (streak, now, before) = (self.streak(direction)?, self.last(0)?, self.last(3)?);
+        let reaches = |bound| self.slope.is_some_and(|slope| slope.reaches(direction, bound));
+        let is_significant = (streak >= 3 && reaches((9, 1))) || (streak >= 1 && reaches((49, 4)));
+        let matters = match direction {
+            Direction::Up => now >= before + 2,
+            Direction::Down => now <= before - 2,
+        };
+        Some(is_significant && matters)
+    }
+
+    /// B(k): of the b = min(9, c − 4) weeks W(k − 3 − b) … W(k − 4) the (1 + ⌊b/4⌋)-th largest; unknown with fewer than
+    /// seven complete weeks (edges C13a).
+    pub(super) fn base(&self) -> Option<i64> {
+        let c = self.weeks.len();
+        if c < 7 {
+            return None;
         }
-        let slope = self.slope?;
-        Some((streak >= 3 && slope.reaches(direction, (9, 1))) || slope.reaches(direction, (49, 4)))
+        let b = (c - 4).min(9);
+        let mut usual = self.weeks[c - 4 - b..c - 4].to_vec();
+        usual.sort_unstable();
+        usual.reverse();
+        Some(usual[b / 4])
+    }
+
+    /// Whether a distance from the base level is large for its spread: it is above 0, and its square times U is at least
+    /// so many times V (domain §3).
+    fn is_clear(base: i64, users: i64, distance: i64, times: i128) -> bool {
+        let u = i128::from(base.max(1).max(users));
+        let (base, distance) = (i128::from(base), i128::from(distance));
+        let v = base * (u - base) + u;
+        distance > 0 && distance * distance * u >= times * v
+    }
+
+    /// *Growing* of an account: the last two weeks lie clearly above the base level (domain §3). Unknown with fewer than
+    /// four complete weeks.
+    pub(super) fn grows(&self) -> Option<bool> {
+        let slope_says = self.moves(Direction::Up)?;
+        let Some(base) = self.base() else {
+            return Some(slope_says && 5 * self.last(0)? >= 6 * self.last(3)?);
+        };
+        let (now, before) = (self.last(0)?, self.last(1)?);
+        let is_clear = |distance, times| Self::is_clear(base, self.crowd.settled, distance, times);
+        Some(is_clear(now + before - 2 * base, 32) && is_clear(2 * now.min(before) - 2 * base, 10))
+    }
+
+    /// *Declining* of an account, whether or not it is inactive: the last four weeks lie clearly below the base level
+    /// (domain §3). Unknown with fewer than ten complete weeks.
+    pub(super) fn declines(&self) -> Option<bool> {
+        if self.weeks.len() < 10 {
+            return None;
+        }
+        let base = self.base()?;
+        let most = self.weeks.iter().rev().take(4).copied().max()?;
+        Some(100 * most <= 60 * base && Self::is_clear(base, self.crowd.all, base - most, 12))
     }
 
     /// Printed z (edges C13).

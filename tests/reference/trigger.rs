@@ -205,7 +205,7 @@ impl Account {
             }
             Trigger::AtRisk => {
                 let is_idle = self.life(self.newest_day()).map(|life| self.first_unclosed - 1 - life.last >= 7);
-                and(Some(paid), or(Some(self.rungs.get(Signal::Declining) >= 1), is_idle))
+                and(Some(paid), or(self.declining, is_idle))
             }
             Trigger::SteadyGrowth => self.steady,
             _ => None,
