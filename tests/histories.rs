@@ -70,6 +70,18 @@ SELECT account, day, user
 FROM (SELECT *, lag(day, 1, -1e9) OVER (PARTITION BY account, user ORDER BY day) AS before
       FROM active)
 WHERE day - before > 400 AND (account, day) NOT IN (SELECT account, founded FROM life);
+
+-- The weeks in which users were active, with the week in which this life of the user began, founders
+-- included.
+CREATE TABLE attended (account, week, user, since, PRIMARY KEY (account, week, user)) WITHOUT ROWID;
+INSERT INTO attended
+SELECT account, (day + 3) / 7, user, max(since)
+FROM (SELECT account, day, user,
+             max(CASE WHEN day - before > 400 THEN (day + 3) / 7 END)
+               OVER (PARTITION BY account, user ORDER BY day) AS since
+      FROM (SELECT *, lag(day, 1, -1e9) OVER (PARTITION BY account, user ORDER BY day) AS before
+            FROM active))
+GROUP BY 1, 2, 3;
 ";
 
 /// One row per account and closed day D with MAU > 0, that is, with activity in the last 28 days.
@@ -114,8 +126,8 @@ SELECT *,
 FROM windowed w;
 ";
 
-/// One row per account and complete week whose Sunday has a day row. Streak and slope look back over
-/// all complete weeks of the life, the silent ones too, so the series is filled first.
+/// One row per account and complete week whose Sunday has a day row. Streak, slope and base level look
+/// back over all complete weeks of the life, the silent ones too, so the series is filled first.
 const WEEKS: &str = "
 CREATE TABLE week_shown (account, founded, week, PRIMARY KEY (account, week)) WITHOUT ROWID;
 INSERT INTO week_shown
@@ -139,13 +151,14 @@ FROM series s;
 CREATE TABLE week_row AS
 WITH
   compared AS (
-    SELECT *, min(8, known) AS n, lag(wau) OVER life AS before
+    SELECT *, min(8, known) AS n, lag(wau) OVER life AS before, lag(wau, 3) OVER life AS third,
+           max(wau) OVER (life ROWS 3 PRECEDING) AS most
     FROM week WINDOW life AS (PARTITION BY account, founded ORDER BY week)
   ),
   -- The week that last failed to rise is where a streak begins; the first known week never rises.
   streaks AS (
     SELECT *, max(week) FILTER (WHERE before IS NULL OR wau <= before)
-                OVER (PARTITION BY account, founded ORDER BY week) AS base
+                OVER (PARTITION BY account, founded ORDER BY week) AS fell
     FROM compared
   ),
   -- s2 = 2·S in integers; q = sum over users of k(n − k), k of the n weeks active.
@@ -159,12 +172,53 @@ WITH
                     AND a.day BETWEEN 7 * (s.week - n + 1) - 3 AND 7 * s.week + 3
                   GROUP BY a.user)) AS q
     FROM streaks s JOIN week_shown USING (account, founded, week)
+  ),
+  -- The base level: of the b known weeks k - 3 - b to k - 4 the (1 + b / 4)-th largest, if b >= 3; and
+  -- the users of the last eight weeks, all and those who began by week k - 8, or k - 4 while fewer
+  -- than 13 weeks are known.
+  levels AS (
+    SELECT *, min(12, week - fell) AS streak,
+           CASE WHEN known >= 7 THEN
+             (SELECT wau
+              FROM (SELECT p.wau, row_number() OVER (ORDER BY p.wau DESC) AS place FROM week p
+                    WHERE p.account = s.account
+                      AND p.week BETWEEN s.week - 3 - min(9, s.known - 4) AND s.week - 4)
+              WHERE place = 1 + min(9, s.known - 4) / 4)
+           END AS base,
+           (SELECT count(DISTINCT user) FROM attended a
+            WHERE a.account = s.account AND a.week BETWEEN s.week - 7 AND s.week) AS users,
+           (SELECT count(DISTINCT user) FROM attended a
+            WHERE a.account = s.account AND a.week BETWEEN s.week - 7 AND s.week
+              AND a.since <= s.week - CASE WHEN s.known < 13 THEN 4 ELSE 8 END) AS settled
+    FROM sums s
+  ),
+  -- u of growing and of declining, then v of each.
+  crowds AS (SELECT *, max(base, 1, settled) AS u, max(base, 1, users) AS u_all FROM levels),
+  spreads AS (
+    SELECT *, base * (u - base) + u AS v, base * (u_all - base) + u_all AS v_all,
+           wau + before - 2 * base AS rise, 2 * min(wau, before) - 2 * base AS least,
+           base - most AS fall
+    FROM crowds
   )
 SELECT account, week, wau,
        CASE WHEN known >= 2 AND before > 0 THEN CAST(wau - before AS REAL) / before END AS growth,
-       CASE WHEN known >= 2 THEN min(12, week - base) END AS streak,
-       CASE WHEN n >= 4 AND q > 0 THEN s2 / sqrt((n + 1) * q / 3.0) END AS slope_z
-FROM sums;
+       CASE WHEN known >= 2 THEN streak END AS streak,
+       CASE WHEN n >= 4 AND q > 0 THEN s2 / sqrt((n + 1) * q / 3.0) END AS slope_z,
+       base,
+       CASE
+         WHEN known < 4 THEN NULL
+         WHEN base IS NULL THEN
+           -- z >= 3.0 and z >= 3.5, squared.
+           coalesce(q, 0) > 0 AND s2 > 0
+           AND (streak >= 3 AND s2 * s2 >= 3 * (n + 1) * q
+                OR streak >= 1 AND 12 * s2 * s2 >= 49 * (n + 1) * q)
+           AND wau >= third + 2 AND 5 * wau >= 6 * third
+         ELSE rise > 0 AND rise * rise * u >= 32 * v AND least > 0 AND least * least * u >= 10 * v
+       END AS growing,
+       CASE WHEN known >= 10 THEN
+         fall > 0 AND 100 * most <= 60 * base AND fall * fall * u_all >= 12 * v_all
+       END AS declining
+FROM spreads;
 ";
 
 /// All rows by close instant, days before weeks, then the bytes of the account.
@@ -174,7 +228,7 @@ SELECT 'day', account, strftime('%Y-%m-%d', day * 86400, 'unixepoch'),
 FROM day_row
 UNION ALL
 SELECT 'week', account, strftime('%G-W%V', week * 7 * 86400, 'unixepoch'),
-       wau, growth, streak, slope_z, NULL, NULL, NULL, 7 * week + 3
+       wau, growth, streak, slope_z, base, growing, declining, 7 * week + 3
 FROM week_row
 ORDER BY closes, 1, 2;
 ";
@@ -188,8 +242,10 @@ enum Precision {
     Exact,
     /// A result of several roundings: within 1e-9 of its size, or 1e-12.
     Close,
+    /// True or false, which SQL writes 1 and 0.
+    Truth,
 }
-use Precision::{Close, Exact, Whole};
+use Precision::{Close, Exact, Truth, Whole};
 
 /// The columns of day rows, in the order of [`METRICS`].
 const DAY_COLUMNS: &[(&str, Precision)] = &[
@@ -203,7 +259,15 @@ const DAY_COLUMNS: &[(&str, Precision)] = &[
 ];
 
 /// The columns of week rows, in the order of [`METRICS`].
-const WEEK_COLUMNS: &[(&str, Precision)] = &[("wau", Whole), ("growth", Exact), ("streak", Whole), ("slope_z", Close)];
+const WEEK_COLUMNS: &[(&str, Precision)] = &[
+    ("wau", Whole),
+    ("growth", Exact),
+    ("streak", Whole),
+    ("slope_z", Close),
+    ("base", Whole),
+    ("growing", Truth),
+    ("declining", Truth),
+];
 
 /// What a row is about: kind, account, day or week.
 type Key = [String; 3];
@@ -432,11 +496,17 @@ fn difference(row: &Expected, printed: &Printed) -> Option<String> {
 
 /// Whether a printed value is the one SQL computed.
 fn agrees(cell: Option<f64>, text: &str, precision: Precision) -> bool {
+    let text = match (precision, text) {
+        (Truth, "false") => "0",
+        (Truth, "true") => "1",
+        (Truth, "0" | "1") => "a number",
+        _ => text,
+    };
     let (Some(number), Ok(printed)) = (cell, text.parse::<f64>()) else {
         return cell.is_none() && text == "null";
     };
     match precision {
-        Whole => text == number.to_string(),
+        Whole | Truth => text == number.to_string(),
         Exact => printed.to_bits() == number.to_bits(),
         Close => (printed - number).abs() <= (1e-9 * number.abs()).max(1e-12),
     }
