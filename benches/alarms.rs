@@ -26,26 +26,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The share of weeks in which a user is present, in percent.
 const PRESENCES: [u32; 9] = [20, 30, 35, 40, 50, 60, 70, 80, 90];
-/// Those at which other thresholds and other habits are tried.
+/// Those at which other thresholds are tried.
 const SOME_PRESENCES: [u32; 3] = [20, 50, 80];
-/// New users a week of an account that grows steadily.
-const ADDITIONS: [u32; 2] = [1, 3];
+/// New users in two weeks of an account that grows steadily.
+const ADDITIONS: [u32; 3] = [1, 2, 6];
 
-/// What the default rules say of `significance`, and what they could say.
-const DEFAULT_SIGNIFICANCE: &str = "[{ streak: 3, z: 3.0 }, { streak: 1, z: 3.5 }]";
-const SIGNIFICANCES: [&str; 6] = [
-    "none",
-    "[{ streak: 3, z: 2.5 }, { streak: 1, z: 3.0 }]",
-    DEFAULT_SIGNIFICANCE,
-    "[{ streak: 3, z: 3.5 }, { streak: 1, z: 4.0 }]",
-    "[{ streak: 3, z: 3.0 }]",
-    "[{ streak: 1, z: 3.5 }]",
-];
+/// `significance` of growing and declining: `above`, `each`, `below` and `share`; without them the bare streak.
+type Significance = Option<[u32; 4]>;
+const DEFAULT: Significance = Some([32, 10, 12, 60]);
+const SIGNIFICANCES: [Significance; 6] =
+    [None, Some([16, 5, 6, 60]), DEFAULT, Some([50, 16, 20, 60]), Some([32, 4, 12, 80]), Some([20, 10, 12, 40])];
 
-/// Alarms per 100 account-years that either signal may give at any presence.
-const ALARMS_MAX: f64 = 2.0;
-/// The share of doubling accounts that growth must see, by presence; both in percent.
-const POWER_MIN: [(u32, f64); 2] = [(50, 55.0), (70, 80.0)];
+/// The share of accounts of independent users that double of which growth must be seen, by presence; both in percent.
+const POWER_MIN: [(u32, f64); 5] = [(20, 10.0), (35, 35.0), (50, 60.0), (70, 90.0), (90, 98.0)];
 
 /// The founding day is a Sunday, so that the first complete week begins with the Monday after it, 2024-01-01.
 const FIRST_WEEK: Week = Week(2_818);
@@ -62,12 +55,11 @@ fn main() -> ExitCode {
     let size = if is_test {
         Size { accounts: 92, beside: 46, weeks: 16 }
     } else {
-        Size { accounts: 4_000, beside: 1_000, weeks: 104 }
+        Size { accounts: 2_000, beside: 1_000, weeks: 104 }
     };
     let study = Study::run(size);
     study.print_alarms();
     study.print_thresholds();
-    study.print_habits();
     study.print_additions();
     println!("\nhash {:016x}", study.hash);
     let missed = study.missed();
@@ -86,26 +78,53 @@ struct Size {
     weeks: u32,
 }
 
-/// How the users of an account behave. None is new after the founding day unless it is said.
+/// When the users of an account are present, each in a share of the weeks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Habit {
+    /// Each user is present in a week by chance, whatever anybody did before.
+    Independent,
+    /// From week to week a user stays present or absent with probability 0.8; else it is drawn anew.
+    Persistent,
+    /// Independent, and in each week a user leaves for good with probability 0.04, and somebody new takes the place.
+    Turnover,
+    /// Independent, with common holidays: two weeks at the end of the year at 0.3 of the presence, six in summer at 0.7.
+    Holidays,
+}
+
+const HABITS: [Habit; 4] = [Habit::Independent, Habit::Persistent, Habit::Turnover, Habit::Holidays];
+
+impl Habit {
+    /// Alarms of growing and of declining per 100 account-years that there may be at most, at a presence in percent.
+    fn bars(self, presence: u32) -> Option<[f64; 2]> {
+        match self {
+            Habit::Independent | Habit::Holidays => Some([1.0, 3.0]),
+            Habit::Persistent if presence >= 50 => Some([10.0, 10.0]),
+            Habit::Persistent => Some([25.0, 25.0]),
+            Habit::Turnover => None,
+        }
+    }
+
+    /// Whether its alarms or its power have a bar at all.
+    fn has_bars(self) -> bool {
+        self.bars(50).is_some()
+    }
+}
+
+/// What becomes of an account. None of its users is new after the founding day unless it is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scenario {
-    /// Each user is present in a week by chance, in percent, whatever the others do.
-    Flat(u32),
+    /// It stays as it is: habit, and share of weeks in percent.
+    Flat(Habit, u32),
     /// The same; after 12 weeks the users rise linearly to the double within eight.
-    Doubling(u32),
-    /// The same share, but from week to week a user stays present or absent with probability 0.8; else it is drawn
-    /// anew.
-    Persistent(u32),
-    /// The same with common holidays: two weeks at the end of the year at 0.3 of the presence, six in summer at 0.7.
-    Holidays(u32),
-    /// A founder, and so many new users a week, each hour alike; each is seen once.
+    Doubling(Habit, u32),
+    /// A founder, and so many new users in two weeks, each hour alike; each is seen once.
     Additions(u32),
 }
 
 impl Scenario {
     /// How long it lasts, if a scenario in which nothing changes lasts so many weeks.
     fn weeks(self, weeks: u32) -> u32 {
-        if matches!(self, Scenario::Doubling(_)) { FLAT_WEEKS + RISING_WEEKS } else { weeks }
+        if matches!(self, Scenario::Doubling(..)) { FLAT_WEEKS + RISING_WEEKS } else { weeks }
     }
 
     /// Users on the founding day of an account: 5 to 50, each size as often.
@@ -117,7 +136,7 @@ impl Scenario {
     fn users(self, account: u32, week: u32) -> u32 {
         let founders = self.founders(account);
         match self {
-            Scenario::Doubling(_) => {
+            Scenario::Doubling(..) => {
                 let risen = (week + 1).saturating_sub(FLAT_WEEKS);
                 founders + (2 * founders * risen + RISING_WEEKS) / (2 * RISING_WEEKS)
             }
@@ -199,18 +218,39 @@ impl Feed {
 struct Account {
     id: String,
     number: u32,
-    /// By user: whether it was present in the last week.
-    present: Vec<bool>,
+    users: Vec<User>,
+    /// How many users there have ever been.
+    ever: u32,
     growing: bool,
     seen: bool,
+}
+
+#[derive(Clone, Copy)]
+struct User {
+    number: u32,
+    /// Whether it was present in the last week.
+    present: bool,
+}
+
+impl Account {
+    fn newcomer(&mut self, present: bool) -> User {
+        self.ever += 1;
+        User { number: self.ever - 1, present }
+    }
 }
 
 impl Simulation {
     fn new(plan: Arc<Plan>, scenario: Scenario, numbers: std::ops::Range<u32>) -> Simulation {
         // Other rules meet the same accounts.
         let seed = xxh3_128(format!("{scenario:?} {numbers:?}").as_bytes());
-        let account =
-            |number: u32| Account { id: number.to_string(), number, present: Vec::new(), growing: false, seen: false };
+        let account = |number: u32| Account {
+            id: number.to_string(),
+            number,
+            users: Vec::new(),
+            ever: 0,
+            growing: false,
+            seen: false,
+        };
         Simulation {
             scenario,
             random: Pcg64::new(seed, 0x0a02_bdbf_7bb3_c0a7_ac28_fa16_a64a_bf96),
@@ -237,28 +277,41 @@ impl Simulation {
     /// The founding day: all users of an account are there, so that none is new later.
     fn found(&mut self) {
         for index in 0..self.accounts.len() {
-            let founders = self.scenario.founders(self.accounts[index].number);
-            (0..founders).for_each(|user| self.act(index, user, FIRST_WEEK.plus(-1), 6));
-            let Scenario::Persistent(percent) = self.scenario else { continue };
-            self.accounts[index].present = (0..founders).map(|_| self.chance(share(percent))).collect();
+            for user in 0..self.scenario.founders(self.accounts[index].number) {
+                self.join(index);
+                self.act(index, user, FIRST_WEEK.plus(-1), 6);
+            }
         }
     }
 
-    /// Who is active on which day of the week: accounts by index, and users.
+    /// One more user of an account.
+    fn join(&mut self, index: usize) {
+        let present = match self.scenario {
+            Scenario::Flat(Habit::Persistent, percent) | Scenario::Doubling(Habit::Persistent, percent) => {
+                self.chance(share(percent))
+            }
+            _ => true,
+        };
+        let account = &mut self.accounts[index];
+        let user = account.newcomer(present);
+        account.users.push(user);
+    }
+
+    /// Who is active on which day of the week: accounts by index, and numbers of users.
     fn draw_week(&mut self, week: u32) -> [Vec<(usize, u32)>; 7] {
         let mut days: [Vec<(usize, u32)>; 7] = Default::default();
         for index in 0..self.accounts.len() {
-            if let Scenario::Additions(per_week) = self.scenario {
-                for hour in 0..168 {
-                    if self.chance(f64::from(per_week) / 168.0) {
-                        self.accounts[index].present.push(true);
-                        days[hour / 24].push((index, self.accounts[index].present.len() as u32));
-                    }
-                }
+            let (Scenario::Flat(habit, percent) | Scenario::Doubling(habit, percent)) = self.scenario else {
+                self.draw_additions(index, &mut days);
                 continue;
+            };
+            let users = self.scenario.users(self.accounts[index].number, week) as usize;
+            while self.accounts[index].users.len() < users {
+                self.join(index);
             }
-            for user in 0..self.scenario.users(self.accounts[index].number, week) {
-                if self.is_present(index, user, week) {
+            for place in 0..users {
+                if self.is_present(index, place, week, habit, share(percent)) {
+                    let user = self.accounts[index].users[place].number;
                     days[(self.random.next_u64() % 7) as usize].push((index, user));
                 }
             }
@@ -266,24 +319,38 @@ impl Simulation {
         days
     }
 
-    fn is_present(&mut self, index: usize, user: u32, week: u32) -> bool {
-        match self.scenario {
-            Scenario::Flat(percent) | Scenario::Doubling(percent) => self.chance(share(percent)),
-            Scenario::Persistent(percent) => {
-                if !self.chance(0.8) {
-                    self.accounts[index].present[user as usize] = self.chance(share(percent));
-                }
-                self.accounts[index].present[user as usize]
+    fn draw_additions(&mut self, index: usize, days: &mut [Vec<(usize, u32)>; 7]) {
+        let Scenario::Additions(in_two_weeks) = self.scenario else { return };
+        for hour in 0..168 {
+            if self.chance(f64::from(in_two_weeks) / 336.0) {
+                days[hour / 24].push((index, self.accounts[index].newcomer(true).number));
             }
-            Scenario::Holidays(percent) => {
+        }
+    }
+
+    fn is_present(&mut self, index: usize, place: usize, week: u32, habit: Habit, share: f64) -> bool {
+        match habit {
+            Habit::Independent => self.chance(share),
+            Habit::Persistent => {
+                if !self.chance(0.8) {
+                    self.accounts[index].users[place].present = self.chance(share);
+                }
+                self.accounts[index].users[place].present
+            }
+            Habit::Turnover => {
+                if self.chance(0.04) {
+                    self.accounts[index].users[place] = self.accounts[index].newcomer(true);
+                }
+                self.chance(share)
+            }
+            Habit::Holidays => {
                 let usual = match week % 52 {
                     27..33 => 0.7,
                     50..52 => 0.3,
                     _ => 1.0,
                 };
-                self.chance(share(percent) * usual)
+                self.chance(share * usual)
             }
-            Scenario::Additions(_) => false,
         }
     }
 
@@ -311,7 +378,7 @@ impl Simulation {
         effects.handoffs.iter().for_each(|handoff| self.read_handoff(handoff));
         effects.clear();
         self.feed.effects = effects;
-        if matches!(self.scenario, Scenario::Doubling(_)) && week >= FLAT_WEEKS {
+        if matches!(self.scenario, Scenario::Doubling(..)) && week >= FLAT_WEEKS {
             self.accounts.iter_mut().for_each(|account| account.seen |= account.growing);
         }
     }
@@ -372,17 +439,27 @@ fn event<'a>(kind: EventKind, name: &'a str, account: &'a str, user: &'a str, ti
     }
 }
 
+/// `significance` of growing and of declining in a rules file.
+fn words(significance: Significance) -> [String; 2] {
+    let Some([above, each, below, share]) = significance else { return ["none", "none"].map(str::to_owned) };
+    let slope = "[{ streak: 3, z: 3.0 }, { streak: 1, z: 3.5 }]";
+    [format!("{{ above: {above}, each: {each}, slope: {slope} }}"), format!("{{ below: {below}, share: {share} }}")]
+}
+
 /// The default rules with another `significance` of growing and declining.
-fn plan(significance: &str) -> Arc<Plan> {
-    let [default, other] = [DEFAULT_SIGNIFICANCE, significance].map(|it| format!("significance: {it}"));
-    assert!(rules::DEFAULT.matches(&default).count() >= 2, "the default rules have another significance");
-    let text = rules::DEFAULT.replace(&default, &other);
-    Arc::new(rules::parse(significance, &text).expect("only the significance is another"))
+fn plan(significance: Significance) -> Arc<Plan> {
+    let mut text = rules::DEFAULT.to_owned();
+    for (default, other) in words(DEFAULT).iter().zip(words(significance)) {
+        let default = format!("significance: {default}");
+        assert!(text.contains(&default), "the default rules have another significance than {default}");
+        text = text.replace(&default, &format!("significance: {other}"));
+    }
+    Arc::new(rules::parse("alarms", &text).expect("only the significance is another"))
 }
 
 /// A scenario under some rules, and what came of it.
 struct Case {
-    significance: &'static str,
+    significance: Significance,
     scenario: Scenario,
     accounts: u32,
     findings: Findings,
@@ -392,17 +469,18 @@ struct Case {
 fn cases(size: Size) -> Vec<Case> {
     let case =
         |significance, scenario, accounts| Case { significance, scenario, accounts, findings: Findings::default() };
-    let both = |presence: u32| [Scenario::Flat(presence), Scenario::Doubling(presence)];
+    let both = |habit, presence| [Scenario::Flat(habit, presence), Scenario::Doubling(habit, presence)];
     let mut cases = Vec::new();
-    let of_alarms = PRESENCES.into_iter().flat_map(both);
-    cases.extend(of_alarms.map(|scenario| case(DEFAULT_SIGNIFICANCE, scenario, size.accounts)));
-    for significance in SIGNIFICANCES.into_iter().filter(|it| *it != DEFAULT_SIGNIFICANCE) {
-        let of_thresholds = SOME_PRESENCES.into_iter().flat_map(both);
-        cases.extend(of_thresholds.map(|scenario| case(significance, scenario, size.beside)));
+    for habit in HABITS {
+        let accounts = if habit.has_bars() { size.accounts } else { size.beside };
+        let scenarios = PRESENCES.into_iter().flat_map(|presence| both(habit, presence));
+        cases.extend(scenarios.map(|scenario| case(DEFAULT, scenario, accounts)));
     }
-    let habits = |presence| [Scenario::Persistent(presence), Scenario::Holidays(presence)];
-    let others = SOME_PRESENCES.into_iter().flat_map(habits).chain(ADDITIONS.map(Scenario::Additions));
-    cases.extend(others.map(|scenario| case(DEFAULT_SIGNIFICANCE, scenario, size.beside)));
+    for significance in SIGNIFICANCES.into_iter().filter(|it| *it != DEFAULT) {
+        let scenarios = SOME_PRESENCES.into_iter().flat_map(|presence| both(Habit::Independent, presence));
+        cases.extend(scenarios.map(|scenario| case(significance, scenario, size.beside)));
+    }
+    cases.extend(ADDITIONS.map(|number| case(DEFAULT, Scenario::Additions(number), size.beside)));
     cases
 }
 
@@ -451,75 +529,76 @@ impl Study {
         Study { cases, hash: hash.digest() }
     }
 
-    fn of(&self, significance: &str, scenario: Scenario) -> &Findings {
+    fn of(&self, significance: Significance, scenario: Scenario) -> &Findings {
         let case = self.cases.iter().find(|case| case.significance == significance && case.scenario == scenario);
         &case.expect("every case that is printed is simulated").findings
     }
 
-    /// With the default rules: how often accounts alarm that stay as they are, and how many that double are seen.
-    fn alarms(&self) -> impl Iterator<Item = (u32, f64, f64, f64)> {
-        PRESENCES.into_iter().map(|presence| {
-            let flat = self.of(DEFAULT_SIGNIFICANCE, Scenario::Flat(presence));
-            let doubling = self.of(DEFAULT_SIGNIFICANCE, Scenario::Doubling(presence));
-            (presence, flat.rate(flat.growing), flat.rate(flat.declining), doubling.power())
+    /// With the default rules: presence, how often growing and declining alarm of accounts that stay as they are, and
+    /// how many accounts that double are seen.
+    fn alarms(&self, habit: Habit) -> impl Iterator<Item = (u32, [f64; 2], f64)> {
+        PRESENCES.into_iter().map(move |presence| {
+            let flat = self.of(DEFAULT, Scenario::Flat(habit, presence));
+            let doubling = self.of(DEFAULT, Scenario::Doubling(habit, presence));
+            (presence, [flat.growing, flat.declining].map(|alarms| flat.rate(alarms)), doubling.power())
         })
     }
 
     /// Every bar that is missed, in words.
     fn missed(&self) -> Vec<String> {
         let mut missed = Vec::new();
-        for (presence, growing, declining, power) in self.alarms() {
-            let at = format!("at presence {}", share(presence));
-            for (signal, rate) in [("growth", growing), ("declining", declining)] {
-                if rate > ALARMS_MAX {
-                    missed.push(format!("{rate:.2} {signal} alarms per 100 account-years {at}, not {ALARMS_MAX}"));
+        for habit in HABITS {
+            for (presence, rates, _) in self.alarms(habit) {
+                let bars = habit.bars(presence).unwrap_or([f64::INFINITY; 2]);
+                for ((signal, rate), most) in ["growing", "declining"].into_iter().zip(rates).zip(bars) {
+                    if rate > most {
+                        let at = format!("{habit:?} at presence {}", share(presence));
+                        missed.push(format!("{at}: {rate:.2} {signal} alarms per 100 account-years, at most {most}"));
+                    }
                 }
             }
-            for (_, least) in POWER_MIN.iter().filter(|bar| bar.0 == presence && power < bar.1) {
-                missed.push(format!("a power of {power:.1} % {at}, not {least} %"));
+        }
+        for (presence, _, power) in self.alarms(Habit::Independent) {
+            for (_, least) in POWER_MIN.into_iter().filter(|bar| bar.0 == presence && power < bar.1) {
+                missed.push(format!("a power of {power:.1} % at presence {}, at least {least} %", share(presence)));
             }
         }
         missed
     }
 
     fn print_alarms(&self) {
-        println!("\n| presence | growth alarms | declining alarms | power |\n|--:|--:|--:|--:|");
-        for (presence, growing, declining, power) in self.alarms() {
-            println!("| {} | {growing:.2} | {declining:.2} | {power:.1} % |", share(presence));
+        for habit in HABITS {
+            println!("\n{habit:?}\n\n| presence | growing | declining | power |\n|--:|--:|--:|--:|");
+            for (presence, [growing, declining], power) in self.alarms(habit) {
+                println!("| {} | {growing:.2} | {declining:.2} | {power:.1} % |", share(presence));
+            }
         }
     }
 
     fn print_thresholds(&self) {
         let at = SOME_PRESENCES.map(|presence| share(presence).to_string()).join(", ");
-        println!("\n| `significance` | growth alarms at {at} | declining alarms | power |\n|---|--:|--:|--:|");
+        println!("\n| `above` | `each` | growing at {at} | power | `below` | `share` | declining |");
+        println!("|--:|--:|--:|--:|--:|--:|--:|");
         for significance in SIGNIFICANCES {
-            let flat = SOME_PRESENCES.map(|presence| self.of(significance, Scenario::Flat(presence)));
-            let growing = flat.map(|it| it.rate(it.growing));
-            let declining = flat.map(|it| it.rate(it.declining));
-            let power = SOME_PRESENCES.map(|presence| self.of(significance, Scenario::Doubling(presence)).power());
-            println!("| `{significance}` | {} | {} | {} % |", list(growing, 1), list(declining, 1), list(power, 0));
-        }
-    }
-
-    fn print_habits(&self) {
-        println!("\n| presence | persistent: growth alarms | declining | holidays: growth alarms | declining |");
-        println!("|--:|--:|--:|--:|--:|");
-        for presence in SOME_PRESENCES {
-            let rates = [Scenario::Persistent(presence), Scenario::Holidays(presence)]
-                .map(|scenario| self.of(DEFAULT_SIGNIFICANCE, scenario))
-                .map(|it| format!("{:.1} | {:.1}", it.rate(it.growing), it.rate(it.declining)));
-            println!("| {} | {} |", share(presence), rates.join(" | "));
+            let [above, each, below, most] =
+                significance.map_or(["none", "", "none", ""].map(str::to_owned), |it| it.map(|it| it.to_string()));
+            let flat = SOME_PRESENCES.map(|at| self.of(significance, Scenario::Flat(Habit::Independent, at)));
+            let growing = list(flat.map(|it| it.rate(it.growing)), 1);
+            let declining = list(flat.map(|it| it.rate(it.declining)), 1);
+            let doubling = SOME_PRESENCES.map(|at| self.of(significance, Scenario::Doubling(Habit::Independent, at)));
+            let power = list(doubling.map(Findings::power), 0);
+            println!("| {above} | {each} | {growing} | {power} % | {below} | {most} | {declining} |");
         }
     }
 
     fn print_additions(&self) {
         println!("\n| new users a week | spikes | `five-new-users` fired | of these before spikes are known |");
         println!("|--:|--:|--:|--:|");
-        for per_week in ADDITIONS {
-            let it = self.of(DEFAULT_SIGNIFICANCE, Scenario::Additions(per_week));
+        for in_two_weeks in ADDITIONS {
+            let it = self.of(DEFAULT, Scenario::Additions(in_two_weeks));
             let [spikes, fires, young] =
                 [it.spikes, it.fires + it.fires_young, it.fires_young].map(|number| it.rate(number));
-            println!("| {per_week} | {spikes:.1} | {fires:.1} | {young:.1} |");
+            println!("| {} | {spikes:.1} | {fires:.1} | {young:.1} |", f64::from(in_two_weeks) / 2.0);
         }
     }
 }
