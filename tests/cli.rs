@@ -1018,6 +1018,16 @@ fn input_that_is_not_in_time_order_is_named_with_what_it_cost() {
     for part in ["1 events are older", "1 are too late to count", "far.ndjson:1 moved time on to 2041-01-01 00:00"] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    for command in [
+        &["explain", "globex", "--on", "far.ndjson"][..],
+        &["rules", "diff", "default", "default", "--on", "far.ndjson"],
+        &["check", "--events", "far.ndjson"],
+    ] {
+        let ended = room.run(command).ok();
+        let said = [ended.out, ended.err].concat();
+        assert!(said.contains("far.ndjson:1 moved time on to 2041-01-01 00:00"), "{command:?}: {said}");
+        assert!(said.contains("1 events are older"), "{command:?}: {said}");
+    }
     room.write("near.ndjson", format!("{near}\n{far}\n"));
     assert!(!room.run(&["replay", "near.ndjson"]).ok().err.contains("order "));
 }

@@ -130,7 +130,7 @@ impl Accounts {
 impl Sample {
     fn read(plan: &Plan, files: &Files) -> Result<Sample> {
         let mut sample = Sample {
-            readable: Readable::default(),
+            readable: Readable::new(plan.time.allowed_lateness_ms),
             activity: 0,
             roles: vec![0; Role::ALL.len()],
             mappings: vec![0; plan.roles.mappings().count()],
@@ -196,6 +196,7 @@ impl Sample {
         )?;
         section(out, "events that cannot be read", self.readable.unreadable().into_iter())?;
         section(out, "events that are read in part, or only with care", self.readable.loose().into_iter())?;
+        section(out, "order of the events", self.readable.disorder(None).into_iter())?;
         section(
             out,
             "account ids that differ by case or space only: `ids.fold: true` of the rules makes one account of each",

@@ -64,7 +64,7 @@ impl Diff {
         let mut sides =
             [Side::new(rules::load(Some(&self.a))?, partitions), Side::new(rules::load(Some(&self.b))?, partitions)];
         let progress = screen::progress(files.bytes(), "bytes");
-        let mut readable = Readable::default();
+        let mut readable = Readable::new(sides[0].plan.time.allowed_lateness_ms);
         files.read(&progress, &mut |record, index, decoded, place| {
             let [a, b] = &mut sides;
             let keyed = a.plan.ids.key(decoded.clone());

@@ -65,11 +65,11 @@ impl Explain {
         let until = self.until.map(tick_time).transpose()?;
         let files = self.reading.history(&self.on, &self.more)?;
         let plan = rules::load(self.rules.as_deref())?;
-        let ids = plan.ids.clone();
+        let (ids, lateness_ms) = (plan.ids.clone(), plan.time.allowed_lateness_ms);
         let account = if ids.fold { rules::folded(&self.account).into_owned() } else { self.account };
         let mut fold = Fold::new(plan, account);
         let progress = screen::progress(files.bytes(), "bytes");
-        let mut readable = Readable::default();
+        let mut readable = Readable::new(lateness_ms);
         files.read(&progress, &mut |record, index, decoded, place| {
             let decoded = ids.key(decoded);
             readable.count(&decoded, place);

@@ -310,6 +310,43 @@ impl fmt::Display for Place<'_> {
     }
 }
 
+/// How far the events of files are from the order of time.
+#[derive(Debug, Default)]
+struct Order {
+    newest: Option<EventTime>,
+    /// The file and the line or record of the newest event.
+    file: String,
+    at: Option<At>,
+    /// Events that are older than the newest before them by more than the allowed lateness.
+    behind: u64,
+    /// The event that the first of them is behind, in words.
+    mover: Option<String>,
+}
+
+impl Order {
+    fn look(&mut self, decoded: &Decoded<'_>, place: Place<'_>, lateness_ms: i64) {
+        let Ok(event) = &decoded.event else { return };
+        match self.newest {
+            Some(newest) if event.time.plus(lateness_ms) < newest => {
+                self.behind += 1;
+                let at = self.at.as_ref();
+                self.mover.get_or_insert_with(|| {
+                    let at = at.map(|at| at.in_file(&self.file).to_string()).unwrap_or_default();
+                    screen::plain(&format!("{at} moved time on to {}", screen::minute(newest)))
+                });
+            }
+            Some(newest) if event.time <= newest => {}
+            _ => {
+                self.newest = Some(event.time);
+                self.at = Some(place.at());
+                if self.file != place.file {
+                    self.file = place.file.to_owned();
+                }
+            }
+        }
+    }
+}
+
 /// Events, and those among them that cannot be read: how many, and why the first.
 #[derive(Debug, Default)]
 pub(super) struct Readable {
@@ -328,12 +365,21 @@ pub(super) struct Readable {
     /// How many of those that were looked at are of a form of others, and the first: its file, and what it is.
     foreign: u64,
     form: Option<(String, Form)>,
+    /// How far events may lag behind the newest, in milliseconds, and how far they do.
+    lateness_ms: i64,
+    order: Order,
 }
 
 impl Readable {
+    /// Of nothing yet; events may lag behind the newest by so many milliseconds.
+    pub(super) fn new(lateness_ms: i64) -> Readable {
+        Readable { lateness_ms, ..Readable::default() }
+    }
+
     /// Counts an event; one that cannot be read is remembered if it is among the first.
     pub(super) fn count(&mut self, decoded: &Decoded<'_>, place: Place<'_>) {
         self.events += 1;
+        self.order.look(decoded, place, self.lateness_ms);
         self.zoneless += u64::from(decoded.loose.zoneless);
         self.left_out += u64::from(decoded.loose.left_out);
         match decoded.event {
@@ -378,7 +424,22 @@ impl Readable {
         [zoneless, left_out, accounts, others].into_iter().flatten().collect()
     }
 
-    /// Says on standard error if something could not be read.
+    /// That the input is not in the order of time, with what is known of the cost, and what to do; nothing if it is.
+    pub(super) fn disorder(&self, too_late: Option<u64>) -> Vec<String> {
+        let Some(mover) = &self.order.mover else { return Vec::new() };
+        let late = too_late.map(|late| format!(", and {} are too late to count", screen::count(late)));
+        vec![
+            format!(
+                "the input is not in time order: {} events are older than the newest before them by more than the \
+                 allowed lateness{}",
+                screen::count(self.order.behind),
+                late.unwrap_or_default()
+            ),
+            format!("{mover}: sort the input by time, correct that event, or bound jumps with --max-jump"),
+        ]
+    }
+
+    /// Says on standard error if something could not be read, or is not in the order of time.
     ///
     /// # Errors
     /// Nothing could be read.
@@ -388,7 +449,7 @@ impl Readable {
             let [malformed, events] = [self.malformed, self.events].map(screen::count);
             eprintln!("{malformed} of {events} events cannot be read, the first: {first}");
         }
-        self.loose().iter().for_each(|line| eprintln!("{line}"));
+        self.loose().iter().chain(&self.disorder(None)).for_each(|line| eprintln!("{line}"));
         Ok(())
     }
 

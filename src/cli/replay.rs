@@ -139,7 +139,6 @@ impl Replay {
         files.read(&progress, &mut |record, index, decoded, place| {
             let decoded = fold.plan.ids.key(decoded);
             fold.readable.count(&decoded, place);
-            fold.order.look(&decoded, place, fold.plan.time.allowed_lateness_ms);
             fold.apply(None, record, index, &decoded, place.file)
         })?;
         progress.finish_and_clear();
@@ -194,8 +193,6 @@ struct Fold {
     tally: Tally,
     /// What files hold; of a topic it is not counted.
     readable: Readable,
-    /// How far the order of files is from that of time; of a topic it is not looked at.
-    order: Order,
     unmapped: Unmapped,
     handoffs: [u64; 3],
     signals: u64,
@@ -203,43 +200,6 @@ struct Fold {
     newest: Option<EventTime>,
     /// Accounts that came, hashed: the partitions give back the memory of those that are long gone.
     accounts: HashSet<u128>,
-}
-
-/// How far the events of files are from the order of time.
-#[derive(Default)]
-struct Order {
-    newest: Option<EventTime>,
-    /// The file and the line or record of the newest event.
-    file: String,
-    at: Option<files::At>,
-    /// Events that are older than the newest before them by more than the allowed lateness.
-    behind: u64,
-    /// The event that the first of them is behind, in words.
-    mover: Option<String>,
-}
-
-impl Order {
-    fn look(&mut self, decoded: &Decoded<'_>, place: files::Place<'_>, lateness_ms: i64) {
-        let Ok(event) = &decoded.event else { return };
-        match self.newest {
-            Some(newest) if event.time.plus(lateness_ms) < newest => {
-                self.behind += 1;
-                let at = self.at.as_ref();
-                self.mover.get_or_insert_with(|| {
-                    let at = at.map(|at| at.in_file(&self.file).to_string()).unwrap_or_default();
-                    screen::plain(&format!("{at} moved time on to {}", screen::minute(newest)))
-                });
-            }
-            Some(newest) if event.time <= newest => {}
-            _ => {
-                self.newest = Some(event.time);
-                self.at = Some(place.at());
-                if self.file != place.file {
-                    self.file = place.file.to_owned();
-                }
-            }
-        }
-    }
 }
 
 struct Outputs {
@@ -275,14 +235,14 @@ struct Rows {
 
 impl Fold {
     fn new(plan: std::sync::Arc<Plan>, partitions: usize, outputs: Outputs) -> Fold {
+        let lateness_ms = plan.time.allowed_lateness_ms;
         Fold {
             partitions: (0..partitions).map(|_| Partition::new(std::sync::Arc::clone(&plan))).collect(),
             plan,
             effects: if outputs.metrics.is_some() { Effects::with_metrics() } else { Effects::default() },
             outputs,
             tally: Tally::default(),
-            readable: Readable::default(),
-            order: Order::default(),
+            readable: Readable::new(lateness_ms),
             unmapped: Unmapped::default(),
             handoffs: [0; 3],
             signals: 0,
@@ -416,15 +376,9 @@ impl Fold {
         eprintln!("          {}", screen::outcomes(&self.tally));
         self.readable.unreadable().iter().for_each(|line| eprintln!("          cannot be read: {line}"));
         self.readable.loose().iter().for_each(|line| eprintln!("          {line}"));
-        if let Some(mover) = &self.order.mover {
-            let (behind, late) = (self.order.behind, self.tally.of(crate::model::Outcome::TooLate));
-            eprintln!(
-                "order     the input is not in time order: {} events are older than the newest before them by more than \
-                 the allowed lateness, and {} are too late to count",
-                screen::count(behind),
-                screen::count(late)
-            );
-            eprintln!("          {mover}: sort the input by time, correct that event, or bound jumps with --max-jump");
+        let late = self.tally.of(crate::model::Outcome::TooLate);
+        for (title, line) in ["order     ", "          "].into_iter().zip(self.readable.disorder(Some(late))) {
+            eprintln!("{title}{line}");
         }
         eprintln!("accounts  {}", screen::count(self.accounts.len() as u64));
         eprintln!("handoffs  {}", screen::levels(&self.handoffs));

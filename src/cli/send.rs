@@ -42,13 +42,13 @@ impl Send {
         let config = self.connection.load()?;
         let inputs = self.files.iter().map(|file| Input::new(file, self.format, Admit::Product));
         let files = Files::new(inputs.collect::<Result<_>>()?);
-        let ids = rules::load(config.rules.file.as_deref())?.ids.clone();
+        let plan = rules::load(config.rules.file.as_deref())?;
         let topic = self.topic.unwrap_or_else(|| config.topics.names().log());
         let mut log = Log::open(&config.kafka, &topic, config.input.format, usize::from(self.pack))?;
         let progress = screen::progress(files.bytes(), "bytes");
-        let mut readable = Readable::default();
+        let mut readable = Readable::new(plan.time.allowed_lateness_ms);
         files.read(&progress, &mut |_, _, decoded, place| {
-            let decoded = ids.key(decoded);
+            let decoded = plan.ids.key(decoded);
             readable.count(&decoded, place);
             log.send(&decoded, place.format)
         })?;
