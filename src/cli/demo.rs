@@ -75,7 +75,7 @@ impl Demo {
         );
 
         let telemetry = Telemetry::install()?;
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&job.kafka.stop);
         run::stop_on_signals(&stop)?;
         let handoffs: Vec<String> = Level::ALL.map(|level| names.handoff(level.word())).to_vec();
         let mut tail = Tail::open(&job.kafka, &handoffs)?;
@@ -84,7 +84,7 @@ impl Demo {
         std::thread::scope(|scope| -> Result<()> {
             let worker = std::thread::Builder::new()
                 .name("worker".into())
-                .spawn_scoped(scope, || run::work(&job, 1, &telemetry, &stop))?;
+                .spawn_scoped(scope, || run::work(&job, 1, &telemetry))?;
             let generator = std::thread::Builder::new().name("generator".into()).spawn_scoped(scope, || {
                 let made = self.generate(&job.kafka, &names.log(), &telemetry, &sent, &stop);
                 history_ended.store(true, Ordering::Relaxed);

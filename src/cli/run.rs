@@ -29,16 +29,20 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(self) -> Result<()> {
-        let stop = Arc::new(AtomicBool::new(false));
-        stop_on_signals(&stop)?;
         let config = config::load(Some(&self.config))?;
+        stop_on_signals(&config.kafka.stop)?;
         let job = job(&config)?;
         let telemetry = Telemetry::install()?;
         let address = serve::start(&config.http, Arc::clone(&telemetry))?;
         tracing::info!(%address, rules = %job.plan.version, threads = config.worker.threads, "started");
-        check_topics(&config)?;
-        work(&job, usize::from(config.worker.threads), &telemetry, &stop)?;
-        tracing::info!("stopped: every batch is finished");
+        match check_topics(&config) {
+            Err(error) if matches!(error.downcast_ref(), Some(kafka::Error::Stopped { .. })) => {}
+            checked => {
+                checked?;
+                work(&job, usize::from(config.worker.threads), &telemetry)?;
+            }
+        }
+        tracing::info!("stopped");
         Ok(())
     }
 }
@@ -66,14 +70,14 @@ pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<()> {
 }
 
 /// Runs so many workers until they are told to stop, or one fails.
-pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry, stop: &AtomicBool) -> Result<()> {
+pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry) -> Result<()> {
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads.max(1))
             .map(|number| {
                 let worker = move || {
                     // However a worker ends, the others shall not go on without it.
-                    let ended = worker::run(job, number, telemetry, stop);
-                    stop.store(true, Ordering::Relaxed);
+                    let ended = worker::run(job, number, telemetry);
+                    job.kafka.stop.store(true, Ordering::Relaxed);
                     ended
                 };
                 std::thread::Builder::new().name(format!("worker-{number}")).spawn_scoped(scope, worker)

@@ -136,7 +136,7 @@ pub fn ensure_topics(config: &Config, specs: &[TopicSpec]) -> Result<Vec<TopicRe
             if created { await_topic(config, &lookup, spec)? } else { count(config, &lookup, &spec.name)? };
         let mut report = TopicReport { topic: spec.name.clone(), partitions, created, differs: Vec::new() };
         if !created {
-            report.differs = differences(&admin, spec, partitions)?;
+            report.differs = differences(config, &admin, spec, partitions)?;
         }
         reports.push(report);
     }
@@ -158,7 +158,7 @@ pub fn partitions(config: &Config, topic: &str) -> Result<i32, Error> {
 pub fn is_append_time(config: &Config, topic: &str) -> Result<bool, Error> {
     // Of a topic that is missing, Kafka describes settings all the same.
     partitions(config, topic)?;
-    let settings = describe(&connect_admin(config)?, topic)?;
+    let settings = describe(config, &connect_admin(config)?, topic)?;
     Ok(value(&settings, APPEND_TIME.name) == Some(APPEND_TIME.value))
 }
 
@@ -191,8 +191,13 @@ fn await_topic(config: &Config, lookup: &BaseConsumer, spec: &TopicSpec) -> Resu
     }
 }
 
-fn differences(admin: &AdminClient<Admin>, spec: &TopicSpec, partitions: i32) -> Result<Vec<Difference>, Error> {
-    let settings = describe(admin, &spec.name)?;
+fn differences(
+    config: &Config,
+    admin: &AdminClient<Admin>,
+    spec: &TopicSpec,
+    partitions: i32,
+) -> Result<Vec<Difference>, Error> {
+    let settings = describe(config, admin, &spec.name)?;
     let mut differs = Vec::new();
     if partitions != spec.partitions {
         differs.push(Difference {
@@ -211,10 +216,12 @@ fn differences(admin: &AdminClient<Admin>, spec: &TopicSpec, partitions: i32) ->
     Ok(differs)
 }
 
-fn describe(admin: &AdminClient<Admin>, topic: &str) -> Result<ConfigResource, Error> {
+fn describe(config: &Config, admin: &AdminClient<Admin>, topic: &str) -> Result<ConfigResource, Error> {
     let doing = format!("reading the settings of topic `{topic}`");
     let describe = || block_on(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options()));
-    patiently(&doing, || describe()?.into_iter().next().ok_or(KafkaError::Canceled)?.map_err(KafkaError::AdminOp))
+    patiently(config, &doing, || {
+        describe()?.into_iter().next().ok_or(KafkaError::Canceled)?.map_err(KafkaError::AdminOp)
+    })
 }
 
 fn value<'a>(settings: &'a ConfigResource, name: &str) -> Option<&'a str> {

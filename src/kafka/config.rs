@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
@@ -27,6 +29,10 @@ pub struct Config {
     /// librdkafka properties passed through, by their own names.
     #[serde(deserialize_with = "scalars")]
     pub properties: BTreeMap<String, String>,
+    /// Not a key: once it is set, whatever waits for Kafka gives up within seconds, so that a
+    /// process can end while no broker answers. Copies of a configuration share it.
+    #[serde(skip)]
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for Config {
@@ -37,6 +43,7 @@ impl Default for Config {
             group_instance_id: None,
             transactional_id_prefix: "upswell".into(),
             properties: BTreeMap::new(),
+            stop: Arc::default(),
         }
     }
 }
@@ -91,6 +98,12 @@ impl Config {
             check_property(key, value)?;
         }
         Ok(())
+    }
+
+    /// Whether the process was asked to end.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     fn check_keys(&self) -> Result<(), Error> {

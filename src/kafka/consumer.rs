@@ -17,7 +17,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::config::Config;
-use super::error::{Error, code_of, is_refusal};
+use super::error::{Error, is_lasting, is_passing, is_refusal};
 use super::log_line;
 use super::raw::{Entry, Forward, Inbox, Message};
 
@@ -46,8 +46,8 @@ pub(super) const STABLE: &[(&str, &str)] = &[
 /// How long a question to the cluster is repeated. A predecessor's open transaction delays the
 /// committed offsets by its timeout of 10 s and up to 10 s more.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long one question may take.
-const QUESTION: Duration = Duration::from_secs(10);
+/// How long one question may take: also how soon a stop is heard of.
+pub(super) const QUESTION: Duration = Duration::from_secs(5);
 /// How long a wait for records may keep group events waiting.
 const SLICE: Duration = Duration::from_millis(20);
 
@@ -130,6 +130,14 @@ impl Consumer {
                 return Ok(());
             }
         }
+    }
+
+    /// Serves group events alone: what is taken in is not added to. Like `poll`, it counts as a sign of life.
+    ///
+    /// # Errors
+    /// As for `poll`.
+    pub fn attend(&mut self, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
+        self.serve_group(each).map(|_| ())
     }
 
     /// The group's present generation, for the next transaction.
@@ -233,7 +241,7 @@ impl Consumer {
             return Ok(Vec::new());
         }
         let doing = format!("reading the committed offsets of group `{}`", self.config.group);
-        let committed = patiently(&doing, || {
+        let committed = patiently(&self.config, &doing, || {
             let answer = self.base.committed_offsets(list.clone(), QUESTION)?;
             answer.elements().iter().try_for_each(|element| element.error())?;
             Ok(answer)
@@ -260,7 +268,7 @@ impl Consumer {
     fn check_log(&self, start: Start) -> Result<Start, Error> {
         let (topic, partition) = (self.topic.clone(), start.partition);
         let doing = format!("reading the first and last offset of {topic}[{partition}]");
-        let (low, end) = patiently(&doing, || self.base.fetch_watermarks(&topic, partition, QUESTION))?;
+        let (low, end) = patiently(&self.config, &doing, || self.base.fetch_watermarks(&topic, partition, QUESTION))?;
         if low > 0 {
             return Err(Error::LogTrimmed { topic, partition, low });
         }
@@ -276,7 +284,7 @@ impl Consumer {
     /// Passing trouble is logged, the rest is an error.
     fn weigh(&self, error: &KafkaError) -> Result<(), Error> {
         if let Some((code, reason)) = self.base.client().fatal_error() {
-            if code == RDKafkaErrorCode::FencedInstanceId {
+            if matches!(code, RDKafkaErrorCode::FencedInstanceId | RDKafkaErrorCode::UnreleasedInstanceId) {
                 let instance = self.config.group_instance_id.clone().unwrap_or_default();
                 return Err(Error::InstanceFenced { group: self.config.group.clone(), instance });
             }
@@ -384,7 +392,7 @@ pub(super) fn count_partitions<C: ConsumerContext>(
     topic: &str,
 ) -> Result<usize, Error> {
     let doing = format!("looking up topic `{topic}` on {}", config.brokers);
-    let metadata = patiently(&doing, || base.fetch_metadata(Some(topic), QUESTION))?;
+    let metadata = patiently(config, &doing, || base.fetch_metadata(Some(topic), QUESTION))?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     match found.map_or(0, |found| found.partitions().len()) {
         0 => Err(Error::TopicMissing { topic: topic.to_owned(), brokers: config.brokers.clone() }),
@@ -392,16 +400,19 @@ pub(super) fn count_partitions<C: ConsumerContext>(
     }
 }
 
-/// Asks until there is an answer, a refusal, or no patience left.
-pub(super) fn patiently<T>(doing: &str, mut ask: impl FnMut() -> KafkaResult<T>) -> Result<T, Error> {
+/// Asks until there is an answer, a refusal, a stop, or no patience left.
+pub(super) fn patiently<T>(config: &Config, doing: &str, mut ask: impl FnMut() -> KafkaResult<T>) -> Result<T, Error> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let error = match ask() {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        if code_of(&error).is_none_or(is_lasting) || Instant::now() > deadline {
+        if !is_passing(&error) || Instant::now() > deadline {
             return Err(Error::client(doing, error));
+        }
+        if config.is_stopping() {
+            return Err(Error::Stopped { doing: doing.to_owned() });
         }
         tracing::debug!(target: "librdkafka", "{doing}: {error}; asking again");
         thread::sleep(Duration::from_millis(100));
@@ -426,12 +437,6 @@ pub(super) fn partition_error(
             Ok(())
         }
     }
-}
-
-/// Whether waiting does not help.
-fn is_lasting(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
-    is_refusal(code) || matches!(code, UnknownPartition | UnknownTopic | UnknownTopicOrPartition)
 }
 
 fn lasting(config: &Config, topic: &str, code: RDKafkaErrorCode) -> Result<(), Error> {

@@ -35,6 +35,16 @@ impl Embedded {
         Ok(Self { owner })
     }
 
+    /// Refuses the offsets of so many transactions, as for a member that the group left behind.
+    #[cfg(test)]
+    pub(crate) fn refuse_offsets(&self, times: usize) {
+        use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+        if let Some(cluster) = self.owner.client().mock_cluster() {
+            let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
+            cluster.request_errors(RDKafkaApiKey::TxnOffsetCommit, &vec![refusal; times]);
+        }
+    }
+
     /// Where it listens, as `kafka.brokers` wants it.
     #[must_use]
     pub fn brokers(&self) -> String {

@@ -104,6 +104,12 @@ pub enum Error {
         /// The static member.
         instance: String,
     },
+    /// The process was asked to end while it waited for Kafka.
+    #[error("{doing}: given up, as the process was asked to end")]
+    Stopped {
+        /// What was being done.
+        doing: String,
+    },
     /// The cluster refuses, and will go on refusing.
     #[error("{doing}: {code}: the principal of this client lacks a right; see the list of ACLs in the documentation")]
     NotAuthorized {
@@ -139,6 +145,26 @@ impl Error {
             _ => Self::Client { doing, source },
         }
     }
+
+    /// Whether somebody of the same name took over, or the cluster takes this client for one who
+    /// was replaced: a new member or producer may go on.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
+        match self {
+            Self::InstanceFenced { .. } => true,
+            Self::Client { source, .. } => {
+                matches!(code_of(source), Some(Fenced | InvalidProducerEpoch | ProducerFenced))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it ends by itself once Kafka answers again.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Client { source, .. } if is_passing(source))
+    }
 }
 
 /// Why a transaction did not commit, by what the caller has to do.
@@ -163,6 +189,21 @@ pub(super) fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
         KafkaError::AdminOp(code) => Some(*code),
         error => error.rdkafka_error_code(),
     }
+}
+
+/// Whether an error ends by itself: waiting helps, and no client has to be configured anew.
+pub(super) fn is_passing(error: &KafkaError) -> bool {
+    match error {
+        KafkaError::MessageConsumptionFatal(_) => false,
+        KafkaError::Transaction(error) => error.is_retriable(),
+        error => code_of(error).is_some_and(|code| !is_lasting(code)),
+    }
+}
+
+/// Whether waiting does not help.
+pub(super) fn is_lasting(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
+    is_refusal(code) || matches!(code, UnknownPartition | UnknownTopic | UnknownTopicOrPartition)
 }
 
 /// Whether `code` is a refusal that only a change of rights ends.

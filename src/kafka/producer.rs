@@ -7,7 +7,6 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
-use rdkafka::util::Timeout;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::config::Config;
@@ -24,6 +23,11 @@ const ABORT_SLICE: Duration = Duration::from_millis(20);
 /// How long an operation that may be repeated is repeated: two transaction timeouts and the sweep
 /// of the broker fit in.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// So long at most once the process was asked to end: what is on its way can still arrive, and the
+/// operations of a transaction together stay below the 30 s that Kubernetes grants.
+const PATIENCE_AT_THE_END: Duration = Duration::from_secs(3);
+/// One attempt of such an operation, which the next one resumes: also how soon a stop is heard of.
+const ATTEMPT: Duration = Duration::from_secs(3);
 
 /// For short transactions, one after another. With the default backoff of 100 ms a transaction
 /// that follows another at once waits that long.
@@ -68,6 +72,7 @@ pub struct Progress<'a> {
 
 /// The transactional producer of one worker.
 pub struct Producer {
+    config: Config,
     base: BaseProducer<Deliveries>,
 }
 
@@ -82,8 +87,11 @@ impl Producer {
         client.set("transactional.id", transactional_id);
         let base: BaseProducer<Deliveries> =
             client.create_with_context(Deliveries::default()).map_err(|error| Error::client(doing.as_str(), error))?;
-        repeat(|| base.init_transactions(PATIENCE)).map_err(|error| Error::client(doing.as_str(), error))?;
-        Ok(Self { base })
+        repeat(config, || base.init_transactions(ATTEMPT)).map_err(|error| match config.is_stopping() {
+            true => Error::Stopped { doing: doing.clone() },
+            false => Error::client(doing.as_str(), error),
+        })?;
+        Ok(Self { config: config.clone(), base })
     }
 
     /// Begins a transaction.
@@ -147,12 +155,14 @@ impl Producer {
                 return Err(TransactionError::Fatal(problem));
             }
         };
-        let sent = repeat(|| self.base.send_offsets_to_transaction(&offsets, group, PATIENCE));
+        let sent = repeat(&self.config, || self.base.send_offsets_to_transaction(&offsets, group, ATTEMPT));
         sent.map_err(|error| self.end(error))?;
         self.drain().map_err(|error| self.end(error))?;
-        // All is delivered, so the flush in the crate's commit returns at once. Without a limit of
-        // ours the rest of the transaction's own timeout is the limit.
-        repeat(|| self.base.commit_transaction(Timeout::Never)).map_err(|error| self.end(error))
+        // All is delivered, so the flush in the crate's commit returns at once.
+        repeat(&self.config, || self.base.commit_transaction(ATTEMPT)).map_err(|error| {
+            // A commit that was not answered can be neither aborted nor taken for done.
+            if is_retriable(&error) { self.unanswered(&error) } else { self.end(error) }
+        })
     }
 
     /// Aborts the transaction; nobody sees anything of it.
@@ -161,7 +171,7 @@ impl Producer {
     /// When the producer was fenced or failed for good.
     pub fn abort(&mut self) -> Result<(), TransactionError> {
         // In slices, with polls between: records that the abort purges wait to be polled.
-        let aborted = repeat(|| {
+        let aborted = repeat(&self.config, || {
             self.base.poll(Duration::ZERO);
             self.base.abort_transaction(ABORT_SLICE)
         });
@@ -178,10 +188,10 @@ impl Producer {
     /// Waits until all is delivered or has failed. A delivery that failed counts as waiting until
     /// it is polled, and would hold up the commit until its timeout.
     fn drain(&self) -> KafkaResult<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let began = Instant::now();
         while !raw::flush(&self.base, FLUSH_SLICE) {
             self.base.poll(Duration::ZERO);
-            if Instant::now() > deadline {
+            if began.elapsed() > patience(&self.config) {
                 return Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut));
             }
         }
@@ -192,6 +202,10 @@ impl Producer {
     fn end(&mut self, error: KafkaError) -> TransactionError {
         if let Some(fatal) = self.fatal() {
             return fatal;
+        }
+        let gave_up = is_retriable(&error) || matches!(error, KafkaError::Flush(_));
+        if gave_up && self.config.is_stopping() {
+            return self.unanswered(&error);
         }
         self.base.poll(Duration::ZERO);
         let delivery = self.base.context().take();
@@ -208,6 +222,13 @@ impl Producer {
             Some(_) => TransactionError::Fatal(message),
             None => TransactionError::Aborted(message),
         }
+    }
+
+    /// What an operation means of which nobody knows how it ended. The broker ends the transaction
+    /// when its timeout passes or a producer of the same id comes, and the next owner of a partition
+    /// is not told the committed offset before.
+    fn unanswered(&self, error: &KafkaError) -> TransactionError {
+        self.fatal().unwrap_or_else(|| TransactionError::Fenced(format!("it was not answered: {error}")))
     }
 
     /// The error that ended this producer, if one did.
@@ -335,14 +356,18 @@ fn offset_list(progress: &[Progress<'_>]) -> Result<TopicPartitionList, String> 
 }
 
 /// Repeats an operation for as long as it may be repeated.
-fn repeat(mut operation: impl FnMut() -> KafkaResult<()>) -> KafkaResult<()> {
-    let deadline = Instant::now() + PATIENCE;
+fn repeat(config: &Config, mut operation: impl FnMut() -> KafkaResult<()>) -> KafkaResult<()> {
+    let began = Instant::now();
     loop {
         match operation() {
-            Err(error) if is_retriable(&error) && Instant::now() < deadline => {}
+            Err(error) if is_retriable(&error) && began.elapsed() < patience(config) => {}
             result => return result,
         }
     }
+}
+
+fn patience(config: &Config) -> Duration {
+    if config.is_stopping() { PATIENCE_AT_THE_END } else { PATIENCE }
 }
 
 fn is_retriable(error: &KafkaError) -> bool {

@@ -11,13 +11,11 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::config::Config;
-use super::consumer::{FETCH, STABLE, count_partitions, partition_error, patiently};
+use super::consumer::{FETCH, QUESTION, STABLE, count_partitions, partition_error, patiently};
 use super::error::Error;
 use super::log_line;
 use super::raw::{Entry, Forward, Inbox, Message};
 
-/// How long one question may take.
-const QUESTION: Duration = Duration::from_secs(10);
 /// One wait for records.
 const WAIT: Duration = Duration::from_millis(100);
 
@@ -63,7 +61,8 @@ impl Reader {
     /// When Kafka cannot be reached or refuses.
     pub fn span(&self, partition: i32) -> Result<Span, Error> {
         let doing = format!("reading the first and last offset of {}[{partition}]", self.topic);
-        let (start, end) = patiently(&doing, || self.base.fetch_watermarks(&self.topic, partition, QUESTION))?;
+        let (start, end) =
+            patiently(&self.config, &doing, || self.base.fetch_watermarks(&self.topic, partition, QUESTION))?;
         Ok(Span { start, end })
     }
 
@@ -144,7 +143,7 @@ impl Tail {
             for partition in 0..count {
                 let doing = format!("finding the end of {topic}[{partition}]");
                 // The end of now, not of when fetching begins: nothing between is missed.
-                let (_, end) = patiently(&doing, || base.fetch_watermarks(topic, partition, QUESTION))?;
+                let (_, end) = patiently(config, &doing, || base.fetch_watermarks(topic, partition, QUESTION))?;
                 all.add_partition_offset(topic, partition, Offset::Offset(end))
                     .map_err(|error| Error::client(doing, error))?;
                 forwards.extend(inbox.forward(topic, partition));

@@ -6,12 +6,11 @@
 
 mod owned;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::kafka::{self, Consumer, Polled, Producer, Progress, TransactionError};
@@ -27,6 +26,17 @@ const POLL: Duration = Duration::from_millis(100);
 const TICK_EVERY: Duration = Duration::from_secs(10);
 /// How long to wait before a transaction that was aborted is sent again.
 const RESEND_AFTER: Duration = Duration::from_millis(200);
+/// How long a transaction that is aborted again and again is still sent again after a stop.
+const RESEND_AT_THE_END: Duration = Duration::from_secs(3);
+/// How long to wait before joining again.
+const REJOIN_AFTER: Duration = Duration::from_secs(1);
+/// A worker that is fenced so often within `FENCED_WITHIN` has a live namesake: two that hold one name fence each
+/// other at every heartbeat of 3 s. A broker that comes back, or a process that was halted, fences once.
+const FENCED_MAX: usize = 5;
+/// See `FENCED_MAX`.
+const FENCED_WITHIN: Duration = Duration::from_secs(60);
+/// The broker ends a transaction that takes longer, which its producer cannot tell from a fence.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Snapshots of a partition that go into one transaction: with more, as after the close of a day with a million
 /// users, it could outlast its timeout.
 const SNAPSHOTS_AT_ONCE: usize = 10_000;
@@ -66,35 +76,79 @@ pub struct Job {
     pub commit_interval: Duration,
 }
 
-/// Works until `stop` is set: joins the group, folds what it is given, and joins anew when it was fenced. The batch
-/// that is on its way when `stop` is set is finished.
+/// Works until `job.kafka.stop` is set: joins the group, folds what it is given, and joins anew when it was fenced or
+/// lost Kafka. The batch that is on its way when `stop` is set is finished if Kafka answers within seconds; if not, the
+/// next owner publishes it.
 ///
 /// # Errors
-/// When going on is impossible or would be wrong.
-pub fn run(job: &Job, number: usize, telemetry: &Telemetry, stop: &AtomicBool) -> Result<()> {
-    while !stop.load(Ordering::Relaxed) {
-        let mut worker = Worker::join(job, number, telemetry)?;
-        let ended = worker.work(stop);
-        worker.leave();
+/// When going on is impossible or would be wrong, when Kafka cannot be reached from the first, or when a live process
+/// holds the same name.
+pub fn run(job: &Job, number: usize, telemetry: &Telemetry) -> Result<()> {
+    let mut fences = Fences::default();
+    let mut has_joined = false;
+    while !job.kafka.is_stopping() {
+        let ended = Worker::join(job, number, telemetry).and_then(|mut worker| {
+            has_joined = true;
+            let ended = worker.work();
+            worker.leave();
+            ended
+        });
         match ended {
             Ok(()) => {}
-            Err(Ended::Fenced(why)) => tracing::warn!(worker = number, why, "fenced: joining again"),
-            Err(Ended::Failed(error)) => return Err(error),
+            Err(Ended::Fenced(why) | Ended::Lost(why)) if job.kafka.is_stopping() => {
+                let why = format!("{why:#}");
+                tracing::warn!(worker = number, why, "stopping without an answer: the next owner publishes the rest");
+            }
+            Err(Ended::Fenced(why)) if fences.are_too_many(Instant::now()) => {
+                let within = FENCED_WITHIN.as_secs();
+                return Err(why.context(format!(
+                    "worker {number} was fenced {FENCED_MAX} times within {within} s: another process runs under its name"
+                )));
+            }
+            Err(Ended::Fenced(why)) => {
+                tracing::warn!(worker = number, why = format!("{why:#}"), "fenced: joining again");
+                std::thread::sleep(REJOIN_AFTER);
+            }
+            Err(Ended::Lost(why)) if has_joined => {
+                tracing::warn!(worker = number, why = format!("{why:#}"), "lost Kafka: joining again");
+                std::thread::sleep(REJOIN_AFTER);
+            }
+            Err(Ended::Lost(error) | Ended::Failed(error)) => return Err(error),
         }
     }
     Ok(())
 }
 
+/// When a worker was last fenced.
+#[derive(Default)]
+struct Fences(VecDeque<Instant>);
+
+impl Fences {
+    /// Counts a fence `now`; whether only a live namesake explains so many.
+    fn are_too_many(&mut self, now: Instant) -> bool {
+        self.0.push_back(now);
+        self.0.retain(|at| now.duration_since(*at) <= FENCED_WITHIN);
+        self.0.len() >= FENCED_MAX
+    }
+}
+
 /// Why a worker's membership ended.
 enum Ended {
-    /// Somebody else took over; a new membership may go on.
-    Fenced(String),
+    /// Somebody else took over, or the cluster takes it so; a new membership may go on.
+    Fenced(anyhow::Error),
+    /// Kafka did not answer for long, or the process is stopping.
+    Lost(anyhow::Error),
+    /// Going on is impossible or would be wrong.
     Failed(anyhow::Error),
 }
 
 impl From<kafka::Error> for Ended {
     fn from(error: kafka::Error) -> Ended {
-        Ended::Failed(error.into())
+        match &error {
+            fenced if fenced.is_fenced() => Ended::Fenced(error.into()),
+            lost if lost.is_passing() || matches!(lost, kafka::Error::Stopped { .. }) => Ended::Lost(error.into()),
+            _ => Ended::Failed(error.into()),
+        }
     }
 }
 
@@ -116,21 +170,21 @@ struct Share<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn join(job: &'a Job, number: usize, telemetry: &'a Telemetry) -> Result<Worker<'a>> {
+    fn join(job: &'a Job, number: usize, telemetry: &'a Telemetry) -> Result<Worker<'a>, Ended> {
         telemetry.round(number);
         // The producer first: it ends what a predecessor of its name left open, and the committed offsets are not
         // told before that has ended.
         let id = job.kafka.transactional_id(number);
         let producer = Producer::connect(&job.kafka, &id)?;
         let topic = job.topics.log();
-        let consumer = Consumer::join(&job.kafka, &topic, number).with_context(|| format!("worker {number}"))?;
+        let consumer = Consumer::join(&job.kafka, &topic, number)?;
         tracing::info!(worker = number, topic, group = job.kafka.group, "joined");
         let share = Share { job, telemetry, partitions: BTreeMap::new(), outbox: Vec::new() };
         Ok(Worker { consumer, producer, share, number, committed_at: Instant::now() })
     }
 
-    fn work(&mut self, stop: &AtomicBool) -> Result<(), Ended> {
-        while !stop.load(Ordering::Relaxed) {
+    fn work(&mut self) -> Result<(), Ended> {
+        while !self.share.job.kafka.is_stopping() {
             self.share.telemetry.round(self.number);
             self.take(POLL)?;
             self.share.tick_silent_partitions();
@@ -148,8 +202,10 @@ impl<'a> Worker<'a> {
     }
 
     /// Effects, the latest snapshots, and the offsets of what caused them, in one transaction. Offsets and snapshots
-    /// alone wait for their interval, unless this is the last.
+    /// alone wait for their interval, unless this is the last. After an abort they are sent again; once the process
+    /// stops, only for a short while: then the next owner publishes them.
     fn publish(&mut self, last: bool) -> Result<(), Ended> {
+        let mut stopping = None;
         loop {
             let due = last || self.committed_at.elapsed() >= self.share.job.commit_interval;
             if self.share.outbox.is_empty() && !(due && self.share.has_progress()) {
@@ -166,15 +222,26 @@ impl<'a> Worker<'a> {
                     return Ok(());
                 }
                 Err(TransactionError::Aborted(why)) => {
+                    if self.share.job.kafka.is_stopping()
+                        && stopping.get_or_insert_with(Instant::now).elapsed() >= RESEND_AT_THE_END
+                    {
+                        return Err(Ended::Lost(anyhow::anyhow!("the transaction was aborted: {why}")));
+                    }
                     // Where a topic has gone, sending again would fail for ever.
                     self.share.check_destinations()?;
                     tracing::warn!(worker = self.number, why, "a transaction was aborted: sending it again");
                     std::thread::sleep(RESEND_AFTER);
-                    // The group may have changed: what was revoked is dropped, with what it said.
-                    self.take(Duration::ZERO)?;
+                    // The group may have changed: what was revoked is dropped, with what it said. No records are
+                    // taken in: a batch that fails must not grow.
+                    let Worker { consumer, share, .. } = self;
+                    consumer.attend(&mut |polled| share.take(polled))?;
                     self.share.telemetry.round(self.number);
                 }
-                Err(TransactionError::Fenced(why)) => return Err(Ended::Fenced(why)),
+                Err(TransactionError::Fenced(why)) => {
+                    let why = anyhow::Error::msg(why);
+                    let timed_out = began.elapsed() >= TRANSACTION_TIMEOUT;
+                    return Err(if timed_out { Ended::Lost(why) } else { Ended::Fenced(why) });
+                }
                 Err(TransactionError::Fatal(why)) => {
                     self.share.check_destinations()?;
                     return Err(Ended::Failed(anyhow::anyhow!("worker {}: {why}", self.number)));
@@ -292,7 +359,7 @@ impl Share<'_> {
         let snapshots = self.partitions.values().flat_map(|owned| owned.snapshots.values());
         let topics: BTreeSet<&str> = self.outbox.iter().chain(snapshots).map(|effect| &*effect.topic).collect();
         topics.into_iter().try_for_each(|topic| match kafka::partitions(&self.job.kafka, topic) {
-            Err(missing @ kafka::Error::TopicMissing { .. }) => Err(missing),
+            Err(missing @ (kafka::Error::TopicMissing { .. } | kafka::Error::Stopped { .. })) => Err(missing),
             // Kafka may be out of reach for a while: that is waited out.
             Ok(_) | Err(_) => Ok(()),
         })
@@ -319,5 +386,61 @@ impl Share<'_> {
         for (partition, owned) in &mut self.partitions {
             owned.tell(*partition, self.telemetry);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::kafka::{Embedded, LogWriter};
+
+    /// A Segment event that makes a handoff.
+    const EVENT: &str = r#"{"messageId":"m1","type":"track","event":"Contact Sales","userId":"ann","context":{"groupId":"acme"},"timestamp":"2026-03-02T10:00:00Z"}"#;
+
+    #[test]
+    fn a_stop_is_obeyed_while_transactions_are_aborted_and_sent_again() {
+        let topics = kafka::Topics::default();
+        let names: Vec<String> = topics.specs(1, None).into_iter().map(|spec| spec.name).collect();
+        let broker = Embedded::start(names.iter().map(|name| (name.as_str(), 1))).unwrap();
+        broker.refuse_offsets(10_000);
+        let kafka = kafka::Config { brokers: broker.brokers(), ..kafka::Config::default() };
+        let mut writer = LogWriter::connect(&kafka, &topics.log()).unwrap();
+        writer.send(None, Some(b"acme"), EVENT.as_bytes()).unwrap();
+        writer.flush().unwrap();
+        let job = Job {
+            kafka,
+            topics,
+            format: Format::Json,
+            output: Format::Json,
+            plan: crate::rules::load(None).unwrap(),
+            idle_after: Duration::from_secs(60),
+            commit_interval: Duration::from_millis(100),
+        };
+        let telemetry = Telemetry::install().unwrap();
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| run(&job, 0, &telemetry));
+            let deadline = Instant::now() + Duration::from_secs(120);
+            let aborted = |line: &str| line.strip_prefix("upswell_transactions_aborted_total ")?.parse().ok();
+            while telemetry.render().lines().find_map(aborted).unwrap_or(0) < 3 {
+                assert!(Instant::now() < deadline && !worker.is_finished(), "nothing is aborted again and again");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            let asked = Instant::now();
+            job.kafka.stop.store(true, Ordering::Relaxed);
+            worker.join().unwrap().unwrap();
+            assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
+        });
+    }
+
+    #[test]
+    fn only_fences_that_follow_each_other_fast_are_too_many() {
+        let ended = |apart: u64, count: u64| {
+            let (mut fences, began) = (Fences::default(), Instant::now());
+            (0..count).any(|number| fences.are_too_many(began + Duration::from_secs(apart * number)))
+        };
+        assert!(ended(7, 5) && ended(15, 5));
+        assert!(!ended(7, 4) && !ended(16, 100));
     }
 }

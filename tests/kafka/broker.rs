@@ -25,7 +25,7 @@ const START_UP: Duration = Duration::from_secs(120);
 pub(crate) struct Broker {
     /// Where it listens.
     pub(crate) brokers: String,
-    _process: Option<Process>,
+    process: Option<Process>,
 }
 
 impl Broker {
@@ -52,10 +52,10 @@ impl Broker {
     /// A broker of its own.
     pub(crate) fn start() -> Option<Broker> {
         if let Ok(brokers) = std::env::var("UPSWELL_TEST_BROKERS") {
-            return Some(Broker { brokers, _process: None });
+            return Some(Broker { brokers, process: None });
         }
         match Process::start() {
-            Ok((brokers, process)) => Some(Broker { brokers, _process: Some(process) }),
+            Ok((brokers, process)) => Some(Broker { brokers, process: Some(process) }),
             Err(problem) => {
                 let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
                 assert!(!ci, "no real Kafka to test against: {problem}");
@@ -64,6 +64,18 @@ impl Broker {
                 None
             }
         }
+    }
+
+    /// Sends it a signal; whether there is a process of ours that can be sent one.
+    pub(crate) fn signal(&self, signal: &str) -> bool {
+        let Some(process) = &self.process else { return false };
+        let broker = fs::read_to_string(process.directory.path().join("pid")).unwrap();
+        Command::new("kill").args([signal, broker.trim()]).status().unwrap().success()
+    }
+
+    /// Starts it again where it was, after it was killed.
+    pub(crate) fn restart(&mut self) {
+        self.process.as_mut().expect("a process of ours").restart().unwrap();
     }
 
     /// A configuration for this broker with a group of its own.
@@ -91,10 +103,10 @@ pub(crate) fn unique(what: &str) -> String {
 /// this is dropped or because the test process died, the shell kills the broker by its id.
 struct Process {
     shell: Child,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
-const LIFELINE: &str = r#""$@" & broker=$!; cat >/dev/null; kill -9 $broker; wait $broker"#;
+const LIFELINE: &str = r#""$@" & broker=$!; echo $broker >"$PID"; cat >/dev/null; kill -9 $broker; wait $broker"#;
 
 impl Process {
     fn start() -> Result<(String, Process), String> {
@@ -105,18 +117,27 @@ impl Process {
         fs::write(&properties, server_properties(port, controller, directory.path()))
             .map_err(|error| error.to_string())?;
         format_storage(&jars, &properties)?;
-        let log = directory.path().join("broker.log");
-        let shell = run_broker(&jars, &properties, &log).map_err(|error| format!("java: {error}"))?;
-        let process = Process { shell, _directory: directory };
-        await_start(&log)?;
+        let shell = run_broker(&jars, directory.path()).map_err(|error| format!("java: {error}"))?;
+        let process = Process { shell, directory };
+        await_start(&process.directory.path().join("broker.log"))?;
         Ok((format!("127.0.0.1:{port}"), process))
+    }
+
+    fn restart(&mut self) -> Result<(), String> {
+        self.end();
+        self.shell = run_broker(&jars()?, self.directory.path()).map_err(|error| format!("java: {error}"))?;
+        await_start(&self.directory.path().join("broker.log"))
+    }
+
+    fn end(&mut self) {
+        drop(self.shell.stdin.take());
+        let _ = self.shell.wait();
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        let _ = self.shell.wait();
+        self.end();
     }
 }
 
@@ -201,12 +222,13 @@ fn format_storage(jars: &Path, properties: &Path) -> Result<(), String> {
     Err(format!("Kafka could not format its directory: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-fn run_broker(jars: &Path, properties: &Path, log: &Path) -> io::Result<Child> {
-    let log = File::create(log)?;
+fn run_broker(jars: &Path, directory: &Path) -> io::Result<Child> {
+    let log = File::create(directory.join("broker.log"))?;
     Command::new("sh")
         .args(["-c", LIFELINE, "broker"])
         .args(java(jars, "kafka.Kafka"))
-        .arg(properties)
+        .arg(directory.join("server.properties"))
+        .env("PID", directory.join("pid"))
         .stdin(Stdio::piped())
         .stdout(log.try_clone()?)
         .stderr(log)

@@ -2,8 +2,8 @@
 //! published is exactly what a replay of the log says: nothing lost, nothing twice.
 //!
 //! What was published is read back by a plain librdkafka consumer and decoded from `proto/` by reflection, so that
-//! nothing of the program under test vouches for itself. `UPSWELL_TEST_SEED` repeats the kills of one run,
-//! `UPSWELL_TEST_KILLS` wants so many.
+//! nothing of the program under test vouches for itself. `UPSWELL_TEST_SEED` repeats the faults of one run,
+//! `UPSWELL_TEST_KILLS` and `UPSWELL_TEST_FAULTS` want so many.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,6 +21,7 @@ use crate::broker::{Broker, unique};
 
 const PARTITIONS: i32 = 4;
 const KILLS: u64 = 22;
+const FAULTS: u64 = 24;
 /// After this a test that waits for something has failed.
 const LIMIT: Duration = Duration::from_secs(180);
 
@@ -33,16 +34,8 @@ fn kills_at_random_moments_lose_nothing_and_double_nothing() {
     let mut rng = SmallRng::seed_from_u64(seed);
     let folder = tempfile::tempdir().unwrap();
     let service = Service::new(folder.path(), &broker.brokers);
-    service.run_to_end(&["topics"]);
-    let spoiled = folder.path().join("spoiled.ndjson");
-    std::fs::write(&spoiled, SPOILED).unwrap();
-    service.run_to_end(&["send", spoiled.to_str().unwrap()]);
-
     // While the processes are killed, events keep coming: for a second and a half a kill.
-    let events = (kills * 3_000).to_string();
-    let log = format!("{}.log", service.prefix);
-    let generate = ["generate", "--seed", "3", "--users", "1500", "--end", "2026-08-01", "--rate", "2000"];
-    let mut generator = service.spawn(&[&generate[..], &["--events", &events, "--topic", &log]].concat(), "generator");
+    let mut generator = service.generate(kills * 3_000, 2_000);
     let mut processes = ["a", "b"].map(|name| service.start(name));
     for kill in 0..kills {
         std::thread::sleep(Duration::from_millis(rng.random_range(200..2_400)));
@@ -56,24 +49,101 @@ fn kills_at_random_moments_lose_nothing_and_double_nothing() {
         processes[victim] = service.start(["a", "b"][victim]);
     }
     assert!(generator.wait().unwrap().success(), "{}", service.said("generator"));
-    service.wait_until_done(&log);
-    for (process, name) in processes.iter_mut().zip(["a", "b"]) {
-        terminate(process);
-        assert!(process.wait().unwrap().success(), "a graceful end is a success: {}", service.said(name));
+    service.ends_well(&mut processes);
+}
+
+/// A process is killed or halted for longer than its session lasts, or the broker is killed and comes back.
+#[test]
+fn faults_of_processes_and_broker_lose_nothing_double_nothing_and_stop_nothing() {
+    let Some(mut broker) = Broker::start() else { return };
+    if !broker.signal("-0") {
+        // Not a broker of ours: it cannot be killed.
+        return;
+    }
+    let seed = from_environment("UPSWELL_TEST_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let faults = from_environment("UPSWELL_TEST_FAULTS").unwrap_or(FAULTS);
+    println!("UPSWELL_TEST_SEED={seed} UPSWELL_TEST_FAULTS={faults}");
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let folder = tempfile::tempdir().unwrap();
+    let brokers = broker.brokers.clone();
+    let service = Service::new(folder.path(), &brokers);
+    let mut generator = service.generate(faults * 2_000, 400);
+    let mut processes = ["a", "b"].map(|name| service.start(name));
+    let began = Instant::now();
+    for fault in 0..faults {
+        std::thread::sleep(Duration::from_millis(rng.random_range(500..6_000)));
+        let victim = rng.random_range(0..2_usize);
+        match rng.random_range(0..3) {
+            0 => {
+                println!("{:?}, fault {fault}: process {victim} is killed", began.elapsed());
+                service.assert_alive(&mut processes);
+                processes[victim].kill().unwrap();
+                processes[victim].wait().unwrap();
+                processes[victim] = service.start(["a", "b"][victim]);
+            }
+            1 => {
+                println!("{:?}, fault {fault}: process {victim} is halted", began.elapsed());
+                signal(&processes[victim], "-STOP");
+                std::thread::sleep(Duration::from_millis(rng.random_range(7_000..12_000)));
+                signal(&processes[victim], "-CONT");
+            }
+            _ => {
+                println!("{:?}, fault {fault}: the broker is killed", began.elapsed());
+                assert!(broker.signal("-KILL"));
+                std::thread::sleep(Duration::from_millis(rng.random_range(0..5_000)));
+                broker.restart();
+            }
+        }
+    }
+    assert!(generator.wait().unwrap().success(), "{}", service.said("generator"));
+    service.ends_well(&mut processes);
+}
+
+/// What a service published under faults is what a replay of its log says; whoever still runs ends when asked to.
+impl Service<'_> {
+    /// Makes the topics, and sends what is spoiled and then a product's events, so many a second.
+    fn generate(&self, events: u64, rate: u64) -> Child {
+        self.run_to_end(&["topics"]);
+        let spoiled = self.folder.join("spoiled.ndjson");
+        std::fs::write(&spoiled, SPOILED).unwrap();
+        self.run_to_end(&["send", spoiled.to_str().unwrap()]);
+        let (log, events, rate) = (self.log(), events.to_string(), rate.to_string());
+        let product = ["generate", "--seed", "3", "--users", "1500", "--end", "2026-08-01"];
+        let sent = ["--rate", &rate, "--events", &events, "--topic", &log];
+        self.spawn(&[&product[..], &sent[..]].concat(), "generator")
     }
 
-    let replayed = service.replay(&log);
-    let published = service.published();
-    for (topic, replayed) in &replayed {
-        let published = published.get(topic).cloned().unwrap_or_default();
-        assert_same(topic, replayed, &published);
+    fn assert_alive(&self, processes: &mut [Child; 2]) {
+        for (process, name) in processes.iter_mut().zip(["a", "b"]) {
+            let ended = process.try_wait().unwrap();
+            assert!(ended.is_none(), "{name} stopped by itself: {}", self.said(name));
+        }
     }
-    // How many snapshots there are depends on when they were committed; the last of each key does not.
-    for (topic, message) in [("accounts", "AccountSnapshot"), ("users", "UserSnapshot")] {
-        assert_same(topic, &service.lines(topic), &service.last_of_each_key(topic, message));
+
+    fn ends_well(&self, processes: &mut [Child; 2]) {
+        self.wait_until_done(&self.log());
+        self.assert_alive(processes);
+        for (process, name) in processes.iter_mut().zip(["a", "b"]) {
+            signal(process, "-TERM");
+            assert!(process.wait().unwrap().success(), "a graceful end is a success: {}", self.said(name));
+        }
+        self.assert_published_is_replayed();
     }
-    for needed in ["handoff.high", "handoff.medium", "handoff.low", "signals", "dead-letter"] {
-        assert!(replayed.get(needed).is_some_and(|lines| !lines.is_empty()), "the log made nothing for {needed}");
+
+    fn assert_published_is_replayed(&self) {
+        let replayed = self.replay(&self.log());
+        let published = self.published();
+        for (topic, replayed) in &replayed {
+            let published = published.get(topic).cloned().unwrap_or_default();
+            assert_same(topic, replayed, &published);
+        }
+        // How many snapshots there are depends on when they were committed; the last of each key does not.
+        for (topic, message) in [("accounts", "AccountSnapshot"), ("users", "UserSnapshot")] {
+            assert_same(topic, &self.lines(topic), &self.last_of_each_key(topic, message));
+        }
+        for needed in ["handoff.high", "handoff.medium", "handoff.low", "signals", "dead-letter"] {
+            assert!(replayed.get(needed).is_some_and(|lines| !lines.is_empty()), "the log made nothing for {needed}");
+        }
     }
 }
 
@@ -106,6 +176,10 @@ impl<'a> Service<'a> {
         );
         std::fs::write(folder.join("upswell.yaml"), config).unwrap();
         Service { folder, brokers, prefix }
+    }
+
+    fn log(&self) -> String {
+        format!("{}.log", self.prefix)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -264,10 +338,9 @@ fn decode(message: &str, bytes: &[u8]) -> String {
     serde_json::to_value(DynamicMessage::decode(descriptor, bytes).unwrap()).unwrap().to_string()
 }
 
-/// Asks a process to end as Kubernetes does.
-fn terminate(process: &Child) {
-    let killed = Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap();
-    assert!(killed.success());
+fn signal(process: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
+    assert!(sent.success());
 }
 
 /// The same messages, each as often, and those of one account in the same order.

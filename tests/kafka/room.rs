@@ -329,6 +329,33 @@ fn a_commit_in_an_old_generation_is_aborted_and_can_be_resent() {
     assert_eq!(sorted_numbers(&read_all(&config, &out)), [1]);
 }
 
+#[test]
+fn attending_the_group_takes_no_records_in() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let (config, log) = (broker.config(), broker.topic(1));
+    write(&config, &log, 0..10);
+    let mut consumer = Consumer::join(&config, &log, 0).unwrap();
+    let (mut assigned, mut records) = (false, 0);
+    let deadline = Instant::now() + LIMIT;
+    // Also after the assignment: the records are there by then, and stay where they are.
+    let mut after = 0;
+    while after < 50 {
+        assert!(Instant::now() < deadline);
+        let mut each = |polled: Polled<'_>| match polled {
+            Polled::Assigned { .. } => assigned = true,
+            Polled::Message(_) => records += 1,
+            _ => {}
+        };
+        consumer.attend(&mut each).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        after += u32::from(assigned);
+    }
+    assert_eq!(records, 0);
+    assert_eq!(poll_to_the_end(&mut consumer, 1).len(), 10);
+}
+
 /// One member of the group in the rebalancing test: copies every record above the committed
 /// offset to the output, in transactions, as a worker does.
 struct Copier<'a> {

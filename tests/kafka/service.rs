@@ -23,6 +23,8 @@ use tempfile::TempDir;
 
 use crate::broker::{Broker, unique};
 
+mod stopping;
+
 const PARTITIONS: i32 = 2;
 const RULES: &str = include_str!("../../src/rules/default.yaml");
 /// How long a question to the broker may take.

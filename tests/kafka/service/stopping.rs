@@ -1,0 +1,94 @@
+//! What ends the service, and what does not: a stop while no broker answers, a name that is taken
+//! for a moment, and one that another process really holds.
+
+use super::*;
+
+/// A stop is obeyed within the grace period of Kubernetes.
+const GRACE: Duration = Duration::from_secs(25);
+const SESSION: &[(&str, &str)] =
+    &[("UPSWELL_KAFKA__GROUP_INSTANCE_ID", "pod-0"), ("UPSWELL_KAFKA__PROPERTIES__SESSION_TIMEOUT_MS", "6000")];
+
+/// Asks it to end and sees that it does in time, and that this is a success.
+fn stops_in_time(run: &mut Running) {
+    let asked = Instant::now();
+    let status = run.terminate();
+    assert!(status.success(), "{}", run.said());
+    println!("stopped after {:?}", asked.elapsed());
+    assert!(asked.elapsed() < GRACE, "{:?}: {}", asked.elapsed(), run.said());
+}
+
+fn ends_with(run: &mut Running, words: &[&str]) {
+    let status = wait_for("the service to end", || run.child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(1), "{}", run.said());
+    let said = run.said();
+    let last = said.lines().last().unwrap();
+    words.iter().for_each(|word| assert!(last.contains(word), "{word:?} is not said: {said}"));
+}
+
+#[test]
+fn a_stop_is_obeyed_while_no_broker_answers() {
+    let Some(broker) = Broker::start() else { return };
+    let program = Program::with_topics(&broker, "");
+    let events = ["--users", "300", "--events", "60000", "--end", "2026-08-01", "--out", "events.ndjson.zst"];
+    program.run(&[&["generate"], &events[..]].concat()).ok();
+    program.run(&["send", "events.ndjson.zst"]).ok();
+    let mut run = program.start_with(&["run"], SESSION);
+    wait_for("a commit", || (program.committed().iter().sum::<i64>() > 0).then_some(()));
+    if !broker.signal("-STOP") {
+        return;
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    stops_in_time(&mut run);
+    // Neither is one that came before anything was joined.
+    let mut run = program.start_with(&["run"], SESSION);
+    run.address();
+    std::thread::sleep(Duration::from_secs(2));
+    stops_in_time(&mut run);
+
+    broker.signal("-CONT");
+    let mut run = program.start_with(&["run"], SESSION);
+    program.wait_until_done(&run);
+    stops_in_time(&mut run);
+    program.assert_published_is_replayed();
+}
+
+#[test]
+fn a_worker_whose_name_was_taken_for_a_moment_joins_again() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    let mut run = program.start_with(&["run"], SESSION);
+    run.until_ready();
+    let mut client = program.client();
+    client.set("group.instance.id", "pod-0-0").set("session.timeout.ms", "6000");
+    client.set("partition.assignment.strategy", "cooperative-sticky");
+    let namesake: BaseConsumer = client.create().unwrap();
+    namesake.subscribe(&[&program.topic("log")]).unwrap();
+    wait_for("the fence", || {
+        drop(namesake.poll(Duration::from_millis(100)));
+        run.said().contains("fenced: joining again").then_some(())
+    });
+    drop(namesake);
+    program.write("events.ndjson", track("m1", "Contact Sales", "acme", "2026-03-02T10:00:00Z"));
+    program.run(&["send", "events.ndjson"]).ok();
+    program.wait_until_done(&run);
+    stops_in_time(&mut run);
+    program.assert_published_is_replayed();
+}
+
+#[test]
+fn one_of_two_processes_with_one_name_stops_and_says_so() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    let mut runs = [0, 1].map(|_| program.start_with(&["run"], SESSION));
+    let began = Instant::now();
+    let ended =
+        wait_for("one of them to end", || runs.iter_mut().position(|run| run.child.try_wait().unwrap().is_some()));
+    println!("one ended after {:?}", began.elapsed());
+    ends_with(&mut runs[ended], &["fenced 5 times", "another process"]);
+    let left = &mut runs[1 - ended];
+    program.write("events.ndjson", track("m1", "Contact Sales", "acme", "2026-03-02T10:00:00Z"));
+    program.run(&["send", "events.ndjson"]).ok();
+    program.wait_until_done(left);
+    stops_in_time(left);
+    program.assert_published_is_replayed();
+}
