@@ -299,6 +299,11 @@ impl<T: PartialEq> Latest<T> {
         Latest { value, said }
     }
 
+    /// The event that stated it.
+    pub(super) fn said(&self) -> (EventTime, Place) {
+        self.said
+    }
+
     /// Takes a value unless a later one is known; returns whether it is now another one.
     pub(super) fn replace(&mut self, value: T, said: (EventTime, Place)) -> bool {
         if self.said > said {
@@ -564,9 +569,9 @@ impl Account {
         self.rare.as_ref().map(|rare| &rare.traits)
     }
 
-    /// Whether the latest subscription is paid (edges D19).
+    /// Whether any subscription is paid (edges D19, D29).
     pub(super) fn is_paid(&self) -> bool {
-        self.traits().and_then(|traits| traits.boolean(Field::Paid)).unwrap_or(false)
+        self.traits().and_then(Traits::paid).unwrap_or(false)
     }
 
     /// What happened in this life.

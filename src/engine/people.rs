@@ -52,19 +52,36 @@ enum Key {
     Other(Box<str>),
 }
 
-/// What is known of a company and its subscription.
+/// What is known of a company and its subscriptions.
 #[derive(Debug, Default)]
-pub(super) struct Traits(BTreeMap<Key, Latest<Value>>);
+pub(super) struct Traits {
+    company: BTreeMap<Key, Latest<Value>>,
+    /// By id; the one without an id under the empty text (edges D29).
+    subscriptions: BTreeMap<Box<str>, Subscription>,
+}
 
-/// What is known of a user.
+/// What is known of a subscription: each field by the latest event that states it (edges A22).
+#[derive(Debug)]
+struct Subscription {
+    stated: Profile,
+    /// The latest event of the subscription.
+    last: (EventTime, Place),
+}
+
+/// Subscriptions that are kept of an account (edges D29).
+const SUBSCRIPTIONS_MAX: usize = 100;
+/// Longest id of a subscription, in bytes (edges A29).
+const ID_MAX: usize = 1_024;
+
+/// Known fields, each with the event that stated it.
 #[derive(Debug, Default)]
 pub(super) struct Profile(Vec<(Field, Latest<Value>)>);
 
 /// What an event changed.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// The plan, in lower case, if it is now another one.
-    pub(super) plan: Option<String>,
+    /// The plan, in lower case, if the event's subscription or the account now has another one (edges D27).
+    pub(super) plan: Option<Box<str>>,
     /// Something of the company or subscription was said.
     pub(super) traits: bool,
     /// Something was said of the creation of the account.
@@ -77,11 +94,11 @@ pub(super) struct Taken {
 
 impl Traits {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.company.is_empty() && self.subscriptions.is_empty()
     }
 
     fn value(&self, field: Field) -> Option<&Value> {
-        self.0.get(&Key::Known(field)).map(|latest| &latest.value).filter(|value| **value != Value::Null)
+        self.company.get(&Key::Known(field)).map(|latest| &latest.value).filter(|value| **value != Value::Null)
     }
 
     pub(super) fn text(&self, field: Field) -> Option<&str> {
@@ -112,7 +129,7 @@ impl Traits {
 
     /// A trait that only conditions name.
     pub(super) fn other(&self, name: &str) -> Option<&Value> {
-        self.0.get(&Key::Other(name.into())).map(|latest| &latest.value).filter(|value| **value != Value::Null)
+        self.company.get(&Key::Other(name.into())).map(|latest| &latest.value).filter(|value| **value != Value::Null)
     }
 
     /// Employees: enrichment before what users say (edges E19).
@@ -120,24 +137,96 @@ impl Traits {
         self.number(Field::Employees).or_else(|| self.number(Field::CompanySize))
     }
 
-    /// Revenue a month in USD; unknown in a currency without a rate (edges F8).
+    /// Whether any subscription is paid; unknown where none says so (edges D19, D29).
+    pub(super) fn paid(&self) -> Option<bool> {
+        self.subscriptions.values().filter_map(Subscription::paid).reduce(|any, paid| any || paid)
+    }
+
+    /// Revenue a month in USD: that of all paid subscriptions, unknown if that of one is (edges D29, F8); unknown where
+    /// no subscription is known.
     pub(super) fn mrr(&self, rates: &BTreeMap<String, f64>) -> Option<f64> {
-        self.in_usd(self.number(Field::Mrr)?, rates)
+        if self.subscriptions.is_empty() {
+            return None;
+        }
+        let mut paid = self.subscriptions.values().filter(|subscription| subscription.is_paid());
+        paid.try_fold(0.0, |sum, subscription| Some(sum + subscription.mrr(rates)?)).filter(|sum| sum.is_finite())
     }
 
-    /// Seats × price × 12 in USD, if both are known.
+    /// The subscription that stands for the account: of the paid ones the one with the largest MRR, unknown below all
+    /// others, the smallest id where several have it; if none is paid, that of the latest event (edges D29).
+    fn leading(&self, rates: &BTreeMap<String, f64>) -> Option<(&str, &Subscription)> {
+        let worth = |subscription: &Subscription| subscription.mrr(rates).unwrap_or(f64::NEG_INFINITY);
+        let all = || self.subscriptions.iter().map(|(id, subscription)| (&**id, subscription));
+        all()
+            .filter(|(_, subscription)| subscription.is_paid())
+            .reduce(|best, next| if worth(next.1) > worth(best.1) { next } else { best })
+            .or_else(|| all().max_by_key(|(_, subscription)| subscription.last))
+    }
+
+    /// The plan, in lower case: that of the leading subscription, or the account's own trait where that is later than
+    /// every plan that a subscription states.
+    pub(super) fn plan(&self, rates: &BTreeMap<String, f64>) -> Option<&str> {
+        self.plan_trait()
+            .or_else(|| self.leading(rates)?.1.stated.text(Field::Plan))
+            .filter(|plan| !plan.trim().is_empty())
+    }
+
+    /// The trait that names the plan, where it is not null and later than every plan that a subscription states.
+    fn plan_trait(&self) -> Option<&str> {
+        let latest = self.company.get(&Key::Known(Field::Plan))?;
+        let stated = self.subscriptions.values().filter_map(|it| it.stated.said(Field::Plan)).max();
+        match &latest.value {
+            Value::Text(text) if stated.is_none_or(|stated| stated < latest.said()) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Paid seats of the leading subscription.
+    pub(super) fn seats(&self, rates: &BTreeMap<String, f64>) -> Option<f64> {
+        self.leading(rates)?.1.stated.number(Field::Seats)
+    }
+
+    /// Seats × price × 12 of the leading subscription in USD, if both are known.
     pub(super) fn seats_worth(&self, rates: &BTreeMap<String, f64>) -> Option<f64> {
-        self.in_usd(self.number(Field::Seats)? * self.number(Field::Price)? * 12.0, rates)
+        let (_, leading) = self.leading(rates)?;
+        let worth = leading.stated.number(Field::Seats)? * leading.stated.number(Field::Price)? * 12.0;
+        leading.in_usd(worth, rates)
     }
 
-    fn in_usd(&self, amount: f64, rates: &BTreeMap<String, f64>) -> Option<f64> {
-        in_usd(amount, self.text(Field::Currency), rates)
+    /// Takes what an event states of a subscription; returns whether anything is now different, and the plan if that is.
+    fn take_subscription(
+        &mut self,
+        id: &str,
+        stated: Vec<(Field, Value)>,
+        when: (EventTime, Place),
+        rates: &BTreeMap<String, f64>,
+    ) -> (bool, Option<Box<str>>) {
+        let own = |text: &str| Box::<str>::from(text);
+        let as_told = |it: &Traits| (it.leading(rates).map(|(id, _)| own(id)), it.plan(rates).map(own));
+        let (known_plan, before) = (self.plan_trait().map(own), as_told(self));
+        let new = || Subscription { stated: Profile::default(), last: when };
+        let subscription = self.subscriptions.entry(id.into()).or_insert_with(new);
+        subscription.last = subscription.last.max(when);
+        let (mut changed, mut plan) = (false, None);
+        for (field, value) in stated {
+            if subscription.stated.take(field, value, when) {
+                changed = true;
+                plan = plan.or((field == Field::Plan).then(|| subscription.stated.text(field).map(own)).flatten());
+            }
+        }
+        if self.subscriptions.len() > SUBSCRIPTIONS_MAX {
+            let oldest = self.subscriptions.iter().min_by_key(|(_, it)| (it.is_paid(), it.last));
+            if let Some(id) = oldest.map(|(id, _)| id.clone()) {
+                self.subscriptions.remove(&id);
+            }
+        }
+        (changed || as_told(self) != before, plan.filter(|plan| known_plan.as_ref() != Some(plan)))
     }
 
     /// Takes a value unless a later one is known; returns whether it is now another one.
     fn take(&mut self, key: Key, value: Value, said: (EventTime, Place)) -> bool {
         use std::collections::btree_map::Entry;
-        match self.0.entry(key) {
+        match self.company.entry(key) {
             Entry::Vacant(entry) => {
                 let is_new = value != Value::Null;
                 entry.insert(Latest::new(value, said));
@@ -170,14 +259,52 @@ fn lower_end(text: &str) -> Option<f64> {
     digits.parse().ok()
 }
 
+impl Subscription {
+    fn paid(&self) -> Option<bool> {
+        match self.stated.value(Field::Paid)? {
+            Value::Boolean(is) => Some(*is),
+            _ => None,
+        }
+    }
+
+    fn is_paid(&self) -> bool {
+        self.paid() == Some(true)
+    }
+
+    /// Revenue a month in USD.
+    fn mrr(&self, rates: &BTreeMap<String, f64>) -> Option<f64> {
+        self.in_usd(self.stated.number(Field::Mrr)?, rates)
+    }
+
+    fn in_usd(&self, amount: f64, rates: &BTreeMap<String, f64>) -> Option<f64> {
+        in_usd(amount, self.stated.text(Field::Currency).filter(|code| !code.trim().is_empty()), rates)
+    }
+}
+
 impl Profile {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    fn value(&self, field: Field) -> Option<&Value> {
+        Some(&self.0.iter().find(|known| known.0 == field)?.1.value)
+    }
+
+    /// The event that stated a field last, null or not.
+    fn said(&self, field: Field) -> Option<(EventTime, Place)> {
+        Some(self.0.iter().find(|known| known.0 == field)?.1.said())
+    }
+
     pub(super) fn text(&self, field: Field) -> Option<&str> {
-        match &self.0.iter().find(|known| known.0 == field)?.1.value {
+        match self.value(field)? {
             Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn number(&self, field: Field) -> Option<f64> {
+        match self.value(field)? {
+            Value::Number(number) => Some(*number),
             _ => None,
         }
     }
@@ -267,17 +394,29 @@ fn created_at(number: Option<Value>, text: Option<Value>) -> Option<Value> {
 pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: &Sighted<'_>) -> Taken {
     let Sighted { event, roles, place } = it;
     let mut taken = Taken::default();
-    let when = (event.time, *place);
-    for (role, of_role) in [(Role::SubscriptionChanged, &OF_SUBSCRIPTION[..]), (Role::Firmographics, &OF_COMPANY[..])] {
-        for &field in of_role.iter().filter(|_| roles.has(role)) {
-            let Some(value) = said(plan, roles, role, field, event) else { continue };
-            let value = if field == Field::Plan { lower(value) } else { value };
-            let changed = account.rare().traits.take(Key::Known(field), value, when);
-            taken.traits |= changed;
-            taken.created |= changed && field == Field::CreatedAt;
-            if changed && field == Field::Plan {
-                taken.plan = account.traits().and_then(|traits| traits.text(Field::Plan)).map(str::to_owned);
-            }
+    let (when, rates) = ((event.time, *place), &plan.money.rates);
+    if roles.has(Role::SubscriptionChanged) {
+        let id = plan.roles.text(roles, Role::SubscriptionChanged, Field::SubscriptionId, event);
+        let id = id.filter(|id| id.len() <= ID_MAX).unwrap_or_default();
+        let stated = OF_SUBSCRIPTION.iter().filter_map(|&field| {
+            let value = said(plan, roles, Role::SubscriptionChanged, field, event)?;
+            // Only a boolean says whether it is paid (edges D19).
+            (field != Field::Paid || value != Value::Null).then(|| (field, lower(field, value)))
+        });
+        let (changed, to) = account.rare().traits.take_subscription(&id, stated.collect(), when, rates);
+        taken.traits |= changed;
+        taken.plan = to;
+    }
+    for &field in OF_COMPANY.iter().filter(|_| roles.has(Role::Firmographics)) {
+        let Some(value) = said(plan, roles, Role::Firmographics, field, event) else { continue };
+        let traits = &mut account.rare().traits;
+        let before = (field == Field::Plan).then(|| traits.plan(rates).map(Box::<str>::from));
+        let changed = traits.take(Key::Known(field), lower(field, value), when);
+        taken.traits |= changed;
+        taken.created |= changed && field == Field::CreatedAt;
+        if let Some(before) = before {
+            taken.traits |= traits.plan(rates) != before.as_deref();
+            taken.plan = traits.plan_trait().filter(|plan| Some(*plan) != before.as_deref()).map(Box::from);
         }
     }
     if roles.has(Role::Firmographics) {
@@ -308,9 +447,10 @@ pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: &S
     taken
 }
 
-fn lower(value: Value) -> Value {
+/// Plans are compared and published in lower case.
+fn lower(field: Field, value: Value) -> Value {
     match value {
-        Value::Text(text) => Value::Text(text.to_lowercase().into()),
+        Value::Text(text) if field == Field::Plan => Value::Text(text.to_lowercase().into()),
         other => other,
     }
 }
@@ -434,6 +574,84 @@ mod tests {
         assert!(!has_words("MVP owner", &phrases));
         assert!(!has_words("vice and president", &phrases));
         assert!(!has_words("", &phrases));
+    }
+
+    const PAID: Value = Value::Boolean(true);
+
+    /// Takes what an event of an hour states of a subscription; returns the plan if that is news.
+    fn state(traits: &mut Traits, hour: i64, id: &str, stated: &[(Field, Value)]) -> Option<Box<str>> {
+        let when = (EventTime(hour), Place { offset: hour, index: 0 });
+        traits.take_subscription(id, stated.to_vec(), when, &BTreeMap::new()).1
+    }
+
+    fn plan(name: &str) -> (Field, Value) {
+        (Field::Plan, Value::Text(name.into()))
+    }
+
+    fn mrr(amount: f64) -> (Field, Value) {
+        (Field::Mrr, Value::Number(amount))
+    }
+
+    /// Paid, revenue and plan.
+    fn told(traits: &Traits) -> (Option<bool>, Option<f64>, Option<&str>) {
+        (traits.paid(), traits.mrr(&BTreeMap::new()), traits.plan(&BTreeMap::new()))
+    }
+
+    #[test]
+    fn subscriptions_add_up_and_the_largest_names_the_plan() {
+        let mut traits = Traits::default();
+        assert_eq!(told(&traits), (None, None, None));
+        state(&mut traits, 1, "b", &[(Field::Paid, PAID), plan("team"), mrr(100.0)]);
+        state(&mut traits, 2, "c", &[(Field::Paid, PAID), plan("support"), mrr(20.0)]);
+        assert_eq!(told(&traits), (Some(true), Some(120.0), Some("team")));
+        state(&mut traits, 3, "c", &[mrr(100.0)]);
+        assert_eq!(told(&traits).2, Some("team"), "of equal ones the first id");
+        state(&mut traits, 4, "a", &[(Field::Paid, PAID), plan("metered")]);
+        assert_eq!(told(&traits), (Some(true), None, Some("team")), "unknown below known ones");
+        for (hour, id) in [(5, "a"), (6, "c"), (7, "b")] {
+            state(&mut traits, hour, id, &[(Field::Paid, Value::Boolean(false))]);
+        }
+        assert_eq!(told(&traits), (Some(false), Some(0.0), Some("team")), "that of the latest event");
+        state(&mut traits, 8, "c", &[]);
+        assert_eq!(told(&traits).2, Some("support"));
+    }
+
+    #[test]
+    fn each_subscription_is_known_by_its_latest_event() {
+        let mut traits = Traits::default();
+        state(&mut traits, 3, "a", &[(Field::Paid, Value::Boolean(false))]);
+        state(&mut traits, 2, "a", &[(Field::Paid, PAID), mrr(50.0)]);
+        assert_eq!(told(&traits), (Some(false), Some(0.0), None));
+        state(&mut traits, 1, "b", &[(Field::Paid, PAID), mrr(70.0)]);
+        state(&mut traits, 4, "b", &[plan("pro")]);
+        assert_eq!(told(&traits), (Some(true), Some(70.0), Some("pro")), "what it does not state is as it was");
+        state(&mut traits, 5, "b", &[(Field::Mrr, Value::Null)]);
+        assert_eq!(told(&traits).1, None);
+    }
+
+    #[test]
+    fn a_plan_is_news_where_it_is_that_of_its_subscription_for_the_first_time() {
+        let mut traits = Traits::default();
+        assert_eq!(state(&mut traits, 1, "a", &[plan("enterprise")]).as_deref(), Some("enterprise"));
+        assert_eq!(state(&mut traits, 2, "a", &[plan("enterprise")]), None);
+        assert_eq!(state(&mut traits, 3, "b", &[plan("enterprise")]).as_deref(), Some("enterprise"));
+        let at = |hour| (EventTime(hour), Place { offset: hour, index: 0 });
+        traits.take(Key::Known(Field::Plan), Value::Text("enterprise".into()), at(4));
+        assert_eq!(state(&mut traits, 5, "c", &[plan("enterprise")]), None, "the account was said to have it");
+        traits.take(Key::Known(Field::Plan), Value::Text("free".into()), at(6));
+        assert_eq!(told(&traits).2, Some("free"), "the later word");
+    }
+
+    #[test]
+    fn of_many_subscriptions_the_oldest_unpaid_go_first() {
+        let mut traits = Traits::default();
+        state(&mut traits, 0, "paid", &[(Field::Paid, PAID), mrr(1.0)]);
+        for hour in 1..=150 {
+            state(&mut traits, hour, &format!("{hour:03}"), &[(Field::Paid, Value::Boolean(false))]);
+        }
+        assert_eq!(traits.subscriptions.len(), SUBSCRIPTIONS_MAX);
+        assert!(traits.subscriptions.contains_key("paid") && traits.subscriptions.contains_key("052"));
+        assert!(!traits.subscriptions.contains_key("051"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::account::{Account, Flag, User};
 use super::activity::Days;
 use super::facts::State;
-use super::people;
+use super::people::{self, Traits};
 use super::score;
 use super::signals::{self, Context, WHOLE_ACCOUNT};
 use super::trigger::Fired;
@@ -202,8 +202,8 @@ fn money(plan: &Plan, account: &Account, pulse: Option<&Pulse>) -> Money {
     };
     let suggested = plan.money.suggested_plans.iter().find(|(signals, _)| signals.iter().any(is_on));
     Money {
-        plan: traits.and_then(|traits| traits.text(Field::Plan)).unwrap_or_default().to_owned(),
-        paid: traits.and_then(|traits| traits.boolean(Field::Paid)),
+        plan: traits.and_then(|traits| traits.plan(&plan.money.rates)).unwrap_or_default().to_owned(),
+        paid: traits.and_then(Traits::paid),
         mrr: traits.and_then(|traits| traits.mrr(&plan.money.rates)),
         quotas: account.life().map_or(Vec::new(), |life| {
             let quota = |meter: &str, (used, quota): (f64, f64)| (meter.to_owned(), used, quota);
@@ -211,7 +211,7 @@ fn money(plan: &Plan, account: &Account, pulse: Option<&Pulse>) -> Money {
         }),
         potential: of_segment.max(of_seats),
         suggested_plan: suggested.map_or_else(|| "".into(), |(_, plan)| plan.clone()),
-        seats: traits.and_then(|traits| traits.number(Field::Seats)),
+        seats: traits.and_then(|traits| traits.seats(&plan.money.rates)),
     }
 }
 
@@ -363,7 +363,7 @@ pub(super) fn user_snapshot(context: &Context<'_>, account: &Account, user: &Use
         source: more.and_then(|more| more.source.as_ref()).map_or(String::new(), |source| source.1.to_string()),
         activated: more.is_some_and(|more| more.activated.is_some()),
         features: features.into_iter().collect(),
-        plan: account.traits().and_then(|traits| traits.text(Field::Plan)).unwrap_or_default().to_owned(),
+        plan: account.traits().and_then(|traits| traits.plan(&plan.money.rates)).unwrap_or_default().to_owned(),
         signals: user.word.on().map(|(slot, _)| plan.user_signals[slot].id.clone()).collect(),
     }
 }

@@ -186,7 +186,7 @@ pub struct Money {
     pub plan: String,
     /// Whether it is paid.
     pub paid: Option<bool>,
-    /// Revenue a month in USD.
+    /// Revenue a month in USD, of all paid subscriptions.
     pub mrr: Option<f64>,
     /// Used and allowed, by meter.
     pub quotas: Vec<(String, f64, f64)>,
@@ -194,7 +194,7 @@ pub struct Money {
     pub potential: f64,
     /// The plan that fits what was asked for; empty if none.
     pub suggested_plan: Arc<str>,
-    /// Paid seats.
+    /// Seats of the subscription that the plan is of.
     pub seats: Option<f64>,
 }
 

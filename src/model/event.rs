@@ -329,11 +329,13 @@ pub enum Field {
     Workspace,
     /// The new admin.
     Admin,
+    /// Which of several subscriptions; if none, the account has one.
+    SubscriptionId,
     /// A plan.
     Plan,
     /// Whether a subscription is paid.
     Paid,
-    /// Paid seats.
+    /// Seats of a subscription.
     Seats,
     /// Revenue a month.
     Mrr,
@@ -404,7 +406,7 @@ pub enum Field {
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 48] = [
+    pub const ALL: [Field; 49] = [
         Field::Source,
         Field::Referral,
         Field::Feature,
@@ -418,6 +420,7 @@ impl Field {
         Field::Member,
         Field::Workspace,
         Field::Admin,
+        Field::SubscriptionId,
         Field::Plan,
         Field::Paid,
         Field::Seats,
@@ -471,6 +474,7 @@ impl Field {
             Field::Member => "member",
             Field::Workspace => "workspace",
             Field::Admin => "admin",
+            Field::SubscriptionId => "subscription_id",
             Field::Plan => "plan",
             Field::Paid => "paid",
             Field::Seats => "seats",

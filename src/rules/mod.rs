@@ -1,5 +1,6 @@
 //! The rules file → a checked, compiled plan that the engine follows: roles, signals, triggers and rails as data.
 
+mod bill;
 mod compile;
 mod expression;
 mod file;

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
+use super::bill::{self, Bill};
 use crate::model::{Event, EventKind, Field, Role};
 use crate::wire::fields::{self, Scalar};
 
@@ -76,7 +77,7 @@ enum Literal {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "a property, a list of properties, or {property: …, scale: …, times: …, per: …, value: …}"
+    expecting = "a property, a list of properties, or {property: …, scale: …, times: …, per: …, bill: …, value: …}"
 )]
 enum Source {
     /// A property.
@@ -99,6 +100,9 @@ struct Read {
     times: Option<String>,
     /// Another property that the number is divided by, such as how many months it is for.
     per: Option<String>,
+    /// A property that holds a subscription of Stripe, from which `mrr`, `price` or `paid` is computed: all items by the
+    /// month, for `mrr` less the discounts that last; `paid` is false where the items cost nothing.
+    bill: Option<String>,
     /// What the field is where no property says it.
     value: Option<Literal>,
 }
@@ -342,6 +346,8 @@ struct Binding {
     scale: (f64, f64),
     times: Option<Box<str>>,
     per: Option<Box<str>>,
+    /// Computed from a subscription that stands here.
+    bill: Option<Box<str>>,
     /// Where no property says it.
     value: Option<Literal>,
 }
@@ -417,6 +423,10 @@ impl Roles {
         let Some(binding) = self.binding(set, role, field)? else {
             return fields::value(event.told(), field.word())?.number();
         };
+        if let Some(key) = &binding.bill {
+            let bill = read_bill(key, event)?;
+            return if field == Field::Mrr { bill.mrr } else { Some(bill.price) };
+        }
         match (first(&binding.keys, event, Scalar::number), &binding.value) {
             (Some(number), _) => {
                 let other = |key: &Option<Box<str>>| match key {
@@ -463,6 +473,10 @@ impl Roles {
         let Some(binding) = self.binding(set, role, field)? else {
             return fields::value(event.told(), field.word())?.boolean();
         };
+        if let Some(key) = &binding.bill {
+            // Where nothing says what it costs, it may cost something.
+            return Some(read_bill(key, event).is_none_or(|bill| bill.list > 0.0));
+        }
         first(&binding.keys, event, Scalar::boolean).or(match binding.value {
             Some(Literal::Boolean(boolean)) => Some(boolean),
             _ => None,
@@ -474,6 +488,10 @@ impl Roles {
         match self.binding(set, role, field) {
             Some(None) => fields::value(event.told(), field.word()) == Some(Scalar::Null),
             Some(Some(binding)) => {
+                // What a bill does not say, is not what an earlier one said (edges D30).
+                if binding.bill.is_some() && matches!(field, Field::Mrr | Field::Price) {
+                    return self.number(set, role, field, event).is_none();
+                }
                 let mut said = binding.keys.iter().filter_map(|key| fields::value(event.told(), key)).peekable();
                 said.peek().is_some() && said.all(|value| value == Scalar::Null)
             }
@@ -523,6 +541,13 @@ impl Roles {
 /// The value of the first property that is there and of the type asked for.
 fn first<'a, T>(keys: &[Box<str>], event: &Event<'a>, read: impl Fn(Scalar<'a>) -> Option<T>) -> Option<T> {
     keys.iter().find_map(|key| fields::value(event.told(), key).and_then(&read))
+}
+
+fn read_bill(key: &str, event: &Event<'_>) -> Option<Bill> {
+    match fields::value(event.told(), key)? {
+        Scalar::Nested(subscription) => bill::read(&subscription.json()?, event.time),
+        _ => None,
+    }
 }
 
 /// The set of an entry's candidates that matched. Of several mappings with one role the first says whether it is
@@ -706,7 +731,9 @@ fn meaning(written: &Mapping, preset: Option<Preset>) -> Result<Meaning, String>
     }
     let conditions = written.conditions.iter().map(|(key, allowed)| Ok((key.as_str().into(), expected(key, allowed)?)));
     let bind = written.bind.iter().map(|(field, source)| {
-        binding(source).map(|binding| (*field, binding)).map_err(|what| format!("bind {}: {what}", field.word()))
+        binding(*field, source)
+            .map(|binding| (*field, binding))
+            .map_err(|what| format!("bind {}: {what}", field.word()))
     });
     Ok(Meaning {
         role: written.role,
@@ -754,24 +781,31 @@ fn expected(key: &str, allowed: &Allowed) -> Result<Vec<Expected>, String> {
     Ok(list.iter().map(each).collect())
 }
 
-fn binding(source: &Source) -> Result<Binding, String> {
+fn binding(field: Field, source: &Source) -> Result<Binding, String> {
     let one = std::slice::from_ref;
-    let (keys, scale, times, per, value) = match source {
-        Source::Property(key) => (one(key), None, None, None, None),
-        Source::FirstOf(keys) => (&keys[..], None, None, None, None),
-        Source::Read(Read { property, scale, times, per, value }) => {
+    let (keys, scale, times, per, bill, value) = match source {
+        Source::Property(key) => (one(key), None, None, None, None, None),
+        Source::FirstOf(keys) => (&keys[..], None, None, None, None, None),
+        Source::Read(Read { property, scale, times, per, bill, value }) => {
             let keys = match property {
                 Some(Properties::One(key)) => one(key),
                 Some(Properties::FirstOf(keys)) => keys,
                 None => &[],
             };
-            (keys, scale.as_ref(), times.as_ref(), per.as_ref(), value.as_ref())
+            (keys, scale.as_ref(), times.as_ref(), per.as_ref(), bill.as_ref(), value.as_ref())
         }
     };
-    if keys.iter().chain(times).chain(per).any(String::is_empty) {
+    if keys.iter().chain(times).chain(per).chain(bill).any(String::is_empty) {
         return Err("the name of a property is empty".into());
     }
-    if keys.is_empty() && (value.is_none() || scale.is_some() || times.is_some() || per.is_some()) {
+    if bill.is_some() {
+        if !matches!(field, Field::Mrr | Field::Price | Field::Paid) {
+            return Err("only mrr, price and paid are computed from a bill".into());
+        }
+        if !keys.is_empty() || value.is_some() || scale.is_some() || times.is_some() || per.is_some() {
+            return Err("bill goes with nothing else".into());
+        }
+    } else if keys.is_empty() && (value.is_none() || scale.is_some() || times.is_some() || per.is_some()) {
         return Err("a property is needed, or just a value".into());
     }
     Ok(Binding {
@@ -779,6 +813,7 @@ fn binding(source: &Source) -> Result<Binding, String> {
         scale: scale.map_or(Ok((1.0, 1.0)), fraction)?,
         times: times.map(|key| key.as_str().into()),
         per: per.map(|key| key.as_str().into()),
+        bill: bill.map(|key| key.as_str().into()),
         value: value.cloned(),
     })
 }

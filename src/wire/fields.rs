@@ -99,17 +99,22 @@ fn is_large(text: &str) -> bool {
 }
 
 impl Nested<'_> {
+    /// All of it as JSON, as far as it can be kept (edges A30).
+    pub fn json(self) -> Option<serde_json::Value> {
+        match self {
+            Nested::Json(raw) => keep(raw),
+            Nested::Struct(fields) => Some(struct_to_json(std::iter::once(fields))),
+            Nested::List(list) => Some(list_to_json(list)),
+        }
+    }
+
     /// Longest text that is made of a list or struct, in bytes: a person does not read on.
     const WORDS_MAX: usize = 2_000;
 
     /// What stands in it, for a person: the items of a list with commas, of a struct the values in the order of their
     /// keys. What is too long ends with an ellipsis.
     fn words(self) -> Option<String> {
-        let mut words = words(&match self {
-            Nested::Json(raw) => keep(raw)?,
-            Nested::Struct(fields) => struct_to_json(std::iter::once(fields)),
-            Nested::List(list) => list_to_json(list),
-        });
+        let mut words = words(&self.json()?);
         if words.len() > Self::WORDS_MAX {
             let end = (0..=Self::WORDS_MAX).rev().find(|end| words.is_char_boundary(*end)).unwrap_or(0);
             words.truncate(end);

@@ -497,6 +497,9 @@ impl Account {
             }
             6..11 => {
                 let mut changed = Map::new();
+                if let id @ 1.. = rng.random_range(0..4) {
+                    changed.insert("subscription_id".into(), json!(format!("s{id}")));
+                }
                 if rng.random_bool(0.8) {
                     changed.insert("plan".into(), json!(one_of(rng, &["team", "Enterprise", "free"])));
                 }
@@ -504,7 +507,8 @@ impl Account {
                     changed.insert("paid".into(), json!(rng.random_bool(0.7)));
                 }
                 if rng.random_bool(0.6) {
-                    changed.insert("mrr".into(), json!(one_of(rng, &[100, 833, 834, 5000])));
+                    let mrr = one_of(rng, &[json!(100), json!(833), json!(834), json!(5000), Value::Null]);
+                    changed.insert("mrr".into(), mrr);
                     changed.insert("seats".into(), json!(rng.random_range(1..200)));
                     changed.insert("price".into(), json!(one_of(rng, &[12, 49])));
                     changed.extend(self.currency.map(|currency| ("currency".to_owned(), json!(currency))));

@@ -287,9 +287,9 @@ impl Account {
     pub(super) fn apply(&mut self, event: &Event, place: (i64, u32)) {
         let opens_session = self.opens_session(event);
         let begins_life = self.begins_life(event);
-        let was_enterprise = self.is_enterprise_plan();
+        let enterprise_before = self.enterprise();
         self.note(event, place);
-        let chose_enterprise = !was_enterprise && self.is_enterprise_plan();
+        let chose_enterprise = enterprise_before.is_chosen_by(event, &self.enterprise());
         if let Some(applied) = self.events.last_mut() {
             applied.chose_enterprise = chose_enterprise;
         }

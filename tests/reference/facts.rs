@@ -1,8 +1,8 @@
 //! What the applied events say: traits, sightings, lives, money.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::account::{Account, Applied, User};
 use super::pack::{BILLING_TOPICS, CUSTOM_PRICING_TOPICS, EXECUTIVE, FREE_MAIL, PRODUCT_ROLES, Role, Signal};
@@ -15,6 +15,41 @@ const WARM_UP_DAYS: i64 = 28;
 const SESSION_GAP: i64 = 30 * MINUTE;
 /// How long a lead of marketing counts (edges F4).
 const MQL_TTL: i64 = 180 * DAY;
+
+/// A subscription as the latest events say.
+#[derive(Clone)]
+struct Subscription {
+    paid: bool,
+    plan: Option<String>,
+    /// A month, in USD.
+    mrr: Option<f64>,
+    /// Seats × price, in USD.
+    yearly: Option<f64>,
+    /// The latest event: time and place.
+    last: Option<(i64, (i64, u32))>,
+}
+
+/// What the plan `enterprise` is of: subscriptions, the account's trait, and so the account.
+pub(super) struct Enterprise {
+    subscriptions: BTreeSet<String>,
+    by_trait: bool,
+    of_account: bool,
+}
+
+impl Enterprise {
+    /// Whether an event made it the plan: of its own subscription, which no trait had said before, or by a trait of an
+    /// account that had another one (edges D27).
+    pub(super) fn is_chosen_by(&self, event: &Event, after: &Enterprise) -> bool {
+        let id = event.text("subscription_id").unwrap_or_default();
+        match event.role() {
+            Some(Role::SubscriptionChanged) => {
+                after.subscriptions.contains(id) && !self.subscriptions.contains(id) && !self.by_trait
+            }
+            Some(Role::Firmographics) => after.by_trait && !self.of_account,
+            _ => false,
+        }
+    }
+}
 
 /// Trimmed and lower-cased; empty is none (edges E12).
 pub(super) fn folded(value: &Value) -> Option<String> {
@@ -220,32 +255,94 @@ impl Account {
         self.account_trait("employees").and_then(size).or_else(|| said().and_then(size))
     }
 
-    /// The latest value of a property of `Subscription Changed` that `read` understands (edges A22, D19).
-    fn latest_subscription<T>(&self, read: impl Fn(&Map<String, Value>) -> Option<T>) -> Option<T> {
-        let changes = self.by_role.get(&Role::SubscriptionChanged).into_iter().flatten();
-        self.latest(changes, |event| read(&event.properties))
+    /// The subscriptions by id, each field by the latest event that says it (edges A22, D29).
+    fn subscriptions(&self) -> BTreeMap<String, Subscription> {
+        let mut changes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for index in self.by_role.get(&Role::SubscriptionChanged).into_iter().flatten() {
+            let id = self.events[*index].event.text("subscription_id").unwrap_or_default();
+            changes.entry(id.to_owned()).or_default().push(*index);
+        }
+        let subscription = |changes: &[usize]| {
+            let number = |key: &str| self.stated(changes, key, Value::as_f64);
+            let text = |key: &str| self.stated(changes, key, |value| Some(value.as_str()?.to_owned()));
+            let is_in_usd = text("currency").is_none_or(|currency| currency.eq_ignore_ascii_case("usd"));
+            Subscription {
+                paid: self.latest(changes.iter(), |event| event.properties.get("paid")?.as_bool()) == Some(true),
+                plan: text("plan").map(|plan| plan.to_lowercase()),
+                mrr: number("mrr").filter(|_| is_in_usd),
+                yearly: number("seats").and_then(|seats| Some(seats * number("price")? * 12.0)).filter(|_| is_in_usd),
+                last: changes.iter().map(|index| self.order(*index)).max(),
+            }
+        };
+        changes.iter().map(|(id, changes)| (id.clone(), subscription(changes))).collect()
     }
 
+    /// The latest value of a property that `read` understands; null takes it back (edges A22).
+    fn stated<T>(&self, changes: &[usize], key: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+        let stated = |event: &Event| match event.properties.get(key)? {
+            Value::Null => Some(None),
+            value => read(value).map(Some),
+        };
+        self.latest(changes.iter(), stated).flatten()
+    }
+
+    fn order(&self, index: usize) -> (i64, (i64, u32)) {
+        (self.events[index].event.ms, self.events[index].place)
+    }
+
+    /// Any subscription is paid; none seen is not paid (edges D19, D29).
     pub(super) fn is_paid(&self) -> bool {
-        self.latest_subscription(|properties| properties.get("paid")?.as_bool()).unwrap_or(false)
+        self.subscriptions().values().any(|subscription| subscription.paid)
     }
 
-    /// The latest plan, whether a subscription or the account's traits say it (domain §4, edges D27).
-    pub(super) fn is_enterprise_plan(&self) -> bool {
-        let said = [Role::SubscriptionChanged, Role::Firmographics].into_iter();
-        let said = said.flat_map(|role| self.by_role.get(&role).into_iter().flatten());
-        let plan = self.latest(said, |event| event.properties.get("plan").or_else(|| event.traits.get("plan")));
-        plan.and_then(Value::as_str).is_some_and(|plan| plan.eq_ignore_ascii_case("enterprise"))
+    /// Revenue a month: the sum over the paid subscriptions, unknown if one of them is (edges D29). In another currency
+    /// than USD it is unknown (edges F8).
+    pub(super) fn mrr(&self) -> Option<f64> {
+        let subscriptions = self.subscriptions();
+        let paid: Vec<Option<f64>> = subscriptions.values().filter(|it| it.paid).map(|it| it.mrr).collect();
+        if subscriptions.is_empty() { None } else { paid.into_iter().sum() }
     }
 
-    /// A number of the subscription; an amount in another currency than USD is unknown (edges F8).
-    pub(super) fn subscribed(&self, property: &str) -> Option<f64> {
-        self.latest_subscription(|properties| properties.get(property)?.as_f64())
+    /// The paid subscription with the largest MRR, the first by id of equal ones, unknown MRR last; if none is paid, that
+    /// of the latest event (edges D29).
+    fn leading_subscription(&self) -> Option<Subscription> {
+        let all: Vec<Subscription> = self.subscriptions().into_values().collect();
+        let worth = |it: &Subscription| it.mrr.unwrap_or(-1.0);
+        let most = all.iter().filter(|it| it.paid).map(worth).fold(-1.0, f64::max);
+        let leading = all.iter().find(|it| it.paid && worth(it) == most);
+        leading.or(all.iter().max_by_key(|it| it.last)).cloned()
     }
 
-    pub(super) fn is_in_usd(&self) -> bool {
-        let currency = self.latest_subscription(|properties| Some(properties.get("currency")?.as_str()?.to_owned()));
-        currency.is_none_or(|currency| currency.eq_ignore_ascii_case("usd"))
+    /// Seats × price of the leading subscription by the year, in USD.
+    pub(super) fn seats_worth(&self) -> Option<f64> {
+        self.leading_subscription()?.yearly
+    }
+
+    /// The plan that a trait names, if no subscription said anything of its plan since.
+    fn plan_trait(&self) -> Option<String> {
+        let of = |role: Role| self.by_role.get(&role).into_iter().flatten();
+        let trait_at = of(Role::Firmographics).filter(|index| self.events[**index].event.traits.contains_key("plan"));
+        let stated =
+            of(Role::SubscriptionChanged).filter(|index| self.events[**index].event.properties.contains_key("plan"));
+        let trait_at = trait_at.map(|index| self.order(*index)).max();
+        let is_later = trait_at > stated.map(|index| self.order(*index)).max();
+        self.account_trait("plan").and_then(Value::as_str).filter(|_| is_later).map(str::to_lowercase)
+    }
+
+    /// What `enterprise` is the plan of.
+    pub(super) fn enterprise(&self) -> Enterprise {
+        let is = |plan: Option<String>| plan.as_deref() == Some("enterprise");
+        let by_trait = self.plan_trait();
+        Enterprise {
+            subscriptions: self
+                .subscriptions()
+                .into_iter()
+                .filter(|(_, it)| is(it.plan.clone()))
+                .map(|(id, _)| id)
+                .collect(),
+            of_account: is(by_trait.clone().or_else(|| self.leading_subscription()?.plan)),
+            by_trait: is(by_trait),
+        }
     }
 
     /// Used and quota of the latest report of each meter with a quota (edges D21).

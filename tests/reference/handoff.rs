@@ -214,8 +214,6 @@ impl Account {
             "enterprise" => 50_000.0,
             _ => 0.0,
         };
-        let spend = self.subscribed("price").filter(|_| self.is_in_usd());
-        let spend = spend.and_then(|price| Some(self.subscribed("seats")? * price * 12.0));
-        spend.unwrap_or(0.0).max(target)
+        self.seats_worth().unwrap_or(0.0).max(target)
     }
 }

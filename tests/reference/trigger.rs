@@ -199,7 +199,7 @@ impl Account {
                 and(and(score, Some(self.users_ever() >= 2)), Some(!paid))
             }
             Trigger::SelfServeCeiling => {
-                let yearly = self.subscribed("mrr").filter(|_| self.is_in_usd()).map(|mrr| mrr * 12.0 >= 10_000.0);
+                let yearly = self.mrr().map(|mrr| mrr * 12.0 >= 10_000.0);
                 let owner = self.account_trait("contract_owner").and_then(Value::as_str);
                 and(and(Some(paid), yearly), Some(owner.is_none_or(str::is_empty)))
             }

@@ -117,8 +117,20 @@ fn deeds(subject: &str, verb: &str, object: &str) -> Option<Vec<Value>> {
         ("reports", [used, "of", quota, meter]) => {
             track("Usage Reported", json!({"meter": meter, "used": value(used), "quota": value(quota)}))
         }
+        ("takes", ["plan", plan, "for", id]) => {
+            track("Subscription Changed", json!({"subscription_id": id, "plan": plan}))
+        }
         ("takes", ["plan", ..]) => track("Subscription Changed", json!({"plan": rest})),
         ("pays", [""]) => track("Subscription Changed", json!({"paid": true})),
+        ("pays", ["for", "subscription", id]) => {
+            track("Subscription Changed", json!({"subscription_id": id, "paid": true}))
+        }
+        ("pays", [mrr, "a", "month", "for", id]) => {
+            track("Subscription Changed", json!({"subscription_id": id, "paid": true, "mrr": value(mrr)}))
+        }
+        ("stops", ["paying", "for", id]) => {
+            track("Subscription Changed", json!({"subscription_id": id, "paid": false, "mrr": 0}))
+        }
         ("pays", [mrr, "a", "month"]) => track("Subscription Changed", json!({"paid": true, "mrr": value(mrr)})),
         ("pays", [mrr, currency, "a", "month"]) => {
             track("Subscription Changed", json!({"paid": true, "mrr": value(mrr), "currency": currency}))

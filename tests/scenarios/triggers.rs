@@ -424,6 +424,17 @@ stories! {
         day 3               acme  it has contract_owner null
         expect day 3        acme  MEDIUM self-serve-ceiling due day 4–5
 
+        story  what is paid for several subscriptions adds up
+        day 2               acme  it pays 833 a month for main
+        day 3               acme  it pays 1 a month for addon
+        expect day 3        acme  MEDIUM self-serve-ceiling due day 4–5
+
+        story  an unknown part makes the sum unknown
+        day 2               acme  it pays for subscription addon
+        day 3               acme  it pays 9000 a month for main
+        day 4               acme  it stops paying for addon
+        expect day 4        acme  MEDIUM self-serve-ceiling due day 5–6
+
         story  another currency is unknown
         day 2               acme  it pays 9000 EUR a month
 
@@ -460,6 +471,17 @@ stories! {
 
         story  who does not pay is not
         day 1               acme  ann uses editor
+        until end of day 20
+
+        story  who cancels one of two subscriptions still pays
+        day 1               acme  ann uses editor; it pays for subscription main; it pays for subscription addon
+        day 2               acme  it stops paying for addon
+        until end of day 8
+        expect end of day 8 acme  MEDIUM at-risk due end of day 9–10 with route customer_success
+
+        story  who cancels both does not
+        day 1               acme  ann uses editor; it pays for subscription main; it pays for subscription addon
+        day 2               acme  it stops paying for addon; it stops paying for main
         until end of day 20
 
         story  once for each silence

@@ -292,6 +292,14 @@ fn what_is_not_allowed_is_refused() {
     assert!(told("roles: [{ track: [a], bind: { plan: b } }]").contains("bind goes with a role"));
     assert!(told("roles: [{ role: exported, track: [a], where: { b: [] } }]").contains("at least one value"));
     assert!(told("roles: [{ role: exported, track: [a], where: { b: { c: d } } }]").contains("a list of them"));
+    for (bind, what) in [
+        ("plan: { bill: a }", "only mrr, price and paid"),
+        ("mrr: { bill: a, scale: 2 }", "bill goes with nothing else"),
+        ("mrr: { bill: '' }", "the name of a property is empty"),
+    ] {
+        let refusal = told(&format!("roles: [{{ role: subscription_changed, track: [a], bind: {{ {bind} }} }}]"));
+        assert!(refusal.contains(what), "{refusal}");
+    }
     assert!(
         told("roles: [{ role: exported, track: [a], bind: { plan: { scale: 2 } } }]").contains("a property is needed")
     );
@@ -522,6 +530,35 @@ fn stripe_counts_money_in_the_smallest_unit_of_the_currency() {
     }
     let bill = |sample: usize| number(&roles, samples[sample], Role::BillingForecast, Field::Amount);
     assert_eq!([22, 23, 24].map(bill), [Some(600.0), Some(60_000.0), Some(60.0)]);
+}
+
+#[test]
+fn a_bill_is_read_with_all_its_items_and_discounts() {
+    let roles = roles("presets: [stripe]");
+    let call = |more: &str| {
+        format!(
+            r#"track customer.subscription.updated {{"data": {{"object": {{"id": "sub_A", "status": "active", "currency": "usd", {more}
+            "items": {{"data": [
+                {{"quantity": 10, "price": {{"unit_amount_decimal": "120000", "recurring": {{"interval": "year"}}}}}},
+                {{"quantity": 1, "price": {{"unit_amount": 5000, "recurring": {{"interval": "month"}}}}}}]}}}}}}}}"#
+        )
+    };
+    let of = |more: &str| {
+        let call = call(more);
+        let number = |field| number(&roles, &call, Role::SubscriptionChanged, field);
+        (
+            text(&roles, &call, Role::SubscriptionChanged, Field::SubscriptionId).unwrap(),
+            boolean(&roles, &call, Role::SubscriptionChanged, Field::Paid),
+            number(Field::Price),
+            number(Field::Mrr),
+            ask(&call, |event| roles.is_null(&roles.of(event), Role::SubscriptionChanged, Field::Mrr, event)),
+        )
+    };
+    let expected = |mrr: Option<f64>| ("sub_A".to_owned(), Some(true), Some(100.0), mrr, mrr.is_none());
+    assert_eq!(of(""), expected(Some(1_050.0)));
+    let whole = r#""discount": {"id": "di_1", "coupon": {"percent_off": 100.0, "duration": "forever"}}, "discounts": ["di_1"],"#;
+    assert_eq!(of(whole), expected(Some(0.0)));
+    assert_eq!(of(r#""discounts": ["di_1"],"#), expected(None), "an id does not say what it is worth");
 }
 
 #[test]
