@@ -435,6 +435,7 @@ fn event<'a>(kind: EventKind, name: &'a str, account: &'a str, user: &'a str, ti
         received: None,
         properties: Fields::None,
         traits: Fields::None,
+        context: Fields::None,
         provenance: None,
     }
 }

@@ -34,6 +34,7 @@ fn event() -> Event<'static> {
         received: None,
         properties: Fields::Json(r#"{"feature":"editor"}"#),
         traits: Fields::None,
+        context: Fields::None,
         provenance: None,
     }
 }

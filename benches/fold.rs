@@ -65,6 +65,7 @@ impl Day {
                 received: None,
                 properties: Fields::None,
                 traits: Fields::None,
+                context: Fields::None,
                 provenance: None,
             };
             let record = Record { offset: number * DAY_MS + place, time: Some(time) };

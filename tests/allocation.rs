@@ -48,6 +48,7 @@ fn encode(message: u64, user: u64, ms: i64) -> Vec<u8> {
         received: None,
         properties: Fields::Json(r#"{"feature":"editor"}"#),
         traits: Fields::None,
+        context: Fields::None,
         provenance: None,
     })
 }

@@ -182,6 +182,7 @@ fn encode(act: &Act, number: usize, account: &str, time: i64) -> Vec<u8> {
         received: None,
         properties: Fields::Json(properties),
         traits: Fields::None,
+        context: Fields::None,
         provenance: None,
     })
 }

@@ -167,6 +167,10 @@ fn rules_of(settings: &Settings) -> String {
     };
     set("holdout: { share: 0,", format!("holdout: {{ share: {},", settings.holdout_share));
     set("fold: false", format!("fold: {}", settings.fold_ids));
+    if settings.exclude {
+        let exclude = "exclude: { users: [u1], hosts: [\"vendor.*\"], properties: { is_test: true } }";
+        set("\nroles:\n", format!("\n{exclude}\nroles:\n"));
+    }
     if let Some(ms) = settings.live_from_ms {
         set(
             "# live_from: 2026-01-01T00:00:00Z",
@@ -363,6 +367,7 @@ fn encode_event(event: &reference::Event) -> Vec<u8> {
         received: None,
         properties: Fields::Json(&properties),
         traits: Fields::Json(&traits),
+        context: model::Fields::None,
         provenance: event.provenance.as_ref().map(|(topic, partition, offset)| Provenance {
             topic: topic.as_str().into(),
             partition: *partition,

@@ -189,6 +189,7 @@ fn with_event<T>(event: &product::Event, then: impl FnOnce(&Event<'_>) -> T) -> 
         received: None,
         properties: if are_traits { Fields::None } else { fields },
         traits: if are_traits { fields } else { Fields::None },
+        context: Fields::None,
         provenance: None,
     })
 }

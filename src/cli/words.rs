@@ -617,5 +617,9 @@ fn routes(plan: &Plan) -> Entry {
     if let Some((share, owners)) = &plan.pilot {
         rows.push(("pilot", format!("{} % of accounts go to {}", share * 100.0, owners.join(", "))));
     }
+    let excluded = plan.exclude.words();
+    if !excluded.is_empty() {
+        rows.push(("excluded", excluded.join("; ")));
+    }
     Entry { id: "routes".into(), head: "routes".into(), rows }
 }

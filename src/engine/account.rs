@@ -37,6 +37,8 @@ pub(super) struct More {
     /// By slot.
     pub(super) facts: Vec<Fact>,
     pub(super) profile: Profile,
+    /// Does not count, by the e-mail address that is known (edges A34).
+    pub(super) excluded: bool,
     /// Left the account, and not active since.
     pub(super) removed: Option<EventTime>,
     /// Raised a hand, started an upgrade, asked about billing, or read the terms.
@@ -478,8 +480,14 @@ impl Life {
 
 impl More {
     fn is_blank(&self) -> bool {
-        let More { facts, profile, removed, acted, source, activated } = self;
-        facts.is_empty() && profile.is_empty() && removed.is_none() && !acted && source.is_none() && activated.is_none()
+        let More { facts, profile, excluded, removed, acted, source, activated } = self;
+        facts.is_empty()
+            && !excluded
+            && profile.is_empty()
+            && removed.is_none()
+            && !acted
+            && source.is_none()
+            && activated.is_none()
     }
 }
 

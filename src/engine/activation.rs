@@ -5,7 +5,7 @@ use super::facts::Fact;
 use super::people;
 use super::signals::{self, Context, WHOLE_ACCOUNT};
 use super::trigger;
-use crate::model::{Day, Reason};
+use crate::model::{Day, EventTime, Reason};
 use crate::rules::{Kind, Plan, Reads, SignalRef};
 
 /// Signals of new rules that no close has decided yet: off means unknown.
@@ -127,6 +127,9 @@ pub(super) fn activate<'a>(renaming: &Renaming<'a>, context: &mut Context<'a>, a
     rename(renaming, account);
     context.plan = after;
     account.user_points = 0;
+    exclude(renaming, account, context.now);
+    let stays = |user: &&u32| !account.users.get(**user).is_removed();
+    let running: Vec<u32> = running.iter().filter(stays).copied().collect();
     running.iter().for_each(|user| people::enter(after, account, *user));
     context.work.anew();
     let has_points = |user: u32| account.users.get(user).word.any() || account.users.get(user).word.band() > 0;
@@ -139,6 +142,28 @@ pub(super) fn activate<'a>(renaming: &Renaming<'a>, context: &mut Context<'a>, a
     signals::after_activation(context, account);
     context.publish_changes(account, Reason::Activated);
     trigger::after_activation(context, account, before);
+}
+
+/// Whoever does not count under the new rules, and did before, acts as one who left (edges A34, B5).
+fn exclude(renaming: &Renaming<'_>, account: &mut Account, now: EventTime) {
+    let (before, after) = (&renaming.before.exclude, &renaming.after.exclude);
+    if before.is_empty() && after.is_empty() {
+        return;
+    }
+    for user in 0..account.users.len() as u32 {
+        let state = account.users.get_mut(user);
+        let was_excluded =
+            before.has_user(&account.id, &state.id) || state.more.as_ref().is_some_and(|more| more.excluded);
+        let by_host = state.more.as_ref().is_some_and(|more| more.profile.is_excluded(after));
+        if by_host || was_excluded {
+            state.more().excluded = by_host;
+        }
+        if (by_host || after.has_user(&account.id, &state.id)) && !was_excluded {
+            let removed = &mut state.more().removed;
+            *removed = (*removed).max(Some(now));
+        }
+        state.tidy();
+    }
 }
 
 /// The state that stands in places of the plan.

@@ -22,7 +22,7 @@ use crate::model::{
     DAY_MS, Day, DeadLetter, Effects, Event, EventKind, EventTime, Field, MetricsRow, Outcome, Place, Provenance,
     Reason, Role, Snapshots, Tally,
 };
-use crate::rules::{self, Figure, Plan, Reads};
+use crate::rules::{self, Figure, Plan, Reads, RoleSet};
 use crate::wire::Decoded;
 
 /// Days before the first open one that late events can still correct: eight weeks (edges A11).
@@ -74,6 +74,8 @@ struct Applied<'a> {
     it: &'a Sighted<'a>,
     /// Whether it is activity, or lets signals speak; traits of long ago do not.
     counts: bool,
+    /// Whether only its traits are taken (edges A34).
+    excluded: bool,
 }
 
 impl Partition {
@@ -211,6 +213,9 @@ impl Partition {
             return (Outcome::Duplicate, String::new());
         }
         let roles = self.plan.roles.of(event);
+        if self.is_excluded(event, &roles) {
+            return self.exclude(Sighted { event, roles, place }, effects);
+        }
         let days_late = self.clock.open_day().map_or(0, |open| open.0 - event.time.day().0);
         let keeps_traits = matches!(event.kind, EventKind::Identify | EventKind::Group) || roles.is_timeless();
         if days_late > CORRECTABLE_DAYS && !keeps_traits {
@@ -225,8 +230,40 @@ impl Partition {
             self.recent.insert(id, highest);
         }
         let it = Sighted { event, roles, place };
-        self.apply_to_account(&Applied { it: &it, counts: days_late <= CORRECTABLE_DAYS }, effects);
+        let counts = days_late <= CORRECTABLE_DAYS;
+        self.apply_to_account(&Applied { it: &it, counts, excluded: false }, effects);
         (Outcome::Applied, String::new())
+    }
+
+    /// Whether an event does not count: by itself, or by the e-mail address of its user, as it states or as is known.
+    fn is_excluded(&self, event: &Event<'_>, roles: &RoleSet) -> bool {
+        let exclude = &self.plan.exclude;
+        if exclude.is_empty() {
+            return false;
+        }
+        let known = || {
+            let account = &self.accounts[self.find(&event.account)? as usize];
+            let user = account.users.get(account.users.find(&event.user)?);
+            Some(user.more.as_ref()?.excluded)
+        };
+        let by_host = || people::states_excluded(&self.plan, roles, event).or_else(known).unwrap_or(false);
+        exclude.has_event(event) || (exclude.has_hosts() && !event.user.is_empty() && by_host())
+    }
+
+    /// Moves time by an event that does not count, and takes its traits (edges A34).
+    fn exclude(&mut self, it: Sighted<'_>, effects: &mut Effects) -> (Outcome, String) {
+        let refusal = self.refusal(it.event).filter(|_| it.roles.is_timeless());
+        self.accept(it.event.time, effects);
+        if let Some(refusal) = refusal {
+            return (Outcome::Refused, refusal);
+        }
+        if let Some(highest) = self.clock.highest() {
+            self.recent.insert(dedupe::id(it.event), highest);
+        }
+        if it.roles.is_timeless() {
+            self.apply_to_account(&Applied { it: &it, counts: false, excluded: true }, effects);
+        }
+        (Outcome::Excluded, String::new())
     }
 
     /// Notes that a place of a source was read; returns whether it had been before, in an earlier record.
@@ -395,7 +432,9 @@ impl Partition {
             self.awake.push(index);
         }
         let newest = account.newest;
-        account.newest = newest.max(applied.it.event.time);
+        if !applied.excluded {
+            account.newest = newest.max(applied.it.event.time);
+        }
         let mut context = Context {
             plan: &self.plan,
             effects,
@@ -600,17 +639,23 @@ fn after_all(context: &Context<'_>, account: &Account) -> EventTime {
 impl Applied<'_> {
     /// Takes the event into the account, whose newest day so far is given; returns how many users came with it.
     fn run(&self, context: &mut Context<'_>, account: &mut Account, newest: Day) -> usize {
-        let Applied { it, counts } = *self;
+        let Applied { it, counts, excluded } = *self;
         let Sighted { event, roles, .. } = it;
         let users_before = account.users.len();
-        let user = (!event.user.is_empty()).then(|| find_or_insert_user(account, &event.user));
+        // Of somebody who does not count, there is nothing to keep but traits.
+        let user = match event.user.is_empty() {
+            true => None,
+            false if excluded && !roles.has(Role::Profile) => account.users.find(&event.user),
+            false => Some(find_or_insert_user(account, &event.user)),
+        };
         let signs_up = counts && roles.has(Role::SignedUp);
         let (first_before, users_ever_before) = (account.first(), account.users_ever);
         // Who leaves has left before anybody is counted: an event is applied whole (edges A14).
         if let Some(member) = self.leaves(context, account, user).filter(|_| counts) {
             signals::remove_member(context, account, member, event.time);
         }
-        let activity = self.note_activity(context, account, user, signs_up);
+        let noted = user.filter(|_| !excluded);
+        let activity = self.note_activity(context, account, noted, signs_up);
         if first_before.is_some_and(|before| account.first().is_some_and(|first| first > before)) {
             trigger::begin_life(context.plan, account, WHOLE_ACCOUNT);
         }
@@ -637,8 +682,10 @@ impl Applied<'_> {
         }
         let mut occurrences: Vec<Occurrence<'_>> = Vec::new();
         let news = News { plan: taken.plan.as_deref(), new_user: counts && activity == Activity::Begins };
-        trigger::pulses(context, account, user, it, news, &mut occurrences);
-        if context.has_work() || taken.traits || account.track.is_none() {
+        if !excluded {
+            trigger::pulses(context, account, user, it, news, &mut occurrences);
+        }
+        if context.has_work() || taken.traits || (account.track.is_none() && !excluded) {
             context.publish_changes(account, Reason::Crossed);
         }
         let usage_comes = activity != Activity::Known && trigger::wants_usage(account);
@@ -662,7 +709,7 @@ impl Applied<'_> {
         user: Option<u32>,
         signs_up: bool,
     ) -> Activity {
-        let Applied { it: Sighted { event, roles, .. }, counts } = *self;
+        let Applied { it: Sighted { event, roles, .. }, counts, .. } = *self;
         let mut activity = Activity::Known;
         if let Some(user) = user {
             let mut was_absent = false;
@@ -698,6 +745,9 @@ impl Applied<'_> {
     fn take_traits(&self, context: &mut Context<'_>, account: &mut Account, user: Option<u32>) -> people::Taken {
         let taken = people::take(context.plan, account, user, self.it);
         if taken.profile {
+            if let Some(user) = user.filter(|_| context.plan.exclude.has_hosts()) {
+                signals::exclude_by_host(context, account, user, self.it.event.time);
+            }
             signals::after_running(context, account);
             context.work.changed.figure(Figure::UserBuys);
             context.work.touched.extend(user);

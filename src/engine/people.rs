@@ -6,7 +6,7 @@ use super::account::{Account, Flag, Latest, User};
 use super::score;
 use super::sighting::Sighted;
 use crate::model::{Event, EventTime, Field, Place, Role};
-use crate::rules::{People, Plan, RoleSet, Segment};
+use crate::rules::{Exclude, People, Plan, RoleSet, Segment};
 use crate::wire::{
     self,
     fields::{self, Scalar},
@@ -328,8 +328,13 @@ impl Profile {
 
     /// The host of the e-mail address, if it is a company's (edges E11).
     pub(super) fn domain(&self, people: &People) -> Option<Box<str>> {
-        let host = self.text(Field::Email)?.rsplit_once('@')?.1.trim().to_lowercase();
-        (!host.is_empty() && !people.free_mail.contains(&host)).then(|| host.into())
+        let host = host(self.text(Field::Email)?)?;
+        (!people.free_mail.contains(&host)).then(|| host.into())
+    }
+
+    /// Whether the user does not count by the host of the e-mail address (edges A34).
+    pub(super) fn is_excluded(&self, exclude: &Exclude) -> bool {
+        exclude.has_hosts() && self.text(Field::Email).and_then(host).is_some_and(|host| exclude.has_host(&host))
     }
 
     /// An executive title, or a role in the product that only those have (edges E14).
@@ -345,6 +350,21 @@ impl Profile {
             .filter_map(|field| self.text(field))
             .any(|title| has_words(title, &people.buyer_titles))
     }
+}
+
+/// The host of an e-mail address, in lower case.
+fn host(address: &str) -> Option<String> {
+    Some(address.rsplit_once('@')?.1.trim().to_lowercase()).filter(|host| !host.is_empty())
+}
+
+/// Whether an event states an e-mail address of its user, and that it is of somebody who does not count; none where it
+/// states no address.
+pub(super) fn states_excluded(plan: &Plan, roles: &RoleSet, event: &Event<'_>) -> Option<bool> {
+    if !roles.has(Role::Profile) {
+        return None;
+    }
+    let address = plan.roles.text(roles, Role::Profile, Field::Email, event)?;
+    Some(host(&address).is_some_and(|host| plan.exclude.has_host(&host)))
 }
 
 /// Whether a text holds the words of any phrase, one after the other.

@@ -483,7 +483,11 @@ pub(super) fn remove_member(context: &mut Context<'_>, account: &mut Account, us
     if !state.days.is_never() && state.days.last() > time.day() {
         return;
     }
-    let removed = &mut state.more().removed;
+    leaves(context, account, user, time);
+}
+
+fn leaves(context: &mut Context<'_>, account: &mut Account, user: u32, time: EventTime) {
+    let removed = &mut account.users.get_mut(user).more().removed;
     *removed = Some(removed.map_or(time, |known| known.max(time)));
     context.work.scored.push(user);
     account.touch_user(user, context.when(account));
@@ -492,6 +496,17 @@ pub(super) fn remove_member(context: &mut Context<'_>, account: &mut Account, us
         for figure in [Figure::ActiveUsers, Figure::Departments, Figure::Score] {
             context.work.changed.figure(figure);
         }
+    }
+}
+
+/// A user is known by another e-mail address: whoever does not count any more acts as one who left, whatever day the
+/// user was active on (edges A34, B5).
+pub(super) fn exclude_by_host(context: &mut Context<'_>, account: &mut Account, user: u32, time: EventTime) {
+    let Some(more) = &mut account.users.get_mut(user).more else { return };
+    let is_excluded = more.profile.is_excluded(&context.plan.exclude);
+    let was_excluded = std::mem::replace(&mut more.excluded, is_excluded);
+    if is_excluded && !was_excluded {
+        leaves(context, account, user, time);
     }
 }
 

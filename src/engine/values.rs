@@ -250,6 +250,7 @@ mod tests {
                 received: None,
                 properties: Fields::Json(properties),
                 traits: Fields::None,
+                context: Fields::None,
                 provenance: None,
             };
             let payload = wire::encode(&event);

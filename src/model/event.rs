@@ -32,6 +32,8 @@ pub struct Event<'a> {
     pub properties: Fields<'a>,
     /// What is known of the user (identify) or of the account (group).
     pub traits: Fields<'a>,
+    /// What is known of how it came about: the user agent.
+    pub context: Fields<'a>,
     /// Where it was read before it came into the log.
     pub provenance: Option<Provenance<'a>>,
 }
@@ -524,6 +526,8 @@ pub enum Outcome {
     Duplicate,
     /// It came again from a place of its source that was read before: dropped.
     Replayed,
+    /// It is of somebody who does not count, or of a bot: only its traits are taken (edges A34).
+    Excluded,
     /// Its day can no longer be corrected: dead-lettered.
     TooLate,
     /// Its time is ahead of its record's: dead-lettered.
@@ -536,10 +540,11 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Outcome; 7] = [
+    pub const ALL: [Outcome; 8] = [
         Outcome::Applied,
         Outcome::Duplicate,
         Outcome::Replayed,
+        Outcome::Excluded,
         Outcome::TooLate,
         Outcome::FromTheFuture,
         Outcome::Malformed,
@@ -552,6 +557,7 @@ impl Outcome {
             Outcome::Applied => "applied",
             Outcome::Duplicate => "duplicate",
             Outcome::Replayed => "replayed",
+            Outcome::Excluded => "excluded",
             Outcome::TooLate => "too-late",
             Outcome::FromTheFuture => "from-the-future",
             Outcome::Malformed => "malformed",

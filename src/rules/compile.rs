@@ -7,6 +7,7 @@ use serde_saphyr::{Location, Spanned};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Error;
+use super::exclude::Exclude;
 use super::expression::{Expression, Only, Type, Value, Vocabulary, suggestion};
 use super::file::{self, File};
 use super::ids::Ids;
@@ -35,6 +36,7 @@ fn wrong<T>(there: &Spanned<T>, what: impl Into<String>) -> Wrong {
 fn plan(text: &str, file: &File) -> Result<Plan, Wrong> {
     let time = time(&file.time)?;
     let roles = Roles::compile(&file.roles, &file.presets)?;
+    let exclude = file.exclude.as_ref().map(|it| Exclude::compile(&it.value).map_err(|what| wrong(it, what)));
     let meters = meters(&file.meters)?;
     let segments = segments(&file.segments)?;
     let tiers = tiers(&file.scores.tiers)?;
@@ -52,6 +54,7 @@ fn plan(text: &str, file: &File) -> Result<Plan, Wrong> {
         accounts_max: limit("accounts", &file.limits.accounts)?,
         users_max: limit("users", &file.limits.users)?,
         roles,
+        exclude: exclude.transpose()?.unwrap_or_default(),
         meters,
         index: index(&names, &triggers),
         people: people(&file.traits),

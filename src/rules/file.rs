@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::exclude;
 use super::ids;
 use super::roles::{Mapping, Preset};
 use crate::model::{Field, Level, Millis, Role};
@@ -31,6 +32,10 @@ pub(super) struct File {
     /// What raw events mean. Of several mappings with one role the first counts; an event may have several roles.
     #[schemars(with = "Vec<Mapping>")]
     pub(super) roles: Vec<Spanned<Mapping>>,
+    /// Who and what does not count: not activity, no fact, no occurrence. Traits are taken all the same.
+    #[serde(default)]
+    #[schemars(with = "exclude::Written")]
+    pub(super) exclude: Option<Spanned<exclude::Written>>,
     /// What is counted by the day, by id: what signals of the kinds spike and ladder look at.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Meter>")]

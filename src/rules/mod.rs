@@ -2,6 +2,7 @@
 
 mod bill;
 mod compile;
+mod exclude;
 mod expression;
 mod file;
 mod ids;
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+pub use exclude::Exclude;
 pub use expression::{Type, Value};
 pub use ids::{Ids, folded};
 pub use kinds::{About, KINDS};

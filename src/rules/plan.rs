@@ -1,5 +1,6 @@
 //! The compiled plan: what the engine looks up, by index, without a string or an option in its way.
 
+use super::exclude::Exclude;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub struct Plan {
     pub users_max: usize,
     /// What raw events mean.
     pub roles: Roles,
+    /// Who and what does not count.
+    pub exclude: Exclude,
     /// What is counted by the day, by id.
     pub meters: Vec<Meter>,
     /// Signals of a user, in the order of the file: the index is the slot.

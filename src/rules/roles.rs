@@ -53,7 +53,7 @@ pub(super) struct Mapping {
 /// What a property may be.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a text, a number, a boolean, or a list of them")]
-enum Allowed {
+pub(super) enum Allowed {
     /// This.
     One(Literal),
     /// One of these.
@@ -63,7 +63,7 @@ enum Allowed {
 /// A value of a property.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a text, a number or a boolean")]
-enum Literal {
+pub(super) enum Literal {
     /// A truth.
     Boolean(bool),
     /// A number.
@@ -317,7 +317,7 @@ struct Candidate {
 
 /// A value that a condition allows.
 #[derive(Debug)]
-enum Expected {
+pub(super) enum Expected {
     Text(Box<str>),
     /// In lower case.
     Pattern(Box<[u8]>),
@@ -326,7 +326,7 @@ enum Expected {
 }
 
 impl Expected {
-    fn is(&self, value: &Scalar<'_>) -> bool {
+    pub(super) fn is(&self, value: &Scalar<'_>) -> bool {
         match (self, value) {
             (Expected::Text(expected), Scalar::Text(text)) => expected.eq_ignore_ascii_case(text),
             (Expected::Pattern(pattern), Scalar::Text(text)) => matches(pattern, text.as_bytes()),
@@ -764,7 +764,7 @@ fn is_passive(role: Role) -> bool {
         )
 }
 
-fn expected(key: &str, allowed: &Allowed) -> Result<Vec<Expected>, String> {
+pub(super) fn expected(key: &str, allowed: &Allowed) -> Result<Vec<Expected>, String> {
     let list = match allowed {
         Allowed::One(one) => std::slice::from_ref(one),
         Allowed::AnyOf(list) => list,
@@ -865,7 +865,7 @@ fn is_pattern(name: &str) -> bool {
 
 /// Whether a pattern in lower case matches a text: `*` stands for any text, `?` for one character. After a mismatch
 /// only the last `*` needs to take more: what stood before it has matched as early as it can.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut retry = None;
     while t < text.len() {

@@ -353,7 +353,7 @@ pub fn dead_letter<'a>(letter: &'a DeadLetter, topic: &'a str, partition: i32) -
             Outcome::FromTheFuture => proto::DeadLetterReason::FromTheFuture,
             Outcome::TooLate => proto::DeadLetterReason::TooLate,
             Outcome::Refused => proto::DeadLetterReason::Refused,
-            Outcome::Malformed | Outcome::Applied | Outcome::Duplicate | Outcome::Replayed => {
+            Outcome::Malformed | Outcome::Applied | Outcome::Duplicate | Outcome::Replayed | Outcome::Excluded => {
                 proto::DeadLetterReason::Malformed
             }
         } as i32,

@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Malformed;
-use crate::model::Fields;
+use crate::model::{Event, Fields};
 
 /// How deep lists and objects may nest in one property or trait; what nests deeper is left out (edges A30).
 const DEPTH_MAX: u32 = 64;
@@ -616,6 +616,22 @@ fn check_shape(mut message: &[u8], shape: &Shape, depth: u32) -> Result<(), Malf
 /// The fields as a protobuf `Struct`, as far as they can be kept (edges A30).
 pub(super) fn to_struct(fields: &Fields<'_>) -> Option<Struct> {
     to_map(fields).map(from_json)
+}
+
+/// Where the context of an event names the program that sent it.
+pub const USER_AGENT: &str = "userAgent";
+
+/// The user agent of an event: all of its context that is kept, for the rest of it would make most of the log.
+pub(super) fn user_agent<'a>(event: &Event<'a>) -> Option<Cow<'a, str>> {
+    match value(&event.context, USER_AGENT)? {
+        Scalar::Text(agent) => Some(agent),
+        _ => None,
+    }
+}
+
+/// The context of an event with this user agent.
+pub(super) fn context_of(agent: Cow<'_, str>) -> Struct {
+    from_json(serde_json::Map::from_iter([(USER_AGENT.to_owned(), agent.into())]))
 }
 
 /// The fields as a JSON object, as far as they can be kept (edges A30).

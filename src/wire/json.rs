@@ -169,8 +169,8 @@ fn checked<'a>(line: Line<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed
         Some(other) => return Err(Malformed(format!("unknown type {other:?}"))),
         None => return Err(Malformed::new("no type")),
     };
-    let in_context = object(line.context, loose);
-    let in_context = match in_context {
+    let context = object(line.context, loose);
+    let in_context = match context {
         Fields::Json(context) => fields::json_field(context, "groupId").map(RawValue::get).filter(|raw| *raw != "null"),
         _ => None,
     };
@@ -214,6 +214,7 @@ fn checked<'a>(line: Line<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed
         received,
         properties: object(line.properties, loose),
         traits: object(line.traits, loose),
+        context,
         provenance: None,
     })
 }
@@ -426,7 +427,10 @@ pub fn encode(event: &Event<'_>) -> String {
     #[serde(rename_all = "camelCase")]
     struct OutContext<'a> {
         group_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user_agent: Option<&'a str>,
     }
+    let user_agent = fields::user_agent(event);
     let raw = |fields: &Fields<'_>| fields::to_json(fields).and_then(|text| RawValue::from_string(text).ok());
     let (properties, traits) = (raw(&event.properties), raw(&event.traits));
     let (kind, is_track) = match event.kind {
@@ -447,7 +451,7 @@ pub fn encode(event: &Event<'_>) -> String {
         name: if is_track { "" } else { &event.name },
         user_id: &event.user,
         anonymous_id: &event.anonymous_id,
-        context: OutContext { group_id: &event.account },
+        context: OutContext { group_id: &event.account, user_agent: user_agent.as_deref() },
         timestamp: timestamp(event.time).to_string(),
         received_at: event.received.map(|received| timestamp(received).to_string()),
         properties: properties.as_deref(),

@@ -125,6 +125,7 @@ fn control_event(kind: EventKind, rules: &str, time: EventTime) -> Event<'_> {
         received: None,
         properties: Fields::None,
         traits: Fields::None,
+        context: Fields::None,
         provenance: None,
     }
 }

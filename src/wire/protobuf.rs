@@ -11,6 +11,7 @@ use crate::model::{Event, EventKind, EventTime, Fields, Provenance};
 
 const PROPERTIES: u32 = 9;
 const TRAITS: u32 = 10;
+const CONTEXT: u32 = 14;
 const PACKED: u32 = 13;
 
 /// The events of a record.
@@ -87,6 +88,7 @@ struct Raw<'a> {
     time: Option<i64>,
     properties: Fields<'a>,
     traits: Fields<'a>,
+    context: Fields<'a>,
     provenance: Option<Provenance<'a>>,
     control: Option<(EventKind, String)>,
 }
@@ -144,6 +146,7 @@ impl<'a> Raw<'a> {
             received: None,
             properties: self.properties,
             traits: self.traits,
+            context: self.context,
             provenance: self.provenance,
         })
     }
@@ -226,6 +229,10 @@ fn view(message: &[u8]) -> Result<View<'_>, Malformed> {
                 fields::check(value.bytes("traits")?).map_err(|what| Malformed(format!("traits: {what}")))?;
                 raw.traits = Fields::Proto { event: message, tag };
             }
+            CONTEXT => {
+                fields::check(value.bytes("context")?).map_err(|what| Malformed(format!("context: {what}")))?;
+                raw.context = Fields::Proto { event: message, tag };
+            }
             11 => raw.provenance = Some(provenance(value.bytes("provenance")?)?),
             12 => raw.control = control(value.bytes("control")?)?.or(raw.control),
             PACKED => {
@@ -285,6 +292,7 @@ pub fn encode(event: &Event<'_>) -> Vec<u8> {
         timestamp_ms: Some(event.time.0),
         properties: fields::to_struct(&event.properties),
         traits: fields::to_struct(&event.traits),
+        context: fields::user_agent(event).map(fields::context_of),
         provenance: event.provenance.as_ref().map(|place| proto::Provenance {
             topic: place.topic.to_string(),
             partition: place.partition,

@@ -27,6 +27,7 @@ pub(crate) fn product(seed: u64) -> Product {
     let first_day = if seed.is_multiple_of(10) { -90 } else { rng.random_range(19_000..20_000) };
     let settings = Settings {
         holdout_share: if seed % 4 == 1 { 0.5 } else { 0.0 },
+        exclude: seed % 5 == 3,
         live_from_ms: (seed % 6 == 2).then_some((first_day + 60) * DAY),
         fold_ids: seed % 3 == 1,
         ..Settings::default()
@@ -324,7 +325,11 @@ impl Account {
     }
 
     fn track(&mut self, rng: &mut SmallRng, user: &str, name: &str, ms: i64, properties: Value) {
-        let event = Event { properties: fields(properties), ..event(&self.name, user, name, ms) };
+        let mut properties = fields(properties);
+        if rng.random_bool(0.01) {
+            properties.insert("is_test".into(), json!(true));
+        }
+        let event = Event { properties, ..event(&self.name, user, name, ms) };
         self.send(rng, event);
     }
 
@@ -372,7 +377,7 @@ impl Account {
             Style::Closed => "Sales",
             _ => one_of(rng, &["Sales", " sales", "Engineering", "Finance", ""]),
         };
-        let host = one_of(rng, &["acme.com", "acme.com", "Acme.com ", "gmail.com", "other.org"]);
+        let host = one_of(rng, &["acme.com", "acme.com", "Acme.com ", "gmail.com", "other.org", "Vendor.example"]);
         let title =
             one_of(rng, &["", "", "Engineer", "VP Sales", "Director of IT", "Head of Data", "CTO", "Vice President"]);
         let mut traits = fields(json!({"department": department, "email": format!("{user}@{host}"), "title": title}));

@@ -180,6 +180,7 @@ pub(crate) const WANTED: &[&str] = &[
     "Applied",
     "Duplicate",
     "Replayed",
+    "Excluded",
     "TooLate",
     "FromTheFuture",
     "Malformed",

@@ -312,6 +312,42 @@ impl Account {
         self.evaluate(Moment { cause, now: self.clock, closes_day: false }, &occurred);
     }
 
+    /// Takes what an event that does not count says for good, and nothing else (edges A34).
+    pub(super) fn take_traits(&mut self, event: &Event, place: (i64, u32)) {
+        let (index, role) = (self.events.len(), event.role());
+        let was_excluded = self.is_excluded(&event.user);
+        if let Some(role) = role {
+            self.by_role.entry(role).or_default().push(index);
+        }
+        if role == Some(Role::Profile) && !event.user.is_empty() {
+            self.users.entry(event.user.clone()).or_default().by_role.entry(Role::Profile).or_default().push(index);
+        }
+        let (is_new_admin, chose_enterprise) = (false, false);
+        let applied = Applied { event: event.clone(), place, watermark: self.clock, is_new_admin, chose_enterprise };
+        self.events.push(applied);
+        self.exclude(event, was_excluded);
+        self.cross(event, event.ms);
+        self.settle(event.ms, "REASON_CROSSED", false);
+        self.publish_track(event.ms);
+        self.evaluate(Moment { cause: event.ms, now: self.clock, closes_day: false }, &[]);
+    }
+
+    /// Whether the e-mail address that is known of a user is of somebody who does not count.
+    pub(super) fn is_excluded(&self, user: &str) -> bool {
+        let address = self.user_trait(user, "email").and_then(Value::as_str);
+        self.settings.exclude && address.is_some_and(super::is_of_the_vendor)
+    }
+
+    /// Whoever does not count any more acts as one who left, whatever day is known (edges A34, B5).
+    fn exclude(&mut self, event: &Event, was_excluded: bool) {
+        if self.is_excluded(&event.user)
+            && !was_excluded
+            && let Some(user) = self.users.get_mut(&event.user)
+        {
+            user.removed = user.removed.max(Some(event.ms));
+        }
+    }
+
     /// Whether a meaningful event begins a life of its user: it joins no other day (edges B9).
     fn begins_life(&self, event: &Event) -> bool {
         let (day, span) = (event.day(), self.settings.forget_after_days);
@@ -322,6 +358,7 @@ impl Account {
     /// Takes an event into the lists, with the timers that it sets.
     fn note(&mut self, event: &Event, place: (i64, u32)) {
         let (index, role) = (self.events.len(), event.role());
+        let was_excluded = self.is_excluded(&event.user);
         self.newest_event_day = self.newest_event_day.max(Some(event.day()));
         if event.is_activity() {
             self.days.insert(event.day());
@@ -358,6 +395,7 @@ impl Account {
         let chose_enterprise = false;
         let applied = Applied { event: event.clone(), place, watermark: self.clock, is_new_admin, chose_enterprise };
         self.events.push(applied);
+        self.exclude(event, was_excluded);
         if role == Some(Role::MemberRemoved) {
             self.remove_member(event);
         }

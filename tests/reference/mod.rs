@@ -101,6 +101,8 @@ pub(crate) struct Settings {
     pub(crate) forget_after_days: i64,
     /// What happened before is history and fires nothing, milliseconds.
     pub(crate) live_from_ms: Option<i64>,
+    /// Whether some do not count: the user u1, e-mail addresses at vendor.example, and what is_test marks (edges A34).
+    pub(crate) exclude: bool,
     /// The share of accounts that are held out, 0 to 1.
     pub(crate) holdout_share: f64,
     /// What the accounts held out are drawn by.
@@ -118,6 +120,7 @@ impl Default for Settings {
             dedupe_ids: 1_000_000,
             forget_after_days: 400,
             live_from_ms: None,
+            exclude: false,
             holdout_share: 0.0,
             holdout_salt: "upswell",
             fold_ids: false,
@@ -131,6 +134,7 @@ pub(crate) enum Outcome {
     Applied,
     Duplicate,
     Replayed,
+    Excluded,
     TooLate,
     FromTheFuture,
     Malformed,
@@ -203,8 +207,13 @@ impl Event {
     /// Too late hits only activity, counts and signals: control, traits, subscriptions, leads of marketing and outcomes
     /// are always taken (edges A12).
     fn may_be_too_late(&self) -> bool {
+        matches!(self.kind, Kind::Track | Kind::Page | Kind::Screen | Kind::Alias) && !self.is_taken_all_the_same()
+    }
+
+    /// Traits, subscriptions, leads of marketing and outcomes (edges A12, A34).
+    fn is_taken_all_the_same(&self) -> bool {
         let always = |role: Role| matches!(role, Role::SubscriptionChanged | Role::MqlCreated) || role.is_outcome();
-        matches!(self.kind, Kind::Track | Kind::Page | Kind::Screen | Kind::Alias) && !self.role().is_some_and(always)
+        matches!(self.kind, Kind::Identify | Kind::Group) || self.role().is_some_and(always)
     }
 
     /// A text that the event carries; empty is none.
@@ -219,6 +228,11 @@ impl Event {
     fn day(&self) -> i64 {
         self.ms.div_euclid(DAY)
     }
+}
+
+/// An e-mail address at the excluded host.
+fn is_of_the_vendor(address: &str) -> bool {
+    address.rsplit_once('@').is_some_and(|(_, host)| host.trim().eq_ignore_ascii_case("vendor.example"))
 }
 
 /// One partition of the log.
@@ -258,7 +272,7 @@ impl Partition {
         };
         let outcome = self.decide(event, input.record_ms);
         self.note_provenance(event);
-        if outcome != Outcome::Applied {
+        if !matches!(outcome, Outcome::Applied | Outcome::Excluded) {
             return outcome;
         }
         self.raise(event);
@@ -267,7 +281,7 @@ impl Partition {
             self.applied_ids.push((event.source.clone(), event.message_id.clone(), highest));
         }
         if event.kind != Kind::Tick {
-            self.apply(event, (input.offset, input.index));
+            self.apply(event, (input.offset, input.index), outcome == Outcome::Excluded);
         }
         outcome
     }
@@ -282,6 +296,8 @@ impl Partition {
             Outcome::Replayed
         } else if self.is_duplicate(event) {
             Outcome::Duplicate
+        } else if self.is_excluded(event) {
+            Outcome::Excluded
         } else if self.is_too_late(event) {
             Outcome::TooLate
         } else if event.kind == Kind::RulesActivation {
@@ -316,6 +332,21 @@ impl Partition {
                 .any(|(source, id, _)| *source == event.source && *id == event.message_id)
     }
 
+    /// By its own words, or by what is known of its user when it comes (edges A34).
+    fn is_excluded(&self, event: &Event) -> bool {
+        let told = if matches!(event.kind, Kind::Identify | Kind::Group) { &event.traits } else { &event.properties };
+        let stated = || (event.role() == Some(Role::Profile)).then(|| event.traits.get("email")?.as_str()).flatten();
+        let by_address = || match stated() {
+            Some(address) => is_of_the_vendor(address),
+            None => self.accounts.get(&event.account).is_some_and(|account| account.is_excluded(&event.user)),
+        };
+        self.settings.exclude
+            && !event.is_control()
+            && (event.user == "u1"
+                || told.get("is_test") == Some(&Value::Bool(true))
+                || (!event.user.is_empty() && by_address()))
+    }
+
     /// Too late iff `day < O − 56` (edges A11, A12).
     fn is_too_late(&self, event: &Event) -> bool {
         let Some(watermark) = self.watermark() else {
@@ -339,13 +370,20 @@ impl Partition {
         }
     }
 
-    fn apply(&mut self, event: &Event, place: (i64, u32)) {
+    fn apply(&mut self, event: &Event, place: (i64, u32), is_excluded: bool) {
+        if is_excluded && !event.is_taken_all_the_same() {
+            return;
+        }
         let clock = self.watermark().unwrap_or(event.ms);
         let (settings, first_day) = (self.settings, self.first_day);
         let account = self
             .accounts
             .entry(event.account.clone())
             .or_insert_with(|| Account::new(&event.account, settings, first_day, clock));
-        account.apply(event, place);
+        if is_excluded {
+            account.take_traits(event, place);
+        } else {
+            account.apply(event, place);
+        }
     }
 }

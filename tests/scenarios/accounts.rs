@@ -206,6 +206,68 @@ stories! {
         expect day 1        acme  account.volume 0→2 crossed
     "
 
+    who_does_not_count_is_left_out "
+        proves  A34
+        rules  exclude: {users: [staff-*], accounts: [internal], hosts: [vendor.example], properties: {is_test: true}}
+        watch account.users
+
+        story  by the host of the e-mail address, which is known from the first identify call on
+        day 1               acme  u1 uses editor
+        day 2               acme  u2–u7 have email @vendor.example   → excluded
+        day 2 13:00         acme  u2–u7 use editor; u2 invites i1–i6; u3 contacts sales   → excluded
+        day 3               acme  u1 uses editor
+        until end of day 3
+        figures day 2       acme  dau 0, mau 1
+        snapshot            acme  active users 1, users 1
+
+        story  by the id of the user or the account
+        day 1               acme  staff-1, Staff-2 use editor; staff-3 contacts sales   → excluded
+        day 1               internal  u1–u9 use editor   → excluded
+
+        story  who is found out later acts as one who left, and past days stay
+        day 1               acme  u1–u7 use editor
+        day 2               acme  u7 has email @vendor.example   → excluded
+        day 3               acme  u7 uses editor   → excluded
+        until end of day 3
+        expect day 1        acme  account.users 0→1 crossed
+        expect end of day 2 acme  account.users 1→0 closed
+        figures day 1       acme  dau 7
+        figures day 3       acme  dau 0, mau 7
+
+        story  though the call says that it was so before
+        day 1, 3            acme  u1–u7 use editor
+        day 2 arriving day 3 13:00   acme  u7 has email @vendor.example   → excluded
+        until end of day 3
+        expect day 1        acme  account.users 0→1 crossed
+        expect end of day 3 acme  account.users 1→0 closed
+        snapshot            acme  active users 6
+
+        story  another address ends it
+        day 1               acme  u1–u7 use editor
+        day 2               acme  u7 has email @vendor.example   → excluded
+        day 3               acme  u7 has email @acme.com
+        day 4               acme  u7 uses editor
+        until end of day 4
+        expect day 1        acme  account.users 0→1 crossed
+        expect end of day 2 acme  account.users 1→0 closed
+        expect day 4        acme  account.users 0→1 crossed
+        snapshot            acme  active users 7
+
+        story  other rules exclude and end it, and fire nothing
+        day 1               acme  u1–u7 use editor
+        activate day 2      exclude users: [u6, u7]
+        day 2 14:00         acme  u7 uses editor   → excluded
+        until end of day 3
+        expect day 1        acme  account.users 0→1 crossed
+        expect end of day 2 acme  account.users 1→0 closed
+        snapshot            acme  active users 5
+
+        story  what is known for good is taken all the same
+        day 1               acme  ann uses editor
+        day 2               acme  staff-1 pays 900 a month   → excluded
+        expect day 2        acme  MEDIUM self-serve-ceiling due day 3–4
+    "
+
     members_can_be_removed "
         proves  F3
 
