@@ -10,6 +10,7 @@ use super::Error;
 use super::exclude::Exclude;
 use super::expression::{Expression, Only, Type, Value, Vocabulary, suggestion};
 use super::file::{self, File};
+use super::free_mail::FreeMail;
 use super::ids::Ids;
 use super::plan::*;
 use super::roles::Roles;
@@ -923,7 +924,7 @@ fn people(written: &file::Traits) -> People {
         executive_titles,
         buyer_titles,
         executive_roles: lower(&written.executive_roles),
-        free_mail: lower(&written.free_mail),
+        free_mail: FreeMail::new(written.free_mail_list, lower(&written.free_mail), lower(&written.company_mail)),
         departments: written
             .departments
             .iter()

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::exclude;
+use super::free_mail;
 use super::ids;
 use super::roles::{Mapping, Preset};
 use crate::model::{Field, Level, Millis, Role};
@@ -337,8 +338,14 @@ pub(super) struct Traits {
     pub(super) buyer_titles: Vec<String>,
     /// Roles in the product whose holders count as executives.
     pub(super) executive_roles: Vec<String>,
-    /// E-mail hosts that are no company's.
+    /// A list of e-mail hosts that are no company's; it never changes, a newer one has another name.
+    pub(super) free_mail_list: Option<free_mail::List>,
+    /// Further e-mail hosts that are no company's.
+    #[serde(default)]
     pub(super) free_mail: Vec<String>,
+    /// E-mail hosts that are a company's, though the list has them.
+    #[serde(default)]
+    pub(super) company_mail: Vec<String>,
     /// Other names of departments.
     #[serde(default)]
     pub(super) departments: BTreeMap<String, String>,

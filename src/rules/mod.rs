@@ -5,6 +5,7 @@ mod compile;
 mod exclude;
 mod expression;
 mod file;
+mod free_mail;
 mod ids;
 mod kinds;
 mod plan;

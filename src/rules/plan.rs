@@ -1,10 +1,11 @@
 //! The compiled plan: what the engine looks up, by index, without a string or an option in its way.
 
-use super::exclude::Exclude;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::exclude::Exclude;
 use super::expression::Expression;
+use super::free_mail::FreeMail;
 use super::ids::Ids;
 use super::roles::{RoleBits, Roles};
 use super::template::Template;
@@ -509,7 +510,7 @@ pub struct People {
     /// Roles in the product whose holders count as executives, in lower case.
     pub executive_roles: BTreeSet<String>,
     /// E-mail hosts that are no company's.
-    pub free_mail: BTreeSet<String>,
+    pub free_mail: FreeMail,
     /// Other names of departments.
     pub departments: BTreeMap<String, String>,
     /// What support is asked about before a purchase, in lower case.

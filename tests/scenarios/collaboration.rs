@@ -63,6 +63,7 @@ stories! {
 
         story  mail for everybody is no company's, whatever its case
         day 1               acme  u1–u3 use editor; u1, u2 have email @gmail.com; u3 has email @GMail.com
+        day 1               acme  u4–u9 use editor; u4–u6 have email @yahoo.co.uk; u7–u9 have email @gmx.at
 
         story  hosts are compared whole, without regard to case
         day 1               acme  u1–u3 use editor; u1 has email @acme.com; u2 has email @ACME.com; u3 has email @eu.acme.com
