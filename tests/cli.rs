@@ -1486,6 +1486,19 @@ fn check_names_currencies_without_a_rate() {
 }
 
 #[test]
+fn check_counts_alias_calls_that_do_nothing_yet() {
+    let room = Room::new();
+    let used = |id: &str, user: &str| track(id, "Feature Used", user, "acme", "2026-10-05T09:00:00Z");
+    let alias = r#"{"type":"alias","messageId":"a","previousId":"ann@acme.com","userId":"u-1","context":{"groupId":"acme"},"timestamp":"2026-10-05T09:00:00Z"}"#;
+    room.write("events.ndjson", [&used("m1", "ann@acme.com"), alias, &used("m2", "u-1")].join("\n"));
+    let said = room.run(&["check", "--events", "events.ndjson"]).ok().out;
+    let row = said.lines().skip_while(|line| !line.starts_with("alias calls do nothing yet")).nth(1);
+    assert_eq!(row.map(|row| row.split_whitespace().collect::<Vec<_>>()), Some(vec!["alias", "1"]), "{said}");
+    room.write("events.ndjson", used("m1", "ann@acme.com"));
+    assert!(!room.run(&["check", "--events", "events.ndjson"]).ok().out.contains("alias"));
+}
+
+#[test]
 fn check_tells_which_fields_no_event_carries() {
     let room = Room::new();
     let event = |id: &str, name: &str, properties: &str| {

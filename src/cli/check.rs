@@ -88,6 +88,8 @@ struct Sample {
     /// Pages and screens, which mean nothing unless a mapping is for them.
     pages: Unmapped,
     accounts: Accounts,
+    /// Calls that say that two ids are one person.
+    aliases: u64,
     /// Events with an amount in a currency that the rules have no rate of, by its code.
     without_rate: BTreeMap<String, u64>,
 }
@@ -138,6 +140,7 @@ impl Sample {
             unmapped: Unmapped::default(),
             pages: Unmapped::default(),
             accounts: Accounts::default(),
+            aliases: 0,
             without_rate: BTreeMap::new(),
         };
         let progress = screen::progress(files.bytes(), "bytes");
@@ -158,6 +161,7 @@ impl Sample {
         if !event.kind.is_control() {
             self.accounts.count(&event.account);
         }
+        self.aliases += u64::from(event.kind == EventKind::Alias);
         let set = plan.roles.of(event);
         plan.roles.in_order(&set).for_each(|role| self.roles[role as usize] += 1);
         plan.roles.matched(&set).for_each(|mapping| self.mappings[mapping] += 1);
@@ -201,6 +205,11 @@ impl Sample {
             out,
             "account ids that differ by case or space only: `ids.fold: true` of the rules makes one account of each",
             self.accounts.rows(),
+        )?;
+        section(
+            out,
+            "alias calls do nothing yet: two ids of one person stay two users, and count twice",
+            (self.aliases > 0).then(|| format!("{:<NAME$}{:>12}", "alias", screen::count(self.aliases))).into_iter(),
         )?;
         section(
             out,
