@@ -4,6 +4,7 @@
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 COPY proto proto
 COPY benches benches
