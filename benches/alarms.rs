@@ -17,7 +17,7 @@ use upswell::engine::{Partition, Record};
 use upswell::model::{
     DAY_MS, Day, Effects, Event, EventKind, EventTime, Fields, Handoff, Outcome, SignalKind, SignalMessage, Week,
 };
-use upswell::rules::{self, Plan};
+use upswell::rules::{self, Plan, Ready};
 use upswell::wire::Decoded;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
@@ -207,8 +207,8 @@ struct Feed {
 impl Feed {
     fn apply(&mut self, event: Event<'_>) {
         let record = Record { offset: self.events, time: Some(event.time) };
-        let decoded = Decoded::event(&[], event);
-        let outcome = self.partition.apply_one(record, 0, &decoded, &mut self.effects);
+        let ready = Ready::new(Decoded::event(&[], event)).expect("no rules");
+        let outcome = self.partition.apply_one(record, 0, &ready, &mut self.effects);
         assert_eq!(outcome, Outcome::Applied, "{:?}", self.effects.dead_letters);
         self.events += 1;
     }

@@ -9,6 +9,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use upswell::engine::{Partition, Record};
 use upswell::model::{DAY_MS, Effects, Event, EventKind, EventTime, Fields, Outcome, Tally};
+use upswell::rules::Ready;
 use upswell::wire::{self, Decoded, ToWire as _};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -69,7 +70,8 @@ impl Day {
                 provenance: None,
             };
             let record = Record { offset: number * DAY_MS + place, time: Some(time) };
-            tally.count(partition.apply_one(record, 0, &Decoded::event(&[], event), effects));
+            let ready = Ready::new(Decoded::event(&[], event)).expect("no rules");
+            tally.count(partition.apply_one(record, 0, &ready, effects));
             if !effects.is_empty() {
                 take(effects, hash);
             }
@@ -110,7 +112,7 @@ fn the_close_of_a_day_alone(bencher: Bencher<'_, '_>) {
     });
     let mut now = EventTime(20_042 * DAY_MS + DAY_MS / 2);
     bencher.counter(ItemsCount::new(partition.accounts())).bench_local(|| {
-        let tick = std::iter::once(wire::Decoded::tick(now));
+        let tick = Ready::new(wire::Decoded::tick(now)).into_iter();
         let tally = partition.apply(Record { offset: i64::MAX, time: None }, tick, &mut effects);
         effects.clear();
         now = now.plus(DAY_MS);

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use upswell::engine::{Partition, Record};
 use upswell::model::{DAY_MS, Effects, Event, EventKind, EventTime, Fields, HOUR_MS};
+use upswell::rules::Ready;
 use upswell::wire::{self, Format};
 
 thread_local! {
@@ -72,7 +73,8 @@ fn an_event_that_says_nothing_allocates_nothing() {
             let before = ALLOCATIONS.with(Cell::get);
             let watermark = partition.watermark().map(EventTime::day);
             let record = Record { offset: message as i64, time: Some(EventTime(ms)) };
-            let _ = partition.apply(record, wire::decode(Format::Protobuf, &payload), &mut effects);
+            let _ =
+                partition.apply(record, wire::decode(Format::Protobuf, &payload).flat_map(Ready::new), &mut effects);
             let closed = partition.watermark().map(EventTime::day) != watermark;
             // Warm: every user and account is known, and the ids of a window have found their room.
             if day >= 30 && effects.is_empty() && !closed {

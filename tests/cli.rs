@@ -494,6 +494,40 @@ fn rules_of_ones_own_replace_the_default_pack() {
 }
 
 #[test]
+fn rules_of_a_log_are_refused_for_their_text_and_halt_a_version_that_lacks_a_preset() {
+    let room = Room::new();
+    let log = |said: &str, instead: &str| {
+        let text = RULES.replacen(said, instead, 1);
+        assert_ne!(text, RULES);
+        let at = upswell::model::EventTime(1_772_445_600_000);
+        let activation = upswell::wire::encode_activation(upswell::wire::Format::Json, &text, at);
+        let event = |id: &str| track(id, "Contact Sales", "ann", id, "2026-03-02T10:00:00Z");
+        room.write("log.ndjson", [event("m1"), String::from_utf8(activation).unwrap(), event("m2")].join("\n"));
+    };
+    let replay = ["replay", "log.ndjson", "--control", "--handoffs", "handoffs", "--dead-letters", "letters"];
+    log("\nsignals:", "\nsignls:");
+    room.run(&replay).ok();
+    assert_eq!(room.json("handoffs").len(), 2);
+    let letters = room.json("letters");
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0]["reason"], "DEAD_LETTER_REASON_REFUSED");
+    assert!(letters[0]["detail"].as_str().unwrap().contains("signls"), "{letters:?}");
+
+    log("\npresets: [segment]", "\npresets: [segmint]");
+    let named = ["log.ndjson:2: the activated rules:", "unknown preset segmint", "a version of Upswell that knows it"];
+    room.run(&replay).fails(2, &named);
+    room.run(&["explain", "m1", "--on", "log.ndjson", "--control"]).fails(2, &named);
+    // What folds no rules of the log has no need of them.
+    room.run(&["rules", "diff", "default", "default", "--on", "log.ndjson", "--control"]).ok();
+    room.run(&["check", "--events", "log.ndjson"]).ok();
+
+    // As earlier versions wrote their records.
+    log("\npresets: [segment]", "\npresets: [segment, stripe]");
+    room.run(&replay).ok();
+    assert_eq!((room.json("handoffs").len(), room.json("letters").len()), (2, 0));
+}
+
+#[test]
 fn the_time_of_receipt_bounds_the_future() {
     let room = Room::new();
     let received = |id: &str, at: &str| {
@@ -822,6 +856,7 @@ fn is_plain(text: &str) -> bool {
 #[test]
 fn tail_shows_nothing_that_a_terminal_obeys() {
     use upswell::kafka::{Config, Embedded, LogWriter, Topics};
+    use upswell::rules::Ready;
     use upswell::wire::{self, Format, ToWire};
     let names = Topics::default();
     let topics = [names.handoff("high"), names.signals(), names.onboarding(), names.accounts(), names.users()]
@@ -836,7 +871,7 @@ fn tail_shows_nothing_that_a_terminal_obeys() {
     let not_an_event = "\u{1b}]0;title\u{7}";
     for (offset, line) in (0..).zip(STRANGE.lines().chain([not_an_event])) {
         let record = upswell::engine::Record { offset, time: None };
-        let _ = partition.apply(record, wire::decode(Format::Json, line.as_bytes()), &mut effects);
+        let _ = partition.apply(record, wire::decode(Format::Json, line.as_bytes()).flat_map(Ready::new), &mut effects);
     }
     partition.snapshots(&mut snapshots);
     let mut published: Vec<(String, Vec<u8>)> = Vec::new();

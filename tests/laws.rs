@@ -292,7 +292,8 @@ fn fold<'a>(records: impl IntoIterator<Item = &'a [u8]>, mute: usize) -> Said {
     for (number, bytes) in records.into_iter().enumerate() {
         let record = Record { offset: number as i64, time: None };
         for (index, decoded) in (0..).zip(wire::decode_admitting(wire::Admit::Any, wire::Format::Protobuf, bytes)) {
-            let outcome = partition.apply_one(record, index, &decoded, &mut effects);
+            let ready = rules::Ready::new(decoded).expect("no rules");
+            let outcome = partition.apply_one(record, index, &ready, &mut effects);
             if number >= mute {
                 said.outcomes.push(outcome);
             }

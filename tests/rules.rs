@@ -419,6 +419,43 @@ fn packs_are_printed_and_named_wherever_a_file_is() {
 }
 
 #[test]
+fn rules_are_written_out_with_the_mappings_of_their_presets() {
+    for pack in rules::PACKS {
+        let text = rules::pack(pack.name).unwrap();
+        for presets in
+            ["presets: [segment]", "presets: # Two.\n  - stripe\n  - posthog\n", "presets: [mixpanel, amplitude]"]
+        {
+            let named = text.replace("\npresets: [segment]\n", &format!("\n{presets}\n"));
+            let whole = rules::complete("named", &named).unwrap_or_else(|error| panic!("{error}"));
+            let document: Map<String, Value> = rules::read_yaml("whole", &whole).unwrap();
+            assert!(!document.contains_key("presets"), "{} {presets}", pack.name);
+            assert!(whole.contains("# From the first visit to the first value."), "comments stay as they are");
+            let (named, plan) = (rules::parse("named", &named).unwrap(), rules::parse("whole", &whole).unwrap());
+            // What the mappings of the presets decide is part of what the version stands for.
+            assert_eq!(named.version, plan.version, "{} {presets}", pack.name);
+            let roles = |plan: &rules::Plan| plan.roles.mappings().map(|mapping| mapping.1).collect::<Vec<_>>();
+            assert_eq!(roles(&named), roles(&plan), "{} {presets}", pack.name);
+            assert_eq!(rules::complete("whole", &whole).unwrap(), whole);
+        }
+        // In whatever way the file is written.
+        let mut document: Map<String, Value> = rules::read_yaml("flow", &text).unwrap();
+        let flow = serde_json::to_string(&document).unwrap();
+        let whole = rules::complete("flow", &flow).unwrap();
+        document = rules::read_yaml("whole", &whole).unwrap();
+        assert!(!document.contains_key("presets") && document["roles"].as_array().unwrap().len() > 30, "{}", pack.name);
+        assert_eq!(rules::parse("flow", &flow).unwrap().version, rules::parse("whole", &whole).unwrap().version);
+        let without = text.replace("\npresets: [segment]\n", "\n");
+        assert_eq!(rules::complete("without", &without).unwrap(), without);
+        assert_ne!(rules::parse("without", &without).unwrap().version, rules::parse("", &text).unwrap().version);
+    }
+    let unknown = rules::DEFAULT.replace("\npresets: [segment]\n", "\npresets: [segmint]\n");
+    let error = rules::complete("mine.yaml", &unknown).unwrap_err();
+    let line = unknown.lines().position(|line| line.starts_with("presets:")).unwrap() + 1;
+    assert!(error.is_local && error.place.starts_with(&format!("mine.yaml:{line}:")), "{error}");
+    assert!(error.what.ends_with("did you mean `segment`?"), "{error}");
+}
+
+#[test]
 fn the_schema_refuses_what_the_compiler_refuses() {
     let table: &[(&str, &str, &str)] = &[
         ("ttl: 90d", "ttl: long", "anyOf"),

@@ -14,7 +14,7 @@ use super::screen::plain;
 use super::{replay, screen};
 use crate::engine::{Partition, Record};
 use crate::model::{Effects, EventKind, EventTime, HandoffId, Level};
-use crate::rules::{self, Plan};
+use crate::rules::{self, Plan, Ready};
 use crate::wire::Decoded;
 
 /// Accounts that are shown.
@@ -66,17 +66,19 @@ impl Diff {
         let progress = screen::progress(files.bytes(), "bytes");
         let mut readable = Readable::new(sides[0].plan.time.allowed_lateness_ms);
         files.read(&progress, &mut |record, index, decoded, place| {
+            readable.count(&sides[0].plan.ids.key(decoded.clone()), place);
+            // Rules that the history activates are neither of the two.
+            if decoded.event.as_ref().is_ok_and(|event| event.kind == EventKind::RulesActivation) {
+                return Ok(());
+            }
             let [a, b] = &mut sides;
-            let keyed = a.plan.ids.key(decoded.clone());
-            readable.count(&keyed, place);
-            a.apply(record, index, &keyed);
-            let keyed = b.plan.ids.key(decoded);
-            b.apply(record, index, &keyed);
+            a.apply(record, index, decoded.clone())?;
+            b.apply(record, index, decoded)?;
             Ok(())
         })?;
         readable.warn()?;
         if let Some(start) = until {
-            sides.iter_mut().for_each(|side| side.close_until(start));
+            sides.iter_mut().try_for_each(|side| side.close_until(start))?;
         }
         progress.finish_and_clear();
         let difference = Difference::new(sides);
@@ -124,26 +126,23 @@ impl Side {
         Side { plan, partitions, effects: Effects::default(), fired: Vec::new() }
     }
 
-    fn apply(&mut self, record: Record, index: u32, decoded: &Decoded<'_>) {
-        // Rules that the history activates are neither of the two.
-        if decoded.event.as_ref().is_ok_and(|event| event.kind == EventKind::RulesActivation) {
-            return;
-        }
-        for partition in replay::place(decoded, self.partitions.len()) {
+    fn apply(&mut self, record: Record, index: u32, decoded: Decoded<'_>) -> Result<()> {
+        let ready = Ready::new(self.plan.ids.key(decoded))?;
+        for partition in replay::place(&ready, self.partitions.len()) {
             // What becomes of an event does not matter here, only what follows from it.
-            let _ = self.partitions[partition].apply_one(record, index, decoded, &mut self.effects);
+            let _ = self.partitions[partition].apply_one(record, index, &ready, &mut self.effects);
             self.keep();
         }
+        Ok(())
     }
 
     /// A tick to the start of this day, past the allowed lateness, in every partition.
-    fn close_until(&mut self, start: EventTime) {
-        let tick = Decoded::tick(start.plus(self.plan.time.allowed_lateness_ms));
+    fn close_until(&mut self, start: EventTime) -> Result<()> {
         for partition in 0..self.partitions.len() {
-            let record = Record { offset: i64::MAX, time: None };
-            let _ = self.partitions[partition].apply_one(record, 0, &tick, &mut self.effects);
+            replay::close_until(&mut self.partitions[partition], start, &mut self.effects)?;
             self.keep();
         }
+        Ok(())
     }
 
     fn keep(&mut self) {

@@ -5,22 +5,21 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::files::{self, Readable, Reading};
-use super::page;
-use super::replay::{GATHER_EVERY, tick_time};
-use super::screen;
+use super::replay::{self, GATHER_EVERY, tick_time};
+use super::{page, screen};
 use crate::engine::{Partition, Record};
 use crate::model::{
     AccountSnapshot, Day, Effects, EventTime, Handoff, MetricsRow, Onboarding, SignalMessage, Snapshots, Tally,
     UserSnapshot, Week, WeekRow,
 };
-use crate::rules::{self, Plan};
-use crate::wire::{Decoded, ToWire};
+use crate::rules::{self, Plan, Ready};
+use crate::wire::ToWire;
 
 /// Accounts that are named where the one asked for is unknown.
 const NEAREST: usize = 3;
@@ -73,13 +72,13 @@ impl Explain {
         files.read(&progress, &mut |record, index, decoded, place| {
             let decoded = ids.key(decoded);
             readable.count(&decoded, place);
-            fold.apply(record, index, &decoded);
+            fold.apply(record, index, &Ready::new(decoded).with_context(|| place.to_string())?);
             Ok(())
         })?;
         readable.warn()?;
         progress.finish_and_clear();
         if let Some(start) = until {
-            fold.close_until(start);
+            fold.close_until(start)?;
         }
         let life = fold.finish()?;
         let mut out = std::io::stdout().lock();
@@ -157,12 +156,12 @@ impl Fold {
         }
     }
 
-    fn apply(&mut self, record: Record, index: u32, decoded: &Decoded<'_>) {
-        let outcome = self.partition.apply_one(record, index, decoded, &mut self.effects);
+    fn apply(&mut self, record: Record, index: u32, ready: &Ready<'_>) {
+        let outcome = self.partition.apply_one(record, index, ready, &mut self.effects);
         self.keep();
         self.events += 1;
         let mut looks = self.events.is_multiple_of(GATHER_EVERY);
-        if let Ok(event) = &decoded.event {
+        if let Ok(event) = &ready.event {
             if !self.accounts.contains(&*event.account) {
                 self.accounts.insert(event.account.to_string());
             }
@@ -217,11 +216,10 @@ impl Fold {
     }
 
     /// A tick to the start of this day, past the allowed lateness.
-    fn close_until(&mut self, start: EventTime) {
-        let tick = Decoded::tick(start.plus(self.life.plan.time.allowed_lateness_ms));
-        let record = Record { offset: i64::MAX, time: None };
-        let _ = self.partition.apply_one(record, 0, &tick, &mut self.effects);
+    fn close_until(&mut self, start: EventTime) -> Result<()> {
+        replay::close_until(&mut self.partition, start, &mut self.effects)?;
         self.keep();
+        Ok(())
     }
 
     fn finish(mut self) -> Result<Life> {

@@ -18,7 +18,7 @@ use super::screen;
 use crate::engine::{Partition, Record};
 use crate::kafka::{self, Reader};
 use crate::model::{Day, Effects, EventTime, MetricsRow, Snapshots, Tally, Unmapped};
-use crate::rules::{self, Plan};
+use crate::rules::{self, Plan, Ready};
 use crate::wire::{self, Admit, Decoded, Format, Kind, ToWire};
 
 /// Snapshots of what changed are taken after so many events: what is changed and not taken costs memory.
@@ -139,7 +139,8 @@ impl Replay {
         files.read(&progress, &mut |record, index, decoded, place| {
             let decoded = fold.plan.ids.key(decoded);
             fold.readable.count(&decoded, place);
-            fold.apply(None, record, index, &decoded, place.file)
+            let ready = Ready::new(decoded).with_context(|| place.to_string())?;
+            fold.apply(None, record, index, &ready, place.file)
         })?;
         progress.finish_and_clear();
         Ok(fold)
@@ -173,7 +174,9 @@ impl Replay {
                 let mut events =
                     (0..).zip(wire::decode_admitting(Admit::of_log(message.is_control), format, message.payload));
                 failed = events.try_for_each(|(index, decoded)| {
-                    fold.apply(Some(partition as usize), record, index, &decoded, topic)
+                    let place = || format!("{topic}, partition {partition}, offset {}", message.offset);
+                    let ready = Ready::new(decoded).with_context(place)?;
+                    fold.apply(Some(partition as usize), record, index, &ready, topic)
                 });
                 if failed.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
@@ -258,11 +261,11 @@ impl Fold {
         partition: Option<usize>,
         record: Record,
         index: u32,
-        decoded: &Decoded<'_>,
+        ready: &Ready<'_>,
         source: &str,
     ) -> Result<()> {
-        let range = partition.map_or_else(|| place(decoded, self.partitions.len()), |it| it..it + 1);
-        if let Ok(event) = &decoded.event {
+        let range = partition.map_or_else(|| place(ready, self.partitions.len()), |it| it..it + 1);
+        if let Ok(event) = &ready.event {
             if self.partitions[range.start].plan().roles.is_unmapped(event) {
                 self.unmapped.count(&event.name);
             }
@@ -273,7 +276,7 @@ impl Fold {
             }
         }
         for partition in range {
-            let outcome = self.partitions[partition].apply_one(record, index, decoded, &mut self.effects);
+            let outcome = self.partitions[partition].apply_one(record, index, ready, &mut self.effects);
             self.tally.count(outcome);
             self.publish(source, partition)?;
         }
@@ -341,10 +344,8 @@ impl Fold {
 
     /// A tick to the start of this day, past the allowed lateness, in every partition that has events.
     fn close_until(&mut self, start: EventTime) -> Result<()> {
-        let tick = start.plus(self.plan.time.allowed_lateness_ms);
         for partition in 0..self.partitions.len() {
-            let record = Record { offset: i64::MAX, time: None };
-            let _ = self.partitions[partition].apply_one(record, 0, &Decoded::tick(tick), &mut self.effects);
+            close_until(&mut self.partitions[partition], start, &mut self.effects)?;
             self.publish("--until", partition)?;
         }
         Ok(())
@@ -440,6 +441,13 @@ pub(super) fn tick_time(date: jiff::civil::Date) -> Result<EventTime> {
         Some(start) => Ok(start),
         None => bail!(WrongUse(format!("--until {date} lies too far out: events go up to the year 9999"))),
     }
+}
+
+/// A tick to the start of a day, past the allowed lateness: every day before it closes.
+pub(super) fn close_until(partition: &mut Partition, start: EventTime, effects: &mut Effects) -> Result<()> {
+    let tick = Decoded::tick(start.plus(partition.plan().time.allowed_lateness_ms));
+    let _ = partition.apply_one(Record { offset: i64::MAX, time: None }, 0, &Ready::new(tick)?, effects);
+    Ok(())
 }
 
 impl Lines {

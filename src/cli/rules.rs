@@ -88,8 +88,9 @@ struct Explain {
 /// Signals that measure what they measured keep their state. Those that are gone or measure something else are off,
 /// and new ones begin with the figures and traits that are known. A condition that is true at once counts as fired:
 /// the change itself fires nothing. `time` of the rules cannot change. To activate the same rules again is no change,
-/// so a command that failed half-way is simply repeated. The log keeps the rules: rules.file stays what its first
-/// record was read by.
+/// so a command that failed half-way is simply repeated. The log keeps the rules, with the mappings of their presets
+/// written out, so that another version of Upswell follows them alike: rules.file stays what its first record was read
+/// by.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules diff upswell-rules.yaml mine.yaml --on history.ndjson.zst
@@ -111,6 +112,7 @@ impl Activate {
         let config = self.connection.load()?;
         let default = Path::new("default");
         let (plan, text) = read(&self.file)?;
+        let whole = rules::complete(&self.file.display().to_string(), &text)?;
         let (configured, before) = read(config.rules.file.as_deref().unwrap_or(default))?;
         if plan.time != configured.time {
             bail!(WrongUse("`time` of the rules cannot change in a log: what has closed stays closed".into()));
@@ -129,7 +131,7 @@ impl Activate {
         let partitions = kafka::partitions(&config.kafka, &topic)?;
         let mut writer = LogWriter::connect(&config.kafka, &topic)?;
         let now = EventTime(jiff::Timestamp::now().as_millisecond());
-        let payload = wire::encode_activation(config.input.format, &text, now);
+        let payload = wire::encode_activation(config.input.format, &whole, now);
         for partition in 0..partitions {
             writer.send_control(partition, &payload)?;
         }

@@ -22,8 +22,7 @@ use crate::model::{
     DAY_MS, Day, DeadLetter, Effects, Event, EventKind, EventTime, Field, MetricsRow, Outcome, Place, Provenance,
     Reason, Role, Snapshots, Tally,
 };
-use crate::rules::{self, Figure, Plan, Reads, RoleSet};
-use crate::wire::Decoded;
+use crate::rules::{Error, Figure, Plan, Reads, Ready, RoleSet};
 
 /// Days before the first open one that late events can still correct: eight weeks (edges A11).
 const CORRECTABLE_DAYS: i32 = 56;
@@ -127,25 +126,25 @@ impl Partition {
     pub fn apply<'a>(
         &mut self,
         record: Record,
-        events: impl Iterator<Item = Decoded<'a>>,
+        events: impl Iterator<Item = Ready<'a>>,
         effects: &mut Effects,
     ) -> Tally {
         let mut tally = Tally::default();
-        for (index, decoded) in (0..).zip(events) {
-            let (outcome, has_forbidden) = self.screen_and_apply(record, index, &decoded, effects);
+        for (index, ready) in (0..).zip(events) {
+            let (outcome, has_forbidden) = self.screen_and_apply(record, index, &ready, effects);
             tally.count(outcome);
-            tally.zoneless += u64::from(decoded.loose.zoneless);
-            tally.left_out += u64::from(decoded.loose.left_out);
+            tally.zoneless += u64::from(ready.loose.zoneless);
+            tally.left_out += u64::from(ready.loose.left_out);
             tally.forbidden_ids += u64::from(has_forbidden);
             let unnamed = |event: &Event<'_>| event.message_id.is_empty() && !event.account.is_empty();
-            tally.without_id += u64::from(decoded.event.as_ref().is_ok_and(unnamed));
+            tally.without_id += u64::from(ready.event.as_ref().is_ok_and(unnamed));
         }
         tally
     }
 
     /// Folds one event of a record in.
-    pub fn apply_one(&mut self, record: Record, index: u32, decoded: &Decoded<'_>, effects: &mut Effects) -> Outcome {
-        self.screen_and_apply(record, index, decoded, effects).0
+    pub fn apply_one(&mut self, record: Record, index: u32, ready: &Ready<'_>, effects: &mut Effects) -> Outcome {
+        self.screen_and_apply(record, index, ready, effects).0
     }
 
     /// Folds one event of a record in, without the ids that the rules forbid; and whether it has such.
@@ -153,13 +152,14 @@ impl Partition {
         &mut self,
         record: Record,
         index: u32,
-        decoded: &Decoded<'_>,
+        ready: &Ready<'_>,
         effects: &mut Effects,
     ) -> (Outcome, bool) {
         let place = Place { offset: record.offset, index };
         let mut has_forbidden = false;
-        let (outcome, detail) = match &decoded.event {
-            Ok(event) => match self.plan.ids.screen(event) {
+        let (outcome, detail) = match (&ready.event, ready.rules()) {
+            (Ok(event), Some(rules)) => self.apply_rules(rules, event, effects),
+            (Ok(event), None) => match self.plan.ids.screen(event) {
                 Ok(None) => self.apply_event(event, place, record.time.or(event.received), effects),
                 Ok(Some(event)) => {
                     has_forbidden = true;
@@ -167,12 +167,12 @@ impl Partition {
                 }
                 Err(what) => (Outcome::Malformed, what),
             },
-            Err(malformed) => (Outcome::Malformed, malformed.0.clone()),
+            (Err(malformed), _) => (Outcome::Malformed, malformed.0.clone()),
         };
         if matches!(outcome, Outcome::Malformed | Outcome::FromTheFuture | Outcome::TooLate | Outcome::Refused) {
             // An error may quote what it met; the payload says all of it.
             let detail = detail.chars().take(DETAIL_MAX).collect();
-            let payload = decoded.raw.to_vec();
+            let payload = ready.raw.to_vec();
             effects.dead_letters.push(DeadLetter { reason: outcome, detail, payload, place, record_time: record.time });
         }
         (outcome, has_forbidden)
@@ -187,23 +187,13 @@ impl Partition {
         effects: &mut Effects,
     ) -> (Outcome, String) {
         let ahead_ms = record_time.map_or(i64::MIN, |record| event.time.0.saturating_sub(record.0));
-        // An activation moves no time.
-        if ahead_ms > self.plan.time.max_skew_ms && event.kind != EventKind::RulesActivation {
+        if ahead_ms > self.plan.time.max_skew_ms {
             self.mark_read(event.provenance.as_ref(), place);
             return (Outcome::FromTheFuture, format!("its time is {ahead_ms} ms ahead of its record's"));
         }
         if event.kind == EventKind::Tick {
             self.accept(event.time, effects);
             return (Outcome::Applied, String::new());
-        }
-        if event.kind == EventKind::RulesActivation {
-            return match self.rules(&event.name) {
-                Ok(plan) => {
-                    self.activate(plan, event, effects);
-                    (Outcome::Applied, String::new())
-                }
-                Err(refusal) => (Outcome::Refused, refusal),
-            };
         }
         if self.mark_read(event.provenance.as_ref(), place) {
             return (Outcome::Replayed, String::new());
@@ -281,16 +271,29 @@ impl Partition {
         known
     }
 
-    /// Rules that can take the place of the present ones.
-    fn rules(&self, text: &str) -> Result<Arc<Plan>, String> {
-        let plan = rules::parse("the activated rules", text).map_err(|error| error.to_string())?;
-        if plan.time != self.plan.time {
-            return Err("`time` of the rules cannot change in a log: what has closed stays closed".to_owned());
+    /// Follows the rules that an event activates, if they can take the place of the present ones. It moves no time, so it
+    /// is never from the future.
+    fn apply_rules(
+        &mut self,
+        rules: Result<&Arc<Plan>, &Error>,
+        event: &Event<'_>,
+        effects: &mut Effects,
+    ) -> (Outcome, String) {
+        match rules {
+            Err(error) => (Outcome::Refused, error.to_string()),
+            Ok(plan) if plan.time != self.plan.time => {
+                let why = "`time` of the rules cannot change in a log: what has closed stays closed";
+                (Outcome::Refused, why.to_owned())
+            }
+            Ok(plan) if plan.ids != self.plan.ids => {
+                let why = "`ids` of the rules cannot change in a log: who is who stays so";
+                (Outcome::Refused, why.to_owned())
+            }
+            Ok(plan) => {
+                self.activate(Arc::clone(plan), event, effects);
+                (Outcome::Applied, String::new())
+            }
         }
-        if plan.ids != self.plan.ids {
-            return Err("`ids` of the rules cannot change in a log: who is who stays so".to_owned());
-        }
-        Ok(Arc::new(plan))
     }
 
     /// Other rules apply to all that comes. That is at a place in the log, not at an instant: no time passes.

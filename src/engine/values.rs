@@ -217,7 +217,7 @@ mod tests {
     use super::super::account::looks;
     use super::super::{Partition, Record};
     use crate::model::{Day, Effects, Event, EventKind, EventTime, Fields, Outcome};
-    use crate::rules::{self, Figure, Plan, Type};
+    use crate::rules::{self, Figure, Plan, Ready, Type};
     use crate::wire::{self, Format};
 
     const RULES: &str = include_str!("../rules/default.yaml");
@@ -255,11 +255,8 @@ mod tests {
             };
             let payload = wire::encode(&event);
             looks::taken();
-            let tally = partition.apply(
-                Record { offset, time: None },
-                wire::decode_admitting(wire::Admit::Any, Format::Protobuf, &payload),
-                &mut effects,
-            );
+            let events = wire::decode_admitting(wire::Admit::Any, Format::Protobuf, &payload);
+            let tally = partition.apply(Record { offset, time: None }, events.flat_map(Ready::new), &mut effects);
             assert_eq!(tally.of(Outcome::Applied), 1, "{:?}", effects.dead_letters);
             costliest = costliest.max(looks::taken());
             offset += 1;

@@ -1,5 +1,6 @@
 //! The file as written → the plan: every name becomes an index, everything that cannot be is refused with its place.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,17 +14,110 @@ use super::file::{self, File};
 use super::free_mail::FreeMail;
 use super::ids::Ids;
 use super::plan::*;
-use super::roles::Roles;
+use super::roles::{Preset, Roles};
 use super::template::Template;
 use crate::model::{DAY_MS, EventTime, Field, HOUR_MS, Level, Millis, Role, Track};
 
-/// Compiles a file; its name and text are for errors and the version.
-pub(super) fn compile(name: &str, text: &str, file: File) -> Result<Plan, Error> {
-    plan(text, &file).map_err(|(at, what)| {
-        // What a preset brings does not stand in the file.
-        let (line, column) = if at == Location::UNKNOWN { (1, 1) } else { (at.line(), at.column()) };
-        Error { place: format!("{name}:{line}:{column}"), what }
-    })
+/// Compiles a file. Its name is for errors, and its text with the presets written out for the version: what decides
+/// names the rules.
+pub(super) fn compile(name: &str, whole: &str, file: &File) -> Result<Plan, Error> {
+    let presets = presets(name, file)?;
+    plan(whole, file, &presets).map_err(|(at, what)| Error::new(place(name, at), what))
+}
+
+/// The text of a file with the mappings of its presets written out, after its own. Without presets it is the text.
+pub(super) fn whole<'a>(name: &str, text: &'a str, file: &File) -> Result<Cow<'a, str>, Error> {
+    if file.presets.is_empty() {
+        return Ok(Cow::Borrowed(text));
+    }
+    let presets = presets(name, file)?;
+    match appended(text, &presets) {
+        Some(whole) => Ok(Cow::Owned(whole)),
+        None => as_json(name, text, &presets).map(Cow::Owned),
+    }
+}
+
+/// The text without its chapter `presets`, and with their mappings at the end of the list of `roles`: it stays as it is
+/// written, with its comments. None where the two are not written as usual, `roles` with an item a line.
+fn appended(text: &str, presets: &[Preset]) -> Option<String> {
+    let chapters = super::chapters(text);
+    let only = |key: &str| {
+        let mut found = chapters.iter().filter(|(other, _)| *other == key);
+        found.next().filter(|_| found.next().is_none()).map(|(_, chapter)| *chapter)
+    };
+    // What is below the key, line by line.
+    let below = |chapter: &'static str| chapter.lines().skip_while(|line| !line.starts_with("roles:")).skip(1);
+    only("presets")?;
+    let roles = only("roles")?;
+    let mut lines = roles.lines().skip_while(|line| !line.starts_with("roles:"));
+    let is_bare = |line: &str| line.is_empty() || line.starts_with('#');
+    lines.next().filter(|key| is_bare(key["roles:".len()..].trim()))?;
+    let first = lines.find(|line| !is_bare(line.trim()))?;
+    let indent = first.len() - first.trim_start_matches(' ').len();
+    first[indent..].starts_with("- ").then_some(())?;
+    let written: usize = chapters.iter().map(|(_, chapter)| chapter.len()).sum();
+    let mut whole = text[..text.len() - written].to_owned();
+    for (key, chapter) in &chapters {
+        match *key {
+            "presets" => {}
+            "roles" => {
+                whole += chapter.trim_end();
+                for preset in presets {
+                    whole += &format!("\n{:indent$}# preset {}", "", preset.word());
+                    for line in below(preset.text()) {
+                        whole += &format!("\n{:indent$}{}", "", line.strip_prefix("  ").unwrap_or(line));
+                    }
+                }
+                whole += "\n";
+                whole += &chapter[chapter.trim_end().len()..];
+            }
+            _ => whole += chapter,
+        }
+    }
+    Some(whole)
+}
+
+/// The same as JSON, which is YAML: for a text that is written in another way.
+fn as_json(name: &str, text: &str, presets: &[Preset]) -> Result<String, Error> {
+    type Document = serde_json::Map<String, serde_json::Value>;
+    let mappings = |document: &mut Document| match document.get_mut("roles") {
+        Some(serde_json::Value::Array(mappings)) => std::mem::take(mappings),
+        _ => Vec::new(),
+    };
+    let mut document: Document = super::read_yaml(name, text)?;
+    let mut all = mappings(&mut document);
+    for preset in presets {
+        all.append(&mut mappings(&mut super::read_yaml(preset.word(), preset.text())?));
+    }
+    document.remove("presets");
+    document.insert("roles".into(), all.into());
+    Ok(serde_json::to_string_pretty(&document).expect("a document of texts and numbers has a JSON form"))
+}
+
+/// Puts the mappings of a file's presets among its own.
+pub(super) fn resolve(name: &str, file: &mut File) -> Result<(), Error> {
+    let presets = presets(name, file)?;
+    file.presets.clear();
+    file.roles.extend(presets.into_iter().flat_map(Preset::mappings));
+    Ok(())
+}
+
+/// The presets that a file names. Which there are depends on the version of Upswell, and not on the text.
+fn presets(name: &str, file: &File) -> Result<Vec<Preset>, Error> {
+    let preset = |written: &Spanned<String>| {
+        Preset::ALL.into_iter().find(|preset| preset.word() == written.value).ok_or_else(|| {
+            let known = Preset::ALL.map(Preset::word).join(", ");
+            let what = super::with_suggestion(&format!("unknown preset {}, expected one of {known}", written.value));
+            Error { is_local: true, ..Error::new(place(name, written.referenced), what) }
+        })
+    };
+    file.presets.iter().map(preset).collect()
+}
+
+/// A place in a file. What a preset brings does not stand there.
+fn place(name: &str, at: Location) -> String {
+    let (line, column) = if at == Location::UNKNOWN { (1, 1) } else { (at.line(), at.column()) };
+    format!("{name}:{line}:{column}")
 }
 
 /// What is wrong, and where.
@@ -34,9 +128,9 @@ fn wrong<T>(there: &Spanned<T>, what: impl Into<String>) -> Wrong {
     (there.referenced, what.into())
 }
 
-fn plan(text: &str, file: &File) -> Result<Plan, Wrong> {
+fn plan(whole: &str, file: &File, presets: &[Preset]) -> Result<Plan, Wrong> {
     let time = time(&file.time)?;
-    let roles = Roles::compile(&file.roles, &file.presets)?;
+    let roles = Roles::compile(&file.roles, presets)?;
     let exclude = file.exclude.as_ref().map(|it| Exclude::compile(&it.value).map_err(|what| wrong(it, what)));
     let meters = meters(&file.meters)?;
     let segments = segments(&file.segments)?;
@@ -49,7 +143,7 @@ fn plan(text: &str, file: &File) -> Result<Plan, Wrong> {
     let mut by_level: Vec<usize> = (0..triggers.len()).collect();
     by_level.sort_by_key(|&trigger| triggers[trigger].level);
     Ok(Plan {
-        version: format!("{}@{:016x}", file.name, xxh3_64(text.as_bytes())).into(),
+        version: version(&file.name, whole),
         time,
         ids: Ids::compile(&file.ids),
         accounts_max: limit("accounts", &file.limits.accounts)?,
@@ -74,6 +168,15 @@ fn plan(text: &str, file: &File) -> Result<Plan, Wrong> {
         account_signals: names.accounts,
         traits: names.traits,
     })
+}
+
+/// Names the rules. It is published, and committed with offsets, where Kafka takes 4,096 bytes: a name that is too long
+/// is cut before the hash (edges F22).
+fn version(name: &str, whole: &str) -> Arc<str> {
+    const NAME_MAX: usize = 200;
+    let (name, rest) = name.split_at(name.floor_char_boundary(NAME_MAX));
+    let ellipsis = if rest.is_empty() { "" } else { "…" };
+    format!("{name}{ellipsis}@{:016x}", xxh3_64(whole.as_bytes())).into()
 }
 
 fn time(time: &file::Time) -> Result<Time, Wrong> {

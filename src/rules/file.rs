@@ -18,11 +18,13 @@ use crate::model::{Field, Level, Millis, Role};
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Rules of Upswell")]
 pub(super) struct File {
-    /// Names the rules, together with a hash of the file: name@hash is the version on every handoff.
+    /// Names the rules, together with a hash of the file and of the presets that it names: name@hash is the version on every
+    /// handoff.
     pub(super) name: String,
     /// Tracking plans whose names are understood as well. They are asked after the mappings of this file.
     #[serde(default)]
-    pub(super) presets: Vec<Preset>,
+    #[schemars(with = "Vec<Preset>")]
+    pub(super) presets: Vec<Spanned<String>>,
     /// How event time moves.
     pub(super) time: Time,
     /// Which ids are none, and how account ids are written.

@@ -14,8 +14,12 @@ mod syntax;
 mod template;
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
+
+use crate::model::EventKind;
+use crate::wire::Decoded;
 
 pub use exclude::Exclude;
 pub use expression::{Type, Value};
@@ -103,6 +107,55 @@ pub struct Error {
     pub place: String,
     /// What is wrong.
     pub what: String,
+    /// Whether another version of Upswell may follow the same text: it asks for something that this one does not have.
+    pub is_local: bool,
+}
+
+impl Error {
+    fn new(place: impl Into<String>, what: impl Into<String>) -> Error {
+        Error { place: place.into(), what: what.into(), is_local: false }
+    }
+}
+
+/// One event of a record, ready for the fold: the rules that it activates are compiled.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    decoded: Decoded<'a>,
+    /// Of an activation of rules the plan, or what the text says that is not allowed.
+    rules: Option<Result<Arc<Plan>, Error>>,
+}
+
+impl<'a> Ready<'a> {
+    /// Prepares an event for the fold.
+    ///
+    /// # Errors
+    /// The event activates rules that this version of Upswell cannot compile and another one may: to go on without them
+    /// would give other results. Rules that no version can follow are no error here; the fold refuses them.
+    pub fn new(decoded: Decoded<'a>) -> Result<Ready<'a>, Error> {
+        let text = decoded.event.as_ref().ok().filter(|event| event.kind == EventKind::RulesActivation);
+        let rules = text.map(|event| parse("the activated rules", &event.name).map(Arc::new));
+        match rules {
+            Some(Err(mut error)) if error.is_local => {
+                error.what += "; these rules were activated by a version of Upswell that knows it; fold the log with that \
+                               version";
+                Err(error)
+            }
+            rules => Ok(Ready { decoded, rules }),
+        }
+    }
+
+    /// The rules that the event activates, or why they are refused; none of any other event.
+    pub fn rules(&self) -> Option<Result<&Arc<Plan>, &Error>> {
+        self.rules.as_ref().map(Result::as_ref)
+    }
+}
+
+impl<'a> Deref for Ready<'a> {
+    type Target = Decoded<'a>;
+
+    fn deref(&self) -> &Decoded<'a> {
+        &self.decoded
+    }
 }
 
 /// The default rules, compiled.
@@ -130,7 +183,7 @@ pub fn read(path: &Path) -> Result<Cow<'static, str>, Error> {
         return Ok(text);
     }
     let text = std::fs::read_to_string(path);
-    text.map(Cow::Owned).map_err(|error| Error { place: path.display().to_string(), what: error.to_string() })
+    text.map(Cow::Owned).map_err(|error| Error::new(path.display().to_string(), error.to_string()))
 }
 
 /// Reads a YAML file of ours: unknown keys are refused with a suggestion, and every error has its line.
@@ -140,7 +193,7 @@ pub fn read(path: &Path) -> Result<Cow<'static, str>, Error> {
 pub fn read_yaml<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Result<T, Error> {
     serde_saphyr::from_str(text).map_err(|error| {
         let what = error.without_snippet().to_string();
-        let Some(at) = error.location() else { return Error { place: name.to_owned(), what: in_words(&what) } };
+        let Some(at) = error.location() else { return Error::new(name, in_words(&what)) };
         let (line, column) = (at.line() as usize, at.column() as usize);
         // The place is told before, and its words are no names to suggest.
         let what = in_words(what.trim_end_matches(&format!(" at line {line}, column {column}")));
@@ -151,7 +204,7 @@ pub fn read_yaml<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Resu
             Some(key) => format!(": write the condition after `{key}` in quotes"),
             None => String::new(),
         };
-        Error { place: format!("{name}:{line}:{column}"), what: what + &hint }
+        Error::new(format!("{name}:{line}:{column}"), what + &hint)
     })
 }
 
@@ -205,10 +258,8 @@ fn refuse_tags(name: &str, text: &str) -> Result<(), Error> {
             if is_key && condition.starts_with('!') && !condition.starts_with("!!") {
                 let column = line.chars().count() - condition.chars().count() + 1;
                 let place = format!("{name}:{number}:{column}");
-                return Err(Error {
-                    place,
-                    what: format!("write the condition after `{key}` in quotes: `!` is a tag of YAML"),
-                });
+                let what = format!("write the condition after `{key}` in quotes: `!` is a tag of YAML");
+                return Err(Error::new(place, what));
             }
         }
     }
@@ -244,7 +295,30 @@ pub fn with_suggestion(what: &str) -> String {
 /// The text says something that is not allowed.
 pub fn parse(name: &str, text: &str) -> Result<Plan, Error> {
     refuse_tags(name, text)?;
-    read_yaml(name, text).and_then(|file| compile::compile(name, text, file))
+    let file: file::File = read_yaml(name, text)?;
+    let whole = compile::whole(name, text, &file)?;
+    compile::compile(name, &whole, &file)
+}
+
+/// The rules in `text` with the mappings of its presets written out: a text that every version of Upswell compiles
+/// alike, whatever its presets are. A text without presets is that already.
+///
+/// # Errors
+/// The text says something that is not allowed, or something that means another thing where it is written out.
+pub fn complete<'a>(name: &str, text: &'a str) -> Result<Cow<'a, str>, Error> {
+    let plan = parse(name, text)?;
+    let mut file: file::File = read_yaml(name, text)?;
+    let whole = compile::whole(name, text, &file)?;
+    if let Cow::Owned(whole) = &whole {
+        compile::resolve(name, &mut file)?;
+        let (expected, found) = (compile::compile(name, whole, &file)?, parse(name, whole)?);
+        if found.version != plan.version || format!("{found:?}") != format!("{expected:?}") {
+            let what = "with the mappings of `presets` written out the rules mean another thing: write the keys `presets` \
+                        and `roles` as the default rules have them, each item of `roles` on a line of its own";
+            return Err(Error::new(name, what));
+        }
+    }
+    Ok(whole)
 }
 
 /// The JSON Schema of a rules file, for editors.

@@ -144,7 +144,10 @@ pub(super) enum Preset {
 }
 
 impl Preset {
-    fn word(self) -> &'static str {
+    pub(super) const ALL: [Preset; 5] =
+        [Preset::Segment, Preset::Posthog, Preset::Amplitude, Preset::Mixpanel, Preset::Stripe];
+
+    pub(super) fn word(self) -> &'static str {
         match self {
             Preset::Segment => "segment",
             Preset::Posthog => "posthog",
@@ -154,7 +157,7 @@ impl Preset {
         }
     }
 
-    fn text(self) -> &'static str {
+    pub(super) fn text(self) -> &'static str {
         match self {
             Preset::Segment => include_str!("presets/segment.yaml"),
             Preset::Posthog => include_str!("presets/posthog.yaml"),
@@ -164,7 +167,7 @@ impl Preset {
         }
     }
 
-    fn mappings(self) -> Vec<Spanned<Mapping>> {
+    pub(super) fn mappings(self) -> Vec<Spanned<Mapping>> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {

@@ -167,6 +167,8 @@ struct Share<'a> {
     telemetry: &'a Telemetry,
     partitions: BTreeMap<i32, Owned>,
     outbox: Vec<Outgoing>,
+    /// Why the fold cannot go on: nothing is folded or published any more.
+    failed: Option<anyhow::Error>,
 }
 
 impl<'a> Worker<'a> {
@@ -179,7 +181,7 @@ impl<'a> Worker<'a> {
         let topic = job.topics.log();
         let consumer = Consumer::join(&job.kafka, &topic, number)?;
         tracing::info!(worker = number, topic, group = job.kafka.group, "joined");
-        let share = Share { job, telemetry, partitions: BTreeMap::new(), outbox: Vec::new() };
+        let share = Share { job, telemetry, partitions: BTreeMap::new(), outbox: Vec::new(), failed: None };
         Ok(Worker { consumer, producer, share, number, committed_at: Instant::now() })
     }
 
@@ -197,6 +199,9 @@ impl<'a> Worker<'a> {
     fn take(&mut self, wait: Duration) -> Result<(), Ended> {
         let Worker { consumer, share, .. } = self;
         consumer.poll(wait, &mut |polled| share.take(polled))?;
+        if let Some(error) = share.failed.take() {
+            return Err(Ended::Failed(error));
+        }
         self.share.tell();
         Ok(())
     }
@@ -316,8 +321,8 @@ impl Share<'_> {
                 self.drop_partition(partition);
             }
             Polled::Message(message) => {
-                if let Some(owned) = self.partitions.get_mut(&message.partition) {
-                    owned.apply(self.job, &message, &mut self.outbox, self.telemetry);
+                if let Some(owned) = self.partitions.get_mut(&message.partition).filter(|_| self.failed.is_none()) {
+                    self.failed = owned.apply(self.job, &message, &mut self.outbox, self.telemetry).err();
                 }
             }
             Polled::End { partition, position } => {

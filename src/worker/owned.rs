@@ -10,6 +10,7 @@ use super::Job;
 use crate::engine::{Partition, Record};
 use crate::kafka::{self, Message, Producer, TransactionError};
 use crate::model::{DAY_MS, Effects, EventTime, Handoff, Snapshots, Tally, Unmapped};
+use crate::rules::Ready;
 use crate::telemetry::{PartitionStatus, Telemetry};
 use crate::wire::{self, Context, ToWire};
 
@@ -144,13 +145,16 @@ impl Owned {
     }
 
     /// Folds a record in. What it says goes to the outbox, unless it was published before.
+    ///
+    /// # Errors
+    /// The record activates rules that this version of Upswell cannot compile and another one may.
     pub(super) fn apply(
         &mut self,
         job: &Job,
         message: &Message<'_>,
         outbox: &mut Vec<Outgoing>,
         telemetry: &Telemetry,
-    ) {
+    ) -> anyhow::Result<()> {
         self.speak_from(message.offset);
         let time = message.time_ms.and_then(EventTime::new);
         let record = Record { offset: message.offset, time };
@@ -160,12 +164,18 @@ impl Owned {
         let is_tick =
             decoded.peek().is_some_and(|first| first.event.as_ref().is_ok_and(|event| event.account.is_empty()));
         let plan = Arc::clone(self.fold.plan());
-        let decoded = decoded.inspect(|decoded| {
+        let mut failed = None;
+        let ready = decoded.map_while(|decoded| {
             if let Some(event) = decoded.event.as_ref().ok().filter(|event| plan.roles.is_unmapped(event)) {
                 self.unmapped.count(&event.name);
             }
+            Ready::new(decoded).map_err(|error| failed = Some(error)).ok()
         });
-        let tally = self.fold.apply(record, decoded, &mut self.effects);
+        let tally = self.fold.apply(record, ready, &mut self.effects);
+        if let Some(error) = failed {
+            let place = format!("{}, partition {}, offset {}", self.to.log, self.number, message.offset);
+            return Err(anyhow::Error::new(error).context(place));
+        }
         self.tally.add(&tally);
         if !Arc::ptr_eq(&plan, self.fold.plan()) {
             let (before, rules) = (&*plan.version, &*self.fold.plan().version);
@@ -184,6 +194,7 @@ impl Owned {
             self.send_effects(job, message, outbox);
         }
         self.effects.clear();
+        Ok(())
     }
 
     /// What comes from this offset on is published, unless it was before.

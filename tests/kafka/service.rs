@@ -239,6 +239,11 @@ fn rules_change_at_a_place_in_the_log_without_a_restart() {
     send("after", &["u1", "u2"], "2026-03-02T10:00:00Z");
     let told = program.run(&["rules", "activate", "changed.yaml"]).ok();
     assert!(told.out.contains("is in all 2 partitions"), "{told:?}");
+    // The record names no preset: its mappings stand in it.
+    let whole = upswell::rules::complete("changed.yaml", &changed).unwrap();
+    assert!(changed.contains("\npresets: [segment]\n") && !whole.contains("presets"));
+    let written = |record: &&Record| String::from_utf8_lossy(&record.payload).contains(&*whole);
+    assert_eq!(program.read("log").iter().filter(written).count(), 2);
     let nonsense = upswell::wire::encode_activation(
         upswell::wire::Format::Protobuf,
         "nonsense",
@@ -274,6 +279,17 @@ fn rules_change_at_a_place_in_the_log_without_a_restart() {
     assert!(again.terminate().success(), "{}", again.said());
     assert_eq!(program.read("handoff.high").len(), 1);
     program.assert_published_is_replayed();
+
+    // Rules that another version can follow, and this one cannot, end the service: without them it would say other things.
+    let foreign = changed.replace("presets: [segment]", "presets: [another]");
+    let foreign = upswell::wire::encode_activation(
+        upswell::wire::Format::Protobuf,
+        &foreign,
+        upswell::model::EventTime(1_772_445_600_000),
+    );
+    let offset = program.produce_with("log", 1, b"", &foreign, upswell::kafka::CONTROL_HEADERS);
+    let place = format!("{}, partition 1, offset {offset}", program.topic("log"));
+    program.run(&["run"]).fails(2, &[&place, "unknown preset another", "a version of Upswell that knows it"]);
 }
 
 #[test]

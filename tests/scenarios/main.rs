@@ -306,7 +306,8 @@ impl Story {
         for (offset, told) in (0..).zip(&self.records) {
             let bytes = happened.answering(&told.event).to_string().into_bytes();
             for decoded in wire::decode_admitting(wire::Admit::Any, wire::Format::Json, &bytes) {
-                let outcome = partition.apply_one(Record { offset, time: None }, 0, &decoded, &mut effects);
+                let ready = rules::Ready::new(decoded).map_err(|error| error.to_string())?;
+                let outcome = partition.apply_one(Record { offset, time: None }, 0, &ready, &mut effects);
                 if outcome.word() != told.outcome {
                     return Err(format!("{} is {}, not {}", told.event, outcome.word(), told.outcome));
                 }
