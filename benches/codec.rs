@@ -96,6 +96,7 @@ fn encode_handoff(bencher: Bencher<'_, '_>) {
         not_before: at,
         also: vec!["steady-growth".into()],
         user_ids: Vec::new(),
+        user_ids_left_out: 0,
         why: "5 new users in 7 days".into(),
         facts: Vec::new(),
         rules_version: "default@0".into(),

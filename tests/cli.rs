@@ -527,6 +527,28 @@ fn rules_of_a_log_are_refused_for_their_text_and_halt_a_version_that_lacks_a_pre
     assert_eq!((room.json("handoffs").len(), room.json("letters").len()), (2, 0));
 }
 
+/// Edges F22.
+#[test]
+fn a_handoff_names_a_hundred_users_and_counts_the_others() {
+    let room = Room::new();
+    let away = "\ntriggers:\n  - { id: away, level: low, cooldown: 1d, when: user.negative.inactive >= 1 }\n";
+    room.write("own.yaml", RULES.replacen("\ntriggers:\n", away, 1));
+    let event = |user: usize, day: u32| {
+        let at = format!("2026-03-{day:02}T10:00:00Z");
+        track(&format!("m{user}-{day}"), "Feature Used", &format!("u{user:03}"), "acme", &at)
+    };
+    let mut events: Vec<String> = (0..130).map(|user| event(user, 2)).collect();
+    events.extend((3..12).map(|day| event(0, day)));
+    room.write("events.ndjson", events.join("\n"));
+    let replay = ["replay", "events.ndjson", "--rules", "own.yaml", "--handoffs", "handoffs", "--until", "2026-03-12"];
+    room.run(&replay).ok();
+    let handoffs = room.json("handoffs");
+    let away: Vec<&Value> = handoffs.iter().filter(|handoff| handoff["trigger"] == "away").collect();
+    assert_eq!(away.len(), 1, "{handoffs:?}");
+    let users = away[0]["userIds"].as_array().unwrap();
+    assert_eq!((users.len(), &users[0], &away[0]["userIdsLeftOut"]), (100, &"u001".into(), &29.into()));
+}
+
 #[test]
 fn the_time_of_receipt_bounds_the_future() {
     let room = Room::new();

@@ -151,6 +151,7 @@ fn handoff() -> Handoff {
         not_before: AT.plus(3),
         also: vec!["steady-growth".into()],
         user_ids: vec!["ann".into()],
+        user_ids_left_out: 0,
         why: "five new users".into(),
         facts: facts(),
         rules_version: "default@1".into(),
@@ -216,13 +217,135 @@ fn letter() -> DeadLetter {
 
 #[test]
 fn every_field_of_the_contract_is_set() {
-    complete(&[&handoff()]);
+    let many = longest('x');
+    complete(&[&handoff(), &*many[0]]);
     let [changed, pulse, held] = signals();
-    complete(&[&changed, &pulse, &held]);
+    complete(&[&changed, &pulse, &held, &*many[1]]);
     complete(&[&onboarding()]);
     complete(&[&account()]);
-    complete(&[&snapshot_of_user()]);
+    complete(&[&snapshot_of_user(), &*many[6]]);
     complete(&[&wire::dead_letter(&letter(), "log", 3)]);
+}
+
+/// A message of each kind in which every text and list is as long as the character makes it.
+fn longest(of: char) -> Vec<Box<dyn ToWire>> {
+    let text = || of.to_string().repeat(110_000);
+    // Ids come no longer out of the log; what else is no bound of theirs is longer still.
+    let id = || of.to_string().repeat(1_024 / of.len_utf8());
+    let shared = || -> Arc<str> { text().into() };
+    let many = |of: &dyn Fn() -> String| (0..2_000).map(|_| of()).collect::<Vec<_>>();
+    let word = || of.to_string().repeat(3_000);
+    // Ids of the rules have no characters that JSON escapes.
+    let some = || (0..64).map(|_| "x".repeat(3_000).into()).collect::<Vec<Arc<str>>>();
+    let facts = || (0..2_000).map(|_| Fact { message_id: id().into(), at: EventTime::MAX, number: f64::MIN }).collect();
+    let user = || TopUser { user: id(), score: i32::MIN, band: shared(), is_buyer: true, title: text(), email: text() };
+    let picture = || Picture {
+        segment: shared(),
+        tier: Some(shared()),
+        play: shared(),
+        route: shared(),
+        owner: text(),
+        territory: text(),
+        arm: Some(Arm { id: shared(), group: Group::Higher }),
+        points: some().into_iter().map(|signal| (signal, u8::MAX, i32::MIN)).collect(),
+        top_users: (0..5).map(|_| user()).collect(),
+        usage: Usage { features: (0..20).map(|_| (text(), u64::MAX)).collect(), ..picture().usage },
+        money: Money {
+            plan: text(),
+            quotas: (0..1_000).map(|_| (word(), f64::MIN, f64::MIN)).collect(),
+            suggested_plan: shared(),
+            ..picture().money
+        },
+        conversation: Conversation { template: shared(), text: text(), ..picture().conversation },
+        company: Company {
+            industry: text(),
+            country: text(),
+            tech_stack: text(),
+            contacts: text(),
+            ..picture().company
+        },
+        ..picture()
+    };
+    let handoff = Handoff {
+        account: id(),
+        trigger: shared(),
+        also: some(),
+        user_ids: many(&id),
+        user_ids_left_out: 7,
+        why: text(),
+        facts: facts(),
+        rules_version: shared(),
+        picture: Box::new(picture()),
+        ..handoff()
+    };
+    let change = |kind: SignalKind| SignalMessage { account: id(), user: id(), kind, at: AT, facts: facts() };
+    let change = |signal: SignalKind| Box::new(change(signal)) as Box<dyn ToWire>;
+    let (before, after, reason) = (u8::MAX, u8::MAX, Reason::Activated);
+    vec![
+        Box::new(handoff),
+        change(SignalKind::Changed(SignalChange { signal: shared(), before, after, reason })),
+        change(SignalKind::Pulse { signal: Some(shared()), trigger: Some(shared()) }),
+        change(SignalKind::Held { trigger: shared(), rail: Rail::WarmUp }),
+        Box::new(Onboarding { account: id(), ..onboarding() }),
+        Box::new(AccountSnapshot {
+            account: id(),
+            picture: Box::new(picture()),
+            enterprise_requests: many(&word),
+            signals: some(),
+            ..account()
+        }),
+        Box::new(UserSnapshot {
+            account: id(),
+            user: user(),
+            source: text(),
+            features: many(&word),
+            plan: text(),
+            signals: some(),
+            ..snapshot_of_user()
+        }),
+    ]
+}
+
+/// Edges F22.
+#[test]
+fn no_message_is_too_large_to_be_published() {
+    const FORMATS: [Format; 2] = [Format::Protobuf, Format::Json];
+    for of in ['x', 'ü', '\0', '"', '\u{10ffff}'] {
+        for message in longest(of) {
+            for format in FORMATS {
+                let size = message.to_payload(format).len();
+                assert!(size <= wire::MESSAGE_MAX, "{:?} of {of:?} in {format:?}: {size} bytes", message.kind());
+            }
+        }
+        let letter = DeadLetter { detail: of.to_string().repeat(5_000), payload: vec![0; 4_000_000], ..letter() };
+        for format in FORMATS {
+            let letter = wire::dead_letter(&letter, "log", 3).to_payload(format);
+            assert!(letter.len() + 4_096 <= wire::record_max(Kind::DeadLetter, format), "{format:?}");
+        }
+        let json: serde_json::Value = wire::dead_letter(&letter, "log", 3).to_json().parse().unwrap();
+        assert_eq!(json["payloadSize"], "4000000");
+        assert_eq!(json["payload"].as_str().unwrap().len(), wire::PAYLOAD_MAX / 3 * 4);
+    }
+    // As Kafka's default allows it.
+    assert!(wire::record_max(Kind::DeadLetter, Format::Protobuf) < 1_048_588);
+
+    let read = |of: char| longest(of)[0].to_json().parse::<serde_json::Value>().unwrap();
+    let plain = read('x');
+    let count = |it: &serde_json::Value| it.as_array().map_or(0, Vec::len) as u64;
+    assert_eq!(plain["why"], "x".repeat(256) + "…");
+    assert_eq!(plain["account"].as_str().unwrap().len(), 1_024, "ids are whole");
+    assert_eq!(count(&plain["topUsers"]), 5);
+    // 100 facts and 100 ids of 1 KiB each fit together, as few as need be are left out.
+    for (of, message) in [("x", &plain), ("\0", &read('\0'))] {
+        for (list, left_out, all) in [("facts", "factsLeftOut", 2_000), ("userIds", "userIdsLeftOut", 2_007)] {
+            assert_eq!(count(&message[list]) + message[left_out].as_u64().unwrap(), all, "{list} of {of:?}");
+        }
+        let money = &message["money"];
+        assert_eq!(count(&money["quotas"]) + money["quotasLeftOut"].as_u64().unwrap(), 1_000, "{of:?}");
+    }
+    assert_eq!((count(&plain["userIds"]), count(&plain["money"]["quotas"])), (100, 100));
+    let escaped = read('\0');
+    assert!(count(&escaped["facts"]) < 100 && count(&escaped["userIds"]) < 100, "six bytes of JSON for one of text");
 }
 
 #[test]

@@ -67,7 +67,7 @@ const SIGNAL: [&str; 10] =
     ["account", "user", "signal", "kind", "rungBefore", "rungAfter", "atMs", "reason", "rail", "trigger"];
 const TRACK: [&str; 5] = ["account", "track", "before", "atMs", "notifySales"];
 const SNAPSHOT: [&str; 8] = ["account", "user", "score", "tier", "activeUsers", "departments", "segment", "band"];
-const HANDOFF: [&str; 17] = [
+const HANDOFF: [&str; 18] = [
     "handoffId",
     "account",
     "trigger",
@@ -78,6 +78,7 @@ const HANDOFF: [&str; 17] = [
     "notBeforeMs",
     "also",
     "userIds",
+    "userIdsLeftOut",
     "segment",
     "tier",
     "route",

@@ -58,8 +58,11 @@ impl Demo {
     pub(super) fn run(self) -> Result<()> {
         let config = Config::default();
         let names = config.topics.names();
-        let topics: Vec<(String, i32)> =
-            names.specs(PARTITIONS, None).into_iter().map(|spec| (spec.name, PARTITIONS)).collect();
+        let topics: Vec<(String, i32)> = names
+            .specs(PARTITIONS, None, config.output.format)
+            .into_iter()
+            .map(|spec| (spec.name, PARTITIONS))
+            .collect();
         let broker = Embedded::start(topics.iter().map(|(name, partitions)| (name.as_str(), *partitions)))?;
         let mut job = run::job(&config)?;
         job.kafka.brokers = broker.brokers();

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::config::Connection;
 use crate::kafka;
+use crate::wire::{self, Kind};
 
 /// Creates the topics with the settings they need. Safe to repeat: what is there is never changed, only told.
 ///
@@ -29,8 +30,8 @@ impl Topics {
         let config = self.connection.load()?;
         let (topics, names) = (&config.topics, config.topics.names());
         let partitions = self.partitions.unwrap_or(topics.partitions);
-        let specs = names.specs(i32::from(partitions), topics.replication.map(i32::from));
-        let mut unusable = false;
+        let specs = names.specs(i32::from(partitions), topics.replication.map(i32::from), config.output.format);
+        let (mut unusable, mut too_small) = (false, false);
         let mut out = std::io::stdout();
         for report in kafka::ensure_topics(&config.kafka, &specs)? {
             let state = match (report.created, report.differs.is_empty()) {
@@ -42,11 +43,27 @@ impl Topics {
             for difference in &report.differs {
                 writeln!(out, "{:<28} {difference}", "")?;
                 unusable |= report.topic == names.log() && difference.name != "partitions";
+                too_small |= difference.name == kafka::SIZE_OF_TOPIC;
             }
+        }
+        let largest = wire::record_max(Kind::DeadLetter, config.output.format);
+        if let Some(sent) = kafka::largest_sent(&config.kafka).filter(|sent| *sent < largest) {
+            let name = kafka::SIZE_OF_PRODUCER;
+            writeln!(
+                out,
+                "{name} of kafka.properties is {sent}, should be at least {largest}: the largest dead letter"
+            )?;
+            too_small = true;
         }
         if unusable {
             bail!(
                 "the log has settings that the results rest on and that differ: see above; change them with your Kafka's tools"
+            );
+        }
+        if too_small {
+            bail!(
+                "a message that is larger than its topic or the producer allows would end the service: see above; change \
+                 the sizes with your Kafka's tools and in kafka.properties"
             );
         }
         Ok(())

@@ -16,6 +16,7 @@ use crate::model::{
     Usage, UserSnapshot, share_of,
 };
 use crate::rules::{BANDS, Facts, Kind, Plan, Pulse, SignalRef};
+use crate::wire::short;
 
 /// Users and features that a person is told of.
 const TOP_USERS: usize = 5;
@@ -267,21 +268,22 @@ fn converse(plan: &Plan, account: &Account, fired: &Fired<'_>, picture: &mut Pic
         (false, false) => ("exploring", "educate"),
     };
     let (usage, money) = (&picture.usage, &picture.money);
+    // A text that fills in another is cut as where it stands by itself (edges F22).
     let facts = Facts {
         account: account.id.to_string(),
-        why: fired.why.clone(),
-        features: usage.features.iter().take(3).map(|(name, _)| name.clone()).collect(),
+        why: short(&fired.why),
+        features: usage.features.iter().take(3).map(|(name, _)| short(name)).collect(),
         active_users: usage.active_users,
         activated_users: usage.activated_users,
         wau: usage.wau,
         mau: usage.mau,
         events: usage.events,
-        plan: money.plan.clone(),
-        suggested_plan: money.suggested_plan.to_string(),
+        plan: short(&money.plan),
+        suggested_plan: short(&money.suggested_plan),
         potential: Some(money.potential.round() as i64).filter(|potential| *potential > 0),
-        segment: picture.segment.to_string(),
-        tier: picture.tier.as_deref().unwrap_or_default().to_owned(),
-        owner: picture.owner.clone(),
+        segment: short(&picture.segment),
+        tier: short(picture.tier.as_deref().unwrap_or_default()),
+        owner: short(&picture.owner),
     };
     let has_usage = raised_hand || picture.usage.active_users > 0;
     let fits = |template: &&crate::rules::Template| {

@@ -15,6 +15,7 @@ use super::timers::Due;
 use super::values;
 use crate::model::{DAY_MS, EventTime, Fact, Field, Handoff, HandoffId, Level, Rail, SignalKind};
 use crate::rules::{Condition, Figure, Kind, Plan, Pulse, Reads, SignalRef, Trigger, TriggerKind};
+use crate::wire::LIST_MAX;
 
 /// A pulse older than this, against the watermark, is published but fires nothing (edges A17), and one that a rail
 /// keeps waits no longer (edges D25).
@@ -70,9 +71,8 @@ struct Edge {
 }
 
 /// Of so many users a handoff tells in words and facts; of the others it tells the ids, and beyond a bound their
-/// number: a handoff must fit into a record, and a person does not read on.
+/// number (edges F22): a person does not read on.
 const SUBJECTS_TOLD: usize = 5;
-const USER_IDS_MAX: usize = 1_000;
 
 /// An event that is the occurrence of a pulse trigger.
 #[derive(Debug)]
@@ -304,6 +304,8 @@ pub(super) struct Fired<'a> {
     /// The edges that fire, as [`State::edges`] has them; of a pulse none.
     pub(super) concerned: &'a [u32],
     pub(super) user_ids: Vec<String>,
+    /// How many more users it is about.
+    left_out: u32,
     pub(super) why: String,
     facts: Vec<Fact>,
     /// No outreach before a while after this; none if a hand was raised (edges D15).
@@ -497,7 +499,7 @@ impl Evaluation<'_, '_> {
         let user_ids = user.into_iter().collect();
         self.fire(
             account,
-            Fired { trigger: index, concerned: &[], user_ids, why, facts, signed_up, pulse: Some(pulse) },
+            Fired { trigger: index, concerned: &[], user_ids, left_out: 0, why, facts, signed_up, pulse: Some(pulse) },
         );
     }
 
@@ -629,10 +631,14 @@ impl Evaluation<'_, '_> {
         }
         facts.sort_by_key(|fact| fact.at);
         let signed_up = users.iter().map(|user| account.users.get(*user).since).max().or(account.first());
-        let user_ids = users.iter().take(USER_IDS_MAX).map(|user| account.users.get(*user).id.to_string()).collect();
+        let user_ids = users.iter().take(LIST_MAX).map(|user| account.users.get(*user).id.to_string()).collect();
         words.dedup();
         let why = words.join("; ");
-        self.fire(account, Fired { trigger: index, concerned: ready, user_ids, why, facts, signed_up, pulse: None });
+        let left_out = users.len().saturating_sub(LIST_MAX) as u32;
+        self.fire(
+            account,
+            Fired { trigger: index, concerned: ready, user_ids, left_out, why, facts, signed_up, pulse: None },
+        );
     }
 
     /// Sends a handoff.
@@ -672,6 +678,7 @@ impl Evaluation<'_, '_> {
             not_before,
             also: Vec::new(),
             user_ids: fired.user_ids,
+            user_ids_left_out: fired.left_out,
             why: fired.why,
             facts: fired.facts,
             rules_version: plan.version.clone(),

@@ -18,6 +18,7 @@ use super::config::{Config, Topics};
 use super::consumer::{count_partitions, patiently};
 use super::error::Error;
 use super::log_line;
+use crate::wire::{Format, Kind, record_max};
 
 /// How long one question may take.
 const QUESTION: Duration = Duration::from_secs(10);
@@ -44,11 +45,34 @@ pub struct TopicSpec {
 pub struct Setting {
     /// Kafka's name of it.
     pub name: &'static str,
-    /// The value it should have.
+    /// The value it is created with.
     pub value: &'static str,
+    /// The least number that is as good; none: no other value is.
+    pub at_least: Option<usize>,
     /// Why.
     pub why: &'static str,
 }
+
+impl Setting {
+    const fn new(name: &'static str, value: &'static str, why: &'static str) -> Setting {
+        Setting { name, value, at_least: None, why }
+    }
+
+    /// Whether a topic can have this value of it.
+    fn allows(&self, found: &str) -> bool {
+        match self.at_least {
+            Some(least) => found.parse().is_ok_and(|found: usize| found >= least),
+            None => found == self.value,
+        }
+    }
+}
+
+/// Kafka's name of the largest batch of records that a topic takes, in bytes; a batch has at least one record.
+pub const SIZE_OF_TOPIC: &str = "max.message.bytes";
+/// The producer's name of the largest record that it sends, in bytes.
+pub const SIZE_OF_PRODUCER: &str = "message.max.bytes";
+/// Kafka's own default of both.
+const SIZE_USUAL: &str = "1048588";
 
 /// What was found or done about a topic.
 #[derive(Debug, Clone)]
@@ -82,41 +106,46 @@ impl fmt::Display for Difference {
     }
 }
 
-const APPEND_TIME: Setting = Setting {
-    name: "message.timestamp.type",
-    value: "LogAppendTime",
-    why: "event time is bounded by the time at which the broker took the record; a producer's clock can be wrong",
-};
-const ALL_TIME: Setting =
-    Setting { name: "retention.ms", value: "-1", why: "recovery replays the log from its beginning" };
+const APPEND_TIME: Setting = Setting::new(
+    "message.timestamp.type",
+    "LogAppendTime",
+    "event time is bounded by the time at which the broker took the record; a producer's clock can be wrong",
+);
+const ALL_TIME: Setting = Setting::new("retention.ms", "-1", "recovery replays the log from its beginning");
 const ALL_SIZE: Setting = Setting { name: "retention.bytes", ..ALL_TIME };
 const NOT_COMPACTED: Setting =
-    Setting { name: "cleanup.policy", value: "delete", why: "every record counts, not only the last of a key" };
-const COMPACTED: Setting =
-    Setting { name: "cleanup.policy", value: "compact", why: "only the latest snapshot of a key is of use" };
+    Setting::new("cleanup.policy", "delete", "every record counts, not only the last of a key");
+const COMPACTED: Setting = Setting::new("cleanup.policy", "compact", "only the latest snapshot of a key is of use");
 const MONTH: Setting =
-    Setting { name: "retention.ms", value: DAYS_30, why: "long enough to find out what happened and to send it again" };
-const LARGER_THAN_THE_LOG: Setting = Setting {
-    name: "max.message.bytes",
-    value: "4194304",
-    why: "a dead letter holds a whole record of the log and its reason",
-};
+    Setting::new("retention.ms", DAYS_30, "long enough to find out what happened and to send it again");
+
+/// What a topic must take so that every message of a kind can be published.
+const fn holds(kind: Kind, output: Format) -> Setting {
+    let (value, why) = match kind {
+        Kind::DeadLetter => ("4194304", "a dead letter holds up to 900 KiB of a record of the log"),
+        _ => (SIZE_USUAL, "a message has up to 256 KiB, and a refused one would end the service"),
+    };
+    Setting { name: SIZE_OF_TOPIC, value, at_least: Some(record_max(kind, output)), why }
+}
 
 impl Topics {
-    /// Every topic with the settings it should have. The log and what leaves it have the same
-    /// number of partitions.
+    /// Every topic with the settings it should have, where this is how messages are published. The log and what leaves
+    /// it have the same number of partitions.
     #[must_use]
-    pub fn specs(&self, partitions: i32, replication: Option<i32>) -> Vec<TopicSpec> {
+    pub fn specs(&self, partitions: i32, replication: Option<i32>, output: Format) -> Vec<TopicSpec> {
         let spec =
             |name, settings: &[Setting]| TopicSpec { name, partitions, replication, settings: settings.to_vec() };
         let mut specs = vec![spec(self.log(), &[APPEND_TIME, ALL_TIME, ALL_SIZE, NOT_COMPACTED])];
-        specs.extend(["high", "medium", "low"].map(|level| spec(self.handoff(level), &[NOT_COMPACTED, MONTH])));
-        specs.push(spec(self.holdout(), &[NOT_COMPACTED, MONTH]));
-        specs.push(spec(self.signals(), &[NOT_COMPACTED, MONTH]));
-        specs.push(spec(self.accounts(), &[COMPACTED]));
-        specs.push(spec(self.users(), &[COMPACTED]));
-        specs.push(spec(self.onboarding(), &[NOT_COMPACTED, MONTH]));
-        specs.push(spec(self.dead_letter(), &[NOT_COMPACTED, MONTH, LARGER_THAN_THE_LOG]));
+        specs.extend(
+            ["high", "medium", "low"]
+                .map(|level| spec(self.handoff(level), &[NOT_COMPACTED, MONTH, holds(Kind::Handoff, output)])),
+        );
+        specs.push(spec(self.holdout(), &[NOT_COMPACTED, MONTH, holds(Kind::Handoff, output)]));
+        specs.push(spec(self.signals(), &[NOT_COMPACTED, MONTH, holds(Kind::SignalChanged, output)]));
+        specs.push(spec(self.accounts(), &[COMPACTED, holds(Kind::AccountSnapshot, output)]));
+        specs.push(spec(self.users(), &[COMPACTED, holds(Kind::UserSnapshot, output)]));
+        specs.push(spec(self.onboarding(), &[NOT_COMPACTED, MONTH, holds(Kind::Onboarding, output)]));
+        specs.push(spec(self.dead_letter(), &[NOT_COMPACTED, MONTH, holds(Kind::DeadLetter, output)]));
         specs
     }
 }
@@ -207,10 +236,11 @@ fn differences(
             why: "an account keeps its partition only while their number stays the same",
         });
     }
-    for Setting { name, value: wanted, why } in &spec.settings {
-        let found = value(&settings, name).unwrap_or("unknown");
-        if found != *wanted {
-            differs.push(Difference { name, found: found.to_owned(), wanted: (*wanted).to_owned(), why });
+    for setting in &spec.settings {
+        let found = value(&settings, setting.name).unwrap_or("unknown");
+        if !setting.allows(found) {
+            let wanted = setting.at_least.map_or(setting.value.to_owned(), |least| format!("at least {least}"));
+            differs.push(Difference { name: setting.name, found: found.to_owned(), wanted, why: setting.why });
         }
     }
     Ok(differs)

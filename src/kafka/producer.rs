@@ -9,6 +9,7 @@ use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
+use super::admin::SIZE_OF_PRODUCER;
 use super::config::Config;
 use super::consumer::GroupMetadata;
 use super::error::{Error, TransactionError, is_refusal};
@@ -37,12 +38,19 @@ const TRANSACTIONS: &[(&str, &str)] = &[
     ("transaction.timeout.ms", "10000"),
     // The headers of messages are much alike.
     ("compression.type", "lz4"),
-    // A dead letter holds a whole record of the log and must not be too large for its topic.
-    ("message.max.bytes", "4194304"),
+    // A dead letter holds most of a record of the log.
+    (SIZE_OF_PRODUCER, "4194304"),
+    // A topic refuses a batch that is larger than it allows: without more room, a batch is no larger than a message.
+    ("batch.size", "262144"),
 ];
 
 /// The headers of a record that speaks to the engine (edges A32); only the name matters.
 pub const CONTROL_HEADERS: &[(&str, &str)] = &[("upswell-control", "1")];
+
+/// The largest record, in bytes, that the producer of a worker sends; none where its configuration says no number.
+pub fn largest_sent(config: &Config) -> Option<usize> {
+    config.client(TRANSACTIONS, MUSTS).get(SIZE_OF_PRODUCER)?.parse().ok()
+}
 
 /// For throughput into the log.
 const BULK: &[(&str, &str)] = &[

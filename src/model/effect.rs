@@ -32,8 +32,10 @@ pub struct Handoff {
     pub not_before: EventTime,
     /// Triggers held back in favour of this one, at the same instant.
     pub also: Vec<Arc<str>>,
-    /// The users that it is about, by id bytes.
+    /// The users that it is about, by id bytes: at most 100.
     pub user_ids: Vec<String>,
+    /// How many more it is about.
+    pub user_ids_left_out: u32,
     /// The fired trigger in words.
     pub why: String,
     /// What it rests on.

@@ -2,6 +2,7 @@
 
 use prost::Message as _;
 
+use super::bounds::{self, List, PAYLOAD_MAX, fit, id, short};
 use super::{Format, Kind, proto};
 use crate::model::{
     AccountSnapshot, Arm, Attribution, Company, Conversation, DeadLetter, EventTime, Fact, Group, Handoff, Level,
@@ -105,8 +106,8 @@ pub(super) fn json(message: &impl serde::Serialize) -> String {
     serde_json::to_string(message).expect("messages of the contract always have a JSON form")
 }
 
-fn texts<T: ToString>(list: &[T]) -> Vec<String> {
-    list.iter().map(ToString::to_string).collect()
+fn texts<T: AsRef<str>>(list: &[T]) -> Vec<String> {
+    list.iter().map(|text| short(text.as_ref())).collect()
 }
 
 fn ms(at: Option<EventTime>) -> i64 {
@@ -116,16 +117,16 @@ fn ms(at: Option<EventTime>) -> i64 {
 fn facts(facts: &[Fact]) -> Vec<proto::Fact> {
     facts
         .iter()
-        .map(|fact| proto::Fact { message_id: fact.message_id.to_string(), ms: fact.at.0, number: fact.number })
+        .map(|fact| proto::Fact { message_id: id(&fact.message_id), ms: fact.at.0, number: fact.number })
         .collect()
 }
 
 fn handoff(handoff: &Handoff) -> proto::Handoff {
     let picture = &*handoff.picture;
-    proto::Handoff {
+    let message = proto::Handoff {
         handoff_id: handoff.id.to_string(),
-        account: handoff.account.clone(),
-        trigger: handoff.trigger.to_string(),
+        account: id(&handoff.account),
+        trigger: short(&handoff.trigger),
         level: match handoff.level {
             Level::High => proto::Level::High,
             Level::Medium => proto::Level::Medium,
@@ -136,16 +137,18 @@ fn handoff(handoff: &Handoff) -> proto::Handoff {
         due_ms: ms(handoff.due),
         not_before_ms: handoff.not_before.0,
         also: texts(&handoff.also),
-        user_ids: handoff.user_ids.clone(),
-        why: handoff.why.clone(),
+        user_ids: handoff.user_ids.iter().map(|user| id(user)).collect(),
+        user_ids_left_out: handoff.user_ids_left_out,
+        why: short(&handoff.why),
         facts: facts(&handoff.facts),
-        rules_version: handoff.rules_version.to_string(),
-        segment: picture.segment.to_string(),
-        tier: picture.tier.as_deref().unwrap_or_default().to_owned(),
-        play: picture.play.to_string(),
-        route: picture.route.to_string(),
-        owner: picture.owner.clone(),
-        territory: picture.territory.clone(),
+        facts_left_out: 0,
+        rules_version: short(&handoff.rules_version),
+        segment: short(&picture.segment),
+        tier: short(picture.tier.as_deref().unwrap_or_default()),
+        play: short(&picture.play),
+        route: short(&picture.route),
+        owner: short(&picture.owner),
+        territory: short(&picture.territory),
         attribution: match picture.attribution {
             Attribution::UsageAndPql => proto::Attribution::UsageAndPql,
             Attribution::UsageAndMql => proto::Attribution::UsageAndMql,
@@ -159,7 +162,7 @@ fn handoff(handoff: &Handoff) -> proto::Handoff {
             .points
             .iter()
             .map(|(signal, rung, points)| proto::SignalPoints {
-                signal: signal.to_string(),
+                signal: short(signal),
                 rung: u32::from(*rung),
                 points: *points,
             })
@@ -171,7 +174,39 @@ fn handoff(handoff: &Handoff) -> proto::Handoff {
         conversation: Some(conversation(&picture.conversation)),
         company: Some(company(&picture.company)),
         arm: picture.arm.as_ref().map(arm),
-    }
+    };
+    let lists = [
+        List {
+            len: |it: &proto::Handoff| it.facts.len(),
+            leave_out: |it, some| leave_out_facts(&mut it.facts, &mut it.facts_left_out, some),
+        },
+        List {
+            len: |it| it.user_ids.len(),
+            leave_out: |it, some| leave_out(&mut it.user_ids, &mut it.user_ids_left_out, some),
+        },
+        List {
+            len: |it| it.money.as_ref().map_or(0, |money| money.quotas.len()),
+            leave_out: |it, some| {
+                if let Some(money) = &mut it.money {
+                    leave_out(&mut money.quotas, &mut money.quotas_left_out, some);
+                }
+            },
+        },
+    ];
+    fit(message, &lists)
+}
+
+/// Leaves out the last items of a list.
+fn leave_out<T>(list: &mut Vec<T>, left_out: &mut u32, some: usize) {
+    list.truncate(list.len() - some);
+    *left_out += some as u32;
+}
+
+/// Leaves out facts: the first and the newest stay longest, as where evidence is kept (edges E23).
+fn leave_out_facts(facts: &mut Vec<proto::Fact>, left_out: &mut u32, some: usize) {
+    let first = usize::from(some < facts.len());
+    facts.drain(first..first + some);
+    *left_out += some as u32;
 }
 
 fn arm(arm: &Arm) -> proto::Arm {
@@ -179,22 +214,22 @@ fn arm(arm: &Arm) -> proto::Arm {
         Group::Lower => proto::Group::Lower,
         Group::Higher => proto::Group::Higher,
     };
-    proto::Arm { id: arm.id.to_string(), group: group as i32 }
+    proto::Arm { id: short(&arm.id), group: group as i32 }
 }
 
 fn top_user(user: &TopUser) -> proto::TopUser {
     proto::TopUser {
-        user: user.user.clone(),
+        user: id(&user.user),
         score: user.score,
-        band: user.band.to_string(),
+        band: short(&user.band),
         is_buyer: user.is_buyer,
-        title: user.title.clone(),
-        email: user.email.clone(),
+        title: short(&user.title),
+        email: short(&user.email),
     }
 }
 
 fn usage(usage: &Usage) -> proto::UsageSummary {
-    let feature = |(feature, count): &(String, u64)| proto::FeatureUse { feature: feature.clone(), count: *count };
+    let feature = |(feature, count): &(String, u64)| proto::FeatureUse { feature: short(feature), count: *count };
     proto::UsageSummary {
         features: usage.features.iter().map(feature).collect(),
         active_users: usage.active_users,
@@ -214,14 +249,15 @@ fn usage(usage: &Usage) -> proto::UsageSummary {
 
 fn money(money: &Money) -> proto::Money {
     let quota =
-        |(meter, used, quota): &(String, f64, f64)| proto::Quota { meter: meter.clone(), used: *used, quota: *quota };
+        |(meter, used, quota): &(String, f64, f64)| proto::Quota { meter: short(meter), used: *used, quota: *quota };
     proto::Money {
-        plan: money.plan.clone(),
+        plan: short(&money.plan),
         paid: money.paid,
         mrr: money.mrr,
         quotas: money.quotas.iter().map(quota).collect(),
+        quotas_left_out: 0,
         potential: money.potential,
-        suggested_plan: money.suggested_plan.to_string(),
+        suggested_plan: short(&money.suggested_plan),
         seats: money.seats,
     }
 }
@@ -231,28 +267,28 @@ fn conversation(conversation: &Conversation) -> proto::Conversation {
         buying_stage: conversation.buying_stage.to_owned(),
         next_step: conversation.next_step.to_owned(),
         needs: texts(&conversation.needs),
-        template: conversation.template.to_string(),
-        text: conversation.text.clone(),
+        template: short(&conversation.template),
+        text: bounds::talk(&conversation.text),
     }
 }
 
 fn company(company: &Company) -> proto::Company {
     proto::Company {
         employees: company.employees,
-        industry: company.industry.clone(),
-        country: company.country.clone(),
+        industry: short(&company.industry),
+        country: short(&company.country),
         icp: company.icp,
         target: company.target,
-        tech_stack: company.tech_stack.clone(),
-        contacts: company.contacts.clone(),
+        tech_stack: short(&company.tech_stack),
+        contacts: short(&company.contacts),
         lead_score: company.lead_score,
     }
 }
 
 fn signal(message: &SignalMessage) -> proto::SignalChanged {
     let mut out = proto::SignalChanged {
-        account: message.account.clone(),
-        user: message.user.clone(),
+        account: id(&message.account),
+        user: id(&message.user),
         at_ms: message.at.0,
         facts: facts(&message.facts),
         ..Default::default()
@@ -260,7 +296,7 @@ fn signal(message: &SignalMessage) -> proto::SignalChanged {
     match &message.kind {
         SignalKind::Changed(change) => {
             out.kind = proto::Kind::Changed as i32;
-            out.signal = change.signal.to_string();
+            out.signal = short(&change.signal);
             out.rung_before = u32::from(change.before);
             out.rung_after = u32::from(change.after);
             out.reason = match change.reason {
@@ -273,21 +309,25 @@ fn signal(message: &SignalMessage) -> proto::SignalChanged {
         }
         SignalKind::Pulse { signal, trigger } => {
             out.kind = proto::Kind::Pulse as i32;
-            out.signal = signal.as_deref().unwrap_or_default().to_owned();
-            out.trigger = trigger.as_deref().unwrap_or_default().to_owned();
+            out.signal = short(signal.as_deref().unwrap_or_default());
+            out.trigger = short(trigger.as_deref().unwrap_or_default());
         }
         SignalKind::Held { trigger, rail } => {
             out.kind = proto::Kind::Held as i32;
-            out.trigger = trigger.to_string();
+            out.trigger = short(trigger);
             out.rail = rail.word().to_owned();
         }
     }
-    out
+    let facts = List {
+        len: |it: &proto::SignalChanged| it.facts.len(),
+        leave_out: |it, some| leave_out_facts(&mut it.facts, &mut it.facts_left_out, some),
+    };
+    fit(out, &[facts])
 }
 
 fn onboarding(onboarding: &Onboarding) -> proto::Onboarding {
     proto::Onboarding {
-        account: onboarding.account.clone(),
+        account: id(&onboarding.account),
         track: onboarding.track.word().to_owned(),
         before: onboarding.before.map_or("", Track::word).to_owned(),
         at_ms: onboarding.at.0,
@@ -301,7 +341,7 @@ fn account_snapshot(account: &AccountSnapshot) -> proto::AccountSnapshot {
     let usage = &picture.usage;
     let day = |at: Option<EventTime>| at.map_or(0, |at| at.day().0);
     proto::AccountSnapshot {
-        account: account.account.clone(),
+        account: id(&account.account),
         at_ms: account.at.0,
         users: account.users,
         dau: usage.dau,
@@ -314,12 +354,15 @@ fn account_snapshot(account: &AccountSnapshot) -> proto::AccountSnapshot {
         last_active_day: day(usage.last_seen),
         active_users: usage.active_users,
         score: picture.score,
-        tier: picture.tier.as_deref().unwrap_or_default().to_owned(),
+        tier: short(picture.tier.as_deref().unwrap_or_default()),
         departments: account.departments,
-        segment: picture.segment.to_string(),
-        plan: picture.money.plan.clone(),
+        segment: short(&picture.segment),
+        plan: short(&picture.money.plan),
         paid: picture.money.paid,
-        enterprise_requests: account.enterprise_requests.clone(),
+        // The fold keeps no more.
+        enterprise_requests: texts(
+            &account.enterprise_requests[..account.enterprise_requests.len().min(bounds::LIST_MAX)],
+        ),
         events: usage.events,
         find_buyer: picture.find_buyer,
         signals: texts(&account.signals),
@@ -328,22 +371,28 @@ fn account_snapshot(account: &AccountSnapshot) -> proto::AccountSnapshot {
 
 fn user_snapshot(snapshot: &UserSnapshot) -> proto::UserSnapshot {
     let user = &snapshot.user;
-    proto::UserSnapshot {
-        account: snapshot.account.clone(),
-        user: user.user.clone(),
+    let message = proto::UserSnapshot {
+        account: id(&snapshot.account),
+        user: id(&user.user),
         at_ms: snapshot.at.0,
         signed_up_ms: snapshot.signed_up.map(|at| at.0),
         first_active_day: snapshot.first_day.map_or(0, |day| day.0),
         last_active_day: snapshot.last_day.map_or(0, |day| day.0),
-        source: snapshot.source.clone(),
+        source: short(&snapshot.source),
         activated: snapshot.activated,
-        features: snapshot.features.clone(),
+        features: texts(&snapshot.features),
+        features_left_out: 0,
         score: user.score,
-        band: user.band.to_string(),
+        band: short(&user.band),
         is_buyer: user.is_buyer,
-        plan: snapshot.plan.clone(),
+        plan: short(&snapshot.plan),
         signals: texts(&snapshot.signals),
-    }
+    };
+    let features = List {
+        len: |it: &proto::UserSnapshot| it.features.len(),
+        leave_out: |it, some| leave_out(&mut it.features, &mut it.features_left_out, some),
+    };
+    fit(message, &[features])
 }
 
 /// A dead letter with the place that only its reader knows.
@@ -357,9 +406,10 @@ pub fn dead_letter<'a>(letter: &'a DeadLetter, topic: &'a str, partition: i32) -
                 proto::DeadLetterReason::Malformed
             }
         } as i32,
-        detail: letter.detail.clone(),
-        payload: letter.payload.clone(),
-        topic: topic.to_owned(),
+        detail: short(&letter.detail),
+        payload: letter.payload[..letter.payload.len().min(PAYLOAD_MAX)].to_vec(),
+        payload_size: letter.payload.len() as u64,
+        topic: id(topic),
         partition,
         offset: letter.place.offset,
         index: letter.place.index,

@@ -1,6 +1,7 @@
 //! Bytes ↔ model: protobuf and newline-delimited JSON. Generated types never leave this room, and decoding never
 //! fails: what cannot be read is an event that says what is wrong.
 
+mod bounds;
 mod cloudevents;
 mod effects;
 pub mod fields;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Event, EventKind, EventTime, Fields};
 
+pub use bounds::{LIST_MAX, MESSAGE_MAX, PAYLOAD_MAX, dead_letter_key, record_max, short};
 pub use cloudevents::Context;
 pub use effects::{ToWire, dead_letter, user_key};
 pub use json::{encode as encode_json, instant};

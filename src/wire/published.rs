@@ -67,6 +67,7 @@ pub fn read_handoff(bytes: &[u8]) -> Result<Handoff, Malformed> {
         not_before: time(message.not_before_ms)?,
         also: message.also.iter().map(|id| id.as_str().into()).collect(),
         user_ids: message.user_ids.clone(),
+        user_ids_left_out: message.user_ids_left_out,
         why: message.why.clone(),
         facts: message.facts.iter().map(fact).collect::<Result<_, _>>()?,
         account: message.account.clone(),

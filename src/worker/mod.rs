@@ -407,7 +407,7 @@ mod tests {
     #[test]
     fn a_stop_is_obeyed_while_transactions_are_aborted_and_sent_again() {
         let topics = kafka::Topics::default();
-        let names: Vec<String> = topics.specs(1, None).into_iter().map(|spec| spec.name).collect();
+        let names: Vec<String> = topics.specs(1, None, Format::Protobuf).into_iter().map(|spec| spec.name).collect();
         let broker = Embedded::start(names.iter().map(|name| (name.as_str(), 1))).unwrap();
         broker.refuse_offsets(10_000);
         let kafka = kafka::Config { brokers: broker.brokers(), ..kafka::Config::default() };

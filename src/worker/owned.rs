@@ -230,7 +230,8 @@ impl Owned {
             send(&self.to.onboarding, Some(onboarding.account.as_bytes()), onboarding);
         }
         for letter in dead_letters {
-            send(&self.to.dead_letters, cause.key, &wire::dead_letter(letter, &self.to.log, self.number));
+            let key = cause.key.map(wire::dead_letter_key);
+            send(&self.to.dead_letters, key, &wire::dead_letter(letter, &self.to.log, self.number));
         }
     }
 

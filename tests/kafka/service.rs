@@ -57,6 +57,85 @@ fn topics_creates_what_is_missing_and_tells_what_differs() {
 }
 
 #[test]
+fn topics_tells_which_sizes_are_too_small_for_what_may_be_written() {
+    let Some(broker) = Broker::shared() else { return };
+    let small = Program::new(&broker, "");
+    small.create("signals", &[("max.message.bytes", "100000")]);
+    small.run(&["topics"]).fails(1, &["larger than its topic"]);
+    let told = small.run(&["topics"]).out;
+    assert_eq!(told.matches("max.message.bytes is 100000, should be at least 278528").count(), 1, "{told}");
+
+    // Kafka's default holds every dead letter, but not in JSON.
+    for (more, code) in [("", 0), ("output: {format: json}", 1)] {
+        let program = Program::new(&broker, more);
+        program.create("dead-letter", &[("max.message.bytes", "1048588")]);
+        let told = program.run(&["topics"]);
+        assert_eq!(told.status.code(), Some(code), "{told:?}");
+        assert_eq!(
+            told.out.contains("max.message.bytes is 1048588, should be at least 1245184"),
+            code == 1,
+            "{told:?}"
+        );
+    }
+
+    let program = Program::new(&broker, "");
+    let config = fs::read_to_string(program.path("upswell.yaml")).unwrap();
+    program.write("upswell.yaml", config.replace("kafka: {", "kafka: {properties: {message.max.bytes: '100000'}, "));
+    program.run(&["topics"]).fails(1, &["kafka.properties"]);
+    let told = program.run(&["topics"]).out;
+    assert!(told.contains("message.max.bytes of kafka.properties is 100000, should be at least 937984"), "{told}");
+}
+
+/// Edges F22: in topics with the sizes that are Kafka's default.
+#[test]
+fn no_text_of_the_log_is_too_large_for_what_is_published() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::new(&broker, "input: {format: json}");
+    for topic in ["log", "handoff.high", "signals", "accounts", "users", "dead-letter"] {
+        program.create(topic, &[("message.timestamp.type", "LogAppendTime")]);
+    }
+    drop(program.run(&["topics"]));
+    let huge = "x".repeat(440_000);
+    let mut events = vec![
+        track("m0", "Feature Used", "acme", "2026-03-02T10:00:00Z").replace("\"ann\"", &format!("\"{huge}\"")),
+        track(&huge, "Feature Used", "acme", "2026-03-02T10:00:01Z"),
+    ];
+    for user in 0..6 {
+        let traits = json!({"email": format!("{huge}{user}@acme.example"), "title": huge});
+        let at = format!("2026-03-02T10:0{user}:00Z");
+        let told = json!({"type": "identify", "userId": format!("u{user}"), "accountId": "acme", "timestamp": at,
+            "messageId": format!("i{user}"), "traits": traits});
+        let used = json!({"type": "track", "event": "Feature Used", "userId": format!("u{user}"), "accountId": "acme",
+            "timestamp": at, "messageId": format!("f{user}"), "properties": {"feature": format!("{huge}{user}")}});
+        events.extend([told.to_string(), used.to_string()]);
+    }
+    events.push(track("m1", "Contact Sales", "acme", "2026-03-02T11:00:00Z"));
+    program.write("events.ndjson", events.join("\n"));
+    program.run(&["send", "events.ndjson"]).ok();
+    let nonsense = vec![b'x'; 950_000];
+    program.produce("log", 0, &nonsense[..2_000], &nonsense);
+    let mut run = program.start(&["run"]);
+    program.wait_until_done(&run);
+    assert!(run.terminate().success(), "{}", run.said());
+
+    let handoffs = program.read("handoff.high");
+    assert_eq!(handoffs.len(), 1, "{}", run.said());
+    let handoff = handoffs[0].json("handoff.high");
+    assert_eq!((&handoff["trigger"], &handoff["userIds"]), (&json!("contact-sales"), &json!(["ann"])));
+    let cut = json!("x".repeat(256) + "…");
+    let known =
+        handoff["topUsers"].as_array().unwrap().iter().filter(|user| user["title"] == cut && user["email"] == cut);
+    assert!(known.count() >= 4, "{handoff}");
+    assert_eq!(handoff["usage"]["features"][0]["feature"], cut);
+    let letters = program.read("dead-letter");
+    assert_eq!(letters.len(), 1);
+    let letter = letters[0].json("dead-letter");
+    assert_eq!(letters[0].key.as_ref().unwrap().len(), 1_024);
+    assert_eq!((&letter["payloadSize"], bytes(&letter).len()), (&json!("950000"), 921_600));
+    program.assert_published_is_replayed();
+}
+
+#[test]
 fn run_refuses_what_it_cannot_work_with() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::new(&broker, "");

@@ -150,7 +150,9 @@ impl Account {
             "dueFromMs": due_from.to_string(),
             "dueMs": due.to_string(),
             "notBeforeMs": not_before.to_string(),
-            "userIds": users,
+            // Lists of ids end at 100 (edges F22).
+            "userIds": users.iter().take(100).collect::<Vec<_>>(),
+            "userIdsLeftOut": users.len().saturating_sub(100),
             "segment": self.segment(),
             "tier": self.tier_name(),
             "route": self.route(trigger),
