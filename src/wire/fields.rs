@@ -238,8 +238,15 @@ fn replaced(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The bytes of a JSON text: UTF-8 but for halves of surrogates. None where the value is no text.
-fn json_bytes(raw: &str) -> Option<Cow<'_, [u8]>> {
+/// What stands between the quotes of a JSON text, if no escape does; none where the value is no text.
+#[inline]
+fn json_plain(raw: &str) -> Option<Option<&str>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    Some((!inner.as_bytes().contains(&b'\\')).then_some(inner))
+}
+
+/// The bytes of a JSON text: UTF-8 but for halves of surrogates.
+fn json_bytes(raw: &str) -> Option<Vec<u8>> {
     struct Bytes;
     impl Visitor<'_> for Bytes {
         type Value = Vec<u8>;
@@ -250,27 +257,23 @@ fn json_bytes(raw: &str) -> Option<Cow<'_, [u8]>> {
             Ok(bytes.to_vec())
         }
     }
-    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if !inner.contains('\\') {
-        return Some(Cow::Borrowed(inner.as_bytes()));
-    }
-    serde_json::Deserializer::from_str(raw).deserialize_bytes(Bytes).ok().map(Cow::Owned)
+    serde_json::Deserializer::from_str(raw).deserialize_bytes(Bytes).ok()
 }
 
 /// A JSON text, with U+FFFD for each half of a surrogate (edges A30); one without escapes is read where it stands. None
 /// where the value is no text.
 pub(super) fn json_text(raw: &str) -> Option<Cow<'_, str>> {
-    match json_bytes(raw)? {
-        Cow::Borrowed(bytes) => Some(replaced(bytes)),
-        Cow::Owned(bytes) => Some(Cow::Owned(replaced(&bytes).into_owned())),
+    match json_plain(raw)? {
+        Some(text) => Some(Cow::Borrowed(text)),
+        None => Some(Cow::Owned(replaced(&json_bytes(raw)?).into_owned())),
     }
 }
 
 /// A JSON text that holds no half of a surrogate.
 pub(super) fn json_text_exact(raw: &str) -> Option<Cow<'_, str>> {
-    match json_bytes(raw)? {
-        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
-        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    match json_plain(raw)? {
+        Some(text) => Some(Cow::Borrowed(text)),
+        None => String::from_utf8(json_bytes(raw)?).ok().map(Cow::Owned),
     }
 }
 

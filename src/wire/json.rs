@@ -7,7 +7,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Decoded, ID_MAX, Loose, Malformed, Members, fields};
-use crate::model::{DAY_MS, Event, EventKind, EventTime, Fields, MINUTE_MS};
+use crate::model::{Event, EventKind, EventTime, Fields, MINUTE_MS};
 
 /// The fields of a line that the fold reads, each as it stands; of several with one name the last counts. Others are
 /// passed over. A `null` is no value.
@@ -107,7 +107,12 @@ pub(super) fn decode(record: &[u8]) -> Members<'_> {
         Some(b'[') => return members(record, record, &Line::default()),
         _ => return one(Decoded::malformed(record, Malformed::new("not a JSON event: not an object"))),
     }
-    match serde_json::from_slice::<Line<'_>>(record) {
+    // A text is known to be UTF-8 in all its parts; what is not may still be read where its faults are passed over.
+    let line = match std::str::from_utf8(record) {
+        Ok(text) => serde_json::from_str::<Line<'_>>(text),
+        Err(_) => serde_json::from_slice::<Line<'_>>(record),
+    };
+    match line {
         Ok(line) => match line.batch {
             Some(batch) if line.kind.is_none() => members(record, batch.as_bytes(), &line),
             _ => one(event(record, line)),
@@ -131,7 +136,7 @@ fn members<'a>(record: &'a [u8], list: &'a [u8], around: &Line<'a>) -> Members<'
         if !raw.starts_with(b"{") {
             return Decoded::malformed(raw, Malformed::new("not a JSON event: not an object"));
         }
-        match serde_json::from_slice::<Line<'a>>(raw) {
+        match serde_json::from_str::<Line<'a>>(member.get()) {
             Ok(mut line) => {
                 line.sent_at = line.sent_at.or(around.sent_at);
                 line.received_at = line.received_at.or(around.received_at);
@@ -287,17 +292,18 @@ pub fn instant(text: &str) -> Option<EventTime> {
 /// RFC 3339, also with a space for the T, an offset without colon, ` UTC` or `:Z` at the end, any number of digits of
 /// the second, or no zone; and whether it had none. Years may have a sign and six digits, as `jiff` writes them.
 fn parse(text: &str) -> Option<(EventTime, bool)> {
-    fn number(rest: &mut &str, digits: usize) -> Option<i64> {
+    fn number(rest: &mut &[u8], digits: usize) -> Option<i64> {
         let (number, tail) = rest.split_at_checked(digits)?;
         *rest = tail;
-        number.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok())?
+        number.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0')))
     }
-    fn literal(rest: &mut &str, allowed: &[char]) -> Option<()> {
-        *rest = rest.strip_prefix(allowed)?;
-        Some(())
+    fn literal(rest: &mut &[u8], allowed: &[u8]) -> Option<()> {
+        let (first, tail) = rest.split_first()?;
+        *rest = tail;
+        allowed.contains(first).then_some(())
     }
-    let mut rest = text;
-    let sign = match rest.as_bytes().first()? {
+    let mut rest = text.as_bytes();
+    let sign = match rest.first()? {
         b'-' => -1,
         b'+' => 1,
         _ => 0,
@@ -308,35 +314,35 @@ fn parse(text: &str) -> Option<(EventTime, bool)> {
         rest = &rest[1..];
         sign * number(&mut rest, 6)?
     };
-    literal(&mut rest, &['-'])?;
+    literal(&mut rest, b"-")?;
     let month = number(&mut rest, 2)?;
-    literal(&mut rest, &['-'])?;
+    literal(&mut rest, b"-")?;
     let day = number(&mut rest, 2)?;
-    literal(&mut rest, &['T', 't', ' '])?;
+    literal(&mut rest, b"Tt ")?;
     let hour = number(&mut rest, 2)?;
-    literal(&mut rest, &[':'])?;
+    literal(&mut rest, b":")?;
     let minute = number(&mut rest, 2)?;
-    literal(&mut rest, &[':'])?;
+    literal(&mut rest, b":")?;
     // A leap second is the last of its minute, as in `jiff`.
     let second = number(&mut rest, 2).filter(|second| *second <= 60)?.min(59);
     let mut ms = 0;
-    if let Some(tail) = rest.strip_prefix('.') {
-        let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
+    if let Some(tail) = rest.strip_prefix(b".") {
+        let digits = tail.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (fraction, tail) = tail.split_at(digits);
         if fraction.is_empty() {
             return None;
         }
-        ms = fraction.bytes().chain(*b"00").take(3).fold(0, |ms, digit| ms * 10 + i64::from(digit - b'0'));
+        ms = fraction.iter().chain(b"00").take(3).fold(0, |ms, digit| ms * 10 + i64::from(digit - b'0'));
         rest = tail;
     }
     let (offset_minutes, zoneless) = match rest {
-        "" => (0, true),
-        "Z" | "z" | ":Z" | " UTC" => (0, false),
+        b"" => (0, true),
+        b"Z" | b"z" | b":Z" | b" UTC" => (0, false),
         _ => {
-            let sign = if rest.starts_with('-') { -1 } else { 1 };
-            literal(&mut rest, &['+', '-'])?;
+            let sign = if rest.starts_with(b"-") { -1 } else { 1 };
+            literal(&mut rest, b"+-")?;
             let hours = number(&mut rest, 2).filter(|hours| *hours < 24)?;
-            rest = rest.strip_prefix(':').unwrap_or(rest);
+            rest = rest.strip_prefix(b":").unwrap_or(rest);
             let minutes = number(&mut rest, 2).filter(|minutes| *minutes < 60)?;
             (rest.is_empty().then_some(sign * (hours * 60 + minutes))?, false)
         }
@@ -345,9 +351,9 @@ fn parse(text: &str) -> Option<(EventTime, bool)> {
         return None;
     }
     let date = jiff::civil::Date::new(year.try_into().ok()?, month as i8, day as i8).ok()?;
-    let days = i64::from((date - jiff::civil::date(1970, 1, 1)).get_days());
+    let days_ms = date.duration_since(jiff::civil::date(1970, 1, 1)).as_secs() * 1_000;
     let minutes = hour * 60 + minute - offset_minutes;
-    let time = EventTime::new(days * DAY_MS + minutes * MINUTE_MS + second * 1_000 + ms)?;
+    let time = EventTime::new(days_ms + minutes * MINUTE_MS + second * 1_000 + ms)?;
     Some((time, zoneless))
 }
 
@@ -637,6 +643,12 @@ mod tests {
         );
         assert!(told("[").contains("not a JSON event"));
         assert!(decode(&[0xff, 0xfe]).all(|it| it.event.is_err()));
+        // What is passed over may hold bytes that are no UTF-8; what is read may not.
+        let line = br#"{"type":"track","context":{"groupId":"a"},"timestamp":0,"#;
+        for (rest, is_read) in [(&b"\"?\":1}"[..], true), (b"\"event\":\"?\"}", false)] {
+            let bytes: Vec<u8> = line.iter().chain(rest).map(|byte| if *byte == b'?' { 0xff } else { *byte }).collect();
+            assert_eq!(decode(&bytes).next().unwrap().event.is_ok(), is_read);
+        }
     }
 
     /// JSON values as broken producers write them.
