@@ -76,7 +76,15 @@ fn zip(head: &[u8]) -> String {
 
 /// Whose form an event has that cannot be read. None where it is not known.
 pub(super) fn of_event(raw: &[u8]) -> Option<Form> {
-    let event: Value = serde_json::from_slice(raw).ok()?;
+    let whole: Value = serde_json::from_slice(raw).ok()?;
+    form(&whole).or_else(|| {
+        // What is sent to an API, or answered by one, holds its events in a list.
+        let lists = ["events", "data", "messages", "records", "results"];
+        lists.into_iter().find_map(|list| form(whole[list].as_array()?.first()?))
+    })
+}
+
+fn form(event: &Value) -> Option<Form> {
     let has = |path: &str| event.pointer(path).is_some_and(|value| !value.is_null());
     let any = |paths: &[&str]| paths.iter().any(|path| has(path));
     if event["object"] == "event" && has("/data/object") || event["object"] == "list" && event["data"].is_array() {
@@ -85,7 +93,7 @@ pub(super) fn of_event(raw: &[u8]) -> Option<Form> {
     let known = [
         (
             has("/event_type")
-                && any(&["/amplitude_id", "/$insert_id", "/insert_id", "/device_id", "/user_properties"]),
+                && any(&["/amplitude_id", "/$insert_id", "/insert_id", "/device_id", "/user_id", "/event_properties"]),
             "an Amplitude export",
         ),
         (has("/distinct_id") && any(&["/event", "/uuid"]), "a PostHog export"),
@@ -194,6 +202,8 @@ mod tests {
             (r#"{"event_name":"page_view","event_timestamp":"1","user_pseudo_id":"1.2"}"#, "a GA4 export"),
             (r#"{"object":"event","id":"evt_1","data":{"object":{}}}"#, "Stripe events"),
             (r#"{"object":"list","data":[]}"#, "Stripe events"),
+            (r#"{"api_key":"k","events":[{"event_type":"Sign Up","user_id":"u"}]}"#, "an Amplitude export"),
+            (r#"{"next":null,"results":[{"event":"x","distinct_id":"u"}]}"#, "a PostHog export"),
             (r#"{"type":"track","groupId":"acme"}"#, "as in groupId"),
             (r#"{"type":"track","context":{"traits":{"company":{"id":7}}}}"#, "as in context.traits.company.id"),
             (r#"{"type":"track","properties":{"$groups":{"company":"acme"}}}"#, "as in properties.$groups"),
