@@ -21,7 +21,8 @@ const SNAPSHOTS: &str = "upswell_snapshots_total";
 const DEAD_LETTERS: &str = "upswell_dead_letters_total";
 const TICKS: &str = "upswell_ticks_total";
 const TRANSACTION_SECONDS: &str = "upswell_transaction_seconds";
-const TRANSACTIONS_ABORTED: &str = "upswell_transactions_aborted_total";
+/// Transactions that did not commit.
+pub(crate) const TRANSACTIONS_ABORTED: &str = "upswell_transactions_aborted_total";
 const PARTITIONS: &str = "upswell_partitions";
 const ACCOUNTS: &str = "upswell_partition_accounts";
 const USERS: &str = "upswell_partition_users";

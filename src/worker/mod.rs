@@ -427,7 +427,7 @@ mod tests {
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| run(&job, 0, &telemetry));
             let deadline = Instant::now() + Duration::from_secs(120);
-            let aborted = |line: &str| line.strip_prefix("upswell_transactions_aborted_total ")?.parse().ok();
+            let aborted = |line: &str| line.strip_prefix(crate::telemetry::TRANSACTIONS_ABORTED)?.trim().parse().ok();
             while telemetry.render().lines().find_map(aborted).unwrap_or(0) < 3 {
                 assert!(Instant::now() < deadline && !worker.is_finished(), "nothing is aborted again and again");
                 std::thread::sleep(Duration::from_millis(50));
