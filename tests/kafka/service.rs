@@ -103,9 +103,9 @@ fn no_text_of_the_log_is_too_large_for_what_is_published() {
     for user in 0..6 {
         let traits = json!({"email": format!("{huge}{user}@acme.example"), "title": huge});
         let at = format!("2026-03-02T10:0{user}:00Z");
-        let told = json!({"type": "identify", "userId": format!("u{user}"), "accountId": "acme", "timestamp": at,
+        let told = json!({"type": "identify", "userId": format!("u{user}"), "context": {"groupId": "acme"}, "timestamp": at,
             "messageId": format!("i{user}"), "traits": traits});
-        let used = json!({"type": "track", "event": "Feature Used", "userId": format!("u{user}"), "accountId": "acme",
+        let used = json!({"type": "track", "event": "Feature Used", "userId": format!("u{user}"), "context": {"groupId": "acme"},
             "timestamp": at, "messageId": format!("f{user}"), "properties": {"feature": format!("{huge}{user}")}});
         events.extend([told.to_string(), used.to_string()]);
     }
