@@ -262,7 +262,7 @@ mod tests {
             offset += 1;
         };
         let noon = |day: i32, user: i64| EventTime(Day(20_458 + day).start().0 + 43_200_000 + user);
-        for day in [0, 1, 8, 15, 22] {
+        for day in [0, 1, 22] {
             for user in 0..users {
                 apply(
                     EventKind::Track,
@@ -297,18 +297,19 @@ mod tests {
                 Type::Any => format!("{name} == true"),
             });
         }
+        let figures = conditions.len();
         let plan = rules::default_plan();
         let of_users = plan.user_signals.iter().map(|signal| format!("user.{}", signal.id));
         let of_account = plan.account_signals.iter().map(|signal| signal.id.to_string());
         conditions.extend(of_users.chain(of_account).map(|signal| format!("({signal} >= 1 || {signal} < 1)")));
-        for one in conditions {
+        for (place, one) in conditions.iter().enumerate() {
             let second = if one.contains("user.") { "user.band == \"hot\"" } else { "users >= 1" };
             for (condition, again) in
                 [(format!("user.band == \"hot\" && {one}"), true), (format!("{one} && {second}"), false)]
             {
                 let rules = with(&condition);
                 let plan = Arc::new(rules::parse("test", &rules).unwrap_or_else(|error| panic!("{error}")));
-                let again = again.then_some(&*rules);
+                let again = (again && place < figures).then_some(&*rules);
                 let (few, many) = (costliest_step(&plan, again, 25), costliest_step(&plan, again, 50));
                 assert!(few >= 25, "{condition}: {few} looks tell nothing");
                 assert!(2 * many <= 5 * few, "{condition}: {few} looks at 25 users, {many} at 50");

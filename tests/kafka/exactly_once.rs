@@ -22,7 +22,7 @@ use crate::broker::{Broker, unique};
 const PARTITIONS: i32 = 4;
 const KILLS: u64 = 22;
 /// So many in the suite, which must end soon; a long run has 24 or more.
-const FAULTS: u64 = 6;
+const FAULTS: u64 = 4;
 /// After this a test that waits for something has failed.
 const LIMIT: Duration = Duration::from_secs(180);
 
