@@ -505,7 +505,7 @@ pub(super) fn by_extension(path: &Path, remedy: &str) -> Result<Format> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
     match name.rsplit_once('.').map(|(_, extension)| extension) {
-        // Of a table and an archive its content is told, when it is read as JSON.
+        // A table or an archive is recognised by its content, when it is read as JSON.
         Some("ndjson" | "jsonl" | "json" | "csv" | "tsv" | "zip") => Ok(Format::Json),
         Some("pb" | "binpb" | "protobuf") => Ok(Format::Protobuf),
         _ => bail!(WrongUse(format!(

@@ -413,7 +413,7 @@ pub(super) struct Life {
     pub(super) premium: Option<bool>,
     /// The latest completion of what could be abandoned, by the role that completes it.
     pub(super) completed: BTreeMap<Role, EventTime>,
-    /// What is no news the first time, such as an admin, and has been: by role.
+    /// Roles of which the first event does not count, as of an admin, and has been seen.
     pub(super) begun: BTreeSet<Role>,
     /// The latest lead that marketing brought.
     pub(super) mql: Option<EventTime>,

@@ -144,7 +144,7 @@ pub(super) fn activate<'a>(renaming: &Renaming<'a>, context: &mut Context<'a>, a
     trigger::after_activation(context, account, before);
 }
 
-/// Whoever does not count under the new rules, and did before, acts as one who left (edges A34, B5).
+/// Users whom the new rules exclude and the old ones did not are treated as removed (edges A34, B5).
 fn exclude(renaming: &Renaming<'_>, account: &mut Account, now: EventTime) {
     let (before, after) = (&renaming.before.exclude, &renaming.after.exclude);
     if before.is_empty() && after.is_empty() {

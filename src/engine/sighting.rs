@@ -101,7 +101,7 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
     match kind {
         Kind::Seen(seen) | Kind::Count(seen, _) => {
             let Some(role) = it.feeds(plan, &seen.filter) else { return };
-            // Whoever founds an account is no new admin of it, nor is its first admin, whenever that comes (edges E16).
+            // Neither the first admin of an account nor one of its first 24 hours is a change of admin (edges E16).
             if seen.after_founding_ms > 0
                 && (account.rare().life.begun.insert(role)
                     || account.first().is_none_or(|first| time < first.plus(seen.after_founding_ms)))

@@ -63,7 +63,7 @@ impl Work {
         self
     }
 
-    /// Days of users are others now, and with them the figures.
+    /// The active days of a user have changed: the figures must be counted anew.
     pub(super) fn forget_figures(&mut self) {
         self.closed = OnceCell::new();
     }
@@ -388,7 +388,7 @@ pub(super) fn knows(context: &Context<'_>, account: &Account, signal: SignalRef,
     }
 }
 
-/// Whether a user's trend is known: of nobody who is absent or too young (edges C14).
+/// Whether a user's trend is known: not of an absent user, nor before four complete weeks (edges C14).
 fn knows_growth(context: &Context<'_>, days: Days, growth: &Growth) -> bool {
     let day = context.last_closed();
     !velocity::is_absent(days, day, 7) && velocity::user_trend(days, day).moves(growth).is_some()

@@ -24,7 +24,7 @@ const WEEKS_LATELY: u32 = 4;
 const BASE_WEEKS: u32 = 9;
 /// Weeks that a streak can count.
 const STREAK_MAX: u32 = 12;
-/// More active users, or active days a week, than three weeks before: fewer are not worth a word.
+/// The least change in three weeks that counts: active users of an account, active days a week of a user.
 const RISE_MIN: u64 = 2;
 /// Blocks of 7 days that a spike is compared with.
 const BLOCKS_MAX: i32 = 8;

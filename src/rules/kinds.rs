@@ -135,9 +135,9 @@ const STICKINESS: About = About {
 const GROWTH: About = About {
     written: "kind: growth",
     scopes: BOTH,
-    measures: "weekly active users that lie clearly above or below what is usual for the account; while that is \
-              unknown, and for the active days of a user, a slope; unknown before four complete weeks, downward before \
-              ten of an account",
+    measures: "weekly active users clearly above or below the account's base level; for users, and for accounts whose base \
+              level is unknown, the slope of active days or weekly users; unknown before four complete weeks (a decline of \
+              an account: ten)",
     parameters: &["direction", "of", "significance"],
     on: "up: at the close of a week; down: at the close of a day, and not while inactive",
     off: "as it turns on",
