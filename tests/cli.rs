@@ -216,7 +216,6 @@ fn wrong_use_ends_with_2_and_says_what_to_do() {
         (&["generate", "--end", "2026-08-01", "--events", "10", "--out", "e.ndjson", "--pack", "5"], &["--pack"]),
         (&["demo", "--for", "long"], &["--for"]),
         (&["demo", "--users", "0"], &["--users"]),
-        (&["run"], &["--config"]),
         (&["send"], &["FILE"]),
         (&["tail", "--level", "top"], &["high", "medium", "low"]),
         (
@@ -818,6 +817,56 @@ fn check_tells_what_is_wrong_with_a_configuration() {
     room.write("c.yaml", "");
     let said = room.run(&["check", "--config", "c.yaml"]).ok().out;
     assert!(said.contains("upswell.log") && said.contains("default@"), "{said}");
+}
+
+#[test]
+fn commands_need_no_file_and_say_where_nothing_answered() {
+    let room = Room::new();
+    // Free now, so that nothing answers there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nowhere = format!("127.0.0.1:{port}");
+    let key = "UPSWELL_KAFKA__BROKERS";
+    room.write("events.ndjson", "");
+    room.write("c.yaml", format!("kafka: {{brokers: '{nowhere}'}}"));
+    let said = room.run(&["check"]).ok().out;
+    assert!(said.contains("localhost:9092 (the default of kafka.brokers)"), "{said}");
+    let said = room.run_with(key, &nowhere, &["check"]).ok().out;
+    assert!(said.contains(&format!("{nowhere} (from {key})")), "{said}");
+
+    let starts: [(&[&str], &str); 8] = [
+        (&["topics"], key),
+        (&["tail"], key),
+        (&["send", "events.ndjson"], key),
+        (&["rules", "activate", "default"], key),
+        (&["replay", "--topic", "log", "--handoffs", "h"], key),
+        (&["topics", "--brokers", &nowhere], "--brokers"),
+        (&["topics", "--config", "c.yaml"], "kafka.brokers in c.yaml"),
+        (&["send", "events.ndjson", "--brokers", "nowhere.invalid:9092"], "nowhere.invalid:9092 (from --brokers)"),
+    ];
+    std::thread::scope(|scope| {
+        for (arguments, from) in starts {
+            let (room, nowhere) = (&room, &nowhere);
+            scope.spawn(move || {
+                let mut command = room.command(arguments);
+                if from == key {
+                    command.env(key, nowhere);
+                }
+                let ended = Ended::of(arguments, &command.output().unwrap());
+                let place = if from.contains("invalid") { from } else { nowhere.as_str() };
+                ended.fails(1, &["nothing answers at", place, from, "--config", key]);
+            });
+        }
+    });
+
+    // The service asks for longer, and tells so meanwhile.
+    let mut command = room.command(&["run"]);
+    command.envs([(key, nowhere.as_str()), ("UPSWELL_HTTP__LISTEN", "127.0.0.1:0")]).stderr(Stdio::piped());
+    let mut run = command.spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(run.stderr.take().unwrap()));
+    let told = format!("nothing answers at {nowhere} (from {key}): trying for");
+    assert!(lines.any(|line| line.unwrap().contains(&told)));
+    run.kill().unwrap();
+    run.wait().unwrap();
 }
 
 #[test]

@@ -56,9 +56,10 @@ impl Check {
         let mut out = std::io::stdout();
         writeln!(
             out,
-            "configuration  good: {} at {}, group {}",
+            "configuration  good: {} at {} ({}), group {}",
             names.log(),
             config.kafka.brokers,
+            config.kafka.told_by,
             config.kafka.group
         )?;
         let file = self.rules.or(config.rules.file);

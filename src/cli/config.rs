@@ -1,6 +1,7 @@
 //! The configuration file: one YAML file, every key of which `upswell.example.yaml` documents.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use figment::Figment;
@@ -119,14 +120,15 @@ pub fn load(path: Option<&Path>) -> Result<Config, Error> {
     let is_property = |key: &str| key.to_lowercase().starts_with("kafka__properties__");
     let is_key = move |key: &str| key.contains("__") && !is_property(key);
     let environment = Env::prefixed("UPSWELL_").filter(move |key| is_key(key.as_str())).split("__");
-    let mut config: Config =
-        Figment::from(Serialized::defaults(written)).merge(environment).extract().map_err(|error| {
-            let key = error.path.join("__").to_uppercase();
-            Error {
-                place: format!("environment UPSWELL_{key}"),
-                what: crate::rules::with_suggestion(&error.kind.to_string()),
-            }
-        })?;
+    let in_file = written.kafka.brokers != kafka::Config::default().brokers;
+    let figment = Figment::from(Serialized::defaults(written)).merge(environment);
+    let mut config: Config = figment.extract().map_err(|error| {
+        let key = error.path.join("__").to_uppercase();
+        Error {
+            place: format!("environment UPSWELL_{key}"),
+            what: crate::rules::with_suggestion(&error.kind.to_string()),
+        }
+    })?;
     // Properties have dots in their names, which variables cannot have.
     for (name, value) in std::env::vars_os() {
         if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
@@ -135,6 +137,13 @@ pub fn load(path: Option<&Path>) -> Result<Config, Error> {
             config.kafka.properties.insert(property.to_lowercase().replace('_', "."), value.to_owned());
         }
     }
+    let in_environment = figment.find_metadata("kafka.brokers").is_some_and(|from| from.name.contains("environment"));
+    config.kafka.told_by = match path {
+        _ if in_environment => "from UPSWELL_KAFKA__BROKERS".into(),
+        Some(path) if in_file => format!("from kafka.brokers in {}", path.display()),
+        Some(path) => format!("the default of kafka.brokers, which {} leaves as it is", path.display()),
+        None => config.kafka.told_by,
+    };
     check(&config).map_err(|what| Error {
         place: path.map_or("configuration".into(), |path| path.display().to_string()),
         what,
@@ -167,10 +176,13 @@ fn check(config: &Config) -> Result<(), String> {
     }
 }
 
+/// How long a person waits for an answer of Kafka.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// How a command finds Kafka.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Connection {
-    /// The configuration file; upswell.example.yaml shows every key.
+    /// The configuration file; upswell.example.yaml shows every key. Without it the defaults and the environment.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Where to find the cluster, instead of kafka.brokers.
@@ -179,10 +191,19 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    /// The configuration of a command that a person waits for.
     pub(super) fn load(&self) -> Result<Config, Error> {
+        let mut config = self.load_service()?;
+        config.kafka.patience = PATIENCE;
+        Ok(config)
+    }
+
+    /// The configuration of the service.
+    pub(super) fn load_service(&self) -> Result<Config, Error> {
         let mut config = load(self.config.as_deref())?;
         if let Some(brokers) = &self.brokers {
             config.kafka.brokers.clone_from(brokers);
+            config.kafka.told_by = "from --brokers".into();
             config.kafka.check().map_err(|error| Error { place: "--brokers".into(), what: error.to_string() })?;
         }
         Ok(config)

@@ -1,6 +1,5 @@
 //! `upswell run`: the service.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use super::config::{self, Config};
+use super::config::{Config, Connection};
 use crate::telemetry::Telemetry;
 use crate::worker::{self, Job};
 use crate::{kafka, rules, serve};
@@ -19,27 +18,28 @@ use crate::{kafka, rules, serve};
 /// over HTTP. Any key of the configuration can come from the environment: UPSWELL_KAFKA__BROKERS is kafka.brokers.
 #[derive(Args)]
 #[command(after_help = "Examples:
+  upswell run                                       on localhost:9092, with the rules that ship with Upswell
   upswell run --config upswell.yaml
   UPSWELL_KAFKA__BROKERS=kafka:9092 upswell run --config upswell.yaml --log-format json")]
 pub(super) struct Run {
-    /// The configuration file; upswell.example.yaml shows every key.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 impl Run {
     pub(super) fn run(self) -> Result<()> {
-        let config = config::load(Some(&self.config))?;
+        let config = self.connection.load_service()?;
         stop_on_signals(&config.kafka.stop)?;
         let job = job(&config)?;
         let telemetry = Telemetry::install()?;
         let address = serve::start(&config.http, Arc::clone(&telemetry))?;
-        tracing::info!(%address, rules = %job.plan.version, threads = config.worker.threads, "started");
+        let (brokers, threads) = (&config.kafka.brokers, config.worker.threads);
+        tracing::info!(%address, %brokers, rules = %job.plan.version, threads, "started");
         match check_topics(&config) {
             Err(error) if matches!(error.downcast_ref(), Some(kafka::Error::Stopped { .. })) => {}
             checked => {
                 checked?;
-                work(&job, usize::from(config.worker.threads), &telemetry)?;
+                work(&job, usize::from(threads), &telemetry)?;
             }
         }
         tracing::info!("stopped");

@@ -15,7 +15,7 @@ use rdkafka::consumer::{BaseConsumer, DefaultConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
 use super::config::{Config, Topics};
-use super::consumer::{count_partitions, patiently};
+use super::consumer::{count_partitions, look_up, patiently};
 use super::error::Error;
 use super::log_line;
 use crate::wire::{Format, Kind, record_max};
@@ -158,6 +158,10 @@ impl Topics {
 pub fn ensure_topics(config: &Config, specs: &[TopicSpec]) -> Result<Vec<TopicReport>, Error> {
     let admin = connect_admin(config)?;
     let lookup = connect_lookup(config)?;
+    // Whether anybody answers: the creation of a topic does not tell silence from a slow cluster.
+    if let Some(first) = specs.first() {
+        look_up(&lookup, config, &first.name)?;
+    }
     let mut reports = Vec::with_capacity(specs.len());
     for spec in specs {
         let created = create(&admin, spec)?;

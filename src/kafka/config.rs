@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::error::Error;
+use super::error::{Error, is_silence};
 use super::raw;
 
 /// The cluster, the group, and any librdkafka property but those on which exactly-once rests.
@@ -33,7 +34,16 @@ pub struct Config {
     /// process can end while no broker answers. Copies of a configuration share it.
     #[serde(skip)]
     pub stop: Arc<AtomicBool>,
+    /// Not a key: where `brokers` was set, in words, for the error when nothing answers there.
+    #[serde(skip)]
+    pub told_by: String,
+    /// Not a key: how long to wait for a cluster that does not answer.
+    #[serde(skip)]
+    pub patience: Duration,
 }
+
+/// How long the service asks: a cluster may start at the same time.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Default for Config {
     fn default() -> Self {
@@ -44,6 +54,8 @@ impl Default for Config {
             transactional_id_prefix: "upswell".into(),
             properties: BTreeMap::new(),
             stop: Arc::default(),
+            told_by: "the default of kafka.brokers".into(),
+            patience: PATIENCE,
         }
     }
 }
@@ -104,6 +116,18 @@ impl Config {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// What `error` was met in `doing`; where nothing answered also where that was, and how to name another place.
+    pub(super) fn met(&self, doing: &str, error: &KafkaError) -> String {
+        if !is_silence(error) {
+            return doing.to_owned();
+        }
+        format!(
+            "nothing answers at {} ({}). Start Kafka there, or name the cluster with --brokers HOST:PORT, kafka.brokers \
+             in the file of --config, or UPSWELL_KAFKA__BROKERS; {doing}",
+            self.brokers, self.told_by
+        )
     }
 
     fn check_keys(&self) -> Result<(), Error> {

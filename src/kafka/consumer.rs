@@ -13,11 +13,12 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::config::Config;
-use super::error::{Error, is_lasting, is_passing, is_refusal};
+use super::error::{Error, is_lasting, is_passing, is_refusal, is_silence};
 use super::log_line;
 use super::raw::{Entry, Forward, Inbox, Message};
 
@@ -391,8 +392,7 @@ pub(super) fn count_partitions<C: ConsumerContext>(
     config: &Config,
     topic: &str,
 ) -> Result<usize, Error> {
-    let doing = format!("looking up topic `{topic}` on {}", config.brokers);
-    let metadata = patiently(config, &doing, || base.fetch_metadata(Some(topic), QUESTION))?;
+    let metadata = look_up(base, config, topic)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     match found.map_or(0, |found| found.partitions().len()) {
         0 => Err(Error::TopicMissing { topic: topic.to_owned(), brokers: config.brokers.clone() }),
@@ -400,16 +400,33 @@ pub(super) fn count_partitions<C: ConsumerContext>(
     }
 }
 
+/// What the cluster knows of a topic.
+pub(super) fn look_up<C: ConsumerContext>(
+    base: &BaseConsumer<C>,
+    config: &Config,
+    topic: &str,
+) -> Result<Metadata, Error> {
+    let doing = format!("looking up topic `{topic}` on {}", config.brokers);
+    patiently(config, &doing, || base.fetch_metadata(Some(topic), QUESTION))
+}
+
 /// Asks until there is an answer, a refusal, a stop, or no patience left.
 pub(super) fn patiently<T>(config: &Config, doing: &str, mut ask: impl FnMut() -> KafkaResult<T>) -> Result<T, Error> {
-    let deadline = Instant::now() + PATIENCE;
+    let began = Instant::now();
+    let mut told = false;
     loop {
         let error = match ask() {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        if !is_passing(&error) || Instant::now() > deadline {
-            return Err(Error::client(doing, error));
+        let is_silent = is_silence(&error);
+        let patience = if is_silent { config.patience } else { PATIENCE };
+        if !is_passing(&error) || began.elapsed() >= patience {
+            return Err(Error::client(config.met(doing, &error), error));
+        }
+        if is_silent && !std::mem::replace(&mut told, true) {
+            let more = patience.saturating_sub(began.elapsed()).as_secs();
+            tracing::warn!("nothing answers at {} ({}): trying for {more} s more", config.brokers, config.told_by);
         }
         if config.is_stopping() {
             return Err(Error::Stopped { doing: doing.to_owned() });

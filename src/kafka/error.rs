@@ -206,6 +206,21 @@ pub(super) fn is_lasting(code: RDKafkaErrorCode) -> bool {
     is_refusal(code) || matches!(code, UnknownPartition | UnknownTopic | UnknownTopicOrPartition)
 }
 
+/// Whether nothing answered: there is no broker, it does not listen, or it hangs.
+pub(super) fn is_silence(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        AllBrokersDown, BrokerTransportFailure, MessageTimedOut, OperationTimedOut, RequestTimedOut, Resolve,
+    };
+    let code = match error {
+        KafkaError::Transaction(error) => Some(error.code()),
+        error => code_of(error),
+    };
+    matches!(
+        code,
+        Some(AllBrokersDown | BrokerTransportFailure | MessageTimedOut | OperationTimedOut | RequestTimedOut | Resolve)
+    )
+}
+
 /// Whether `code` is a refusal that only a change of rights ends.
 pub(super) fn is_refusal(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::{

@@ -97,7 +97,7 @@ impl Producer {
             client.create_with_context(Deliveries::default()).map_err(|error| Error::client(doing.as_str(), error))?;
         repeat(config, || base.init_transactions(ATTEMPT)).map_err(|error| match config.is_stopping() {
             true => Error::Stopped { doing: doing.clone() },
-            false => Error::client(doing.as_str(), error),
+            false => Error::client(config.met(&doing, &error), error),
         })?;
         Ok(Self { config: config.clone(), base })
     }
