@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dashmap::DashMap;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -27,13 +27,21 @@ const PARTITIONS: &str = "upswell_partitions";
 const ACCOUNTS: &str = "upswell_partition_accounts";
 const USERS: &str = "upswell_partition_users";
 const POSITION: &str = "upswell_partition_position";
-const LAG: &str = "upswell_partition_recovery_records";
+const RECOVERY: &str = "upswell_partition_recovery_records";
+const END: &str = "upswell_partition_end";
+const STABLE_END: &str = "upswell_partition_stable_end";
+const LAG_RECORDS: &str = "upswell_partition_lag_records";
+const LAG_SECONDS: &str = "upswell_partition_lag_seconds";
 const WATERMARK: &str = "upswell_partition_watermark_seconds";
 
 /// A worker that has not come round for so long is taken for stuck. Longer than the longest wait for Kafka.
 const STUCK_AFTER: Duration = Duration::from_secs(300);
 /// Gauges of a partition that has gone elsewhere are shown for so long.
 const GAUGES_LAST: Duration = Duration::from_secs(60);
+
+/// A process to which the group assigns no partition is ready after so long: the group moves partitions from member to
+/// member in two steps, each of which takes a heartbeat of 3 s or more.
+const SPARE_AFTER: Duration = Duration::from_secs(15);
 
 /// So many names of events that no mapping is for are told one by one; each is a time series.
 const UNMAPPED_NAMES_MAX: usize = 100;
@@ -47,6 +55,17 @@ pub struct PartitionStatus {
     pub position: i64,
     /// The offset up to which the group was done when the partition came: below it effects are mute.
     pub recovered_at: i64,
+    /// The offset after the last record; none while no broker told it.
+    pub end: Option<i64>,
+    /// The offset after the last record that can be read: below the end while a transaction is open.
+    pub stable_end: Option<i64>,
+    /// Whether it has been at the stable end since it came.
+    pub caught_up: bool,
+    /// Since when, in milliseconds since 1970, there have been records that are not folded: the time of the last one
+    /// that is, or when there was nothing after it, whichever is later. None while there is nothing to fold.
+    pub behind_since: Option<i64>,
+    /// Whether it waits behind an open transaction.
+    pub waits: bool,
     /// The watermark.
     pub watermark: Option<EventTime>,
     /// The version of the rules that apply.
@@ -62,20 +81,53 @@ impl PartitionStatus {
     pub fn is_recovered(&self) -> bool {
         self.position >= self.recovered_at
     }
+
+    /// Records written and not folded, markers of transactions among them; none while the end is not known.
+    pub fn lag_records(&self) -> Option<i64> {
+        self.end.map(|end| (end - self.position).max(0))
+    }
+
+    /// For how long there have been records that are not folded, in seconds.
+    pub fn lag_seconds(&self) -> Option<f64> {
+        self.end?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+        Some(self.behind_since.map_or(0.0, |since| (now - since).max(0) as f64 / 1e3))
+    }
+
+    /// What the partition still has to do before the process is ready.
+    fn awaits(&self, partition: i32) -> Option<String> {
+        if !self.is_recovered() {
+            let (position, to) = (self.position, self.recovered_at);
+            Some(format!("partition {partition} recovers: at offset {position} of the {to} that were done before"))
+        } else if !self.caught_up {
+            let lag = self.lag_records().map_or("an unknown number of".into(), |lag| lag.to_string());
+            Some(format!("partition {partition} catches up: {lag} records are not folded"))
+        } else {
+            None
+        }
+    }
 }
 
 /// What the process knows of itself.
 #[derive(Debug)]
 pub struct Telemetry {
     partitions: DashMap<i32, PartitionStatus>,
-    /// When each worker last came round.
-    rounds: DashMap<usize, Instant>,
+    workers: DashMap<usize, WorkerStatus>,
     events: AtomicU64,
     signals: AtomicU64,
     handoffs: [AtomicU64; 3],
     /// Names that no mapping is for and that are told.
     unmapped: DashMap<Box<str>, ()>,
     prometheus: PrometheusHandle,
+}
+
+/// How a worker is doing.
+#[derive(Clone, Copy, Debug)]
+struct WorkerStatus {
+    /// When it last came round.
+    round: Instant,
+    /// Since when the group has told it which partitions are its own, be it none.
+    assigned: Option<Instant>,
 }
 
 /// Totals since the process began.
@@ -107,7 +159,7 @@ impl Telemetry {
         counter!(EVENTS_UNMAPPED, "name" => "(other)").increment(0);
         Ok(Arc::new(Telemetry {
             partitions: DashMap::new(),
-            rounds: DashMap::new(),
+            workers: DashMap::new(),
             events: AtomicU64::new(0),
             signals: AtomicU64::new(0),
             handoffs: Default::default(),
@@ -189,17 +241,46 @@ impl Telemetry {
 
     /// A worker came round.
     pub fn round(&self, worker: usize) {
-        self.rounds.insert(worker, Instant::now());
+        let status = || WorkerStatus { round: Instant::now(), assigned: None };
+        self.workers.entry(worker).or_insert_with(status).round = Instant::now();
+    }
+
+    /// Whether the group has told a worker which partitions are its own.
+    pub fn assigned(&self, worker: usize, assigned: bool) {
+        if let Some(mut status) = self.workers.get_mut(&worker) {
+            status.assigned = assigned.then(|| status.assigned.unwrap_or_else(Instant::now));
+        }
     }
 
     /// Whether every worker still comes round.
     pub fn is_alive(&self) -> bool {
-        self.rounds.iter().all(|round| round.elapsed() < STUCK_AFTER)
+        self.workers.iter().all(|worker| worker.round.elapsed() < STUCK_AFTER)
     }
 
-    /// Whether the workers run and have recovered every partition that is ours.
-    pub fn is_ready(&self) -> bool {
-        !self.rounds.is_empty() && self.is_alive() && self.partitions.iter().all(|status| status.is_recovered())
+    /// What is missing until the process does its share, in words; nothing once it is ready: the group has told every
+    /// worker its partitions, and each has been folded up to its stable end.
+    pub fn missing(&self) -> Vec<String> {
+        if self.workers.is_empty() {
+            return vec!["no worker has started: the topics are not checked yet".into()];
+        }
+        let mut workers: Vec<_> = self.workers.iter().map(|entry| (*entry.key(), *entry.value())).collect();
+        workers.sort_unstable_by_key(|(number, _)| *number);
+        let mut missing = Vec::new();
+        for (number, worker) in &workers {
+            if worker.round.elapsed() >= STUCK_AFTER {
+                missing.push(format!("worker {number} is stuck"));
+            } else if worker.assigned.is_none() {
+                missing.push(format!("worker {number} waits for the group to assign partitions"));
+            }
+        }
+        let partitions = self.partitions();
+        missing.extend(partitions.iter().filter_map(|(partition, status)| status.awaits(*partition)));
+        let newest = workers.iter().filter_map(|(_, worker)| worker.assigned).max();
+        if partitions.is_empty() && newest.is_some_and(|at| at.elapsed() < SPARE_AFTER) {
+            let after = SPARE_AFTER.as_secs();
+            missing.push(format!("no partition is assigned; without one the process becomes ready after {after} s"));
+        }
+        missing
     }
 
     /// The partitions that are ours, by number.
@@ -228,7 +309,16 @@ impl Telemetry {
             gauge!(ACCOUNTS, "partition" => label.clone()).set(status.accounts as f64);
             gauge!(USERS, "partition" => label.clone()).set(status.users as f64);
             gauge!(POSITION, "partition" => label.clone()).set(status.position as f64);
-            gauge!(LAG, "partition" => label.clone()).set((status.recovered_at - status.position).max(0) as f64);
+            gauge!(RECOVERY, "partition" => label.clone()).set((status.recovered_at - status.position).max(0) as f64);
+            for (name, offset) in [(END, status.end), (STABLE_END, status.stable_end)] {
+                if let Some(offset) = offset {
+                    gauge!(name, "partition" => label.clone()).set(offset as f64);
+                }
+            }
+            if let (Some(records), Some(seconds)) = (status.lag_records(), status.lag_seconds()) {
+                gauge!(LAG_RECORDS, "partition" => label.clone()).set(records as f64);
+                gauge!(LAG_SECONDS, "partition" => label.clone()).set(seconds);
+            }
             if let Some(watermark) = status.watermark {
                 gauge!(WATERMARK, "partition" => label).set(watermark.0 as f64 / 1e3);
             }
@@ -261,7 +351,14 @@ fn describe() {
     describe_gauge!(ACCOUNTS, "Accounts held, by partition.");
     describe_gauge!(USERS, "Users held, by partition.");
     describe_gauge!(POSITION, "The offset that comes next, by partition.");
-    describe_gauge!(LAG, "Records that a recovery still has to fold, by partition; 0 once it is live.");
+    describe_gauge!(RECOVERY, "Records that a recovery still has to fold, by partition; 0 once it is live.");
+    describe_gauge!(END, "The offset after the last record, by partition.");
+    describe_gauge!(
+        STABLE_END,
+        "The offset after the last record that can be read, by partition; below the end while a transaction is open."
+    );
+    describe_gauge!(LAG_RECORDS, "Records written and not folded, by partition, markers of transactions among them.");
+    describe_gauge!(LAG_SECONDS, "Seconds for which there have been records that are not folded, by partition.");
     describe_gauge!(WATERMARK, "The watermark in seconds since 1970, by partition.");
     // Present from the beginning, so that rates and alerts see the first one.
     counter!(SIGNALS).absolute(0);

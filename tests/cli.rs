@@ -863,7 +863,7 @@ fn commands_need_no_file_and_say_where_nothing_answered() {
     command.envs([(key, nowhere.as_str()), ("UPSWELL_HTTP__LISTEN", "127.0.0.1:0")]).stderr(Stdio::piped());
     let mut run = command.spawn().unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(run.stderr.take().unwrap()));
-    let told = format!("nothing answers at {nowhere} (from {key}): trying for");
+    let told = format!("no answer from {nowhere} (from {key}) yet");
     assert!(lines.any(|line| line.unwrap().contains(&told)));
     run.kill().unwrap();
     run.wait().unwrap();

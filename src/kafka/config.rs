@@ -88,6 +88,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("delivery.report.only.error", "the producers rely on it"),
     ("partitioner", "accounts are placed by murmur2 of the key, as the Java client does, so that all producers agree"),
     ("allow.auto.create.topics", "a topic created by chance has the wrong settings; use `upswell topics`"),
+    ("statistics.interval.ms", "the lag of partitions is measured every second"),
     ("test.mock.num.brokers", "use `upswell demo` for an embedded broker"),
 ];
 

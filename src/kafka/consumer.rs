@@ -3,7 +3,7 @@
 //! An assigned partition is read from offset 0, whatever was committed: recovery replays the log,
 //! and the worker mutes the effects below the committed offset.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -14,6 +14,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
+use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -49,6 +50,8 @@ pub(super) const STABLE: &[(&str, &str)] = &[
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long one question may take: also how soon a stop is heard of.
 pub(super) const QUESTION: Duration = Duration::from_secs(5);
+/// How often the ends of partitions are told.
+const STATISTICS_MS: &str = "1000";
 /// How long a wait for records may keep group events waiting.
 const SLICE: Duration = Duration::from_millis(20);
 
@@ -85,12 +88,24 @@ pub enum Polled<'a> {
     },
 }
 
+/// The ends of a partition as the broker last told them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    /// The offset after the last record that can be read: what follows belongs to open transactions, or comes after
+    /// one that does.
+    pub stable: i64,
+    /// The offset after the last record.
+    pub last: i64,
+}
+
 /// A member of the consumer group.
 pub struct Consumer {
     config: Config,
     topic: String,
     partitions: Vec<Option<Forward<Group>>>,
     inbox: Inbox<Group>,
+    /// Whether the group has told which partitions are ours, be it none.
+    assigned: bool,
     base: Arc<BaseConsumer<Group>>,
 }
 
@@ -103,6 +118,7 @@ impl Consumer {
         let doing = || format!("joining group `{}` on {}", config.group, config.brokers);
         let mut client = config.client(&[FETCH, &strategy(config)].concat(), STABLE);
         client.set("group.id", config.group.as_str());
+        client.set("statistics.interval.ms", STATISTICS_MS);
         if let Some(instance) = &config.group_instance_id {
             client.set("group.instance.id", format!("{instance}-{worker}"));
         }
@@ -113,7 +129,22 @@ impl Consumer {
         let count = count_partitions(&base, config, topic)?;
         base.subscribe(&[topic]).map_err(|error| Error::client(doing(), error))?;
         let partitions = (0..count).map(|_| None).collect();
-        Ok(Self { config: config.clone(), topic: topic.to_owned(), partitions, inbox, base })
+        Ok(Self { config: config.clone(), topic: topic.to_owned(), partitions, inbox, assigned: false, base })
+    }
+
+    /// Whether the group has told which partitions are ours, be it none.
+    #[must_use]
+    pub fn is_assigned(&self) -> bool {
+        self.assigned
+    }
+
+    /// The ends of partitions that were told since this was last called, at most every second: by the answers to
+    /// fetches, so that they are old while no broker answers.
+    pub fn ends(&self, each: &mut impl FnMut(i32, Ends)) {
+        let told = std::mem::take(&mut *self.base.context().ends.lock().unwrap_or_else(PoisonError::into_inner));
+        told.into_iter()
+            .filter(|(partition, _)| owned(&self.partitions, *partition))
+            .for_each(|(p, ends)| each(p, ends));
     }
 
     /// Delivers what there is: group events first, then a batch of records. Waits at most `wait`
@@ -208,6 +239,7 @@ impl Consumer {
             }
             self.partitions[index] = forward;
         }
+        self.assigned = true;
         self.answer_assign(&list)
             .map_err(|error| Error::client(format!("taking over partitions of {}", self.topic), error))?;
         for Start { partition, committed, metadata, end } in &starts {
@@ -218,6 +250,7 @@ impl Consumer {
 
     fn revoke(&mut self, list: &TopicPartitionList, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
         let lost = self.base.assignment_lost();
+        self.assigned &= !lost;
         for element in list.elements() {
             let partition = element.partition();
             let slot = usize::try_from(partition).ok().and_then(|index| self.partitions.get_mut(index));
@@ -241,7 +274,10 @@ impl Consumer {
         if list.count() == 0 {
             return Ok(Vec::new());
         }
-        let doing = format!("reading the committed offsets of group `{}`", self.config.group);
+        let doing = format!(
+            "reading the committed offsets of group `{}`, which wait until transactions of former members have ended",
+            self.config.group
+        );
         let committed = patiently(&self.config, &doing, || {
             let answer = self.base.committed_offsets(list.clone(), QUESTION)?;
             answer.elements().iter().try_for_each(|element| element.error())?;
@@ -337,6 +373,8 @@ enum Change {
 #[derive(Default)]
 struct Group {
     changes: Mutex<VecDeque<Change>>,
+    /// Told since the worker last asked.
+    ends: Mutex<BTreeMap<i32, Ends>>,
     closing: AtomicBool,
 }
 
@@ -353,6 +391,17 @@ impl ClientContext for Group {
 
     fn error(&self, error: KafkaError, reason: &str) {
         log_line::client_error(&error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        for partition in statistics.topics.values().flat_map(|topic| topic.partitions.values()) {
+            // Below 0 they are not known.
+            if partition.ls_offset >= 0 && partition.hi_offset >= 0 {
+                let told = Ends { stable: partition.ls_offset, last: partition.hi_offset };
+                ends.insert(partition.partition, told);
+            }
+        }
     }
 }
 
@@ -426,7 +475,8 @@ pub(super) fn patiently<T>(config: &Config, doing: &str, mut ask: impl FnMut() -
         }
         if is_silent && !std::mem::replace(&mut told, true) {
             let more = patience.saturating_sub(began.elapsed()).as_secs();
-            tracing::warn!("nothing answers at {} ({}): trying for {more} s more", config.brokers, config.told_by);
+            let Config { brokers, told_by, .. } = config;
+            tracing::warn!("no answer from {brokers} ({told_by}) yet: {doing}, trying for {more} s more");
         }
         if config.is_stopping() {
             return Err(Error::Stopped { doing: doing.to_owned() });

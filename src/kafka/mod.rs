@@ -16,7 +16,7 @@ pub use admin::{
     partitions,
 };
 pub use config::{Config, Topics};
-pub use consumer::{Consumer, GroupMetadata, Polled};
+pub use consumer::{Consumer, Ends, GroupMetadata, Polled};
 pub use embedded::Embedded;
 pub use error::{Error, TransactionError};
 pub use producer::{CONTROL_HEADERS, LogWriter, Producer, Progress, largest_sent, partition_of};

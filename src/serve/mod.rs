@@ -62,9 +62,10 @@ async fn livez(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
     }
 }
 
-/// Whether the process does its share: 503 while it recovers.
+/// Whether the process does its share: 503, with what is missing, until it has its partitions and has caught up.
 async fn readyz(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
-    let ready = telemetry.is_ready();
+    let missing = telemetry.missing();
+    let ready = missing.is_empty();
     let partitions: Vec<_> = telemetry
         .partitions()
         .into_iter()
@@ -72,8 +73,14 @@ async fn readyz(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
             json!({
                 "partition": partition,
                 "recovered": status.is_recovered(),
+                "caughtUp": status.caught_up,
+                "waitsForTransaction": status.waits,
                 "position": status.position,
                 "recoversTo": status.recovered_at,
+                "end": status.end,
+                "stableEnd": status.stable_end,
+                "lagRecords": status.lag_records(),
+                "lagSeconds": status.lag_seconds(),
                 "watermarkMs": status.watermark.map(|at| at.0),
                 "rules": &*status.rules,
                 "accounts": status.accounts,
@@ -82,7 +89,7 @@ async fn readyz(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
         })
         .collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": ready, "partitions": partitions })))
+    (status, Json(json!({ "ready": ready, "missing": missing, "partitions": partitions })))
 }
 
 async fn metrics(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {

@@ -8,7 +8,7 @@ mod owned;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::model::{EventTime, Millis};
 use crate::rules::Plan;
 use crate::telemetry::Telemetry;
 use crate::wire::{self, Format};
-use owned::{Outgoing, Owned};
+use owned::{Outgoing, Owned, now_ms};
 
 /// How long one poll waits for records: also how soon a worker hears that it should stop.
 const POLL: Duration = Duration::from_millis(100);
@@ -174,6 +174,7 @@ struct Share<'a> {
 impl<'a> Worker<'a> {
     fn join(job: &'a Job, number: usize, telemetry: &'a Telemetry) -> Result<Worker<'a>, Ended> {
         telemetry.round(number);
+        telemetry.assigned(number, false);
         // The producer first: it ends what a predecessor of its name left open, and the committed offsets are not
         // told before that has ended.
         let id = job.kafka.transactional_id(number);
@@ -202,6 +203,12 @@ impl<'a> Worker<'a> {
         if let Some(error) = share.failed.take() {
             return Err(Ended::Failed(error));
         }
+        consumer.ends(&mut |partition, ends| {
+            if let Some(owned) = share.partitions.get_mut(&partition) {
+                owned.ends_at(ends);
+            }
+        });
+        share.telemetry.assigned(self.number, consumer.is_assigned());
         self.share.tell();
         Ok(())
     }
@@ -344,8 +351,7 @@ impl Share<'_> {
         let job = self.job;
         for (partition, owned) in &mut self.partitions {
             if owned.wants_tick(job.idle_after, TICK_EVERY) {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-                let payload = Some(wire::encode_tick(job.format, EventTime(now)));
+                let payload = Some(wire::encode_tick(job.format, EventTime(now_ms())));
                 self.outbox.push(Outgoing {
                     partition: *partition,
                     into_log: true,

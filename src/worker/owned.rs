@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Job;
 use crate::engine::{Partition, Record};
-use crate::kafka::{self, Message, Producer, TransactionError};
+use crate::kafka::{self, Ends, Message, Producer, TransactionError};
 use crate::model::{DAY_MS, Effects, EventTime, Handoff, Snapshots, Tally, Unmapped};
 use crate::rules::Ready;
 use crate::telemetry::{PartitionStatus, Telemetry};
@@ -16,6 +16,8 @@ use crate::wire::{self, Context, ToWire};
 
 /// A partition is live, and may get ticks, if its newest event is at most this much older than its record.
 const LIVE_WITHIN_MS: i64 = DAY_MS;
+/// An open transaction is told after so long: most are over within milliseconds.
+const WAITS_AFTER: Duration = Duration::from_secs(5);
 /// A recovery tells how far it is this often.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
@@ -49,6 +51,11 @@ impl Outgoing {
             None => producer.erase(&self.topic, key.unwrap_or_default(), &headers),
         }
     }
+}
+
+/// The wall clock, in milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 /// The names of the topics that effects go to.
@@ -86,6 +93,27 @@ impl Destinations {
     }
 }
 
+/// Whether the partition waits behind an open transaction: one that stays, as transactions come and go.
+#[derive(Debug, Default)]
+struct Waits {
+    /// The stable end that it stands at, and since when.
+    at: Option<(i64, Instant)>,
+    /// Whether it was told.
+    told: bool,
+}
+
+impl Waits {
+    /// Looks at the stable end that the partition stands at while more follows it. Whether a wait begins, or ends.
+    fn look(&mut self, stands_at: Option<i64>, now: Instant) -> Option<bool> {
+        self.at = stands_at.map(|end| match self.at {
+            Some((before, since)) if before == end => (end, since),
+            _ => (end, now),
+        });
+        let waits = self.at.is_some_and(|(_, since)| now.duration_since(since) >= WAITS_AFTER);
+        (std::mem::replace(&mut self.told, waits) != waits).then_some(waits)
+    }
+}
+
 /// A partition that is ours.
 #[derive(Debug)]
 pub(super) struct Owned {
@@ -107,6 +135,16 @@ pub(super) struct Owned {
     recovered_at: i64,
     began: Instant,
     told: Instant,
+    /// The ends of the partition; none while no broker told them.
+    ends: Option<Ends>,
+    /// Whether it has been at the stable end since it came.
+    caught_up: bool,
+    /// When it came, when the last record that was folded was written, and when there was last nothing to fold; in
+    /// milliseconds since 1970.
+    came_at: i64,
+    folded_at: Option<i64>,
+    current_at: Option<i64>,
+    waits: Waits,
     /// Whether there is nothing after what was folded.
     at_end: bool,
     /// Whether the newest event accepted is of today, so to say.
@@ -135,6 +173,12 @@ impl Owned {
             recovered_at: committed,
             began: now,
             told: now,
+            ends: None,
+            caught_up: false,
+            came_at: now_ms(),
+            folded_at: None,
+            current_at: None,
+            waits: Waits::default(),
             at_end: false,
             live: false,
             heard: now,
@@ -185,6 +229,7 @@ impl Owned {
             self.live = time.0 - now.0 <= LIVE_WITHIN_MS;
         }
         self.position = message.offset + 1;
+        self.folded_at = message.time_ms.or(self.folded_at);
         self.at_end = false;
         if !is_tick {
             self.heard = Instant::now();
@@ -279,6 +324,28 @@ impl Owned {
         self.at_end = true;
     }
 
+    /// The ends of the partition are these now.
+    pub(super) fn ends_at(&mut self, ends: Ends) {
+        self.ends = Some(ends);
+        let is_behind = self.position >= ends.stable && ends.last > ends.stable;
+        match self.waits.look(is_behind.then_some(ends.stable), Instant::now()) {
+            Some(true) => tracing::warn!(
+                partition = self.number,
+                stable_end = ends.stable,
+                end = ends.last,
+                "waiting behind an open transaction of a producer of the log: it ends with the producer, or by its \
+                 transaction.timeout.ms; if it stays, `kafka-transactions.sh find-hanging` names it and `abort` ends it"
+            ),
+            Some(false) => tracing::info!(
+                partition = self.number,
+                stable_end = ends.stable,
+                end = ends.last,
+                "no longer waiting behind an open transaction"
+            ),
+            None => {}
+        }
+    }
+
     /// Whether the wall clock should be written into the log: the partition has events of today, is at its end, and
     /// nothing came for a while (edges A5).
     pub(super) fn wants_tick(&mut self, idle_after: Duration, every: Duration) -> bool {
@@ -316,7 +383,18 @@ impl Owned {
     pub(super) fn tell(&mut self, partition: i32, telemetry: &Telemetry) {
         telemetry.folded(&std::mem::take(&mut self.tally));
         telemetry.unmapped(&mut self.unmapped);
+        let is_current = self.ends.is_some_and(|ends| self.position >= ends.last);
+        if is_current {
+            self.current_at = Some(now_ms());
+        }
+        let behind_since = self.folded_at.max(self.current_at).unwrap_or(self.came_at);
+        self.caught_up |= self.at_end || self.ends.is_some_and(|ends| self.position >= ends.stable);
         let status = PartitionStatus {
+            end: self.ends.map(|ends| ends.last),
+            stable_end: self.ends.map(|ends| ends.stable),
+            caught_up: self.caught_up,
+            behind_since: (!is_current).then_some(behind_since),
+            waits: self.waits.told,
             position: self.position,
             recovered_at: self.recovered_at,
             watermark: self.fold.watermark(),
@@ -338,5 +416,20 @@ impl Owned {
             let percent = 100 * self.position / self.recovered_at;
             tracing::info!(partition, position = self.position, of = self.recovered_at, percent, "recovering");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_open_transaction_that_stays_is_told_and_once() {
+        let (began, mut waits) = (Instant::now(), Waits::default());
+        let mut look = |stands_at, second| waits.look(stands_at, began + Duration::from_secs(second));
+        // Transactions that come and go: the stable end moves, or nothing follows it.
+        assert_eq!([look(Some(3), 0), look(Some(5), 4), look(None, 6), look(Some(5), 7)], [None; 4]);
+        assert_eq!([look(Some(5), 12), look(Some(5), 13), look(Some(5), 60)], [Some(true), None, None]);
+        assert_eq!([look(None, 61), look(None, 70)], [Some(false), None]);
     }
 }

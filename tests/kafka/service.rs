@@ -288,6 +288,99 @@ fn the_last_snapshot_of_a_key_stands_whoever_wrote_it() {
     program.assert_published_is_replayed();
 }
 
+/// `/readyz` and what it says is missing.
+fn readiness(run: &Running) -> (u16, Value) {
+    let (status, body) = run.get("/readyz");
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+#[test]
+fn ready_means_assigned_loaded_and_caught_up() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    let events = (0..2_000)
+        .map(|user| track(&format!("m{user}"), "Feature Used", &format!("account-{user}"), "2026-03-02T10:00:00Z"));
+    program.write("events.ndjson", events.collect::<Vec<_>>().join("\n"));
+    program.run(&["send", "events.ndjson"]).ok();
+    let mut first = program.start(&["run"]);
+    let mut missing = BTreeSet::new();
+    let ready = wait_for("readiness", || {
+        let (status, body) = readiness(&first);
+        let told = body["missing"].as_array().unwrap();
+        assert_eq!(status == 200, told.is_empty(), "{body}");
+        missing.extend(told.iter().map(|why| why.as_str().unwrap().to_owned()));
+        (status == 200).then_some(body)
+    });
+    assert!(missing.iter().any(|why| why.contains("waits for the group to assign partitions")), "{missing:?}");
+    let partitions = ready["partitions"].as_array().unwrap();
+    assert_eq!(partitions.len(), PARTITIONS as usize, "ready with what the group assigned: {ready}");
+    let ends = program.end_of_log();
+    for (partition, end) in partitions.iter().zip(&ends) {
+        assert!(partition["position"].as_i64().unwrap() >= *end && partition["caughtUp"] == true, "{ready}");
+    }
+    program.wait_until_done(&first);
+    for metric in ["end", "stable_end", "position"] {
+        wait_for("the ends of the log", || {
+            let (_, metrics) = first.get("/metrics");
+            let told =
+                |partition| format!("upswell_partition_{metric}{{partition=\"{partition}\"}} {}", ends[partition]);
+            [0, 1].iter().all(|partition| metrics.contains(&told(*partition))).then_some(())
+        });
+    }
+
+    // Of three processes one is left over. It is ready all the same, but not before the group has settled.
+    let second = program.start(&["run"]);
+    wait_for("the second process", || {
+        let (status, body) = readiness(&second);
+        (status == 200 && body["partitions"].as_array().unwrap().len() == 1).then_some(())
+    });
+    let third = program.start(&["run"]);
+    let (began, mut left_over) = (Instant::now(), false);
+    wait_for("the third process", || {
+        let (status, body) = readiness(&third);
+        left_over |= body.to_string().contains("no partition is assigned");
+        (status == 200).then_some(())
+    });
+    assert!(left_over && began.elapsed() >= Duration::from_secs(10), "{}", third.said());
+    assert!(first.terminate().success(), "{}", first.said());
+}
+
+#[test]
+fn what_waits_behind_an_open_transaction_says_so_once() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    let mut run = program.start(&["run"]);
+    run.until_ready();
+    let mut client = program.client();
+    client.set("transactional.id", unique("foreign")).set("transaction.timeout.ms", "120000");
+    let foreign: BaseProducer = client.create().unwrap();
+    foreign.init_transactions(LIMIT).unwrap();
+    foreign.begin_transaction().unwrap();
+    let topic = program.topic("log");
+    foreign.send(BaseRecord::<(), _>::to(&topic).partition(0).payload("no JSON")).map_err(|(error, _)| error).unwrap();
+    foreign.flush(QUESTION).unwrap();
+    program.produce("log", 0, b"", b"behind it");
+    let gauge = |name: &str| {
+        let (_, metrics) = run.get("/metrics");
+        let start = format!("upswell_partition_{name}{{partition=\"0\"}} ");
+        let told = metrics.lines().find_map(|line| line.strip_prefix(&start)).map(|told| told.parse::<f64>().unwrap());
+        told.unwrap_or(-1.0)
+    };
+    let lines = |words: &str| run.said().lines().filter(|line| line.contains(words)).count();
+    wait_for("the line", || (lines("waiting behind an open transaction") > 0).then_some(()));
+    assert_eq!([gauge("stable_end"), gauge("end"), gauge("lag_records")], [0.0, 2.0, 2.0]);
+    assert!(gauge("lag_seconds") >= 5.0);
+    assert_eq!(readiness(&run).1["partitions"][0]["waitsForTransaction"], true);
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(lines("waiting behind an open transaction"), 1, "{}", run.said());
+    foreign.commit_transaction(QUESTION).unwrap();
+    wait_for("the end of it", || (lines("no longer waiting behind an open transaction") > 0).then_some(()));
+    wait_for("no lag", || (gauge("lag_records") == 0.0 && gauge("lag_seconds") == 0.0).then_some(()));
+    assert_eq!(gauge("stable_end"), gauge("end"));
+    assert_eq!(lines("no longer waiting behind an open transaction"), 1, "{}", run.said());
+    assert!(run.terminate().success(), "{}", run.said());
+}
+
 #[test]
 fn rules_change_at_a_place_in_the_log_without_a_restart() {
     let Some(broker) = Broker::shared() else { return };
@@ -440,8 +533,12 @@ fn a_running_service_shows_how_it_is() {
     assert_eq!((status, &ready["ready"]), (200, &json!(true)));
     assert_eq!(ready["partitions"].as_array().unwrap().len(), PARTITIONS as usize);
 
-    let (status, metrics) = run.get("/metrics");
-    assert_eq!(status, 200);
+    // The ends of the partitions are known within a second.
+    let metrics = wait_for("the ends of the partitions", || {
+        let (status, metrics) = run.get("/metrics");
+        assert_eq!(status, 200);
+        (metrics.matches("upswell_partition_stable_end{").count() == PARTITIONS as usize).then_some(metrics)
+    });
     for name in documented_metrics() {
         let shown = |line: &str| line.strip_prefix(&name).is_some_and(|rest| rest.starts_with(['{', ' ', '_']));
         assert!(metrics.lines().any(shown), "docs/operators.md names {name}, /metrics has only:\n{metrics}");
