@@ -182,6 +182,7 @@ impl Consumer {
     }
 
     fn serve_group(&mut self, each: &mut impl FnMut(Polled<'_>)) -> Result<bool, Error> {
+        log_line::settle();
         match self.base.poll(Duration::ZERO) {
             None => {}
             Some(Err(error)) => self.weigh(&error)?,
@@ -331,7 +332,7 @@ impl Consumer {
         match error.rdkafka_error_code() {
             Some(code) if is_lasting(code) => lasting(&self.config, &self.topic, code),
             _ => {
-                tracing::warn!(target: "librdkafka", topic = self.topic, "{error}");
+                log_line::passing(error, &self.topic);
                 Ok(())
             }
         }
@@ -462,26 +463,22 @@ pub(super) fn look_up<C: ConsumerContext>(
 /// Asks until there is an answer, a refusal, a stop, or no patience left.
 pub(super) fn patiently<T>(config: &Config, doing: &str, mut ask: impl FnMut() -> KafkaResult<T>) -> Result<T, Error> {
     let began = Instant::now();
-    let mut told = false;
     loop {
         let error = match ask() {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => {
+                log_line::answered();
+                return Ok(answer);
+            }
             Err(error) => error,
         };
-        let is_silent = is_silence(&error);
-        let patience = if is_silent { config.patience } else { PATIENCE };
+        let patience = if is_silence(&error) { config.patience } else { PATIENCE };
         if !is_passing(&error) || began.elapsed() >= patience {
             return Err(Error::client(config.met(doing, &error), error));
-        }
-        if is_silent && !std::mem::replace(&mut told, true) {
-            let more = patience.saturating_sub(began.elapsed()).as_secs();
-            let Config { brokers, told_by, .. } = config;
-            tracing::warn!("no answer from {brokers} ({told_by}) yet: {doing}, trying for {more} s more");
         }
         if config.is_stopping() {
             return Err(Error::Stopped { doing: doing.to_owned() });
         }
-        tracing::debug!(target: "librdkafka", "{doing}: {error}; asking again");
+        log_line::passing(&error, doing);
         thread::sleep(Duration::from_millis(100));
     }
 }
@@ -500,7 +497,7 @@ pub(super) fn partition_error(
         }
         code if is_lasting(code) => lasting(config, topic, code),
         code => {
-            tracing::warn!(target: "librdkafka", topic, partition, "{code}: {detail}");
+            log_line::passing_of_partition(topic, partition, code, detail);
             Ok(())
         }
     }

@@ -102,6 +102,11 @@ impl Producer {
         Ok(Self { config: config.clone(), base })
     }
 
+    /// Reports what the client met meanwhile: to be called now and then, so that it is not reported late.
+    pub fn attend(&self) {
+        self.base.poll(Duration::ZERO);
+    }
+
     /// Begins a transaction.
     ///
     /// # Errors
@@ -170,7 +175,9 @@ impl Producer {
         repeat(&self.config, || self.base.commit_transaction(ATTEMPT)).map_err(|error| {
             // A commit that was not answered can be neither aborted nor taken for done.
             if is_retriable(&error) { self.unanswered(&error) } else { self.end(error) }
-        })
+        })?;
+        log_line::answered();
+        Ok(())
     }
 
     /// Aborts the transaction; nobody sees anything of it.

@@ -184,11 +184,12 @@ fn connect(config: &Config) -> Result<Arc<BaseConsumer<Alone>>, Error> {
 
 /// Lets librdkafka log, and notices when it cannot go on.
 fn serve(base: &BaseConsumer<Alone>) -> Result<(), Error> {
+    log_line::settle();
     if let Some(Err(error)) = base.poll(Duration::ZERO) {
         if let Some((code, reason)) = base.client().fatal_error() {
             return Err(Error::client(reason, KafkaError::MessageConsumptionFatal(code)));
         }
-        tracing::warn!(target: "librdkafka", "{error}");
+        log_line::passing(&error, "reading");
     }
     Ok(())
 }

@@ -85,10 +85,10 @@ pub struct Job {
 /// holds the same name.
 pub fn run(job: &Job, number: usize, telemetry: &Telemetry) -> Result<()> {
     let mut fences = Fences::default();
-    let mut has_joined = false;
+    let (mut has_joined, mut lost) = (false, false);
     while !job.kafka.is_stopping() {
         let ended = Worker::join(job, number, telemetry).and_then(|mut worker| {
-            has_joined = true;
+            (has_joined, lost) = (true, false);
             let ended = worker.work();
             worker.leave();
             ended
@@ -106,11 +106,20 @@ pub fn run(job: &Job, number: usize, telemetry: &Telemetry) -> Result<()> {
                 )));
             }
             Err(Ended::Fenced(why)) => {
+                lost = false;
                 tracing::warn!(worker = number, why = format!("{why:#}"), "fenced: joining again");
                 std::thread::sleep(REJOIN_AFTER);
             }
             Err(Ended::Lost(why)) if has_joined => {
-                tracing::warn!(worker = number, why = format!("{why:#}"), "lost Kafka: joining again");
+                // One line until it has joined again, which the line `joined` says.
+                if !std::mem::replace(&mut lost, true) {
+                    let why = format!("{why:#}");
+                    tracing::warn!(
+                        worker = number,
+                        why,
+                        "lost Kafka: joining again until it answers; if that lasts, see that the brokers run and can be reached"
+                    );
+                }
                 std::thread::sleep(REJOIN_AFTER);
             }
             Err(Ended::Lost(error) | Ended::Failed(error)) => return Err(error),
@@ -198,6 +207,7 @@ impl<'a> Worker<'a> {
 
     /// Takes a batch in: group events, and records into their partitions.
     fn take(&mut self, wait: Duration) -> Result<(), Ended> {
+        self.producer.attend();
         let Worker { consumer, share, .. } = self;
         consumer.poll(wait, &mut |polled| share.take(polled))?;
         if let Some(error) = share.failed.take() {
@@ -218,6 +228,7 @@ impl<'a> Worker<'a> {
     /// stops, only for a short while: then the next owner publishes them.
     fn publish(&mut self, last: bool) -> Result<(), Ended> {
         let mut stopping = None;
+        let mut aborted = 0_u64;
         loop {
             let due = last || self.committed_at.elapsed() >= self.share.job.commit_interval;
             if self.share.outbox.is_empty() && !(due && self.share.has_progress()) {
@@ -229,6 +240,9 @@ impl<'a> Worker<'a> {
             self.share.telemetry.transaction(began.elapsed(), sent.is_ok());
             match sent {
                 Ok(()) => {
+                    if aborted > 0 {
+                        tracing::info!(worker = self.number, aborted, "transactions are committed again");
+                    }
                     self.committed_at = Instant::now();
                     self.share.committed();
                     return Ok(());
@@ -241,7 +255,15 @@ impl<'a> Worker<'a> {
                     }
                     // Where a topic has gone, sending again would fail for ever.
                     self.share.check_destinations()?;
-                    tracing::warn!(worker = self.number, why, "a transaction was aborted: sending it again");
+                    if aborted == 0 {
+                        tracing::warn!(
+                            worker = self.number,
+                            why,
+                            "a transaction was aborted: it is sent again until it is committed; if that lasts, see that \
+                             the brokers of the log, the outputs and the group's coordinator are up"
+                        );
+                    }
+                    aborted += 1;
                     std::thread::sleep(RESEND_AFTER);
                     // The group may have changed: what was revoked is dropped, with what it said. No records are
                     // taken in: a batch that fails must not grow.

@@ -92,3 +92,30 @@ fn one_of_two_processes_with_one_name_stops_and_says_so() {
     stops_in_time(left);
     program.assert_published_is_replayed();
 }
+
+#[test]
+fn a_broker_that_is_away_is_told_once_and_its_return_once() {
+    let Some(mut broker) = Broker::start() else { return };
+    if !broker.signal("-0") {
+        // Not a broker of ours: it cannot be killed.
+        return;
+    }
+    let program = Program::with_topics(&broker, "");
+    let mut run = program.start_with(&["run"], SESSION);
+    run.until_ready();
+    assert!(broker.signal("-KILL"));
+    // Long enough for several attempts of each client.
+    std::thread::sleep(Duration::from_secs(15));
+    broker.restart();
+    program.write("events.ndjson", track("m1", "Contact Sales", "acme", "2026-03-02T10:00:00Z"));
+    program.run(&["send", "events.ndjson"]).ok();
+    program.wait_until_done(&run);
+    wait_for("the line of its return", || run.said().contains("Kafka can be reached again").then_some(()));
+    assert!(run.terminate().success(), "{}", run.said());
+    let said = run.said();
+    let lines = |words: &str| said.lines().filter(|line| line.contains(words)).count();
+    let told = [lines("if it lasts, see that the brokers run"), lines("reached again")];
+    assert_eq!(told, [1, 1], "{said}");
+    let troubles = said.lines().filter(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\"")).count();
+    assert!(troubles <= 4, "{troubles} lines of trouble: {said}");
+}
