@@ -881,6 +881,8 @@ fn the_environment_overrides_the_file() {
     room.run_with("UPSWELL_INPUT__IDLE_AFTER", "x", &check).fails(2, &["UPSWELL_INPUT__IDLE_AFTER", "500ms"]);
     room.run_with("UPSWELL_OUTPUT__FORMAT", "json", &check).ok();
     room.run_with("UPSWELL_OUTPUT__FORMAT", "xml", &check).fails(2, &["UPSWELL_OUTPUT__FORMAT", "xml"]);
+    room.run_with("RUST_LOG", "upswell=debug,warn", &check).ok();
+    room.run_with("RUST_LOG", "upswell=loud", &check).fails(2, &["RUST_LOG", "upswell=loud", "warn,upswell=debug"]);
     // Kubernetes tells every pod of its services in this way.
     room.run_with("UPSWELL_SERVICE_HOST", "10.0.0.1", &check).ok();
 }

@@ -23,8 +23,10 @@ mod words;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 /// Turns product events into sales handoffs, exactly once.
 ///
@@ -81,8 +83,8 @@ struct WrongUse(String);
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    start_logging(arguments.log_format, &arguments.command);
-    let result = match arguments.command {
+    let started = start_logging(arguments.log_format, &arguments.command);
+    let result = started.and_then(|()| match arguments.command {
         Command::Demo(command) => command.run(),
         Command::Run(command) => command.run(),
         Command::Replay(command) => command.run(),
@@ -93,7 +95,7 @@ pub fn main() -> ExitCode {
         Command::Tail(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Rules(command) => command.run(),
-    };
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -115,13 +117,18 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
         .any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-fn start_logging(format: LogFormat, command: &Command) {
+fn start_logging(format: LogFormat, command: &Command) -> Result<()> {
     // What the service logs would run between the handoffs that a person watches.
     let usual = if matches!(command, Command::Demo(_)) { "warn" } else { "warn,upswell=info" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => builder.json().init(),
-    }
+    let filter = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty()).unwrap_or_else(|| usual.into());
+    let filter: Targets = filter.parse().map_err(|error| {
+        WrongUse(format!("RUST_LOG is `{filter}`: {error}; write levels, as in warn,upswell=debug"))
+    })?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Text => lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+    Ok(())
 }
