@@ -6,8 +6,8 @@ use super::people;
 use super::score;
 use super::sighting::recount;
 use super::signals::{
-    self, Change, Context, WHOLE_ACCOUNT, counting_newcomers, counts_newcomers_from, knows_newcomers, ladder,
-    ratio_rung, trait_rung, volume,
+    self, Change, Context, OF_CLOSED_DAYS, WHOLE_ACCOUNT, counting_newcomers, counts_newcomers_from, knows_newcomers,
+    ladder, ratio_rung, trait_rung, volume,
 };
 use super::velocity::{self, Closed};
 use crate::model::{Day, Reason};
@@ -58,9 +58,7 @@ pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: D
             account.idle_days = idle_days;
             context.work.changed.figure(Figure::IdleDays);
         }
-        for figure in [Figure::Dau, Figure::Wau, Figure::Mau, Figure::Stickiness, Figure::NewUsers] {
-            context.work.changed.figure(figure);
-        }
+        OF_CLOSED_DAYS.into_iter().for_each(|figure| context.work.changed.figure(figure));
         if spike_becomes_known(account, day) {
             context.work.changed.figure(Figure::SpikeKnown);
         }
@@ -193,7 +191,7 @@ fn learn(context: &mut Context<'_>, account: &Account, day: Day) {
         for &slot in of_account {
             let is_now = match &plan.account_signals[slot].kind {
                 Kind::NewUsers(_) => counts_newcomers_from(context, account) == Some(day.plus(1)),
-                // Of an inactive account it is known, and only then while it is young, that it does not decline.
+                // Before ten weeks it is known only of an inactive account: it does not decline.
                 Kind::Growth(growth) if !growth.up => weeks <= 10,
                 kind => may_become_known(kind, founded, day),
             };
@@ -218,7 +216,7 @@ fn may_become_known(kind: &Kind, first: Day, day: Day) -> bool {
     let weeks = || if day.is_sunday() { velocity::weeks_known(first, day.week()) } else { 0 };
     match kind {
         Kind::Stickiness { .. } => day == first.plus(6),
-        // Four weeks tell of a slope, ten of a decline; a change by percent is told by two.
+        // A slope is known from 4 weeks on, a decline from 10, a change in percent from 2.
         Kind::Growth(_) => matches!(weeks(), 2 | 4 | 10),
         Kind::Stalled { weeks: needed, .. } => weeks() == *needed,
         Kind::Spike(_) => velocity::blocks(day, first) == 8 && velocity::blocks(day.plus(-1), first) < 8,

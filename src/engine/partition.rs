@@ -555,7 +555,7 @@ impl Partition {
         }
         if !account.awake && due.iter().any(|(_, due)| *due == Due::Week) {
             account.touch(context.when(account));
-            tell_week(&mut context, account);
+            schedule_week(&mut context, account);
         }
         let mut moment = Moment::Due;
         if let Some((day, warm)) = closes {
@@ -572,7 +572,8 @@ impl Partition {
                 rows.extend(closed.week_row(account).map(MetricsRow::Week));
             }
         }
-        // All that is due at one instant is one step (edges A15). That a sleeping account has no closes is not seen.
+        // All that is due at one instant is one step (edges A15). A sleeping account has no closes, and that must not
+        // show.
         let closes_day = closes.is_some() || (at == now && at == at.day().start());
         if closes.is_some() || context.has_work() {
             score::settle(&mut context, account, if closes_day { Reason::Closed } else { Reason::Lapsed });
@@ -622,12 +623,12 @@ fn sleep_on(context: &mut Context<'_>, account: &Account, next_to_forget: Option
     let drop_at = after_all(context, account).max(context.open_day().end());
     let (at, due) = next_to_forget.map_or((drop_at, Due::Drop), |at| (at, Due::Forget));
     context.timers.schedule(at, context.index, due);
-    tell_week(context, account);
+    schedule_week(context, account);
 }
 
-/// A snapshot shows the last eight weekly values; of a sleeping account too it is told until all of them are 0 (edges
+/// Schedules the next weekly snapshot of a sleeping account, while one of its last nine weekly values is not 0 (edges
 /// F13).
-fn tell_week(context: &mut Context<'_>, account: &Account) {
+fn schedule_week(context: &mut Context<'_>, account: &Account) {
     let week = context.open_day().week();
     if account.weeks.sum(week.0 - 8, week.0) != 0 {
         context.timers.schedule(week.sunday().end(), context.index, Due::Week);
@@ -721,6 +722,9 @@ impl Applied<'_> {
                 activity = account.add_activity(user, event.time, context.plan.time.forget_after_days);
                 context.work.forget_figures();
                 account.events.add(event.time.day().0);
+            }
+            if activity != Activity::Known && event.time.day() <= context.last_closed() {
+                signals::correct_closed_days(context);
             }
             let state = account.users.get_mut(user);
             state.note_event(event.time, signs_up);

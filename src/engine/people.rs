@@ -451,13 +451,12 @@ pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: &S
     if closed || roles.has(Role::OpportunityCreated) {
         taken.traits |= account.rare().traits.take(Key::Known(Field::OpenOpportunity), Value::Boolean(!closed), when);
     }
-    if roles.has(Role::Profile) {
+    if let Some(user) = user.filter(|_| roles.has(Role::Profile)) {
+        // What users say of the company they are at (edges E19).
         if let Some(value) = said(plan, roles, Role::Profile, Field::CompanySize, event) {
             taken.traits |= account.rare().traits.take(Key::Known(Field::CompanySize), value, when);
         }
-        if let Some(user) = user {
-            taken.profile = take_profile(plan, account, user, roles, event, when);
-        }
+        taken.profile = take_profile(plan, account, user, roles, event, when);
     }
     if roles.has(Role::MqlCreated) {
         let mql = &mut account.rare().life.mql;

@@ -69,6 +69,10 @@ impl Work {
     }
 }
 
+/// The figures that every close of a day renews.
+pub(super) const OF_CLOSED_DAYS: [Figure; 5] =
+    [Figure::Dau, Figure::Wau, Figure::Mau, Figure::Stickiness, Figure::NewUsers];
+
 /// A signal that moved.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Change {
@@ -523,6 +527,15 @@ pub(super) fn return_member(context: &mut Context<'_>, account: &mut Account, us
     if account.users.get(user).days.last() >= context.open_day().plus(-27) {
         runs(context, account, user);
     }
+}
+
+/// A late event corrects the figures of days that have closed, and with them what is known (edges C17).
+pub(super) fn correct_closed_days(context: &mut Context<'_>) {
+    let changed = &mut context.work.changed;
+    for figure in OF_CLOSED_DAYS.into_iter().chain([Figure::SpikeKnown, Figure::WeeklyUsers]) {
+        changed.figure(figure);
+    }
+    context.plan.index.known_in_time.0.iter().for_each(|slot| changed.signal(SignalRef::Account(*slot)));
 }
 
 /// The first meaningful event of the account is known, or another one: what depends on its age waits from there.

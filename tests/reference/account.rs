@@ -103,10 +103,6 @@ pub(super) struct Account {
     pub(super) track: Option<&'static str>,
     /// Instants at which a TTL, an age or a wait may end, by user (empty: the account) and signal.
     pub(super) timers: BTreeMap<i64, BTreeSet<(String, Signal)>>,
-    /// Growing and W(k) > W(k − 4), as of the last week close.
-    pub(super) steady: Option<bool>,
-    /// Declining, as of the last day close (edges C15, C16).
-    pub(super) declining: Option<bool>,
     /// Who was forgotten at the instant that runs; empty: the account.
     pub(super) forgotten_now: BTreeSet<String>,
     pub(super) edges: BTreeMap<(Trigger, String), Edge>,
@@ -152,8 +148,6 @@ impl Account {
             user_count: 0,
             track: None,
             timers: BTreeMap::new(),
-            steady: None,
-            declining: None,
             forgotten_now: BTreeSet::new(),
             edges: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -239,7 +233,6 @@ impl Account {
         }
         self.forgotten_now.extend(gone);
         if self.days.last() == Some(&last_kept) {
-            (self.steady, self.declining) = (None, None);
             self.erased = self.events.len();
             self.forgotten_now.insert(String::new());
             for signal in Signal::ALL {
@@ -255,7 +248,6 @@ impl Account {
         let day = t.div_euclid(DAY) - 1;
         self.first_unclosed = day + 1;
         self.push_day_row(day, t);
-        self.declining = self.is_declining(day);
         for user in self.user_ids() {
             for signal in Signal::ALL.into_iter().filter(|signal| signal.is_of_users() && *signal != Signal::Growth) {
                 let rung = self.rung_at_close(&user, signal, day);
@@ -280,7 +272,6 @@ impl Account {
             let rung = self.user_growth_rung(&user, week);
             self.set_rung(&user, Signal::Growth, rung, t, "REASON_CLOSED");
         }
-        self.steady = self.is_steady(week);
         self.set_rung("", Signal::Growth, self.growth_rung(week), t, "REASON_CLOSED");
     }
 

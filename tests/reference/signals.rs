@@ -120,11 +120,22 @@ impl Account {
         self.rows.push(Row { key: (close, 1, self.name.clone()), value });
     }
 
-    /// Growing, and W(k) > W(k − 4), in three values (domain §7).
-    pub(super) fn is_steady(&self, week: i64) -> Option<bool> {
-        let trend = self.trend(week)?;
+    /// Growing as the last close of a week said, and W(k) > W(k − 4) as late events corrected them, in three values
+    /// (domain §7, edges C17).
+    pub(super) fn is_steady(&self) -> Option<bool> {
+        let trend = self.trend(last_closed_week(self.first_unclosed - 1))?;
         let above = trend.last(4).and_then(|before| Some(trend.last(0)? > before));
-        super::trigger::and(trend.grows(), above)
+        super::trigger::and(self.stands(Signal::Growth, trend.grows().is_some()), above)
+    }
+
+    /// Declining as the last close of a day said; off means no where enough is known now (edges C17).
+    pub(super) fn declines(&self) -> Option<bool> {
+        self.stands(Signal::Declining, self.is_declining(self.first_unclosed - 1).is_some())
+    }
+
+    fn stands(&self, signal: Signal, is_known: bool) -> Option<bool> {
+        let is_on = self.rungs.get(signal) > 0;
+        (is_on || is_known).then_some(is_on)
     }
 }
 

@@ -205,9 +205,9 @@ impl Account {
             }
             Trigger::AtRisk => {
                 let is_idle = self.life(self.newest_day()).map(|life| self.first_unclosed - 1 - life.last >= 7);
-                and(Some(paid), or(self.declining, is_idle))
+                and(Some(paid), or(self.declines(), is_idle))
             }
-            Trigger::SteadyGrowth => self.steady,
+            Trigger::SteadyGrowth => self.is_steady(),
             _ => None,
         }
     }
