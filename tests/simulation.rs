@@ -1,7 +1,7 @@
 //! Random products, random faults, random crashes: the fold must say what the naive reference model says, and say
 //! it once however often it dies.
 //!
-//! Every run prints its seed first. `UPSWELL_SIMULATION_SEED=7 cargo test --test simulation` runs one seed alone,
+//! A failure names its seed. `UPSWELL_SIMULATION_SEED=7 cargo test --test simulation` runs one seed alone,
 //! `UPSWELL_SIMULATION_SEEDS=5000` so many. A seed that failed once belongs into `SEEDS_THAT_FAILED`.
 
 mod products;
@@ -9,6 +9,7 @@ mod reference;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use products::{Product, seen};
 use rand::rngs::SmallRng;
@@ -31,33 +32,62 @@ fn the_fold_agrees_with_the_reference_and_survives_crashes() {
         Some(seed) => vec![seed],
         None => SEEDS_THAT_FAILED.into_iter().chain(0..number("UPSWELL_SIMULATION_SEEDS").unwrap_or(SEEDS)).collect(),
     };
-    let mut shown = BTreeMap::new();
-    for seed in seeds {
-        println!("seed {seed}");
-        let Product { log, settings } = products::product(seed);
-        let expected = reference::run(&log, &settings);
-        let (records, text) = (encode(&log), rules_of(&settings));
-        let plan = Arc::new(rules::parse("simulation", &text).expect("rules"));
-        let whole = fold(&plan, &records, &[]);
-        compare(seed, &log, &expected, &whole);
-        let mut rng = SmallRng::seed_from_u64(seed ^ 0xc4a5);
-        let mut crashes: Vec<usize> =
-            (0..rng.random_range(1..6)).map(|_| rng.random_range(0..=records.len())).collect();
-        crashes.sort_unstable();
-        let crashed = fold(&plan, &records, &crashes);
-        assert!(whole.published == crashed.published, "seed {seed}: crashes at {crashes:?} can be seen");
-        assert!(whole.snapshots == crashed.snapshots, "seed {seed}: crashes at {crashes:?} are seen at the end");
-        let changed = activate(&mut rng, &log, &records, &[&text]);
-        assert!(whole.is(&fold(&plan, &changed, &[])), "seed {seed}: activating the rules that apply can be seen");
-        let changed = activate(&mut rng, &log, &records, &[&turned(&text), &text]);
-        let turned = fold(&plan, &changed, &crashes);
-        compare_sets(seed, &whole, &turned);
-        seen::count(&expected, &mut shown);
-    }
+    let next = AtomicUsize::new(0);
+    let mut shown: BTreeMap<String, u64> = BTreeMap::new();
+    std::thread::scope(|scope| {
+        let work = || {
+            let mut shown = BTreeMap::new();
+            while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                try_seed(*seed, &mut shown);
+            }
+            shown
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            for (what, times) in worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+                *shown.entry(what).or_default() += times;
+            }
+        }
+    });
     if number("UPSWELL_SIMULATION_SEED").is_none() {
         println!("{shown:#?}");
         for wanted in seen::WANTED {
             assert!(shown.contains_key(*wanted), "no seed showed {wanted}: {shown:#?}");
+        }
+    }
+}
+
+/// One product, through the model and the fold; `shown` counts what it was good for.
+fn try_seed(seed: u64, shown: &mut BTreeMap<String, u64>) {
+    let _named = NamedIfItFails(seed);
+    let Product { log, settings } = products::product(seed);
+    let expected = reference::run(&log, &settings);
+    let (records, text) = (encode(&log), rules_of(&settings));
+    let plan = Arc::new(rules::parse("simulation", &text).expect("rules"));
+    let whole = fold(&plan, &records, &[]);
+    compare(seed, &log, &expected, &whole);
+    let mut rng = SmallRng::seed_from_u64(seed ^ 0xc4a5);
+    let mut crashes: Vec<usize> = (0..rng.random_range(1..6)).map(|_| rng.random_range(0..=records.len())).collect();
+    crashes.sort_unstable();
+    let crashed = fold(&plan, &records, &crashes);
+    assert!(whole.published == crashed.published, "seed {seed}: crashes at {crashes:?} can be seen");
+    assert!(whole.snapshots == crashed.snapshots, "seed {seed}: crashes at {crashes:?} are seen at the end");
+    let changed = activate(&mut rng, &log, &records, &[&text]);
+    assert!(whole.is(&fold(&plan, &changed, &[])), "seed {seed}: activating the rules that apply can be seen");
+    let changed = activate(&mut rng, &log, &records, &[&turned(&text), &text]);
+    let turned = fold(&plan, &changed, &crashes);
+    compare_sets(seed, &whole, &turned);
+    seen::count(&expected, shown);
+}
+
+/// Says which seed it was, whatever panicked.
+struct NamedIfItFails(u64);
+
+impl Drop for NamedIfItFails {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("UPSWELL_SIMULATION_SEED={}", self.0);
         }
     }
 }
