@@ -14,6 +14,7 @@ const EVENTS: &str = "upswell_events_total";
 const EVENTS_WITHOUT_ID: &str = "upswell_events_without_id_total";
 const EVENTS_FAULTY: &str = "upswell_events_faulty_total";
 const EVENTS_UNMAPPED: &str = "upswell_events_unmapped_total";
+const EVENTS_MISPLACED: &str = "upswell_events_misplaced_total";
 const HANDOFFS: &str = "upswell_handoffs_total";
 const SIGNALS: &str = "upswell_signals_total";
 const ONBOARDING: &str = "upswell_onboarding_total";
@@ -199,6 +200,11 @@ impl Telemetry {
         });
     }
 
+    /// Events were in another partition than that of their account.
+    pub fn misplaced(&self, events: u64) {
+        counter!(EVENTS_MISPLACED).increment(events);
+    }
+
     /// Effects are on their way out.
     pub fn produced(&self, effects: &Effects) {
         for handoff in &effects.handoffs {
@@ -339,6 +345,7 @@ fn describe() {
         EVENTS_UNMAPPED,
         "Events that are activity and nothing else, as no mapping is for their name; by name."
     );
+    describe_counter!(EVENTS_MISPLACED, "Events in another partition than input.partitioner gives their account.");
     describe_counter!(HANDOFFS, "Handoffs produced, by level and trigger.");
     describe_counter!(SIGNALS, "Messages of the signals feed produced.");
     describe_counter!(ONBOARDING, "Changes of onboarding tracks produced.");
@@ -361,6 +368,7 @@ fn describe() {
     describe_gauge!(LAG_SECONDS, "Seconds for which there have been records that are not folded, by partition.");
     describe_gauge!(WATERMARK, "The watermark in seconds since 1970, by partition.");
     // Present from the beginning, so that rates and alerts see the first one.
+    counter!(EVENTS_MISPLACED).absolute(0);
     counter!(SIGNALS).absolute(0);
     counter!(ONBOARDING).absolute(0);
     counter!(SNAPSHOTS).absolute(0);

@@ -69,11 +69,18 @@ pub struct Input {
     pub trust_create_time: bool,
     /// A live partition that is silent for so long gets ticks, so that its days close.
     pub idle_after: Millis,
+    /// How its producers choose the partition of an account.
+    pub partitioner: kafka::Partitioner,
 }
 
 impl Default for Input {
     fn default() -> Input {
-        Input { format: Format::Protobuf, trust_create_time: false, idle_after: Millis(60_000) }
+        Input {
+            format: Format::Protobuf,
+            trust_create_time: false,
+            idle_after: Millis(60_000),
+            partitioner: kafka::Partitioner::Murmur2,
+        }
     }
 }
 

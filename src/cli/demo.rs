@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::config::Config;
+use super::config::{self, Config};
 use super::generate::{self, Pace};
 use super::product::Product;
 use super::run;
@@ -66,6 +66,8 @@ impl Demo {
         let broker = Embedded::start(topics.iter().map(|(name, partitions)| (name.as_str(), *partitions)))?;
         let mut job = run::job(&config)?;
         job.kafka.brokers = broker.brokers();
+        // The embedded broker keeps no offsets.
+        job.from_the_beginning = true;
         eprintln!(
             "An embedded broker listens on {}. It is made for tests: it keeps nothing, and promises",
             broker.brokers()
@@ -111,7 +113,7 @@ impl Demo {
         stop: &AtomicBool,
     ) -> Result<()> {
         let now = jiff::Timestamp::now().as_millisecond();
-        let mut log = Log::open(kafka, topic, wire::Format::Protobuf, 1)?;
+        let mut log = Log::open(kafka, topic, &config::Input::default(), 1)?;
         let mut pace = Pace::new(Some(self.rate).filter(|rate| *rate > 0));
         for (number, event) in (1..).zip(Product::new(self.seed, self.users, self.events, now)) {
             generate::send(&mut log, &event)?;

@@ -65,7 +65,7 @@ impl Generate {
         let mut sink = match (&self.topic, &self.out) {
             (Some(topic), _) => {
                 let config = self.connection.load()?;
-                Sink::Topic(Log::open(&config.kafka, topic, config.input.format, usize::from(self.pack))?)
+                Sink::Topic(Log::open(&config.kafka, topic, &config.input, usize::from(self.pack))?)
             }
             (None, Some(path)) => {
                 let format = if path == Path::new("-") { Format::Json } else { files::by_extension(path, "")? };

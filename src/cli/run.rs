@@ -24,13 +24,16 @@ use crate::{kafka, rules, serve};
 pub(super) struct Run {
     #[command(flatten)]
     connection: Connection,
+    /// Start although the group has no committed offsets and its results are published: all of them are published again.
+    #[arg(long)]
+    from_the_beginning: bool,
 }
 
 impl Run {
     pub(super) fn run(self) -> Result<()> {
         let config = self.connection.load_service()?;
         stop_on_signals(&config.kafka.stop)?;
-        let job = job(&config)?;
+        let job = Job { from_the_beginning: self.from_the_beginning, ..job(&config)? };
         let telemetry = Telemetry::install()?;
         let address = serve::start(&config.http, Arc::clone(&telemetry))?;
         let (brokers, threads) = (&config.kafka.brokers, config.worker.threads);
@@ -57,6 +60,8 @@ pub(super) fn job(config: &Config) -> Result<Job> {
         plan: rules::load(config.rules.file.as_deref())?,
         idle_after: Duration::from_millis(config.input.idle_after.0 as u64),
         commit_interval: Duration::from_millis(config.worker.commit_interval.0 as u64),
+        partitioner: config.input.partitioner,
+        from_the_beginning: false,
     })
 }
 

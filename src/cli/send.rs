@@ -6,14 +6,14 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::WrongUse;
-use super::config::Connection;
+use super::config::{self, Connection};
 use super::files::{FileFormat, Files, Input, Readable};
 use super::screen;
-use crate::kafka::{self, LogWriter};
+use crate::kafka::{self, LogWriter, Partitioner};
 use crate::rules;
 use crate::wire::{self, Admit, Decoded, Format};
 
-/// Sends events from files into the log: keyed by account, placed as the Java client does.
+/// Sends events from files into the log: keyed by account, placed by input.partitioner.
 ///
 /// What cannot be read is sent as it is, so that the service dead-letters it: nothing is lost on the way.
 #[derive(Args)]
@@ -44,7 +44,7 @@ impl Send {
         let files = Files::new(inputs.collect::<Result<_>>()?);
         let plan = rules::load(config.rules.file.as_deref())?;
         let topic = self.topic.unwrap_or_else(|| config.topics.names().log());
-        let mut log = Log::open(&config.kafka, &topic, config.input.format, usize::from(self.pack))?;
+        let mut log = Log::open(&config.kafka, &topic, &config.input, usize::from(self.pack))?;
         let progress = screen::progress(files.bytes(), "bytes");
         let mut readable = Readable::new(plan.time.allowed_lateness_ms);
         files.read(&progress, &mut |_, _, decoded, place| {
@@ -69,6 +69,7 @@ impl Send {
 pub(super) struct Log {
     writer: LogWriter,
     format: Format,
+    partitioner: Partitioner,
     partitions: i32,
     /// Members of the next record, by partition; none are gathered if records hold one event.
     packs: Vec<Vec<Vec<u8>>>,
@@ -76,13 +77,14 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn open(config: &kafka::Config, topic: &str, format: Format, pack: usize) -> Result<Log> {
+    pub(super) fn open(config: &kafka::Config, topic: &str, input: &config::Input, pack: usize) -> Result<Log> {
+        let &config::Input { format, partitioner, .. } = input;
         if pack > 1 && format == Format::Json {
             bail!(WrongUse("events are packed only into a protobuf log, and input.format is json".into()));
         }
         let partitions = kafka::partitions(config, topic)?;
         let writer = LogWriter::connect(config, topic)?;
-        Ok(Log { writer, format, partitions, packs: vec![Vec::new(); partitions as usize], pack })
+        Ok(Log { writer, format, partitioner, partitions, packs: vec![Vec::new(); partitions as usize], pack })
     }
 
     /// Sends an event that was read from bytes of the given format.
@@ -97,11 +99,13 @@ impl Log {
     }
 
     fn place(&mut self, account: &str, payload: Vec<u8>) -> Result<()> {
+        let key = (!account.is_empty()).then_some(account.as_bytes());
+        let partition = key.and_then(|key| self.partitioner.place(key, self.partitions));
         if self.pack == 1 {
-            let key = (!account.is_empty()).then_some(account.as_bytes());
-            return Ok(self.writer.send(None, key, &payload)?);
+            return Ok(self.writer.send(partition, key, &payload)?);
         }
-        let partition = if account.is_empty() { 0 } else { kafka::partition_of(account.as_bytes(), self.partitions) };
+        let any = || key.map_or(0, |key| kafka::partition_of(key, self.partitions));
+        let partition = partition.unwrap_or_else(any);
         self.packs[partition as usize].push(payload);
         if self.packs[partition as usize].len() == self.pack {
             self.send_pack(partition)?;

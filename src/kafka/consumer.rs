@@ -172,6 +172,12 @@ impl Consumer {
         self.serve_group(each).map(|_| ())
     }
 
+    /// The number of partitions that the topic had when the group was joined.
+    #[must_use]
+    pub fn partitions(&self) -> i32 {
+        i32::try_from(self.partitions.len()).unwrap_or(i32::MAX)
+    }
+
     /// The group's present generation, for the next transaction.
     ///
     /// # Panics
@@ -234,11 +240,8 @@ impl Consumer {
         };
         for start in &starts {
             let forward = self.inbox.forward(&self.topic, start.partition);
-            let index = usize::try_from(start.partition).unwrap_or(0);
-            if self.partitions.len() <= index {
-                self.partitions.resize_with(index + 1, || None);
-            }
-            self.partitions[index] = forward;
+            // `examine` has refused partitions that were added since the group was joined.
+            self.partitions[usize::try_from(start.partition).unwrap_or(0)] = forward;
         }
         self.assigned = true;
         self.answer_assign(&list)
@@ -275,16 +278,17 @@ impl Consumer {
         if list.count() == 0 {
             return Ok(Vec::new());
         }
+        let joined_with = self.partitions();
+        if list.elements().iter().any(|element| element.partition() >= joined_with) {
+            let now = count_partitions(&self.base, &self.config, &self.topic)?;
+            let now = i32::try_from(now).unwrap_or(i32::MAX);
+            return Err(Error::partitions_changed(&self.config, &self.topic, joined_with, now));
+        }
         let doing = format!(
             "reading the committed offsets of group `{}`, which wait until transactions of former members have ended",
             self.config.group
         );
-        let committed = patiently(&self.config, &doing, || {
-            let answer = self.base.committed_offsets(list.clone(), QUESTION)?;
-            answer.elements().iter().try_for_each(|element| element.error())?;
-            Ok(answer)
-        })?;
-        committed
+        committed(&self.base, &self.config, &doing, list)?
             .elements()
             .iter()
             .map(|element| {
@@ -458,6 +462,20 @@ pub(super) fn look_up<C: ConsumerContext>(
 ) -> Result<Metadata, Error> {
     let doing = format!("looking up topic `{topic}` on {}", config.brokers);
     patiently(config, &doing, || base.fetch_metadata(Some(topic), QUESTION))
+}
+
+/// What the group committed for the partitions.
+pub(super) fn committed<C: ConsumerContext>(
+    base: &BaseConsumer<C>,
+    config: &Config,
+    doing: &str,
+    list: &TopicPartitionList,
+) -> Result<TopicPartitionList, Error> {
+    patiently(config, doing, || {
+        let answer = base.committed_offsets(list.clone(), QUESTION)?;
+        answer.elements().iter().try_for_each(|element| element.error())?;
+        Ok(answer)
+    })
 }
 
 /// Asks until there is an answer, a refusal, a stop, or no patience left.

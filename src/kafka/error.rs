@@ -2,6 +2,8 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::config::Config;
+
 /// An error of this room.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -83,6 +85,39 @@ pub enum Error {
         /// The stable end of the partition.
         end: i64,
     },
+    /// The group has no committed offset, but the results of its work are published.
+    #[error(
+        "group `{group}` has no committed offset for {topic}[{partition}], but `{output}` holds results of that \
+         partition: the offsets expired or were deleted, or kafka.group was changed. Every handoff would be \
+         published a second time. Restore kafka.group or the offsets; or, if that is what you want, start \
+         `upswell run --from-the-beginning`"
+    )]
+    OffsetsLost {
+        /// The topic of the log.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The consumer group.
+        group: String,
+        /// The topic that holds its results.
+        output: String,
+    },
+    /// The log has another number of partitions than when the group committed its offsets.
+    #[error(
+        "{topic} has {now} partitions, but group `{group}` committed offsets when it had {then}: new events of an \
+         account can lie in another partition than its earlier ones. Begin with a new log, a new topics.prefix and a \
+         new kafka.group, and send the events there"
+    )]
+    PartitionsChanged {
+        /// The topic of the log.
+        topic: String,
+        /// The consumer group.
+        group: String,
+        /// The number of partitions then.
+        then: i32,
+        /// The number of partitions now.
+        now: i32,
+    },
     /// Records that were to be read are no longer there.
     #[error("{topic}[{partition}]: the offset to read next is gone ({detail}): was the log deleted or trimmed?")]
     OffsetGone {
@@ -144,6 +179,12 @@ impl Error {
             Some(code) if is_refusal(code) => Self::NotAuthorized { doing, code },
             _ => Self::Client { doing, source },
         }
+    }
+
+    /// The log has `now` partitions, and had `then` when the group committed its offsets.
+    #[must_use]
+    pub fn partitions_changed(config: &Config, topic: &str, then: i32, now: i32) -> Self {
+        Self::PartitionsChanged { topic: topic.to_owned(), group: config.group.clone(), then, now }
     }
 
     /// Whether somebody of the same name took over, or the cluster takes this client for one who

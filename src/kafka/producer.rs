@@ -274,9 +274,8 @@ impl LogWriter {
         Ok(Self { base, topic: topic.to_owned() })
     }
 
-    /// Takes a record; waits while the queue is full. The key decides on the partition, as in the
-    /// Java client, unless there is one: a packed record has no key and its partition from
-    /// `partition_of`.
+    /// Takes a record; waits while the queue is full. Without a partition the key decides on it, as
+    /// in the Java client.
     ///
     /// # Errors
     /// When this record cannot be taken, or one before it was not delivered.

@@ -11,6 +11,7 @@
 
 use std::any::Any;
 use std::ffi::{CStr, CString, c_void};
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 use std::slice;
@@ -44,6 +45,15 @@ pub struct Message<'a> {
     pub key: Option<&'a [u8]>,
     /// The value; empty where there is none.
     pub payload: &'a [u8],
+    headers: Headers<'a>,
+}
+
+impl<'a> Message<'a> {
+    /// The value of the last header of this name, if it has one that is not null.
+    #[must_use]
+    pub fn header(&self, name: &CStr) -> Option<&'a [u8]> {
+        self.headers.last(name)?
+    }
 }
 
 /// What a queue holds.
@@ -167,34 +177,46 @@ unsafe fn record(message: &sys::rd_kafka_message_t) -> Message<'_> {
     unsafe {
         let topic = CStr::from_ptr(sys::rd_kafka_topic_name(message.rkt));
         let time_ms = sys::rd_kafka_message_timestamp(message, ptr::null_mut());
+        let headers = Headers::of(message);
         Message {
             topic: topic.to_str().unwrap_or_default(),
             partition: message.partition,
             offset: message.offset,
             time_ms: (time_ms >= 0).then_some(time_ms),
-            is_control: has_header(message, CONTROL),
+            is_control: headers.last(CONTROL).is_some(),
             key: bytes(message.key.cast(), message.key_len),
             payload: bytes(message.payload.cast(), message.len).unwrap_or_default(),
+            headers,
         }
     }
 }
 
-/// Whether a message has a header of this name.
-///
-/// # Safety
-/// `message` came from librdkafka without an error and is not destroyed during the call.
-unsafe fn has_header(message: &sys::rd_kafka_message_t, name: &CStr) -> bool {
-    let (mut headers, mut value, mut length) = (ptr::null_mut(), ptr::null(), 0);
-    // SAFETY: as the caller promised; the headers belong to the message, and are set where there is no error.
-    unsafe {
-        let none = sys::rd_kafka_message_headers(message, &raw mut headers);
-        RDKafkaErrorCode::from(none) == RDKafkaErrorCode::NoError
-            && RDKafkaErrorCode::from(sys::rd_kafka_header_get_last(
-                headers,
-                name.as_ptr(),
-                &raw mut value,
-                &raw mut length,
-            )) == RDKafkaErrorCode::NoError
+/// The headers of a message; null if it has none.
+#[derive(Debug, Clone, Copy)]
+struct Headers<'a>(*const sys::rd_kafka_headers_t, PhantomData<&'a ()>);
+
+impl<'a> Headers<'a> {
+    /// # Safety
+    /// `message` came from librdkafka without an error and is not destroyed while the answer lives.
+    unsafe fn of(message: &'a sys::rd_kafka_message_t) -> Headers<'a> {
+        let mut headers = ptr::null_mut();
+        // SAFETY: as the caller promised; the headers belong to the message, and stay null where it has none.
+        unsafe { sys::rd_kafka_message_headers(message, &raw mut headers) };
+        Headers(headers, PhantomData)
+    }
+
+    /// The last header of this name; its value is none if it is null.
+    fn last(self, name: &CStr) -> Option<Option<&'a [u8]>> {
+        if self.0.is_null() {
+            return None;
+        }
+        let (mut value, mut length) = (ptr::null(), 0);
+        // SAFETY: the headers and their values live as long as the message, which is longer than `'a`.
+        unsafe {
+            let found = sys::rd_kafka_header_get_last(self.0, name.as_ptr(), &raw mut value, &raw mut length);
+            let is_found = RDKafkaErrorCode::from(found) == RDKafkaErrorCode::NoError;
+            is_found.then(|| bytes(value.cast(), length))
+        }
     }
 }
 

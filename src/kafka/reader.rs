@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::config::Config;
-use super::consumer::{FETCH, QUESTION, STABLE, count_partitions, partition_error, patiently};
+use super::consumer::{FETCH, QUESTION, STABLE, committed, count_partitions, partition_error, patiently};
 use super::error::Error;
 use super::log_line;
 use super::raw::{Entry, Forward, Inbox, Message};
@@ -43,7 +43,7 @@ impl Reader {
     /// # Errors
     /// When the configuration is refused, Kafka cannot be reached, or the topic is missing.
     pub fn open(config: &Config, topic: &str) -> Result<Self, Error> {
-        let base = connect(config)?;
+        let base = connect(config, STABLE)?;
         let partitions = count_partitions(&base, config, topic)?;
         let inbox = Inbox::new(&base);
         Ok(Self { config: config.clone(), topic: topic.to_owned(), partitions, inbox, base })
@@ -70,7 +70,7 @@ impl Reader {
     /// breaks off. Records of transactions that are open or were aborted are not seen.
     ///
     /// # Errors
-    /// When Kafka cannot be reached or refuses.
+    /// When Kafka cannot be reached or refuses, or the process is stopping.
     pub fn read(
         &mut self,
         partition: i32,
@@ -97,6 +97,9 @@ impl Reader {
     ) -> Result<(), Error> {
         let Self { config, topic, inbox, base, .. } = self;
         loop {
+            if config.is_stopping() {
+                return Err(Error::Stopped { doing: format!("reading {topic}[{partition}]") });
+            }
             serve(base)?;
             let (mut done, mut failed) = (false, Ok(()));
             inbox.read(WAIT, &mut |entry| match entry {
@@ -120,6 +123,22 @@ impl Reader {
     }
 }
 
+/// The metadata that the group has committed for each partition of a topic; empty where it has committed nothing. It
+/// does not wait for open transactions, which the members of the group have all the time.
+///
+/// # Errors
+/// When Kafka cannot be reached or refuses, or the topic is missing.
+pub fn committed_metadata(config: &Config, topic: &str) -> Result<Vec<String>, Error> {
+    let base = connect(config, &[("isolation.level", "read_uncommitted"), ("allow.auto.create.topics", "false")])?;
+    let mut list = TopicPartitionList::new();
+    for partition in 0..count_partitions(&base, config, topic)? {
+        list.add_partition(topic, i32::try_from(partition).unwrap_or(i32::MAX));
+    }
+    let doing = format!("reading the metadata of the committed offsets of group `{}`", config.group);
+    let committed = committed(&base, config, &doing, &list)?;
+    Ok(committed.elements().iter().map(|element| element.metadata().to_owned()).collect())
+}
+
 /// Follows topics from their present end.
 pub struct Tail {
     config: Config,
@@ -134,7 +153,7 @@ impl Tail {
     /// # Errors
     /// When the configuration is refused, Kafka cannot be reached, or a topic is missing.
     pub fn open(config: &Config, topics: &[String]) -> Result<Self, Error> {
-        let base = connect(config)?;
+        let base = connect(config, STABLE)?;
         let inbox = Inbox::new(&base);
         let mut all = TopicPartitionList::new();
         let mut forwards = Vec::new();
@@ -171,8 +190,8 @@ impl Tail {
     }
 }
 
-fn connect(config: &Config) -> Result<Arc<BaseConsumer<Alone>>, Error> {
-    let mut client = config.client(FETCH, STABLE);
+fn connect(config: &Config, musts: &[(&str, &str)]) -> Result<Arc<BaseConsumer<Alone>>, Error> {
+    let mut client = config.client(FETCH, musts);
     // librdkafka assigns nothing without a group. It is neither joined nor committed to, and being
     // ours it needs no right that `run` does not need.
     client.set("group.id", config.group.as_str());

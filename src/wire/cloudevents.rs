@@ -56,6 +56,11 @@ impl Context {
     }
 }
 
+/// The source of every message that comes from a log, by the name of its topic.
+pub fn source(log: &str) -> String {
+    format!("/upswell/{log}")
+}
+
 /// Whether a text may be an attribute: not empty, and without control characters and noncharacters.
 fn is_attribute(text: &str) -> bool {
     let is_noncharacter = |c: char| matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Event, EventKind, EventTime, Fields};
 
 pub use bounds::{LIST_MAX, MESSAGE_MAX, PAYLOAD_MAX, dead_letter_key, record_max, short};
-pub use cloudevents::Context;
+pub use cloudevents::{Context, source};
 pub use effects::{ToWire, dead_letter, user_key};
 pub use json::{encode as encode_json, instant};
 pub use protobuf::{encode, encode_activation, encode_tick, pack};

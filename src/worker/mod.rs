@@ -7,6 +7,8 @@
 mod owned;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -74,6 +76,10 @@ pub struct Job {
     pub idle_after: Duration,
     /// Offsets without effects are committed this often.
     pub commit_interval: Duration,
+    /// How the producers of the log place accounts among its partitions.
+    pub partitioner: kafka::Partitioner,
+    /// Publish everything again where the group has no committed offsets but its results are published.
+    pub from_the_beginning: bool,
 }
 
 /// Works until `job.kafka.stop` is set: joins the group, folds what it is given, and joins anew when it was fenced or
@@ -141,6 +147,34 @@ impl Fences {
     }
 }
 
+/// The metadata of a committed offset.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Standing<'a> {
+    /// How many partitions the log had; none if an older version committed it, which did not say.
+    partitions: Option<i32>,
+    /// The version of the rules by which everything before the offset was published.
+    rules: &'a str,
+}
+
+impl<'a> Standing<'a> {
+    fn read(metadata: &'a str) -> Standing<'a> {
+        let found = metadata.split_once(" partitions, rules ");
+        match found.and_then(|(count, rules)| Some((count.parse().ok()?, rules))) {
+            Some((count, rules)) => Standing { partitions: Some(count), rules },
+            None => Standing { partitions: None, rules: metadata },
+        }
+    }
+}
+
+impl fmt::Display for Standing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.partitions {
+            Some(count) => write!(f, "{count} partitions, rules {}", self.rules),
+            None => f.write_str(self.rules),
+        }
+    }
+}
+
 /// Why a worker's membership ended.
 enum Ended {
     /// Somebody else took over, or the cluster takes it so; a new membership may go on.
@@ -178,6 +212,10 @@ struct Share<'a> {
     outbox: Vec<Outgoing>,
     /// Why the fold cannot go on: nothing is folded or published any more.
     failed: Option<anyhow::Error>,
+    /// The number of partitions of the log.
+    count: i32,
+    /// Partitions that came with records, but without a committed offset, and were not checked yet.
+    without_offset: BTreeSet<i32>,
 }
 
 impl<'a> Worker<'a> {
@@ -190,8 +228,17 @@ impl<'a> Worker<'a> {
         let producer = Producer::connect(&job.kafka, &id)?;
         let topic = job.topics.log();
         let consumer = Consumer::join(&job.kafka, &topic, number)?;
+        check_partitions(job, consumer.partitions())?;
         tracing::info!(worker = number, topic, group = job.kafka.group, "joined");
-        let share = Share { job, telemetry, partitions: BTreeMap::new(), outbox: Vec::new(), failed: None };
+        let share = Share {
+            job,
+            telemetry,
+            partitions: BTreeMap::new(),
+            outbox: Vec::new(),
+            failed: None,
+            count: consumer.partitions(),
+            without_offset: BTreeSet::new(),
+        };
         Ok(Worker { consumer, producer, share, number, committed_at: Instant::now() })
     }
 
@@ -213,13 +260,14 @@ impl<'a> Worker<'a> {
         if let Some(error) = share.failed.take() {
             return Err(Ended::Failed(error));
         }
+        share.check_lost_offsets()?;
         consumer.ends(&mut |partition, ends| {
             if let Some(owned) = share.partitions.get_mut(&partition) {
                 owned.ends_at(ends);
             }
         });
         share.telemetry.assigned(self.number, consumer.is_assigned());
-        self.share.tell();
+        share.tell();
         Ok(())
     }
 
@@ -269,6 +317,7 @@ impl<'a> Worker<'a> {
                     // taken in: a batch that fails must not grow.
                     let Worker { consumer, share, .. } = self;
                     consumer.attend(&mut |polled| share.take(polled))?;
+                    share.check_lost_offsets()?;
                     self.share.telemetry.round(self.number);
                 }
                 Err(TransactionError::Fenced(why)) => {
@@ -294,8 +343,9 @@ impl<'a> Worker<'a> {
             while let Some(last) = owned.snapshots.keys().nth(SNAPSHOTS_AT_ONCE).cloned() {
                 self.producer.begin()?;
                 owned.snapshots.range(..&last).try_for_each(|(_, snapshot)| snapshot.send(&mut self.producer))?;
-                let (offset, metadata) = owned.standing(&job.plan.version);
-                let stands = Progress { topic: &topic, partition: *partition, offset, metadata };
+                let (offset, rules) = owned.standing(&job.plan.version);
+                let metadata = Standing { partitions: Some(self.share.count), rules }.to_string();
+                let stands = Progress { topic: &topic, partition: *partition, offset, metadata: &metadata };
                 self.producer.commit(&[stands], &self.consumer.group_metadata())?;
                 owned.snapshots = owned.snapshots.split_off(&last);
             }
@@ -304,8 +354,9 @@ impl<'a> Worker<'a> {
     }
 
     fn transaction(&mut self) -> Result<(), TransactionError> {
-        let Share { job, partitions, outbox, .. } = &self.share;
+        let Share { job, partitions, outbox, count, .. } = &self.share;
         let log = job.topics.log();
+        let metadata = Standing { partitions: Some(*count), rules: &job.plan.version }.to_string();
         self.producer.begin()?;
         let snapshots = partitions.values().flat_map(|owned| owned.snapshots.values());
         outbox.iter().chain(snapshots).try_for_each(|effect| effect.send(&mut self.producer))?;
@@ -316,7 +367,7 @@ impl<'a> Worker<'a> {
                 topic: &log,
                 partition: *partition,
                 offset: owned.position(),
-                metadata: &job.plan.version,
+                metadata: &metadata,
             })
             .collect();
         self.producer.commit(&progress, &self.consumer.group_metadata())
@@ -332,18 +383,22 @@ impl Share<'_> {
     fn take(&mut self, polled: Polled<'_>) {
         match polled {
             Polled::Assigned { partition, committed, metadata, end } => {
+                if committed.is_none() && end > 0 {
+                    self.without_offset.insert(partition);
+                }
+                let then = Standing::read(metadata);
                 let committed = committed.unwrap_or(0);
                 tracing::info!(partition, committed, end, "assigned: folding the log from its beginning");
-                let changed = committed > 0 && *metadata != *self.job.plan.version;
+                let changed = committed > 0 && *then.rules != *self.job.plan.version;
                 if changed {
                     tracing::warn!(
                         partition,
-                        then = metadata,
+                        then = then.rules,
                         now = %self.job.plan.version,
                         "the rules have changed: the past is folded anew by the rules of today, and what they would have said then stays unsaid"
                     );
                 }
-                self.partitions.insert(partition, Owned::new(self.job, partition, committed, changed));
+                self.partitions.insert(partition, Owned::new(self.job, partition, self.count, committed, changed));
             }
             Polled::Revoked { partition, lost } => {
                 tracing::info!(partition, lost, "revoked");
@@ -362,8 +417,31 @@ impl Share<'_> {
         }
     }
 
+    /// Refuses partitions whose results are published although the group has no committed offset for them; nothing of
+    /// them is published before.
+    ///
+    /// A partition without a committed offset is new, or its offset is lost and its handoffs would be published again.
+    /// The topic of accounts tells which: it keeps a profile of every account that was ever folded, committed together
+    /// with the offset, and its id names the partition.
+    fn check_lost_offsets(&mut self) -> Result<(), kafka::Error> {
+        let partitions = std::mem::take(&mut self.without_offset);
+        if partitions.is_empty() || self.job.from_the_beginning {
+            return Ok(());
+        }
+        match find_published(self.job, &partitions)? {
+            None => Ok(()),
+            Some(partition) => Err(kafka::Error::OffsetsLost {
+                topic: self.job.topics.log(),
+                partition,
+                group: self.job.kafka.group.clone(),
+                output: self.job.topics.accounts(),
+            }),
+        }
+    }
+
     fn drop_partition(&mut self, partition: i32) {
         self.partitions.remove(&partition);
+        self.without_offset.remove(&partition);
         self.outbox.retain(|effect| effect.partition != partition);
         self.telemetry.partition_gone(partition);
     }
@@ -422,6 +500,37 @@ impl Share<'_> {
     }
 }
 
+/// Refuses a log whose number of partitions is not what it was when the group committed its offsets: accounts are in
+/// other partitions since (edges A35). Partitions that were added have no offset, so those of all are looked at.
+fn check_partitions(job: &Job, now: i32) -> Result<(), kafka::Error> {
+    let topic = job.topics.log();
+    let committed = kafka::committed_metadata(&job.kafka, &topic)?;
+    let mut counts = committed.iter().filter_map(|metadata| Standing::read(metadata).partitions);
+    match counts.find(|then| *then != now) {
+        None => Ok(()),
+        Some(then) => Err(kafka::Error::partitions_changed(&job.kafka, &topic, then, now)),
+    }
+}
+
+/// A partition, out of some of the log, whose results are on the topic of accounts.
+fn find_published(job: &Job, partitions: &BTreeSet<i32>) -> Result<Option<i32>, kafka::Error> {
+    let source = wire::source(&job.topics.log());
+    let mut reader = kafka::Reader::open(&job.kafka, &job.topics.accounts())?;
+    let mut found = None;
+    for partition in 0..reader.partitions() {
+        reader.read(partition, &mut |message| {
+            let header = |name| message.header(name).and_then(|value| std::str::from_utf8(value).ok());
+            let id = header(c"ce_id").filter(|_| header(c"ce_source") == Some(&source));
+            found = id.and_then(|id| id.split('-').next()?.parse().ok()).filter(|of| partitions.contains(of));
+            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if found.is_some() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering;
@@ -450,6 +559,8 @@ mod tests {
             plan: crate::rules::load(None).unwrap(),
             idle_after: Duration::from_secs(60),
             commit_interval: Duration::from_millis(100),
+            partitioner: kafka::Partitioner::default(),
+            from_the_beginning: false,
         };
         let telemetry = Telemetry::install().unwrap();
         std::thread::scope(|scope| {
@@ -465,6 +576,17 @@ mod tests {
             worker.join().unwrap().unwrap();
             assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
         });
+    }
+
+    #[test]
+    fn what_stands_beside_an_offset_is_read_back() {
+        for standing in
+            [Standing { partitions: Some(8), rules: "default@1" }, Standing { partitions: Some(1), rules: "" }]
+        {
+            assert_eq!(Standing::read(&standing.to_string()), standing);
+        }
+        assert_eq!(Standing::read("default@1"), Standing { partitions: None, rules: "default@1" });
+        assert_eq!(Standing::read(""), Standing { partitions: None, rules: "" });
     }
 
     #[test]

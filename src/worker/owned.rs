@@ -84,7 +84,7 @@ impl Destinations {
             users: topics.users().into(),
             dead_letters: topics.dead_letter().into(),
             log: topics.log().into(),
-            source: format!("/upswell/{}", topics.log()).into(),
+            source: wire::source(&topics.log()).into(),
         }
     }
 
@@ -123,6 +123,12 @@ pub(super) struct Owned {
     pub(super) snapshots: BTreeMap<(Arc<str>, Vec<u8>), Outgoing>,
     to: Destinations,
     number: i32,
+    /// The number of partitions of the log.
+    count: i32,
+    /// Events in another partition than that of their account, since the metric was last updated.
+    misplaced: u64,
+    /// Whether there was one, and the log warned of it.
+    misplaced_warned: bool,
     /// The offset that comes next.
     position: i64,
     /// What the group has done: effects of records before it have been published.
@@ -158,7 +164,7 @@ pub(super) struct Owned {
 
 impl Owned {
     /// A partition up to whose committed offset all has been said, by the rules of today or, if they `changed`, by others.
-    pub(super) fn new(job: &Job, number: i32, committed: i64, changed: bool) -> Owned {
+    pub(super) fn new(job: &Job, number: i32, count: i32, committed: i64, changed: bool) -> Owned {
         let now = Instant::now();
         Owned {
             fold: Partition::new(Arc::clone(&job.plan)),
@@ -166,6 +172,9 @@ impl Owned {
             snapshots: BTreeMap::new(),
             to: Destinations::new(&job.topics),
             number,
+            count,
+            misplaced: 0,
+            misplaced_warned: false,
             position: 0,
             committed,
             mute: true,
@@ -212,6 +221,18 @@ impl Owned {
         let ready = decoded.map_while(|decoded| {
             if let Some(event) = decoded.event.as_ref().ok().filter(|event| plan.roles.is_unmapped(event)) {
                 self.unmapped.count(&event.name);
+            }
+            let place = decoded.event.as_ref().ok().and_then(|event| {
+                let place = job.partitioner.place(event.account.as_bytes(), self.count)?;
+                // Ticks and rules are of no account, and what is malformed is not folded.
+                let is_misplaced = place != self.number && !event.kind.is_control() && plan.ids.screen(event).is_ok();
+                is_misplaced.then_some(place)
+            });
+            if let Some(place) = place {
+                self.misplaced += 1;
+                if !std::mem::replace(&mut self.misplaced_warned, true) {
+                    warn_of_misplaced(self.number, message.offset, place);
+                }
             }
             Ready::new(decoded).map_err(|error| failed = Some(error)).ok()
         });
@@ -383,6 +404,7 @@ impl Owned {
     pub(super) fn tell(&mut self, partition: i32, telemetry: &Telemetry) {
         telemetry.folded(&std::mem::take(&mut self.tally));
         telemetry.unmapped(&mut self.unmapped);
+        telemetry.misplaced(std::mem::take(&mut self.misplaced));
         let is_current = self.ends.is_some_and(|ends| self.position >= ends.last);
         if is_current {
             self.current_at = Some(now_ms());
@@ -417,6 +439,17 @@ impl Owned {
             tracing::info!(partition, position = self.position, of = self.recovered_at, percent, "recovering");
         }
     }
+}
+
+/// Once a partition: how many there are, the metric tells.
+fn warn_of_misplaced(partition: i32, offset: i64, expected: i32) {
+    tracing::warn!(
+        partition,
+        offset,
+        expected,
+        "an event is not in the partition of its account: the events of one account in two partitions are two accounts. \
+         Let every producer of the log use the account id as the key, and one partitioner: the one of input.partitioner"
+    );
 }
 
 #[cfg(test)]

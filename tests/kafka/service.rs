@@ -23,6 +23,7 @@ use tempfile::TempDir;
 
 use crate::broker::{Broker, unique};
 
+mod refusals;
 mod stopping;
 
 const PARTITIONS: i32 = 2;
