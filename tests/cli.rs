@@ -863,6 +863,8 @@ fn commands_need_no_file_and_say_where_nothing_answered() {
     command.envs([(key, nowhere.as_str()), ("UPSWELL_HTTP__LISTEN", "127.0.0.1:0")]).stderr(Stdio::piped());
     let mut run = command.spawn().unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(run.stderr.take().unwrap()));
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains("started") && first.contains(&nowhere), "{first}");
     let told = |line: &str| line.contains(&nowhere) && line.contains("see that the brokers run");
     assert!(lines.any(|line| told(&line.unwrap())));
     run.kill().unwrap();

@@ -129,6 +129,7 @@ fn start_logging(format: LogFormat, command: &Command) -> Result<()> {
         LogFormat::Text => lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().boxed(),
     };
-    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+    // Not `lines.with_filter`: with that, a record of the `log` crate that is filtered out takes the next line with it.
+    tracing_subscriber::registry().with(filter).with(lines).init();
     Ok(())
 }
