@@ -35,6 +35,11 @@ stories! {
         until end of day 4
         expect end of day 4 acme  fit.size 2→1 closed
 
+        story  a call without a user says nothing of the size
+        day 1               acme  somebody has company_size 700
+        day 2               acme  ann has company_size 60
+        expect day 2        acme  fit.size 0→1 crossed
+
         story  the latest time wins, not the last to arrive
         day 2               acme  it has employees 50
         day 1 arriving day 3           acme  it has employees 500
