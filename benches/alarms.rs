@@ -15,7 +15,8 @@ use rand::Rng as _;
 use rand_pcg::Pcg64;
 use upswell::engine::{Partition, Record};
 use upswell::model::{
-    DAY_MS, Day, Effects, Event, EventKind, EventTime, Fields, Handoff, Outcome, SignalKind, SignalMessage, Week,
+    Calendar, DAY_MS, Day, Effects, Event, EventKind, EventTime, Fields, Handoff, Outcome, SignalKind, SignalMessage,
+    Week,
 };
 use upswell::rules::{self, Plan, Ready};
 use upswell::wire::Decoded;
@@ -365,13 +366,13 @@ impl Simulation {
     /// account is known to be born in the log (edges B17).
     fn act(&mut self, index: usize, user: u32, week: Week, day: i32) {
         let name = if week < FIRST_WEEK && user == 0 { "Signed Up" } else { "Feature Used" };
-        let noon = week.monday().plus(day).start().plus(DAY_MS / 2);
+        let noon = Calendar::UTC.start(week.monday().plus(day)).plus(DAY_MS / 2);
         self.feed.apply(event(EventKind::Track, name, &self.accounts[index].id, &user.to_string(), noon));
     }
 
     /// Lets the week close, and reads what the fold has said since the last.
     fn close_week(&mut self, week: u32) {
-        let end = FIRST_WEEK.plus(week as i32).sunday().end();
+        let end = Calendar::UTC.end(FIRST_WEEK.plus(week as i32).sunday());
         self.feed.apply(event(EventKind::Tick, "", "", "", end.plus(self.lateness_ms)));
         let mut effects = std::mem::take(&mut self.feed.effects);
         effects.signals.iter().filter(|message| message.user.is_empty()).for_each(|message| self.read_signal(message));
@@ -406,7 +407,7 @@ impl Simulation {
         if &*handoff.trigger != "five-new-users" {
             return;
         }
-        let spike_known = founding_day().plus(SPIKE_KNOWN_AFTER).end();
+        let spike_known = Calendar::UTC.end(founding_day().plus(SPIKE_KNOWN_AFTER));
         let fires = if handoff.at < spike_known { &mut self.findings.fires_young } else { &mut self.findings.fires };
         *fires += 1;
         let line = format!("{} {} {}\n", handoff.account, handoff.trigger, handoff.at.0);

@@ -71,11 +71,11 @@ fn an_event_that_says_nothing_allocates_nothing() {
             }
             let payload = encode(message, user, ms);
             let before = ALLOCATIONS.with(Cell::get);
-            let watermark = partition.watermark().map(EventTime::day);
+            let watermark = partition.open_day();
             let record = Record { offset: message as i64, time: Some(EventTime(ms)) };
             let _ =
                 partition.apply(record, wire::decode(Format::Protobuf, &payload).flat_map(Ready::new), &mut effects);
-            let closed = partition.watermark().map(EventTime::day) != watermark;
+            let closed = partition.open_day() != watermark;
             // Warm: every user and account is known, and the ids of a window have found their room.
             if day >= 30 && effects.is_empty() && !closed {
                 silent += 1;

@@ -408,6 +408,41 @@ fn only_until_closes_open_days() {
 }
 
 #[test]
+fn days_begin_at_midnight_of_the_offset_in_the_rules() {
+    let room = Room::new();
+    let lines = (5..9).flat_map(|day| [10, 17].map(|hour| (day, hour))).map(|(day, hour)| {
+        track(&format!("m{day}-{hour}"), "Feature Used", "ann", "acme", &format!("2026-10-0{day}T{hour}:30:00-07:00"))
+    });
+    room.write("evenings.ndjson", lines.collect::<Vec<_>>().join("\n"));
+    room.write("pacific.yaml", RULES.replace("# utc_offset: \"-08:00\"", "utc_offset: -07:00"));
+    let active_days = |rules: &str, until: &str| -> Vec<String> {
+        let arguments = ["replay", "evenings.ndjson", "--rules", rules, "--metrics", "m", "--accounts", "a"];
+        room.run(&[&arguments[..], &["--until", until]].concat()).ok();
+        let rows = room.json("m").into_iter().filter(|row| row["dau"].as_u64() > Some(0));
+        rows.map(|row| row["day"].as_str().unwrap()[8..].to_owned()).collect()
+    };
+    assert_eq!(active_days("default", "2026-10-10"), ["05", "06", "07", "08", "09"]);
+    assert_eq!(active_days("pacific.yaml", "2026-10-10"), ["05", "06", "07", "08"]);
+    // The day before closes at its end in the west, and no other.
+    assert_eq!(active_days("pacific.yaml", "2026-10-08"), ["05", "06", "07"]);
+    assert_eq!(active_days("pacific.yaml", "2026-10-09"), ["05", "06", "07", "08"]);
+    let account = &room.json("a")[0];
+    assert_eq!((&account["foundedDay"], &account["lastActiveDay"]), (&20_731.into(), &20_734.into()), "{account}");
+    let page = room.run(&["explain", "acme", "--on", "evenings.ndjson", "--rules", "pacific.yaml"]).ok().out;
+    assert!(page.contains("first active 2026-10-05, last 2026-10-08"), "{page}");
+    assert!(page.contains("midnight of UTC-07:00"), "{page}");
+    let said = room.run(&["rules", "diff", "default", "pacific.yaml", "--on", "evenings.ndjson"]).ok().out;
+    assert!(said.contains("handoffs"), "{said}");
+    // A log is of one mind about its days.
+    let change = serde_json::json!({"type": "control", "control": "rules", "timestamp": "2026-10-05T09:00:00Z",
+        "rules": String::from_utf8(room.read("pacific.yaml")).unwrap()});
+    room.write("log.ndjson", change.to_string());
+    room.run(&["replay", "log.ndjson", "--control", "--dead-letters", "d"]).ok();
+    let letters = room.json("d");
+    assert!(letters[0]["detail"].as_str().unwrap().contains("`time` of the rules cannot change"), "{letters:?}");
+}
+
+#[test]
 fn partitions_change_nothing_for_events_in_order() {
     let room = Room::new();
     room.generate("generated.ndjson");

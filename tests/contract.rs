@@ -164,6 +164,8 @@ fn account() -> AccountSnapshot {
         account: "acme".into(),
         at: AT,
         users: 15,
+        founded: Some(Day(20_455)),
+        last_active: Some(Day(20_514)),
         picture: Box::new(picture()),
         trajectory: vec![None, Some(0), Some(7)],
         departments: 2,

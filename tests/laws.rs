@@ -4,16 +4,17 @@
 //! `PROPTEST_CASES=5000 cargo test --test laws` tries so many of them for each law.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use upswell::engine::{Partition, Record};
 use upswell::model::{
-    DAY_MS, DayRow, Effects, Event, EventKind, EventTime, Fields, HOUR_MS, Handoff, HandoffId, MINUTE_MS, MetricsRow,
-    Outcome, Reason, SignalKind, SignalMessage,
+    Calendar, DAY_MS, DayRow, Effects, Event, EventKind, EventTime, Fields, HOUR_MS, Handoff, HandoffId, MINUTE_MS,
+    MetricsRow, Outcome, Reason, SignalKind, SignalMessage,
 };
-use upswell::rules::{self, TriggerKind};
+use upswell::rules::{self, Plan, TriggerKind};
 use upswell::wire;
 
 /// The first day of every log: Monday, 2026-01-05.
@@ -141,15 +142,15 @@ struct Written {
     bytes: Vec<u8>,
 }
 
-/// The acts as records, moved by `shift` days, in the order of their times, and a tick after them.
+/// The acts as records, moved by `shift` milliseconds, in the order of their times, and a tick after them.
 fn write(acts: &[Act], shift: i64) -> Vec<Written> {
     let record = |(number, act): (usize, &Act)| {
-        let time = act.time + shift * DAY_MS;
+        let time = act.time + shift;
         let account = account_name(act.account);
         Written { bytes: encode(act, number, &account, time), account, time, arrives: time + act.delay }
     };
     let mut log: Vec<Written> = acts.iter().enumerate().map(record).collect();
-    let last = acts.last().map_or(FIRST_DAY * DAY_MS, |act| act.time) + shift * DAY_MS;
+    let last = acts.last().map_or(FIRST_DAY * DAY_MS, |act| act.time) + shift;
     log.push(tick(last + 35 * DAY_MS));
     log
 }
@@ -212,6 +213,14 @@ impl Effect {
             Effect::Signal(message) => message.at.0,
             Effect::Handoff(handoff) => handoff.at.0,
         }
+    }
+
+    /// The same effect, of rules of this version.
+    fn of_rules(mut self, version: &Arc<str>) -> Effect {
+        if let Effect::Handoff(handoff) = &mut self {
+            handoff.rules_version = Arc::clone(version);
+        }
+        self
     }
 
     /// The same effect `ms` later.
@@ -286,7 +295,12 @@ impl Said {
 
 /// Folds records; what the first `mute` of them cause is dropped.
 fn fold<'a>(records: impl IntoIterator<Item = &'a [u8]>, mute: usize) -> Said {
-    let mut partition = Partition::new(rules::default_plan());
+    fold_by(rules::default_plan(), records, mute)
+}
+
+/// The same by other rules than the default ones.
+fn fold_by<'a>(plan: Arc<Plan>, records: impl IntoIterator<Item = &'a [u8]>, mute: usize) -> Said {
+    let mut partition = Partition::new(plan);
     let mut effects = Effects::with_metrics();
     let mut said = Said::default();
     for (number, bytes) in records.into_iter().enumerate() {
@@ -507,11 +521,11 @@ proptest! {
             prop_assert!(row.new_users <= row.new_users_7d, "{row:?}");
             let share = |figure: Option<f64>| figure.is_none_or(|figure| (0.0..=1.0).contains(&figure));
             prop_assert!(share(row.stickiness) && share(row.spike_p), "{row:?}");
-            weekly.insert((row.account.to_string(), row.day.end()), row.wau);
+            weekly.insert((row.account.to_string(), row.day), row.wau);
         }
         for row in &said.rows {
             if let MetricsRow::Week(row) = row {
-                let sunday = weekly.get(&(row.account.to_string(), row.week.sunday().end()));
+                let sunday = weekly.get(&(row.account.to_string(), row.week.sunday()));
                 prop_assert_eq!(sunday, Some(&row.wau), "{:?}", row);
                 prop_assert!(row.streak.is_none_or(|weeks| weeks <= 12), "{row:?}");
                 prop_assert!(row.growth.is_none_or(|growth| growth >= -1.0), "{row:?}");
@@ -546,13 +560,27 @@ proptest! {
 
     #[test]
     fn weeks_later_everything_is_the_same(acts in log(), weeks in -4_000..4_000_i64) {
-        let (now, then) = (by_arrival(write(&acts, 0)), by_arrival(write(&acts, 7 * weeks)));
+        let (now, then) = (by_arrival(write(&acts, 0)), by_arrival(write(&acts, 7 * weeks * DAY_MS)));
         let (now, then) = (fold_log(&now), fold_log(&then));
         let days = 7 * weeks as i32;
         let rows: Vec<MetricsRow> = now.rows.iter().cloned().map(|row| moved_row(row, days)).collect();
         prop_assert_eq!(&rows, &then.rows);
         let effects: Vec<Effect> = now.effects().cloned().map(|effect| effect.moved(7 * weeks * DAY_MS)).collect();
         prop_assert_eq!(effects, then.effects().cloned().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn days_that_begin_earlier_are_the_same_days_of_earlier_events(acts in log(), steps in -56..=56_i64) {
+        let minutes = 15 * steps;
+        let here = fold_log(&by_arrival(write(&acts, 0)));
+        let log = by_arrival(write(&acts, -minutes * MINUTE_MS));
+        let there = fold_by(rules_of_offset(minutes), log.iter().map(|record| &*record.bytes), 0);
+        prop_assert_eq!(&here.rows, &there.rows);
+        let version = rules::default_plan().version.clone();
+        let effects = |said: &Said, ms: i64| -> Vec<Effect> {
+            said.effects().cloned().map(|effect| effect.moved(ms).of_rules(&version)).collect()
+        };
+        prop_assert_eq!(effects(&here, -minutes * MINUTE_MS), effects(&there, 0));
     }
 
     #[test]
@@ -568,6 +596,16 @@ proptest! {
         let its_own = |row: &&MetricsRow| row.order().2 == account;
         prop_assert!(together.rows.iter().filter(its_own).eq(alone.rows.iter()));
     }
+}
+
+/// The default rules, with days that begin so many minutes before those of UTC.
+fn rules_of_offset(minutes: i64) -> Arc<Plan> {
+    let (from, offset) = ("# utc_offset: \"-08:00\"", Calendar::ahead(minutes).expect("an offset"));
+    assert!(rules::DEFAULT.contains(from));
+    let text = rules::DEFAULT.replacen(from, &format!("utc_offset: \"{offset}\""), 1);
+    let plan = Arc::new(rules::parse("offset", &text).expect("rules"));
+    assert_eq!(plan.time.calendar, offset);
+    plan
 }
 
 /// The highest rung that a signal of the feed can stand on.
@@ -661,7 +699,8 @@ impl Between<'_> {
         };
         let weeks: BTreeMap<_, _> = self.said.rows.iter().filter_map(weeks).collect();
         weeks.iter().any(|(week, wau)| {
-            self.holds(week.sunday().end().0) && weeks.get(&week.plus(-4)).is_some_and(|before| wau <= before)
+            self.holds(Calendar::UTC.end(week.sunday()).0)
+                && weeks.get(&week.plus(-4)).is_some_and(|before| wau <= before)
         })
     }
 
@@ -676,7 +715,7 @@ impl Between<'_> {
             .map(|(_, (_, after), at, _)| (at, Some(after), None))
             .collect();
         let days = self.said.days().filter(|row| *row.account == *self.account);
-        turns.extend(days.map(|row| (row.day.end().0, None, Some(row.spike_p.is_some()))));
+        turns.extend(days.map(|row| (Calendar::UTC.end(row.day).0, None, Some(row.spike_p.is_some()))));
         turns.push((self.to, None, None));
         turns.sort_by_key(|turn| turn.0);
         let (mut rung, mut spike_known, mut false_since) = (0, false, Some(i64::MIN));

@@ -285,6 +285,12 @@ fn what_cannot_be_meant_is_refused_where_it_stands() {
         ("roles: [exported], ttl: 90d", "roles: [exported], ttl: 0s", "ttl is 0: leave it out"),
         ("share: 0, salt", "share: 1.5, salt", "rails.holdout.share is 1.5"),
         (
+            "# utc_offset: \"-08:00\"",
+            "utc_offset: \"-8\"",
+            "utc_offset: \"-8\" is not an offset from UTC: write +05:30",
+        ),
+        ("# utc_offset: \"-08:00\"", "utc_offset: -14:01", "utc_offset: -14:01 is too far from UTC: -14:00 to +14:00"),
+        (
             "  # live_from: 2026-01-01T00:00:00Z",
             "  live_from: soon",
             "rails.live_from: \"soon\" is not an RFC 3339 instant",

@@ -78,7 +78,7 @@ fn try_seed(seed: u64, shown: &mut BTreeMap<String, u64>) {
     let changed = activate(&mut rng, &log, &records, &[&turned(&text), &text]);
     let turned = fold(&plan, &changed, &crashes);
     compare_sets(seed, &whole, &turned);
-    seen::count(&expected, shown);
+    seen::count(&settings, &expected, shown);
 }
 
 /// Says which seed it was, whatever panicked.
@@ -198,6 +198,12 @@ fn rules_of(settings: &Settings) -> String {
     };
     set("holdout: { share: 0,", format!("holdout: {{ share: {},", settings.holdout_share));
     set("fold: false", format!("fold: {}", settings.fold_ids));
+    if settings.utc_offset_ms != 0 {
+        let minutes = settings.utc_offset_ms / 60_000;
+        let sign = if minutes < 0 { '-' } else { '+' };
+        let offset = format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
+        set("# utc_offset: \"-08:00\"", format!("utc_offset: \"{offset}\""));
+    }
     if settings.exclude {
         let exclude = "exclude: { users: [u1], hosts: [\"vendor.*\"], properties: { is_test: true } }";
         set("\nroles:\n", format!("\n{exclude}\nroles:\n"));

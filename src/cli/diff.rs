@@ -13,7 +13,7 @@ use super::files::{self, Readable, Reading};
 use super::screen::plain;
 use super::{replay, screen};
 use crate::engine::{Partition, Record};
-use crate::model::{Effects, EventKind, EventTime, HandoffId, Level};
+use crate::model::{Day, Effects, EventKind, EventTime, HandoffId, Level};
 use crate::rules::{self, Plan, Ready};
 use crate::wire::Decoded;
 
@@ -46,7 +46,8 @@ pub(super) struct Diff {
     /// Place accounts on so many partitions, as Kafka would: each has its own watermark.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     partitions: u16,
-    /// Move time on to the start of this day (UTC) when all is read: closes the days before it.
+    /// Move time on to the start of this day when all is read: closes the days before it. It begins where
+    /// `time.utc_offset` of the rules says.
     #[arg(long, value_name = "DATE", value_parser = files::date)]
     until: Option<jiff::civil::Date>,
     #[command(flatten)]
@@ -58,7 +59,7 @@ pub(super) struct Diff {
 
 impl Diff {
     pub(super) fn run(self) -> Result<()> {
-        let until = self.until.map(replay::tick_time).transpose()?;
+        let until = self.until.map(replay::last_day).transpose()?;
         let files = self.reading.history(&self.on, &self.more)?;
         let partitions = usize::from(self.partitions);
         let mut sides =
@@ -77,8 +78,8 @@ impl Diff {
             Ok(())
         })?;
         readable.warn()?;
-        if let Some(start) = until {
-            sides.iter_mut().try_for_each(|side| side.close_until(start))?;
+        if let Some(day) = until {
+            sides.iter_mut().try_for_each(|side| side.close_until(day))?;
         }
         progress.finish_and_clear();
         let difference = Difference::new(sides);
@@ -137,9 +138,9 @@ impl Side {
     }
 
     /// A tick to the start of this day, past the allowed lateness, in every partition.
-    fn close_until(&mut self, start: EventTime) -> Result<()> {
+    fn close_until(&mut self, day: Day) -> Result<()> {
         for partition in 0..self.partitions.len() {
-            replay::close_until(&mut self.partitions[partition], start, &mut self.effects)?;
+            replay::close_until(&mut self.partitions[partition], day, &mut self.effects)?;
             self.keep();
         }
         Ok(())

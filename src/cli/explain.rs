@@ -11,12 +11,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::files::{self, Readable, Reading};
-use super::replay::{self, GATHER_EVERY, tick_time};
+use super::replay::{self, GATHER_EVERY};
 use super::{page, screen};
 use crate::engine::{Partition, Record};
 use crate::model::{
-    AccountSnapshot, Day, Effects, EventTime, Handoff, MetricsRow, Onboarding, SignalMessage, Snapshots, Tally,
-    UserSnapshot, Week, WeekRow,
+    AccountSnapshot, Day, Effects, Handoff, MetricsRow, Onboarding, SignalMessage, Snapshots, Tally, UserSnapshot,
+    Week, WeekRow,
 };
 use crate::rules::{self, Plan, Ready};
 use crate::wire::ToWire;
@@ -46,7 +46,8 @@ pub(super) struct Explain {
     /// The rules; without it the default pack.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Move time on to the start of this day (UTC) when all is read: closes the days before it.
+    /// Move time on to the start of this day when all is read: closes the days before it. It begins where
+    /// `time.utc_offset` of the rules says.
     #[arg(long, value_name = "DATE", value_parser = files::date)]
     until: Option<jiff::civil::Date>,
     #[command(flatten)]
@@ -61,7 +62,7 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(self) -> Result<()> {
-        let until = self.until.map(tick_time).transpose()?;
+        let until = self.until.map(replay::last_day).transpose()?;
         let files = self.reading.history(&self.on, &self.more)?;
         let plan = rules::load(self.rules.as_deref())?;
         let (ids, lateness_ms) = (plan.ids.clone(), plan.time.allowed_lateness_ms);
@@ -77,8 +78,8 @@ impl Explain {
         })?;
         readable.warn()?;
         progress.finish_and_clear();
-        if let Some(start) = until {
-            fold.close_until(start)?;
+        if let Some(day) = until {
+            fold.close_until(day)?;
         }
         let life = fold.finish()?;
         let mut out = std::io::stdout().lock();
@@ -167,8 +168,9 @@ impl Fold {
             }
             if event.account == self.life.account {
                 self.life.events.count(outcome);
-                looks |= self.looked.is_none_or(|day| event.time.day() >= day.plus(LOOK_EVERY_DAYS));
-                self.looked = if looks { self.looked.max(Some(event.time.day())) } else { self.looked };
+                let day = self.life.plan.time.calendar.day(event.time);
+                looks |= self.looked.is_none_or(|looked| day >= looked.plus(LOOK_EVERY_DAYS));
+                self.looked = if looks { self.looked.max(Some(day)) } else { self.looked };
             }
         }
         if looks {
@@ -216,8 +218,8 @@ impl Fold {
     }
 
     /// A tick to the start of this day, past the allowed lateness.
-    fn close_until(&mut self, start: EventTime) -> Result<()> {
-        replay::close_until(&mut self.partition, start, &mut self.effects)?;
+    fn close_until(&mut self, day: Day) -> Result<()> {
+        replay::close_until(&mut self.partition, day, &mut self.effects)?;
         self.keep();
         Ok(())
     }
@@ -225,7 +227,7 @@ impl Fold {
     fn finish(mut self) -> Result<Life> {
         self.look();
         // The week before the one that is open.
-        self.life.closed = self.partition.watermark().map(|now| Week(now.day().week().0 - 1));
+        self.life.closed = self.partition.open_day().map(|day| day.week().plus(-1));
         // The history may hold other rules.
         self.life.plan = Arc::clone(self.partition.plan());
         if self.accounts.contains(&self.life.account) {

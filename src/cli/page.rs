@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use super::explain::Life;
 use super::screen;
 use crate::model::{
-    AccountSnapshot, Arm, EventTime, Fact, Handoff, Level, Rail, SignalKind, SignalMessage, UserSnapshot, Week,
+    AccountSnapshot, Arm, Calendar, EventTime, Fact, Handoff, Level, Rail, SignalKind, SignalMessage, UserSnapshot,
+    Week,
 };
 use crate::rules::{BANDS, Signal, TriggerKind};
 
@@ -78,6 +79,10 @@ impl Page {
         self.line(&title);
         let events = format!("{} · rules {}", screen::outcomes(&life.events), life.plan.version);
         self.line(&fit(&events, WIDTH));
+        let calendar = life.plan.time.calendar;
+        if calendar != Calendar::UTC {
+            self.line(&format!("days begin at midnight of UTC{calendar}; times with hours and minutes are in UTC"));
+        }
         let Some(stands) = &life.stands else { return };
         let (picture, usage, money) = (&stands.picture, &stands.picture.usage, &stands.picture.money);
         let mut words = vec![
@@ -89,8 +94,8 @@ impl Page {
         words.extend((!money.plan.is_empty()).then(|| format!("plan {}", money.plan)));
         words.extend(money.paid.map(|paid| if paid { "paid".to_owned() } else { "not paid".to_owned() }));
         self.line(&fit(&words.join(" · "), WIDTH));
-        if let (Some(first), Some(last)) = (usage.first_seen, usage.last_seen) {
-            self.line(&format!("first active {}, last {}", first.day(), last.day()));
+        if let (Some(first), Some(last)) = (stands.founded, stands.last_active) {
+            self.line(&format!("first active {first}, last {last}"));
         }
     }
 
@@ -372,7 +377,8 @@ fn brought<'a>(life: &'a Life, stands: &AccountSnapshot) -> BTreeMap<&'a str, (u
         rungs.insert((user, signal), rung);
     }
     let mut brought: BTreeMap<&str, (u32, i32)> = BTreeMap::new();
-    let is_running = |user: &&UserSnapshot| user.last_day.is_some_and(|last| last >= stands.at.day().plus(-27));
+    let from = life.plan.time.calendar.day(stands.at).plus(-27);
+    let is_running = |user: &&UserSnapshot| user.last_day.is_some_and(|last| last >= from);
     for user in life.users.values().filter(is_running) {
         let on = life.plan.user_signals.iter().filter(|signal| user.signals.contains(&signal.id));
         let worth: Vec<(&Signal, i32)> = on
@@ -402,9 +408,9 @@ fn user_rung(message: &SignalMessage) -> Option<(&str, &str, u8)> {
 /// Users by band at the end of each week.
 fn bands(life: &Life, weeks: &[Week]) -> Vec<[u32; BANDS.len()]> {
     let mut moves = life.signals.iter().filter_map(|message| band_move(message)).peekable();
-    let mut of_user: BTreeMap<&str, u8> = BTreeMap::new();
+    let (mut of_user, calendar): (BTreeMap<&str, u8>, _) = (BTreeMap::new(), life.plan.time.calendar);
     let at_end = |week: &Week| {
-        while let Some((_, user, rung)) = moves.next_if(|(at, ..)| *at < week.sunday().end()) {
+        while let Some((_, user, rung)) = moves.next_if(|(at, ..)| *at < calendar.end(week.sunday())) {
             of_user.insert(user, rung);
         }
         let mut counts = [0; BANDS.len()];
@@ -434,7 +440,7 @@ fn tiers(life: &Life) -> String {
     };
     let step = |message: &SignalMessage| match &message.kind {
         SignalKind::Changed(change) if &*change.signal == "score.tier" => {
-            Some(format!("{} {}", message.at.day(), name(change.after)))
+            Some(format!("{} {}", life.plan.time.calendar.day(message.at), name(change.after)))
         }
         _ => None,
     };

@@ -17,7 +17,7 @@ use super::files::{self, FileFormat, Readable, Reading};
 use super::screen;
 use crate::engine::{Partition, Record};
 use crate::kafka::{self, Reader};
-use crate::model::{Day, Effects, EventTime, MetricsRow, Snapshots, Tally, Unmapped};
+use crate::model::{Calendar, Day, Effects, EventTime, MetricsRow, Snapshots, Tally, Unmapped};
 use crate::rules::{self, Plan, Ready};
 use crate::wire::{self, Admit, Decoded, Format, Kind, ToWire};
 
@@ -44,7 +44,8 @@ pub(super) struct Replay {
     /// The rules; without it the default pack, or with --topic what the configuration names.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Move time on to the start of this day (UTC) when all is read: closes the days before it.
+    /// Move time on to the start of this day when all is read: closes the days before it. It begins where
+    /// `time.utc_offset` of the rules says.
     #[arg(long, value_name = "DATE", value_parser = files::date)]
     until: Option<jiff::civil::Date>,
     /// Place accounts on so many partitions, as Kafka would: each has its own watermark.
@@ -80,14 +81,14 @@ pub(super) struct Replay {
 impl Replay {
     pub(super) fn run(self) -> Result<()> {
         self.refuse_paths_that_clash()?;
-        let until = self.until.map(tick_time).transpose()?;
+        let until = self.until.map(last_day).transpose()?;
         let started = Instant::now();
         let mut fold = match &self.topic {
             Some(topic) => self.read_topic(topic)?,
             None => self.read_files()?,
         };
-        if let Some(start) = until {
-            fold.close_until(start)?;
+        if let Some(day) = until {
+            fold.close_until(day)?;
         }
         fold.finish()?;
         // Of what could not be read there is nothing else to tell.
@@ -233,7 +234,7 @@ struct Latest {
 /// Rows of metrics on their way into one order: they wait until every partition has closed their day.
 struct Rows {
     out: Lines,
-    waiting: BTreeMap<(EventTime, bool), Vec<MetricsRow>>,
+    waiting: BTreeMap<(Day, bool), Vec<MetricsRow>>,
 }
 
 impl Fold {
@@ -332,20 +333,22 @@ impl Fold {
         let closed = metrics.as_ref().is_some_and(|rows| !rows.is_empty());
         if let (Some(rows), Some(out), true) = (metrics, &mut self.outputs.metrics, closed) {
             for row in rows {
-                let (at, is_week, _) = row.order();
-                out.waiting.entry((at, is_week)).or_default().push(row.clone());
+                let (day, is_week, _) = row.order();
+                out.waiting.entry((day, is_week)).or_default().push(row.clone());
             }
-            let everywhere = self.partitions.iter().map(|partition| partition.watermark()).min().flatten();
-            out.write_until(everywhere.map_or(EventTime::MIN, |at| at.day().start()))?;
+            let open_days = self.partitions.iter().map(|partition| partition.open_day());
+            if let Some(open_everywhere) = open_days.min().flatten() {
+                out.write_before(Some(open_everywhere))?;
+            }
         }
         self.effects.clear();
         Ok(())
     }
 
     /// A tick to the start of this day, past the allowed lateness, in every partition that has events.
-    fn close_until(&mut self, start: EventTime) -> Result<()> {
+    fn close_until(&mut self, day: Day) -> Result<()> {
         for partition in 0..self.partitions.len() {
-            close_until(&mut self.partitions[partition], start, &mut self.effects)?;
+            close_until(&mut self.partitions[partition], day, &mut self.effects)?;
             self.publish("--until", partition)?;
         }
         Ok(())
@@ -356,7 +359,7 @@ impl Fold {
         let Outputs { accounts, users, .. } = &mut self.outputs;
         [accounts, users].into_iter().flatten().try_for_each(Latest::write)?;
         if let Some(rows) = &mut self.outputs.metrics {
-            rows.write_until(EventTime::MAX)?;
+            rows.write_before(None)?;
             rows.out.flush()?;
         }
         let Outputs { handoffs, signals, onboarding, dead_letters, .. } = &mut self.outputs;
@@ -408,9 +411,10 @@ impl Latest {
 }
 
 impl Rows {
-    /// Writes the rows of closes up to `until`, in order.
-    fn write_until(&mut self, until: EventTime) -> Result<()> {
-        while let Some(first) = self.waiting.first_entry().filter(|entry| entry.key().0 <= until) {
+    /// Writes the rows of days before `open`, or of all, in order.
+    fn write_before(&mut self, open: Option<Day>) -> Result<()> {
+        let is_closed = |day: Day| open.is_none_or(|open| day < open);
+        while let Some(first) = self.waiting.first_entry().filter(|entry| is_closed(entry.key().0)) {
             let mut rows = first.remove();
             rows.sort_by(|a, b| a.order().2.as_bytes().cmp(b.order().2.as_bytes()));
             for row in rows {
@@ -434,18 +438,20 @@ pub(super) fn place(decoded: &Decoded<'_>, partitions: usize) -> std::ops::Range
     }
 }
 
-/// The start of a day, as the time to tick to.
-pub(super) fn tick_time(date: jiff::civil::Date) -> Result<EventTime> {
-    let start = Day((date - jiff::civil::date(1970, 1, 1)).get_days()).start();
-    match EventTime::new(start.0).filter(|start| start.0 < EventTime::MAX.0 - 2 * crate::model::DAY_MS) {
-        Some(start) => Ok(start),
-        None => bail!(WrongUse(format!("--until {date} lies too far out: events go up to the year 9999"))),
+/// A day to whose start a tick can move time on, wherever days begin.
+pub(super) fn last_day(date: jiff::civil::Date) -> Result<Day> {
+    let day = Day((date - jiff::civil::date(1970, 1, 1)).get_days());
+    let [first, last] = [EventTime::MIN, EventTime::MAX].map(|time| Calendar::UTC.day(time));
+    match (first.plus(1)..last.plus(-1)).contains(&day) {
+        true => Ok(day),
+        false => bail!(WrongUse(format!("--until {date} lies too far out: events go up to the year 9999"))),
     }
 }
 
 /// A tick to the start of a day, past the allowed lateness: every day before it closes.
-pub(super) fn close_until(partition: &mut Partition, start: EventTime, effects: &mut Effects) -> Result<()> {
-    let tick = Decoded::tick(start.plus(partition.plan().time.allowed_lateness_ms));
+pub(super) fn close_until(partition: &mut Partition, day: Day, effects: &mut Effects) -> Result<()> {
+    let time = &partition.plan().time;
+    let tick = Decoded::tick(time.calendar.start(day).plus(time.allowed_lateness_ms));
     let _ = partition.apply_one(Record { offset: i64::MAX, time: None }, 0, &Ready::new(tick)?, effects);
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
-use crate::model::{EventTime, Handoff, Level, Outcome, Tally};
+use crate::model::{Calendar, EventTime, Handoff, Level, Outcome, Tally};
 
 /// A bar over `total` bytes or events, or a count if that is unknown; only on a terminal.
 pub(super) fn progress(total: Option<u64>, unit: &str) -> ProgressBar {
@@ -35,10 +35,10 @@ pub(super) fn count(number: u64) -> String {
     HumanCount(number).to_string()
 }
 
-/// An instant as people write it, to the minute.
+/// An instant as people write it, to the minute, in UTC.
 pub(super) fn minute(time: EventTime) -> String {
     let clock = time.0.rem_euclid(crate::model::DAY_MS) / crate::model::MINUTE_MS;
-    format!("{} {:02}:{:02}", time.day(), clock / 60, clock % 60)
+    format!("{} {:02}:{:02}", Calendar::UTC.day(time), clock / 60, clock % 60)
 }
 
 /// The outcomes of events, the applied ones first and the others where there are any.

@@ -12,7 +12,7 @@ use super::facts::{Daily, Fact};
 use super::people::{Profile, Traits};
 use super::trigger::Triggers;
 use crate::model::{Day, EventTime, Field, HandoffId, Place, Role, Track};
-use crate::rules::SignalRef;
+use crate::rules::{SignalRef, Time};
 
 /// How many users are found by looking at all of them before an index pays.
 const UNINDEXED_USERS: usize = 16;
@@ -325,12 +325,13 @@ pub(super) struct Account {
     pub(super) users: Users,
     /// The earliest meaningful event of this life.
     first: Option<EventTime>,
-    /// The last active day; meaningless without `first`.
+    /// The founding day, that of `first`, and the last active day; meaningless without `first`.
+    founded: Day,
     pub(super) last_day: Day,
     /// The sign-up nearest to `first`, of those that came so far; the latest while there is no `first`.
     signed_up: Option<EventTime>,
-    /// The newest applied event of any kind.
-    pub(super) newest: EventTime,
+    /// The day of the newest applied event of any kind.
+    pub(super) newest: Day,
     /// The latest instant that a published effect carried.
     pub(super) last_at: EventTime,
     /// When something of what a snapshot tells last changed, and how far time had come then.
@@ -376,8 +377,8 @@ struct FormerLife {
 /// What many accounts do not have.
 #[derive(Debug, Default)]
 pub(super) struct Rare {
-    /// The life before this one, while a late day can still join them: first event, last day, and lives of users.
-    former: Option<(EventTime, Day)>,
+    /// The life before this one, while a late day can still join them: first event, its day, and last day.
+    former: Option<(EventTime, Day, Day)>,
     /// The same of users.
     former_users: BTreeMap<u32, FormerLife>,
     /// What is known of the company and its subscription. Never forgotten with activity.
@@ -510,9 +511,10 @@ impl Account {
             id: id.into(),
             users: Users::default(),
             first: None,
+            founded: Day(i32::MIN),
             last_day: Day(i32::MIN),
             signed_up: None,
-            newest: EventTime::MIN,
+            newest: Day(i32::MIN),
             last_at: EventTime::MIN,
             changed: EventTime::MIN,
             as_of: EventTime::MIN,
@@ -564,7 +566,7 @@ impl Account {
 
     /// The founding day: that of the earliest meaningful event of this life (edges B6).
     pub(super) fn founded(&self) -> Option<Day> {
-        self.first.map(EventTime::day)
+        self.first.map(|_| self.founded)
     }
 
     /// Whether there was activity in the 28 days that end with `day` or later.
@@ -606,7 +608,7 @@ impl Account {
 
     /// T: the last day of windows that do not wait for a close.
     pub(super) fn window_end(&self, open_day: Day) -> Day {
-        open_day.max(self.newest.day())
+        open_day.max(self.newest)
     }
 
     /// The rung that a signal stands on; `user` is the one that a trigger looks at.
@@ -623,10 +625,9 @@ impl Account {
         user.map_or(self.word, |user| self.users.get(user).word).rung(slot)
     }
 
-    /// A user was active.
-    pub(super) fn add_activity(&mut self, user: u32, time: EventTime, forget_after: i32) -> Activity {
-        let day = time.day();
-        self.add_to_life(time, forget_after);
+    /// A user was active, at an instant of a day.
+    pub(super) fn add_activity(&mut self, user: u32, (time, day): (EventTime, Day), forget_after: i32) -> Activity {
+        self.add_to_life((time, day), forget_after);
         let known_in_week = {
             let days = self.users.get(user).days;
             !days.is_never() && days.in_week(day.week()) > 0
@@ -667,23 +668,22 @@ impl Account {
     }
 
     /// Moves the bounds of the account's life (edges B6, B7, B9).
-    fn add_to_life(&mut self, time: EventTime, forget_after: i32) {
-        let day = time.day();
+    fn add_to_life(&mut self, (time, day): (EventTime, Day), forget_after: i32) {
         let Some(first) = self.first else {
-            (self.first, self.last_day) = (Some(time), day);
+            (self.first, self.founded, self.last_day) = (Some(time), day, day);
             return;
         };
         if day > self.last_day {
             if day.0 - self.last_day.0 > forget_after {
-                self.rare().former = Some((first, self.last_day));
-                (self.first, self.users_ever) = (Some(time), 0);
+                self.rare().former = Some((first, self.founded, self.last_day));
+                (self.first, self.founded, self.users_ever) = (Some(time), day, 0);
             }
             self.last_day = day;
         } else if time < first {
-            self.first = Some(time);
+            (self.first, self.founded) = (Some(time), day);
             let former = self.rare.as_ref().and_then(|rare| rare.former);
-            if let Some((first, _)) = former.filter(|(_, last)| day.0 - last.0 <= forget_after) {
-                self.first = Some(first);
+            if let Some((first, founded, _)) = former.filter(|(.., last)| day.0 - last.0 <= forget_after) {
+                (self.first, self.founded) = (Some(first), founded);
                 self.rare().former = None;
                 self.users_ever = self.count_users_ever();
             }
@@ -746,9 +746,9 @@ impl Account {
         let first = self.first?;
         let near = |known: Option<EventTime>| known.is_some_and(|known| (known.0 - first.0).abs() < NEAR_MS);
         let born = near(self.signed_up)
-            || log_began.is_some_and(|day| first.day() > day.plus(warm_up_days))
+            || log_began.is_some_and(|day| self.founded > day.plus(warm_up_days))
             || near(self.traits().and_then(|traits| traits.instant(Field::CreatedAt)));
-        Some(first.day().plus(if born { 1 } else { warm_up_days.max(1) }))
+        Some(self.founded.plus(if born { 1 } else { warm_up_days.max(1) }))
     }
 
     /// New users in the 7 days that end with `day`, none before `from`, which lies after the founding day.
@@ -770,18 +770,18 @@ impl Account {
     /// their life, and not of those ever active in this life of the account, of whom each counts once (edges B16).
     /// Nothing tells whether or when this happens. A few are left until they are many, unless `all` shall go. Returns
     /// how many went.
-    pub(super) fn drop_gone_users(&mut self, open_day: Day, forget_after: i32, all: bool) -> usize {
-        let long_ago = open_day.plus(-57 - forget_after);
-        let former = self.rare.as_ref().and_then(|rare| rare.former).filter(|(_, last)| *last >= long_ago);
-        let begun = former.map(|(first, _)| first).or(self.first).filter(|_| self.last_day >= long_ago);
+    pub(super) fn drop_gone_users(&mut self, open_day: Day, time: &Time, all: bool) -> usize {
+        let long_ago = open_day.plus(-57 - time.forget_after_days);
+        let former = self.rare.as_ref().and_then(|rare| rare.former).filter(|(.., last)| *last >= long_ago);
+        let begun = former.map(|(_, day, _)| day).or(self.founded()).filter(|_| self.last_day >= long_ago);
         let Account { users, rare, .. } = self;
         let names = |rare: &Option<Box<Rare>>, user: u32| {
             rare.as_ref().is_some_and(|rare| rare.triggers.names(user) || rare.former_users.contains_key(&user))
         };
         let gone = |index: u32, user: &User| {
-            let last = if user.days.is_never() { user.since.day() } else { user.days.last() };
+            let last = if user.days.is_never() { time.calendar.day(user.since) } else { user.days.last() };
             last < long_ago
-                && (user.days.is_never() || begun.is_none_or(|begun| last < begun.day()))
+                && (user.days.is_never() || begun.is_none_or(|begun| last < begun))
                 && !user.word.any()
                 && !user.word.is(Flag::Dirty)
                 && user.more.is_none()

@@ -81,7 +81,7 @@ impl Partition {
     /// A partition before its first record.
     pub fn new(plan: Arc<Plan>) -> Partition {
         Partition {
-            clock: Clock::new(plan.time.allowed_lateness_ms),
+            clock: Clock::new(&plan.time),
             timers: Timers::default(),
             recent: Recent::new(plan.time.dedupe_window_ms, plan.time.dedupe_ids),
             sources: HashMap::default(),
@@ -105,6 +105,11 @@ impl Partition {
     /// No event that is still to come counts before this instant; none before the first record.
     pub fn watermark(&self) -> Option<EventTime> {
         self.clock.watermark()
+    }
+
+    /// The first day that has not closed; none before the first record.
+    pub fn open_day(&self) -> Option<Day> {
+        self.clock.open_day()
     }
 
     /// The highest event time accepted; none before the first record.
@@ -203,11 +208,12 @@ impl Partition {
             return (Outcome::Duplicate, String::new());
         }
         let roles = self.plan.roles.of(event);
-        if self.is_excluded(event, &roles) {
-            return self.exclude(Sighted { event, roles, place }, effects);
+        let it = Sighted { event, roles, place, day: self.plan.time.calendar.day(event.time) };
+        if self.is_excluded(event, &it.roles) {
+            return self.exclude(it, effects);
         }
-        let days_late = self.clock.open_day().map_or(0, |open| open.0 - event.time.day().0);
-        let keeps_traits = matches!(event.kind, EventKind::Identify | EventKind::Group) || roles.is_timeless();
+        let days_late = self.clock.open_day().map_or(0, |open| open.0 - it.day.0);
+        let keeps_traits = matches!(event.kind, EventKind::Identify | EventKind::Group) || it.roles.is_timeless();
         if days_late > CORRECTABLE_DAYS && !keeps_traits {
             return (Outcome::TooLate, format!("its day lies {days_late} days before the first open one"));
         }
@@ -219,7 +225,6 @@ impl Partition {
         if let Some(highest) = self.clock.highest() {
             self.recent.insert(id, highest);
         }
-        let it = Sighted { event, roles, place };
         let counts = days_late <= CORRECTABLE_DAYS;
         self.apply_to_account(&Applied { it: &it, counts, excluded: false }, effects);
         (Outcome::Applied, String::new())
@@ -325,7 +330,9 @@ impl Partition {
             };
             activation::activate(&renaming, &mut context, account);
             // What closes decide for the first time, they decide of sleeping accounts too; and what is now on, they end.
-            if (!self.warming.is_empty() || close::has_work(&after, account, now.day().plus(-1))) && !account.awake {
+            if (!self.warming.is_empty() || close::has_work(&after, account, after.time.calendar.day(now).plus(-1)))
+                && !account.awake
+            {
                 account.awake = true;
                 self.awake.push(index);
             }
@@ -436,7 +443,7 @@ impl Partition {
         }
         let newest = account.newest;
         if !applied.excluded {
-            account.newest = newest.max(applied.it.event.time);
+            account.newest = newest.max(applied.it.day);
         }
         let mut context = Context {
             plan: &self.plan,
@@ -450,7 +457,7 @@ impl Partition {
             warming: self.warming,
             work: self.scratch.work.anew(),
         };
-        self.users += applied.run(&mut context, account, newest.day());
+        self.users += applied.run(&mut context, account, newest);
         self.list(index);
         // A late event can begin to wait for what is already over.
         while let Some(at) = self.timers.next().filter(|at| *at <= now) {
@@ -465,14 +472,14 @@ impl Partition {
         let (Some(watermark), Some(first_open)) = (self.clock.watermark(), before.or(self.clock.open_day())) else {
             return;
         };
-        let mut open = first_open;
+        let (mut open, calendar) = (first_open, self.plan.time.calendar);
         loop {
             let timer = self.timers.next().filter(|at| *at <= watermark);
             if self.awake.is_empty() {
                 // Nobody has work at the closes in between: on to the day of the next timer.
-                open = open.max(timer.unwrap_or(watermark).day());
+                open = open.max(calendar.day(timer.unwrap_or(watermark)));
             }
-            let close = Some(open.end()).filter(|at| *at <= watermark);
+            let close = Some(calendar.end(open)).filter(|at| *at <= watermark);
             match (timer, close) {
                 (None, None) => return,
                 (Some(at), None) => self.run_timers(at, at, effects),
@@ -574,7 +581,7 @@ impl Partition {
         }
         // All that is due at one instant is one step (edges A15). A sleeping account has no closes, and that must not
         // show.
-        let closes_day = closes.is_some() || (at == now && at == at.day().start());
+        let closes_day = closes.is_some() || (at == now && at == context.plan.time.calendar.start(context.open_day()));
         if closes.is_some() || context.has_work() {
             score::settle(&mut context, account, if closes_day { Reason::Closed } else { Reason::Lapsed });
         }
@@ -620,7 +627,7 @@ impl Partition {
 /// Day closes have no work here until the account's next event. What is still to come is that its users are forgotten,
 /// and long after that the memory of all of it can go.
 fn sleep_on(context: &mut Context<'_>, account: &Account, next_to_forget: Option<EventTime>) {
-    let drop_at = after_all(context, account).max(context.open_day().end());
+    let drop_at = after_all(context, account).max(context.plan.time.calendar.end(context.open_day()));
     let (at, due) = next_to_forget.map_or((drop_at, Due::Drop), |at| (at, Due::Forget));
     context.timers.schedule(at, context.index, due);
     schedule_week(context, account);
@@ -631,13 +638,14 @@ fn sleep_on(context: &mut Context<'_>, account: &Account, next_to_forget: Option
 fn schedule_week(context: &mut Context<'_>, account: &Account) {
     let week = context.open_day().week();
     if account.weeks.sum(week.0 - 8, week.0) != 0 {
-        context.timers.schedule(week.sunday().end(), context.index, Due::Week);
+        context.timers.schedule(context.plan.time.calendar.end(week.sunday()), context.index, Due::Week);
     }
 }
 
 /// When no late event can join the last life of an account that hears nothing more.
 fn after_all(context: &Context<'_>, account: &Account) -> EventTime {
-    account.newest.day().plus(context.plan.time.forget_after_days + 58).start()
+    let time = &context.plan.time;
+    time.calendar.start(account.newest.plus(time.forget_after_days + 58))
 }
 
 impl Applied<'_> {
@@ -672,7 +680,7 @@ impl Applied<'_> {
         }
         if account.first() != first_before {
             signals::after_founding(context, account);
-        } else if taken.created || signs_up || account.newest.day() > newest {
+        } else if taken.created || signs_up || account.newest > newest {
             signals::learn_of_newcomers(context, account, newest, taken.created || signs_up);
         }
         if account.users_ever != users_ever_before {
@@ -696,7 +704,7 @@ impl Applied<'_> {
         let answered = trigger::answer(context.plan, account, it);
         // On another day the activity of the last 28 may be over, and with it the usage fact of what waits.
         let under_way = || account.rare.as_ref().is_some_and(|rare| rare.triggers.are_under_way());
-        let another_day = account.newest.day() > newest && under_way();
+        let another_day = account.newest > newest && under_way();
         let lifts = usage_comes || answered || another_day || account.word.is(Flag::FIRED) || taken.traits;
         account.word.set(Flag::FIRED, false);
         if lifts || !occurrences.is_empty() || context.work.changed.meet(context.plan.index.reads) {
@@ -713,17 +721,18 @@ impl Applied<'_> {
         user: Option<u32>,
         signs_up: bool,
     ) -> Activity {
-        let Applied { it: Sighted { event, roles, .. }, counts, .. } = *self;
+        let Applied { it, counts, .. } = *self;
+        let Sighted { event, roles, .. } = it;
         let mut activity = Activity::Known;
         if let Some(user) = user {
             let mut was_absent = false;
             if counts && event.kind == EventKind::Track && roles.is_activity() {
                 was_absent = velocity::is_absent(account.users.get(user).days, context.last_closed(), 7);
-                activity = account.add_activity(user, event.time, context.plan.time.forget_after_days);
+                activity = account.add_activity(user, (event.time, it.day), context.plan.time.forget_after_days);
                 context.work.forget_figures();
-                account.events.add(event.time.day().0);
+                account.events.add(it.day.0);
             }
-            if activity != Activity::Known && event.time.day() <= context.last_closed() {
+            if activity != Activity::Known && it.day <= context.last_closed() {
                 signals::correct_closed_days(context);
             }
             let state = account.users.get_mut(user);
@@ -800,7 +809,7 @@ impl Applied<'_> {
             signals::return_member(context, account, user, time);
         }
         if let Some(user) = user.filter(|_| newly) {
-            signals::after_activity(context, account, user, time.day());
+            signals::after_activity(context, account, user, self.it.day);
         }
         if created {
             sighting::after_birth(context, account);

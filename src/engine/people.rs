@@ -412,7 +412,7 @@ fn created_at(number: Option<Value>, text: Option<Value>) -> Option<Value> {
 
 /// Takes what an event says of its account and user for good, by event time (edges A22).
 pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: &Sighted<'_>) -> Taken {
-    let Sighted { event, roles, place } = it;
+    let Sighted { event, roles, place, .. } = it;
     let mut taken = Taken::default();
     let (when, rates) = ((event.time, *place), &plan.money.rates);
     if roles.has(Role::SubscriptionChanged) {

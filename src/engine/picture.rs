@@ -171,7 +171,7 @@ fn usage(context: &Context<'_>, account: &Account) -> Usage {
         active_users: account.active_users,
         activated_users: activated().count() as u32,
         first_seen: account.first(),
-        last_seen: account.first().map(|_| account.last_day.start()),
+        last_seen: account.first().map(|_| context.plan.time.calendar.start(account.last_day)),
         days_to_activation: first_activated.and_then(|(at, user)| {
             let signed_up = user.signed_up()?;
             Some(((at.0 - signed_up.0).max(0) / DAY_MS) as i32)
@@ -331,6 +331,8 @@ pub(super) fn account_snapshot(context: &Context<'_>, account: &Account) -> Acco
         account: account.id.to_string(),
         at: account.changed,
         users: account.users_ever,
+        founded: account.founded(),
+        last_active: account.founded().map(|_| account.last_day),
         picture: Box::new(of_account(context, account, None)),
         trajectory,
         departments: account.rare.as_ref().map_or(0, |rare| rare.departments.len() as u32),

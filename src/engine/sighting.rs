@@ -15,6 +15,8 @@ pub(super) struct Sighted<'a> {
     pub(super) event: &'a Event<'a>,
     pub(super) roles: RoleSet,
     pub(super) place: Place,
+    /// The day of its time.
+    pub(super) day: Day,
 }
 
 impl Sighted<'_> {
@@ -218,7 +220,7 @@ struct Around {
     signed_up: Option<EventTime>,
     since: EventTime,
     /// The first day whose sign-ups count.
-    counts_from: Option<Day>,
+    counts_from: Option<EventTime>,
     /// The latest completion by anyone of the account.
     completed: Option<EventTime>,
     /// The rung that is held.
@@ -242,7 +244,8 @@ impl Around {
             since,
             // Whoever founds an account that is born in the log signs up on its first day.
             counts_from: from
-                .map(|from| if founded.is_some_and(|day| from == day.plus(1)) { from.plus(-1) } else { from }),
+                .map(|from| if founded.is_some_and(|day| from == day.plus(1)) { from.plus(-1) } else { from })
+                .map(|from| context.plan.time.calendar.start(from)),
             completed: match context.kind(user, slot) {
                 Kind::Abandoned(abandoned) => {
                     account.life().and_then(|life| life.completed.get(&abandoned.complete).copied())
@@ -282,7 +285,7 @@ fn measure(kind: &Kind, state: &State, around: &Around) -> (u8, Option<EventTime
         }
         (Kind::Within(within), State::Within(followers, _)) => {
             let soon = around.signed_up.is_some_and(|from| {
-                around.counts_from.is_some_and(|day| from.day() >= day)
+                around.counts_from.is_some_and(|first| from >= first)
                     && followers.iter().any(|then| (0..within.within_ms).contains(&(then.0 - from.0)))
             });
             (u8::from(soon), None)
@@ -386,7 +389,7 @@ fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>
     let time = it.event.time;
     if roles.has(Role::FeatureUsed) {
         if let Some(feature) = plan.roles.text(roles, Role::FeatureUsed, Field::Feature, it.event) {
-            account.rare().use_feature(feature.trim(), time.day());
+            account.rare().use_feature(feature.trim(), it.day);
         }
         if let Some(is) = it.premium(plan) {
             // One premium use is enough for this life.
@@ -500,7 +503,7 @@ fn meter(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'_>) {
         }
         let (daily, level) = &mut meters[place];
         let amount = if meter.gauge { rise(level, amount, (it.event.time, it.place)) } else { amount };
-        daily.add(it.event.time.day().0, amount);
+        daily.add(it.day.0, amount);
         counted = true;
     }
     if counted {

@@ -97,7 +97,7 @@ impl Context<'_> {
 
     /// O: the first open day.
     pub(super) fn open_day(&self) -> Day {
-        self.now.day()
+        self.plan.time.calendar.day(self.now)
     }
 
     /// C: the last closed day.
@@ -484,7 +484,7 @@ pub(super) fn trait_rung(account: &Account, is: &TraitIs) -> u8 {
 /// A member left: no longer counted, banded, or a buyer, until active again (edges B5).
 pub(super) fn remove_member(context: &mut Context<'_>, account: &mut Account, user: u32, time: EventTime) {
     let state = account.users.get_mut(user);
-    if !state.days.is_never() && state.days.last() > time.day() {
+    if !state.days.is_never() && state.days.last() > context.plan.time.calendar.day(time) {
         return;
     }
     leaves(context, account, user, time);
@@ -553,8 +553,8 @@ pub(super) fn await_ages<'p>(
     slots: impl Iterator<Item = &'p usize>,
     after: EventTime,
 ) {
-    let (plan, Some(first)) = (context.plan, account.first()) else { return };
-    let settled = first.day().plus(plan.rails.warm_up_days).start();
+    let (plan, Some(first), Some(founded)) = (context.plan, account.first(), account.founded()) else { return };
+    let settled = plan.time.calendar.start(founded.plus(plan.rails.warm_up_days));
     for &slot in slots {
         if let Kind::Age { age_ms, .. } = plan.account_signals[slot].kind {
             let due = Due::Lapse { user: WHOLE_ACCOUNT, slot: slot as u8 };
@@ -601,7 +601,7 @@ pub(super) fn settle_ages(context: &mut Context<'_>, account: &mut Account) {
 
 /// Gives back the memory of users that can no longer matter; returns of how many.
 pub(super) fn drop_gone_users(context: &mut Context<'_>, account: &mut Account, all: bool) -> usize {
-    let dropped = account.drop_gone_users(context.open_day(), context.plan.time.forget_after_days, all);
+    let dropped = account.drop_gone_users(context.open_day(), &context.plan.time, all);
     if dropped > 0 {
         // Users have moved to other places, and their timers with them.
         for (user, state) in account.users.iter() {
@@ -638,7 +638,7 @@ pub(super) fn forget(context: &mut Context<'_>, account: &mut Account) -> Option
     }
     forget_account(context, account);
     context.tell_changes(account, Reason::Forgotten);
-    next.map(Day::start)
+    next.map(|day| plan.time.calendar.start(day))
 }
 
 /// The account's own life ends like that of a user; what is known of the company stays (edges B13).

@@ -3,20 +3,22 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::model::{Day, EventTime};
+use crate::model::{Calendar, Day, EventTime};
+use crate::rules::Time;
 
 /// How far event time has come.
 #[derive(Debug)]
 pub(super) struct Clock {
     lateness_ms: i64,
+    calendar: Calendar,
     highest: Option<EventTime>,
     /// The day of the first accepted record: the first day of the log.
     first_day: Option<Day>,
 }
 
 impl Clock {
-    pub(super) fn new(lateness_ms: i64) -> Clock {
-        Clock { lateness_ms, highest: None, first_day: None }
+    pub(super) fn new(time: &Time) -> Clock {
+        Clock { lateness_ms: time.allowed_lateness_ms, calendar: time.calendar, highest: None, first_day: None }
     }
 
     /// The highest accepted event time.
@@ -36,12 +38,12 @@ impl Clock {
 
     /// The first day that has not closed.
     pub(super) fn open_day(&self) -> Option<Day> {
-        self.watermark().map(EventTime::day)
+        self.watermark().map(|watermark| self.calendar.day(watermark))
     }
 
     /// An event of this time was accepted.
     pub(super) fn accept(&mut self, time: EventTime) {
-        self.first_day.get_or_insert(time.day());
+        self.first_day.get_or_insert_with(|| self.calendar.day(time));
         self.highest = self.highest.max(Some(time));
     }
 }

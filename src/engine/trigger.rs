@@ -367,9 +367,10 @@ pub(super) fn evaluate(
     }
     if let Some(first) = evaluation.first_paced {
         let Evaluation { context, paced, .. } = evaluation;
+        let open_day = context.open_day();
         let handoff = &mut context.effects.handoffs[first];
         let (seen, now) = (plan.by_level.iter().enumerate(), context.now);
-        let has_usage = account.has_usage(account.window_end(now.day()));
+        let has_usage = account.has_usage(account.window_end(open_day));
         let is_behind = |place: usize, index: usize| {
             place < unseen && waits_for_pacing(plan, account, index, paced_before, has_usage, now)
         };

@@ -216,7 +216,7 @@ mod tests {
 
     use super::super::account::looks;
     use super::super::{Partition, Record};
-    use crate::model::{Day, Effects, Event, EventKind, EventTime, Fields, Outcome};
+    use crate::model::{Calendar, Day, Effects, Event, EventKind, EventTime, Fields, Outcome};
     use crate::rules::{self, Figure, Plan, Ready, Type};
     use crate::wire::{self, Format};
 
@@ -261,7 +261,7 @@ mod tests {
             costliest = costliest.max(looks::taken());
             offset += 1;
         };
-        let noon = |day: i32, user: i64| EventTime(Day(20_458 + day).start().0 + 43_200_000 + user);
+        let noon = |day: i32, user: i64| Calendar::UTC.start(Day(20_458 + day)).plus(43_200_000 + user);
         for day in [0, 1, 22] {
             for user in 0..users {
                 apply(

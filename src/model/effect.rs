@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::event::{Outcome, Place};
 use super::metrics::MetricsRow;
-use super::time::EventTime;
+use super::time::{Day, EventTime};
 
 /// Passes an account to a channel: sales or nurture.
 #[derive(Clone, Debug, PartialEq)]
@@ -285,6 +285,10 @@ pub struct AccountSnapshot {
     pub at: EventTime,
     /// Users ever active in this life.
     pub users: u32,
+    /// Its founding day; none before its first meaningful event.
+    pub founded: Option<Day>,
+    /// Its last active day; none before its first meaningful event.
+    pub last_active: Option<Day>,
     /// Its figures: activity, money, company and scores.
     pub picture: Box<Picture>,
     /// Distinct active users of the last 8 closed weeks, oldest first; none where the week is not complete.

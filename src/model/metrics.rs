@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::time::{Day, EventTime, Week};
+use super::time::{Day, Week};
 
 /// A row, published once and never rewritten.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,11 +62,11 @@ pub struct WeekRow {
 }
 
 impl MetricsRow {
-    /// The close that computed it: rows are ordered by instant, day before week, account.
-    pub fn order(&self) -> (EventTime, bool, &str) {
+    /// The close that computed it: rows are ordered by the day that closed, day before week, account.
+    pub fn order(&self) -> (Day, bool, &str) {
         match self {
-            MetricsRow::Day(row) => (row.day.end(), false, &row.account),
-            MetricsRow::Week(row) => (row.week.sunday().end(), true, &row.account),
+            MetricsRow::Day(row) => (row.day, false, &row.account),
+            MetricsRow::Week(row) => (row.week.sunday(), true, &row.account),
         }
     }
 }

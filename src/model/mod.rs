@@ -13,5 +13,5 @@ pub use effect::{
 };
 pub use event::{Event, EventKind, Field, Fields, Outcome, Place, Provenance, Role, Tally};
 pub use metrics::{DayRow, MetricsRow, WeekRow};
-pub use time::{DAY_MS, Day, EventTime, HOUR_MS, MINUTE_MS, Millis, Week};
+pub use time::{Calendar, DAY_MS, Day, EventTime, HOUR_MS, MINUTE_MS, Millis, Week};
 pub use unmapped::Unmapped;

@@ -1,7 +1,8 @@
-//! Event time: integer milliseconds, days and ISO weeks, all UTC.
+//! Event time: integer milliseconds in UTC, and the days and ISO weeks of a calendar.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
@@ -69,32 +70,81 @@ impl EventTime {
         (EventTime::MIN..=EventTime::MAX).contains(&time).then_some(time)
     }
 
-    /// The day that this instant lies in.
-    pub fn day(self) -> Day {
-        Day(self.0.div_euclid(DAY_MS) as i32)
-    }
-
     /// This instant moved by `ms` milliseconds.
     pub fn plus(self, ms: i64) -> EventTime {
         EventTime(self.0 + ms)
     }
 }
 
-/// A day: whole days since 1970-01-01.
+/// Where days begin, and weeks with them: at midnight of one offset from UTC (edges A33). Instants know of no offset; whoever
+/// asks for their day must say of which calendar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calendar {
+    /// By so much are its clocks ahead of UTC.
+    offset_ms: i64,
+}
+
+impl Calendar {
+    /// The calendar of UTC.
+    pub const UTC: Calendar = Calendar { offset_ms: 0 };
+    /// No offset is larger, on either side of UTC.
+    const OFFSET_MAX: i64 = 14 * HOUR_MS;
+
+    /// The calendar whose clocks are so many minutes ahead of UTC, -840 to 840.
+    pub fn ahead(minutes: i64) -> Option<Calendar> {
+        let calendar = Calendar { offset_ms: minutes.checked_mul(MINUTE_MS)? };
+        (-Calendar::OFFSET_MAX..=Calendar::OFFSET_MAX).contains(&calendar.offset_ms).then_some(calendar)
+    }
+
+    /// The day that an instant lies in: ⌊(ms + offset) / 86,400,000⌋.
+    #[inline]
+    pub fn day(self, time: EventTime) -> Day {
+        Day((time.0 + self.offset_ms).div_euclid(DAY_MS) as i32)
+    }
+
+    /// The first instant of a day.
+    #[inline]
+    pub fn start(self, day: Day) -> EventTime {
+        EventTime(i64::from(day.0) * DAY_MS - self.offset_ms)
+    }
+
+    /// The first instant after a day: when the watermark reaches it, the day closes.
+    #[inline]
+    pub fn end(self, day: Day) -> EventTime {
+        self.start(day.plus(1))
+    }
+}
+
+impl fmt::Display for Calendar {
+    /// Its offset: `+05:30`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let minutes = self.offset_ms / MINUTE_MS;
+        let sign = if minutes < 0 { '-' } else { '+' };
+        write!(f, "{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+    }
+}
+
+impl FromStr for Calendar {
+    type Err = String;
+
+    /// From its offset, a sign, hours and minutes: `+05:30`.
+    fn from_str(text: &str) -> Result<Calendar, String> {
+        let minutes: i64 = match *text.as_bytes() {
+            [b'+' | b'-', a @ b'0'..=b'9', b @ b'0'..=b'9', b':', c @ b'0'..=b'5', d @ b'0'..=b'9'] => {
+                [(a, 600), (b, 60), (c, 10), (d, 1)].map(|(digit, worth)| i64::from(digit - b'0') * worth).iter().sum()
+            }
+            _ => return Err(format!("{text:?} is not an offset from UTC: write +05:30 or -08:00")),
+        };
+        Calendar::ahead(if text.starts_with('-') { -minutes } else { minutes })
+            .ok_or_else(|| format!("{text} is too far from UTC: -14:00 to +14:00 are allowed"))
+    }
+}
+
+/// A day of a calendar: whole days since its 1970-01-01.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(pub i32);
 
 impl Day {
-    /// The first instant of the day.
-    pub fn start(self) -> EventTime {
-        EventTime(i64::from(self.0) * DAY_MS)
-    }
-
-    /// The first instant after the day: when the watermark reaches it, the day closes.
-    pub fn end(self) -> EventTime {
-        self.plus(1).start()
-    }
-
     /// The day `days` later.
     pub fn plus(self, days: i32) -> Day {
         Day(self.0 + days)
@@ -157,11 +207,35 @@ mod tests {
 
     #[test]
     fn days_and_weeks_floor_also_before_1970() {
-        assert_eq!(EventTime(-1).day(), Day(-1));
+        assert_eq!(Calendar::UTC.day(EventTime(-1)), Day(-1));
         assert_eq!(Day(-4).week(), Week(-1));
         assert_eq!(Day(-3).week(), Week(0));
         assert_eq!(Week(0).monday(), Day(-3));
         assert!(Day(3).is_sunday());
+    }
+
+    #[test]
+    fn days_begin_at_midnight_of_the_offset() {
+        let calendar: Calendar = "+05:30".parse().unwrap();
+        assert_eq!(calendar.start(Day(0)), EventTime(-19_800_000));
+        assert_eq!(calendar.day(EventTime(-19_800_001)), Day(-1));
+        assert_eq!((calendar.day(EventTime(66_599_999)), calendar.day(EventTime(66_600_000))), (Day(0), Day(1)));
+        for text in ["-14:00", "-08:00", "-00:30", "+00:00", "+05:45", "+14:00"] {
+            let calendar: Calendar = text.parse().unwrap();
+            assert_eq!(calendar.to_string(), text);
+            for day in [-719_000, -1, 0, 20_498].map(Day) {
+                assert_eq!((calendar.day(calendar.start(day)), calendar.end(day)), (day, calendar.start(day.plus(1))));
+                assert_eq!(calendar.day(calendar.end(day).plus(-1)), day);
+            }
+            let ends = [EventTime::MIN, EventTime::MAX].map(|time| calendar.day(time).to_string());
+            assert!(ends[0].starts_with("-009999-01-0") && ends[1].starts_with("9999-12-3"), "{ends:?}");
+        }
+        assert_eq!("-00:00".parse(), Ok(Calendar::UTC));
+        for text in
+            ["", "0", "Z", "+5:30", "+0530", "05:30", "+05:60", "+05:3", "+05:300", "+14:01", "-15:00", "+5a:00"]
+        {
+            assert!(text.parse::<Calendar>().is_err(), "{text}");
+        }
     }
 
     #[test]

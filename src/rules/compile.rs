@@ -16,7 +16,7 @@ use super::ids::Ids;
 use super::plan::*;
 use super::roles::{Preset, Roles};
 use super::template::Template;
-use crate::model::{DAY_MS, EventTime, Field, HOUR_MS, Level, Millis, Role, Track};
+use crate::model::{Calendar, DAY_MS, EventTime, Field, HOUR_MS, Level, Millis, Role, Track};
 
 /// Compiles a file. Its name is for errors, and its text with the presets written out for the version: what decides
 /// names the rules.
@@ -193,12 +193,17 @@ fn time(time: &file::Time) -> Result<Time, Wrong> {
             format!("forget_after_days is {forget}: 64 to 36500 are allowed"),
         ));
     }
+    let calendar = match &time.utc_offset {
+        None => Calendar::UTC,
+        Some(offset) => offset.value.parse().map_err(|what| wrong(offset, format!("utc_offset: {what}")))?,
+    };
     Ok(Time {
         allowed_lateness_ms: lateness,
         max_skew_ms: time.max_skew.0,
         dedupe_window_ms: time.dedupe_window.map_or(lateness, |window| window.0),
         dedupe_ids: time.dedupe_ids as usize,
         forget_after_days: forget as i32,
+        calendar,
     })
 }
 

@@ -25,7 +25,7 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(with = "Vec<Preset>")]
     pub(super) presets: Vec<Spanned<String>>,
-    /// How event time moves.
+    /// How event time moves, and where days begin.
     pub(super) time: Time,
     /// Which ids are none, and how account ids are written.
     #[serde(default)]
@@ -80,7 +80,7 @@ pub(super) struct File {
     pub(super) templates: Vec<Spanned<Template>>,
 }
 
-/// How event time moves.
+/// How event time moves, and where days begin.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Time {
@@ -96,6 +96,11 @@ pub(super) struct Time {
     /// Users and accounts away for more days than this start a new life.
     #[schemars(with = "u32", range(min = 64, max = 36500))]
     pub(super) forget_after_days: Spanned<u32>,
+    /// Days begin at midnight of this offset from UTC, and weeks on its Mondays: a sign, hours and minutes, `-14:00` to
+    /// `+14:00`, as `-08:00`; else `+00:00`. Instants stay in UTC. There is no daylight saving time. It cannot change in a
+    /// log.
+    #[schemars(with = "Option<String>", regex(pattern = r"^[+-](0\d|1[0-4]):[0-5]\d$"))]
+    pub(super) utc_offset: Option<Spanned<String>>,
 }
 
 /// What one partition may hold before new state is refused, loudly.

@@ -9,7 +9,7 @@ use super::free_mail::FreeMail;
 use super::ids::Ids;
 use super::roles::{RoleBits, Roles};
 use super::template::Template;
-use crate::model::{EventTime, Field, Level, Role, Track};
+use crate::model::{Calendar, EventTime, Field, Level, Role, Track};
 
 /// Signals of one scope: two bits of a word each.
 pub(super) const SIGNALS_MAX: usize = 28;
@@ -98,7 +98,7 @@ impl Plan {
     }
 }
 
-/// How event time moves in a partition.
+/// How event time moves in a partition, and where its days begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time {
     /// How far an event may lag behind the newest, in milliseconds; at most 24 hours.
@@ -111,6 +111,8 @@ pub struct Time {
     pub dedupe_ids: usize,
     /// Users and accounts away for more days than this start a new life.
     pub forget_after_days: i32,
+    /// Where days begin.
+    pub calendar: Calendar,
 }
 
 /// What is counted by the day.

@@ -5,7 +5,7 @@ use prost::Message as _;
 use super::bounds::{self, List, PAYLOAD_MAX, fit, id, short};
 use super::{Format, Kind, proto};
 use crate::model::{
-    AccountSnapshot, Arm, Attribution, Company, Conversation, DeadLetter, EventTime, Fact, Group, Handoff, Level,
+    AccountSnapshot, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Group, Handoff, Level,
     Money, Onboarding, Outcome, Reason, SignalKind, SignalMessage, TopUser, Track, Usage, UserSnapshot,
 };
 
@@ -339,7 +339,7 @@ fn onboarding(onboarding: &Onboarding) -> proto::Onboarding {
 fn account_snapshot(account: &AccountSnapshot) -> proto::AccountSnapshot {
     let picture = &*account.picture;
     let usage = &picture.usage;
-    let day = |at: Option<EventTime>| at.map_or(0, |at| at.day().0);
+    let day = |day: Option<Day>| day.map_or(0, |day| day.0);
     proto::AccountSnapshot {
         account: id(&account.account),
         at_ms: account.at.0,
@@ -350,8 +350,8 @@ fn account_snapshot(account: &AccountSnapshot) -> proto::AccountSnapshot {
         stickiness: usage.stickiness,
         dau_mau: (usage.mau > 0).then(|| f64::from(usage.dau) / f64::from(usage.mau)),
         trajectory: account.trajectory.iter().map(|users| proto::WeeklyUsers { users: *users }).collect(),
-        founded_day: day(usage.first_seen),
-        last_active_day: day(usage.last_seen),
+        founded_day: day(account.founded),
+        last_active_day: day(account.last_active),
         active_users: usage.active_users,
         score: picture.score,
         tier: short(picture.tier.as_deref().unwrap_or_default()),

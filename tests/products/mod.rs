@@ -30,6 +30,7 @@ pub(crate) fn product(seed: u64) -> Product {
         exclude: seed % 5 == 3,
         live_from_ms: (seed % 6 == 2).then_some((first_day + 60) * DAY),
         fold_ids: seed % 3 == 1,
+        utc_offset_ms: utc_offset(seed),
         ..Settings::default()
     };
     let mut arrivals = Vec::new();
@@ -42,6 +43,17 @@ pub(crate) fn product(seed: u64) -> Product {
     let handoffs = reference::run(&unanswered, &settings).handoffs;
     answer(&mut rng, &handoffs, &mut arrivals);
     Product { log: log(&mut SmallRng::seed_from_u64(seed ^ 0x106), arrivals), settings }
+}
+
+/// Where days begin: at midnight UTC, at the most extreme offsets, or somewhere between, in steps of 15 minutes.
+fn utc_offset(seed: u64) -> i64 {
+    let steps = match seed % 4 {
+        0 => SmallRng::seed_from_u64(seed ^ 0x0ff).random_range(-56..=56),
+        3 if seed % 8 == 3 => 56,
+        3 => -56,
+        _ => 0,
+    };
+    steps * 15 * MINUTE
 }
 
 /// When an event arrives, and the event.

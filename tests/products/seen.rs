@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::reference::Output;
+use crate::reference::{Output, Settings};
 
 /// Every change, trigger, rail, route, track and outcome that the products are made to bring about.
 pub(crate) const WANTED: &[&str] = &[
@@ -188,10 +188,12 @@ pub(crate) const WANTED: &[&str] = &[
     "ids: the account is not folded",
     "ids: the user is none",
     "ids: the message id is none",
+    "days begin before those of UTC",
+    "days begin after those of UTC",
 ];
 
-/// Counts what an output shows.
-pub(crate) fn count(output: &Output, seen: &mut BTreeMap<String, u64>) {
+/// Counts what an output shows, and the settings.
+pub(crate) fn count(settings: &Settings, output: &Output, seen: &mut BTreeMap<String, u64>) {
     let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     let mut count = |what: String| *seen.entry(what).or_insert(0) += 1;
     for handoff in &output.handoffs {
@@ -259,6 +261,12 @@ pub(crate) fn count(output: &Output, seen: &mut BTreeMap<String, u64>) {
         if track["notifySales"] == true {
             count("notify sales".into());
         }
+    }
+    match settings.utc_offset_ms {
+        _ if output.metrics.is_empty() => {}
+        1.. => count("days begin before those of UTC".into()),
+        0 => {}
+        _ => count("days begin after those of UTC".into()),
     }
     output.ids.iter().for_each(|(fault, times)| (0..*times).for_each(|_| count((*fault).into())));
     output.outcomes.iter().for_each(|outcome| count(format!("{outcome:?}")));

@@ -134,7 +134,7 @@ impl Account {
             settings,
             first_day,
             clock,
-            first_unclosed: clock.div_euclid(DAY),
+            first_unclosed: settings.day_of(clock),
             events: Vec::new(),
             by_role: ByRole::new(),
             users: BTreeMap::new(),
@@ -173,7 +173,7 @@ impl Account {
             let is_new = t > self.clock;
             self.clock = self.clock.max(t);
             self.waits.remove(&t);
-            let closes_day = is_new && t.rem_euclid(DAY) == 0;
+            let closes_day = is_new && t == self.settings.start_of(self.settings.day_of(t));
             if is_new {
                 self.lapse(t);
             }
@@ -195,7 +195,7 @@ impl Account {
 
     /// The earliest instant up to the watermark at which something may be due: a wait, a day close, a timer.
     fn next_due(&self, watermark: i64) -> Option<i64> {
-        let close = (self.clock.div_euclid(DAY) + 1) * DAY;
+        let close = self.settings.start_of(self.open_day() + 1);
         let timer = self.timers.range(self.clock + 1..).next().map(|(t, _)| *t);
         let due = timer.into_iter().chain([close]).chain(self.waits.first().copied());
         due.filter(|&t| t <= watermark).min()
@@ -219,7 +219,7 @@ impl Account {
     /// Forgets whoever was last active 401 days ago, unless a later day is known (edges B12). What a company is stays
     /// known, and so do the signals that rest on it (edges B13).
     fn forget(&mut self, t: i64) {
-        let last_kept = t.div_euclid(DAY) - self.settings.forget_after_days - 1;
+        let last_kept = self.settings.day_of(t) - self.settings.forget_after_days - 1;
         let users = self.users.iter().filter(|(_, user)| user.days.last() == Some(&last_kept));
         let gone: Vec<String> = users.map(|(id, _)| id.clone()).collect();
         for id in &gone {
@@ -245,7 +245,7 @@ impl Account {
 
     /// The close of the day that ends at `t`: its row, then the users by id bytes, then the account (edges A15).
     fn close_day(&mut self, t: i64) {
-        let day = t.div_euclid(DAY) - 1;
+        let day = self.settings.day_of(t) - 1;
         self.first_unclosed = day + 1;
         self.push_day_row(day, t);
         for user in self.user_ids() {
@@ -262,7 +262,7 @@ impl Account {
 
     /// The close of the week whose Sunday ends at `t`, if one does (edges C15).
     fn close_week(&mut self, t: i64) {
-        let day = t.div_euclid(DAY) - 1;
+        let day = self.settings.day_of(t) - 1;
         let week = week_of(day);
         if sunday(week) != day {
             return;
@@ -342,7 +342,7 @@ impl Account {
 
     /// Whether a meaningful event begins a life of its user: it joins no other day (edges B9).
     fn begins_life(&self, event: &Event) -> bool {
-        let (day, span) = (event.day(), self.settings.forget_after_days);
+        let (day, span) = (self.settings.day_of(event.ms), self.settings.forget_after_days);
         let is_near = |user: &User| user.days.range(day - span..=day + span).next().is_some();
         event.is_activity() && !self.users.get(&event.user).is_some_and(is_near)
     }
@@ -351,19 +351,20 @@ impl Account {
     fn note(&mut self, event: &Event, place: (i64, u32)) {
         let (index, role) = (self.events.len(), event.role());
         let was_excluded = self.is_excluded(&event.user);
-        self.newest_event_day = self.newest_event_day.max(Some(event.day()));
+        let day = self.settings.day_of(event.ms);
+        self.newest_event_day = self.newest_event_day.max(Some(day));
         if event.is_activity() {
-            self.days.insert(event.day());
-            let begins = self.days.first().is_some_and(|first| *first < event.day()) && {
-                let near = event.day() - self.settings.forget_after_days..=event.day() - 1;
-                self.days.range(near).next().is_none() && self.days.last() == Some(&event.day())
+            self.days.insert(day);
+            let begins = self.days.first().is_some_and(|first| *first < day) && {
+                let near = day - self.settings.forget_after_days..=day - 1;
+                self.days.range(near).next().is_none() && self.days.last() == Some(&day)
             };
             if begins {
                 // On the first day of a new life nobody is absent: what is about absence arms again (edges B12).
                 self.edges.remove(&(Trigger::AtRisk, String::new()));
             }
             self.lives = lives(&self.days, self.settings.forget_after_days);
-            let first = self.first_of_day.entry(event.day()).or_insert(event.ms);
+            let first = self.first_of_day.entry(day).or_insert(event.ms);
             *first = event.ms.min(*first);
         }
         if let Some(role) = role {
@@ -376,7 +377,7 @@ impl Account {
                 user.by_role.entry(role).or_default().push(index);
             }
             if event.is_activity() {
-                user.days.insert(event.day());
+                user.days.insert(day);
                 user.lives = lives(&user.days, self.settings.forget_after_days);
                 user.removed = user.removed.filter(|removed| event.ms <= *removed);
             }
@@ -401,7 +402,7 @@ impl Account {
             return;
         }
         let user = self.users.entry(member.to_owned()).or_default();
-        if user.days.last().is_none_or(|last| *last <= event.day()) {
+        if user.days.last().is_none_or(|last| *last <= self.settings.day_of(event.ms)) {
             user.removed = user.removed.max(Some(event.ms));
         }
     }

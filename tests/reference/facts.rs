@@ -95,7 +95,7 @@ impl Account {
 
     /// O, the first open day.
     pub(super) fn open_day(&self) -> i64 {
-        self.clock.div_euclid(DAY)
+        self.settings.day_of(self.clock)
     }
 
     /// T = max(O, day of the newest applied event).
@@ -112,7 +112,7 @@ impl Account {
     /// Those of the user's present life: after the last day of the life before it (edges B9, E4).
     pub(super) fn life_facts_of<'a>(&'a self, user: &'a User, role: Role) -> impl Iterator<Item = &'a Applied> {
         let before = before_last(&user.lives);
-        self.facts_of(user, role).filter(move |applied| applied.event.day() > before)
+        self.facts_of(user, role).filter(move |applied| self.settings.day_of(applied.event.ms) > before)
     }
 
     /// The events of a role, by anybody, that count as facts of the account.
@@ -127,7 +127,7 @@ impl Account {
     }
 
     pub(super) fn is_of_this_life(&self, event: &Event) -> bool {
-        event.day() > before_last(&self.lives)
+        self.settings.day_of(event.ms) > before_last(&self.lives)
     }
 
     /// The sightings that a signal with a TTL counts; a sighting whose TTL was over does nothing (edges E2).
@@ -485,7 +485,7 @@ impl Account {
     pub(super) fn signed_up_ms(&self, user: &str) -> Option<i64> {
         let user = self.users.get(user)?;
         let born = user.lives.last().map_or(i64::MIN, |life| life.first);
-        let sign_ups = self.facts_of(user, Role::SignedUp).filter(|a| a.event.day() >= born);
+        let sign_ups = self.facts_of(user, Role::SignedUp).filter(|a| self.settings.day_of(a.event.ms) >= born);
         let first = user.events.iter().filter(|index| **index >= user.erased).map(|i| self.events[*i].event.ms).min();
         sign_ups.map(|a| a.event.ms).min().or(first)
     }
@@ -498,7 +498,7 @@ impl Account {
             let mut activations = self.life_facts_of(user, Role::Activated);
             activations.any(|a| (0..super::HOUR).contains(&(a.event.ms - signed_up)))
         };
-        signed_up.filter(|ms| ms.div_euclid(DAY) >= from).is_some_and(activated)
+        signed_up.filter(|ms| self.settings.day_of(*ms) >= from).is_some_and(activated)
     }
 }
 

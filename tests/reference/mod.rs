@@ -4,7 +4,8 @@
 //! computes everything anew from those whenever something is due. The only memory beside them is what the
 //! definitions themselves call memory: the rung a signal stands on, the band and tier held, what a trigger has fired,
 //! and how far the watermark has come. It knows the default rules pack only. Speed is no aim. "edges C21" and the like in comments name the rule a function
-//! follows. Times are integer milliseconds of event time, UTC; days are days since 1970-01-01.
+//! follows. Times are integer milliseconds of event time, UTC; days are days since 1970-01-01, and begin
+//! where the settings say (edges A33).
 
 mod account;
 mod facts;
@@ -109,6 +110,20 @@ pub(crate) struct Settings {
     pub(crate) holdout_salt: &'static str,
     /// Account ids are the same without regard to case and space.
     pub(crate) fold_ids: bool,
+    /// By so much the clocks by which days begin are ahead of UTC, milliseconds (edges A33).
+    pub(crate) utc_offset_ms: i64,
+}
+
+impl Settings {
+    /// ⌊(ms + offset) / 86,400,000⌋ (edges A33).
+    pub(crate) fn day_of(&self, ms: i64) -> i64 {
+        (ms + self.utc_offset_ms).div_euclid(DAY)
+    }
+
+    /// D · 86,400,000 − offset (edges A33).
+    pub(crate) fn start_of(&self, day: i64) -> i64 {
+        day * DAY - self.utc_offset_ms
+    }
 }
 
 impl Default for Settings {
@@ -124,6 +139,7 @@ impl Default for Settings {
             holdout_share: 0.0,
             holdout_salt: "upswell",
             fold_ids: false,
+            utc_offset_ms: 0,
         }
     }
 }
@@ -223,10 +239,6 @@ impl Event {
 
     fn is_control(&self) -> bool {
         matches!(self.kind, Kind::Tick | Kind::RulesActivation)
-    }
-
-    fn day(&self) -> i64 {
-        self.ms.div_euclid(DAY)
     }
 }
 
@@ -352,13 +364,14 @@ impl Partition {
         let Some(watermark) = self.watermark() else {
             return false;
         };
-        event.may_be_too_late() && event.day() < watermark.div_euclid(DAY) - CORRECTABLE_DAYS
+        let day_of = |ms| self.settings.day_of(ms);
+        event.may_be_too_late() && day_of(event.ms) < day_of(watermark) - CORRECTABLE_DAYS
     }
 
     /// Raises the watermark and runs what is due: for every account when it rose, for the event's own always.
     fn raise(&mut self, event: &Event) {
         if self.highest.is_none() {
-            self.first_day = event.day();
+            self.first_day = self.settings.day_of(event.ms);
         }
         let rose = self.highest.is_none_or(|highest| event.ms > highest);
         if rose {

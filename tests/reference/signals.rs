@@ -223,7 +223,7 @@ impl Account {
     pub(super) fn crossed_rung(&self, id: &str, signal: Signal, event: &Event) -> u32 {
         let stands = self.rung(id, signal);
         match signal {
-            Signal::Inactive if event.is_activity() && event.day() >= self.newest_day() - 6 => 0,
+            Signal::Inactive if event.is_activity() && self.settings.day_of(event.ms) >= self.newest_day() - 6 => 0,
             Signal::AbandonedUpgrade | Signal::SingleUser | Signal::FreeOnly => self.rung_now(id, signal),
             Signal::UserAdds => stands.max(u32::from(self.counted_new_users(self.newest_day()) >= 5)),
             Signal::Stickiness | Signal::Growth | Signal::Declining => stands,
@@ -308,7 +308,8 @@ impl Account {
         if self.life(day).is_none_or(|life| spike_blocks(day, life.first) < 8) {
             return false;
         }
-        let days: Vec<i64> = self.facts(Role::ApiCalled).map(|applied| applied.event.day()).collect();
+        let days: Vec<i64> =
+            self.facts(Role::ApiCalled).map(|applied| self.settings.day_of(applied.event.ms)).collect();
         let calls = |last: i64| days.iter().filter(|day| (last - 6..=last).contains(*day)).count() as f64;
         let blocks: Vec<f64> = (1..=8).map(|block| calls(day - 7 * block)).collect();
         let mean = blocks.iter().sum::<f64>() / 8.0;

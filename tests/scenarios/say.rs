@@ -1,8 +1,8 @@
 //! What came out → the text of an expectation.
 
 use upswell::model::{
-    AccountSnapshot, Attribution, DAY_MS, EventTime, HOUR_MS, Handoff, HandoffId, Level, MINUTE_MS, Onboarding,
-    Picture, Reason, SignalChange, SignalKind, SignalMessage, TopUser, UserSnapshot,
+    AccountSnapshot, Attribution, Calendar, DAY_MS, EventTime, HOUR_MS, Handoff, HandoffId, Level, MINUTE_MS,
+    Onboarding, Picture, Reason, SignalChange, SignalKind, SignalMessage, TopUser, UserSnapshot,
 };
 
 use crate::DAY_0;
@@ -16,7 +16,7 @@ const ACTIVE_USERS: [&str; 8] = ["0", "2", "5", "7", "10", "25", "50", "100"];
 
 /// The day as a story counts it, its clock if it is not noon, and whether it is the midnight after it.
 fn day_and_clock(time: EventTime) -> (i32, String, bool) {
-    let (day, ms) = (time.day().0 - DAY_0, time.0.rem_euclid(DAY_MS));
+    let (day, ms) = (Calendar::UTC.day(time).0 - DAY_0, time.0.rem_euclid(DAY_MS));
     let (seconds, millis) = (ms / 1_000 % 60, ms % 1_000);
     let mut clock = format!(" {:02}:{:02}", ms / HOUR_MS, ms / MINUTE_MS % 60);
     if seconds > 0 || millis > 0 {
@@ -173,6 +173,9 @@ pub(crate) fn handoff_detail(handoff: &Handoff, asked: &str) -> String {
 pub(crate) fn account_detail(snapshot: &AccountSnapshot, asked: &str) -> String {
     match asked.split_once(' ') {
         Some(("users", _)) => format!("users {}", snapshot.users),
+        Some(("founded", _)) => {
+            snapshot.founded.map_or("founded never".into(), |day| format!("founded day {}", day.0 - DAY_0))
+        }
         Some(("departments", _)) => format!("departments {}", snapshot.departments),
         Some(("requests", _)) => format!("requests {}", list(&snapshot.enterprise_requests)),
         Some(("signals", _)) => format!("signals {}", list(&snapshot.signals)),

@@ -1,7 +1,7 @@
 //! The text of a story → events: what users, accounts and salespeople can do, and when.
 
 use serde_json::{Value, json};
-use upswell::model::{Day, EventTime, HOUR_MS, MINUTE_MS};
+use upswell::model::{Calendar, Day, EventTime, HOUR_MS, MINUTE_MS};
 
 use crate::DAY_0;
 
@@ -205,14 +205,14 @@ fn instants(text: &str) -> Option<Vec<EventTime>> {
     if clocks.is_empty() {
         clocks.push(12 * HOUR_MS);
     }
-    let on = |day: i32| clocks.iter().map(move |clock| Day(DAY_0 + day).start().plus(*clock));
+    let on = |day: i32| clocks.iter().map(move |clock| Calendar::UTC.start(Day(DAY_0 + day)).plus(*clock));
     Some(days.into_iter().flat_map(on).collect())
 }
 
 /// `day 8`, `day 8 10:00`, `end of day 8`.
 pub(crate) fn instant(text: &str) -> Option<EventTime> {
     if let Some(day) = text.strip_prefix("end of day ") {
-        return Some(Day(DAY_0 + day.parse::<i32>().ok()?).end());
+        return Some(Calendar::UTC.end(Day(DAY_0 + day.parse::<i32>().ok()?)));
     }
     instants(text)?.first().copied()
 }

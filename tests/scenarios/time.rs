@@ -358,6 +358,64 @@ stories! {
         expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
     "
 
+    days_begin_where_the_rules_say "
+        proves  A33, C10
+
+        story  half past six in the evening, UTC: no day closes a millisecond before
+        rules   time utc_offset: '+05:30'
+        day 1–5             acme  ann uses editor
+        until day 7 18:29:59.999
+        figures day 6       acme  dau 0, wau 1, mau 1
+        figures day 7       acme  none
+
+        story  it closes then, and what follows carries that instant
+        rules   time utc_offset: '+05:30'
+        watch velocity.frequency
+        day 1–5             acme  ann uses editor
+        until day 7 18:30
+        figures day 7       acme  dau 0, wau 1, mau 1
+        expect day 5        acme  ann velocity.frequency 0→1 crossed
+        expect day 7 18:30  acme  ann velocity.frequency 1→0 closed
+
+        story  an evening counts for the day that has begun, and on Sunday for the week
+        rules   time utc_offset: '+05:30'
+        day 1 18:29:59.999  acme  ann uses editor
+        day 1 18:30         acme  bob uses editor
+        day 7 18:29:59.999  acme  cy uses editor
+        day 7 18:30         acme  dan uses editor
+        until day 14 18:30
+        figures day 1       acme  dau 1, new_users 0
+        figures day 2       acme  dau 1, new_users 1
+        figures week 1      acme  wau 3
+        figures week 2      acme  wau 1
+
+        story  west of Greenwich an early morning counts for the day before
+        rules   time utc_offset: '-08:00'
+        day 2 07:59:59.999  acme  ann uses editor
+        day 2 08:00         acme  bob uses editor
+        until day 3 07:59:59.999
+        figures day 1       acme  dau 1, wau 1
+        figures day 2       acme  none
+        snapshot            acme  founded day 1, last day 2 08:00
+        snapshot            acme ann  first day 1, last day 1
+        snapshot            acme bob  first day 2
+
+        story  by those days an event is too late
+        rules   time utc_offset: '-08:00'
+        day 60 08:59                     acme  ann uses editor
+        day 4 08:00 arriving day 60 09:00  acme  bob uses editor
+        day 3 08:00 arriving day 60 09:00  acme  cy uses editor
+        day 3 07:59:59.999 arriving day 60 09:00  acme  dan uses editor   → too-late
+
+        story  rules with another offset change nothing
+        rules   time utc_offset: '+05:30'
+        day 1               acme  ann uses editor
+        activate day 2  time utc_offset: '+05:00'   → refused
+        day 2               acme  bob uses editor
+        until day 2 18:30
+        figures day 2       acme  dau 1, wau 2
+    "
+
     timers_outlive_the_places_of_users "
         proves  B12
         story  who stands where nobody stands any more has a timer of its own
