@@ -16,7 +16,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::kafka::{self, Consumer, Polled, Producer, Progress, TransactionError};
-use crate::model::{EventTime, Millis};
+use crate::model::{Calendar, EventTime, Millis};
 use crate::rules::Plan;
 use crate::telemetry::Telemetry;
 use crate::wire::{self, Format};
@@ -152,24 +152,41 @@ impl Fences {
 struct Standing<'a> {
     /// How many partitions the log had; none if an older version committed it, which did not say.
     partitions: Option<i32>,
+    /// Where days began; in UTC if an older version committed it, which knew of no other days.
+    calendar: Calendar,
     /// The version of the rules by which everything before the offset was published.
     rules: &'a str,
 }
 
 impl<'a> Standing<'a> {
     fn read(metadata: &'a str) -> Standing<'a> {
-        let found = metadata.split_once(" partitions, rules ");
-        match found.and_then(|(count, rules)| Some((count.parse().ok()?, rules))) {
-            Some((count, rules)) => Standing { partitions: Some(count), rules },
-            None => Standing { partitions: None, rules: metadata },
-        }
+        let parts = || {
+            let (partitions, rest) = metadata.split_once(" partitions, UTC")?;
+            let (calendar, rules) = rest.split_once(", rules ")?;
+            Some(Standing { partitions: Some(partitions.parse().ok()?), calendar: calendar.parse().ok()?, rules })
+        };
+        parts().unwrap_or(Standing { partitions: None, calendar: Calendar::UTC, rules: metadata })
+    }
+
+    /// # Errors
+    /// Days began elsewhere than they do by the rules of the job: what was published means other days (edges A33).
+    fn check_days(&self, job: &Job) -> anyhow::Result<()> {
+        let (then, now) = (self.calendar, job.plan.time.calendar);
+        anyhow::ensure!(
+            then == now,
+            "time.utc_offset of the rules is {now}, but group `{}` folded {} with {then}: it cannot change in a log. \
+             Restore it; or begin with a new log, a new topics.prefix and a new kafka.group, and send the events there",
+            job.kafka.group,
+            job.topics.log(),
+        );
+        Ok(())
     }
 }
 
 impl fmt::Display for Standing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.partitions {
-            Some(count) => write!(f, "{count} partitions, rules {}", self.rules),
+            Some(count) => write!(f, "{count} partitions, UTC{}, rules {}", self.calendar, self.rules),
             None => f.write_str(self.rules),
         }
     }
@@ -228,7 +245,7 @@ impl<'a> Worker<'a> {
         let producer = Producer::connect(&job.kafka, &id)?;
         let topic = job.topics.log();
         let consumer = Consumer::join(&job.kafka, &topic, number)?;
-        check_partitions(job, consumer.partitions())?;
+        check_log(job, consumer.partitions())?;
         tracing::info!(worker = number, topic, group = job.kafka.group, "joined");
         let share = Share {
             job,
@@ -337,14 +354,14 @@ impl<'a> Worker<'a> {
     /// their own: a snapshot that comes too early, or twice, does no harm. Each commits the offset that stands already,
     /// which the group refuses to a member that has lost the partition.
     fn send_ahead(&mut self) -> Result<(), TransactionError> {
-        let job = self.share.job;
+        let (job, standing) = (self.share.job, self.share.standing());
         let topic = job.topics.log();
         for (partition, owned) in &mut self.share.partitions {
             while let Some(last) = owned.snapshots.keys().nth(SNAPSHOTS_AT_ONCE).cloned() {
                 self.producer.begin()?;
                 owned.snapshots.range(..&last).try_for_each(|(_, snapshot)| snapshot.send(&mut self.producer))?;
                 let (offset, rules) = owned.standing(&job.plan.version);
-                let metadata = Standing { partitions: Some(self.share.count), rules }.to_string();
+                let metadata = Standing { rules, ..standing }.to_string();
                 let stands = Progress { topic: &topic, partition: *partition, offset, metadata: &metadata };
                 self.producer.commit(&[stands], &self.consumer.group_metadata())?;
                 owned.snapshots = owned.snapshots.split_off(&last);
@@ -354,9 +371,9 @@ impl<'a> Worker<'a> {
     }
 
     fn transaction(&mut self) -> Result<(), TransactionError> {
-        let Share { job, partitions, outbox, count, .. } = &self.share;
+        let Share { job, partitions, outbox, .. } = &self.share;
         let log = job.topics.log();
-        let metadata = Standing { partitions: Some(*count), rules: &job.plan.version }.to_string();
+        let metadata = self.share.standing().to_string();
         self.producer.begin()?;
         let snapshots = partitions.values().flat_map(|owned| owned.snapshots.values());
         outbox.iter().chain(snapshots).try_for_each(|effect| effect.send(&mut self.producer))?;
@@ -379,7 +396,13 @@ impl<'a> Worker<'a> {
     }
 }
 
-impl Share<'_> {
+impl<'a> Share<'a> {
+    /// What is committed with the offset of a partition whose effects were published by the rules of today.
+    fn standing(&self) -> Standing<'a> {
+        let plan = &self.job.plan;
+        Standing { partitions: Some(self.count), calendar: plan.time.calendar, rules: &plan.version }
+    }
+
     fn take(&mut self, polled: Polled<'_>) {
         match polled {
             Polled::Assigned { partition, committed, metadata, end } => {
@@ -387,6 +410,9 @@ impl Share<'_> {
                     self.without_offset.insert(partition);
                 }
                 let then = Standing::read(metadata);
+                if committed.is_some() && self.failed.is_none() {
+                    self.failed = then.check_days(self.job).err();
+                }
                 let committed = committed.unwrap_or(0);
                 tracing::info!(partition, committed, end, "assigned: folding the log from its beginning");
                 let changed = committed > 0 && *then.rules != *self.job.plan.version;
@@ -501,15 +527,18 @@ impl Share<'_> {
 }
 
 /// Refuses a log whose number of partitions is not what it was when the group committed its offsets: accounts are in
-/// other partitions since (edges A35). Partitions that were added have no offset, so those of all are looked at.
-fn check_partitions(job: &Job, now: i32) -> Result<(), kafka::Error> {
+/// other partitions since (edges A35). Partitions that were added have no offset, so those of all are looked at. And
+/// refuses one whose days began elsewhere (edges A33).
+fn check_log(job: &Job, now: i32) -> Result<(), Ended> {
     let topic = job.topics.log();
     let committed = kafka::committed_metadata(&job.kafka, &topic)?;
-    let mut counts = committed.iter().filter_map(|metadata| Standing::read(metadata).partitions);
-    match counts.find(|then| *then != now) {
-        None => Ok(()),
-        Some(then) => Err(kafka::Error::partitions_changed(&job.kafka, &topic, then, now)),
+    for then in committed.iter().filter(|metadata| !metadata.is_empty()).map(|metadata| Standing::read(metadata)) {
+        if let Some(then) = then.partitions.filter(|then| *then != now) {
+            return Err(kafka::Error::partitions_changed(&job.kafka, &topic, then, now).into());
+        }
+        then.check_days(job).map_err(Ended::Failed)?;
     }
+    Ok(())
 }
 
 /// A partition, out of some of the log, whose results are on the topic of accounts.
@@ -580,13 +609,16 @@ mod tests {
 
     #[test]
     fn what_stands_beside_an_offset_is_read_back() {
-        for standing in
-            [Standing { partitions: Some(8), rules: "default@1" }, Standing { partitions: Some(1), rules: "" }]
-        {
+        let (utc, other) = (Calendar::UTC, Calendar::ahead(-210).unwrap());
+        for standing in [
+            Standing { partitions: Some(8), calendar: other, rules: "default@1" },
+            Standing { partitions: Some(1), calendar: utc, rules: "" },
+        ] {
             assert_eq!(Standing::read(&standing.to_string()), standing);
         }
-        assert_eq!(Standing::read("default@1"), Standing { partitions: None, rules: "default@1" });
-        assert_eq!(Standing::read(""), Standing { partitions: None, rules: "" });
+        for old in ["default@1", ""] {
+            assert_eq!(Standing::read(old), Standing { partitions: None, calendar: utc, rules: old });
+        }
     }
 
     #[test]
