@@ -902,7 +902,8 @@ impl Program {
 
     fn end(&self, topic: &str, partition: i32) -> i64 {
         let consumer: BaseConsumer = self.client().create().unwrap();
-        consumer.fetch_watermarks(&self.topic(topic), partition, QUESTION).unwrap().1
+        // A broker that was halted has no leader for a while.
+        wait_for("the end", || consumer.fetch_watermarks(&self.topic(topic), partition, QUESTION).ok()).1
     }
 
     fn end_of_log(&self) -> Vec<i64> {
