@@ -825,3 +825,29 @@ impl Applied<'_> {
 fn find_or_insert_user(account: &mut Account, id: &str) -> u32 {
     account.users.find(id).unwrap_or_else(|| account.users.insert(id))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules;
+    use crate::wire::{self, Format};
+
+    #[test]
+    #[should_panic(expected = "running users of acme")]
+    fn a_wrong_count_stops_the_process() {
+        let mut partition = Partition::new(rules::load(None).expect("the default rules"));
+        let event = r#"{"type":"track","event":"Feature Used","messageId":"m","userId":"u",
+                        "timestamp":"2026-03-02T10:00:00Z","context":{"groupId":"acme"}}"#;
+        let fold = |partition: &mut Partition, offset, bytes: &[u8]| {
+            for decoded in wire::decode_admitting(wire::Admit::Any, Format::Json, bytes) {
+                let ready = Ready::new(decoded).expect("rules of this version");
+                let outcome = partition.apply_one(Record { offset, time: None }, 0, &ready, &mut Effects::default());
+                assert_eq!(outcome, Outcome::Applied);
+            }
+        };
+        fold(&mut partition, 0, event.as_bytes());
+        assert_eq!(partition.accounts[0].active_users, 1);
+        partition.accounts[0].active_users += 1;
+        fold(&mut partition, 1, &wire::encode_tick(Format::Json, EventTime(1_772_600_000_000)));
+    }
+}
