@@ -56,7 +56,7 @@ pub struct PartitionStatus {
     pub position: i64,
     /// The offset up to which the group was done when the partition came: below it effects are mute.
     pub recovered_at: i64,
-    /// The offset after the last record; none while no broker told it.
+    /// The offset after the last record; none before a broker has answered.
     pub end: Option<i64>,
     /// The offset after the last record that can be read: below the end while a transaction is open.
     pub stable_end: Option<i64>,
@@ -127,7 +127,7 @@ pub struct Telemetry {
 struct WorkerStatus {
     /// When it last came round.
     round: Instant,
-    /// Since when the group has told it which partitions are its own, be it none.
+    /// Since when the group has assigned it partitions, even if none.
     assigned: Option<Instant>,
 }
 
@@ -251,7 +251,7 @@ impl Telemetry {
         self.workers.entry(worker).or_insert_with(status).round = Instant::now();
     }
 
-    /// Whether the group has told a worker which partitions are its own.
+    /// Whether the group has assigned partitions to a worker.
     pub fn assigned(&self, worker: usize, assigned: bool) {
         if let Some(mut status) = self.workers.get_mut(&worker) {
             status.assigned = assigned.then(|| status.assigned.unwrap_or_else(Instant::now));
@@ -263,8 +263,8 @@ impl Telemetry {
         self.workers.iter().all(|worker| worker.round.elapsed() < STUCK_AFTER)
     }
 
-    /// What is missing until the process does its share, in words; nothing once it is ready: the group has told every
-    /// worker its partitions, and each has been folded up to its stable end.
+    /// What is missing before the process is ready, in words; nothing once the group has assigned partitions to every
+    /// worker and each partition was folded up to its stable end.
     pub fn missing(&self) -> Vec<String> {
         if self.workers.is_empty() {
             return vec!["no worker has started: the topics are not checked yet".into()];

@@ -900,8 +900,8 @@ fn commands_need_no_file_and_say_where_nothing_answered() {
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(run.stderr.take().unwrap()));
     let first = lines.next().unwrap().unwrap();
     assert!(first.contains("started") && first.contains(&nowhere), "{first}");
-    let told = |line: &str| line.contains(&nowhere) && line.contains("see that the brokers run");
-    assert!(lines.any(|line| told(&line.unwrap())));
+    let shows = |line: &str| line.contains(&nowhere) && line.contains("see that the brokers run");
+    assert!(lines.any(|line| shows(&line.unwrap())));
     run.kill().unwrap();
     run.wait().unwrap();
 }

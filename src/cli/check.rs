@@ -59,7 +59,7 @@ impl Check {
             "configuration  good: {} at {} ({}), group {}",
             names.log(),
             config.kafka.brokers,
-            config.kafka.told_by,
+            config.kafka.brokers_from,
             config.kafka.group
         )?;
         let file = self.rules.or(config.rules.file);

@@ -145,11 +145,11 @@ pub fn load(path: Option<&Path>) -> Result<Config, Error> {
         }
     }
     let in_environment = figment.find_metadata("kafka.brokers").is_some_and(|from| from.name.contains("environment"));
-    config.kafka.told_by = match path {
+    config.kafka.brokers_from = match path {
         _ if in_environment => "from UPSWELL_KAFKA__BROKERS".into(),
         Some(path) if in_file => format!("from kafka.brokers in {}", path.display()),
         Some(path) => format!("the default of kafka.brokers, which {} leaves as it is", path.display()),
-        None => config.kafka.told_by,
+        None => config.kafka.brokers_from,
     };
     check(&config).map_err(|what| Error {
         place: path.map_or("configuration".into(), |path| path.display().to_string()),
@@ -210,7 +210,7 @@ impl Connection {
         let mut config = load(self.config.as_deref())?;
         if let Some(brokers) = &self.brokers {
             config.kafka.brokers.clone_from(brokers);
-            config.kafka.told_by = "from --brokers".into();
+            config.kafka.brokers_from = "from --brokers".into();
             config.kafka.check().map_err(|error| Error { place: "--brokers".into(), what: error.to_string() })?;
         }
         Ok(config)

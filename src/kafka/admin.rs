@@ -158,7 +158,7 @@ impl Topics {
 pub fn ensure_topics(config: &Config, specs: &[TopicSpec]) -> Result<Vec<TopicReport>, Error> {
     let admin = connect_admin(config)?;
     let lookup = connect_lookup(config)?;
-    // Whether anybody answers: the creation of a topic does not tell silence from a slow cluster.
+    // Fails soon where nothing answers: creating a topic waits as if the cluster were slow.
     if let Some(first) = specs.first() {
         look_up(&lookup, config, &first.name)?;
     }

@@ -37,7 +37,7 @@ pub struct Config {
     pub stop: Arc<AtomicBool>,
     /// Not a key: where `brokers` was set, in words, for the error when nothing answers there.
     #[serde(skip)]
-    pub told_by: String,
+    pub brokers_from: String,
     /// Not a key: how long to wait for a cluster that does not answer.
     #[serde(skip)]
     pub patience: Duration,
@@ -55,7 +55,7 @@ impl Default for Config {
             transactional_id_prefix: "upswell".into(),
             properties: BTreeMap::new(),
             stop: Arc::default(),
-            told_by: "the default of kafka.brokers".into(),
+            brokers_from: "the default of kafka.brokers".into(),
             patience: PATIENCE,
         }
     }
@@ -128,7 +128,7 @@ impl Config {
         format!(
             "nothing answers at {} ({}). Start Kafka there, or name the cluster with --brokers HOST:PORT, kafka.brokers \
              in the file of --config, or UPSWELL_KAFKA__BROKERS; {doing}",
-            self.brokers, self.told_by
+            self.brokers, self.brokers_from
         )
     }
 

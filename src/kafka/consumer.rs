@@ -50,7 +50,7 @@ pub(super) const STABLE: &[(&str, &str)] = &[
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long one question may take: also how soon a stop is heard of.
 pub(super) const QUESTION: Duration = Duration::from_secs(5);
-/// How often the ends of partitions are told.
+/// How often librdkafka reports the ends of partitions.
 const STATISTICS_MS: &str = "1000";
 /// How long a wait for records may keep group events waiting.
 const SLICE: Duration = Duration::from_millis(20);
@@ -88,7 +88,7 @@ pub enum Polled<'a> {
     },
 }
 
-/// The ends of a partition as the broker last told them.
+/// The ends of a partition in the last answer of the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ends {
     /// The offset after the last record that can be read: what follows belongs to open transactions, or comes after
@@ -104,7 +104,7 @@ pub struct Consumer {
     topic: String,
     partitions: Vec<Option<Forward<Group>>>,
     inbox: Inbox<Group>,
-    /// Whether the group has told which partitions are ours, be it none.
+    /// Whether the group has assigned partitions, even if none.
     assigned: bool,
     base: Arc<BaseConsumer<Group>>,
 }
@@ -132,19 +132,19 @@ impl Consumer {
         Ok(Self { config: config.clone(), topic: topic.to_owned(), partitions, inbox, assigned: false, base })
     }
 
-    /// Whether the group has told which partitions are ours, be it none.
+    /// Whether the group has assigned partitions, even if none.
     #[must_use]
     pub fn is_assigned(&self) -> bool {
         self.assigned
     }
 
-    /// The ends of partitions that were told since this was last called, at most every second: by the answers to
-    /// fetches, so that they are old while no broker answers.
+    /// The ends of partitions that were reported since the last call, at most once a second. They come with the answers
+    /// to fetches: while no broker answers there are no new ones.
     pub fn ends(&self, each: &mut impl FnMut(i32, Ends)) {
-        let told = std::mem::take(&mut *self.base.context().ends.lock().unwrap_or_else(PoisonError::into_inner));
-        told.into_iter()
-            .filter(|(partition, _)| owned(&self.partitions, *partition))
-            .for_each(|(p, ends)| each(p, ends));
+        let ends = std::mem::take(&mut *self.base.context().ends.lock().unwrap_or_else(PoisonError::into_inner));
+        for (partition, ends) in ends.into_iter().filter(|(partition, _)| owned(&self.partitions, *partition)) {
+            each(partition, ends);
+        }
     }
 
     /// Delivers what there is: group events first, then a batch of records. Waits at most `wait`
@@ -378,7 +378,7 @@ enum Change {
 #[derive(Default)]
 struct Group {
     changes: Mutex<VecDeque<Change>>,
-    /// Told since the worker last asked.
+    /// Reported since the worker last asked.
     ends: Mutex<BTreeMap<i32, Ends>>,
     closing: AtomicBool,
 }
@@ -403,8 +403,7 @@ impl ClientContext for Group {
         for partition in statistics.topics.values().flat_map(|topic| topic.partitions.values()) {
             // Below 0 they are not known.
             if partition.ls_offset >= 0 && partition.hi_offset >= 0 {
-                let told = Ends { stable: partition.ls_offset, last: partition.hi_offset };
-                ends.insert(partition.partition, told);
+                ends.insert(partition.partition, Ends { stable: partition.ls_offset, last: partition.hi_offset });
             }
         }
     }

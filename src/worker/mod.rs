@@ -447,8 +447,8 @@ impl<'a> Share<'a> {
     /// them is published before.
     ///
     /// A partition without a committed offset is new, or its offset is lost and its handoffs would be published again.
-    /// The topic of accounts tells which: it keeps a profile of every account that was ever folded, committed together
-    /// with the offset, and its id names the partition.
+    /// The topic of accounts shows which: it keeps a snapshot of every account that was ever folded, committed together
+    /// with the offset, and the id of its message names the partition.
     fn check_lost_offsets(&mut self) -> Result<(), kafka::Error> {
         let partitions = std::mem::take(&mut self.without_offset);
         if partitions.is_empty() || self.job.from_the_beginning {

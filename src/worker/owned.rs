@@ -16,7 +16,7 @@ use crate::wire::{self, Context, ToWire};
 
 /// A partition is live, and may get ticks, if its newest event is at most this much older than its record.
 const LIVE_WITHIN_MS: i64 = DAY_MS;
-/// An open transaction is told after so long: most are over within milliseconds.
+/// A wait behind an open transaction is logged after so long: most are over within milliseconds.
 const WAITS_AFTER: Duration = Duration::from_secs(5);
 /// A recovery tells how far it is this often.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -98,8 +98,8 @@ impl Destinations {
 struct Waits {
     /// The stable end that it stands at, and since when.
     at: Option<(i64, Instant)>,
-    /// Whether it was told.
-    told: bool,
+    /// Whether it was logged.
+    logged: bool,
 }
 
 impl Waits {
@@ -110,7 +110,7 @@ impl Waits {
             _ => (end, now),
         });
         let waits = self.at.is_some_and(|(_, since)| now.duration_since(since) >= WAITS_AFTER);
-        (std::mem::replace(&mut self.told, waits) != waits).then_some(waits)
+        (std::mem::replace(&mut self.logged, waits) != waits).then_some(waits)
     }
 }
 
@@ -141,7 +141,7 @@ pub(super) struct Owned {
     recovered_at: i64,
     began: Instant,
     told: Instant,
-    /// The ends of the partition; none while no broker told them.
+    /// The ends of the partition; none before a broker has answered.
     ends: Option<Ends>,
     /// Whether it has been at the stable end since it came.
     caught_up: bool,
@@ -416,7 +416,7 @@ impl Owned {
             stable_end: self.ends.map(|ends| ends.stable),
             caught_up: self.caught_up,
             behind_since: (!is_current).then_some(behind_since),
-            waits: self.waits.told,
+            waits: self.waits.logged,
             position: self.position,
             recovered_at: self.recovered_at,
             watermark: self.fold.watermark(),
@@ -441,7 +441,7 @@ impl Owned {
     }
 }
 
-/// Once a partition: how many there are, the metric tells.
+/// Once a partition: the metric counts them.
 fn warn_of_misplaced(partition: i32, offset: i64, expected: i32) {
     tracing::warn!(
         partition,
@@ -457,7 +457,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_open_transaction_that_stays_is_told_and_once() {
+    fn only_an_open_transaction_that_stays_is_logged_and_once() {
         let (began, mut waits) = (Instant::now(), Waits::default());
         let mut look = |stands_at, second| waits.look(stands_at, began + Duration::from_secs(second));
         // Transactions that come and go: the stable end moves, or nothing follows it.

@@ -158,7 +158,7 @@ fn days_that_begin_elsewhere_than_before_are_refused_with_both_offsets() {
 
 /// Edges A35.
 #[test]
-fn an_event_in_a_wrong_partition_counts_and_is_told_once() {
+fn an_event_in_a_wrong_partition_is_counted_and_logged_once() {
     let Some(broker) = Broker::shared() else { return };
     for (partitioner, misplaced) in [("murmur2", 2), ("crc32", 2), ("none", 0)] {
         let program = Program::with_topics(&broker, &format!("input: {{format: json, partitioner: {partitioner}}}"));

@@ -94,7 +94,7 @@ fn one_of_two_processes_with_one_name_stops_and_says_so() {
 }
 
 #[test]
-fn a_broker_that_is_away_is_told_once_and_its_return_once() {
+fn a_broker_that_is_away_is_logged_once_and_its_return_once() {
     let Some(mut broker) = Broker::start() else { return };
     if !broker.signal("-0") {
         // Not a broker of ours: it cannot be killed.
