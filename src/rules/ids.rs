@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::Event;
 use crate::wire::{Decoded, Malformed};
@@ -74,6 +75,12 @@ impl Ids {
         forbidden.dedup();
         let longest = forbidden.iter().map(|id| id.len()).max().unwrap_or(0);
         Ids { forbidden, longest, fold: written.fold }
+    }
+
+    /// A number that is the same for the same ids, on every machine.
+    pub fn fingerprint(&self) -> u32 {
+        let text = format!("{}\n{}", self.fold, self.forbidden.join("\n"));
+        xxh3_64(text.as_bytes()) as u32
     }
 
     /// Whether the id is none.

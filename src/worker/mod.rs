@@ -154,6 +154,8 @@ struct Standing<'a> {
     partitions: Option<i32>,
     /// Where days began; in UTC if an older version committed it, which knew of no other days.
     calendar: Calendar,
+    /// The fingerprint of `ids` of the rules; none if an older version committed it.
+    ids: Option<u32>,
     /// The version of the rules by which everything before the offset was published.
     rules: &'a str,
 }
@@ -162,20 +164,30 @@ impl<'a> Standing<'a> {
     fn read(metadata: &'a str) -> Standing<'a> {
         let parts = || {
             let (partitions, rest) = metadata.split_once(" partitions, UTC")?;
-            let (calendar, rules) = rest.split_once(", rules ")?;
-            Some(Standing { partitions: Some(partitions.parse().ok()?), calendar: calendar.parse().ok()?, rules })
+            let (calendar, rest) = rest.split_once(", ids ")?;
+            let (ids, rules) = rest.split_once(", rules ")?;
+            let (partitions, ids) = (partitions.parse().ok()?, u32::from_str_radix(ids, 16).ok()?);
+            Some(Standing { partitions: Some(partitions), calendar: calendar.parse().ok()?, ids: Some(ids), rules })
         };
-        parts().unwrap_or(Standing { partitions: None, calendar: Calendar::UTC, rules: metadata })
+        parts().unwrap_or(Standing { partitions: None, calendar: Calendar::UTC, ids: None, rules: metadata })
     }
 
     /// # Errors
-    /// Days began elsewhere than they do by the rules of the job: what was published means other days (edges A33).
-    fn check_days(&self, job: &Job) -> anyhow::Result<()> {
+    /// Days began elsewhere than they do by the rules of the job, or other ids were none or alike: what was published is
+    /// of other days, or of other accounts and users (edges A29, A33).
+    fn check(&self, job: &Job) -> anyhow::Result<()> {
         let (then, now) = (self.calendar, job.plan.time.calendar);
         anyhow::ensure!(
             then == now,
             "time.utc_offset of the rules is {now}, but group `{}` folded {} with {then}: it cannot change in a log. \
              Restore it; or begin with a new log, a new topics.prefix and a new kafka.group, and send the events there",
+            job.kafka.group,
+            job.topics.log(),
+        );
+        anyhow::ensure!(
+            self.ids.is_none_or(|ids| ids == job.plan.ids.fingerprint()),
+            "`ids` of the rules are not those with which group `{}` folded {}: they cannot change in a log. Restore them; \
+             or begin with a new log, a new topics.prefix and a new kafka.group, and send the events there",
             job.kafka.group,
             job.topics.log(),
         );
@@ -186,7 +198,10 @@ impl<'a> Standing<'a> {
 impl fmt::Display for Standing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.partitions {
-            Some(count) => write!(f, "{count} partitions, UTC{}, rules {}", self.calendar, self.rules),
+            Some(count) => {
+                let (calendar, ids) = (self.calendar, self.ids.unwrap_or_default());
+                write!(f, "{count} partitions, UTC{calendar}, ids {ids:08x}, rules {}", self.rules)
+            }
             None => f.write_str(self.rules),
         }
     }
@@ -400,7 +415,8 @@ impl<'a> Share<'a> {
     /// What is committed with the offset of a partition whose effects were published by the rules of today.
     fn standing(&self) -> Standing<'a> {
         let plan = &self.job.plan;
-        Standing { partitions: Some(self.count), calendar: plan.time.calendar, rules: &plan.version }
+        let ids = Some(plan.ids.fingerprint());
+        Standing { partitions: Some(self.count), calendar: plan.time.calendar, ids, rules: &plan.version }
     }
 
     fn take(&mut self, polled: Polled<'_>) {
@@ -411,7 +427,7 @@ impl<'a> Share<'a> {
                 }
                 let then = Standing::read(metadata);
                 if committed.is_some() && self.failed.is_none() {
-                    self.failed = then.check_days(self.job).err();
+                    self.failed = then.check(self.job).err();
                 }
                 let committed = committed.unwrap_or(0);
                 tracing::info!(partition, committed, end, "assigned: folding the log from its beginning");
@@ -536,7 +552,7 @@ fn check_log(job: &Job, now: i32) -> Result<(), Ended> {
         if let Some(then) = then.partitions.filter(|then| *then != now) {
             return Err(kafka::Error::partitions_changed(&job.kafka, &topic, then, now).into());
         }
-        then.check_days(job).map_err(Ended::Failed)?;
+        then.check(job).map_err(Ended::Failed)?;
     }
     Ok(())
 }
@@ -611,13 +627,13 @@ mod tests {
     fn what_stands_beside_an_offset_is_read_back() {
         let (utc, other) = (Calendar::UTC, Calendar::ahead(-210).unwrap());
         for standing in [
-            Standing { partitions: Some(8), calendar: other, rules: "default@1" },
-            Standing { partitions: Some(1), calendar: utc, rules: "" },
+            Standing { partitions: Some(8), calendar: other, ids: Some(0xfe), rules: "default@1" },
+            Standing { partitions: Some(1), calendar: utc, ids: Some(0), rules: "" },
         ] {
             assert_eq!(Standing::read(&standing.to_string()), standing);
         }
         for old in ["default@1", ""] {
-            assert_eq!(Standing::read(old), Standing { partitions: None, calendar: utc, rules: old });
+            assert_eq!(Standing::read(old), Standing { partitions: None, calendar: utc, ids: None, rules: old });
         }
     }
 

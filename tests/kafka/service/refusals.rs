@@ -129,26 +129,29 @@ fn another_number_of_partitions_is_refused_with_both_numbers() {
     program.is_refused(&[], &told);
 }
 
-/// Edges A33.
+/// Edges A29, A33.
 #[test]
-fn days_that_begin_elsewhere_than_before_are_refused_with_both_offsets() {
+fn what_cannot_change_in_a_log_is_refused_by_name() {
     let Some(broker) = Broker::shared() else { return };
     let utc = RULES.replacen("name: default", "name: other", 1);
     let east = RULES.replacen("# utc_offset: \"-08:00\"", "utc_offset: \"+05:30\"", 1);
-    for ((before, began), (other, now)) in
-        [((&utc, "+00:00"), (&east, "+05:30")), ((&east, "+05:30"), (&utc, "+00:00"))]
-    {
+    let folds = RULES.replacen("fold: false", "fold: true", 1);
+    let (time, ids) = ("`time` of the rules cannot change", "`ids` of the rules cannot change");
+    for (before, other, chapter, refusal) in [
+        (&utc, &east, time, ["time.utc_offset of the rules is +05:30", "with +00:00"]),
+        (&east, &utc, time, ["time.utc_offset of the rules is +00:00", "with +05:30"]),
+        (&utc, &folds, ids, ["`ids` of the rules are not those with which group", "Restore them"]),
+    ] {
         let program = Program::with_topics(&broker, "rules: {file: rules.yaml}");
         program.write("rules.yaml", before);
         program.write("other.yaml", other);
         program.send("m1", &accounts()[0], "2026-03-02T10:00:00Z");
         program.work(&[]);
-        program.run(&["rules", "activate", "other.yaml"]).fails(2, &["`time` of the rules cannot change"]);
+        program.run(&["rules", "activate", "other.yaml"]).fails(2, &[chapter]);
         program.write("rules.yaml", other);
-        let told = [&*format!("time.utc_offset of the rules is {now}"), &*format!("with {began}")];
-        program.run(&["run"]).fails(1, &told);
+        program.run(&["run"]).fails(1, &refusal);
         assert_eq!(program.read("handoff.high").len(), 1);
-        // Other rules with the same days are followed.
+        // Other rules with the same days and ids are followed.
         program.write("rules.yaml", before.replacen("name: ", "name: more-", 1));
         program.send("m2", &accounts()[1], "2026-03-02T10:00:00Z");
         program.work(&[]);
