@@ -21,7 +21,7 @@ use upswell::model::{self, EventKind, EventTime, Fields, Outcome, Provenance};
 use upswell::{rules, wire};
 
 const SEEDS_THAT_FAILED: [u64; 3] = [30, 33, 89];
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 80;
 
 const DAY: i64 = 86_400_000;
 
