@@ -245,7 +245,7 @@ impl Simulation {
         // Other rules meet the same accounts.
         let seed = xxh3_128(format!("{scenario:?} {numbers:?}").as_bytes());
         let account = |number: u32| Account {
-            id: number.to_string(),
+            id: format!("a{number}"),
             number,
             users: Vec::new(),
             ever: 0,
@@ -367,7 +367,7 @@ impl Simulation {
     fn act(&mut self, index: usize, user: u32, week: Week, day: i32) {
         let name = if week < FIRST_WEEK && user == 0 { "Signed Up" } else { "Feature Used" };
         let noon = Calendar::UTC.start(week.monday().plus(day)).plus(DAY_MS / 2);
-        self.feed.apply(event(EventKind::Track, name, &self.accounts[index].id, &user.to_string(), noon));
+        self.feed.apply(event(EventKind::Track, name, &self.accounts[index].id, &format!("u{user}"), noon));
     }
 
     /// Lets the week close, and reads what the fold has said since the last.
