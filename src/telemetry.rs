@@ -91,8 +91,7 @@ impl PartitionStatus {
     /// For how long there have been records that are not folded, in seconds.
     pub fn lag_seconds(&self) -> Option<f64> {
         self.end?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-        Some(self.behind_since.map_or(0.0, |since| (now - since).max(0) as f64 / 1e3))
+        Some(self.behind_since.map_or(0.0, |since| (now_ms() - since).max(0) as f64 / 1e3))
     }
 
     /// What the partition still has to do before the process is ready.
@@ -107,6 +106,11 @@ impl PartitionStatus {
             None
         }
     }
+}
+
+/// The wall clock, in milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 /// What the process knows of itself.

@@ -888,7 +888,9 @@ fn commands_need_no_file_and_say_where_nothing_answered() {
                 }
                 let ended = Ended::of(arguments, &command.output().unwrap());
                 let place = if from.contains("invalid") { from } else { nowhere.as_str() };
-                ended.fails(1, &["nothing answers at", place, from, "--config", key]);
+                let ended = ended.fails(1, &["nothing answers at", place, from, "--config", key]);
+                let error = ended.err.lines().find(|line| line.starts_with("error: ")).unwrap();
+                assert_eq!(error.matches("(Local: ").count(), 1, "the cause is said once: {error}");
             });
         }
     });

@@ -59,7 +59,7 @@ pub(super) struct Diff {
 
 impl Diff {
     pub(super) fn run(self) -> Result<()> {
-        let until = self.until.map(replay::last_day).transpose()?;
+        let until = self.until.map(replay::until_day).transpose()?;
         let files = self.reading.history(&self.on, &self.more)?;
         let partitions = usize::from(self.partitions);
         let mut sides =

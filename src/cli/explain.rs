@@ -62,7 +62,7 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(self) -> Result<()> {
-        let until = self.until.map(replay::last_day).transpose()?;
+        let until = self.until.map(replay::until_day).transpose()?;
         let files = self.reading.history(&self.on, &self.more)?;
         let plan = rules::load(self.rules.as_deref())?;
         let (ids, lateness_ms) = (plan.ids.clone(), plan.time.allowed_lateness_ms);

@@ -15,7 +15,7 @@ use super::files;
 use super::product::{self, Product, PropertyValue};
 use super::screen;
 use super::send::Log;
-use crate::model::{Calendar, Day, Event, EventKind, EventTime, Fields};
+use crate::model::{Calendar, Event, EventKind, EventTime, Fields};
 use crate::wire::{self, Decoded, Format};
 
 /// Generates the events of a lively product: accounts that take off, fade, ask for SSO and look at prices.
@@ -60,7 +60,7 @@ impl Generate {
         if self.pack > 1 && self.topic.is_none() {
             bail!(WrongUse("--pack is for the records of a --topic: a file holds one event a record".into()));
         }
-        let end = Calendar::UTC.start(Day((self.end - jiff::civil::date(1970, 1, 1)).get_days()));
+        let end = Calendar::UTC.start(self.end.into());
         let product = Product::new(self.seed, self.users, self.events, end.0);
         let mut sink = match (&self.topic, &self.out) {
             (Some(topic), _) => {

@@ -81,7 +81,7 @@ pub(super) struct Replay {
 impl Replay {
     pub(super) fn run(self) -> Result<()> {
         self.refuse_paths_that_clash()?;
-        let until = self.until.map(last_day).transpose()?;
+        let until = self.until.map(until_day).transpose()?;
         let started = Instant::now();
         let mut fold = match &self.topic {
             Some(topic) => self.read_topic(topic)?,
@@ -438,9 +438,9 @@ pub(super) fn place(decoded: &Decoded<'_>, partitions: usize) -> std::ops::Range
     }
 }
 
-/// A day to whose start a tick can move time on, wherever days begin.
-pub(super) fn last_day(date: jiff::civil::Date) -> Result<Day> {
-    let day = Day((date - jiff::civil::date(1970, 1, 1)).get_days());
+/// The day of `--until`: one to whose start a tick can move time on, wherever days begin.
+pub(super) fn until_day(date: jiff::civil::Date) -> Result<Day> {
+    let day = Day::from(date);
     let [first, last] = [EventTime::MIN, EventTime::MAX].map(|time| Calendar::UTC.day(time));
     match (first.plus(1)..last.plus(-1)).contains(&day) {
         true => Ok(day),

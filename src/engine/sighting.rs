@@ -103,7 +103,7 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
     match kind {
         Kind::Seen(seen) | Kind::Count(seen, _) => {
             let Some(role) = it.feeds(plan, &seen.filter) else { return };
-            // Neither the first admin of an account nor one of its first 24 hours is a change of admin (edges E16).
+            // The first admin of an account, and any admin of its first 24 hours, is not a change of admin (edges E16).
             if seen.after_founding_ms > 0
                 && (account.rare().life.begun.insert(role)
                     || account.first().is_none_or(|first| time < first.plus(seen.after_founding_ms)))

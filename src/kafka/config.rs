@@ -12,7 +12,6 @@ use rdkafka::types::RDKafkaConfRes;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::{Error, is_silence};
-use super::producer::partition_of;
 use super::raw;
 
 /// The cluster, the group, and any librdkafka property but those on which exactly-once rests.
@@ -87,7 +86,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("message.send.max.retries", "idempotent producing sets it"),
     ("enable.gapless.guarantee", "the transaction already guarantees it"),
     ("delivery.report.only.error", "the producers rely on it"),
-    ("partitioner", "accounts are placed by murmur2 of the key, as the Java client does, so that all producers agree"),
+    ("partitioner", "use input.partitioner: all producers of the log must agree"),
     ("allow.auto.create.topics", "a topic created by chance has the wrong settings; use `upswell topics`"),
     ("statistics.interval.ms", "the lag of partitions is measured every second"),
     ("test.mock.num.brokers", "use `upswell demo` for an embedded broker"),
@@ -250,31 +249,6 @@ fn scalars<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
     Ok(map.into_iter().map(|(key, value)| (key, text(value))).collect())
 }
 
-/// How the producers of the log choose the partition of a key.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Partitioner {
-    /// As the Java client does, and librdkafka's `murmur2_random`.
-    #[default]
-    Murmur2,
-    /// As librdkafka does by default (`consistent_random`).
-    Crc32,
-    /// In another way, or by another key.
-    None,
-}
-
-impl Partitioner {
-    /// The partition of a key among `partitions`; none if it is not known.
-    #[must_use]
-    pub fn place(self, key: &[u8], partitions: i32) -> Option<i32> {
-        match self {
-            Self::Murmur2 => Some(partition_of(key, partitions)),
-            Self::Crc32 => i32::try_from(crc32fast::hash(key) % partitions.max(1).unsigned_abs()).ok(),
-            Self::None => None,
-        }
-    }
-}
-
 /// The names of the topics.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -399,14 +373,6 @@ mod tests {
         let named = Config { group_instance_id: Some("pod-1".into()), ..Config::default() };
         assert_eq!(named.transactional_id(2), "upswell-upswell-pod-1-2");
         assert_ne!(Config::default().transactional_id(0), Config::default().transactional_id(0));
-    }
-
-    #[test]
-    fn keys_are_placed_as_producers_do() {
-        // CRC-32 of "123456789" is 0xcbf43926, as its specification says.
-        assert_eq!(Partitioner::Crc32.place(b"123456789", 1_000), Some((0xcbf4_3926_u32 % 1_000).cast_signed()));
-        assert_eq!(Partitioner::Murmur2.place(b"acme", 8), Some(partition_of(b"acme", 8)));
-        assert_eq!(Partitioner::None.place(b"acme", 8), None);
     }
 
     #[test]

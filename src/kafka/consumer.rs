@@ -282,7 +282,8 @@ impl Consumer {
         if list.elements().iter().any(|element| element.partition() >= joined_with) {
             let now = count_partitions(&self.base, &self.config, &self.topic)?;
             let now = i32::try_from(now).unwrap_or(i32::MAX);
-            return Err(Error::partitions_changed(&self.config, &self.topic, joined_with, now));
+            let (topic, group) = (self.topic.clone(), self.config.group.clone());
+            return Err(Error::PartitionsChanged { topic, group, then: joined_with, now });
         }
         let doing = format!(
             "reading the committed offsets of group `{}`, which wait until transactions of former members have ended",

@@ -2,8 +2,6 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::config::Config;
-
 /// An error of this room.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -154,12 +152,12 @@ pub enum Error {
         code: RDKafkaErrorCode,
     },
     /// Kafka could not be reached, or answered with an error, for longer than is worth waiting.
-    #[error("{doing}: {source}")]
+    #[error("{doing}: {error}")]
     Client {
         /// What was being done.
         doing: String,
-        /// The client's error.
-        source: KafkaError,
+        /// The client's error; no source, as the text above says all of it.
+        error: KafkaError,
     },
     /// A record could not be written.
     #[error("writing to topic `{topic}`: {code}")]
@@ -172,19 +170,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// `source` met while `doing`, as the most telling variant.
-    pub(super) fn client(doing: impl Into<String>, source: KafkaError) -> Self {
+    /// `error` met while `doing`, as the most telling variant.
+    pub(super) fn client(doing: impl Into<String>, error: KafkaError) -> Self {
         let doing = doing.into();
-        match code_of(&source) {
+        match code_of(&error) {
             Some(code) if is_refusal(code) => Self::NotAuthorized { doing, code },
-            _ => Self::Client { doing, source },
+            _ => Self::Client { doing, error },
         }
-    }
-
-    /// The log has `now` partitions, and had `then` when the group committed its offsets.
-    #[must_use]
-    pub fn partitions_changed(config: &Config, topic: &str, then: i32, now: i32) -> Self {
-        Self::PartitionsChanged { topic: topic.to_owned(), group: config.group.clone(), then, now }
     }
 
     /// Whether somebody of the same name took over, or the cluster takes this client for one who
@@ -194,8 +186,8 @@ impl Error {
         use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
         match self {
             Self::InstanceFenced { .. } => true,
-            Self::Client { source, .. } => {
-                matches!(code_of(source), Some(Fenced | InvalidProducerEpoch | ProducerFenced))
+            Self::Client { error, .. } => {
+                matches!(code_of(error), Some(Fenced | InvalidProducerEpoch | ProducerFenced))
             }
             _ => false,
         }
@@ -204,7 +196,7 @@ impl Error {
     /// Whether it ends by itself once Kafka answers again.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Client { source, .. } if is_passing(source))
+        matches!(self, Self::Client { error, .. } if is_passing(error))
     }
 }
 

@@ -14,8 +14,7 @@ use super::error::code_of;
 /// `socket.connection.setup.timeout.ms` (30 s) and `reconnect.backoff.max.ms` (10 s) and reports the same error at most
 /// every 30 s.
 const QUIET: Duration = Duration::from_secs(60);
-/// What other clients met before an answer may still wait to be reported: an answer proves that Kafka is back once
-/// nothing was reported for so long around it.
+/// An answer ends a condition after so long: until then, other clients may still report what they met before it.
 const STALE: Duration = Duration::from_secs(5);
 
 static CONDITIONS: Mutex<Conditions> = Mutex::new(Conditions { begun: BTreeMap::new() });

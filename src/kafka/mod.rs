@@ -15,10 +15,10 @@ pub use admin::{
     Difference, SIZE_OF_PRODUCER, SIZE_OF_TOPIC, Setting, TopicReport, TopicSpec, ensure_topics, is_append_time,
     partitions,
 };
-pub use config::{Config, Partitioner, Topics};
+pub use config::{Config, Topics};
 pub use consumer::{Consumer, Ends, GroupMetadata, Polled};
 pub use embedded::Embedded;
 pub use error::{Error, TransactionError};
-pub use producer::{CONTROL_HEADERS, LogWriter, Producer, Progress, largest_sent, partition_of};
+pub use producer::{CONTROL_HEADERS, LogWriter, Partitioner, Producer, Progress, largest_sent, partition_of};
 pub use raw::Message;
 pub use reader::{Reader, Span, Tail, committed_metadata};

@@ -8,6 +8,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use serde::{Deserialize, Serialize};
 
 use super::admin::SIZE_OF_PRODUCER;
 use super::config::Config;
@@ -452,6 +453,31 @@ impl ProducerContext for Deliveries {
     }
 }
 
+/// How the producers of the log choose the partition of a key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Partitioner {
+    /// As the Java client does, and librdkafka's `murmur2_random`.
+    #[default]
+    Murmur2,
+    /// As librdkafka does by default (`consistent_random`).
+    Crc32,
+    /// In another way, or by another key.
+    None,
+}
+
+impl Partitioner {
+    /// The partition of a key among `partitions`; none if it is not known.
+    #[must_use]
+    pub fn place(self, key: &[u8], partitions: i32) -> Option<i32> {
+        match self {
+            Self::Murmur2 => Some(partition_of(key, partitions)),
+            Self::Crc32 => i32::try_from(crc32fast::hash(key) % partitions.max(1).unsigned_abs()).ok(),
+            Self::None => None,
+        }
+    }
+}
+
 /// The partition of a key among `partitions`, as the Java client and `murmur2_random` place it.
 #[must_use]
 pub fn partition_of(key: &[u8], partitions: i32) -> i32 {
@@ -486,6 +512,14 @@ mod tests {
     use super::*;
 
     /// The vectors of the Java client's own test, `UtilsTest.testMurmur2`.
+    #[test]
+    fn keys_are_placed_as_producers_do() {
+        // CRC-32 of "123456789" is 0xcbf43926, as its specification says.
+        assert_eq!(Partitioner::Crc32.place(b"123456789", 1_000), Some((0xcbf4_3926_u32 % 1_000).cast_signed()));
+        assert_eq!(Partitioner::Murmur2.place(b"acme", 8), Some(partition_of(b"acme", 8)));
+        assert_eq!(Partitioner::None.place(b"acme", 8), None);
+    }
+
     #[test]
     fn murmur2_is_the_java_clients() {
         let vectors: [(&str, i32); 6] = [

@@ -76,8 +76,8 @@ impl EventTime {
     }
 }
 
-/// Where days begin, and weeks with them: at midnight of one offset from UTC (edges A33). Instants know of no offset; whoever
-/// asks for their day must say of which calendar.
+/// Where days and weeks begin: at midnight of one offset from UTC (edges A33). An instant has no offset: the day that it
+/// lies in depends on the calendar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calendar {
     /// By so much are its clocks ahead of UTC.
@@ -162,6 +162,12 @@ impl Day {
 
     fn civil(self) -> jiff::civil::Date {
         jiff::civil::date(1970, 1, 1).saturating_add(jiff::Span::new().days(self.0))
+    }
+}
+
+impl From<jiff::civil::Date> for Day {
+    fn from(date: jiff::civil::Date) -> Day {
+        Day((date - jiff::civil::date(1970, 1, 1)).get_days())
     }
 }
 

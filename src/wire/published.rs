@@ -164,7 +164,7 @@ fn week(text: &str) -> Result<Week, Malformed> {
         jiff::civil::ISOWeekDate::new(year.parse().ok()?, week.parse().ok()?, jiff::civil::Weekday::Sunday).ok()
     };
     let sunday = sunday().ok_or_else(|| bad(Kind::Handoff, "growth_week is no week"))?.date();
-    Ok(crate::model::Day((sunday - jiff::civil::date(1970, 1, 1)).get_days()).week())
+    Ok(crate::model::Day::from(sunday).week())
 }
 
 fn money(money: proto::Money) -> Money {

@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use crate::kafka::{self, Consumer, Polled, Producer, Progress, TransactionError};
 use crate::model::{Calendar, EventTime, Millis};
 use crate::rules::Plan;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, now_ms};
 use crate::wire::{self, Format};
-use owned::{Outgoing, Owned, now_ms};
+use owned::{Outgoing, Owned};
 
 /// How long one poll waits for records: also how soon a worker hears that it should stop.
 const POLL: Duration = Duration::from_millis(100);
@@ -550,7 +550,8 @@ fn check_log(job: &Job, now: i32) -> Result<(), Ended> {
     let committed = kafka::committed_metadata(&job.kafka, &topic)?;
     for then in committed.iter().filter(|metadata| !metadata.is_empty()).map(|metadata| Standing::read(metadata)) {
         if let Some(then) = then.partitions.filter(|then| *then != now) {
-            return Err(kafka::Error::partitions_changed(&job.kafka, &topic, then, now).into());
+            let group = job.kafka.group.clone();
+            return Err(kafka::Error::PartitionsChanged { topic, group, then, now }.into());
         }
         then.check(job).map_err(Ended::Failed)?;
     }

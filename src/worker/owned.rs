@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -11,7 +11,7 @@ use crate::engine::{Partition, Record};
 use crate::kafka::{self, Ends, Message, Producer, TransactionError};
 use crate::model::{DAY_MS, Effects, EventTime, Handoff, Snapshots, Tally, Unmapped};
 use crate::rules::Ready;
-use crate::telemetry::{PartitionStatus, Telemetry};
+use crate::telemetry::{PartitionStatus, Telemetry, now_ms};
 use crate::wire::{self, Context, ToWire};
 
 /// A partition is live, and may get ticks, if its newest event is at most this much older than its record.
@@ -51,11 +51,6 @@ impl Outgoing {
             None => producer.erase(&self.topic, key.unwrap_or_default(), &headers),
         }
     }
-}
-
-/// The wall clock, in milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 /// The names of the topics that effects go to.

@@ -35,7 +35,7 @@ stories! {
         until end of day 4
         expect end of day 4 acme  fit.size 2→1 closed
 
-        story  a call without a user says nothing of the size
+        story  a company size is taken only from a call that names a user
         day 1               acme  somebody has company_size 700
         day 2               acme  ann has company_size 60
         expect day 2        acme  fit.size 0→1 crossed
