@@ -222,7 +222,7 @@ stories! {
     "
 
     growing_is_two_weeks_clearly_above_what_is_usual "
-        proves  velocity.growth, steady-growth, C13
+        proves  velocity.growth, steady-growth, C13, C17
         day 1, 8, 15, 22, 29, 36, 43, 50, 57  acme  u1–u3 use editor
         watch velocity.growth
 
@@ -246,6 +246,14 @@ stories! {
         day 57              acme  n2–n5 use editor
         until end of day 63
         figures week 9      acme  wau 8, base 3, growing no
+
+        story  a week as a late event corrects it is seen at once
+        rules  triggers steady-growth when: weekly_users[0] >= 4
+        day 64              other  x uses editor
+        day 57 arriving day 65  acme  n1 uses editor
+        until end of day 65
+        figures week 9      acme  wau 3
+        expect day 57       acme  LOW steady-growth
 
         story  it ends with the first week at which it is not so
         day 50, 57          acme  n1, n2 use editor
