@@ -895,7 +895,7 @@ fn commands_need_no_file_and_say_where_nothing_answered() {
         }
     });
 
-    // The service tries for longer, and says so at once.
+    // The service tries for longer, and says so meanwhile.
     let mut command = room.command(&["run"]);
     command.envs([(key, nowhere.as_str()), ("UPSWELL_HTTP__LISTEN", "127.0.0.1:0")]).stderr(Stdio::piped());
     let mut run = command.spawn().unwrap();
