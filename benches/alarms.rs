@@ -46,7 +46,7 @@ const FIRST_WEEK: Week = Week(2_818);
 /// Weeks before the users of a doubling account begin to rise, and weeks in which they do.
 const FLAT_WEEKS: u32 = 12;
 const RISING_WEEKS: u32 = 8;
-/// Days after the founding one at whose close new users can first be compared with two blocks (edges C24).
+/// Days after the founding one at whose close new users can first be compared with two blocks (semantics C24).
 const SPIKE_KNOWN_AFTER: i32 = 21;
 /// A simulation's accounts share a partition.
 const BATCH: u32 = 250;
@@ -363,7 +363,7 @@ impl Simulation {
     }
 
     /// A user does something at noon of a day of the week, Monday being 0. The first of all signs up, so that the
-    /// account is known to be born in the log (edges B17).
+    /// account is known to be born in the log (semantics B17).
     fn act(&mut self, index: usize, user: u32, week: Week, day: i32) {
         let name = if week < FIRST_WEEK && user == 0 { "Signed Up" } else { "Feature Used" };
         let noon = Calendar::UTC.start(week.monday().plus(day)).plus(DAY_MS / 2);

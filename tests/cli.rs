@@ -561,7 +561,7 @@ fn rules_of_a_log_are_refused_for_their_text_and_halt_a_version_that_lacks_a_pre
     assert_eq!((room.json("handoffs").len(), room.json("letters").len()), (2, 0));
 }
 
-/// Edges F22.
+/// Semantics F22.
 #[test]
 fn a_handoff_names_a_hundred_users_and_counts_the_others() {
     let room = Room::new();

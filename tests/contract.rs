@@ -308,7 +308,7 @@ fn longest(of: char) -> Vec<Box<dyn ToWire>> {
     ]
 }
 
-/// Edges F22.
+/// Semantics F22.
 #[test]
 fn no_message_is_too_large_to_be_published() {
     const FORMATS: [Format; 2] = [Format::Protobuf, Format::Json];

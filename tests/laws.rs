@@ -705,7 +705,7 @@ impl Between<'_> {
     }
 
     /// Whether five new users, or the spike once that is known, were missing for seven closes in a row: six days
-    /// from the first of them to the last, the lateness aside (edges D24).
+    /// from the first of them to the last, the lateness aside (semantics D24).
     fn newcomers_were_false_for_seven_closes(&self) -> bool {
         let of = (self.account, "", "velocity.user_adds");
         let mut turns: Vec<(i64, Option<u8>, Option<bool>)> = self

@@ -357,7 +357,7 @@ fn around(values: &[Value], place: usize) -> String {
     values.iter().enumerate().skip(place.saturating_sub(2)).take(5).map(line).collect()
 }
 
-/// Equal, but figures that are rounded may differ by 1e-9 relative or 1e-12 absolute (edges C8).
+/// Equal, but figures that are rounded may differ by 1e-9 relative or 1e-12 absolute (semantics C8).
 fn same(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
         (Value::Object(expected), Value::Object(found)) => {

@@ -281,7 +281,7 @@ fn lines(roles: &[Role]) -> impl Iterator<Item = String> {
     roles.chunks(5).map(row)
 }
 
-/// The currency of an event's amount, if the rules have no rate of it (edges F8).
+/// The currency of an event's amount, if the rules have no rate of it (semantics F8).
 fn without_rate(plan: &Plan, set: &RoleSet, event: &Event<'_>) -> Option<String> {
     const AMOUNTS: [Field; 4] = [Field::Mrr, Field::Price, Field::Amount, Field::Value];
     let has_amount = |role: &Role| AMOUNTS.iter().any(|it| plan.roles.number(set, *role, *it, event).is_some());
@@ -483,7 +483,7 @@ impl Needs {
         Needs { all: vec![fields.iter().map(source).collect()], activity: true }
     }
 
-    /// What users say of their company stands in where nobody else says how large it is (edges E19).
+    /// What users say of their company stands in where nobody else says how large it is (semantics E19).
     fn employees() -> Needs {
         Needs::any(vec![
             Source::new(Role::Firmographics, false, vec![Part::Field(Field::Employees, Is::Size)]),
@@ -569,7 +569,7 @@ fn needs_of_signal(plan: &Plan, which: SignalRef) -> Needs {
         Needs::any(filter.roles.iter().map(|role| Source::new(*role, of_user, parts())).collect())
     };
     match kind {
-        // A feature has a name, unless it is premium; for other values the id of the message stands in (edges E13).
+        // A feature has a name, unless it is premium; for other values the id of the message stands in (semantics E13).
         Kind::Distinct(it) => {
             let named = it.field == Field::Feature && !it.filter.premium;
             filtered(&it.filter, named.then_some(it.field))

@@ -37,7 +37,7 @@ pub(super) struct More {
     /// By slot.
     pub(super) facts: Vec<Fact>,
     pub(super) profile: Profile,
-    /// Does not count, by the e-mail address that is known (edges A34).
+    /// Does not count, by the e-mail address that is known (semantics A34).
     pub(super) excluded: bool,
     /// Left the account, and not active since.
     pub(super) removed: Option<EventTime>,
@@ -61,7 +61,7 @@ pub(super) enum Flag {
     Fell = 1 << 58,
     /// Of a user: counted among the running active users.
     Running = 1 << 59,
-    /// Inactive, which nobody was told yet (edges E10). Of an account: that some user is.
+    /// Inactive, which nobody was told yet (semantics E10). Of an account: that some user is.
     Untold = 1 << 60,
     /// Changed since the last snapshot.
     Dirty = 1 << 61,
@@ -289,7 +289,7 @@ fn hash(id: &str) -> u64 {
     FixedState::with_seed(0).hash_one(id)
 }
 
-/// The value of a trait, and where the event stands that said so: the latest event time wins (edges A22).
+/// The value of a trait, and where the event stands that said so: the latest event time wins (semantics A22).
 #[derive(Debug)]
 pub(super) struct Latest<T> {
     pub(super) value: T,
@@ -564,7 +564,7 @@ impl Account {
         self.first
     }
 
-    /// The founding day: that of the earliest meaningful event of this life (edges B6).
+    /// The founding day: that of the earliest meaningful event of this life (semantics B6).
     pub(super) fn founded(&self) -> Option<Day> {
         self.first.map(|_| self.founded)
     }
@@ -579,7 +579,7 @@ impl Account {
         self.rare.as_ref().map(|rare| &rare.traits)
     }
 
-    /// Whether any subscription is paid (edges D19, D29).
+    /// Whether any subscription is paid (semantics D19, D29).
     pub(super) fn is_paid(&self) -> bool {
         self.traits().and_then(Traits::paid).unwrap_or(false)
     }
@@ -641,7 +641,7 @@ impl Account {
                 self.joined.add(day.0);
             }
             Added::Life(first, last) => {
-                // Each user counts once in a life of the account (edges B16).
+                // Each user counts once in a life of the account (semantics B16).
                 if self.founded().is_none_or(|founded| last < founded) {
                     self.users_ever += 1;
                 }
@@ -667,7 +667,7 @@ impl Account {
         }
     }
 
-    /// Moves the bounds of the account's life (edges B6, B7, B9).
+    /// Moves the bounds of the account's life (semantics B6, B7, B9).
     fn add_to_life(&mut self, (time, day): (EventTime, Day), forget_after: i32) {
         let Some(first) = self.first else {
             (self.first, self.founded, self.last_day) = (Some(time), day, day);
@@ -690,7 +690,7 @@ impl Account {
         }
     }
 
-    /// Users ever active in this life, each once (edges B16).
+    /// Users ever active in this life, each once (semantics B16).
     pub(super) fn count_users_ever(&self) -> u32 {
         let been = |user: &User| self.founded().is_some_and(|day| !user.days.is_never() && user.days.last() >= day);
         self.users.iter().filter(|(_, user)| been(user)).count() as u32
@@ -740,7 +740,7 @@ impl Account {
     }
 
     /// The first day whose new users count toward signals: none are known to be new while the account may have
-    /// been in mid-life when the log began (edges B17).
+    /// been in mid-life when the log began (semantics B17).
     pub(super) fn newcomers_count_from(&self, log_began: Option<Day>, warm_up_days: i32) -> Option<Day> {
         const NEAR_MS: i64 = 24 * crate::model::HOUR_MS;
         let first = self.first?;
@@ -767,7 +767,7 @@ impl Account {
     }
 
     /// Gives back the memory of users whose days can no longer matter: forgotten, so long ago that no late day can join
-    /// their life, and not of those ever active in this life of the account, of whom each counts once (edges B16).
+    /// their life, and not of those ever active in this life of the account, of whom each counts once (semantics B16).
     /// Nothing tells whether or when this happens. A few are left until they are many, unless `all` shall go. Returns
     /// how many went.
     pub(super) fn drop_gone_users(&mut self, open_day: Day, time: &Time, all: bool) -> usize {

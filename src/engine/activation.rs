@@ -1,4 +1,5 @@
-//! Other rules from here on: what the state of an account means by the old plan → what it means by the new (edges A27).
+//! Other rules from here on: what the state of an account means by the old plan → what it means by the new
+//! (semantics A27).
 
 use super::account::{Account, Flag};
 use super::facts::Fact;
@@ -144,7 +145,7 @@ pub(super) fn activate<'a>(renaming: &Renaming<'a>, context: &mut Context<'a>, a
     trigger::after_activation(context, account, before);
 }
 
-/// Users whom the new rules exclude and the old ones did not are treated as removed (edges A34, B5).
+/// Users whom the new rules exclude and the old ones did not are treated as removed (semantics A34, B5).
 fn exclude(renaming: &Renaming<'_>, account: &mut Account, now: EventTime) {
     let (before, after) = (&renaming.before.exclude, &renaming.after.exclude);
     if before.is_empty() && after.is_empty() {

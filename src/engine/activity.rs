@@ -45,7 +45,7 @@ impl Days {
     }
 
     /// Adds a day that the watermark still lets in: at most 57 days before the last. A gap of more than
-    /// `forget_after` days starts a new life (edges B9).
+    /// `forget_after` days starts a new life (semantics B9).
     pub(super) fn add(&mut self, day: Day, forget_after: i32) -> Added {
         let day = day.0;
         if self.is_never() {

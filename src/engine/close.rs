@@ -148,7 +148,7 @@ fn turns_idle(plan: &Plan, user: &User) -> bool {
     })
 }
 
-/// While an account has no active users nobody is told who is absent; once it has some again they are (edges E10).
+/// While an account has no active users nobody is told who is absent; once it has some again they are (semantics E10).
 fn tell_absent(context: &mut Context<'_>, account: &mut Account, has_active: bool) {
     let plan = context.plan;
     let is_idle = |slot: usize| matches!(plan.user_signals[slot].kind, Kind::Idle { .. });
@@ -182,7 +182,7 @@ fn tell_absent(context: &mut Context<'_>, account: &mut Account, has_active: boo
     }
 }
 
-/// What conditions read and may be known from this close on: off means no, though nothing turned (edges C1, D11).
+/// What conditions read and may be known from this close on: off means no, though nothing turned (semantics C1, D11).
 fn learn(context: &mut Context<'_>, account: &Account, day: Day) {
     let plan = context.plan;
     let (of_account, of_users) = &plan.index.known_in_time;
@@ -269,7 +269,7 @@ fn fall_traits(context: &mut Context<'_>, account: &mut Account) {
     }
 }
 
-/// A meter of the last 7 days against the 8 blocks of 7 days before (domain §3, edges C30).
+/// A meter of the last 7 days against the 8 blocks of 7 days before (semantics §3, C30).
 fn spikes(account: &Account, spike: &Spike, day: Day) -> bool {
     const BLOCKS: i32 = 8;
     if account.founded().is_none_or(|founded| velocity::blocks(day, founded) < BLOCKS) {

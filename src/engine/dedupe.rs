@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use crate::model::{Event, EventTime};
 
-/// Ids of applied messages, each for the dedupe window or until enough newer ones came (edges A20).
+/// Ids of applied messages, each for the dedupe window or until enough newer ones came (semantics A20).
 ///
 /// An id is kept as its 128-bit xxh3: among a million ids two differing ones meet with a probability below 1e-26.
 #[derive(Debug)]

@@ -68,7 +68,7 @@ impl Fact {
     }
 }
 
-/// The events that something rests on: the first and the newest five, by (time, place) (edges E23).
+/// The events that something rests on: the first and the newest five, by (time, place) (semantics E23).
 #[derive(Debug, Default)]
 pub(super) struct Evidence(Vec<(EventTime, Place, String)>);
 
@@ -155,7 +155,7 @@ pub(super) fn add_follower(instants: &mut Vec<EventTime>, time: EventTime, span_
     }
 }
 
-/// Takes an event into the sessions, which it may join; returns whether it joined none (edges E6).
+/// Takes an event into the sessions, which it may join; returns whether it joined none (semantics E6).
 pub(super) fn add_to_sessions(sessions: &mut Vec<(EventTime, EventTime)>, time: EventTime, gap_ms: i64) -> bool {
     let near = |session: &(EventTime, EventTime)| time.0 - session.1.0 < gap_ms && session.0.0 - time.0 < gap_ms;
     let at = sessions.partition_point(|session| session.1 < time && !near(session));

@@ -24,7 +24,7 @@ use crate::model::{
 };
 use crate::rules::{Error, Figure, Plan, Reads, Ready, RoleSet};
 
-/// Days before the first open one that late events can still correct: eight weeks (edges A11).
+/// Days before the first open one that late events can still correct: eight weeks (semantics A11).
 const CORRECTABLE_DAYS: i32 = 56;
 
 /// Characters of a dead letter's explanation: it must fit into a record beside the payload.
@@ -73,7 +73,7 @@ struct Applied<'a> {
     it: &'a Sighted<'a>,
     /// Whether it is activity, or lets signals speak; traits of long ago do not.
     counts: bool,
-    /// Whether only its traits are taken (edges A34).
+    /// Whether only its traits are taken (semantics A34).
     excluded: bool,
 }
 
@@ -183,7 +183,7 @@ impl Partition {
         (outcome, has_forbidden)
     }
 
-    /// Decides, raises the watermark, runs what is due, applies (edges A13, A14). The text explains a dead letter.
+    /// Decides, raises the watermark, runs what is due, applies (semantics A13, A14). The text explains a dead letter.
     fn apply_event(
         &mut self,
         event: &Event<'_>,
@@ -245,7 +245,7 @@ impl Partition {
         exclude.has_event(event) || (exclude.has_hosts() && !event.user.is_empty() && by_host())
     }
 
-    /// Moves time by an event that does not count, and takes its traits (edges A34).
+    /// Moves time by an event that does not count, and takes its traits (semantics A34).
     fn exclude(&mut self, it: Sighted<'_>, effects: &mut Effects) -> (Outcome, String) {
         let refusal = self.refusal(it.event).filter(|_| it.roles.is_timeless());
         self.accept(it.event.time, effects);
@@ -383,7 +383,7 @@ impl Partition {
                 account.users.iter().filter(|(_, user)| user.word.is(Flag::Dirty)).map(|(user, _)| user).collect();
             users.sort_by(|a, b| account.users.get(*a).id.cmp(&account.users.get(*b).id));
             for user in users {
-                // Who was never active is no user yet (edges B4).
+                // Who was never active is no user yet (semantics B4).
                 if !account.users.get(user).days.is_never() {
                     told.users.push(picture::user_snapshot(&context, account, account.users.get(user)));
                 }
@@ -531,7 +531,7 @@ impl Partition {
     }
 
     /// Runs what is due for an account at one instant: facts that end, who is forgotten, the close of a day and of a
-    /// week, then the triggers (edges A15). `closes`: the day, and the signals that it decides for the first time.
+    /// week, then the triggers (semantics A15). `closes`: the day, and the signals that it decides for the first time.
     fn run_due(
         &mut self,
         index: u32,
@@ -579,8 +579,8 @@ impl Partition {
                 rows.extend(closed.week_row(account).map(MetricsRow::Week));
             }
         }
-        // All that is due at one instant is one step (edges A15). A sleeping account has no closes, and that must not
-        // show.
+        // All that is due at one instant is one step (semantics A15). A sleeping account has no closes, and that must
+        // not show.
         let closes_day = closes.is_some() || (at == now && at == context.plan.time.calendar.start(context.open_day()));
         if closes.is_some() || context.has_work() {
             score::settle(&mut context, account, if closes_day { Reason::Closed } else { Reason::Lapsed });
@@ -633,8 +633,8 @@ fn sleep_on(context: &mut Context<'_>, account: &Account, next_to_forget: Option
     schedule_week(context, account);
 }
 
-/// Schedules the next weekly snapshot of a sleeping account, while one of its last nine weekly values is not 0 (edges
-/// F13).
+/// Schedules the next weekly snapshot of a sleeping account, while one of its last nine weekly values is not 0
+/// (semantics F13).
 fn schedule_week(context: &mut Context<'_>, account: &Account) {
     let week = context.open_day().week();
     if account.weeks.sum(week.0 - 8, week.0) != 0 {
@@ -662,7 +662,7 @@ impl Applied<'_> {
         };
         let signs_up = counts && roles.has(Role::SignedUp);
         let (first_before, users_ever_before) = (account.first(), account.users_ever);
-        // Who leaves has left before anybody is counted: an event is applied whole (edges A14).
+        // Who leaves has left before anybody is counted: an event is applied whole (semantics A14).
         if let Some(member) = self.leaves(context, account, user).filter(|_| counts) {
             signals::remove_member(context, account, member, event.time);
         }

@@ -56,11 +56,11 @@ enum Key {
 #[derive(Debug, Default)]
 pub(super) struct Traits {
     company: BTreeMap<Key, Latest<Value>>,
-    /// By id; the one without an id under the empty text (edges D29).
+    /// By id; the one without an id under the empty text (semantics D29).
     subscriptions: BTreeMap<Box<str>, Subscription>,
 }
 
-/// What is known of a subscription: each field by the latest event that states it (edges A22).
+/// What is known of a subscription: each field by the latest event that states it (semantics A22).
 #[derive(Debug)]
 struct Subscription {
     stated: Profile,
@@ -68,9 +68,9 @@ struct Subscription {
     last: (EventTime, Place),
 }
 
-/// Subscriptions that are kept of an account (edges D29).
+/// Subscriptions that are kept of an account (semantics D29).
 const SUBSCRIPTIONS_MAX: usize = 100;
-/// Longest id of a subscription, in bytes (edges A29).
+/// Longest id of a subscription, in bytes (semantics A29).
 const ID_MAX: usize = 1_024;
 
 /// Known fields, each with the event that stated it.
@@ -80,7 +80,7 @@ pub(super) struct Profile(Vec<(Field, Latest<Value>)>);
 /// What an event changed.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// The plan, in lower case, if the event's subscription or the account now has another one (edges D27).
+    /// The plan, in lower case, if the event's subscription or the account now has another one (semantics D27).
     pub(super) plan: Option<Box<str>>,
     /// Something of the company or subscription was said.
     pub(super) traits: bool,
@@ -132,18 +132,18 @@ impl Traits {
         self.company.get(&Key::Other(name.into())).map(|latest| &latest.value).filter(|value| **value != Value::Null)
     }
 
-    /// Employees: enrichment before what users say (edges E19).
+    /// Employees: enrichment before what users say (semantics E19).
     pub(super) fn employees(&self) -> Option<f64> {
         self.number(Field::Employees).or_else(|| self.number(Field::CompanySize))
     }
 
-    /// Whether any subscription is paid; unknown where none says so (edges D19, D29).
+    /// Whether any subscription is paid; unknown where none says so (semantics D19, D29).
     pub(super) fn paid(&self) -> Option<bool> {
         self.subscriptions.values().filter_map(Subscription::paid).reduce(|any, paid| any || paid)
     }
 
-    /// Revenue a month in USD: that of all paid subscriptions, unknown if that of one is (edges D29, F8); unknown where
-    /// no subscription is known.
+    /// Revenue a month in USD: that of all paid subscriptions, unknown if that of one is (semantics D29, F8); unknown
+    /// where no subscription is known.
     pub(super) fn mrr(&self, rates: &BTreeMap<String, f64>) -> Option<f64> {
         if self.subscriptions.is_empty() {
             return None;
@@ -153,7 +153,7 @@ impl Traits {
     }
 
     /// The subscription that stands for the account: of the paid ones the one with the largest MRR, unknown below all
-    /// others, the smallest id where several have it; if none is paid, that of the latest event (edges D29).
+    /// others, the smallest id where several have it; if none is paid, that of the latest event (semantics D29).
     fn leading(&self, rates: &BTreeMap<String, f64>) -> Option<(&str, &Subscription)> {
         let worth = |subscription: &Subscription| subscription.mrr(rates).unwrap_or(f64::NEG_INFINITY);
         let all = || self.subscriptions.iter().map(|(id, subscription)| (&**id, subscription));
@@ -237,8 +237,8 @@ impl Traits {
     }
 }
 
-/// An amount in USD, which is the currency where none is said; unknown in one without a rate (edges F8), and where it
-/// is more than a number can tell.
+/// An amount in USD, which is the currency where none is said; unknown in one without a rate (semantics F8), and where
+/// it is more than a number can tell.
 pub(super) fn in_usd(amount: f64, currency: Option<&str>, rates: &BTreeMap<String, f64>) -> Option<f64> {
     let rate = match currency.map(str::trim) {
         None => 1.0,
@@ -248,7 +248,7 @@ pub(super) fn in_usd(amount: f64, currency: Option<&str>, rates: &BTreeMap<Strin
     Some(amount * rate).filter(|amount| amount.is_finite())
 }
 
-/// A size like "51-200" is read by its lower end (edges E19).
+/// A size like "51-200" is read by its lower end (semantics E19).
 fn lower_end(text: &str) -> Option<f64> {
     let digits: String = text
         .trim_start_matches(|c: char| !c.is_ascii_digit())
@@ -319,25 +319,25 @@ impl Profile {
         }
     }
 
-    /// The department: trimmed, in lower case, by the name that the rules give it (edges E12).
+    /// The department: trimmed, in lower case, by the name that the rules give it (semantics E12).
     pub(super) fn department(&self, people: &People) -> Option<Box<str>> {
         let name = self.text(Field::Department)?.trim().to_lowercase();
         let name = people.departments.get(&name).cloned().unwrap_or(name);
         (!name.is_empty()).then(|| name.into())
     }
 
-    /// The host of the e-mail address, if it is a company's (edges E11).
+    /// The host of the e-mail address, if it is a company's (semantics E11).
     pub(super) fn domain(&self, people: &People) -> Option<Box<str>> {
         let host = host(self.text(Field::Email)?)?;
         (!people.free_mail.contains(&host)).then(|| host.into())
     }
 
-    /// Whether the user does not count by the host of the e-mail address (edges A34).
+    /// Whether the user does not count by the host of the e-mail address (semantics A34).
     pub(super) fn is_excluded(&self, exclude: &Exclude) -> bool {
         exclude.has_hosts() && self.text(Field::Email).and_then(host).is_some_and(|host| exclude.has_host(&host))
     }
 
-    /// An executive title, or a role in the product that only those have (edges E14).
+    /// An executive title, or a role in the product that only those have (semantics E14).
     pub(super) fn is_executive(&self, people: &People) -> bool {
         let role = self.text(Field::Role).map(|role| role.trim().to_lowercase());
         role.is_some_and(|role| people.executive_roles.contains(&role))
@@ -410,7 +410,7 @@ fn created_at(number: Option<Value>, text: Option<Value>) -> Option<Value> {
     time.map(|time| Value::Number(time.0 as f64))
 }
 
-/// Takes what an event says of its account and user for good, by event time (edges A22).
+/// Takes what an event says of its account and user for good, by event time (semantics A22).
 pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: &Sighted<'_>) -> Taken {
     let Sighted { event, roles, place, .. } = it;
     let mut taken = Taken::default();
@@ -420,7 +420,7 @@ pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: &S
         let id = id.filter(|id| id.len() <= ID_MAX).unwrap_or_default();
         let stated = OF_SUBSCRIPTION.iter().filter_map(|&field| {
             let value = said(plan, roles, Role::SubscriptionChanged, field, event)?;
-            // Only a boolean says whether it is paid (edges D19).
+            // Only a boolean says whether it is paid (semantics D19).
             (field != Field::Paid || value != Value::Null).then(|| (field, lower(field, value)))
         });
         let (changed, to) = account.rare().traits.take_subscription(&id, stated.collect(), when, rates);
@@ -452,7 +452,7 @@ pub(super) fn take(plan: &Plan, account: &mut Account, user: Option<u32>, it: &S
         taken.traits |= account.rare().traits.take(Key::Known(Field::OpenOpportunity), Value::Boolean(!closed), when);
     }
     if let Some(user) = user.filter(|_| roles.has(Role::Profile)) {
-        // What users say of the company they are at (edges E19).
+        // What users say of the company they are at (semantics E19).
         if let Some(value) = said(plan, roles, Role::Profile, Field::CompanySize, event) {
             taken.traits |= account.rare().traits.take(Key::Known(Field::CompanySize), value, when);
         }
@@ -515,7 +515,7 @@ fn take_profile(
     true
 }
 
-/// A user is among the running active ones now (edges C2).
+/// A user is among the running active ones now (semantics C2).
 pub(super) fn enter(plan: &Plan, account: &mut Account, user: u32) {
     let state = account.users.get_mut(user);
     if state.word.is(Flag::Running) {
@@ -566,14 +566,14 @@ fn count(plan: &Plan, account: &mut Account, user: u32, is_in: bool) {
     }
 }
 
-/// The size class of an account (edges D23, E19).
+/// The size class of an account (semantics D23, E19).
 pub(super) fn segment<'a>(plan: &'a Plan, account: &Account) -> &'a Segment {
     let employees = account.traits().and_then(Traits::employees);
     let place = employees.map_or(0, |size| plan.segments.iter().rposition(|it| size >= it.employees).unwrap_or(0));
     &plan.segments[place]
 }
 
-/// Whether a user may decide a purchase (edges E18).
+/// Whether a user may decide a purchase (semantics E18).
 pub(super) fn is_buyer(plan: &Plan, account: &Account, user: &User) -> bool {
     let more = user.more.as_ref();
     user.exists()

@@ -1,4 +1,4 @@
-//! What a person or a CRM is told of an account and its users as they stand (domain §8, §10).
+//! What a person or a CRM is told of an account and its users as they stand (semantics §8, §10).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::wire::short;
 /// Users and features that a person is told of.
 const TOP_USERS: usize = 5;
 const TOP_FEATURES: usize = 20;
-/// How long a lead of marketing counts (edges F4).
+/// How long a lead of marketing counts (semantics F4).
 const MQL_MS: i64 = 180 * DAY_MS;
 
 /// The account as it is when a trigger fires, and whether a person's answer is awaited.
@@ -76,7 +76,7 @@ fn arm(context: &Context<'_>, account: &Account, fired: &Fired<'_>) -> Option<Ar
 }
 
 /// What is the same for handoffs and snapshots. The pulse of a handoff may be nobody's, and be known from nothing else:
-/// a raised hand is a usage fact (edges D16), and what it asked for suggests a plan.
+/// a raised hand is a usage fact (semantics D16), and what it asked for suggests a plan.
 fn of_account(context: &Context<'_>, account: &Account, pulse: Option<&Pulse>) -> Picture {
     let plan = context.plan;
     let usage = usage(context, account);
@@ -122,7 +122,7 @@ fn points(plan: &Plan, account: &Account) -> Vec<(Arc<str>, u8, i32)> {
     points
 }
 
-/// By score, then own points, then id (edges F5).
+/// By score, then own points, then id (semantics F5).
 fn top_users(plan: &Plan, account: &Account) -> Vec<TopUser> {
     let mut users: Vec<(i32, i32, &User)> = account
         .users
@@ -268,7 +268,7 @@ fn converse(plan: &Plan, account: &Account, fired: &Fired<'_>, picture: &mut Pic
         (false, false) => ("exploring", "educate"),
     };
     let (usage, money) = (&picture.usage, &picture.money);
-    // A text that fills in another is cut as where it stands by itself (edges F22).
+    // A text that fills in another is cut as where it stands by itself (semantics F22).
     let facts = Facts {
         account: account.id.to_string(),
         why: short(&fired.why),

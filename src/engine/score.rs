@@ -1,4 +1,4 @@
-//! Rungs → points, bands, tiers, tracks (domain §6, edges F). Integers only: a score is the sum of its evidence.
+//! Rungs → points, bands, tiers, tracks (semantics §6, F). Integers only: a score is the sum of its evidence.
 
 use super::account::{Account, Flag, User, Word};
 use super::people;
@@ -42,7 +42,7 @@ pub(super) fn pqa(plan: &Plan, account: &Account) -> i32 {
     account.user_points + points(&plan.account_signals, account.word, |signal| signal.pqa)
 }
 
-/// The band of a score; the one that is held is kept a little below its threshold (edges F1).
+/// The band of a score; the one that is held is kept a little below its threshold (semantics F1).
 fn band(plan: &Plan, score: i32, held: u8) -> u8 {
     let keep = plan.scores.keep;
     let entered = plan.scores.bands.iter().filter(|threshold| score >= **threshold).count() as u8;
@@ -50,7 +50,7 @@ fn band(plan: &Plan, score: i32, held: u8) -> u8 {
     entered.max(kept)
 }
 
-/// The tier that the account is in, counted from the worst; 0 is none (edges F2).
+/// The tier that the account is in, counted from the worst; 0 is none (semantics F2).
 fn tier(plan: &Plan, account: &Account) -> u8 {
     if account.active_users == 0 {
         return 0;
@@ -129,14 +129,14 @@ fn settle_bands(context: &mut Context<'_>, account: &mut Account, reason: Reason
         context.work.changed.figure(Figure::UserBand);
         context.work.changed.figure(Figure::UserFell);
         context.work.touched.push(index);
-        // The band of who is forgotten goes with their signals (edges B12).
+        // The band of who is forgotten goes with their signals (semantics B12).
         let reason = if word.is(Flag::Forgotten) { Reason::Forgotten } else { reason };
         tell(context, account, Some(index), BAND, (before, after), reason, score);
     }
     context.work.scored = scored;
 }
 
-/// A user without good points of their own has no band (domain §6, edges F3).
+/// A user without good points of their own has no band (semantics §6, F3).
 fn band_now(plan: &Plan, account: &Account, user: &User) -> u8 {
     if !user.exists() || user_points(plan, user.word) <= 0 {
         return 0;
@@ -158,7 +158,7 @@ fn tell(
     context.publish(account, user, kind, vec![fact]);
 }
 
-/// The track that the account should see; told when it changes (edges F11).
+/// The track that the account should see; told when it changes (semantics F11).
 fn settle_track(context: &mut Context<'_>, account: &mut Account) {
     let by_size = people::segment(context.plan, account).track;
     let by_users = match account.users_ever {

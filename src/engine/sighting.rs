@@ -97,13 +97,14 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
     let (id, kind) = (&signals[slot].id, &signals[slot].kind);
     let time = it.event.time;
     let ends = |ttl: Option<i64>| ttl.map_or(EventTime::MAX, |ttl| time.plus(ttl));
-    // A fact that is over does nothing (edges E2, E6).
+    // A fact that is over does nothing (semantics E2, E6).
     let counts = |ttl: Option<i64>| ends(ttl) > context.now;
     let (mut began, mut began_wait) = (false, None);
     match kind {
         Kind::Seen(seen) | Kind::Count(seen, _) => {
             let Some(role) = it.feeds(plan, &seen.filter) else { return };
-            // The first admin of an account, and any admin of its first 24 hours, is not a change of admin (edges E16).
+            // The first admin of an account, and any admin of its first 24 hours, is not a change of admin
+            // (semantics E16).
             if seen.after_founding_ms > 0
                 && (account.rare().life.begun.insert(role)
                     || account.first().is_none_or(|first| time < first.plus(seen.after_founding_ms)))
@@ -177,7 +178,7 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
     }
     let before = account.rung_of(user, slot);
     recount(context, account, user, slot, false);
-    // The cause of a late event that begins a wait which is already over is the end of the wait (edges A17, E7).
+    // The cause of a late event that begins a wait which is already over is the end of the wait (semantics A17, E7).
     if let Some(end) = began_wait.filter(|end| before == 0 && *end <= context.now && account.rung_of(user, slot) > 0) {
         context.cause = context.cause.max(end);
     }
@@ -187,8 +188,8 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
     }
 }
 
-/// What stands for a value that an event does not give: the event (edges E13). Features without a name are no further
-/// features; of premium ones, of which any counts, they are one together.
+/// What stands for a value that an event does not give: the event (semantics E13). Features without a name are no
+/// further features; of premium ones, of which any counts, they are one together.
 fn stands_for<'a>(distinct: &Distinct, it: &'a Sighted<'a>) -> Option<std::borrow::Cow<'a, str>> {
     if distinct.field == Field::Feature {
         return distinct.filter.premium.then_some("".into());
@@ -446,7 +447,7 @@ fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>
     }
 }
 
-/// A user did what buyers do (edges E18).
+/// A user did what buyers do (semantics E18).
 pub(super) fn acts(context: &mut Context<'_>, account: &mut Account, user: u32) {
     if !account.users.get(user).more.as_ref().is_some_and(|more| more.acted) {
         account.users.get_mut(user).more().acted = true;
@@ -484,7 +485,7 @@ fn report_usage(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'
 }
 
 /// Counts an event in the meters that listen to it, in thousandths. A gauge rises from the latest reading by event time:
-/// what an older one says that comes late is over (edges A22).
+/// what an older one says that comes late is over (semantics A22).
 fn meter(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'_>) {
     let plan = context.plan;
     let mut counted = false;

@@ -85,7 +85,7 @@ pub(super) struct Change {
 
 impl Context<'_> {
     /// The instant that an effect on this account carries: never before the one that the last effect carried
-    /// (edges A17).
+    /// (semantics A17).
     pub(super) fn at(&self, account: &Account) -> EventTime {
         self.cause.max(account.last_at)
     }
@@ -121,7 +121,7 @@ impl Context<'_> {
         }
     }
 
-    /// Publishes the signals that moved: users by id, then the account, each in the order of the rules (edges A15),
+    /// Publishes the signals that moved: users by id, then the account, each in the order of the rules (semantics A15),
     /// and what scores follow from them. Triggers look at all of it when they are next evaluated.
     pub(super) fn publish_changes(&mut self, account: &mut Account, reason: Reason) {
         self.tell_changes(account, reason);
@@ -157,7 +157,7 @@ impl Context<'_> {
         self.work.changes = changes;
     }
 
-    /// An absence that nobody was told of ends as silently (edges E10).
+    /// An absence that nobody was told of ends as silently (semantics E10).
     fn keeps_untold(&self, account: &mut Account, change: &Change) -> bool {
         let Some(user) = change.user else { return false };
         if !matches!(self.plan.user_signals[change.slot].kind, Kind::Idle { .. }) || change.after > 0 {
@@ -169,7 +169,7 @@ impl Context<'_> {
         untold
     }
 
-    /// The size class, or the number of users, is another one: with it may be who decides alone (edges E18).
+    /// The size class, or the number of users, is another one: with it may be who decides alone (semantics E18).
     pub(super) fn anybody_may_buy(&mut self, account: &Account) {
         if self.plan.index.trigger_everybody {
             self.work.changed.figure(Figure::UserBuys);
@@ -226,7 +226,7 @@ pub(super) fn after_activity(context: &mut Context<'_>, account: &mut Account, i
             Kind::ActiveDays { days } if user.days.count(window_end, 7) >= days => {
                 context.turn_user(user, index, slot, 1)
             }
-            // A late day before the window of today changes nothing before the next close (edges C4, E10).
+            // A late day before the window of today changes nothing before the next close (semantics C4, E10).
             Kind::Idle { days } if day.0 > window_end.0 - days as i32 => context.turn_user(user, index, slot, 0),
             _ => {}
         }
@@ -245,7 +245,7 @@ fn runs(context: &mut Context<'_>, account: &mut Account, index: u32) {
     after_running(context, account);
 }
 
-/// Who runs is another set: upward at once (edges C2).
+/// Who runs is another set: upward at once (semantics C2).
 pub(super) fn after_running(context: &mut Context<'_>, account: &mut Account) {
     for figure in [Figure::ActiveUsers, Figure::Departments, Figure::Score] {
         context.work.changed.figure(figure);
@@ -293,7 +293,7 @@ pub(super) fn volume(account: &Account, meter: usize, from: Day, to: Day) -> f64
     meter.map_or(0.0, |(daily, _)| daily.sum(from.0, to.0) as f64 / 1_000.0)
 }
 
-/// What is known of new users proves at once: upward, to the first rung (edges C3, C20).
+/// What is known of new users proves at once: upward, to the first rung (semantics C3, C20).
 pub(super) fn after_newcomer(context: &mut Context<'_>, account: &mut Account) {
     let plan = context.plan;
     for &slot in &plan.index.newcomers {
@@ -305,7 +305,7 @@ pub(super) fn after_newcomer(context: &mut Context<'_>, account: &mut Account) {
     }
 }
 
-/// The first day whose new users count toward signals (edges B17).
+/// The first day whose new users count toward signals (semantics B17).
 pub(super) fn counts_newcomers_from(context: &Context<'_>, account: &Account) -> Option<Day> {
     account.newcomers_count_from(context.log_began, context.plan.rails.warm_up_days)
 }
@@ -315,7 +315,7 @@ pub(super) fn counting_newcomers(context: &Context<'_>, account: &Account, day: 
     counts_newcomers_from(context, account).map_or(0, |from| account.newcomers(day, from))
 }
 
-/// Whether it is known how many new users the account has, for signals (edges B17).
+/// Whether it is known how many new users the account has, for signals (semantics B17).
 pub(super) fn knows_newcomers(context: &Context<'_>, account: &Account) -> bool {
     counts_newcomers_from(context, account).is_some_and(|from| {
         account.founded().is_some_and(|founded| from == founded.plus(1))
@@ -346,7 +346,7 @@ pub(super) fn learn_of_user(context: &mut Context<'_>, user: u32) {
     }
 }
 
-/// Whether a signal's figure is known, so that off means no (edges C1, D11).
+/// Whether a signal's figure is known, so that off means no (semantics C1, D11).
 pub(super) fn knows(context: &Context<'_>, account: &Account, signal: SignalRef, user: Option<u32>) -> bool {
     if context.warming.has(signal) {
         return false;
@@ -392,14 +392,14 @@ pub(super) fn knows(context: &Context<'_>, account: &Account, signal: SignalRef,
     }
 }
 
-/// Whether a user's trend is known: not of an absent user, nor before four complete weeks (edges C14).
+/// Whether a user's trend is known: not of an absent user, nor before four complete weeks (semantics C14).
 fn knows_growth(context: &Context<'_>, days: Days, growth: &Growth) -> bool {
     let day = context.last_closed();
     !velocity::is_absent(days, day, 7) && velocity::user_trend(days, day).moves(growth).is_some()
 }
 
 /// Whether the account grows, or declines, by what its rules go by; none if that is unknown. While it is inactive it
-/// does not decline (edges C13a, C16).
+/// does not decline (semantics C13a, C16).
 pub(super) fn grows(context: &Context<'_>, account: &Account, closed: &Closed, growth: &Growth) -> Option<bool> {
     if !growth.up && closed.wau == 0 {
         return Some(false);
@@ -420,7 +420,7 @@ pub(super) fn grows(context: &Context<'_>, account: &Account, closed: &Closed, g
     }
 }
 
-/// The used share of the fullest quota (edges D21).
+/// The used share of the fullest quota (semantics D21).
 pub(super) fn usage_ratio(account: &Account) -> Option<f64> {
     let quotas = account.rare.as_ref()?.life.quotas.values();
     quotas.filter(|quota| quota.value.1 > 0.0).map(|quota| quota.value.0 / quota.value.1).reduce(f64::max)
@@ -438,7 +438,7 @@ pub(super) fn climb_quotas(context: &mut Context<'_>, account: &mut Account) {
 }
 
 pub(super) fn ratio_rung(account: &Account, percent: u32) -> u8 {
-    // Multiplied, not divided: 29 of 100 are 29 percent (edges D21).
+    // Multiplied, not divided: 29 of 100 are 29 percent (semantics D21).
     let reaches = |(used, quota): (f64, f64)| quota > 0.0 && used * 100.0 >= f64::from(percent) * quota;
     u8::from(account.life().is_some_and(|life| life.quotas.values().any(|quota| reaches(quota.value))))
 }
@@ -481,7 +481,7 @@ pub(super) fn trait_rung(account: &Account, is: &TraitIs) -> u8 {
     }) as u8
 }
 
-/// A member left: no longer counted, banded, or a buyer, until active again (edges B5).
+/// A member left: no longer counted, banded, or a buyer, until active again (semantics B5).
 pub(super) fn remove_member(context: &mut Context<'_>, account: &mut Account, user: u32, time: EventTime) {
     let state = account.users.get_mut(user);
     if !state.days.is_never() && state.days.last() > context.plan.time.calendar.day(time) {
@@ -504,7 +504,7 @@ fn leaves(context: &mut Context<'_>, account: &mut Account, user: u32, time: Eve
 }
 
 /// A user is known by another e-mail address: whoever does not count any more acts as one who left, whatever day the
-/// user was active on (edges A34, B5).
+/// user was active on (semantics A34, B5).
 pub(super) fn exclude_by_host(context: &mut Context<'_>, account: &mut Account, user: u32, time: EventTime) {
     let Some(more) = &mut account.users.get_mut(user).more else { return };
     let is_excluded = more.profile.is_excluded(&context.plan.exclude);
@@ -529,7 +529,7 @@ pub(super) fn return_member(context: &mut Context<'_>, account: &mut Account, us
     }
 }
 
-/// A late event corrects the figures of days that have closed, and with them what is known (edges C17).
+/// A late event corrects the figures of days that have closed, and with them what is known (semantics C17).
 pub(super) fn correct_closed_days(context: &mut Context<'_>) {
     let changed = &mut context.work.changed;
     for figure in OF_CLOSED_DAYS.into_iter().chain([Figure::SpikeKnown, Figure::WeeklyUsers]) {
@@ -569,20 +569,20 @@ pub(super) fn await_ages<'p>(
     }
 }
 
-/// Whether a premium feature was used; unknown where neither a mapping nor an event says which are (edges E20).
+/// Whether a premium feature was used; unknown where neither a mapping nor an event says which are (semantics E20).
 fn knows_premium(context: &Context<'_>, account: &Account) -> Option<bool> {
     let said = account.life().and_then(|life| life.premium);
     said.or(context.plan.roles.maps_premium().then_some(false))
 }
 
-/// Whether the warm-up of an account that may have been in mid-life when the log began is over (edges B17).
+/// Whether the warm-up of an account that may have been in mid-life when the log began is over (semantics B17).
 fn is_settled(context: &Context<'_>, account: &Account) -> bool {
     let founded = account.founded();
     counts_newcomers_from(context, account)
         .is_some_and(|from| founded.is_some_and(|day| from == day.plus(1)) || context.open_day() >= from)
 }
 
-/// What an account of some age still is (edges E17, E20).
+/// What an account of some age still is (semantics E17, E20).
 pub(super) fn settle_ages(context: &mut Context<'_>, account: &mut Account) {
     let plan = context.plan;
     for &slot in &plan.index.ages {
@@ -614,7 +614,7 @@ pub(super) fn drop_gone_users(context: &mut Context<'_>, account: &mut Account, 
 }
 
 /// Users whose last active day lies too far back are forgotten, and with the last of them the life of the account
-/// (edges B12). Returns when the next one is.
+/// (semantics B12). Returns when the next one is.
 pub(super) fn forget(context: &mut Context<'_>, account: &mut Account) -> Option<EventTime> {
     let plan = context.plan;
     let forget_after = plan.time.forget_after_days;
@@ -641,7 +641,7 @@ pub(super) fn forget(context: &mut Context<'_>, account: &mut Account) -> Option
     next.map(|day| plan.time.calendar.start(day))
 }
 
-/// The account's own life ends like that of a user; what is known of the company stays (edges B13).
+/// The account's own life ends like that of a user; what is known of the company stays (semantics B13).
 fn forget_account(context: &mut Context<'_>, account: &mut Account) {
     let plan = context.plan;
     let due = account.last_day.0.saturating_add(plan.time.forget_after_days + 1);

@@ -1,4 +1,4 @@
-//! Rungs → handoffs: edges, rests, guard rails (edges D).
+//! Rungs → handoffs: edges, rests, guard rails (semantics D).
 //!
 //! An edge that has not fired and whose condition is true is pending: it fires as soon as no rest and no rail keeps
 //! it. There is no other state of being pending. The occurrence of a pulse that a rail keeps is pending for a week.
@@ -17,8 +17,8 @@ use crate::model::{DAY_MS, EventTime, Fact, Field, Handoff, HandoffId, Level, Ra
 use crate::rules::{Condition, Figure, Kind, Plan, Pulse, Reads, SignalRef, Trigger, TriggerKind};
 use crate::wire::LIST_MAX;
 
-/// A pulse older than this, against the watermark, is published but fires nothing (edges A17), and one that a rail
-/// keeps waits no longer (edges D25).
+/// A pulse older than this, against the watermark, is published but fires nothing (semantics A17), and one that a rail
+/// keeps waits no longer (semantics D25).
 const PULSE_STALE_MS: i64 = 7 * DAY_MS;
 
 /// What the triggers of an account remember.
@@ -33,7 +33,7 @@ pub(super) struct Triggers {
 #[derive(Debug, Default)]
 struct State {
     fired_at: Option<EventTime>,
-    /// The own time of the event that fired last: one that comes again, or late, is rested by it (edges D4).
+    /// The own time of the event that fired last: one that comes again, or late, is rested by it (semantics D4).
     fired_by: Option<EventTime>,
     /// When the timer that was set last wakes what waits.
     wakes_at: Option<EventTime>,
@@ -64,14 +64,14 @@ struct Edge {
     waited: bool,
     /// Rails that have been published as holding it, one bit each.
     held: u8,
-    /// The end of the pacing that it passed by its own instant: the same one does not hold it again (edges D26).
+    /// The end of the pacing that it passed by its own instant: the same one does not hold it again (semantics D26).
     passed: Option<EventTime>,
     /// Closed days in a row on which the condition was false after it fired.
     false_days: u8,
 }
 
 /// Of so many users a handoff tells in words and facts; of the others it tells the ids, and beyond a bound their
-/// number (edges F22): a person does not read on.
+/// number (semantics F22): a person does not read on.
 const SUBJECTS_TOLD: usize = 5;
 
 /// An event that is the occurrence of a pulse trigger.
@@ -157,7 +157,7 @@ pub(super) fn wants_usage(account: &mut Account) -> bool {
 
 /// Other rules apply. What a trigger of the same id remembers stays: when it fired, and the edges of a condition or the
 /// occurrences of a pulse that is the same. What is true without an edge counts as fired: a change of the rules fires
-/// nothing (edges A27).
+/// nothing (semantics A27).
 pub(super) fn after_activation(context: &Context<'_>, account: &mut Account, before: &Plan) {
     let plan = context.plan;
     let states = account.rare.as_mut().map(|rare| std::mem::take(&mut rare.triggers.states)).unwrap_or_default();
@@ -225,7 +225,7 @@ pub(super) struct News<'a> {
     pub(super) new_user: bool,
 }
 
-/// Publishes what an event is an occurrence of, whether or not it will fire (edges D26).
+/// Publishes what an event is an occurrence of, whether or not it will fire (semantics D26).
 pub(super) fn pulses<'a>(
     context: &mut Context<'_>,
     account: &mut Account,
@@ -308,13 +308,13 @@ pub(super) struct Fired<'a> {
     left_out: u32,
     pub(super) why: String,
     facts: Vec<Fact>,
-    /// No outreach before a while after this; none if a hand was raised (edges D15).
+    /// No outreach before a while after this; none if a hand was raised (semantics D15).
     signed_up: Option<EventTime>,
     pub(super) pulse: Option<&'a Pulse>,
 }
 
 /// Evaluates what reads something that changed, and what is under way: high, medium, low, and within a level as the
-/// rules have them (edges D10).
+/// rules have them (semantics D10).
 pub(super) fn evaluate(
     context: &mut Context<'_>,
     account: &mut Account,
@@ -383,7 +383,7 @@ pub(super) fn evaluate(
     }
 }
 
-/// Whether something of a trigger that was not looked at anew is kept by pacing (edges D10).
+/// Whether something of a trigger that was not looked at anew is kept by pacing (semantics D10).
 fn waits_for_pacing(
     plan: &Plan,
     account: &Account,
@@ -404,7 +404,7 @@ fn waits_for_pacing(
 }
 
 /// The account, or a user, begins a new life: nobody is absent on its first day, so what is about absence may fire
-/// again (edges B12).
+/// again (semantics B12).
 pub(super) fn begin_life(plan: &Plan, account: &mut Account, key: u32) {
     let Some(rare) = account.rare.as_mut() else { return };
     let mut absence = Reads::default();
@@ -441,7 +441,7 @@ impl Evaluation<'_, '_> {
         account.rare.as_mut().and_then(|rare| rare.triggers.take(index)).unwrap_or_default()
     }
 
-    /// An occurrence fires, is rested and becomes evidence of the next, or is kept by a rail (edges D2, D3).
+    /// An occurrence fires, is rested and becomes evidence of the next, or is kept by a rail (semantics D2, D3).
     fn pulse(&mut self, account: &mut Account, pulse: &Pulse, occurrence: &Occurrence<'_>) {
         let index = occurrence.trigger;
         let trigger = &self.context.plan.triggers[index];
@@ -451,7 +451,7 @@ impl Evaluation<'_, '_> {
         let time = occurrence.mark.time;
         let rested = state.fired_at.is_some_and(|fired| self.at < fired.plus(trigger.cooldown_ms))
             || state.fired_by.is_some_and(|fired| time < fired.plus(trigger.cooldown_ms));
-        // What waits is replaced only by what came later (edges D25).
+        // What waits is replaced only by what came later (semantics D25).
         let is_newest = state.kept.as_ref().is_none_or(|kept| kept.time < time);
         if !stale && !rested && is_newest {
             let kept = Kept { time, user: occurrence.user, by_plan: occurrence.by_plan, edge: Edge::default() };
@@ -494,7 +494,7 @@ impl Evaluation<'_, '_> {
             (_, _, Some(role)) => format!("{who} {}", role.deed()),
             (_, _, None) => format!("{who} is new"),
         };
-        // A raised hand waits for nothing; else a pulse is its user's, or the account's (edges D13).
+        // A raised hand waits for nothing; else a pulse is its user's, or the account's (semantics D13).
         let since = kept.user.map(|user| account.users.get(user).since).or(account.first());
         let signed_up = since.filter(|_| !pulse.raised_hand);
         let user_ids = user.into_iter().collect();
@@ -516,7 +516,7 @@ impl Evaluation<'_, '_> {
                     let fired = edge.fired && edge.false_days < rearm_after;
                     edge = Edge { fired, false_days: if fired { edge.false_days } else { 0 }, ..Edge::default() };
                 }
-                // Unknown neither re-arms nor keeps a pending edge (edges D11).
+                // Unknown neither re-arms nor keeps a pending edge (semantics D11).
                 None => edge = Edge { fired: edge.fired, ..Edge::default() },
                 Some(true) if edge.fired => edge.false_days = 0,
                 Some(true) => match self.passes(account, index, &mut state, user, &mut edge, false) {
@@ -555,7 +555,7 @@ impl Evaluation<'_, '_> {
             self.hold(account, index, user, (state, edge), Rail::WarmUp, None);
             return Passes::IsOver;
         }
-        // A new edge is measured by its own instant, one that was kept before by the watermark (edges D4).
+        // A new edge is measured by its own instant, one that was kept before by the watermark (semantics D4).
         let clock = if edge.waited { self.context.now } else { self.at };
         if let Some(rested) =
             state.fired_at.map(|fired| fired.plus(trigger.cooldown_ms)).filter(|rested| clock < *rested)
@@ -598,7 +598,7 @@ impl Evaluation<'_, '_> {
         }
     }
 
-    /// A rail keeps an edge: told once per edge and rail (edges D26).
+    /// A rail keeps an edge: told once per edge and rail (semantics D26).
     fn hold(
         &mut self,
         account: &mut Account,
@@ -697,7 +697,7 @@ enum Passes {
     IsOver,
 }
 
-/// When the last handoff stops keeping one of this level: medium passes what low began, high passes all (edges D9).
+/// When the last handoff stops keeping one of this level: medium passes what low began, high passes all (semantics D9).
 fn pacing_end(paced: Option<(Level, EventTime)>, level: Level, plan: &Plan) -> Option<EventTime> {
     let (paced, at) = paced?;
     let passes = level == Level::High || (level == Level::Medium && paced == Level::Low);

@@ -115,7 +115,7 @@ fn figure(context: &Context<'_>, account: &Account, user: Option<u32>, figure: F
         Figure::ContractOwner => Value::Bool(traits.is_some_and(|it| it.text(Field::ContractOwner).is_some())),
         Figure::UserBand => text(of_user.map(|user| BANDS[usize::from(user.word.band())])),
         Figure::UserFell => boolean(of_user.map(|user| user.word.is(Flag::Fell))),
-        // Who was never active, or has left, has no score (edges B4, B5).
+        // Who was never active, or has left, has no score (semantics B4, B5).
         Figure::UserScore => of_user.map_or(Value::Unknown, |user| {
             Value::Int(if user.exists() { score::pql(plan, account, user).into() } else { 0 })
         }),

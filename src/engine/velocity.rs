@@ -1,4 +1,4 @@
-//! Velocity: the figures of closed days and weeks, each a function of who was active when (domain §3, edges C).
+//! Velocity: the figures of closed days and weeks, each a function of who was active when (semantics §3, C).
 //!
 //! Whatever is decided is decided in integers. What is printed is one IEEE division, or comes from `libm`, which
 //! gives the same bits on every machine.
@@ -16,7 +16,7 @@ pub(super) const MONTH: i32 = 28;
 const SLOPE_WEEKS: u32 = 8;
 /// Complete weeks after which whoever was here before the last eight counts as settled.
 const WEEKS_TO_SETTLE: u32 = 13;
-/// Complete weeks below which it is unknown whether an account grows, and whether it declines (edges C13a).
+/// Complete weeks below which it is unknown whether an account grows, and whether it declines (semantics C13a).
 const WEEKS_TO_GROW: u32 = 4;
 const WEEKS_TO_DECLINE: u32 = 10;
 /// Weeks that the base level leaves out, and how many before them it looks at.
@@ -118,7 +118,7 @@ impl Closed {
         present * (i64::from(weeks) - present)
     }
 
-    /// m: whole blocks of 7 days that end 7 days ago and begin after the founding day (edges C21).
+    /// m: whole blocks of 7 days that end 7 days ago and begin after the founding day (semantics C21).
     fn blocks(&self) -> i32 {
         blocks(self.day, self.founded)
     }
@@ -138,7 +138,7 @@ impl Closed {
         self.stickiness_days().map(|days| (self.active_days, days * self.mau))
     }
 
-    /// The distribution that new users of 7 days are expected to follow, once two blocks are known (edges C22).
+    /// The distribution that new users of 7 days are expected to follow, once two blocks are known (semantics C22).
     pub(super) fn expected_newcomers(&self) -> Option<Newcomers> {
         (self.blocks() >= 2).then(|| Newcomers { blocks: self.blocks() as u32, total: self.new_users_before })
     }
@@ -156,7 +156,7 @@ impl Closed {
     }
 
     /// What is usual for the account: of the complete weeks that are the 5th to the 13th newest the third largest, of
-    /// fewer the (1 + ⌊b/4⌋)-th; unknown with less than three of them (domain §3, edges C13a).
+    /// fewer the (1 + ⌊b/4⌋)-th; unknown with less than three of them (semantics §3, C13a).
     pub(super) fn base(&self, account: &Account) -> Option<u32> {
         let known = self.weeks_known.saturating_sub(WEEKS_LATELY).min(BASE_WEEKS);
         if known < 3 {
@@ -171,7 +171,7 @@ impl Closed {
         Some(weeks[weeks.len() / 4])
     }
 
-    /// Whether the last weeks lie so clearly above or below the base level; none while that is unknown (domain §3).
+    /// Whether the last weeks lie so clearly above or below the base level; none while that is unknown (semantics §3).
     fn lies(&self, account: &Account, test: LevelTest) -> Option<bool> {
         let base = i128::from(self.base(account)?);
         let week = |back: i32| i128::from(account.weeks.get(self.week.0 - back));
@@ -196,7 +196,7 @@ impl Closed {
     }
 
     /// Whether weekly active users grow, or decline, as the test of the level says; while the base level is unknown by a
-    /// slope, where it matters. None while it is unknown (edges C13a).
+    /// slope, where it matters. None while it is unknown (semantics C13a).
     pub(super) fn moves(&self, account: &Account, by: (LevelTest, &[SlopeTest])) -> Option<bool> {
         let (level, slopes) = by;
         let lies = self.lies(account, level);
@@ -209,7 +209,7 @@ impl Closed {
         Some(matters && trend.meets(slopes, true))
     }
 
-    /// A bare streak of three weeks of strict change; unknown before four complete weeks (edges C31).
+    /// A bare streak of three weeks of strict change; unknown before four complete weeks (semantics C31).
     pub(super) fn runs(&self, account: &Account, up: bool) -> Option<bool> {
         self.trend(account).runs(up)
     }
@@ -234,7 +234,7 @@ impl Closed {
         }
     }
 
-    /// Active users of the last closed week and of the one before; none while those are not known (edges C11).
+    /// Active users of the last closed week and of the one before; none while those are not known (semantics C11).
     pub(super) fn change(&self, account: &Account) -> Option<(u32, u32)> {
         let [now, before] = [0, 1].map(|back| account.weeks.get(self.week.0 - back));
         self.knows_change().then_some((before, now)).filter(|(before, _)| *before > 0)
@@ -265,7 +265,7 @@ impl Closed {
         })
     }
 
-    /// The row of the week that closes with the day, if the account has one (edges C18).
+    /// The row of the week that closes with the day, if the account has one (semantics C18).
     pub(super) fn week_row(&self, account: &Account) -> Option<WeekRow> {
         if !self.day.is_sunday() || self.weeks_known == 0 || self.mau == 0 {
             return None;
@@ -302,18 +302,18 @@ pub(super) fn last_week(day: Day) -> Week {
     day.plus(1).week().plus(-1)
 }
 
-/// Complete weeks up to `week` of a life that began on `first`: those whose Monday is not before it (edges C10).
+/// Complete weeks up to `week` of a life that began on `first`: those whose Monday is not before it (semantics C10).
 pub(super) fn weeks_known(first: Day, week: Week) -> u32 {
     let first_complete = first.plus(6).week();
     (week.0 - first_complete.0 + 1).max(0) as u32
 }
 
-/// m of edges C21, at most 8.
+/// m of semantics C21, at most 8.
 pub(super) fn blocks(day: Day, founded: Day) -> i32 {
     (day.0 - 7 - founded.0).div_euclid(7).min(BLOCKS_MAX)
 }
 
-/// n of stickiness for a life that began on `first`: at most 28 days, unknown with less than 7 (edges C5, C6).
+/// n of stickiness for a life that began on `first`: at most 28 days, unknown with less than 7 (semantics C5, C6).
 pub(super) fn stickiness_days(day: Day, first: Day) -> Option<u32> {
     let days = (day.0 - first.0 + 1).min(MONTH);
     (days >= 7).then_some(days as u32)
@@ -324,7 +324,7 @@ pub(super) fn rung_above((part, whole): (u32, u32), percents: &[u32]) -> u8 {
     percents.iter().take_while(|percent| 100 * u64::from(part) > u64::from(**percent) * u64::from(whole)).count() as u8
 }
 
-/// No activity in the `silent` days that end with `day`, and none known after them (edges E10).
+/// No activity in the `silent` days that end with `day`, and none known after them (semantics E10).
 pub(super) fn is_absent(days: Days, day: Day, silent: u32) -> bool {
     days.last() <= day && days.count(day, silent) == 0
 }
@@ -334,14 +334,14 @@ pub(super) fn user_stickiness(days: Days, day: Day) -> Option<(u32, u32)> {
     stickiness_days(day, days.first()).map(|n| (days.count(day, MONTH as u32), n))
 }
 
-/// Weeks of strict change up to the newest, `back` weeks counted from it; unknown with less than two (edges C12).
+/// Weeks of strict change up to the newest, `back` weeks counted from it; unknown with less than two (semantics C12).
 fn streak(back: impl Fn(u32) -> u32, known: u32, up: bool) -> Option<u32> {
     let limit = known.checked_sub(1).filter(|limit| *limit > 0)?.min(STREAK_MAX);
     let moved = |weeks: &u32| if up { back(*weeks) > back(weeks + 1) } else { back(*weeks) < back(weeks + 1) };
     Some((0..limit).take_while(moved).count() as u32)
 }
 
-/// 2·Σ (t − t̄)·W(t) over the newest `n` weeks; unknown with less than four (edges C13).
+/// 2·Σ (t − t̄)·W(t) over the newest `n` weeks; unknown with less than four (semantics C13).
 fn slope(back: impl Fn(u32) -> u32, n: u32) -> Option<i64> {
     (n >= 4).then(|| (0..n).map(|weeks| (i64::from(n) - 1 - 2 * i64::from(weeks)) * i64::from(back(weeks))).sum())
 }
@@ -366,7 +366,7 @@ struct Slope {
 }
 
 /// The trend of a user's active days per week at the last closed week. It sees the 8 weeks that the days tell of:
-/// streaks beyond 7 count as 7 (edges C14).
+/// streaks beyond 7 count as 7 (semantics C14).
 pub(super) fn user_trend(days: Days, day: Day) -> Trend<impl Fn(u32) -> u32> {
     let week = last_week(day);
     let known = weeks_known(days.first(), week).min(SLOPE_WEEKS);
@@ -392,7 +392,7 @@ impl<Back: Fn(u32) -> u32> Trend<Back> {
         slope(&self.back, self.n).map(|twice| Slope { twice, scale: self.scale, spread: self.spread })
     }
 
-    /// Whether a user's active days go up, or down; unknown before four complete weeks (edges C14).
+    /// Whether a user's active days go up, or down; unknown before four complete weeks (semantics C14).
     pub(super) fn moves(&self, growth: &Growth) -> Option<bool> {
         let GrowthBy::Level(_, slopes) = &growth.by else { return self.runs(growth.up) };
         let [now, before] = [0, 3].map(|back| u64::from((self.back)(back)));
@@ -421,7 +421,7 @@ impl<Back: Fn(u32) -> u32> Trend<Back> {
 }
 
 impl Slope {
-    /// Whether the slope goes up (or down) by at least so many thousandths of its standard deviation (edges C13).
+    /// Whether the slope goes up (or down) by at least so many thousandths of its standard deviation (semantics C13).
     fn reaches(&self, z_thousandths: u32, up: bool) -> bool {
         let directed = if up { self.twice > 0 } else { self.twice < 0 };
         let (twice, z) = (i128::from(self.twice), i128::from(z_thousandths));
@@ -437,7 +437,7 @@ impl Slope {
 }
 
 /// What new users of 7 days are expected to be, after whole blocks of 7 days with new users in all: a negative
-/// binomial with r = ½ + total and success probability (1 + blocks) / (2 + blocks) (domain §3).
+/// binomial with r = ½ + total and success probability (1 + blocks) / (2 + blocks) (semantics §3).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Newcomers {
     blocks: u32,

@@ -45,7 +45,7 @@ const TRANSACTIONS: &[(&str, &str)] = &[
     ("batch.size", "262144"),
 ];
 
-/// The headers of a record that speaks to the engine (edges A32); only the name matters.
+/// The headers of a record that speaks to the engine (semantics A32); only the name matters.
 pub const CONTROL_HEADERS: &[(&str, &str)] = &[("upswell-control", "1")];
 
 /// The largest record, in bytes, that the producer of a worker sends; none where its configuration says no number.

@@ -121,7 +121,7 @@ impl Group {
     }
 }
 
-/// Who brought an account (edges F4).
+/// Who brought an account (semantics F4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Attribution {
     /// There is usage, and a user looks like a buyer.
@@ -251,7 +251,7 @@ pub struct Onboarding {
     pub employees: Option<f64>,
 }
 
-/// How an account is brought into the product (edges F11).
+/// How an account is brought into the product (semantics F11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Track {
     /// One user.
@@ -358,7 +358,7 @@ impl HandoffId {
 }
 
 /// Where an account lies among all, 0 to 1, for experiments: the first 8 bytes, big-endian, of SHA-256 over salt, a
-/// zero byte and account, divided by 2⁶⁴. Anyone can recompute it (edges D17).
+/// zero byte and account, divided by 2⁶⁴. Anyone can recompute it (semantics D17).
 pub fn share_of(salt: &str, account: &str) -> f64 {
     let mut hash = Sha256::new();
     hash.update(salt.as_bytes());

@@ -115,7 +115,7 @@ pub struct Place {
     pub index: u32,
 }
 
-/// What an event means to the rules, whatever the product calls it (domain §4, §9).
+/// What an event means to the rules, whatever the product calls it (semantics §4, §9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -526,7 +526,7 @@ pub enum Outcome {
     Duplicate,
     /// It came again from a place of its source that was read before: dropped.
     Replayed,
-    /// It is of somebody who does not count, or of a bot: only its traits are taken (edges A34).
+    /// It is of somebody who does not count, or of a bot: only its traits are taken (semantics A34).
     Excluded,
     /// Its day can no longer be corrected: dead-lettered.
     TooLate,

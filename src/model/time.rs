@@ -76,8 +76,8 @@ impl EventTime {
     }
 }
 
-/// Where days and weeks begin: at midnight of one offset from UTC (edges A33). An instant has no offset: the day that it
-/// lies in depends on the calendar.
+/// Where days and weeks begin: at midnight of one offset from UTC (semantics A33). An instant has no offset: the day
+/// that it lies in depends on the calendar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calendar {
     /// By so much are its clocks ahead of UTC.

@@ -1,5 +1,5 @@
-//! What a subscription costs a month, read from the bill of a payment provider (edges D30). Stripe's subscription object
-//! is the one form that is known: <https://docs.stripe.com/api/subscriptions/object>.
+//! What a subscription costs a month, read from the bill of a payment provider (semantics D30). Stripe's subscription
+//! object is the one form that is known: <https://docs.stripe.com/api/subscriptions/object>.
 
 use jiff::{Span, Timestamp, tz::TimeZone};
 use serde_json::Value;

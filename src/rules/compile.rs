@@ -171,7 +171,7 @@ fn plan(whole: &str, file: &File, presets: &[Preset]) -> Result<Plan, Wrong> {
 }
 
 /// Names the rules. It is published, and committed with offsets, where Kafka takes 4,096 bytes: a name that is too long
-/// is cut before the hash (edges F22).
+/// is cut before the hash (semantics F22).
 fn version(name: &str, whole: &str) -> Arc<str> {
     const NAME_MAX: usize = 200;
     let (name, rest) = name.split_at(name.floor_char_boundary(NAME_MAX));

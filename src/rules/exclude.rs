@@ -1,4 +1,4 @@
-//! Who and what does not count: the vendor's own people, test accounts, bots (edges A34).
+//! Who and what does not count: the vendor's own people, test accounts, bots (semantics A34).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The chapter `ids`: which ids are none, and how account ids are written (edges A29).
+//! The chapter `ids`: which ids are none, and how account ids are written (semantics A29).
 
 use std::borrow::Cow;
 

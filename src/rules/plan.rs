@@ -348,7 +348,7 @@ pub struct Growth {
     pub by: GrowthBy,
 }
 
-/// What a trend is judged by (domain §3).
+/// What a trend is judged by (semantics §3).
 #[derive(Debug, PartialEq, Eq)]
 pub enum GrowthBy {
     /// The last weeks lie clearly above or below the account's base level; of a user, and of an account while that is
@@ -491,7 +491,7 @@ impl Kind {
             Kind::Abandoned(abandoned) => vec![abandoned.start],
             Kind::Spike(Spike { meter, .. }) | Kind::Ladder(Of::Volume(meter), _) => vec![meters[*meter].role],
             Kind::UsageRatio { .. } => vec![Role::UsageReported],
-            // What users say of their company stands in where nobody else says how large it is (edges E19).
+            // What users say of their company stands in where nobody else says how large it is (semantics E19).
             Kind::Trait(TraitIs::Employees(_)) => vec![Role::Firmographics, Role::Profile],
             Kind::Trait(_) => vec![Role::Firmographics],
             Kind::Executive | Kind::Ladder(Of::UsersOfADomain | Of::Departments, _) | Kind::Stalled { .. } => {

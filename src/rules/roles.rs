@@ -212,7 +212,7 @@ impl RoleSet {
         Role::ALL.get(first).copied()
     }
 
-    /// Whether the event tells something that counts however old it is: traits, leads and outcomes (edges A12).
+    /// Whether the event tells something that counts however old it is: traits, leads and outcomes (semantics A12).
     pub fn is_timeless(&self) -> bool {
         self.roles & TIMELESS != 0
     }
@@ -406,7 +406,8 @@ impl Roles {
         self.by_name.get(&NameRef(kind as u8, lower)).copied()
     }
 
-    /// Whether an event is activity only because no mapping is for its name (domain §4): what is reported as unmapped.
+    /// Whether an event is activity only because no mapping is for its name (semantics §4): what is reported as
+    /// unmapped.
     pub fn is_unmapped(&self, event: &Event<'_>) -> bool {
         event.kind == EventKind::Track && !event.name.is_empty() && !self.of(event).is_mapped()
     }
@@ -491,7 +492,7 @@ impl Roles {
         match self.binding(set, role, field) {
             Some(None) => fields::value(event.told(), field.word()) == Some(Scalar::Null),
             Some(Some(binding)) => {
-                // What a bill does not say, is not what an earlier one said (edges D30).
+                // What a bill does not say, is not what an earlier one said (semantics D30).
                 if binding.bill.is_some() && matches!(field, Field::Mrr | Field::Price) {
                     return self.number(set, role, field, event).is_none();
                 }

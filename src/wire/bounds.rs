@@ -1,5 +1,5 @@
-//! How large a published message can be, whatever stands in the log (edges F22): ids are whole, every other text is cut,
-//! lists have an end and say how many items they leave out, and what is still too large leaves out more.
+//! How large a published message can be, whatever stands in the log (semantics F22): ids are whole, every other text is
+//! cut, lists have an end and say how many items they leave out, and what is still too large leaves out more.
 
 use serde::Serialize;
 

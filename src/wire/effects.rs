@@ -202,7 +202,7 @@ fn leave_out<T>(list: &mut Vec<T>, left_out: &mut u32, some: usize) {
     *left_out += some as u32;
 }
 
-/// Leaves out facts: the first and the newest stay longest, as where evidence is kept (edges E23).
+/// Leaves out facts: the first and the newest stay longest, as where evidence is kept (semantics E23).
 fn leave_out_facts(facts: &mut Vec<proto::Fact>, left_out: &mut u32, some: usize) {
     let first = usize::from(some < facts.len());
     facts.drain(first..first + some);

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::Malformed;
 use crate::model::{Event, Fields};
 
-/// How deep lists and objects may nest in one property or trait; what nests deeper is left out (edges A30).
+/// How deep lists and objects may nest in one property or trait; what nests deeper is left out (semantics A30).
 const DEPTH_MAX: u32 = 64;
 /// Protobuf messages inside each other at that depth: a struct, its entry and the value for each level. Deeper ones are
 /// not read.
@@ -99,7 +99,7 @@ fn is_large(text: &str) -> bool {
 }
 
 impl Nested<'_> {
-    /// All of it as JSON, as far as it can be kept (edges A30).
+    /// All of it as JSON, as far as it can be kept (semantics A30).
     pub fn json(self) -> Option<serde_json::Value> {
         match self {
             Nested::Json(raw) => keep(raw),
@@ -260,8 +260,8 @@ fn json_bytes(raw: &str) -> Option<Vec<u8>> {
     serde_json::Deserializer::from_str(raw).deserialize_bytes(Bytes).ok()
 }
 
-/// A JSON text, with U+FFFD for each half of a surrogate (edges A30); one without escapes is read where it stands. None
-/// where the value is no text.
+/// A JSON text, with U+FFFD for each half of a surrogate (semantics A30); one without escapes is read where it stands.
+/// None where the value is no text.
 pub(super) fn json_text(raw: &str) -> Option<Cow<'_, str>> {
     match json_plain(raw)? {
         Some(text) => Some(Cow::Borrowed(text)),
@@ -330,7 +330,7 @@ fn json_step<'a>(value: &'a RawValue, step: &str) -> Option<&'a RawValue> {
 }
 
 /// A JSON value as far as it can be kept, of at most the depth that is read: texts with U+FFFD for halves of surrogates,
-/// without the numbers that are not finite (edges A30). None where nothing of it can be kept.
+/// without the numbers that are not finite (semantics A30). None where nothing of it can be kept.
 fn keep(raw: &str) -> Option<serde_json::Value> {
     use serde_json::Value as Json;
     Some(match json_scalar(raw)? {
@@ -616,7 +616,7 @@ fn check_shape(mut message: &[u8], shape: &Shape, depth: u32) -> Result<(), Malf
     Ok(())
 }
 
-/// The fields as a protobuf `Struct`, as far as they can be kept (edges A30).
+/// The fields as a protobuf `Struct`, as far as they can be kept (semantics A30).
 pub(super) fn to_struct(fields: &Fields<'_>) -> Option<Struct> {
     to_map(fields).map(from_json)
 }
@@ -637,7 +637,7 @@ pub(super) fn context_of(agent: Cow<'_, str>) -> Struct {
     from_json(serde_json::Map::from_iter([(USER_AGENT.to_owned(), agent.into())]))
 }
 
-/// The fields as a JSON object, as far as they can be kept (edges A30).
+/// The fields as a JSON object, as far as they can be kept (semantics A30).
 pub(super) fn to_json(fields: &Fields<'_>) -> Option<String> {
     to_map(fields).map(|members| serde_json::Value::Object(members).to_string())
 }

@@ -230,20 +230,20 @@ fn needed<'a>(raw: Option<&'a str>, field: &str) -> Result<Option<Cow<'a, str>>,
     raw.map(text).transpose()
 }
 
-/// A text that costs no event: of another type it is as if absent (edges A30).
+/// A text that costs no event: of another type it is as if absent (semantics A30).
 fn text_or_none<'a>(raw: Option<&'a str>, loose: &mut Loose) -> Cow<'a, str> {
     let text = raw.map_or(Some(Cow::Borrowed("")), fields::json_text);
     loose.left_out |= text.is_none();
     text.unwrap_or_default()
 }
 
-/// An id: a text, or an integer as it is written (edges A29). Half a surrogate makes no id: two could become one.
+/// An id: a text, or an integer as it is written (semantics A29). Half a surrogate makes no id: two could become one.
 fn id(raw: &str) -> Option<Cow<'_, str>> {
     let id = if fields::is_whole(raw) { Some(Cow::Borrowed(raw)) } else { fields::json_text_exact(raw) };
     id.filter(|id| id.len() <= ID_MAX)
 }
 
-/// When it happened, and when it was received (edges A31).
+/// When it happened, and when it was received (semantics A31).
 fn times(line: &Line<'_>, loose: &mut Loose) -> Result<(EventTime, Option<EventTime>), Malformed> {
     let mut optional = |raw: Option<&str>| {
         let read = raw.map(time);
@@ -284,7 +284,7 @@ fn time(raw: &str) -> Option<(EventTime, bool)> {
     Some((epoch(raw, true)?, false))
 }
 
-/// An RFC 3339 time, floored to milliseconds (edges A2, A31); without a zone it is UTC.
+/// An RFC 3339 time, floored to milliseconds (semantics A2, A31); without a zone it is UTC.
 pub fn instant(text: &str) -> Option<EventTime> {
     parse(text).map(|(time, _)| time)
 }
@@ -357,8 +357,8 @@ fn parse(text: &str) -> Option<(EventTime, bool)> {
     Some((time, zoneless))
 }
 
-/// A number since 1970, by its size in seconds, milliseconds or microseconds (edges A31), floored to milliseconds in
-/// integers. Only a JSON number may have an exponent.
+/// A number since 1970, by its size in seconds, milliseconds or microseconds (semantics A31), floored to milliseconds
+/// in integers. Only a JSON number may have an exponent.
 fn epoch(number: &str, is_json: bool) -> Option<EventTime> {
     const DIGITS_MAX: i32 = 400;
     let (mantissa, exponent) = match number.split_once(['e', 'E']).filter(|_| is_json) {
@@ -390,7 +390,7 @@ fn epoch(number: &str, is_json: bool) -> Option<EventTime> {
     EventTime::new(ms)
 }
 
-/// An object; anything else is as if absent (edges A30).
+/// An object; anything else is as if absent (semantics A30).
 fn object<'a>(raw: Option<&'a str>, loose: &mut Loose) -> Fields<'a> {
     match raw {
         None => Fields::None,

@@ -27,7 +27,7 @@ mod proto {
     include!(concat!(env!("OUT_DIR"), "/upswell.v1.serde.rs"));
 }
 
-/// The longest id, in bytes (edges A29).
+/// The longest id, in bytes (semantics A29).
 const ID_MAX: usize = 1_024;
 
 /// How records are written: those of the log, or those that are published.
@@ -86,7 +86,7 @@ pub struct Decoded<'a> {
     pub is_changed: bool,
 }
 
-/// Faults of a record that do not cost the event, to be counted (edges A30, A31).
+/// Faults of a record that do not cost the event, to be counted (semantics A30, A31).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loose {
     /// A time has no zone: it is taken as UTC.
@@ -143,7 +143,7 @@ impl Malformed {
     }
 }
 
-/// What a record may hold: control events are for those who operate the service (edges A32).
+/// What a record may hold: control events are for those who operate the service (semantics A32).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admit {
     /// Product events only: a record of the log without the header `upswell-control`, or a line of a file.

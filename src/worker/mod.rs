@@ -174,7 +174,7 @@ impl<'a> Standing<'a> {
 
     /// # Errors
     /// Days began elsewhere than they do by the rules of the job, or other ids were none or alike: what was published is
-    /// of other days, or of other accounts and users (edges A29, A33).
+    /// of other days, or of other accounts and users (semantics A29, A33).
     fn check(&self, job: &Job) -> anyhow::Result<()> {
         let (then, now) = (self.calendar, job.plan.time.calendar);
         anyhow::ensure!(
@@ -488,7 +488,7 @@ impl<'a> Share<'a> {
         self.telemetry.partition_gone(partition);
     }
 
-    /// Writes the wall clock into partitions that are silent though their product is alive (edges A5).
+    /// Writes the wall clock into partitions that are silent though their product is alive (semantics A5).
     fn tick_silent_partitions(&mut self) {
         let job = self.job;
         for (partition, owned) in &mut self.partitions {
@@ -543,8 +543,8 @@ impl<'a> Share<'a> {
 }
 
 /// Refuses a log whose number of partitions is not what it was when the group committed its offsets: accounts are in
-/// other partitions since (edges A35). Partitions that were added have no offset, so those of all are looked at. And
-/// refuses one whose days began elsewhere (edges A33).
+/// other partitions since (semantics A35). Partitions that were added have no offset, so those of all are looked at.
+/// And refuses one whose days began elsewhere (semantics A33).
 fn check_log(job: &Job, now: i32) -> Result<(), Ended> {
     let topic = job.topics.log();
     let committed = kafka::committed_metadata(&job.kafka, &topic)?;

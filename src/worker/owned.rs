@@ -363,7 +363,7 @@ impl Owned {
     }
 
     /// Whether the wall clock should be written into the log: the partition has events of today, is at its end, and
-    /// nothing came for a while (edges A5).
+    /// nothing came for a while (semantics A5).
     pub(super) fn wants_tick(&mut self, idle_after: Duration, every: Duration) -> bool {
         let wants = self.at_end
             && self.live

@@ -87,7 +87,7 @@ fn topics_tells_which_sizes_are_too_small_for_what_may_be_written() {
     assert!(told.contains("message.max.bytes of kafka.properties is 100000, should be at least 937984"), "{told}");
 }
 
-/// Edges F22: in topics with the sizes that are Kafka's default.
+/// Semantics F22: in topics with the sizes that are Kafka's default.
 #[test]
 fn no_text_of_the_log_is_too_large_for_what_is_published() {
     let Some(broker) = Broker::shared() else { return };

@@ -9,7 +9,7 @@ use super::time::{Days, Life, lives, sunday, week_of};
 use super::trigger::{Edge, Occurrence, Sent};
 use super::{DAY, Event, Settings};
 
-/// A metrics row and its place in the order of edges C19: close instant, day before week, account.
+/// A metrics row and its place in the order of semantics C19: close instant, day before week, account.
 pub(super) struct Row {
     pub(super) key: (i64, u8, String),
     pub(super) value: Value,
@@ -21,9 +21,10 @@ pub(super) struct Applied {
     pub(super) place: (i64, u32),
     /// The watermark when it was applied.
     pub(super) watermark: i64,
-    /// Whether a change of admin counts: not the first of the account, nor within 24 hours of the founding (edges E16).
+    /// Whether a change of admin counts: not the first of the account, nor within 24 hours of the founding
+    /// (semantics E16).
     pub(super) is_new_admin: bool,
-    /// Whether it made enterprise the plan: a raised hand (edges D14, D27).
+    /// Whether it made enterprise the plan: a raised hand (semantics D14, D27).
     pub(super) chose_enterprise: bool,
 }
 
@@ -44,7 +45,8 @@ impl Rungs {
 /// Events by role, as places in the account's list.
 pub(super) type ByRole = BTreeMap<Role, Vec<usize>>;
 
-/// Somebody of an account: a user from the first active day on, before it a name that facts are kept for (edges B4).
+/// Somebody of an account: a user from the first active day on, before it a name that facts are kept for
+/// (semantics B4).
 #[derive(Default)]
 pub(super) struct User {
     pub(super) days: Days,
@@ -52,16 +54,16 @@ pub(super) struct User {
     /// Every event of the user, and those of each role.
     pub(super) events: Vec<usize>,
     pub(super) by_role: ByRole,
-    /// How many events the account had when the user was forgotten: those are no facts any more (edges B12).
+    /// How many events the account had when the user was forgotten: those are no facts any more (semantics B12).
     pub(super) erased: usize,
-    /// When the user left, unless active since (edges B5).
+    /// When the user left, unless active since (semantics B5).
     pub(super) removed: Option<i64>,
     pub(super) rungs: Rungs,
-    /// Whether the feed was told of the inactivity (edges E10).
+    /// Whether the feed was told of the inactivity (semantics E10).
     pub(super) is_told_inactive: bool,
     /// 0 none, 1 emerging, 2 warm, 3 hot.
     pub(super) band: u32,
-    /// The last change of band was a fall (edges D6).
+    /// The last change of band was a fall (semantics D6).
     pub(super) band_fell: bool,
 }
 
@@ -70,7 +72,7 @@ pub(super) struct User {
 pub(super) struct Moment {
     /// The event's time or the due instant: the cause of effects.
     pub(super) cause: i64,
-    /// What a waited edge is compared with: the due instant while due work runs, else the watermark (edges D4).
+    /// What a waited edge is compared with: the due instant while due work runs, else the watermark (semantics D4).
     pub(super) now: i64,
     pub(super) closes_day: bool,
 }
@@ -83,7 +85,7 @@ pub(super) struct Account {
     pub(super) first_day: i64,
     /// Every instant up to here has run: the watermark as this account sees it.
     pub(super) clock: i64,
-    /// The first day whose close has not run: what running counts look back from (edges C2).
+    /// The first day whose close has not run: what running counts look back from (semantics C2).
     pub(super) first_unclosed: i64,
     pub(super) events: Vec<Applied>,
     pub(super) by_role: ByRole,
@@ -111,7 +113,7 @@ pub(super) struct Account {
     /// The events that were occurrences of triggers of which only the first fires.
     pub(super) met: BTreeMap<Trigger, Vec<usize>>,
     pub(super) fired: BTreeMap<Trigger, i64>,
-    /// The own time of the event by which an event trigger fired last (edges D4).
+    /// The own time of the event by which an event trigger fired last (semantics D4).
     pub(super) fired_by: BTreeMap<Trigger, i64>,
     pub(super) last_medium: Option<i64>,
     pub(super) last_low: Option<i64>,
@@ -119,7 +121,7 @@ pub(super) struct Account {
     pub(super) sent: Vec<Sent>,
     /// Ends of rests that an edge waits for.
     pub(super) waits: BTreeSet<i64>,
-    /// `at` of the last published effect (edges A17).
+    /// `at` of the last published effect (semantics A17).
     pub(super) last_at: Option<i64>,
     pub(super) handoffs: Vec<Value>,
     pub(super) feed: Vec<Value>,
@@ -166,7 +168,7 @@ impl Account {
         }
     }
 
-    /// Runs everything due up to the watermark, instant by instant (edges A15, A18).
+    /// Runs everything due up to the watermark, instant by instant (semantics A15, A18).
     pub(super) fn run_due(&mut self, watermark: i64) {
         while let Some(t) = self.next_due(watermark) {
             // A wait may have ended before it began, by a late event: nothing else is due then.
@@ -182,11 +184,11 @@ impl Account {
                 self.close_day(t);
                 self.close_week(t);
             }
-            // All that is due at one instant is one step (edges A15).
+            // All that is due at one instant is one step (semantics A15).
             if is_new {
                 self.settle(t, if closes_day { "REASON_CLOSED" } else { "REASON_LAPSED" }, closes_day);
             }
-            // What a late event waits for is compared with how far time has come (edges D4).
+            // What a late event waits for is compared with how far time has come (semantics D4).
             self.evaluate(Moment { cause: t, now: self.clock, closes_day }, &[]);
             self.forgotten_now.clear();
         }
@@ -201,7 +203,7 @@ impl Account {
         due.filter(|&t| t <= watermark).min()
     }
 
-    /// TTL ends, ages and waits at `t`: the rung falls to what is still seen, or an age is reached (edges E1, E17).
+    /// TTL ends, ages and waits at `t`: the rung falls to what is still seen, or an age is reached (semantics E1, E17).
     fn lapse(&mut self, t: i64) {
         let Some(due) = self.timers.remove(&t) else {
             return;
@@ -216,8 +218,8 @@ impl Account {
         }
     }
 
-    /// Forgets whoever was last active 401 days ago, unless a later day is known (edges B12). What a company is stays
-    /// known, and so do the signals that rest on it (edges B13).
+    /// Forgets whoever was last active 401 days ago, unless a later day is known (semantics B12). What a company is
+    /// stays known, and so do the signals that rest on it (semantics B13).
     fn forget(&mut self, t: i64) {
         let last_kept = self.settings.day_of(t) - self.settings.forget_after_days - 1;
         let users = self.users.iter().filter(|(_, user)| user.days.last() == Some(&last_kept));
@@ -243,7 +245,7 @@ impl Account {
         }
     }
 
-    /// The close of the day that ends at `t`: its row, then the users by id bytes, then the account (edges A15).
+    /// The close of the day that ends at `t`: its row, then the users by id bytes, then the account (semantics A15).
     fn close_day(&mut self, t: i64) {
         let day = self.settings.day_of(t) - 1;
         self.first_unclosed = day + 1;
@@ -260,7 +262,7 @@ impl Account {
         }
     }
 
-    /// The close of the week whose Sunday ends at `t`, if one does (edges C15).
+    /// The close of the week whose Sunday ends at `t`, if one does (semantics C15).
     fn close_week(&mut self, t: i64) {
         let day = self.settings.day_of(t) - 1;
         let week = week_of(day);
@@ -275,7 +277,7 @@ impl Account {
         self.set_rung("", Signal::Growth, self.growth_rung(week), t, "REASON_CLOSED");
     }
 
-    /// Applies an event and evaluates what a single event can prove (edges A14, C3).
+    /// Applies an event and evaluates what a single event can prove (semantics A14, C3).
     pub(super) fn apply(&mut self, event: &Event, place: (i64, u32)) {
         let opens_session = self.opens_session(event);
         let begins_life = self.begins_life(event);
@@ -289,7 +291,7 @@ impl Account {
         for pulse in &pulses {
             self.publish_pulse(pulse, &event.user, event.ms);
         }
-        // The cause of a late start whose wait is over is the end of the wait (edges A17, E7).
+        // The cause of a late start whose wait is over is the end of the wait (semantics A17, E7).
         let is_on = |account: &Self| account.rung(&event.user, Signal::AbandonedUpgrade) == 1;
         let was_on = is_on(self);
         let is_over = event.role() == Some(Role::UpgradeStarted)
@@ -304,7 +306,7 @@ impl Account {
         self.evaluate(Moment { cause, now: self.clock, closes_day: false }, &occurred);
     }
 
-    /// Takes what an event that does not count says for good, and nothing else (edges A34).
+    /// Takes what an event that does not count says for good, and nothing else (semantics A34).
     pub(super) fn take_traits(&mut self, event: &Event, place: (i64, u32)) {
         let (index, role) = (self.events.len(), event.role());
         let was_excluded = self.is_excluded(&event.user);
@@ -330,7 +332,7 @@ impl Account {
         self.settings.exclude && address.is_some_and(super::is_of_the_vendor)
     }
 
-    /// Whoever does not count any more acts as one who left, whatever day is known (edges A34, B5).
+    /// Whoever does not count any more acts as one who left, whatever day is known (semantics A34, B5).
     fn exclude(&mut self, event: &Event, was_excluded: bool) {
         if self.is_excluded(&event.user)
             && !was_excluded
@@ -340,7 +342,7 @@ impl Account {
         }
     }
 
-    /// Whether a meaningful event begins a life of its user: it joins no other day (edges B9).
+    /// Whether a meaningful event begins a life of its user: it joins no other day (semantics B9).
     fn begins_life(&self, event: &Event) -> bool {
         let (day, span) = (self.settings.day_of(event.ms), self.settings.forget_after_days);
         let is_near = |user: &User| user.days.range(day - span..=day + span).next().is_some();
@@ -360,7 +362,7 @@ impl Account {
                 self.days.range(near).next().is_none() && self.days.last() == Some(&day)
             };
             if begins {
-                // On the first day of a new life nobody is absent: what is about absence arms again (edges B12).
+                // On the first day of a new life nobody is absent: what is about absence arms again (semantics B12).
                 self.edges.remove(&(Trigger::AtRisk, String::new()));
             }
             self.lives = lives(&self.days, self.settings.forget_after_days);
@@ -395,7 +397,7 @@ impl Account {
         self.set_timers(event, role);
     }
 
-    /// The member, else the event's own user, leaves unless a later active day is known (edges B5).
+    /// The member, else the event's own user, leaves unless a later active day is known (semantics B5).
     fn remove_member(&mut self, event: &Event) {
         let member = event.text("member").unwrap_or(&event.user);
         if member.is_empty() {
@@ -433,9 +435,9 @@ impl Account {
         }
     }
 
-    /// What an event proves at once: upward for its own user and the account; downward what an event ends (edges C3).
-    /// Of other users only an upgrade can end. A window that moves on without an event of a user loses days of that
-    /// user, or none.
+    /// What an event proves at once: upward for its own user and the account; downward what an event ends
+    /// (semantics C3). Of other users only an upgrade can end. A window that moves on without an event of a user loses
+    /// days of that user, or none.
     fn cross(&mut self, event: &Event, cause: i64) {
         let completes = event.role() == Some(Role::UpgradeCompleted);
         for user in self.user_ids() {

@@ -9,11 +9,11 @@ use super::pack::{BILLING_TOPICS, CUSTOM_PRICING_TOPICS, EXECUTIVE, PRODUCT_ROLE
 use super::time::{Life, instant};
 use super::{DAY, Event, MINUTE};
 
-/// The days of warm-up of an account that was in mid-life when the log began (edges B17).
+/// The days of warm-up of an account that was in mid-life when the log began (semantics B17).
 const WARM_UP_DAYS: i64 = 28;
-/// Silence that ends a session of pricing views (edges E6).
+/// Silence that ends a session of pricing views (semantics E6).
 const SESSION_GAP: i64 = 30 * MINUTE;
-/// How long a lead of marketing counts (edges F4).
+/// How long a lead of marketing counts (semantics F4).
 const MQL_TTL: i64 = 180 * DAY;
 
 /// A subscription as the latest events say.
@@ -38,7 +38,7 @@ pub(super) struct Enterprise {
 
 impl Enterprise {
     /// Whether an event made it the plan: of its own subscription, which no trait had said before, or by a trait of an
-    /// account that had another one (edges D27).
+    /// account that had another one (semantics D27).
     pub(super) fn is_chosen_by(&self, event: &Event, after: &Enterprise) -> bool {
         let id = event.text("subscription_id").unwrap_or_default();
         match event.role() {
@@ -51,12 +51,12 @@ impl Enterprise {
     }
 }
 
-/// Trimmed and lower-cased; empty is none (edges E12).
+/// Trimmed and lower-cased; empty is none (semantics E12).
 pub(super) fn folded(value: &Value) -> Option<String> {
     Some(value.as_str()?.trim().to_lowercase()).filter(|text| !text.is_empty())
 }
 
-/// Employees from a number or the lower end of a range as text (edges E19).
+/// Employees from a number or the lower end of a range as text (semantics E19).
 pub(super) fn size(value: &Value) -> Option<i64> {
     if let Some(number) = value.as_f64() {
         return Some(number.floor() as i64);
@@ -103,13 +103,13 @@ impl Account {
         self.open_day().max(self.newest_event_day.unwrap_or(i64::MIN))
     }
 
-    /// The events of a role that count as facts of a user: those since the user was last forgotten (edges B12).
+    /// The events of a role that count as facts of a user: those since the user was last forgotten (semantics B12).
     pub(super) fn facts_of<'a>(&'a self, user: &'a User, role: Role) -> impl Iterator<Item = &'a Applied> {
         let indices = user.by_role.get(&role).into_iter().flatten();
         indices.filter(|index| **index >= user.erased).map(|index| &self.events[*index])
     }
 
-    /// Those of the user's present life: after the last day of the life before it (edges B9, E4).
+    /// Those of the user's present life: after the last day of the life before it (semantics B9, E4).
     pub(super) fn life_facts_of<'a>(&'a self, user: &'a User, role: Role) -> impl Iterator<Item = &'a Applied> {
         let before = before_last(&user.lives);
         self.facts_of(user, role).filter(move |applied| self.settings.day_of(applied.event.ms) > before)
@@ -130,7 +130,7 @@ impl Account {
         self.settings.day_of(event.ms) > before_last(&self.lives)
     }
 
-    /// The sightings that a signal with a TTL counts; a sighting whose TTL was over does nothing (edges E2).
+    /// The sightings that a signal with a TTL counts; a sighting whose TTL was over does nothing (semantics E2).
     pub(super) fn sightings(&self, user: &str, signal: Signal) -> Vec<&Applied> {
         let Some(ttl) = signal.ttl() else {
             return Vec::new();
@@ -146,13 +146,13 @@ impl Account {
         signal.roles().iter().flat_map(of).collect()
     }
 
-    /// Those that still count (edges E1).
+    /// Those that still count (semantics E1).
     pub(super) fn seen(&self, user: &str, signal: Signal) -> impl Iterator<Item = &Applied> {
         let ttl = signal.ttl().unwrap_or(0);
         self.sightings(user, signal).into_iter().filter(move |applied| applied.event.ms + ttl > self.clock)
     }
 
-    /// The user's sessions of pricing views: 30 minutes of silence end one (edges E6).
+    /// The user's sessions of pricing views: 30 minutes of silence end one (semantics E6).
     fn sessions(&self, user: &str) -> Vec<Vec<i64>> {
         let mut views: Vec<i64> = self.sightings(user, Signal::Pricing).iter().map(|view| view.event.ms).collect();
         views.sort_unstable();
@@ -175,12 +175,12 @@ impl Account {
         self.session_ends(user).contains(&t)
     }
 
-    /// How many sessions have a last view within its TTL (edges E3).
+    /// How many sessions have a last view within its TTL (semantics E3).
     pub(super) fn known_sessions(&self, user: &str) -> usize {
         self.session_ends(user).into_iter().filter(|end| *end > self.clock).count()
     }
 
-    /// A view of a user, its TTL not over, that joins no session still known (edges E6).
+    /// A view of a user, its TTL not over, that joins no session still known (semantics E6).
     pub(super) fn opens_session(&self, event: &Event) -> bool {
         let ttl = Signal::Pricing.ttl().unwrap_or(0);
         let known = self.sessions(&event.user).into_iter();
@@ -191,7 +191,7 @@ impl Account {
             && !known.any(|session| session.iter().any(|view| (event.ms - view).abs() < SESSION_GAP))
     }
 
-    /// Distinct values of a property; an event without one is its own value where `own` says so (edges E13).
+    /// Distinct values of a property; an event without one is its own value where `own` says so (semantics E13).
     pub(super) fn distinct<'a>(
         events: impl Iterator<Item = &'a Applied>,
         property: &str,
@@ -208,7 +208,7 @@ impl Account {
         events.filter_map(value).collect()
     }
 
-    /// The latest value that `read` finds, by event time, then place (edges A22).
+    /// The latest value that `read` finds, by event time, then place (semantics A22).
     fn latest<'a, T>(
         &'a self,
         indices: impl Iterator<Item = &'a usize>,
@@ -219,7 +219,7 @@ impl Account {
         values.max_by_key(|(order, _)| *order).map(|(_, value)| value)
     }
 
-    /// A trait of the account; an explicit null removes it (edges A22). Never forgotten (edges B13).
+    /// A trait of the account; an explicit null removes it (semantics A22). Never forgotten (semantics B13).
     pub(super) fn account_trait(&self, key: &str) -> Option<&Value> {
         let groups = self.by_role.get(&Role::Firmographics).into_iter().flatten();
         self.latest(groups, |event| event.traits.get(key)).filter(|value| !value.is_null())
@@ -229,7 +229,8 @@ impl Account {
         self.account_trait(key).and_then(Value::as_bool) == Some(true)
     }
 
-    /// An opportunity is open by the latest word on it: the trait, or what became of a deal (domain §7, rail 7; F15).
+    /// An opportunity is open by the latest word on it: the trait, or what became of a deal (semantics §7, rail 7;
+    /// F15).
     pub(super) fn has_open_opportunity(&self) -> bool {
         let of = |role: Role| self.by_role.get(&role).into_iter().flatten();
         let is_open = |event: &Event| match event.name.to_ascii_lowercase().as_str() {
@@ -247,7 +248,7 @@ impl Account {
         self.latest(calls, |event| event.traits.get(key)).filter(|value| !value.is_null())
     }
 
-    /// Employees: enrichment before what users say of themselves (edges E19).
+    /// Employees: enrichment before what users say of themselves (semantics E19).
     pub(super) fn employees(&self) -> Option<i64> {
         let profiles = self.by_role.get(&Role::Profile).into_iter().flatten();
         let said =
@@ -255,7 +256,7 @@ impl Account {
         self.account_trait("employees").and_then(size).or_else(|| said().and_then(size))
     }
 
-    /// The subscriptions by id, each field by the latest event that says it (edges A22, D29).
+    /// The subscriptions by id, each field by the latest event that says it (semantics A22, D29).
     fn subscriptions(&self) -> BTreeMap<String, Subscription> {
         let mut changes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for index in self.by_role.get(&Role::SubscriptionChanged).into_iter().flatten() {
@@ -277,7 +278,7 @@ impl Account {
         changes.iter().map(|(id, changes)| (id.clone(), subscription(changes))).collect()
     }
 
-    /// The latest value of a property that `read` understands; null takes it back (edges A22).
+    /// The latest value of a property that `read` understands; null takes it back (semantics A22).
     fn stated<T>(&self, changes: &[usize], key: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
         let stated = |event: &Event| match event.properties.get(key)? {
             Value::Null => Some(None),
@@ -290,13 +291,13 @@ impl Account {
         (self.events[index].event.ms, self.events[index].place)
     }
 
-    /// Any subscription is paid; none seen is not paid (edges D19, D29).
+    /// Any subscription is paid; none seen is not paid (semantics D19, D29).
     pub(super) fn is_paid(&self) -> bool {
         self.subscriptions().values().any(|subscription| subscription.paid)
     }
 
-    /// Revenue a month: the sum over the paid subscriptions, unknown if one of them is (edges D29). In another currency
-    /// than USD it is unknown (edges F8).
+    /// Revenue a month: the sum over the paid subscriptions, unknown if one of them is (semantics D29). In another
+    /// currency than USD it is unknown (semantics F8).
     pub(super) fn mrr(&self) -> Option<f64> {
         let subscriptions = self.subscriptions();
         let paid: Vec<Option<f64>> = subscriptions.values().filter(|it| it.paid).map(|it| it.mrr).collect();
@@ -304,7 +305,7 @@ impl Account {
     }
 
     /// The paid subscription with the largest MRR, the first by id of equal ones, unknown MRR last; if none is paid, that
-    /// of the latest event (edges D29).
+    /// of the latest event (semantics D29).
     fn leading_subscription(&self) -> Option<Subscription> {
         let all: Vec<Subscription> = self.subscriptions().into_values().collect();
         let worth = |it: &Subscription| it.mrr.unwrap_or(-1.0);
@@ -345,7 +346,7 @@ impl Account {
         }
     }
 
-    /// Used and quota of the latest report of each meter with a quota (edges D21).
+    /// Used and quota of the latest report of each meter with a quota (semantics D21).
     pub(super) fn quotas(&self) -> Vec<(f64, f64)> {
         let meters = Self::distinct(self.facts(Role::UsageReported), "meter", false);
         let report = |meter: String| {
@@ -357,12 +358,12 @@ impl Account {
         meters.into_iter().filter_map(report).collect()
     }
 
-    /// A lead of marketing within 180 days (edges F4).
+    /// A lead of marketing within 180 days (semantics F4).
     pub(super) fn has_mql(&self) -> bool {
         self.facts(Role::MqlCreated).any(|a| a.event.ms + MQL_TTL > self.clock.max(a.watermark))
     }
 
-    /// The account's created-at trait in milliseconds (edges B17).
+    /// The account's created-at trait in milliseconds (semantics B17).
     fn created_at(&self) -> Option<i64> {
         self.account_trait("createdAt").and_then(instant)
     }
@@ -373,7 +374,7 @@ impl Account {
         self.first_of_day.get(&life.first).copied()
     }
 
-    /// Whether the account began within the log, not before it (edges B17).
+    /// Whether the account began within the log, not before it (semantics B17).
     pub(super) fn is_born_in_the_log(&self, founded: i64) -> bool {
         let Some(first) = self.first_of_day.get(&founded) else {
             return false;
@@ -384,18 +385,18 @@ impl Account {
     }
 
     /// The first day whose new users and sign-ups count toward signals: the engine that starts in mid-life of its
-    /// customer sees everybody as new (edges B17).
+    /// customer sees everybody as new (semantics B17).
     pub(super) fn first_counted_day(&self, founded: i64) -> i64 {
         if self.is_born_in_the_log(founded) { founded } else { founded + WARM_UP_DAYS }
     }
 
-    /// In mid-life when the log began, and not yet known for long enough (edges B17).
+    /// In mid-life when the log began, and not yet known for long enough (semantics B17).
     pub(super) fn is_warming_up(&self) -> bool {
         let life = self.life(self.newest_day());
         life.is_some_and(|life| self.newest_day() < self.first_counted_day(life.first))
     }
 
-    /// The user's life as of a day: the last one that had begun, while it is kept (edges B9, B12).
+    /// The user's life as of a day: the last one that had begun, while it is kept (semantics B9, B12).
     pub(super) fn user_life(&self, user: &str, day: i64) -> Option<Life> {
         self.life_of(&self.users.get(user)?.lives, day)
     }
@@ -410,30 +411,30 @@ impl Account {
         (self.open_day() - begun.last <= self.settings.forget_after_days).then_some(begun)
     }
 
-    /// A user from the first active day of a life until forgotten or removed (edges B4, B5).
+    /// A user from the first active day of a life until forgotten or removed (semantics B4, B5).
     pub(super) fn is_present(&self, id: &str) -> bool {
         self.users.get(id).is_some_and(|user| user.removed.is_none()) && self.user_life(id, self.newest_day()).is_some()
     }
 
-    /// The users active on (O − 27) … T who have not left (edges C2).
+    /// The users active on (O − 27) … T who have not left (semantics C2).
     pub(super) fn running_users(&self) -> Vec<&str> {
         let from = self.first_unclosed - 27;
         let is_running = |user: &User| user.removed.is_none() && user.days.last().is_some_and(|last| *last >= from);
         self.users.iter().filter(|(_, user)| is_running(user)).map(|(id, _)| id.as_str()).collect()
     }
 
-    /// Users ever active in the account's present life, each once (edges B16).
+    /// Users ever active in the account's present life, each once (semantics B16).
     pub(super) fn users_ever(&self) -> i64 {
         self.life(self.newest_day()).map_or(0, |life| self.active_users(life.first, i64::MAX))
     }
 
-    /// Distinct departments of running users (edges E12).
+    /// Distinct departments of running users (semantics E12).
     pub(super) fn departments(&self) -> BTreeSet<String> {
         let users = self.running_users().into_iter();
         users.filter_map(|user| folded(self.user_trait(user, "department")?)).collect()
     }
 
-    /// The most running users that share a company's e-mail host (edges E11).
+    /// The most running users that share a company's e-mail host (semantics E11).
     pub(super) fn users_of_a_domain(&self) -> usize {
         let host = |user: &str| {
             let email = self.user_trait(user, "email")?.as_str()?;
@@ -444,7 +445,7 @@ impl Account {
         hosts.iter().map(|host| hosts.iter().filter(|other| *other == host).count()).max().unwrap_or(0)
     }
 
-    /// An executive title, or an owner or billing admin of the product (edges E14).
+    /// An executive title, or an owner or billing admin of the product (semantics E14).
     pub(super) fn is_executive(&self, user: &str) -> bool {
         let title = self.user_trait(user, "title").and_then(Value::as_str);
         let role = self.user_trait(user, "role").and_then(folded);
@@ -452,7 +453,7 @@ impl Account {
             || role.is_some_and(|role| PRODUCT_ROLES.contains(&role.as_str()))
     }
 
-    /// May decide a purchase (edges E18).
+    /// May decide a purchase (semantics E18).
     pub(super) fn is_buyer(&self, id: &str) -> bool {
         let Some(user) = self.users.get(id) else {
             return false;
@@ -481,7 +482,7 @@ impl Account {
             || is_only_user
     }
 
-    /// When the user signed up in this life, else the user's first event (edges D13).
+    /// When the user signed up in this life, else the user's first event (semantics D13).
     pub(super) fn signed_up_ms(&self, user: &str) -> Option<i64> {
         let user = self.users.get(user)?;
         let born = user.lives.last().map_or(i64::MIN, |life| life.first);
@@ -490,7 +491,7 @@ impl Account {
         sign_ups.map(|a| a.event.ms).min().or(first)
     }
 
-    /// Unknown without a sign-up that counts (edges B17, E8).
+    /// Unknown without a sign-up that counts (semantics B17, E8).
     pub(super) fn activated_within_an_hour(&self, user: &User) -> bool {
         let signed_up = self.life_facts_of(user, Role::SignedUp).map(|a| a.event.ms).min();
         let from = self.life(self.newest_day()).map_or(i64::MIN, |life| self.first_counted_day(life.first));
@@ -520,13 +521,13 @@ fn counts_for(applied: &Applied, signal: Signal) -> bool {
 }
 
 impl Account {
-    /// Whether events of this life say which features are premium (edges E20).
+    /// Whether events of this life say which features are premium (semantics E20).
     pub(super) fn knows_premium(&self) -> bool {
         self.life_facts(Role::FeatureUsed)
             .any(|applied| applied.event.properties.get("premium").is_some_and(Value::is_boolean))
     }
 
-    /// Whether a premium feature was used in this life of the account (edges E20).
+    /// Whether a premium feature was used in this life of the account (semantics E20).
     pub(super) fn has_used_premium(&self) -> bool {
         self.life_facts(Role::FeatureUsed).any(|applied| is_premium(&applied.event))
     }

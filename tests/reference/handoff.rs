@@ -25,7 +25,7 @@ pub(super) fn without_defaults(message: Value) -> Value {
     Value::Object(fields.into_iter().filter(|(_, value)| !is_default(value)).collect())
 }
 
-/// The first 16 bytes of SHA-256 over the fields, each preceded by its length in 4 bytes (edges D7).
+/// The first 16 bytes of SHA-256 over the fields, each preceded by its length in 4 bytes (semantics D7).
 pub(super) fn handoff_id(account: &str, trigger: &str, at: i64) -> String {
     let mut bytes = Vec::new();
     for field in [account, trigger, &at.to_string()] {
@@ -35,7 +35,7 @@ pub(super) fn handoff_id(account: &str, trigger: &str, at: i64) -> String {
     Sha256::digest(&bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The place of an account in 0 to 1: the first 8 bytes of SHA-256(salt ‖ 0 ‖ account) ÷ 2⁶⁴ (edges D17).
+/// The place of an account in 0 to 1: the first 8 bytes of SHA-256(salt ‖ 0 ‖ account) ÷ 2⁶⁴ (semantics D17).
 pub(super) fn holdout_place(salt: &str, account: &str) -> f64 {
     let digest = Sha256::digest([salt.as_bytes(), &[0], account.as_bytes()].concat());
     let first = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
@@ -44,7 +44,7 @@ pub(super) fn holdout_place(salt: &str, account: &str) -> f64 {
 
 /// The signals feed.
 impl Account {
-    /// Never backwards within an account (edges A17).
+    /// Never backwards within an account (semantics A17).
     pub(super) fn at(&self, cause: i64) -> i64 {
         self.last_at.map_or(cause, |last| last.max(cause))
     }
@@ -54,7 +54,7 @@ impl Account {
         self.users.get(id).map_or(&self.rungs, |user| &user.rungs).get(signal)
     }
 
-    /// Moves a signal and publishes that, if it is one (edges C25, E5).
+    /// Moves a signal and publishes that, if it is one (semantics C25, E5).
     pub(super) fn set_rung(&mut self, id: &str, signal: Signal, rung: u32, cause: i64, reason: &str) {
         let before = self.rung(id, signal);
         self.users.get_mut(id).map_or(&mut self.rungs, |user| &mut user.rungs).set(signal, rung);
@@ -65,7 +65,8 @@ impl Account {
         }
     }
 
-    /// Once per absence; where nobody was active for 28 days the feed waits for a close at which somebody was (edges E10).
+    /// Once per absence; where nobody was active for 28 days the feed waits for a close at which somebody was
+    /// (semantics E10).
     fn tell_inactive(&mut self, id: &str, is_inactive: bool, cause: i64, reason: &str) {
         let closed = self.first_unclosed - 1;
         let may_begin = reason == "REASON_CLOSED" && self.active_users(closed - 27, closed) > 0;
@@ -104,7 +105,7 @@ impl Account {
         self.publish(json!({"user": user, "signal": pulse.signal, "kind": "KIND_PULSE", "trigger": trigger}), cause);
     }
 
-    /// Once per edge and rail (edges D8, D26).
+    /// Once per edge and rail (semantics D8, D26).
     pub(super) fn publish_held(
         &mut self,
         trigger: Trigger,
@@ -129,7 +130,7 @@ impl Account {
 
 /// Handoffs.
 impl Account {
-    /// A handoff with its times (edges D15) and its id (edges D7).
+    /// A handoff with its times (semantics D15) and its id (semantics D7).
     pub(super) fn handoff(&self, trigger: Trigger, users: &[String], at: i64) -> Value {
         let not_before = if trigger.raises_hand() { at } else { self.not_before(users, at) };
         let (level, due_from, due) = match trigger.level() {
@@ -150,7 +151,7 @@ impl Account {
             "dueFromMs": due_from.to_string(),
             "dueMs": due.to_string(),
             "notBeforeMs": not_before.to_string(),
-            // Lists of ids end at 100 (edges F22).
+            // Lists of ids end at 100 (semantics F22).
             "userIds": users.iter().take(100).collect::<Vec<_>>(),
             "userIdsLeftOut": users.len().saturating_sub(100),
             "segment": self.segment(),
@@ -171,7 +172,7 @@ impl Account {
         }))
     }
 
-    /// Rail 1: a day after the latest sign-up of its users, else after the account's first event (edges D13, D15).
+    /// Rail 1: a day after the latest sign-up of its users, else after the account's first event (semantics D13, D15).
     fn not_before(&self, users: &[String], at: i64) -> i64 {
         let sign_up = if users.is_empty() {
             self.lives.last().and_then(|life| self.first_of_day.get(&life.first)).copied()
@@ -181,7 +182,7 @@ impl Account {
         sign_up.map_or(at, |sign_up| at.max(sign_up + DAY))
     }
 
-    /// Through whom: the first that applies (domain §7, rail 3).
+    /// Through whom: the first that applies (semantics §7, rail 3).
     fn route(&self, trigger: Trigger) -> &'static str {
         let segment = self.segment();
         match trigger {
@@ -197,7 +198,7 @@ impl Account {
         }
     }
 
-    /// Whether a running user may buy, and who brought the account; a raised hand is usage (edges F4, D16).
+    /// Whether a running user may buy, and who brought the account; a raised hand is usage (semantics F4, D16).
     fn attribution(&self, trigger: Trigger) -> (bool, &'static str) {
         let has_buyer = self.running_users().into_iter().any(|user| self.is_buyer(user));
         let attribution = match (trigger.raises_hand() || self.has_usage(), has_buyer, self.has_mql()) {
@@ -209,7 +210,7 @@ impl Account {
         (has_buyer, attribution)
     }
 
-    /// The lower end of the segment's target, raised to seats × price a year, in USD (edges F8).
+    /// The lower end of the segment's target, raised to seats × price a year, in USD (semantics F8).
     fn potential(&self) -> f64 {
         let target = match self.segment() {
             "mid_market" => 5_000.0,

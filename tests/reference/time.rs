@@ -16,7 +16,7 @@ pub(super) struct Life {
     pub(super) last: i64,
 }
 
-/// The lives of a set of active days: a gap of more than `forget_after` days starts a new one (edges B9).
+/// The lives of a set of active days: a gap of more than `forget_after` days starts a new one (semantics B9).
 pub(super) fn lives(days: &Days, forget_after: i64) -> Vec<Life> {
     let mut lives: Vec<Life> = Vec::new();
     for &day in days {
@@ -33,7 +33,7 @@ pub(super) fn days_within(days: &Days, from: i64, to: i64) -> i64 {
     if from > to { 0 } else { days.range(from..=to).count() as i64 }
 }
 
-/// `week = ⌊(day + 3) / 7⌋` (edges A1).
+/// `week = ⌊(day + 3) / 7⌋` (semantics A1).
 pub(super) fn week_of(day: i64) -> i64 {
     (day + 3).div_euclid(7)
 }
@@ -46,7 +46,7 @@ pub(super) fn sunday(week: i64) -> i64 {
     monday(week) + 6
 }
 
-/// The first complete week of somebody whose first day this is: its Monday is not before it (edges C10).
+/// The first complete week of somebody whose first day this is: its Monday is not before it (semantics C10).
 pub(super) fn first_complete_week(first_day: i64) -> i64 {
     let week = week_of(first_day);
     if monday(week) >= first_day { week } else { week + 1 }
@@ -67,7 +67,7 @@ pub(super) struct Trend {
     pub(super) crowd: Crowd,
 }
 
-/// The users of an account who were active in weeks k − 7 … k, each once (edges C13a).
+/// The users of an account who were active in weeks k − 7 … k, each once (semantics C13a).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Crowd {
     pub(super) all: i64,
@@ -76,12 +76,12 @@ pub(super) struct Crowd {
 }
 
 /// The last week that may be a user's first one where *growing* counts the user in the spread of week k: k − 8, and
-/// k − 4 while fewer than 13 weeks are complete (domain §3).
+/// k − 4 while fewer than 13 weeks are complete (semantics §3).
 pub(super) fn settled_week(week: i64, complete_weeks: usize) -> i64 {
     if complete_weeks < 13 { week - 4 } else { week - 8 }
 }
 
-/// z = S₂ / √(variance.0 / variance.1), where S₂ is twice S and the fraction is four times V (edges C13).
+/// z = S₂ / √(variance.0 / variance.1), where S₂ is twice S and the fraction is four times V (semantics C13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slope {
     pub(super) twice_s: i64,
@@ -95,7 +95,7 @@ pub(super) enum Direction {
 }
 
 impl Trend {
-    /// The trend of an account: `V = (n + 1)/12 · Q` with `Q = Σ k_u (n − k_u)` (edges C13).
+    /// The trend of an account: `V = (n + 1)/12 · Q` with `Q = Σ k_u (n − k_u)` (semantics C13).
     pub(super) fn of_account(weeks: Vec<i64>, weeks_of_users: &[Vec<bool>], crowd: Crowd) -> Self {
         let n = weeks.len().min(8) as i64;
         let q: i64 = weeks_of_users
@@ -109,7 +109,7 @@ impl Trend {
         Self { weeks, slope, crowd }
     }
 
-    /// The trend of a user over days: `V = 7n(n² − 1)/12 · k(N − k)/(N(N − 1))`, `N = 7n` (domain §3, edges C14).
+    /// The trend of a user over days: `V = 7n(n² − 1)/12 · k(N − k)/(N(N − 1))`, `N = 7n` (semantics §3, C14).
     pub(super) fn of_user(weeks: Vec<i64>) -> Self {
         let n = weeks.len().min(8) as i64;
         let (all, k) = (7 * n, weeks.iter().rev().take(8).sum::<i64>());
@@ -123,7 +123,7 @@ impl Trend {
         self.weeks.iter().rev().nth(back).copied()
     }
 
-    /// Strict steps that end with the last week, at most 12; unknown with fewer than two weeks (edges C12).
+    /// Strict steps that end with the last week, at most 12; unknown with fewer than two weeks (semantics C12).
     pub(super) fn streak(&self, direction: Direction) -> Option<i64> {
         if self.weeks.len() < 2 {
             return None;
@@ -137,7 +137,7 @@ impl Trend {
     }
 
     /// The slope test, or its mirror: what decides for a user, and for an account while its base level is unknown. Unknown
-    /// with fewer than four weeks; a z that is null is not significant (domain §3, edges C13a, C14).
+    /// with fewer than four weeks; a z that is null is not significant (semantics §3, C13a, C14).
     pub(super) fn moves(&self, direction: Direction) -> Option<bool> {
         let (streak, now, before) = (self.streak(direction)?, self.last(0)?, self.last(3)?);
         let reaches = |bound| self.slope.is_some_and(|slope| slope.reaches(direction, bound));
@@ -150,7 +150,7 @@ impl Trend {
     }
 
     /// B(k): of the b = min(9, c − 4) weeks W(k − 3 − b) … W(k − 4) the (1 + ⌊b/4⌋)-th largest; unknown with fewer than
-    /// seven complete weeks (edges C13a).
+    /// seven complete weeks (semantics C13a).
     pub(super) fn base(&self) -> Option<i64> {
         let c = self.weeks.len();
         if c < 7 {
@@ -164,7 +164,7 @@ impl Trend {
     }
 
     /// Whether a distance from the base level is large for its spread: it is above 0, and its square times U is at least
-    /// so many times V (domain §3).
+    /// so many times V (semantics §3).
     fn is_clear(base: i64, users: i64, distance: i64, times: i128) -> bool {
         let u = i128::from(base.max(1).max(users));
         let (base, distance) = (i128::from(base), i128::from(distance));
@@ -172,8 +172,8 @@ impl Trend {
         distance > 0 && distance * distance * u >= times * v
     }
 
-    /// *Growing* of an account: the last two weeks lie clearly above the base level (domain §3). Unknown with fewer than
-    /// four complete weeks.
+    /// *Growing* of an account: the last two weeks lie clearly above the base level (semantics §3). Unknown with fewer
+    /// than four complete weeks.
     pub(super) fn grows(&self) -> Option<bool> {
         let slope_says = self.moves(Direction::Up)?;
         let Some(base) = self.base() else {
@@ -185,7 +185,7 @@ impl Trend {
     }
 
     /// *Declining* of an account, whether or not it is inactive: the last four weeks lie clearly below the base level
-    /// (domain §3). Unknown with fewer than ten complete weeks.
+    /// (semantics §3). Unknown with fewer than ten complete weeks.
     pub(super) fn declines(&self) -> Option<bool> {
         if self.weeks.len() < 10 {
             return None;
@@ -195,14 +195,14 @@ impl Trend {
         Some(100 * most <= 60 * base && Self::is_clear(base, self.crowd.all, base - most, 12))
     }
 
-    /// Printed z (edges C13).
+    /// Printed z (semantics C13).
     pub(super) fn z(&self) -> Option<f64> {
         self.slope.map(|slope| slope.twice_s as f64 / (slope.variance.0 as f64 / slope.variance.1 as f64).sqrt())
     }
 }
 
 impl Slope {
-    /// Whether |z| ≥ √bound in the direction, in integers (edges C13).
+    /// Whether |z| ≥ √bound in the direction, in integers (semantics C13).
     pub(super) fn reaches(self, direction: Direction, bound: (i64, i64)) -> bool {
         let toward = match direction {
             Direction::Up => self.twice_s > 0,
@@ -213,14 +213,14 @@ impl Slope {
     }
 }
 
-/// S₂ = Σ (2t − n + 1)·W(t) over the last n = min(8, known) weeks (edges C13).
+/// S₂ = Σ (2t − n + 1)·W(t) over the last n = min(8, known) weeks (semantics C13).
 pub(super) fn twice_s(weeks: &[i64]) -> i64 {
     let n = weeks.len().min(8);
     let last = &weeks[weeks.len() - n..];
     last.iter().enumerate().map(|(t, w)| (2 * t as i64 - n as i64 + 1) * w).sum()
 }
 
-/// P(X ≥ x), X ~ NB(r = ½ + S, success probability (1 + m)/(2 + m)) (edges C22, C23).
+/// P(X ≥ x), X ~ NB(r = ½ + S, success probability (1 + m)/(2 + m)) (semantics C22, C23).
 pub(super) fn spike_p(x: i64, s: i64, m: i64) -> f64 {
     if x <= 0 {
         return 1.0;
@@ -244,7 +244,7 @@ pub(super) fn spike_p(x: i64, s: i64, m: i64) -> f64 {
     tail
 }
 
-/// The whole 7-day blocks that end on D − 7 and start after F; below 2 the spike is unknown (edges C21).
+/// The whole 7-day blocks that end on D − 7 and start after F; below 2 the spike is unknown (semantics C21).
 pub(super) fn spike_blocks(day: i64, founded: i64) -> i64 {
     (day - 7 - founded).div_euclid(7).min(8)
 }

@@ -1,4 +1,4 @@
-//! Triggers and rails (domain §7, edges D).
+//! Triggers and rails (semantics §7, D).
 
 use std::collections::BTreeSet;
 
@@ -9,20 +9,20 @@ use super::facts::asks_for_custom_pricing;
 use super::pack::{Level, Role, Signal, Trigger};
 use super::{DAY, Event};
 
-/// A pulse older than this fires nothing, and one that is held longer is dropped (edges A17, D25).
+/// A pulse older than this fires nothing, and one that is held longer is dropped (semantics A17, D25).
 const PULSE_MAX_AGE: i64 = 7 * DAY;
-/// The rest of rail 4 after a medium or low handoff (edges D9).
+/// The rest of rail 4 after a medium or low handoff (semantics D9).
 const PACING: i64 = 3 * DAY;
 /// How long rail 7 waits for the answer to a handoff.
 const UNANSWERED: i64 = 7 * DAY;
 /// The day closes in a row on which the condition of a trigger that hovers must be false before it arms again
-/// (edges D24, D28).
+/// (semantics D24, D28).
 const FALSE_CLOSES_TO_REARM: u32 = 7;
 
 /// What a trigger, or a trigger and a user, remembers of its edge.
 pub(super) struct Edge {
     armed: bool,
-    /// Blocked once already: from then on the watermark decides, not the edge's own time (edges D4).
+    /// Blocked once already: from then on the watermark decides, not the edge's own time (semantics D4).
     waited: bool,
     /// The rails whose hold was published.
     held: BTreeSet<&'static str>,
@@ -41,7 +41,8 @@ impl Default for Edge {
 }
 
 impl Edge {
-    /// Only *false* re-arms; unknown drops a pending edge (edges D11). With `slowly`, it takes 7 closes (edges D28).
+    /// Only *false* re-arms; unknown drops a pending edge (semantics D11). With `slowly`, it takes 7 closes
+    /// (semantics D28).
     fn observe(&mut self, condition: Option<bool>, closes_day: bool, slowly: bool) {
         if condition == Some(true) {
             self.false_closes = 0;
@@ -88,7 +89,7 @@ pub(super) struct Sent {
     events: usize,
 }
 
-/// Three-valued and (edges D11).
+/// Three-valued and (semantics D11).
 pub(super) fn and(a: Option<bool>, b: Option<bool>) -> Option<bool> {
     match (a, b) {
         (Some(false), _) | (_, Some(false)) => Some(false),
@@ -104,7 +105,7 @@ fn or(a: Option<bool>, b: Option<bool>) -> Option<bool> {
 
 /// Pulses.
 impl Account {
-    /// The pulses that an applied event is, in the order of the triggers (edges D1, D2, D26, D27, E6).
+    /// The pulses that an applied event is, in the order of the triggers (semantics D1, D2, D26, D27, E6).
     pub(super) fn pulses(
         &mut self,
         event: &Event,
@@ -112,7 +113,7 @@ impl Account {
         begins_life: bool,
         chooses_enterprise: bool,
     ) -> Vec<Pulse> {
-        // An amount in another currency is unknown (edges F8).
+        // An amount in another currency is unknown (semantics F8).
         let is_in_usd = event.text("currency").is_none_or(|currency| currency.eq_ignore_ascii_case("usd"));
         let amount = event.properties.get("amount").and_then(Value::as_f64).filter(|_| is_in_usd);
         let mut triggers = match event.role() {
@@ -147,7 +148,7 @@ impl Account {
         is_first
     }
 
-    /// A pulse that its trigger may fire on: not an old one (edges A17).
+    /// A pulse that its trigger may fire on: not an old one (semantics A17).
     pub(super) fn occurrence(&self, pulse: &Pulse, event: &Event) -> Option<Occurrence> {
         let trigger = pulse.trigger.filter(|_| !pulse.is_later && event.ms >= self.clock - PULSE_MAX_AGE)?;
         Some(Occurrence { trigger, user: event.user.clone(), ms: event.ms, held: BTreeSet::new(), passed: None })
@@ -156,7 +157,7 @@ impl Account {
 
 /// Conditions.
 impl Account {
-    /// The condition of a state trigger: per user for user edges, else under the empty id (edges D5).
+    /// The condition of a state trigger: per user for user edges, else under the empty id (semantics D5).
     fn conditions(&self, trigger: Trigger) -> Vec<(String, Option<bool>)> {
         let paid = self.is_paid();
         match trigger {
@@ -215,7 +216,7 @@ impl Account {
 
 /// Rails and firing.
 impl Account {
-    /// Evaluates every trigger once: high, medium, low, each in the order of the rules file (edges A15, D10).
+    /// Evaluates every trigger once: high, medium, low, each in the order of the rules file (semantics A15, D10).
     pub(super) fn evaluate(&mut self, moment: Moment, occurred: &[Occurrence]) {
         let at = self.at(moment.cause);
         let mut sent: Vec<(Trigger, Value)> = Vec::new();
@@ -238,7 +239,8 @@ impl Account {
         self.send(sent, &paced);
     }
 
-    /// The users for whom a pulse fires: of several occurrences that a rail held, the newest counts (edges D3, D25).
+    /// The users for whom a pulse fires: of several occurrences that a rail held, the newest counts (semantics D3,
+    /// D25).
     fn pass_pulse(
         &mut self,
         trigger: Trigger,
@@ -253,13 +255,13 @@ impl Account {
                 self.publish_held(trigger, &new.user, "warm_up", &mut edge.held, at);
                 return (Vec::new(), false);
             }
-            // The own times of the events rest each other too (edges D4).
+            // The own times of the events rest each other too (semantics D4).
             if self.fired.get(&trigger).is_some_and(|fired| at < fired + trigger.cooldown())
                 || self.fired_by.get(&trigger).is_some_and(|ms| new.ms < ms + trigger.cooldown())
             {
                 return (Vec::new(), false);
             }
-            // What waits is replaced only by one of later own time (edges D25).
+            // What waits is replaced only by one of later own time (semantics D25).
             is_new = self.pending.get(&trigger).is_none_or(|pending| pending.ms < new.ms);
             if is_new {
                 let occurrence =
@@ -285,8 +287,8 @@ impl Account {
         (Vec::new(), rail == "pacing")
     }
 
-    /// The edges of a state trigger that are armed and true, after its conditions were looked at (edges D1, D11). At the
-    /// instant of forgetting nothing fires and nothing arms (edges B12).
+    /// The edges of a state trigger that are armed and true, after its conditions were looked at (semantics D1, D11).
+    /// At the instant of forgetting nothing fires and nothing arms (semantics B12).
     fn pending_edges(&mut self, trigger: Trigger, moment: Moment) -> Vec<String> {
         let hovers = matches!(trigger, Trigger::NearLimit | Trigger::FiveNewUsers | Trigger::SelfServeCeiling);
         let mut pending = Vec::new();
@@ -303,7 +305,7 @@ impl Account {
         pending
     }
 
-    /// The edges that pass cooldown and rails, and whether rail 4 held any (edges D3, D4, D8, D9).
+    /// The edges that pass cooldown and rails, and whether rail 4 held any (semantics D3, D4, D8, D9).
     fn pass_edges(&mut self, trigger: Trigger, pending: &[String], moment: Moment, at: i64) -> (Vec<String>, bool) {
         let mut fires = Vec::new();
         let mut is_paced = false;
@@ -333,14 +335,14 @@ impl Account {
         (fires, is_paced)
     }
 
-    /// What is before the day on which the service went live is history (domain §7, rail 5).
+    /// What is before the day on which the service went live is history (semantics §7, rail 5).
     fn is_history(&self, at: i64) -> bool {
         self.settings.live_from_ms.is_some_and(|live| at < live)
     }
 
     /// The first rail that holds, with the end of its rest where that is known: usage, pacing, engaged.
     ///
-    /// What passed a pacing by its own instant is not held by the same one again: `passed` is its end (edges D26).
+    /// What passed a pacing by its own instant is not held by the same one again: `passed` is its end (semantics D26).
     fn rail(&self, trigger: Trigger, time: i64, passed: &mut Option<i64>) -> Option<(&'static str, Option<i64>)> {
         if !trigger.raises_hand() && !self.has_usage() {
             return Some(("usage", None));
@@ -369,13 +371,13 @@ impl Account {
             .any(|event| event.text("handoff_id").is_none_or(|id| id == sent.id))
     }
 
-    /// At least one meaningful event in T − 27 … T (edges D16).
+    /// At least one meaningful event in T − 27 … T (semantics D16).
     pub(super) fn has_usage(&self) -> bool {
         let newest = self.newest_day();
         self.active_users(newest - 27, newest) > 0
     }
 
-    /// The end of the rest that holds this level: medium passes a rest that a low one started (edges D9).
+    /// The end of the rest that holds this level: medium passes a rest that a low one started (semantics D9).
     fn pacing_end(&self, level: Level) -> Option<i64> {
         let started = match level {
             Level::High => None,
@@ -403,7 +405,8 @@ impl Account {
         handoff
     }
 
-    /// Sends the handoffs of one evaluation; the first medium or low one names what rail 4 held beside it (edges D10).
+    /// Sends the handoffs of one evaluation; the first medium or low one names what rail 4 held beside it
+    /// (semantics D10).
     fn send(&mut self, mut sent: Vec<(Trigger, Value)>, paced: &[Trigger]) {
         if let Some((trigger, handoff)) = sent.iter_mut().find(|(trigger, _)| trigger.level() != Level::High) {
             let also: Vec<&str> = paced.iter().filter(|held| *held != trigger).map(|held| held.id()).collect();

@@ -97,7 +97,7 @@ fn aborted_records_on_the_outputs_are_no_work() {
     program.assert_published_is_replayed();
 }
 
-/// Edges A35, also where this process is assigned only partitions that were added, and another one has the others.
+/// Semantics A35, also where this process is assigned only partitions that were added, and another one has the others.
 #[test]
 fn another_number_of_partitions_is_refused_with_both_numbers() {
     let Some(broker) = Broker::shared() else { return };
@@ -129,7 +129,7 @@ fn another_number_of_partitions_is_refused_with_both_numbers() {
     program.is_refused(&[], &told);
 }
 
-/// Edges A29, A33.
+/// Semantics A29, A33.
 #[test]
 fn what_cannot_change_in_a_log_is_refused_by_name() {
     let Some(broker) = Broker::shared() else { return };
@@ -159,7 +159,7 @@ fn what_cannot_change_in_a_log_is_refused_by_name() {
     }
 }
 
-/// Edges A35.
+/// Semantics A35.
 #[test]
 fn an_event_in_a_wrong_partition_is_counted_and_logged_once() {
     let Some(broker) = Broker::shared() else { return };
