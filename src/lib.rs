@@ -7,7 +7,8 @@
 //! - floor 3: [`engine`], the fold
 //! - floor 4: [`kafka`], the only room that knows librdkafka
 //! - floor 5: [`worker`], one visible loop per thread; [`serve`], health and metrics over HTTP
-//! - floor 6: [`cli`], one file per command
+//! - floor 6: [`simulate`], the events that `demo` and `generate` play
+//! - floor 7: [`cli`], one file per command
 
 pub mod cli;
 pub mod engine;
@@ -15,6 +16,7 @@ pub mod kafka;
 pub mod model;
 pub mod rules;
 pub mod serve;
+pub mod simulate;
 pub mod telemetry;
 pub mod wire;
 pub mod worker;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 /// The rooms and their floors: imports only go down, and rooms on one floor do not know each other.
-const ROOMS: [(&str, u8); 11] = [
+const ROOMS: [(&str, u8); 12] = [
     ("model", 0),
     ("wire", 1),
     ("telemetry", 1),
@@ -15,7 +15,8 @@ const ROOMS: [(&str, u8); 11] = [
     ("worker", 5),
     ("ingest", 5),
     ("serve", 5),
-    ("cli", 6),
+    ("simulate", 6),
+    ("cli", 7),
 ];
 
 /// The roof knows every room.

@@ -213,6 +213,12 @@ fn wrong_use_ends_with_2_and_says_what_to_do() {
         (&["generate", "--end", "2026-08-01", "--users", "10000001", "--out", "e.ndjson"], &["10000000"]),
         (&["generate", "--end", "2026-08-01", "--events", "1000000001", "--out", "e.ndjson"], &["1000000000"]),
         (&["generate", "--end", "2026-08-01", "--events", "10", "--out", "notes.txt"], &["notes.txt", ".ndjson"]),
+        (&["generate", "--end", "2026-08-01", "--load", "dense", "--out", "e.pb"], &["sparse", "busy"]),
+        (&["generate", "--end", "2026-08-01", "--load", "busy", "--users", "9", "--out", "e.pb"], &["--users"]),
+        (
+            &["generate", "--end", "2026-08-01", "--load", "busy", "--events", "10000001", "--out", "e.pb"],
+            &["busy", "10,000,000", "--events"],
+        ),
         (&["generate", "--end", "2026-08-01", "--events", "10", "--out", "e.ndjson", "--pack", "5"], &["--pack"]),
         (&["demo", "--for", "long"], &["--for"]),
         (&["demo", "--users", "0"], &["--users"]),
@@ -229,6 +235,25 @@ fn wrong_use_ends_with_2_and_says_what_to_do() {
         room.run(arguments).fails(2, says);
     }
     assert_eq!(room.read("notes.txt"), b"mine", "what is refused is not overwritten");
+}
+
+#[test]
+fn a_load_is_cut_where_it_is_told_and_replays_alike_in_every_form() {
+    let room = Room::new();
+    let load = |events: &str, out: &str| {
+        let flags = ["generate", "--load", "busy", "--events", events, "--end", "2026-08-01", "--out", out];
+        room.run(&flags).ok();
+    };
+    load("20000", "whole.pb");
+    load("500", "cut.pb");
+    load("500", "cut.ndjson.gz");
+    assert!(room.read("whole.pb").starts_with(&room.read("cut.pb")));
+    let cut = room.read("cut.pb").len() as f64 / 500.0;
+    assert!((139.0..143.0).contains(&cut), "139 bytes an event, and two of their length: {cut}");
+    let replayed = ["cut.pb", "cut.ndjson.gz"].map(|file| room.replay(&[file]));
+    assert_eq!(replayed[0], replayed[1]);
+    let first = String::from_utf8(replayed[0][0].clone()).unwrap();
+    assert!(first.starts_with("{") && first.contains("2026-06-02"), "60 days before the end: {first:.200}");
 }
 
 #[test]

@@ -10,13 +10,13 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::config::{self, Config};
-use super::generate::{self, Pace};
-use super::product::Product;
+use super::generate::{self, Generated, Pace};
 use super::run;
 use super::screen;
 use super::send::Log;
 use crate::kafka::{Embedded, Tail};
 use crate::model::Level;
+use crate::simulate::product::Product;
 use crate::telemetry::{Telemetry, Totals};
 use crate::wire;
 
@@ -116,7 +116,7 @@ impl Demo {
         let mut log = Log::open(kafka, topic, &config::Input::default(), 1)?;
         let mut pace = Pace::new(Some(self.rate).filter(|rate| *rate > 0));
         for (number, event) in (1..).zip(Product::new(self.seed, self.users, self.events, now)) {
-            generate::send(&mut log, &event)?;
+            generate::send(&mut log, &Generated::Product(event))?;
             sent.store(number, Ordering::Relaxed);
             pace.after(number);
             while number - telemetry.totals().events.min(number) > AHEAD_MAX && !stop.load(Ordering::Relaxed) {

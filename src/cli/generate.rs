@@ -1,4 +1,4 @@
-//! `upswell generate`: the events of a simulated product, for a file or a log.
+//! `upswell generate`: the events of a simulated product, or of a load for measuring, for a file or a log.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -12,30 +12,37 @@ use prost::encoding::encode_varint;
 use super::WrongUse;
 use super::config::Connection;
 use super::files;
-use super::product::{self, Product, PropertyValue};
 use super::screen;
 use super::send::Log;
-use crate::model::{Calendar, Event, EventKind, EventTime, Fields};
+use crate::model::{Calendar, Day, Event, EventKind, EventTime, Fields};
+use crate::simulate::load::{self, Load};
+use crate::simulate::product::{self, Product, PropertyValue};
 use crate::wire::{self, Decoded, Format};
 
-/// Generates the events of a lively product: accounts that take off, fade, ask for SSO and look at prices.
+/// Generates the events of a lively product (accounts that take off, fade, ask for SSO and look at prices), or with
+/// --load those of a load for measuring.
 ///
-/// The same flags give the same bytes, on any machine. Nothing of the users is held in memory.
+/// The same flags give the same bytes, on any machine. Of a product's users nothing is held in memory.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell generate --users 3000 --events 300000 --end 2026-08-01 --out events.ndjson.zst
-  upswell generate --seed 7 --users 1000000 --events 100000000 --end 2026-08-01 --topic upswell.log --pack 100")]
+  upswell generate --seed 7 --users 1000000 --events 100000000 --end 2026-08-01 --topic upswell.log --pack 100
+  upswell generate --load sparse --events 3000000 --end 2026-08-01 --out sparse.pb")]
 pub(super) struct Generate {
     /// Another seed, another product.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// A load for measuring, of 10 million events in 60 days, in place of the product.
+    #[arg(long, value_enum, conflicts_with = "users")]
+    load: Option<LoadName>,
     /// Users that the product gets, up to 10 million.
     #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     users: u64,
-    /// Events that they cause, up to a billion.
-    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    events: u64,
-    /// The history ends just before this day (UTC).
+    /// Events, up to a billion: of a product in all, 300000 if not given; of a load only the first so many, which do not
+    /// depend on how many are asked for, else all.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    events: Option<u64>,
+    /// The history ends just before this day (UTC). A load begins 60 days before it, however many events are asked for.
     #[arg(long, value_name = "DATE", value_parser = files::date)]
     end: jiff::civil::Date,
     /// At most so many events a second.
@@ -60,8 +67,13 @@ impl Generate {
         if self.pack > 1 && self.topic.is_none() {
             bail!(WrongUse("--pack is for the records of a --topic: a file holds one event a record".into()));
         }
-        let end = Calendar::UTC.start(self.end.into());
-        let product = Product::new(self.seed, self.users, self.events, end.0);
+        let load = self.load.map(LoadName::load);
+        let most = load.map_or(u64::MAX, |load| load.events);
+        if let Some(load) = load.filter(|load| self.events.is_some_and(|events| events > load.events)) {
+            let all = screen::count(load.events);
+            bail!(WrongUse(format!("--load {} has {all} events, fewer than --events asks for", load.name)));
+        }
+        let events = self.events.unwrap_or(if load.is_some() { most } else { PRODUCT_EVENTS });
         let mut sink = match (&self.topic, &self.out) {
             (Some(topic), _) => {
                 let config = self.connection.load()?;
@@ -75,19 +87,53 @@ impl Generate {
         };
         let target = self.topic.as_deref().map(Path::new).or(self.out.as_deref()).unwrap_or(Path::new(""));
         let writing = || format!("writing {}", target.display());
-        let progress = screen::progress(Some(self.events), "events");
+        let progress = screen::progress(Some(events), "events");
         let mut pace = Pace::new(self.rate);
-        for (number, event) in (1..).zip(product) {
+        let mut write = |number: u64, event: Generated| {
             sink.write(&event).with_context(writing)?;
-            if number % 1_024 == 0 {
+            if number.is_multiple_of(1_024) {
                 progress.set_position(number);
             }
             pace.after(number);
+            anyhow::Ok(())
+        };
+        match load {
+            Some(load) => {
+                let first = Day::from(self.end).plus(-(load.days as i32));
+                let events = load.play(self.seed, first).take(events as usize);
+                (1..).zip(events).try_for_each(|(number, event)| write(number, Generated::Load(event)))?;
+            }
+            None => {
+                let end = Calendar::UTC.start(self.end.into());
+                let events = Product::new(self.seed, self.users, events, end.0);
+                (1..).zip(events).try_for_each(|(number, event)| write(number, Generated::Product(event)))?;
+            }
         }
         sink.finish().with_context(writing)?;
         progress.finish_and_clear();
-        eprintln!("generated {} events", screen::count(self.events));
+        eprintln!("generated {} events", screen::count(events));
         Ok(())
+    }
+}
+
+/// Events of a product, if nothing else is asked for.
+const PRODUCT_EVENTS: u64 = 300_000;
+
+/// The loads by name.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum LoadName {
+    /// 1 million users of 100000 accounts, with two events on a day on which they are active.
+    Sparse,
+    /// 100000 users of 10000 accounts, with twenty events on a day on which they are active.
+    Busy,
+}
+
+impl LoadName {
+    fn load(self) -> Load {
+        match self {
+            LoadName::Sparse => Load::SPARSE,
+            LoadName::Busy => Load::BUSY,
+        }
     }
 }
 
@@ -119,23 +165,19 @@ enum Sink {
 }
 
 impl Sink {
-    fn write(&mut self, event: &product::Event) -> Result<()> {
+    fn write(&mut self, event: &Generated) -> Result<()> {
         match self {
-            Sink::Topic(log) => send(log, event),
-            Sink::File(out, format) => with_event(event, |event| {
-                match format {
-                    Format::Json => writeln!(out, "{}", wire::encode_json(event))?,
-                    Format::Protobuf => {
-                        let payload = wire::encode(event);
-                        let mut length = Vec::with_capacity(10);
-                        encode_varint(payload.len() as u64, &mut length);
-                        out.write_all(&length)?;
-                        out.write_all(&payload)?;
-                    }
-                }
-                Ok(())
-            }),
+            Sink::Topic(log) => send(log, event)?,
+            Sink::File(out, Format::Json) => event.with(|event| writeln!(out, "{}", wire::encode_json(event)))?,
+            Sink::File(out, Format::Protobuf) => {
+                let payload = event.encode();
+                let mut length = Vec::with_capacity(10);
+                encode_varint(payload.len() as u64, &mut length);
+                out.write_all(&length)?;
+                out.write_all(&payload)?;
+            }
         }
+        Ok(())
     }
 
     fn finish(self) -> Result<()> {
@@ -146,15 +188,43 @@ impl Sink {
     }
 }
 
-/// Sends an event of the product into a log.
-pub(super) fn send(log: &mut Log, event: &product::Event) -> Result<()> {
-    with_event(event, |event| {
-        let raw = wire::encode(event);
-        log.send(&Decoded::event(&raw, event.clone()), Format::Protobuf)
-    })
+/// Sends a generated event into a log.
+pub(super) fn send(log: &mut Log, event: &Generated) -> Result<()> {
+    let raw = event.encode();
+    event.with(|event| log.send(&Decoded::event(&raw, event.clone()), Format::Protobuf))
 }
 
-/// The event in the words of the model.
+/// A generated event.
+pub(super) enum Generated {
+    /// Of a product.
+    Product(product::Event),
+    /// Of a load.
+    Load(load::Event),
+}
+
+impl Generated {
+    /// The event as an encoded `ProductEvent`.
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Generated::Product(event) => with_event(event, wire::encode),
+            Generated::Load(event) => {
+                let mut payload = Vec::with_capacity(256);
+                event.append(&mut payload);
+                payload
+            }
+        }
+    }
+
+    /// Shows the event in the words of the model.
+    fn with<T>(&self, then: impl FnOnce(&Event<'_>) -> T) -> T {
+        match self {
+            Generated::Product(event) => with_event(event, then),
+            Generated::Load(event) => event.with(then),
+        }
+    }
+}
+
+/// Shows the event of a product in the words of the model.
 fn with_event<T>(event: &product::Event, then: impl FnOnce(&Event<'_>) -> T) -> T {
     let object: serde_json::Map<String, serde_json::Value> = event
         .properties

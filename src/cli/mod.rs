@@ -10,7 +10,6 @@ mod files;
 mod forms;
 mod generate;
 mod page;
-pub mod product;
 mod replay;
 mod rules;
 mod run;

@@ -17,7 +17,7 @@ pub use bounds::{LIST_MAX, MESSAGE_MAX, PAYLOAD_MAX, dead_letter_key, record_max
 pub use cloudevents::{Context, source};
 pub use effects::{ToWire, dead_letter, user_key};
 pub use json::{encode as encode_json, instant};
-pub use protobuf::{encode, encode_activation, encode_tick, pack};
+pub use protobuf::{append, encode, encode_activation, encode_tick, pack};
 pub use published::{read_handoff, read_json};
 
 /// The types that `proto/` describes, generated at build time.

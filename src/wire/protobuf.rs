@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use prost::Message as _;
-use prost::encoding::WireType;
+use prost::encoding::{self, WireType};
 
 use super::{Decoded, ID_MAX, Loose, Malformed, Members, fields, proto};
 use crate::model::{Event, EventKind, EventTime, Fields, Provenance};
@@ -276,15 +276,7 @@ pub fn encode(event: &Event<'_>) -> Vec<u8> {
     proto::ProductEvent {
         message_id: event.message_id.to_string(),
         source: event.source.to_string(),
-        r#type: match event.kind {
-            EventKind::Track => proto::EventType::Track,
-            EventKind::Identify => proto::EventType::Identify,
-            EventKind::Group => proto::EventType::Group,
-            EventKind::Page => proto::EventType::Page,
-            EventKind::Screen => proto::EventType::Screen,
-            EventKind::Alias => proto::EventType::Alias,
-            EventKind::Tick | EventKind::RulesActivation => proto::EventType::Control,
-        } as i32,
+        r#type: type_of(event.kind) as i32,
         event: if is_control { String::new() } else { event.name.to_string() },
         user_id: event.user.to_string(),
         anonymous_id: event.anonymous_id.to_string(),
@@ -308,6 +300,69 @@ pub fn encode(event: &Event<'_>) -> Vec<u8> {
         packed: Vec::new(),
     }
     .encode_to_vec()
+}
+
+fn type_of(kind: EventKind) -> proto::EventType {
+    match kind {
+        EventKind::Track => proto::EventType::Track,
+        EventKind::Identify => proto::EventType::Identify,
+        EventKind::Group => proto::EventType::Group,
+        EventKind::Page => proto::EventType::Page,
+        EventKind::Screen => proto::EventType::Screen,
+        EventKind::Alias => proto::EventType::Alias,
+        EventKind::Tick | EventKind::RulesActivation => proto::EventType::Control,
+    }
+}
+
+/// Appends a product event of a known user whose properties are these texts, in the order of their names: the bytes
+/// that `encode` gives for the same event, without what `encode` allocates. Its other fields are left out.
+pub fn append(event: &Event<'_>, properties: &[(&str, &str)], out: &mut Vec<u8>) {
+    append_text(1, &event.message_id, out);
+    append_text(2, &event.source, out);
+    append_varint(3, type_of(event.kind) as u64, out);
+    append_text(4, &event.name, out);
+    append_text(5, &event.user, out);
+    append_text(7, &event.account, out);
+    append_varint(8, event.time.0 as u64, out);
+    if properties.is_empty() {
+        return;
+    }
+    // A Struct holds map entries of a name (1) and a Value (2), whose text is field 3.
+    let value = |text: &str| delimited(text.len());
+    let entry = |name: &str, text: &str| delimited(name.len()) + delimited(value(text));
+    let whole = properties.iter().map(|(name, text)| delimited(entry(name, text))).sum::<usize>();
+    append_length(PROPERTIES, whole, out);
+    for (name, text) in properties {
+        append_length(1, entry(name, text), out);
+        append_length(1, name.len(), out);
+        out.extend_from_slice(name.as_bytes());
+        append_length(2, value(text), out);
+        append_length(3, text.len(), out);
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// What a field of that many bytes takes with its tag, which is below 16, and its length.
+fn delimited(length: usize) -> usize {
+    1 + encoding::encoded_len_varint(length as u64) + length
+}
+
+fn append_length(tag: u32, length: usize, out: &mut Vec<u8>) {
+    encoding::encode_key(tag, WireType::LengthDelimited, out);
+    encoding::encode_varint(length as u64, out);
+}
+
+/// A field of text; nothing where it is empty.
+fn append_text(tag: u32, text: &str, out: &mut Vec<u8>) {
+    if !text.is_empty() {
+        append_length(tag, text.len(), out);
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+fn append_varint(tag: u32, value: u64, out: &mut Vec<u8>) {
+    encoding::encode_key(tag, WireType::Varint, out);
+    encoding::encode_varint(value, out);
 }
 
 /// A tick of this time, as a record's value in a log of this format.
@@ -375,6 +430,26 @@ mod tests {
         assert_eq!(value("n"), Some(Scalar::Number(3.0, "")));
         assert_eq!(value("list.0"), Some(Scalar::Number(1.0, "")));
         assert_eq!(encode(&event), bytes);
+    }
+
+    #[test]
+    fn an_appended_event_has_the_bytes_of_an_encoded_one() {
+        let long = "x".repeat(300);
+        for (properties, json) in [
+            (&[][..], String::new()),
+            (&[("a", "")], r#"{"a":""}"#.to_owned()),
+            (&[("path", "/app"), ("plan", long.as_str())], format!(r#"{{"path":"/app","plan":"{long}"}}"#)),
+        ] {
+            let bytes = event("acme").encode_to_vec();
+            let mut event = decode(&bytes).next().unwrap().event.unwrap();
+            event.properties = if json.is_empty() { Fields::None } else { Fields::Json(&json) };
+            for source in ["", "web"] {
+                event.source = source.into();
+                let mut appended = b"before".to_vec();
+                append(&event, properties, &mut appended);
+                assert_eq!(appended, [b"before", &encode(&event)[..]].concat(), "{json}");
+            }
+        }
     }
 
     #[test]
