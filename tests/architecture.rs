@@ -551,3 +551,119 @@ fn a_finding_says_where_it_is() {
     let found = findings("src/engine/mod.rs", "//! A header.\n\n/* a\nb */\nuse std::fs;\n");
     assert_eq!(found, ["src/engine/mod.rs:5: names `std::fs`, which does I/O: push an effect, and the worker does it"]);
 }
+
+/// The page that defines what is computed: its sections, rules and laws have anchors.
+const SEMANTICS: &str = "docs/semantics.md";
+
+/// Where rules are cited.
+const CITING: [&str; 7] = ["src", "tests", "benches", "proto", "docs", "k8s", "."];
+
+#[test]
+fn what_is_cited_stands_on_the_page_once() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join(SEMANTICS)).expect("the page can be read");
+    let anchors = anchors(&page);
+    let mut found = faults_of_anchors(&page);
+    let mut read = 0;
+    for folder in CITING {
+        visit_texts(&root.join(folder), folder != ".", &mut |path| {
+            let text = std::fs::read_to_string(path).expect("sources are text");
+            let path = path.strip_prefix(root).expect("visited below the root").to_string_lossy().replace('\\', "/");
+            let path = path.trim_start_matches("./");
+            let unknown = cited(path, &text).into_iter().filter(|(_, id)| !anchors.contains(&id.as_str()));
+            found.extend(unknown.map(|(line, id)| format!("{path}:{line}: cites `{id}`, which {SEMANTICS} lacks")));
+            read += 1;
+        });
+    }
+    assert!(read > 100, "only {read} texts were found");
+    assert!(anchors.len() > 170, "only {} anchors were found", anchors.len());
+    assert!(found.is_empty(), "{} findings:\n{}", found.len(), found.join("\n"));
+}
+
+/// Files that may cite a rule, in a folder and those in it, but not in those beside the root.
+fn visit_texts(folder: &Path, deep: bool, each: &mut impl FnMut(&Path)) {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() && deep {
+            visit_texts(&path, deep, each);
+        } else if path.extension().is_some_and(|it| ["rs", "proto", "md", "yaml", "toml"].iter().any(|one| it == *one))
+        {
+            each(&path);
+        }
+    }
+}
+
+/// The anchors of a page, in its order: `s3` of section 3, `a5` of rule A5.
+fn anchors(page: &str) -> Vec<&str> {
+    page.split("<a id=\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect()
+}
+
+/// Anchors that stand twice, and headings of rules whose id is not that of their anchor.
+fn faults_of_anchors(page: &str) -> Vec<String> {
+    let anchors = anchors(page);
+    let twice = anchors.iter().enumerate().filter(|(at, id)| anchors[..*at].contains(id));
+    let mut found: Vec<String> = twice.map(|(_, id)| format!("{SEMANTICS}: has two anchors `{id}`")).collect();
+    for heading in page.lines().filter(|line| line.starts_with("#### ")) {
+        let name = heading.rsplit_once("</a>").map_or(heading, |(_, name)| name);
+        let id = name.split(' ').next().unwrap_or_default();
+        if is_rule(id) && !heading.contains(&format!("<a id=\"{}\"></a>", id.to_lowercase())) {
+            found.push(format!("{SEMANTICS}: `{heading}` has not the anchor of {id}"));
+        }
+    }
+    found
+}
+
+/// Whether a word is the id of a rule: a letter from A to F, one or two digits, and perhaps a small letter.
+fn is_rule(word: &str) -> bool {
+    let number = word.trim_start_matches(|c| ('A'..='F').contains(&c));
+    let digits = number.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    word.len() == number.len() + 1
+        && number.len() <= digits.len() + 1
+        && (1..=2).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The anchors that a text cites, with the line: rules by their ids, sections as §3, and whatever a link names. Of
+/// source code only comments count, and what a scenario says that it proves.
+fn cited(path: &str, text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let says = match path.rsplit_once('.').map(|(_, extension)| extension) {
+            Some("md") => line,
+            Some("rs") if line.trim().starts_with("proves ") => line,
+            Some("rs" | "proto") => line.split_once("//").map_or("", |(_, comment)| comment),
+            _ => line.split_once('#').map_or("", |(_, comment)| comment),
+        };
+        let words = says.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '§');
+        found.extend(words.filter_map(|word| match word.strip_prefix('§') {
+            Some(section) => Some((at + 1, format!("s{section}"))),
+            None => is_rule(word).then(|| (at + 1, word.to_lowercase())),
+        }));
+        let link = if path == SEMANTICS { "](#" } else { "semantics.md#" };
+        let links = says.split(link).skip(1).filter_map(|rest| rest.split([')', ' ', '>']).next());
+        found.extend(links.map(|id| (at + 1, id.to_owned())));
+    }
+    found
+}
+
+#[test]
+fn a_citation_of_nothing_is_found() {
+    let ids = |path, text| -> Vec<String> { cited(path, text).into_iter().map(|(_, id)| id).collect() };
+    assert_eq!(ids("src/a.rs", "f(); // late (semantics A5, C13a–C14, §3, rail 4)"), ["a5", "c13a", "c14", "s3"]);
+    assert_eq!(ids("src/a.rs", "let A5 = \"B2\"; // AB2, A123, a5, G1, U+FFFD, B2b2"), [""; 0]);
+    assert_eq!(ids("tests/a.rs", "        proves  scores, E25"), ["e25"]);
+    assert_eq!(ids("proto/a.proto", "int32 a = 1; // B17"), ["b17"]);
+    assert_eq!(ids("docs/a.md", "[D2](semantics.md#d3) | A29"), ["d2", "a29", "d3"]);
+    assert_eq!(ids("k8s/a.yaml", "a: B2 # F22"), ["f22"]);
+    assert_eq!(ids(SEMANTICS, "see [this](#laws)"), ["laws"]);
+    let page = "#### <a id=\"a5\"></a>A5 · Ticks\n#### <a id=\"a5\"></a>A6 · More\n";
+    assert_eq!(
+        faults_of_anchors(page),
+        [
+            "docs/semantics.md: has two anchors `a5`",
+            "docs/semantics.md: `#### <a id=\"a5\"></a>A6 · More` has not the anchor of A6",
+        ]
+    );
+}
