@@ -252,6 +252,8 @@ fn a_load_is_cut_where_it_is_told_and_replays_alike_in_every_form() {
     assert!((139.0..143.0).contains(&cut), "139 bytes an event, and two of their length: {cut}");
     let replayed = ["cut.pb", "cut.ndjson.gz"].map(|file| room.replay(&[file]));
     assert_eq!(replayed[0], replayed[1]);
+    let ended = room.run(&["replay", "cut.pb", "--stats"]).ok();
+    assert!(ended.err.contains("s of CPU, ") && ended.err.contains("µs an event"), "{}", ended.err);
     let first = String::from_utf8(replayed[0][0].clone()).unwrap();
     assert!(first.starts_with("{") && first.contains("2026-06-02"), "60 days before the end: {first:.200}");
 }

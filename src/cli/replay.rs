@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use rustix::time::{ClockId, clock_gettime};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::WrongUse;
@@ -74,6 +75,9 @@ pub(super) struct Replay {
     /// Events that could not be used, as proto3 JSON, one a line.
     #[arg(long, value_name = "OUT")]
     dead_letters: Option<PathBuf>,
+    /// Say also what it cost: CPU time, also of one event, and the most memory that was resident.
+    #[arg(long)]
+    stats: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -94,6 +98,9 @@ impl Replay {
         // Of what could not be read there is nothing else to tell.
         fold.readable.refuse_junk()?;
         fold.summary(started);
+        if self.stats {
+            eprintln!("cost      {}", cost(fold.tally.total()));
+        }
         Ok(())
     }
 
@@ -186,6 +193,18 @@ impl Replay {
         progress.finish_and_clear();
         Ok(fold)
     }
+}
+
+/// What the process has cost so far: CPU time of all its threads, user and system, and memory where the system tells.
+fn cost(events: u64) -> String {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    let seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    let memory = peak
+        .and_then(|peak| peak.parse::<u64>().ok())
+        .map_or("memory is not told here".into(), |kib| format!("{} MiB resident at most", screen::count(kib / 1024)));
+    format!("{seconds:.2} s of CPU, {:.3} µs an event · {memory}", seconds * 1e6 / events.max(1) as f64)
 }
 
 /// The partitions, what they say, and what is counted of it.
