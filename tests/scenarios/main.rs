@@ -4,7 +4,7 @@
 //! Day 1 is a Monday; columns are separated by two or more spaces; `#` begins a remark.
 //!
 //! ```text
-//! proves  intent.pricing, E6                               rows of the catalogue and edges that the test decides
+//! proves  intent.pricing, E6                               rows of the catalogue and rules that the test decides
 //! story  its name
 //! pack   early                                             the rules that ship under this name, not the default pack
 //! rules  rails holdout share: 0.5                          the pack with another value, set by its path

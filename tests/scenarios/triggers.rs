@@ -446,7 +446,7 @@ stories! {
     "
 
     who_pays_and_goes_silent_is_at_risk "
-        proves  at-risk
+        proves  at-risk, D29
 
         story  after seven closed days without anybody
         day 1               acme  ann uses editor; it pays
@@ -513,7 +513,7 @@ stories! {
     "
 
     the_first_users_of_target_accounts_are_welcomed "
-        proves  target-first-user
+        proves  target-first-user, D27a
         watch pulses
 
         story  the first fires, the others are told
