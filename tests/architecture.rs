@@ -4,19 +4,22 @@
 use std::path::Path;
 
 /// The rooms and their floors: imports only go down, and rooms on one floor do not know each other.
-const ROOMS: [(&str, u8); 12] = [
+const ROOMS: [(&str, u8); 15] = [
     ("model", 0),
     ("wire", 1),
     ("telemetry", 1),
+    ("text", 1),
     ("rules", 2),
     ("engine", 3),
     ("kafka", 4),
     ("store", 4),
-    ("worker", 5),
-    ("ingest", 5),
-    ("serve", 5),
-    ("simulate", 6),
-    ("cli", 7),
+    ("replay", 5),
+    ("worker", 6),
+    ("ingest", 6),
+    ("serve", 6),
+    ("simulate", 7),
+    ("analysis", 7),
+    ("cli", 8),
 ];
 
 /// The roof knows every room.

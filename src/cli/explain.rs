@@ -1,30 +1,20 @@
 //! `upswell explain`: the life of one account, told from its history.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::files::{self, Readable, Reading};
-use super::replay::{self, GATHER_EVERY};
+use super::reading::{self, Reading};
 use super::{page, screen};
-use crate::engine::{Partition, Record};
-use crate::model::{
-    AccountSnapshot, Day, Effects, Handoff, MetricsRow, Onboarding, SignalMessage, Snapshots, Tally, UserSnapshot,
-    Week, WeekRow,
-};
-use crate::rules::{self, Plan, Ready};
+use crate::analysis::{AccountFold, Life};
+use crate::model::{MetricsRow, Week, WeekRow};
+use crate::replay::Readable;
+use crate::rules::{self, Ready};
 use crate::wire::ToWire;
-
-/// Accounts that are named where the one asked for is unknown.
-const NEAREST: usize = 3;
-/// The account is looked at so often while it is active: one that is forgotten later can still be shown.
-const LOOK_EVERY_DAYS: i32 = 7;
 
 /// Tells an account's life: weekly users, signals, scores, what fired, what was held back, and why.
 ///
@@ -48,7 +38,7 @@ pub(super) struct Explain {
     rules: Option<PathBuf>,
     /// Move time on to the start of this day when all is read: closes the days before it. It begins where
     /// `time.utc_offset` of the rules says.
-    #[arg(long, value_name = "DATE", value_parser = files::date)]
+    #[arg(long, value_name = "DATE", value_parser = reading::date)]
     until: Option<jiff::civil::Date>,
     #[command(flatten)]
     reading: Reading,
@@ -62,21 +52,20 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(self) -> Result<()> {
-        let until = self.until.map(replay::until_day).transpose()?;
+        let until = self.until.map(reading::until_day).transpose()?;
         let files = self.reading.history(&self.on, &self.more)?;
         let plan = rules::load(self.rules.as_deref())?;
         let (ids, lateness_ms) = (plan.ids.clone(), plan.time.allowed_lateness_ms);
         let account = if ids.fold { rules::folded(&self.account).into_owned() } else { self.account };
-        let mut fold = Fold::new(plan, account);
+        let mut fold = AccountFold::new(plan, account);
         let progress = screen::progress(files.bytes(), "bytes");
         let mut readable = Readable::new(lateness_ms);
         files.read(&progress, &mut |record, index, decoded, place| {
             let decoded = ids.key(decoded);
             readable.count(&decoded, place);
-            fold.apply(record, index, &Ready::new(decoded).with_context(|| place.to_string())?);
-            Ok(())
+            fold.apply(record, index, &Ready::new(decoded).with_context(|| place.to_string())?)
         })?;
-        readable.warn()?;
+        reading::warn(&readable)?;
         progress.finish_and_clear();
         if let Some(day) = until {
             fold.close_until(day)?;
@@ -89,161 +78,6 @@ impl Explain {
             out.write_all(page::of(&life, self.all, out.is_terminal()).as_bytes())?;
         }
         Ok(out.flush()?)
-    }
-}
-
-/// What is known of an account.
-pub(super) struct Life {
-    /// The account.
-    pub(super) account: String,
-    /// The rules.
-    pub(super) plan: Arc<Plan>,
-    /// What became of its events.
-    pub(super) events: Tally,
-    /// Its closed, complete weeks with somebody active in the 28 days before their end.
-    pub(super) weeks: BTreeMap<Week, WeekRow>,
-    /// New users by week, as far as its days are closed.
-    pub(super) new_users: BTreeMap<Week, u32>,
-    /// Closed weeks with somebody active in the 28 days before their end, complete or not.
-    awake: BTreeSet<Week>,
-    /// The last closed week.
-    closed: Option<Week>,
-    /// Its part of the signals feed.
-    pub(super) signals: Vec<SignalMessage>,
-    /// Its handoffs.
-    pub(super) handoffs: Vec<Handoff>,
-    /// Its onboarding tracks.
-    pub(super) onboarding: Vec<Onboarding>,
-    /// How it stands; none where no event of it was applied.
-    pub(super) stands: Option<AccountSnapshot>,
-    /// How its users stand, by id.
-    pub(super) users: BTreeMap<String, UserSnapshot>,
-}
-
-/// The whole log, of which only what concerns one account is kept.
-struct Fold {
-    partition: Partition,
-    effects: Effects,
-    life: Life,
-    events: u64,
-    looked: Option<Day>,
-    /// Every account that came.
-    accounts: HashSet<String>,
-}
-
-impl Fold {
-    fn new(plan: Arc<Plan>, account: String) -> Fold {
-        let life = Life {
-            account,
-            plan: Arc::clone(&plan),
-            events: Tally::default(),
-            weeks: BTreeMap::new(),
-            new_users: BTreeMap::new(),
-            awake: BTreeSet::new(),
-            closed: None,
-            signals: Vec::new(),
-            handoffs: Vec::new(),
-            onboarding: Vec::new(),
-            stands: None,
-            users: BTreeMap::new(),
-        };
-        Fold {
-            partition: Partition::new(plan),
-            effects: Effects::with_metrics(),
-            life,
-            events: 0,
-            looked: None,
-            accounts: HashSet::new(),
-        }
-    }
-
-    fn apply(&mut self, record: Record, index: u32, ready: &Ready<'_>) {
-        let outcome = self.partition.apply_one(record, index, ready, &mut self.effects);
-        self.keep();
-        self.events += 1;
-        let mut looks = self.events.is_multiple_of(GATHER_EVERY);
-        if let Ok(event) = &ready.event {
-            if !self.accounts.contains(&*event.account) {
-                self.accounts.insert(event.account.to_string());
-            }
-            if event.account == self.life.account {
-                self.life.events.count(outcome);
-                let day = self.life.plan.time.calendar.day(event.time);
-                looks |= self.looked.is_none_or(|looked| day >= looked.plus(LOOK_EVERY_DAYS));
-                self.looked = if looks { self.looked.max(Some(day)) } else { self.looked };
-            }
-        }
-        if looks {
-            self.look();
-        }
-    }
-
-    /// Keeps what concerns the account.
-    fn keep(&mut self) {
-        let (life, effects) = (&mut self.life, &mut self.effects);
-        life.handoffs.extend(effects.handoffs.drain(..).filter(|handoff| handoff.account == life.account));
-        life.signals.extend(effects.signals.drain(..).filter(|signal| signal.account == life.account));
-        life.onboarding.extend(effects.onboarding.drain(..).filter(|track| track.account == life.account));
-        for row in effects.metrics.iter_mut().flat_map(|rows| rows.drain(..)) {
-            match row {
-                MetricsRow::Week(row) if *row.account == *life.account => {
-                    life.weeks.insert(row.week, row);
-                }
-                MetricsRow::Day(row) if *row.account == *life.account => {
-                    let week = row.day.week();
-                    *life.new_users.entry(week).or_default() += row.new_users;
-                    if row.day == week.sunday() {
-                        life.awake.insert(week);
-                    }
-                }
-                _ => {}
-            }
-        }
-        effects.clear();
-    }
-
-    /// Takes how the account stands.
-    fn look(&mut self) {
-        let mut changed = Snapshots::default();
-        self.partition.snapshots(&mut changed);
-        let life = &mut self.life;
-        life.stands = changed.accounts.into_iter().find(|it| it.account == life.account).or(life.stands.take());
-        for user in changed.users.into_iter().filter(|it| it.account == life.account) {
-            if user.gone {
-                life.users.remove(&user.user.user);
-            } else {
-                life.users.insert(user.user.user.clone(), user);
-            }
-        }
-    }
-
-    /// A tick to the start of this day, past the allowed lateness.
-    fn close_until(&mut self, day: Day) -> Result<()> {
-        replay::close_until(&mut self.partition, day, &mut self.effects)?;
-        self.keep();
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Life> {
-        self.look();
-        // The week before the one that is open.
-        self.life.closed = self.partition.open_day().map(|day| day.week().plus(-1));
-        // The history may hold other rules.
-        self.life.plan = Arc::clone(self.partition.plan());
-        if self.accounts.contains(&self.life.account) {
-            return Ok(self.life);
-        }
-        let asked = &self.life.account;
-        let mut near: Vec<(f64, &String)> =
-            self.accounts.iter().map(|account| (strsim::jaro_winkler(asked, account), account)).collect();
-        near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-        let near: Vec<String> = near.into_iter().take(NEAREST).map(|(_, account)| format!("{account:?}")).collect();
-        let accounts = screen::count(self.accounts.len() as u64);
-        match near.is_empty() {
-            true if self.events == 0 => bail!("no event of account {asked:?}: the history is empty"),
-            true => bail!("no event of account {asked:?}: no event of the history names an account"),
-            false => bail!("no event of account {asked:?} among {accounts} accounts; nearest: {}", near.join(", ")),
-        }
     }
 }
 

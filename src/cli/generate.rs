@@ -11,7 +11,7 @@ use prost::encoding::encode_varint;
 
 use super::WrongUse;
 use super::config::Connection;
-use super::files;
+use super::reading;
 use super::screen;
 use super::send::Log;
 use crate::model::{Calendar, Day, Event, EventKind, EventTime, Fields};
@@ -43,7 +43,7 @@ pub(super) struct Generate {
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     events: Option<u64>,
     /// The history ends just before this day (UTC). A load begins 60 days before it, however many events are asked for.
-    #[arg(long, value_name = "DATE", value_parser = files::date)]
+    #[arg(long, value_name = "DATE", value_parser = reading::date)]
     end: jiff::civil::Date,
     /// At most so many events a second.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -80,7 +80,7 @@ impl Generate {
                 Sink::Topic(Log::open(&config.kafka, topic, &config.input, usize::from(self.pack))?)
             }
             (None, Some(path)) => {
-                let format = if path == Path::new("-") { Format::Json } else { files::by_extension(path, "")? };
+                let format = if path == Path::new("-") { Format::Json } else { reading::by_extension(path, "")? };
                 Sink::File(open(path)?, format)
             }
             (None, None) => unreachable!("the arguments ask for one of them"),

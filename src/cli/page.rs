@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::explain::Life;
 use super::screen;
+use crate::analysis::Life;
 use crate::model::{
     AccountSnapshot, Arm, Calendar, EventTime, Fact, Handoff, Level, Rail, SignalKind, SignalMessage, UserSnapshot,
     Week,

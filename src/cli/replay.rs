@@ -3,27 +3,27 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use foldhash::fast::FixedState;
 use rustix::time::{ClockId, clock_gettime};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::WrongUse;
 use super::config::Connection;
-use super::files::{self, FileFormat, Readable, Reading};
+use super::reading::{self, FileFormat, Reading};
 use super::screen;
-use crate::engine::{Partition, Record};
-use crate::kafka::{self, Reader};
-use crate::model::{Calendar, Day, Effects, EventTime, MetricsRow, Snapshots, Tally, Unmapped};
+use crate::engine::Record;
+use crate::model::{Day, Effects, EventTime, MetricsRow, Outcome, Snapshots, Tally, Unmapped};
+use crate::replay::{Driver, Readable, Step, Topic};
 use crate::rules::{self, Plan, Ready};
-use crate::wire::{self, Admit, Decoded, Format, Kind, ToWire};
+use crate::wire::{self, Format, Kind, ToWire};
 
 /// Snapshots of what changed are taken after so many events: what is changed and not taken costs memory.
-pub(super) const GATHER_EVERY: u64 = 10_000;
+const GATHER_EVERY: u64 = 10_000;
 
 /// Folds a history and writes what it would have said.
 ///
@@ -47,7 +47,7 @@ pub(super) struct Replay {
     rules: Option<PathBuf>,
     /// Move time on to the start of this day when all is read: closes the days before it. It begins where
     /// `time.utc_offset` of the rules says.
-    #[arg(long, value_name = "DATE", value_parser = files::date)]
+    #[arg(long, value_name = "DATE", value_parser = reading::date)]
     until: Option<jiff::civil::Date>,
     /// Place accounts on so many partitions, as Kafka would: each has its own watermark.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "topic")]
@@ -85,7 +85,7 @@ pub(super) struct Replay {
 impl Replay {
     pub(super) fn run(self) -> Result<()> {
         self.refuse_paths_that_clash()?;
-        let until = self.until.map(until_day).transpose()?;
+        let until = self.until.map(reading::until_day).transpose()?;
         let started = Instant::now();
         let mut fold = match &self.topic {
             Some(topic) => self.read_topic(topic)?,
@@ -99,7 +99,7 @@ impl Replay {
         fold.readable.refuse_junk()?;
         fold.summary(started);
         if self.stats {
-            eprintln!("cost      {}", cost(fold.tally.total()));
+            eprintln!("cost      {}", cost(fold.said.tally.total()));
         }
         Ok(())
     }
@@ -162,34 +162,14 @@ impl Replay {
             None => config.input.format,
         };
         let plan = rules::load(self.rules.as_deref().or(config.rules.file.as_deref()))?;
-        let mut reader = Reader::open(&config.kafka, topic)?;
-        let mut fold = Fold::new(plan, reader.partitions() as usize, self.outputs()?);
-        let spans = (0..reader.partitions()).map(|partition| reader.span(partition)).collect::<Result<Vec<_>, _>>()?;
-        let progress = screen::progress(Some(spans.iter().map(|span| (span.end - span.start) as u64).sum()), "records");
-        for (partition, span) in (0..).zip(&spans) {
-            if span.start > 0 {
-                tracing::warn!(
-                    topic,
-                    partition,
-                    first = span.start,
-                    "records before this offset are gone: what follows from them is missing"
-                );
-            }
-            let mut failed = Ok(());
-            reader.read(partition, &mut |message| {
-                progress.inc(1);
-                let record = Record { offset: message.offset, time: message.time_ms.and_then(EventTime::new) };
-                let mut events =
-                    (0..).zip(wire::decode_admitting(Admit::of_log(message.is_control), format, message.payload));
-                failed = events.try_for_each(|(index, decoded)| {
-                    let place = || format!("{topic}, partition {partition}, offset {}", message.offset);
-                    let ready = Ready::new(decoded).with_context(place)?;
-                    fold.apply(Some(partition as usize), record, index, &ready, topic)
-                });
-                if failed.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })?;
-            failed?;
-        }
+        let source = Topic::open(&config.kafka, topic)?;
+        let mut fold = Fold::new(plan, source.partitions(), self.outputs()?);
+        let progress = screen::progress(Some(source.records()), "records");
+        source.read(format, &progress, &mut |partition, record, index, decoded| {
+            let place = || format!("{topic}, partition {partition}, offset {}", record.offset);
+            let ready = Ready::new(decoded).with_context(place)?;
+            fold.apply(Some(partition), record, index, &ready, topic)
+        })?;
         progress.finish_and_clear();
         Ok(fold)
     }
@@ -207,22 +187,26 @@ fn cost(events: u64) -> String {
     format!("{seconds:.2} s of CPU, {:.3} µs an event · {memory}", seconds * 1e6 / events.max(1) as f64)
 }
 
-/// The partitions, what they say, and what is counted of it.
+/// The partitions, what they publish, and what is counted of it.
 struct Fold {
     plan: std::sync::Arc<Plan>,
-    partitions: Vec<Partition>,
-    effects: Effects,
-    outputs: Outputs,
-    tally: Tally,
+    driver: Driver,
+    said: Said,
     /// What files hold; of a topic it is not counted.
     readable: Readable,
     unmapped: Unmapped,
-    handoffs: [u64; 3],
-    signals: u64,
     oldest: Option<EventTime>,
     newest: Option<EventTime>,
     /// Accounts that came, hashed: the partitions give back the memory of those that are long gone.
-    accounts: HashSet<u128>,
+    accounts: HashSet<u128, FixedState>,
+}
+
+/// What the partitions published.
+struct Said {
+    outputs: Outputs,
+    tally: Tally,
+    handoffs: [u64; 3],
+    signals: u64,
 }
 
 struct Outputs {
@@ -259,34 +243,31 @@ struct Rows {
 impl Fold {
     fn new(plan: std::sync::Arc<Plan>, partitions: usize, outputs: Outputs) -> Fold {
         let lateness_ms = plan.time.allowed_lateness_ms;
+        let effects = if outputs.metrics.is_some() { Effects::with_metrics() } else { Effects::default() };
         Fold {
-            partitions: (0..partitions).map(|_| Partition::new(std::sync::Arc::clone(&plan))).collect(),
+            driver: Driver::new(&plan, partitions, effects),
             plan,
-            effects: if outputs.metrics.is_some() { Effects::with_metrics() } else { Effects::default() },
-            outputs,
-            tally: Tally::default(),
+            said: Said { outputs, tally: Tally::default(), handoffs: [0; 3], signals: 0 },
             readable: Readable::new(lateness_ms),
             unmapped: Unmapped::default(),
-            handoffs: [0; 3],
-            signals: 0,
             oldest: None,
             newest: None,
-            accounts: HashSet::new(),
+            accounts: HashSet::default(),
         }
     }
 
     /// Folds one event in: into the partition it was read from, or where a file's event belongs.
     fn apply(
         &mut self,
-        partition: Option<usize>,
+        read_from: Option<usize>,
         record: Record,
         index: u32,
         ready: &Ready<'_>,
         source: &str,
     ) -> Result<()> {
-        let range = partition.map_or_else(|| place(ready, self.partitions.len()), |it| it..it + 1);
+        let places = self.driver.place(read_from, ready);
         if let Ok(event) = &ready.event {
-            if self.partitions[range.start].plan().roles.is_unmapped(event) {
+            if self.driver.partitions()[places.start].plan().roles.is_unmapped(event) {
                 self.unmapped.count(&event.name);
             }
             self.oldest = Some(self.oldest.map_or(event.time, |oldest| oldest.min(event.time)));
@@ -295,12 +276,9 @@ impl Fold {
                 self.accounts.insert(xxh3_128(event.account.as_bytes()));
             }
         }
-        for partition in range {
-            let outcome = self.partitions[partition].apply_one(record, index, ready, &mut self.effects);
-            self.tally.count(outcome);
-            self.publish(source, partition)?;
-        }
-        if self.tally.total().is_multiple_of(GATHER_EVERY) {
+        self.driver.apply(places, record, index, ready, &mut |step| self.said.publish(step, source))?;
+        self.write_closed()?;
+        if self.said.tally.total().is_multiple_of(GATHER_EVERY) {
             self.gather();
         }
         Ok(())
@@ -308,12 +286,12 @@ impl Fold {
 
     /// Takes the snapshots of what changed, if somebody asked for them.
     fn gather(&mut self) {
-        let Outputs { accounts, users, .. } = &mut self.outputs;
+        let Outputs { accounts, users, .. } = &mut self.said.outputs;
         if accounts.is_none() && users.is_none() {
             return;
         }
         let mut changed = Snapshots::default();
-        self.partitions.iter_mut().for_each(|partition| partition.snapshots(&mut changed));
+        self.driver.partitions_mut().iter_mut().for_each(|partition| partition.snapshots(&mut changed));
         if let Some(accounts) = accounts {
             for account in &changed.accounts {
                 accounts.snapshots.insert(account.account.as_bytes().to_vec(), account.to_bytes());
@@ -331,8 +309,69 @@ impl Fold {
         }
     }
 
-    fn publish(&mut self, source: &str, partition: usize) -> Result<()> {
-        let Effects { handoffs, signals, onboarding, dead_letters, metrics } = &self.effects;
+    /// Writes the metrics of the days that are closed in every partition.
+    fn write_closed(&mut self) -> Result<()> {
+        let Some(rows) = &mut self.said.outputs.metrics else { return Ok(()) };
+        match self.driver.open_day() {
+            Some(open_everywhere) => rows.write_before(Some(open_everywhere)),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes every day before this one, in every partition that has events.
+    fn close_until(&mut self, day: Day) -> Result<()> {
+        self.driver.close_until(day, &mut |step| self.said.publish(step, "--until"))?;
+        self.write_closed()
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.gather();
+        let Outputs { accounts, users, .. } = &mut self.said.outputs;
+        [accounts, users].into_iter().flatten().try_for_each(Latest::write)?;
+        if let Some(rows) = &mut self.said.outputs.metrics {
+            rows.write_before(None)?;
+            rows.out.flush()?;
+        }
+        let Outputs { handoffs, signals, onboarding, dead_letters, .. } = &mut self.said.outputs;
+        [handoffs, signals, onboarding, dead_letters].into_iter().flatten().try_for_each(Lines::flush)
+    }
+
+    fn summary(&self, started: Instant) {
+        let seconds = started.elapsed().as_secs_f64().max(1e-9);
+        let total = self.said.tally.total();
+        eprintln!(
+            "events    {} in {seconds:.1} s ({}/s)",
+            screen::count(total),
+            screen::count((total as f64 / seconds) as u64)
+        );
+        if let (Some(oldest), Some(newest)) = (self.oldest, self.newest) {
+            eprintln!("          oldest {} · newest {}", screen::minute(oldest), screen::minute(newest));
+        }
+        eprintln!("          {}", screen::outcomes(&self.said.tally));
+        self.readable.unreadable().iter().for_each(|line| eprintln!("          cannot be read: {line}"));
+        self.readable.loose().iter().for_each(|line| eprintln!("          {line}"));
+        let late = self.said.tally.of(Outcome::TooLate);
+        for (title, line) in ["order     ", "          "].into_iter().zip(self.readable.disorder(Some(late))) {
+            eprintln!("{title}{line}");
+        }
+        eprintln!("accounts  {}", screen::count(self.accounts.len() as u64));
+        eprintln!("handoffs  {}", screen::levels(&self.said.handoffs));
+        eprintln!("signals   {}", screen::count(self.said.signals));
+        if self.unmapped.events() > 0 {
+            let (events, names) = (screen::count(self.unmapped.events()), self.unmapped.names());
+            let most =
+                self.unmapped.top(3).into_iter().map(|(name, count)| format!("{name:?} {}", screen::count(count)));
+            let most = most.collect::<Vec<_>>().join(", ");
+            eprintln!("unmapped  {events} events of {names} names, most of all {most}: activity and nothing else");
+        }
+    }
+}
+
+impl Said {
+    /// Counts what followed from one step, and writes what somebody asked for.
+    fn publish(&mut self, step: Step<'_>, source: &str) -> Result<()> {
+        step.outcome.into_iter().for_each(|outcome| self.tally.count(outcome));
+        let Effects { handoffs, signals, onboarding, dead_letters, metrics } = step.effects;
         for handoff in handoffs {
             self.handoffs[handoff.level as usize] += 1;
             write_line(&mut self.outputs.handoffs, || handoff.to_json())?;
@@ -346,73 +385,16 @@ impl Fold {
         }
         for letter in dead_letters {
             write_line(&mut self.outputs.dead_letters, || {
-                wire::dead_letter(letter, source, partition as i32).to_json()
+                wire::dead_letter(letter, source, step.partition as i32).to_json()
             })?;
         }
-        let closed = metrics.as_ref().is_some_and(|rows| !rows.is_empty());
-        if let (Some(rows), Some(out), true) = (metrics, &mut self.outputs.metrics, closed) {
-            for row in rows {
+        if let (Some(rows), Some(out)) = (metrics, &mut self.outputs.metrics) {
+            for row in rows.drain(..) {
                 let (day, is_week, _) = row.order();
-                out.waiting.entry((day, is_week)).or_default().push(row.clone());
-            }
-            let open_days = self.partitions.iter().map(|partition| partition.open_day());
-            if let Some(open_everywhere) = open_days.min().flatten() {
-                out.write_before(Some(open_everywhere))?;
+                out.waiting.entry((day, is_week)).or_default().push(row);
             }
         }
-        self.effects.clear();
         Ok(())
-    }
-
-    /// A tick to the start of this day, past the allowed lateness, in every partition that has events.
-    fn close_until(&mut self, day: Day) -> Result<()> {
-        for partition in 0..self.partitions.len() {
-            close_until(&mut self.partitions[partition], day, &mut self.effects)?;
-            self.publish("--until", partition)?;
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        self.gather();
-        let Outputs { accounts, users, .. } = &mut self.outputs;
-        [accounts, users].into_iter().flatten().try_for_each(Latest::write)?;
-        if let Some(rows) = &mut self.outputs.metrics {
-            rows.write_before(None)?;
-            rows.out.flush()?;
-        }
-        let Outputs { handoffs, signals, onboarding, dead_letters, .. } = &mut self.outputs;
-        [handoffs, signals, onboarding, dead_letters].into_iter().flatten().try_for_each(Lines::flush)
-    }
-
-    fn summary(&self, started: Instant) {
-        let seconds = started.elapsed().as_secs_f64().max(1e-9);
-        let total = self.tally.total();
-        eprintln!(
-            "events    {} in {seconds:.1} s ({}/s)",
-            screen::count(total),
-            screen::count((total as f64 / seconds) as u64)
-        );
-        if let (Some(oldest), Some(newest)) = (self.oldest, self.newest) {
-            eprintln!("          oldest {} · newest {}", screen::minute(oldest), screen::minute(newest));
-        }
-        eprintln!("          {}", screen::outcomes(&self.tally));
-        self.readable.unreadable().iter().for_each(|line| eprintln!("          cannot be read: {line}"));
-        self.readable.loose().iter().for_each(|line| eprintln!("          {line}"));
-        let late = self.tally.of(crate::model::Outcome::TooLate);
-        for (title, line) in ["order     ", "          "].into_iter().zip(self.readable.disorder(Some(late))) {
-            eprintln!("{title}{line}");
-        }
-        eprintln!("accounts  {}", screen::count(self.accounts.len() as u64));
-        eprintln!("handoffs  {}", screen::levels(&self.handoffs));
-        eprintln!("signals   {}", screen::count(self.signals));
-        if self.unmapped.events() > 0 {
-            let (events, names) = (screen::count(self.unmapped.events()), self.unmapped.names());
-            let most =
-                self.unmapped.top(3).into_iter().map(|(name, count)| format!("{name:?} {}", screen::count(count)));
-            let most = most.collect::<Vec<_>>().join(", ");
-            eprintln!("unmapped  {events} events of {names} names, most of all {most}: activity and nothing else");
-        }
     }
 }
 
@@ -442,37 +424,6 @@ impl Rows {
         }
         Ok(())
     }
-}
-
-/// The partitions that an event of a file goes to: the one of its account; all of them where it names none, as a tick
-/// does; and the first where it cannot be read.
-pub(super) fn place(decoded: &Decoded<'_>, partitions: usize) -> std::ops::Range<usize> {
-    match &decoded.event {
-        Ok(event) if event.account.is_empty() => 0..partitions,
-        Ok(event) => {
-            let partition = kafka::partition_of(event.account.as_bytes(), partitions as i32) as usize;
-            partition..partition + 1
-        }
-        Err(_) => 0..1,
-    }
-}
-
-/// The day of `--until`: one to whose start a tick can move time on, wherever days begin.
-pub(super) fn until_day(date: jiff::civil::Date) -> Result<Day> {
-    let day = Day::from(date);
-    let [first, last] = [EventTime::MIN, EventTime::MAX].map(|time| Calendar::UTC.day(time));
-    match (first.plus(1)..last.plus(-1)).contains(&day) {
-        true => Ok(day),
-        false => bail!(WrongUse(format!("--until {date} lies too far out: events go up to the year 9999"))),
-    }
-}
-
-/// A tick to the start of a day, past the allowed lateness: every day before it closes.
-pub(super) fn close_until(partition: &mut Partition, day: Day, effects: &mut Effects) -> Result<()> {
-    let time = &partition.plan().time;
-    let tick = Decoded::tick(time.calendar.start(day).plus(time.allowed_lateness_ms));
-    let _ = partition.apply_one(Record { offset: i64::MAX, time: None }, 0, &Ready::new(tick)?, effects);
-    Ok(())
 }
 
 impl Lines {

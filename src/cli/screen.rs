@@ -1,10 +1,12 @@
-//! What several commands show: progress, numbers, handoffs as people read them.
+//! What several commands show: progress, outcomes, handoffs as people read them.
 
 use std::io::IsTerminal;
 
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::model::{Calendar, EventTime, Handoff, Level, Outcome, Tally};
+use crate::model::{Handoff, Level, Outcome, Tally};
+
+pub(super) use crate::text::{count, is_unsafe, json_text, minute, plain, plain_lines};
 
 /// A bar over `total` bytes or events, or a count if that is unknown; only on a terminal.
 pub(super) fn progress(total: Option<u64>, unit: &str) -> ProgressBar {
@@ -30,56 +32,10 @@ pub(super) fn progress(total: Option<u64>, unit: &str) -> ProgressBar {
     bar.with_style(style.progress_chars("━╸ "))
 }
 
-/// A number with its thousands set apart.
-pub(super) fn count(number: u64) -> String {
-    HumanCount(number).to_string()
-}
-
-/// An instant as people write it, to the minute, in UTC.
-pub(super) fn minute(time: EventTime) -> String {
-    let clock = time.0.rem_euclid(crate::model::DAY_MS) / crate::model::MINUTE_MS;
-    format!("{} {:02}:{:02}", Calendar::UTC.day(time), clock / 60, clock % 60)
-}
-
 /// The outcomes of events, the applied ones first and the others where there are any.
 pub(super) fn outcomes(tally: &Tally) -> String {
     let words = Outcome::ALL.into_iter().filter(|outcome| *outcome == Outcome::Applied || tally.of(*outcome) > 0);
     words.map(|outcome| format!("{} {}", count(tally.of(outcome)), outcome.word())).collect::<Vec<_>>().join(" · ")
-}
-
-/// Whether a character can change how a terminal shows the others: control characters, and those that turn the
-/// direction of writing.
-pub(super) fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// A text from outside as it may reach a terminal: on one line, with U+FFFD for what a terminal would obey.
-pub(super) fn plain(text: &str) -> String {
-    text.replace(is_unsafe, "\u{fffd}")
-}
-
-/// Several lines from outside, each as it may reach a terminal.
-pub(super) fn plain_lines(text: &str) -> String {
-    text.replace(|c| c != '\n' && is_unsafe(c), "\u{fffd}")
-}
-
-/// JSON as it may reach a terminal: what a terminal would obey is escaped, and the JSON says the same. Line breaks stay:
-/// in JSON they stand between values only.
-pub(super) fn json_text(json: &str) -> std::borrow::Cow<'_, str> {
-    let is_unsafe = |c| c != '\n' && is_unsafe(c);
-    if !json.contains(is_unsafe) {
-        return json.into();
-    }
-    json.chars()
-        .fold(String::with_capacity(json.len() + 16), |mut line, c| {
-            match c {
-                c if is_unsafe(c) => line.push_str(&format!("\\u{:04x}", u32::from(c))),
-                c => line.push(c),
-            }
-            line
-        })
-        .into()
 }
 
 /// Handoffs by level.
@@ -113,21 +69,4 @@ pub(super) fn handoff(handoff: &Handoff, colour: bool) -> String {
         plain(&handoff.trigger),
         plain(&handoff.why),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_from_outside_reaches_a_terminal_raw() {
-        let strange = "a\nb\u{1b}[31mred\u{7}\u{9b}2J\u{202e}fdp\u{200b}\u{feff}\u{2028}é😀";
-        assert_eq!(plain(strange), "a\u{fffd}b\u{fffd}[31mred\u{fffd}\u{fffd}2J\u{fffd}fdp\u{fffd}\u{fffd}\u{fffd}é😀");
-        assert_eq!(plain_lines("a\n\u{1b}[0m\r"), "a\n\u{fffd}[0m\u{fffd}");
-        let json = serde_json::to_string(&strange).expect("a text");
-        let shown = json_text(&json);
-        assert!(!shown.contains(is_unsafe) && shown.contains("\\u202e"), "{shown}");
-        assert_eq!(serde_json::from_str::<String>(&shown).expect("JSON that says the same"), strange);
-        assert_eq!(json_text("{\n\"a\":1}"), "{\n\"a\":1}");
-    }
 }

@@ -7,9 +7,10 @@ use clap::Args;
 
 use super::WrongUse;
 use super::config::{self, Connection};
-use super::files::{FileFormat, Files, Input, Readable};
+use super::reading::{self, FileFormat};
 use super::screen;
 use crate::kafka::{self, LogWriter, Partitioner};
+use crate::replay::{Files, Readable};
 use crate::rules;
 use crate::wire::{self, Admit, Decoded, Format};
 
@@ -40,8 +41,8 @@ pub(super) struct Send {
 impl Send {
     pub(super) fn run(self) -> Result<()> {
         let config = self.connection.load()?;
-        let inputs = self.files.iter().map(|file| Input::new(file, self.format, Admit::Product));
-        let files = Files::new(inputs.collect::<Result<_>>()?);
+        let inputs = self.files.iter().map(|file| reading::input(file, self.format, Admit::Product));
+        let files = Files::new(inputs.collect::<Result<_>>()?, None);
         let plan = rules::load(config.rules.file.as_deref())?;
         let topic = self.topic.unwrap_or_else(|| config.topics.names().log());
         let mut log = Log::open(&config.kafka, &topic, &config.input, usize::from(self.pack))?;

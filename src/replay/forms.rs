@@ -1,4 +1,4 @@
-//! What a file is that does not hold events as Upswell reads them, and what to do with it: told once, not line by line.
+//! Recognises files and events in formats that are not read, such as the exports of other tools, and says what to do.
 
 use serde_json::Value;
 

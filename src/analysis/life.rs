@@ -1,0 +1,189 @@
+//! Folds a whole log and keeps what concerns one account: what `explain` shows.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+
+use crate::engine::Record;
+use crate::model::{
+    AccountSnapshot, Day, Effects, Handoff, MetricsRow, Onboarding, SignalMessage, Snapshots, Tally, UserSnapshot,
+    Week, WeekRow,
+};
+use crate::replay::{Driver, Step};
+use crate::rules::{Plan, Ready};
+use crate::text;
+
+/// Snapshots of what changed are taken after so many events: what is changed and not taken costs memory.
+const GATHER_EVERY: u64 = 10_000;
+/// Accounts that are named where the one asked for is unknown.
+const NEAREST: usize = 3;
+/// The account is looked at so often while it is active: one that is forgotten later can still be shown.
+const LOOK_EVERY_DAYS: i32 = 7;
+
+/// What is known of an account.
+pub struct Life {
+    /// The account.
+    pub account: String,
+    /// The rules.
+    pub plan: Arc<Plan>,
+    /// What became of its events.
+    pub events: Tally,
+    /// Its closed, complete weeks with somebody active in the 28 days before their end.
+    pub weeks: BTreeMap<Week, WeekRow>,
+    /// New users by week, as far as its days are closed.
+    pub new_users: BTreeMap<Week, u32>,
+    /// Closed weeks with somebody active in the 28 days before their end, complete or not.
+    pub awake: BTreeSet<Week>,
+    /// The last closed week.
+    pub closed: Option<Week>,
+    /// Its part of the signals feed.
+    pub signals: Vec<SignalMessage>,
+    /// Its handoffs.
+    pub handoffs: Vec<Handoff>,
+    /// Its onboarding tracks.
+    pub onboarding: Vec<Onboarding>,
+    /// How it stands; none where no event of it was applied.
+    pub stands: Option<AccountSnapshot>,
+    /// How its users stand, by id.
+    pub users: BTreeMap<String, UserSnapshot>,
+}
+
+impl Life {
+    /// Keeps what concerns the account.
+    fn keep(&mut self, step: Step<'_>) {
+        let (life, effects) = (self, step.effects);
+        life.handoffs.extend(effects.handoffs.drain(..).filter(|handoff| handoff.account == life.account));
+        life.signals.extend(effects.signals.drain(..).filter(|signal| signal.account == life.account));
+        life.onboarding.extend(effects.onboarding.drain(..).filter(|track| track.account == life.account));
+        for row in effects.metrics.iter_mut().flat_map(|rows| rows.drain(..)) {
+            match row {
+                MetricsRow::Week(row) if *row.account == *life.account => {
+                    life.weeks.insert(row.week, row);
+                }
+                MetricsRow::Day(row) if *row.account == *life.account => {
+                    let week = row.day.week();
+                    *life.new_users.entry(week).or_default() += row.new_users;
+                    if row.day == week.sunday() {
+                        life.awake.insert(week);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The whole log, of which only what concerns one account is kept.
+pub struct AccountFold {
+    driver: Driver,
+    life: Life,
+    events: u64,
+    looked: Option<Day>,
+    /// Every account that came.
+    accounts: HashSet<String>,
+}
+
+impl AccountFold {
+    /// The log before its first record.
+    pub fn new(plan: Arc<Plan>, account: String) -> AccountFold {
+        let life = Life {
+            account,
+            plan: Arc::clone(&plan),
+            events: Tally::default(),
+            weeks: BTreeMap::new(),
+            new_users: BTreeMap::new(),
+            awake: BTreeSet::new(),
+            closed: None,
+            signals: Vec::new(),
+            handoffs: Vec::new(),
+            onboarding: Vec::new(),
+            stands: None,
+            users: BTreeMap::new(),
+        };
+        AccountFold {
+            driver: Driver::new(&plan, 1, Effects::with_metrics()),
+            life,
+            events: 0,
+            looked: None,
+            accounts: HashSet::new(),
+        }
+    }
+
+    /// Folds one event in.
+    pub fn apply(&mut self, record: Record, index: u32, ready: &Ready<'_>) -> Result<()> {
+        let life = &mut self.life;
+        let is_of_it = ready.event.as_ref().is_ok_and(|event| event.account == life.account);
+        self.driver.apply(0..1, record, index, ready, &mut |step| {
+            step.outcome.filter(|_| is_of_it).into_iter().for_each(|outcome| life.events.count(outcome));
+            life.keep(step);
+            Ok(())
+        })?;
+        self.events += 1;
+        let mut looks = self.events.is_multiple_of(GATHER_EVERY);
+        if let Ok(event) = &ready.event {
+            if !self.accounts.contains(&*event.account) {
+                self.accounts.insert(event.account.to_string());
+            }
+            if is_of_it {
+                let day = self.life.plan.time.calendar.day(event.time);
+                looks |= self.looked.is_none_or(|looked| day >= looked.plus(LOOK_EVERY_DAYS));
+                self.looked = if looks { self.looked.max(Some(day)) } else { self.looked };
+            }
+        }
+        if looks {
+            self.look();
+        }
+        Ok(())
+    }
+
+    /// Takes how the account stands.
+    fn look(&mut self) {
+        let mut changed = Snapshots::default();
+        self.driver.partitions_mut().iter_mut().for_each(|partition| partition.snapshots(&mut changed));
+        let life = &mut self.life;
+        life.stands = changed.accounts.into_iter().find(|it| it.account == life.account).or(life.stands.take());
+        for user in changed.users.into_iter().filter(|it| it.account == life.account) {
+            if user.gone {
+                life.users.remove(&user.user.user);
+            } else {
+                life.users.insert(user.user.user.clone(), user);
+            }
+        }
+    }
+
+    /// Closes every day before this one.
+    pub fn close_until(&mut self, day: Day) -> Result<()> {
+        let life = &mut self.life;
+        self.driver.close_until(day, &mut |step| {
+            life.keep(step);
+            Ok(())
+        })
+    }
+
+    /// What is known of the account in the end.
+    ///
+    /// # Errors
+    /// No event names the account: which accounts have the nearest names.
+    pub fn finish(mut self) -> Result<Life> {
+        self.look();
+        // The week before the one that is open.
+        self.life.closed = self.driver.open_day().map(|day| day.week().plus(-1));
+        // The history may hold other rules.
+        self.life.plan = Arc::clone(self.driver.partitions()[0].plan());
+        if self.accounts.contains(&self.life.account) {
+            return Ok(self.life);
+        }
+        let asked = &self.life.account;
+        let mut near: Vec<(f64, &String)> =
+            self.accounts.iter().map(|account| (strsim::jaro_winkler(asked, account), account)).collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        let near: Vec<String> = near.into_iter().take(NEAREST).map(|(_, account)| format!("{account:?}")).collect();
+        let accounts = text::count(self.accounts.len() as u64);
+        match near.is_empty() {
+            true if self.events == 0 => bail!("no event of account {asked:?}: the history is empty"),
+            true => bail!("no event of account {asked:?}: no event of the history names an account"),
+            false => bail!("no event of account {asked:?} among {accounts} accounts; nearest: {}", near.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Finds signals that can never be on, and triggers that can never fire, with events such as those of a sample.
+
+use super::needs::{Needs, What, signal};
+use super::sample::Sample;
+use crate::rules::{BANDS, Figure, Input as Reads, Kind, Plan, SignalRef, Still, Trigger, TriggerKind, Value};
+
+/// The signals for which something never came, and what.
+pub fn never_on(plan: &Plan, sample: &Sample) -> Vec<(SignalRef, String)> {
+    let why = |(what, _): &(What, Needs)| match what {
+        What::Signal(which) => Some((*which, never(plan, *which, sample)?)),
+        _ => None,
+    };
+    sample.needs.iter().filter_map(why).collect()
+}
+
+/// Why a signal can never be on; none if it can.
+fn never(plan: &Plan, which: SignalRef, sample: &Sample) -> Option<String> {
+    let unknown = matches!(signal(plan, which).kind, Kind::Age { still: Still::FreeOnly, .. });
+    if unknown && !plan.roles.maps_premium() {
+        return Some("unknown: no mapping says which features are premium".into());
+    }
+    Some(format!("needs {}", sample.missing(plan, What::Signal(which))?))
+}
+
+/// The most points that a user can have with such data, as far as signals that can be on bring them.
+fn most_points(plan: &Plan, sample: &Sample) -> i32 {
+    let users = (0..plan.user_signals.len()).map(SignalRef::User);
+    let signals = users.chain((0..plan.account_signals.len()).map(SignalRef::Account));
+    let can_be = signals.filter(|which| signal(plan, *which).pql && never(plan, *which, sample).is_none());
+    can_be.map(|which| signal(plan, which).points.into_iter().max().unwrap_or(0)).sum()
+}
+
+/// What a name of a condition can be with such data, and what it needs to be more; none: anything.
+fn can_be(plan: &Plan, trigger: usize, input: &Reads, sample: &Sample) -> Option<(Vec<Value>, String)> {
+    let figure = match input {
+        Reads::Signal(which) => {
+            let why = never(plan, *which, sample)?;
+            let why = why.strip_prefix("needs ").map_or(format!("a mapping: {why}"), str::to_owned);
+            return Some((vec![Value::Int(0), Value::Unknown], why));
+        }
+        Reads::Trait(place) => return Some((vec![Value::Unknown], sample.missing(plan, What::Trait(*place))?)),
+        Reads::Event(field) => {
+            return Some((vec![Value::Unknown], sample.missing(plan, What::Event(trigger, *field))?));
+        }
+        Reads::Figure(Figure::UserBand) => {
+            let most = most_points(plan, sample);
+            let reached = plan.scores.bands.iter().filter(|from| **from <= most).count();
+            let bands = BANDS.iter().take(1 + reached).map(|band| Value::Text((*band).into())).collect();
+            let why = format!("more points than the {most} that such data can bring a user");
+            return (reached + 1 < BANDS.len()).then_some((bands, why));
+        }
+        Reads::Figure(figure) => *figure,
+    };
+    let why = sample.missing(plan, What::Figure(figure))?;
+    let value = match figure {
+        Figure::ActiveUsers | Figure::Users | Figure::Departments => Value::Int(0),
+        Figure::Paid | Figure::Target | Figure::DoNotContact | Figure::OpenOpportunity | Figure::ContractOwner => {
+            Value::Bool(false)
+        }
+        Figure::Plan => Value::Text("".into()),
+        Figure::Segment => Value::Text(plan.segments.first().map_or("".into(), |segment| segment.id.clone())),
+        _ => Value::Unknown,
+    };
+    Some((vec![value], why))
+}
+
+/// How a name stays that can be only this.
+fn stays(values: &[Value]) -> String {
+    match values {
+        [Value::Unknown] => "unknown".into(),
+        [Value::Bool(is)] => is.to_string(),
+        [Value::Int(number)] => number.to_string(),
+        [Value::Text(text)] if text.is_empty() => "empty".into(),
+        [Value::Text(text)] => text.to_string(),
+        [Value::Int(0), Value::Unknown] => "off".into(),
+        _ => match values.last() {
+            Some(Value::Text(band)) => format!("at most {band}"),
+            _ => "too small".into(),
+        },
+    }
+}
+
+/// Why a trigger cannot fire: what it listens to never came, or its condition can never be true.
+pub fn never_fires(plan: &Plan, place: usize, trigger: &Trigger, sample: &Sample) -> Option<String> {
+    let when = match &trigger.kind {
+        TriggerKind::Pulse(pulse) => {
+            if let Some(missing) = sample.missing(plan, What::Pulse(place)) {
+                return Some(format!("needs {missing}"));
+            }
+            pulse.when.as_ref()?
+        }
+        TriggerKind::State { when, .. } => when,
+    };
+    let known: Vec<_> = when.inputs.iter().map(|input| can_be(plan, place, input, sample)).collect();
+    let values = |at: usize| known[at].as_ref().map(|(values, _)| values.clone());
+    if when.expression.can_hold(&values) {
+        return None;
+    }
+    // Each of these alone prevents it; or only all of them together do.
+    let alone = |at: &usize| !when.expression.can_hold(&|other| values(other).filter(|_| other == *at));
+    let bound: Vec<usize> = (0..known.len()).filter(|at| known[*at].is_some()).collect();
+    let (told, between) = match bound.iter().copied().filter(alone).collect::<Vec<_>>() {
+        none if none.is_empty() => (bound, " or "),
+        alone => (alone, " and "),
+    };
+    let (mut needs, mut names) = (Vec::new(), Vec::new());
+    for at in told {
+        let Some((values, why)) = &known[at] else { continue };
+        if !needs.contains(why) {
+            needs.push(why.clone());
+        }
+        names.push(format!("{} stays {}", when.expression.names()[at], stays(values)));
+    }
+    Some(format!("needs {}: {}", needs.join(between), names.join(", ")))
+}

@@ -1,0 +1,135 @@
+//! Counts what a sample of events holds, by the rules: roles, names without a mapping, account ids that look alike.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::needs::{Came, Needs, What, all_needs};
+use crate::model::{Event, EventKind, Field, Role, Unmapped};
+use crate::replay::{Files, Readable};
+use crate::rules::{self, Plan, RoleSet};
+
+/// What a sample of events holds, by the rules.
+pub struct Sample {
+    /// Events, and those among them that cannot be read.
+    pub readable: Readable,
+    /// Activity of users, with or without a role.
+    pub activity: u64,
+    /// By role.
+    pub roles: Vec<u64>,
+    /// By mapping.
+    pub mappings: Vec<u64>,
+    /// What signals, figures and triggers need of events, and whether it came.
+    pub(super) needs: Vec<(What, Needs)>,
+    /// Names that no mapping is for.
+    pub unmapped: Unmapped,
+    /// Pages and screens, which mean nothing unless a mapping is for them.
+    pub pages: Unmapped,
+    /// Account ids.
+    pub accounts: Accounts,
+    /// Calls that say that two ids are one person.
+    pub aliases: u64,
+    /// Events with an amount in a currency that the rules have no rate of, by its code.
+    pub without_rate: BTreeMap<String, u64>,
+}
+
+/// Account ids, and those among them that are the same but for case and space before and after.
+#[derive(Default)]
+pub struct Accounts {
+    /// The first id of each folded form, by the hash of the form.
+    first: HashMap<u128, Box<str>>,
+    /// By folded form, where there are several ids of one.
+    pub alike: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Accounts {
+    fn count(&mut self, id: &str) {
+        let form = rules::folded(id);
+        let Some(first) = self.first.get(&xxh3_128(form.as_bytes())) else {
+            self.first.insert(xxh3_128(form.as_bytes()), id.into());
+            return;
+        };
+        if **first != *id {
+            let ids = self.alike.entry(form.into_owned()).or_insert_with(|| [first.to_string()].into());
+            ids.insert(id.to_owned());
+        }
+    }
+}
+
+impl Sample {
+    /// A sample of nothing yet.
+    pub fn new(plan: &Plan) -> Sample {
+        Sample {
+            readable: Readable::new(plan.time.allowed_lateness_ms),
+            activity: 0,
+            roles: vec![0; Role::ALL.len()],
+            mappings: vec![0; plan.roles.mappings().count()],
+            needs: all_needs(plan),
+            unmapped: Unmapped::default(),
+            pages: Unmapped::default(),
+            accounts: Accounts::default(),
+            aliases: 0,
+            without_rate: BTreeMap::new(),
+        }
+    }
+
+    /// Reads events of files.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn read(&mut self, plan: &Plan, files: &Files, progress: &ProgressBar) -> Result<()> {
+        files.read(progress, &mut |_, _, decoded, place| {
+            let decoded = plan.ids.key(decoded);
+            self.readable.count(&decoded, place);
+            if let Ok(event) = &decoded.event {
+                self.count(plan, event);
+            }
+            Ok(())
+        })?;
+        self.readable.refuse_junk()
+    }
+
+    fn count(&mut self, plan: &Plan, event: &Event<'_>) {
+        if !event.kind.is_control() {
+            self.accounts.count(&event.account);
+        }
+        self.aliases += u64::from(event.kind == EventKind::Alias);
+        let set = plan.roles.of(event);
+        plan.roles.in_order(&set).for_each(|role| self.roles[role as usize] += 1);
+        plan.roles.matched(&set).for_each(|mapping| self.mappings[mapping] += 1);
+        if let Some(code) = without_rate(plan, &set, event) {
+            *self.without_rate.entry(code).or_insert(0) += 1;
+        }
+        self.activity += u64::from(event.kind == EventKind::Track && !event.user.is_empty() && set.is_activity());
+        let sources = self.needs.iter_mut().flat_map(|(_, needs)| needs.all.iter_mut().flatten());
+        sources.filter(|source| !source.met && set.has(source.role)).for_each(|source| source.look(plan, &set, event));
+        let is_page = matches!(event.kind, EventKind::Page | EventKind::Screen);
+        if plan.roles.is_unmapped(event) {
+            self.unmapped.count(&event.name);
+        } else if is_page && !set.is_mapped() && !event.name.is_empty() {
+            self.pages.count(&event.name);
+        }
+    }
+
+    /// Events of a role.
+    pub fn of(&self, role: Role) -> u64 {
+        self.roles[role as usize]
+    }
+
+    /// What something needs and does not have; none if nothing is missing.
+    pub(super) fn missing(&self, plan: &Plan, what: What) -> Option<String> {
+        let (_, needs) = self.needs.iter().find(|(known, _)| *known == what)?;
+        needs.missing(plan, &Came { roles: &self.roles, activity: self.activity })
+    }
+}
+
+/// The currency of an event's amount, if the rules have no rate of it (semantics F8).
+fn without_rate(plan: &Plan, set: &RoleSet, event: &Event<'_>) -> Option<String> {
+    const AMOUNTS: [Field; 4] = [Field::Mrr, Field::Price, Field::Amount, Field::Value];
+    let has_amount = |role: &Role| AMOUNTS.iter().any(|it| plan.roles.number(set, *role, *it, event).is_some());
+    let role = plan.roles.in_order(set).find(has_amount)?;
+    let code = plan.roles.text(set, role, Field::Currency, event)?.trim().to_uppercase();
+    (code != "USD" && !plan.money.rates.contains_key(&code)).then_some(code)
+}

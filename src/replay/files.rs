@@ -1,0 +1,348 @@
+//! Events in files: newline-delimited JSON or length-delimited protobuf; plain, gzip or zstd by their first bytes.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use indicatif::ProgressBar;
+
+use super::forms::{self, HEAD};
+use crate::engine::Record;
+use crate::model::{DAY_MS, EventTime};
+use crate::text;
+use crate::wire::{self, Admit, Decoded, Format, Malformed};
+
+/// A record of a file may be at most so long: more is a file of another kind.
+const RECORD_MAX: u64 = 64 << 20;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// One input file; `-` is standard input.
+pub struct Input {
+    path: PathBuf,
+    format: Format,
+    admit: Admit,
+}
+
+impl Input {
+    /// A file of this format; `admit` says which events its records may hold.
+    pub fn new(path: &Path, format: Format, admit: Admit) -> Input {
+        Input { path: path.to_owned(), format, admit }
+    }
+
+    /// What messages call it.
+    fn name(&self) -> String {
+        if self.path == Path::new("-") { "standard input".into() } else { self.path.display().to_string() }
+    }
+
+    /// Bytes in the file, where that is known.
+    fn bytes(&self) -> Option<u64> {
+        std::fs::metadata(&self.path).ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len())
+    }
+}
+
+/// A file that is being read, record by record.
+struct Source<'a> {
+    input: &'a Input,
+    name: String,
+    reader: Box<dyn BufRead>,
+    record: Vec<u8>,
+    /// How many lines or records were read with the present one.
+    number: u64,
+    /// A record that was read ahead, and its number.
+    ahead: Option<(Vec<u8>, u64)>,
+}
+
+impl<'a> Source<'a> {
+    fn open(input: &'a Input, progress: &ProgressBar) -> Result<Source<'a>> {
+        let name = input.name();
+        let raw: Box<dyn Read> = if input.path == Path::new("-") {
+            Box::new(std::io::stdin().lock())
+        } else {
+            Box::new(File::open(&input.path).with_context(|| format!("opening {name}"))?)
+        };
+        let reading = || format!("reading {name}");
+        let mut reader = decompress(progress.wrap_read(raw)).with_context(reading)?;
+        if input.format == Format::Json {
+            let (head, whole) = peek(reader).with_context(reading)?;
+            reader = whole;
+            if let Some(form) = forms::of_file(&head) {
+                bail!("{name} {form}");
+            }
+        }
+        Ok(Source { input, name, reader, record: Vec::new(), number: 0, ahead: None })
+    }
+
+    /// Goes on to the next record; whether there is one.
+    fn next(&mut self) -> Result<bool> {
+        if let Some((record, number)) = self.ahead.take() {
+            (self.record, self.number) = (record, number);
+            return Ok(true);
+        }
+        let more = match self.input.format {
+            Format::Json => read_line(&mut *self.reader, &mut self.record, &mut self.number),
+            Format::Protobuf => read_delimited(&mut *self.reader, &mut self.record, &mut self.number),
+        };
+        more.with_context(|| format!("reading {}", self.name))
+    }
+
+    /// The time of the record after the present one, which stays the present one.
+    fn look_ahead(&mut self) -> Result<Option<EventTime>> {
+        let (record, number) = (std::mem::take(&mut self.record), self.number);
+        let time = if self.next()? { self.time() } else { None };
+        if self.number > number {
+            self.ahead = Some((std::mem::take(&mut self.record), self.number));
+        }
+        (self.record, self.number) = (record, number);
+        Ok(time)
+    }
+
+    fn events(&self) -> wire::Events<'_> {
+        let record = if self.input.format == Format::Json { self.record.trim_ascii() } else { &self.record };
+        wire::decode_admitting(self.input.admit, self.input.format, record)
+    }
+
+    /// The time of the present record's first event, if it can be read.
+    fn time(&self) -> Option<EventTime> {
+        self.events().next().and_then(|decoded| decoded.event.ok()).map(|event| event.time)
+    }
+}
+
+/// How far event time may go on from one event to the next.
+struct Jumps {
+    /// At most so far, in milliseconds.
+    longest: i64,
+    newest: EventTime,
+}
+
+impl Jumps {
+    /// The last instant that an event may have now.
+    fn bound(&self) -> EventTime {
+        self.newest.plus(self.longest)
+    }
+
+    /// An event that lies too far ahead is malformed.
+    fn check<'a>(&mut self, mut decoded: Decoded<'a>) -> Decoded<'a> {
+        let Ok(event) = &decoded.event else { return decoded };
+        if event.time <= self.bound() {
+            self.newest = self.newest.max(event.time);
+            return decoded;
+        }
+        decoded.event = Err(Malformed(format!(
+            "its time, {}, lies {} days ahead of the newest before it, {}: more than --max-jump allows",
+            text::minute(event.time),
+            (event.time.0 - self.newest.0) / DAY_MS,
+            text::minute(self.newest)
+        )));
+        decoded
+    }
+}
+
+/// The files of a history: together one log.
+pub struct Files {
+    inputs: Vec<Input>,
+    /// Event time may jump ahead so far, in milliseconds.
+    longest_jump: Option<i64>,
+}
+
+impl Files {
+    /// The files, in any order. Event time may jump ahead by at most so many milliseconds from one event to the next; if
+    /// none, as far as it likes.
+    pub fn new(inputs: Vec<Input>, longest_jump: Option<i64>) -> Files {
+        Files { inputs, longest_jump }
+    }
+
+    /// Bytes of all files, where they are known.
+    pub fn bytes(&self) -> Option<u64> {
+        self.inputs.iter().map(Input::bytes).sum()
+    }
+
+    /// Reads the files as one log, several merged by event time: `each` gets every event with its record, its index in
+    /// it, and where it stands. Of each file the order stays: the file whose next event is the oldest goes on, and a
+    /// record that cannot be read follows the one before it. `progress` follows the bytes read.
+    ///
+    /// # Errors
+    /// A file cannot be opened or read, is of another kind, or `each` failed.
+    pub fn read(
+        &self,
+        progress: &ProgressBar,
+        each: &mut dyn FnMut(Record, u32, Decoded<'_>, Place<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut sources = self.inputs.iter().map(|input| Source::open(input, progress)).collect::<Result<Vec<_>>>()?;
+        let mut filled = Vec::new();
+        for (place, source) in sources.iter_mut().enumerate() {
+            if source.next()? {
+                filled.push(place);
+            }
+        }
+        let mut jumps = self.jumps(&mut sources, &filled)?;
+        let time_of = |source: &Source<'_>, jumps: &Option<Jumps>, before: EventTime| {
+            // What jumps is refused: it does not hold up its file.
+            let allowed = |time: &EventTime| jumps.as_ref().is_none_or(|jumps| *time <= jumps.bound());
+            source.time().filter(allowed).unwrap_or(before)
+        };
+        let mut heads: BTreeSet<(EventTime, usize)> = match filled[..] {
+            [only] => [(EventTime::MIN, only)].into(),
+            _ => filled.iter().map(|place| (time_of(&sources[*place], &jumps, EventTime::MIN), *place)).collect(),
+        };
+        let mut offset = 0;
+        while let Some((mut time, number)) = heads.pop_first() {
+            let source = &mut sources[number];
+            loop {
+                let record = Record { offset, time: None };
+                offset += 1;
+                let place = Place { file: &source.name, number: source.number, format: source.input.format };
+                for (index, decoded) in (0..).zip(source.events()) {
+                    let decoded = match &mut jumps {
+                        Some(jumps) => jumps.check(decoded),
+                        None => decoded,
+                    };
+                    each(record, index, decoded, place)?;
+                }
+                if !source.next()? {
+                    break;
+                }
+                if let Some(other) = heads.first() {
+                    time = time_of(source, &jumps, time);
+                    if (time, number) > *other {
+                        heads.insert((time, number));
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bound on jumps of time. Before the first event it begins at the older of the first two, in any file: a first
+    /// event with a wrong time does not decide alone.
+    fn jumps(&self, sources: &mut [Source<'_>], filled: &[usize]) -> Result<Option<Jumps>> {
+        let Some(longest) = self.longest_jump else { return Ok(None) };
+        let mut newest = None;
+        for place in filled {
+            let source = &mut sources[*place];
+            let times = [source.time(), source.look_ahead()?].into_iter().flatten();
+            newest = times.chain(newest).min();
+        }
+        Ok(newest.map(|newest| Jumps { longest, newest }))
+    }
+}
+
+/// Where an event stands: its file, and its line (from 1) or record (from 0) in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The file.
+    pub file: &'a str,
+    /// How many lines or records were read with it.
+    number: u64,
+    /// How its records are written.
+    pub format: Format,
+}
+
+/// A line or record, whatever its file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At(u64, Format);
+
+impl At {
+    /// The same with its file.
+    pub(super) fn in_file(self, file: &str) -> Place<'_> {
+        Place { file, number: self.0, format: self.1 }
+    }
+}
+
+impl Place<'_> {
+    /// The place in its file.
+    pub(super) fn at(self) -> At {
+        At(self.number, self.format)
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.format {
+            Format::Json => write!(f, "{}:{}", self.file, self.number),
+            Format::Protobuf => write!(f, "{}, record {}", self.file, self.number - 1),
+        }
+    }
+}
+
+fn decompress(mut raw: impl Read + 'static) -> std::io::Result<Box<dyn BufRead>> {
+    let mut magic = Vec::with_capacity(4);
+    raw.by_ref().take(4).read_to_end(&mut magic)?;
+    let whole = Cursor::new(magic.clone()).chain(raw);
+    Ok(match magic[..] {
+        [0x1f, 0x8b, ..] => {
+            Box::new(BufReader::with_capacity(1 << 18, flate2::read::MultiGzDecoder::new(BufReader::new(whole))))
+        }
+        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(BufReader::with_capacity(1 << 18, zstd::Decoder::new(whole)?)),
+        _ => Box::new(BufReader::with_capacity(1 << 18, whole)),
+    })
+}
+
+/// The beginning of what can be read, and a reader of the whole.
+fn peek(mut reader: Box<dyn BufRead>) -> std::io::Result<(Vec<u8>, Box<dyn BufRead>)> {
+    let mut head = Vec::with_capacity(HEAD);
+    reader.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+    let whole = Cursor::new(head.clone()).chain(reader);
+    Ok((head, Box::new(BufReader::with_capacity(1 << 18, whole))))
+}
+
+/// Reads the next line that is not blank; `number` of them were read before.
+fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>, number: &mut u64) -> Result<bool> {
+    loop {
+        line.clear();
+        if reader.read_until(b'\n', line)? == 0 {
+            return Ok(false);
+        }
+        *number += 1;
+        // Windows begins files with a byte order mark, which is no part of the first event.
+        if *number == 1 && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
+        if !line.trim_ascii().is_empty() {
+            return Ok(true);
+        }
+    }
+}
+
+/// Reads the next record; `number` of them were read before.
+fn read_delimited(reader: &mut dyn BufRead, record: &mut Vec<u8>, number: &mut u64) -> Result<bool> {
+    if reader.fill_buf()?.is_empty() {
+        return Ok(false);
+    }
+    let length = read_length(reader).with_context(|| format!("the length of record {number}"))?;
+    if length > RECORD_MAX {
+        bail!("record {number} claims {length} bytes, more than {RECORD_MAX}: this is no length-delimited protobuf");
+    }
+    record.clear();
+    // Nearly every record lies whole in the buffer: it is copied at once.
+    match reader.fill_buf()?.get(..length as usize) {
+        Some(whole) => {
+            record.extend_from_slice(whole);
+            reader.consume(length as usize);
+        }
+        None => {
+            let read = (&mut *reader).take(length).read_to_end(record)?;
+            if read as u64 != length {
+                bail!("record {number} is cut off: {read} of {length} bytes");
+            }
+        }
+    }
+    *number += 1;
+    Ok(true)
+}
+
+fn read_length(reader: &mut dyn BufRead) -> Result<u64> {
+    let mut length = 0;
+    for shift in (0..64).step_by(7) {
+        let mut byte = [0];
+        reader.read_exact(&mut byte)?;
+        length |= u64::from(byte[0] & 0x7f) << shift;
+        if byte[0] < 0x80 {
+            return Ok(length);
+        }
+    }
+    bail!("it has more than ten bytes")
+}

@@ -1,0 +1,121 @@
+//! The driver that folds a source of records, files or a topic, without a service: what `replay`, `explain`, `rules diff`
+//! and `check` read their history by.
+
+mod files;
+mod forms;
+mod readable;
+mod topic;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::engine::{Partition, Record};
+use crate::kafka;
+use crate::model::{Day, Effects, EventTime, Outcome};
+use crate::rules::{Plan, Ready};
+use crate::wire::Decoded;
+
+pub use files::{Files, Input, Place};
+pub use readable::Readable;
+pub use topic::Topic;
+
+/// The partitions of a log, and the effects of the last step.
+pub struct Driver {
+    partitions: Vec<Partition>,
+    effects: Effects,
+}
+
+/// One step of a partition: what became of the event, and what followed.
+pub struct Step<'a> {
+    /// What became of the event; none where no event caused the step.
+    pub outcome: Option<Outcome>,
+    /// The number of the partition.
+    pub partition: usize,
+    /// What followed. Whatever is left in it is dropped before the next step.
+    pub effects: &'a mut Effects,
+}
+
+impl Driver {
+    /// So many partitions before their first record; `effects` says whether metrics are wanted.
+    pub fn new(plan: &Arc<Plan>, partitions: usize, effects: Effects) -> Driver {
+        Driver { partitions: (0..partitions).map(|_| Partition::new(Arc::clone(plan))).collect(), effects }
+    }
+
+    /// The partitions.
+    pub fn partitions(&self) -> &[Partition] {
+        &self.partitions
+    }
+
+    /// The partitions, to take snapshots of.
+    pub fn partitions_mut(&mut self) -> &mut [Partition] {
+        &mut self.partitions
+    }
+
+    /// Where an event goes: into the partition it was read from, or where a file's event belongs.
+    pub fn place(&self, read_from: Option<usize>, decoded: &Decoded<'_>) -> Range<usize> {
+        read_from.map_or_else(|| place(decoded, self.partitions.len()), |it| it..it + 1)
+    }
+
+    /// Folds one event in, wherever it goes, and shows each step.
+    ///
+    /// # Errors
+    /// `each` failed.
+    pub fn apply(
+        &mut self,
+        places: Range<usize>,
+        record: Record,
+        index: u32,
+        ready: &Ready<'_>,
+        each: &mut dyn FnMut(Step<'_>) -> Result<()>,
+    ) -> Result<()> {
+        for partition in places {
+            let outcome = Some(self.partitions[partition].apply_one(record, index, ready, &mut self.effects));
+            each(Step { outcome, partition, effects: &mut self.effects })?;
+            self.effects.clear();
+        }
+        Ok(())
+    }
+
+    /// Closes every day before this one: a tick to its start, past the allowed lateness, in every partition that has
+    /// events.
+    ///
+    /// # Errors
+    /// `each` failed.
+    pub fn close_until(&mut self, day: Day, each: &mut dyn FnMut(Step<'_>) -> Result<()>) -> Result<()> {
+        for (number, partition) in self.partitions.iter_mut().enumerate() {
+            let time = &partition.plan().time;
+            let tick = Decoded::tick(time.calendar.start(day).plus(time.allowed_lateness_ms));
+            let record = Record { offset: i64::MAX, time: None };
+            let _ = partition.apply_one(record, 0, &Ready::new(tick)?, &mut self.effects);
+            each(Step { outcome: None, partition: number, effects: &mut self.effects })?;
+            self.effects.clear();
+        }
+        Ok(())
+    }
+
+    /// The first day that is open in every partition; none while one of them has no event.
+    pub fn open_day(&self) -> Option<Day> {
+        self.partitions.iter().map(Partition::open_day).min().flatten()
+    }
+}
+
+/// The partitions that an event of a file goes to: the one of its account; all of them where it names none, as a tick
+/// does; and the first where it cannot be read.
+fn place(decoded: &Decoded<'_>, partitions: usize) -> Range<usize> {
+    match &decoded.event {
+        Ok(event) if event.account.is_empty() => 0..partitions,
+        Ok(event) => {
+            let partition = kafka::partition_of(event.account.as_bytes(), partitions as i32) as usize;
+            partition..partition + 1
+        }
+        Err(_) => 0..1,
+    }
+}
+
+/// Whether a tick can move time on to the start of this day, wherever days begin.
+pub fn can_close(day: Day) -> bool {
+    let [first, last] = [EventTime::MIN, EventTime::MAX].map(|time| crate::model::Calendar::UTC.day(time));
+    (first.plus(1)..last.plus(-1)).contains(&day)
+}

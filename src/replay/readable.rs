@@ -1,0 +1,166 @@
+//! Counts the events of files that cannot be read, are read only in part, or are out of order, and says so in words.
+
+use anyhow::{Result, bail};
+
+use super::files::{At, Place};
+use super::forms::{self, Form};
+use crate::model::EventTime;
+use crate::text;
+use crate::wire::{Decoded, Format};
+
+/// How many events that cannot be read are told one by one.
+const UNREADABLE_SHOWN: usize = 3;
+/// So many events that cannot be read are looked at for whose form they have.
+const FORMS_LOOKED_AT: u64 = 1_000;
+
+/// How far the events of files are from the order of time.
+#[derive(Debug, Default)]
+struct Order {
+    newest: Option<EventTime>,
+    /// The file and the line or record of the newest event.
+    file: String,
+    at: Option<At>,
+    /// Events that are older than the newest before them by more than the allowed lateness.
+    behind: u64,
+    /// The event that the first of them is behind, in words.
+    mover: Option<String>,
+}
+
+impl Order {
+    fn look(&mut self, decoded: &Decoded<'_>, place: Place<'_>, lateness_ms: i64) {
+        let Ok(event) = &decoded.event else { return };
+        match self.newest {
+            Some(newest) if event.time.plus(lateness_ms) < newest => {
+                self.behind += 1;
+                let at = self.at.as_ref();
+                self.mover.get_or_insert_with(|| {
+                    let at = at.map(|at| at.in_file(&self.file).to_string()).unwrap_or_default();
+                    text::plain(&format!("{at} moved time on to {}", text::minute(newest)))
+                });
+            }
+            Some(newest) if event.time <= newest => {}
+            _ => {
+                self.newest = Some(event.time);
+                self.at = Some(place.at());
+                if self.file != place.file {
+                    self.file = place.file.to_owned();
+                }
+            }
+        }
+    }
+}
+
+/// Events, and those among them that cannot be read: how many, and why the first.
+#[derive(Debug, Default)]
+pub struct Readable {
+    /// Events so far.
+    pub events: u64,
+    /// Those that cannot be read.
+    pub malformed: u64,
+    /// Events with a time that has no zone.
+    zoneless: u64,
+    /// Events with a field that is as if absent.
+    left_out: u64,
+    /// Events of an account whose id the rules forbid, or do not take as it is written.
+    forbidden_accounts: u64,
+    /// Events with another id that the rules forbid.
+    forbidden: u64,
+    /// Where the first of them stand, and what is wrong.
+    first: Vec<String>,
+    /// How many of those that were looked at are of a form of others, and the first: its file, and what it is.
+    foreign: u64,
+    form: Option<(String, Form)>,
+    /// How far events may lag behind the newest, in milliseconds, and how far they do.
+    lateness_ms: i64,
+    order: Order,
+}
+
+impl Readable {
+    /// Of nothing yet; events may lag behind the newest by so many milliseconds.
+    pub fn new(lateness_ms: i64) -> Readable {
+        Readable { lateness_ms, ..Readable::default() }
+    }
+
+    /// Counts an event; one that cannot be read is remembered if it is among the first.
+    pub fn count(&mut self, decoded: &Decoded<'_>, place: Place<'_>) {
+        self.events += 1;
+        self.order.look(decoded, place, self.lateness_ms);
+        self.zoneless += u64::from(decoded.loose.zoneless);
+        self.left_out += u64::from(decoded.loose.left_out);
+        match decoded.event {
+            Ok(_) => self.forbidden += u64::from(decoded.loose.forbidden),
+            Err(_) => self.forbidden_accounts += u64::from(decoded.loose.forbidden),
+        }
+        let Err(malformed) = &decoded.event else { return };
+        self.malformed += 1;
+        if self.first.len() < UNREADABLE_SHOWN {
+            self.first.push(text::plain(&format!("{place}: {malformed}")));
+        }
+        if self.malformed <= FORMS_LOOKED_AT
+            && place.format == Format::Json
+            && let Some(form) = forms::of_event(decoded.raw)
+        {
+            self.foreign += 1;
+            self.form.get_or_insert_with(|| (place.file.to_owned(), form));
+        }
+    }
+
+    /// The first that cannot be read, a line each, and how many more there are.
+    pub fn unreadable(&self) -> Vec<String> {
+        let mut lines = self.first.clone();
+        let more = self.malformed - lines.len() as u64;
+        lines.extend((more > 0).then(|| format!("and {} more", text::count(more))));
+        lines
+    }
+
+    /// Faults that cost no event, a line each.
+    pub fn loose(&self) -> Vec<String> {
+        let said = |count: u64, what: &str| (count > 0).then(|| format!("{} {what}", text::count(count)));
+        let zoneless = said(self.zoneless, "events have a time without a zone: it is taken as UTC");
+        let left_out = said(self.left_out, "events have a field of an unexpected type: it is taken as absent");
+        let accounts = said(
+            self.forbidden_accounts,
+            "events have an account id that ids.forbidden of the rules names: they cannot be read",
+        );
+        let others = said(
+            self.forbidden,
+            "events have a user, anonymous or message id that ids.forbidden of the rules names: it is taken as absent",
+        );
+        [zoneless, left_out, accounts, others].into_iter().flatten().collect()
+    }
+
+    /// That the input is not in the order of time, with what is known of the cost, and what to do; nothing if it is.
+    pub fn disorder(&self, too_late: Option<u64>) -> Vec<String> {
+        let Some(mover) = &self.order.mover else { return Vec::new() };
+        let late = too_late.map(|late| format!(", and {} are too late to count", text::count(late)));
+        vec![
+            format!(
+                "the input is not in time order: {} events are older than the newest before them by more than the \
+                 allowed lateness{}",
+                text::count(self.order.behind),
+                late.unwrap_or_default()
+            ),
+            format!("{mover}: sort the input by time, correct that event, or bound jumps with --max-jump"),
+        ]
+    }
+
+    /// Refuses input of which nothing could be read, or most is of a form that is not read.
+    ///
+    /// # Errors
+    /// There are events, and none of them can be read: how many, and why the first. Or most of those that were looked at
+    /// are of another form: which, and what to do.
+    pub fn refuse_junk(&self) -> Result<()> {
+        let [malformed, events] = [self.malformed, self.events].map(text::count);
+        let looked_at = (self.events - self.malformed) + self.malformed.min(FORMS_LOOKED_AT);
+        match (&self.form, self.first.first()) {
+            (Some((file, form)), _) if 2 * self.foreign > looked_at => {
+                let what = format!("{file} {}. {malformed} of {events} events cannot be read", form.told());
+                bail!("{}", text::plain(&what))
+            }
+            (_, Some(first)) if self.malformed == self.events => {
+                bail!("none of {events} events can be read, the first: {first}")
+            }
+            _ => Ok(()),
+        }
+    }
+}

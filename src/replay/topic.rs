@@ -1,0 +1,75 @@
+//! Reads a topic from its beginning to its stable end, partition by partition.
+
+use std::ops::ControlFlow;
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+
+use crate::engine::Record;
+use crate::kafka::{Config, Reader};
+use crate::model::EventTime;
+use crate::wire::{self, Admit, Decoded, Format};
+
+/// A topic, and how far it is read.
+pub struct Topic<'a> {
+    name: &'a str,
+    reader: Reader,
+    /// The first offset of each partition, and the one after the last.
+    spans: Vec<(i64, i64)>,
+}
+
+impl<'a> Topic<'a> {
+    /// Connects, and finds out where each partition begins and ends.
+    ///
+    /// # Errors
+    /// The topic cannot be read.
+    pub fn open(config: &Config, name: &'a str) -> Result<Topic<'a>> {
+        let reader = Reader::open(config, name)?;
+        let spans = (0..reader.partitions()).map(|partition| reader.span(partition)).collect::<Result<Vec<_>, _>>()?;
+        let spans = spans.into_iter().map(|span| (span.start, span.end)).collect();
+        Ok(Topic { name, reader, spans })
+    }
+
+    /// How many partitions it has.
+    pub fn partitions(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// How many records it has at most.
+    pub fn records(&self) -> u64 {
+        self.spans.iter().map(|(start, end)| (end - start) as u64).sum()
+    }
+
+    /// Shows every event with its partition, its record and its index in it.
+    ///
+    /// # Errors
+    /// The topic cannot be read, or `each` failed.
+    pub fn read(
+        mut self,
+        format: Format,
+        progress: &ProgressBar,
+        each: &mut dyn FnMut(usize, Record, u32, Decoded<'_>) -> Result<()>,
+    ) -> Result<()> {
+        for (partition, (start, _)) in (0..).zip(&self.spans) {
+            if *start > 0 {
+                tracing::warn!(
+                    topic = self.name,
+                    partition,
+                    first = start,
+                    "records before this offset are gone: what follows from them is missing"
+                );
+            }
+            let mut failed = Ok(());
+            self.reader.read(partition, &mut |message| {
+                progress.inc(1);
+                let record = Record { offset: message.offset, time: message.time_ms.and_then(EventTime::new) };
+                let admit = Admit::of_log(message.is_control);
+                let mut events = (0..).zip(wire::decode_admitting(admit, format, message.payload));
+                failed = events.try_for_each(|(index, decoded)| each(partition as usize, record, index, decoded));
+                if failed.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            failed?;
+        }
+        Ok(())
+    }
+}
