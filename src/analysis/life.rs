@@ -7,11 +7,11 @@ use anyhow::{Result, bail};
 
 use crate::engine::Record;
 use crate::model::{
-    AccountSnapshot, Day, Effects, Handoff, MetricsRow, Onboarding, SignalMessage, Snapshots, Tally, UserSnapshot,
-    Week, WeekRow,
+    AccountSnapshot, Day, Effects, EventTime, Fact, Handoff, MetricsRow, Onboarding, SignalKind, SignalMessage,
+    Snapshots, Tally, UserSnapshot, Week, WeekRow,
 };
 use crate::replay::{Driver, Step};
-use crate::rules::{Plan, Ready};
+use crate::rules::{BANDS, Plan, Ready, Signal};
 use crate::text;
 
 /// Snapshots of what changed are taken after so many events: what is changed and not taken costs memory.
@@ -71,6 +71,117 @@ impl Life {
                 _ => {}
             }
         }
+    }
+}
+
+impl Life {
+    /// The times that each signal was on, by scope (the account's first) and id; bands and tiers have their own places.
+    pub fn times(&self) -> BTreeMap<(bool, &str), Vec<Time<'_>>> {
+        let mut times: BTreeMap<(bool, &str), Vec<Time<'_>>> = BTreeMap::new();
+        for message in &self.signals {
+            let SignalKind::Changed(change) = &message.kind else { continue };
+            if matches!(&*change.signal, "score.band" | "score.tier") {
+                continue;
+            }
+            let of_signal = times.entry((!message.user.is_empty(), &change.signal)).or_default();
+            let open = of_signal.iter_mut().rev().find(|time| time.user == message.user && time.until.is_none());
+            match open {
+                Some(time) => {
+                    time.now = change.after;
+                    time.until = (change.after == 0).then_some(message.at);
+                    if change.after > time.rung {
+                        (time.rung, time.facts) = (change.after, &message.facts);
+                    }
+                }
+                None => of_signal.push(Time {
+                    user: &message.user,
+                    from: message.at,
+                    until: None,
+                    now: change.after,
+                    rung: change.after,
+                    facts: &message.facts,
+                }),
+            }
+        }
+        times
+    }
+
+    /// What each signal of running active users brings to the account's score: how many users, and their points. Points of
+    /// the user's own score count where they are good in sum.
+    pub fn brought(&self, stands: &AccountSnapshot) -> BTreeMap<&str, (u32, i32)> {
+        let mut rungs: BTreeMap<(&str, &str), u8> = BTreeMap::new();
+        for (signal, user, rung) in self.signals.iter().filter_map(user_rung) {
+            rungs.insert((user, signal), rung);
+        }
+        let mut brought: BTreeMap<&str, (u32, i32)> = BTreeMap::new();
+        let from = self.plan.time.calendar.day(stands.at).plus(-27);
+        let is_running = |user: &&UserSnapshot| user.last_day.is_some_and(|last| last >= from);
+        for user in self.users.values().filter(is_running) {
+            let on = self.plan.user_signals.iter().filter(|signal| user.signals.contains(&signal.id));
+            let worth: Vec<(&Signal, i32)> = on
+                .map(|signal| {
+                    let rung = rungs.get(&(user.user.user.as_str(), &*signal.id)).copied().unwrap_or(1).max(1);
+                    (signal, signal.points.get(usize::from(rung)).copied().unwrap_or(0))
+                })
+                .collect();
+            let own: i32 = worth.iter().filter(|(signal, _)| signal.pql).map(|(_, points)| points).sum();
+            let counts = |signal: &Signal| if signal.pql { own > 0 } else { signal.pqa };
+            for (signal, points) in worth.into_iter().filter(|(signal, points)| counts(signal) && *points != 0) {
+                let (users, sum) = brought.entry(&signal.id).or_default();
+                *users += 1;
+                *sum += points;
+            }
+        }
+        brought
+    }
+
+    /// Users by band at the end of each week.
+    pub fn bands(&self, weeks: &[Week]) -> Vec<[u32; BANDS.len()]> {
+        let mut moves = self.signals.iter().filter_map(|message| band_move(message)).peekable();
+        let (mut of_user, calendar): (BTreeMap<&str, u8>, _) = (BTreeMap::new(), self.plan.time.calendar);
+        let at_end = |week: &Week| {
+            while let Some((_, user, rung)) = moves.next_if(|(at, ..)| *at < calendar.end(week.sunday())) {
+                of_user.insert(user, rung);
+            }
+            let mut counts = [0; BANDS.len()];
+            for rung in of_user.values() {
+                counts[usize::from(*rung).min(BANDS.len() - 1)] += 1;
+            }
+            counts
+        };
+        weeks.iter().map(at_end).collect()
+    }
+}
+
+/// A time that a signal was on.
+pub struct Time<'a> {
+    /// The user; empty for a signal of the account.
+    pub user: &'a str,
+    /// When it began.
+    pub from: EventTime,
+    /// When it ended; none while it is on.
+    pub until: Option<EventTime>,
+    /// The rung at last, 0 once it has ended.
+    pub now: u8,
+    /// The highest rung.
+    pub rung: u8,
+    /// What the highest rung rests on.
+    pub facts: &'a [Fact],
+}
+
+fn user_rung(message: &SignalMessage) -> Option<(&str, &str, u8)> {
+    match &message.kind {
+        SignalKind::Changed(change) if !message.user.is_empty() => Some((&change.signal, &message.user, change.after)),
+        _ => None,
+    }
+}
+
+fn band_move(message: &SignalMessage) -> Option<(EventTime, &str, u8)> {
+    match &message.kind {
+        SignalKind::Changed(change) if &*change.signal == "score.band" => {
+            Some((message.at, &message.user, change.after))
+        }
+        _ => None,
     }
 }
 

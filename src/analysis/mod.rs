@@ -8,7 +8,7 @@ mod never;
 mod sample;
 
 pub use difference::{Changes, Counts, Difference, Fired, Side};
-pub use life::{AccountFold, Life};
+pub use life::{AccountFold, Life, Time};
 pub use needs::signal;
 pub use never::{never_fires, never_on};
 pub use sample::{Accounts, Sample};

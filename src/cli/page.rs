@@ -4,12 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::screen;
-use crate::analysis::Life;
-use crate::model::{
-    AccountSnapshot, Arm, Calendar, EventTime, Fact, Handoff, Level, Rail, SignalKind, SignalMessage, UserSnapshot,
-    Week,
-};
-use crate::rules::{BANDS, Signal, TriggerKind};
+use crate::analysis::{Life, Time};
+use crate::model::{Arm, Calendar, EventTime, Fact, Handoff, Level, Rail, SignalKind, SignalMessage, Week};
+use crate::rules::{BANDS, TriggerKind};
 
 /// Columns of the page.
 const WIDTH: usize = 100;
@@ -111,7 +108,7 @@ impl Page {
         self.heading("Users", &scale);
         self.curve("active", &weeks, &active, each);
         self.curve("new", &weeks, &added, each);
-        let banded = bands(life, &weeks);
+        let banded = life.bands(&weeks);
         for (rung, name) in BANDS.iter().enumerate().skip(1).rev() {
             let users: Vec<u32> = banded.iter().map(|counts| counts[rung]).collect();
             if users.iter().any(|users| *users > 0) {
@@ -152,7 +149,7 @@ impl Page {
             let is_users = &**signal == "users";
             let what = if is_users { "what its active users bring".to_owned() } else { format!("rung {rung}") };
             self.line(&fit(&format!("  {points:>+5}  {signal:<26}  {what}"), WIDTH));
-            let brought = if is_users { brought(life, stands) } else { BTreeMap::new() };
+            let brought = if is_users { life.brought(stands) } else { BTreeMap::new() };
             // Somebody who was removed brings nothing, which snapshots do not say: no parts where they do not add up.
             if brought.values().map(|(_, sum)| sum).sum::<i32>() == *points {
                 for (signal, (users, sum)) in brought {
@@ -262,7 +259,7 @@ impl Page {
 
     /// Every signal with the times that it was on, and what they rest on.
     fn signals(&mut self, life: &Life) {
-        let times = times(life);
+        let times = life.times();
         self.heading("Signals", "the highest rung, and what it rests on: figure, event");
         if times.is_empty() {
             self.line("  none was ever on");
@@ -324,110 +321,6 @@ impl Page {
         self.line(&fit(&format!("  {}", step.join(" · ")), WIDTH));
         let text = if conversation.text.is_empty() { "no template applies" } else { &conversation.text };
         wrap(text, WIDTH - 4).iter().for_each(|line| self.line(&format!("  {line}")));
-    }
-}
-
-/// A time that a signal was on.
-struct Time<'a> {
-    user: &'a str,
-    from: EventTime,
-    until: Option<EventTime>,
-    now: u8,
-    /// The highest rung, and what it rests on.
-    rung: u8,
-    facts: &'a [Fact],
-}
-
-/// The times that each signal was on, by scope (the account's first) and id; bands and tiers have their own places.
-fn times(life: &Life) -> BTreeMap<(bool, &str), Vec<Time<'_>>> {
-    let mut times: BTreeMap<(bool, &str), Vec<Time<'_>>> = BTreeMap::new();
-    for message in &life.signals {
-        let SignalKind::Changed(change) = &message.kind else { continue };
-        if matches!(&*change.signal, "score.band" | "score.tier") {
-            continue;
-        }
-        let of_signal = times.entry((!message.user.is_empty(), &change.signal)).or_default();
-        let open = of_signal.iter_mut().rev().find(|time| time.user == message.user && time.until.is_none());
-        match open {
-            Some(time) => {
-                time.now = change.after;
-                time.until = (change.after == 0).then_some(message.at);
-                if change.after > time.rung {
-                    (time.rung, time.facts) = (change.after, &message.facts);
-                }
-            }
-            None => of_signal.push(Time {
-                user: &message.user,
-                from: message.at,
-                until: None,
-                now: change.after,
-                rung: change.after,
-                facts: &message.facts,
-            }),
-        }
-    }
-    times
-}
-
-/// What each signal of running active users brings to the account's score: how many users, and their points. Points of
-/// the user's own score count where they are good in sum.
-fn brought<'a>(life: &'a Life, stands: &AccountSnapshot) -> BTreeMap<&'a str, (u32, i32)> {
-    let mut rungs: BTreeMap<(&str, &str), u8> = BTreeMap::new();
-    for (signal, user, rung) in life.signals.iter().filter_map(user_rung) {
-        rungs.insert((user, signal), rung);
-    }
-    let mut brought: BTreeMap<&str, (u32, i32)> = BTreeMap::new();
-    let from = life.plan.time.calendar.day(stands.at).plus(-27);
-    let is_running = |user: &&UserSnapshot| user.last_day.is_some_and(|last| last >= from);
-    for user in life.users.values().filter(is_running) {
-        let on = life.plan.user_signals.iter().filter(|signal| user.signals.contains(&signal.id));
-        let worth: Vec<(&Signal, i32)> = on
-            .map(|signal| {
-                let rung = rungs.get(&(user.user.user.as_str(), &*signal.id)).copied().unwrap_or(1).max(1);
-                (signal, signal.points.get(usize::from(rung)).copied().unwrap_or(0))
-            })
-            .collect();
-        let own: i32 = worth.iter().filter(|(signal, _)| signal.pql).map(|(_, points)| points).sum();
-        let counts = |signal: &Signal| if signal.pql { own > 0 } else { signal.pqa };
-        for (signal, points) in worth.into_iter().filter(|(signal, points)| counts(signal) && *points != 0) {
-            let (users, sum) = brought.entry(&signal.id).or_default();
-            *users += 1;
-            *sum += points;
-        }
-    }
-    brought
-}
-
-fn user_rung(message: &SignalMessage) -> Option<(&str, &str, u8)> {
-    match &message.kind {
-        SignalKind::Changed(change) if !message.user.is_empty() => Some((&change.signal, &message.user, change.after)),
-        _ => None,
-    }
-}
-
-/// Users by band at the end of each week.
-fn bands(life: &Life, weeks: &[Week]) -> Vec<[u32; BANDS.len()]> {
-    let mut moves = life.signals.iter().filter_map(|message| band_move(message)).peekable();
-    let (mut of_user, calendar): (BTreeMap<&str, u8>, _) = (BTreeMap::new(), life.plan.time.calendar);
-    let at_end = |week: &Week| {
-        while let Some((_, user, rung)) = moves.next_if(|(at, ..)| *at < calendar.end(week.sunday())) {
-            of_user.insert(user, rung);
-        }
-        let mut counts = [0; BANDS.len()];
-        for rung in of_user.values() {
-            counts[usize::from(*rung).min(BANDS.len() - 1)] += 1;
-        }
-        counts
-    };
-    weeks.iter().map(at_end).collect()
-}
-
-fn band_move(message: &SignalMessage) -> Option<(EventTime, &str, u8)> {
-    match &message.kind {
-        SignalKind::Changed(change) if &*change.signal == "score.band" => {
-            Some((message.at, &message.user, change.after))
-        }
-        _ => None,
     }
 }
 

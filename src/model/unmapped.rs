@@ -18,7 +18,9 @@ pub struct Unmapped {
 impl Unmapped {
     /// Counts an event by its name.
     pub fn count(&mut self, name: &str) {
-        let name = name.char_indices().nth(NAME_MAX).map_or(name, |(end, _)| &name[..end]);
+        // A name of so many bytes has no more characters, and is not looked through.
+        let cut = if name.len() > NAME_MAX { name.char_indices().nth(NAME_MAX) } else { None };
+        let name = cut.map_or(name, |(end, _)| &name[..end]);
         if let Some(count) = self.names.get_mut(name) {
             *count += 1;
         } else if self.names.len() < NAMES_MAX {
