@@ -197,8 +197,32 @@ struct Fold {
     unmapped: Unmapped,
     oldest: Option<EventTime>,
     newest: Option<EventTime>,
-    /// Accounts that came, hashed: the partitions give back the memory of those that are long gone.
-    accounts: HashSet<u128, FixedState>,
+    accounts: Accounts,
+}
+
+/// The accounts that came, by hash: the partitions give back the memory of those that are long gone.
+#[derive(Default)]
+struct Accounts {
+    known: HashSet<u128, FixedState>,
+    /// Hashes of the last events. They are looked up together: many waits for memory then overlap.
+    waiting: Vec<u128>,
+}
+
+impl Accounts {
+    const WAITING_MAX: usize = 1_024;
+
+    fn note(&mut self, account: &str) {
+        self.waiting.push(xxh3_128(account.as_bytes()));
+        if self.waiting.len() == Self::WAITING_MAX {
+            self.count();
+        }
+    }
+
+    /// How many there are.
+    fn count(&mut self) -> u64 {
+        self.known.extend(self.waiting.drain(..));
+        self.known.len() as u64
+    }
 }
 
 /// What the partitions published.
@@ -252,7 +276,7 @@ impl Fold {
             unmapped: Unmapped::default(),
             oldest: None,
             newest: None,
-            accounts: HashSet::default(),
+            accounts: Accounts::default(),
         }
     }
 
@@ -273,7 +297,7 @@ impl Fold {
             self.oldest = Some(self.oldest.map_or(event.time, |oldest| oldest.min(event.time)));
             self.newest = self.newest.max(Some(event.time));
             if !event.account.is_empty() {
-                self.accounts.insert(xxh3_128(event.account.as_bytes()));
+                self.accounts.note(&event.account);
             }
         }
         self.driver.apply(places, record, index, ready, &mut |step| self.said.publish(step, source))?;
@@ -336,7 +360,7 @@ impl Fold {
         [handoffs, signals, onboarding, dead_letters].into_iter().flatten().try_for_each(Lines::flush)
     }
 
-    fn summary(&self, started: Instant) {
+    fn summary(&mut self, started: Instant) {
         let seconds = started.elapsed().as_secs_f64().max(1e-9);
         let total = self.said.tally.total();
         eprintln!(
@@ -354,7 +378,7 @@ impl Fold {
         for (title, line) in ["order     ", "          "].into_iter().zip(self.readable.disorder(Some(late))) {
             eprintln!("{title}{line}");
         }
-        eprintln!("accounts  {}", screen::count(self.accounts.len() as u64));
+        eprintln!("accounts  {}", screen::count(self.accounts.count()));
         eprintln!("handoffs  {}", screen::levels(&self.said.handoffs));
         eprintln!("signals   {}", screen::count(self.said.signals));
         if self.unmapped.events() > 0 {
