@@ -1,9 +1,12 @@
-//! Random products for the simulation: accounts of changing moods, whose users sign up, work, invite, ask, leave and come
-//! back, whose companies become known and change, whose handoffs are answered, with every fault that the pages name.
+//! Random products for the simulation: accounts of changing moods, whose users sign up, work, invite, ask, leave and
+//! come back, whose companies become known and change, whose handoffs are answered, with every fault that the pages
+//! name.
 
 #[cfg(test)]
 mod laws;
+pub(crate) mod packs;
 pub(crate) mod seen;
+pub(crate) mod shrink;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -16,10 +19,14 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
 /// A log with the settings that it is read by.
+#[derive(Clone)]
 pub(crate) struct Product {
     pub(crate) log: Vec<Input>,
     pub(crate) settings: Settings,
 }
+
+/// Seeds from here on have random rules packs, the others the default one.
+pub(crate) const PACKS: u64 = 1_000_000;
 
 /// The product of a seed. What sales answer depends on what was handed off, so the model is asked once before.
 pub(crate) fn product(seed: u64) -> Product {
@@ -33,10 +40,18 @@ pub(crate) fn product(seed: u64) -> Product {
         utc_offset_ms: utc_offset(seed),
         ..Settings::default()
     };
+    let settings = match seed {
+        // Settings are copied everywhere: the few packs of a test live as long as it does.
+        PACKS.. => Settings { pack: Box::leak(Box::new(packs::pack(&mut rng))), ..settings },
+        _ => settings,
+    };
     let mut arrivals = Vec::new();
-    for account in 0..rng.random_range(1..4) {
+    for account in 0..rng.random_range(1..if seed < PACKS { 4 } else { 3 }) {
         let mut account = Account::new(&mut rng, format!("a{account}"), first_day);
         account.live(&mut rng);
+        if seed >= PACKS {
+            account.move_about(&mut rng);
+        }
         arrivals.append(&mut account.arrivals);
     }
     let unanswered = log(&mut SmallRng::seed_from_u64(seed ^ 0x106), arrivals.clone());
@@ -367,6 +382,15 @@ impl Account {
                 "country": one_of(rng, &["DE", "US"]),
             });
             self.call(rng, Kind::Group, "", at, company);
+        }
+    }
+
+    /// Where the company is, by a trait that only rules of its own speak of.
+    fn move_about(&mut self, rng: &mut SmallRng) {
+        for _ in 0..rng.random_range(0..4) {
+            let at = self.now(rng) - rng.random_range(0..60) * DAY;
+            let region = one_of(rng, &[json!("emea"), json!("apac"), Value::Null]);
+            self.call(rng, Kind::Group, "", at, json!({"region": region}));
         }
     }
 

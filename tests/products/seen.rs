@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::packs;
+use crate::reference::pack::Fires;
 use crate::reference::{Output, Settings};
 
 /// Every change, trigger, rail, route, track and outcome that the products are made to bring about.
@@ -190,6 +192,36 @@ pub(crate) const WANTED: &[&str] = &[
     "ids: the message id is none",
     "days begin before those of UTC",
     "days begin after those of UTC",
+    "own abandoned up",
+    "own active_days up",
+    "own age of a single user up",
+    "own condition trigger",
+    "own condition trigger of users",
+    "own condition trigger that re-arms after closes",
+    "own count up",
+    "own distinct up",
+    "own distinct within up",
+    "own event trigger",
+    "own event trigger with a condition",
+    "own executive up",
+    "own growth by a streak up",
+    "own growth by new users up",
+    "own growth by ratio up",
+    "own growth up",
+    "own idle up",
+    "own ladder of a gauge up",
+    "own ladder of a meter up",
+    "own ladder up",
+    "own seen up",
+    "own sessions up",
+    "own spike of new users up",
+    "own spike up",
+    "own stalled up",
+    "own stickiness up",
+    "own trait of a text up",
+    "own trait that is true up",
+    "own usage_ratio up",
+    "own within up",
 ];
 
 /// Counts what an output shows, and the settings.
@@ -197,6 +229,14 @@ pub(crate) fn count(settings: &Settings, output: &Output, seen: &mut BTreeMap<St
     let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     let mut count = |what: String| *seen.entry(what).or_insert(0) += 1;
     for handoff in &output.handoffs {
+        let own = settings.pack.triggers.iter().find(|own| own.id.starts_with("own-") && handoff["trigger"] == *own.id);
+        own.iter().for_each(|own| match &own.fires {
+            Fires::On(on) if on.when.is_some() => count("own event trigger with a condition".into()),
+            Fires::On(_) => count("own event trigger".into()),
+            Fires::When(_, 1..) => count("own condition trigger that re-arms after closes".into()),
+            Fires::When(..) if handoff["userIds"].is_array() => count("own condition trigger of users".into()),
+            Fires::When(..) => count("own condition trigger".into()),
+        });
         let segment = text(handoff, "segment");
         let target = [("mid_market", 5_000.0), ("enterprise", 50_000.0)].into_iter().find(|(id, _)| segment == *id);
         count(text(handoff, "trigger"));
@@ -222,6 +262,9 @@ pub(crate) fn count(settings: &Settings, output: &Output, seen: &mut BTreeMap<St
                 let rung = |key: &str| signal[key].as_u64().unwrap_or(0);
                 let (id, reason) = (text(signal, "signal"), text(signal, "reason"));
                 count(format!("{id} {}→{}", rung("rungBefore"), rung("rungAfter")));
+                let own = settings.pack.signals.iter().find(|own| own.id == id && id.starts_with("own."));
+                let turned = if rung("rungAfter") > rung("rungBefore") { "up" } else { "down" };
+                own.iter().for_each(|own| count(format!("own {} {turned}", packs::kind(own))));
                 count(format!("{id} {reason}"));
                 if matches!(&*id, "velocity.growth" | "negative.declining") {
                     let whose = if signal["user"].is_string() { "a user" } else { "an account" };

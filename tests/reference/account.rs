@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::pack::{Role, Signal, Trigger};
+use super::pack::{Measure, Meter, Signal, Trigger};
+use super::roles::Role;
 use super::time::{Days, Life, lives, sunday, week_of};
 use super::trigger::{Edge, Occurrence, Sent};
-use super::{DAY, Event, Settings};
+use super::{Event, Settings};
 
 /// A metrics row and its place in the order of semantics C19: close instant, day before week, account.
 pub(super) struct Row {
@@ -19,26 +20,29 @@ pub(super) struct Row {
 pub(super) struct Applied {
     pub(super) event: Event,
     pub(super) place: (i64, u32),
+    /// How many events of the account were applied before.
+    pub(super) place_in_account: usize,
     /// The watermark when it was applied.
     pub(super) watermark: i64,
-    /// Whether a change of admin counts: not the first of the account, nor within 24 hours of the founding
-    /// (semantics E16).
-    pub(super) is_new_admin: bool,
-    /// Whether it made enterprise the plan: a raised hand (semantics D14, D27).
-    pub(super) chose_enterprise: bool,
+    /// The account's first meaningful event as it was known then, and whether the account had an event of the role
+    /// before (semantics E16).
+    pub(super) founded: Option<i64>,
+    pub(super) is_first_of_role: bool,
+    /// Whether it raised a hand (semantics D14, E18).
+    pub(super) raised_hand: bool,
 }
 
 /// The rungs that signals stand on.
 #[derive(Clone, Default)]
-pub(super) struct Rungs([u32; Signal::COUNT]);
+pub(super) struct Rungs(BTreeMap<Signal, u32>);
 
 impl Rungs {
     pub(super) fn get(&self, signal: Signal) -> u32 {
-        self.0[signal as usize]
+        self.0.get(&signal).copied().unwrap_or(0)
     }
 
     pub(super) fn set(&mut self, signal: Signal, rung: u32) {
-        self.0[signal as usize] = rung;
+        self.0.insert(signal, rung);
     }
 }
 
@@ -59,8 +63,8 @@ pub(super) struct User {
     /// When the user left, unless active since (semantics B5).
     pub(super) removed: Option<i64>,
     pub(super) rungs: Rungs,
-    /// Whether the feed was told of the inactivity (semantics E10).
-    pub(super) is_told_inactive: bool,
+    /// The signals of whose inactivity the feed was told (semantics E10).
+    pub(super) told_inactive: BTreeSet<Signal>,
     /// 0 none, 1 emerging, 2 warm, 3 hot.
     pub(super) band: u32,
     /// The last change of band was a fall (semantics D6).
@@ -98,6 +102,11 @@ pub(super) struct Account {
     /// How many events there were when the account was forgotten.
     pub(super) erased: usize,
     pub(super) rungs: Rungs,
+    /// How many events there were when signals and meters began, by the rules of a log in its midst (semantics A27).
+    pub(super) begun: BTreeMap<Signal, usize>,
+    pub(super) metered: Vec<(Meter, usize)>,
+    /// Signals that no close has decided by these rules yet: off is unknown.
+    pub(super) warming: BTreeSet<Signal>,
     /// 0 untiered, 1 to 4: T4 to T1.
     pub(super) tier: u32,
     /// How many of the thresholds of active users are reached.
@@ -146,6 +155,9 @@ impl Account {
             newest_event_day: None,
             erased: 0,
             rungs: Rungs::default(),
+            begun: BTreeMap::new(),
+            metered: Vec::new(),
+            warming: BTreeSet::new(),
             tier: 0,
             user_count: 0,
             track: None,
@@ -210,7 +222,7 @@ impl Account {
         };
         let (of_account, of_users): (Vec<_>, Vec<_>) = due.into_iter().partition(|(user, _)| user.is_empty());
         for (user, signal) in of_users.into_iter().chain(of_account) {
-            if signal == Signal::Pricing && !self.ends_a_session(&user, t) {
+            if matches!(signal.it.measure, Measure::Sessions { .. }) && !self.ends_a_session(&user, signal, t) {
                 continue;
             }
             let rung = self.rung_now(&user, signal);
@@ -225,7 +237,7 @@ impl Account {
         let users = self.users.iter().filter(|(_, user)| user.days.last() == Some(&last_kept));
         let gone: Vec<String> = users.map(|(id, _)| id.clone()).collect();
         for id in &gone {
-            for signal in Signal::ALL {
+            for signal in self.settings.pack.signals().filter(|signal| signal.it.of_users) {
                 self.set_rung(id, signal, 0, t, "REASON_FORGOTTEN");
             }
             let erased = self.events.len();
@@ -237,10 +249,9 @@ impl Account {
         if self.days.last() == Some(&last_kept) {
             self.erased = self.events.len();
             self.forgotten_now.insert(String::new());
-            for signal in Signal::ALL {
-                if !matches!(signal, Signal::Size | Signal::Industry | Signal::Icp) {
-                    self.set_rung("", signal, 0, t, "REASON_FORGOTTEN");
-                }
+            let of_accounts = self.settings.pack.signals().filter(|signal| signal.it.of_accounts);
+            for signal in of_accounts.filter(|signal| !signal.is_of_company()) {
+                self.set_rung("", signal, 0, t, "REASON_FORGOTTEN");
             }
         }
     }
@@ -251,12 +262,12 @@ impl Account {
         self.first_unclosed = day + 1;
         self.push_day_row(day, t);
         for user in self.user_ids() {
-            for signal in Signal::ALL.into_iter().filter(|signal| signal.is_of_users() && *signal != Signal::Growth) {
+            for signal in self.settings.pack.signals().filter(|signal| signal.it.of_users && !signal.is_of_weeks()) {
                 let rung = self.rung_at_close(&user, signal, day);
                 self.set_rung(&user, signal, rung, t, "REASON_CLOSED");
             }
         }
-        for signal in Signal::ALL.into_iter().filter(|signal| signal.is_of_accounts() && *signal != Signal::Growth) {
+        for signal in self.settings.pack.signals().filter(|signal| signal.it.of_accounts && !signal.is_of_weeks()) {
             let rung = self.rung_at_close("", signal, day);
             self.set_rung("", signal, rung, t, "REASON_CLOSED");
         }
@@ -270,40 +281,58 @@ impl Account {
             return;
         }
         self.push_week_row(week, t);
+        let of_weeks = || self.settings.pack.signals().filter(|signal| signal.is_of_weeks());
+        let of_users: Vec<Signal> = of_weeks().filter(|signal| signal.it.of_users).collect();
+        let of_accounts: Vec<Signal> = of_weeks().filter(|signal| signal.it.of_accounts).collect();
         for user in self.user_ids() {
-            let rung = self.user_growth_rung(&user, week);
-            self.set_rung(&user, Signal::Growth, rung, t, "REASON_CLOSED");
+            for signal in &of_users {
+                let rung = self.rung_at_close(&user, *signal, day);
+                self.set_rung(&user, *signal, rung, t, "REASON_CLOSED");
+            }
         }
-        self.set_rung("", Signal::Growth, self.growth_rung(week), t, "REASON_CLOSED");
+        for signal in of_accounts {
+            let rung = self.rung_at_close("", signal, day);
+            self.set_rung("", signal, rung, t, "REASON_CLOSED");
+        }
     }
 
     /// Applies an event and evaluates what a single event can prove (semantics A14, C3).
     pub(super) fn apply(&mut self, event: &Event, place: (i64, u32)) {
-        let opens_session = self.opens_session(event);
         let begins_life = self.begins_life(event);
         let enterprise_before = self.enterprise();
         self.note(event, place);
+        if begins_life {
+            self.rearm(event);
+        }
         let chose_enterprise = enterprise_before.is_chosen_by(event, &self.enterprise());
-        if let Some(applied) = self.events.last_mut() {
-            applied.chose_enterprise = chose_enterprise;
-        }
-        let pulses = self.pulses(event, opens_session, begins_life, chose_enterprise);
-        for pulse in &pulses {
-            self.publish_pulse(pulse, &event.user, event.ms);
-        }
-        // The cause of a late start whose wait is over is the end of the wait (semantics A17, E7).
-        let is_on = |account: &Self| account.rung(&event.user, Signal::AbandonedUpgrade) == 1;
-        let was_on = is_on(self);
-        let is_over = event.role() == Some(Role::UpgradeStarted)
-            && !event.user.is_empty()
-            && !was_on
-            && self.rung_now(&event.user, Signal::AbandonedUpgrade) == 1;
-        let cause = if is_over { event.ms + DAY } else { event.ms };
+        let cause = self.cause(event);
+        // What the event is an occurrence of is published first, and decided by what is known after it.
+        let (published, last_at) = (self.feed.len(), self.last_at);
         self.cross(event, cause);
         self.settle(cause, "REASON_CROSSED", false);
+        let (changes, at) = (self.feed.split_off(published), std::mem::replace(&mut self.last_at, last_at));
+        let visits: Vec<Signal> = self.settings.pack.signals().filter(|signal| self.opens_session(*signal)).collect();
+        visits.into_iter().for_each(|signal| self.publish_visit(signal, &event.user, event.ms));
+        let pulses = self.pulses(event, begins_life, chose_enterprise);
+        pulses.iter().for_each(|pulse| self.publish_pulse(pulse, &event.user, event.ms));
+        self.last_at = self.last_at.max(at);
+        self.feed.extend(changes);
         self.publish_track(cause);
         let occurred: Vec<Occurrence> = pulses.iter().filter_map(|pulse| self.occurrence(pulse, event)).collect();
         self.evaluate(Moment { cause, now: self.clock, closes_day: false }, &occurred);
+    }
+
+    /// The event's time; of a late start whose wait is over, and turns a signal on, the end of the wait (semantics A17,
+    /// E7).
+    fn cause(&self, event: &Event) -> i64 {
+        let ends = |signal: Signal| match signal.it.measure {
+            Measure::Abandoned { start, after, .. } if event.role() == Some(start) && !event.user.is_empty() => {
+                let is_over = self.rung(&event.user, signal) == 0 && self.rung_now(&event.user, signal) == 1;
+                is_over.then_some(event.ms + after)
+            }
+            _ => None,
+        };
+        self.settings.pack.signals().filter_map(ends).chain([event.ms]).max().unwrap_or(event.ms)
     }
 
     /// Takes what an event that does not count says for good, and nothing else (semantics A34).
@@ -316,9 +345,7 @@ impl Account {
         if role == Some(Role::Profile) && !event.user.is_empty() {
             self.users.entry(event.user.clone()).or_default().by_role.entry(Role::Profile).or_default().push(index);
         }
-        let (is_new_admin, chose_enterprise) = (false, false);
-        let applied = Applied { event: event.clone(), place, watermark: self.clock, is_new_admin, chose_enterprise };
-        self.events.push(applied);
+        self.push(event, place);
         self.exclude(event, was_excluded);
         self.cross(event, event.ms);
         self.settle(event.ms, "REASON_CROSSED", false);
@@ -342,6 +369,21 @@ impl Account {
         }
     }
 
+    /// How many events of the account came before a signal began to count.
+    pub(super) fn since(&self, signal: Signal) -> usize {
+        self.begun.get(&signal).copied().unwrap_or(0)
+    }
+
+    /// The same of a meter.
+    pub(super) fn metered_since(&self, meter: &Meter) -> usize {
+        self.metered.iter().find(|(known, _)| known == meter).map_or(0, |(_, since)| *since)
+    }
+
+    /// Whether no close has decided the signal yet.
+    pub(super) fn warms(&self, signal: Signal) -> bool {
+        self.warming.contains(&signal)
+    }
+
     /// Whether a meaningful event begins a life of its user: it joins no other day (semantics B9).
     fn begins_life(&self, event: &Event) -> bool {
         let (day, span) = (self.settings.day_of(event.ms), self.settings.forget_after_days);
@@ -362,8 +404,7 @@ impl Account {
                 self.days.range(near).next().is_none() && self.days.last() == Some(&day)
             };
             if begins {
-                // On the first day of a new life nobody is absent: what is about absence arms again (semantics B12).
-                self.edges.remove(&(Trigger::AtRisk, String::new()));
+                self.rearm_account();
             }
             self.lives = lives(&self.days, self.settings.forget_after_days);
             let first = self.first_of_day.entry(day).or_insert(event.ms);
@@ -384,17 +425,28 @@ impl Account {
                 user.removed = user.removed.filter(|removed| event.ms <= *removed);
             }
         }
-        let admins = self.by_role.get(&Role::AdminTransferred).into_iter().flatten();
-        let has_admin = admins.filter(|known| **known >= self.erased && **known < index).count() > 0;
-        let is_new_admin = has_admin && self.founded_ms().is_some_and(|founded| event.ms >= founded + DAY);
-        let chose_enterprise = false;
-        let applied = Applied { event: event.clone(), place, watermark: self.clock, is_new_admin, chose_enterprise };
-        self.events.push(applied);
+        self.push(event, place);
         self.exclude(event, was_excluded);
         if role == Some(Role::MemberRemoved) {
             self.remove_member(event);
         }
         self.set_timers(event, role);
+    }
+
+    /// Appends the event, with what only its moment tells. Its place is in the lists of its role already.
+    fn push(&mut self, event: &Event, place: (i64, u32)) {
+        let index = self.events.len();
+        let of_role = event.role().and_then(|role| self.by_role.get(&role)).into_iter().flatten();
+        let is_first_of_role = !of_role.into_iter().any(|known| *known >= self.erased && *known < index);
+        self.events.push(Applied {
+            event: event.clone(),
+            place,
+            place_in_account: index,
+            watermark: self.clock,
+            founded: self.founded_ms(),
+            is_first_of_role,
+            raised_hand: false,
+        });
     }
 
     /// The member, else the event's own user, leaves unless a later active day is known (semantics B5).
@@ -409,26 +461,43 @@ impl Account {
         }
     }
 
+    /// When an age is reached, and when the warm-up ends before which no age is known (semantics B17, E17).
+    pub(super) fn ages_at(&self, founded_ms: i64, days: i64) -> [i64; 2] {
+        let founded = self.settings.day_of(founded_ms);
+        let settled = self.settings.start_of(founded + self.settings.pack.rails.warm_up_days);
+        [founded_ms + days * super::DAY, settled]
+    }
+
     fn set_timers(&mut self, event: &Event, role: Option<Role>) {
         let mut timers = Vec::new();
-        for signal in Signal::ALL {
-            if let (Some(ttl), Some(role)) = (signal.ttl(), role)
-                && signal.roles().contains(&role)
-            {
-                let user = if signal.is_of_users() { event.user.as_str() } else { "" };
-                timers.push((event.ms + ttl, user, signal));
+        for signal in self.settings.pack.signals() {
+            let (ms, is) = (event.ms, |wanted: Role| role == Some(wanted));
+            match &signal.it.measure {
+                Measure::Abandoned { start, after, ttl, .. } if is(*start) => {
+                    timers.push((ms + after, &*event.user, signal));
+                    timers.push((ms + after + ttl, &event.user, signal));
+                }
+                Measure::SingleUser { days } | Measure::FreeOnly { days }
+                    if event.is_activity() && self.founded_ms() == Some(ms) =>
+                {
+                    self.ages_at(ms, *days).into_iter().for_each(|at| timers.push((at, "", signal)));
+                }
+                _ => {
+                    let Some(facts) = signal.facts().filter(|facts| facts.roles.iter().any(|it| is(*it))) else {
+                        continue;
+                    };
+                    let Some(ttl) = facts.ttl else { continue };
+                    if signal.it.of_users {
+                        timers.push((ms + ttl, &event.user, signal));
+                    }
+                    if signal.it.of_accounts {
+                        timers.push((ms + ttl, "", signal));
+                    }
+                }
             }
         }
-        if role == Some(Role::UpgradeStarted) {
-            timers.push((event.ms + DAY, &event.user, Signal::AbandonedUpgrade));
-            timers.push((event.ms + 31 * DAY, &event.user, Signal::AbandonedUpgrade));
-        }
-        if event.is_activity() && self.founded_ms() == Some(event.ms) {
-            timers.push((event.ms + 30 * DAY, "", Signal::SingleUser));
-            timers.push((event.ms + 30 * DAY, "", Signal::FreeOnly));
-        }
         for (t, user, signal) in timers {
-            let of_nobody = user.is_empty() && !signal.is_of_accounts();
+            let of_nobody = user.is_empty() && !signal.it.of_accounts;
             if t > self.clock && !of_nobody {
                 self.timers.entry(t).or_default().insert((user.to_owned(), signal));
             }
@@ -439,17 +508,20 @@ impl Account {
     /// (semantics C3). Of other users only an upgrade can end. A window that moves on without an event of a user loses
     /// days of that user, or none.
     fn cross(&mut self, event: &Event, cause: i64) {
-        let completes = event.role() == Some(Role::UpgradeCompleted);
+        let completes = |signal: Signal| match signal.it.measure {
+            Measure::Abandoned { complete, .. } => event.role() == Some(complete),
+            _ => false,
+        };
         for user in self.user_ids() {
             let is_own = user == event.user;
-            for signal in Signal::ALL.into_iter().filter(|signal| signal.is_of_users()) {
-                if is_own || (completes && signal == Signal::AbandonedUpgrade) {
+            for signal in self.settings.pack.signals().filter(|signal| signal.it.of_users) {
+                if is_own || completes(signal) {
                     let rung = self.crossed_rung(&user, signal, event);
                     self.set_rung(&user, signal, rung, cause, "REASON_CROSSED");
                 }
             }
         }
-        for signal in Signal::ALL.into_iter().filter(|signal| signal.is_of_accounts()) {
+        for signal in self.settings.pack.signals().filter(|signal| signal.it.of_accounts) {
             let rung = self.crossed_rung("", signal, event);
             self.set_rung("", signal, rung, cause, "REASON_CROSSED");
         }

@@ -5,14 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::account::{Account, Applied, User};
-use super::pack::{BILLING_TOPICS, CUSTOM_PRICING_TOPICS, EXECUTIVE, PRODUCT_ROLES, Role, Signal, is_free_mail};
+use super::pack::{Facts, Measure, Signal};
+use super::roles::{BILLING_TOPICS, EXECUTIVE, PRODUCT_ROLES, Role, is_free_mail};
 use super::time::{Life, instant};
-use super::{DAY, Event, MINUTE};
+use super::{DAY, Event};
 
-/// The days of warm-up of an account that was in mid-life when the log began (semantics B17).
-const WARM_UP_DAYS: i64 = 28;
-/// Silence that ends a session of pricing views (semantics E6).
-const SESSION_GAP: i64 = 30 * MINUTE;
 /// How long a lead of marketing counts (semantics F4).
 const MQL_TTL: i64 = 180 * DAY;
 
@@ -76,10 +73,6 @@ fn topic(event: &Event) -> Option<String> {
     folded(event.properties.get("topic")?)
 }
 
-pub(super) fn asks_for_custom_pricing(event: &Event) -> bool {
-    topic(event).is_some_and(|topic| CUSTOM_PRICING_TOPICS.contains(&topic.as_str()))
-}
-
 fn asks_about_billing(event: &Event) -> bool {
     topic(event).is_some_and(|topic| BILLING_TOPICS.contains(&topic.as_str()))
 }
@@ -130,65 +123,96 @@ impl Account {
         self.settings.day_of(event.ms) > before_last(&self.lives)
     }
 
-    /// The sightings that a signal with a TTL counts; a sighting whose TTL was over does nothing (semantics E2).
-    pub(super) fn sightings(&self, user: &str, signal: Signal) -> Vec<&Applied> {
-        let Some(ttl) = signal.ttl() else {
+    /// The sightings that a signal counts: those whose TTL was not over when they came, or without a TTL those of this
+    /// life (semantics E2, E4).
+    pub(super) fn sightings(&self, id: &str, signal: Signal) -> Vec<&Applied> {
+        let Some(facts) = signal.facts() else {
             return Vec::new();
         };
-        let counts = |applied: &&Applied| applied.event.ms + ttl > applied.watermark && counts_for(applied, signal);
+        let since = self.since(signal);
+        let counts = |applied: &&Applied| {
+            applied.place_in_account >= since
+                && facts.ttl.is_none_or(|ttl| applied.event.ms + ttl > applied.watermark)
+                && feeds(applied, facts)
+        };
         let of = |role: &Role| -> Vec<&Applied> {
-            match self.users.get(user) {
-                Some(user) if signal.is_of_users() => self.facts_of(user, *role).filter(counts).collect(),
-                _ if signal.is_of_accounts() => self.facts(*role).filter(counts).collect(),
-                _ => Vec::new(),
+            match (self.users.get(id), facts.ttl) {
+                (Some(user), Some(_)) => self.facts_of(user, *role).filter(counts).collect(),
+                (Some(user), None) => self.life_facts_of(user, *role).filter(counts).collect(),
+                (None, Some(_)) => self.facts(*role).filter(counts).collect(),
+                (None, None) => self.life_facts(*role).filter(counts).collect(),
             }
         };
-        signal.roles().iter().flat_map(of).collect()
+        facts.roles.iter().flat_map(of).collect()
     }
 
     /// Those that still count (semantics E1).
-    pub(super) fn seen(&self, user: &str, signal: Signal) -> impl Iterator<Item = &Applied> {
-        let ttl = signal.ttl().unwrap_or(0);
-        self.sightings(user, signal).into_iter().filter(move |applied| applied.event.ms + ttl > self.clock)
+    pub(super) fn seen(&self, id: &str, signal: Signal) -> impl Iterator<Item = &Applied> {
+        let ttl = signal.facts().and_then(|facts| facts.ttl);
+        let counts = move |applied: &&Applied| ttl.is_none_or(|ttl| applied.event.ms + ttl > self.clock);
+        self.sightings(id, signal).into_iter().filter(counts)
     }
 
-    /// The user's sessions of pricing views: 30 minutes of silence end one (semantics E6).
-    fn sessions(&self, user: &str) -> Vec<Vec<i64>> {
-        let mut views: Vec<i64> = self.sightings(user, Signal::Pricing).iter().map(|view| view.event.ms).collect();
+    /// The distinct values that still count: with `within`, those first seen so soon after the user's sign-up.
+    ///
+    /// A feature without a name is no further feature; premium ones, of which any counts, are one together (semantics
+    /// E13).
+    pub(super) fn values(&self, id: &str, signal: Signal) -> usize {
+        let Measure::Distinct { facts, of, within, .. } = &signal.it.measure else { return 0 };
+        let since = self.signed_up_ms(id);
+        let is_soon = |applied: &&Applied| {
+            within.is_none_or(|within| since.is_some_and(|since| applied.event.ms < since + within))
+        };
+        let seen: Vec<&Applied> = self.seen(id, signal).filter(is_soon).collect();
+        let unnamed = seen.iter().any(|applied| applied.event.text(of).is_none());
+        let together = *of == "feature" && facts.premium && unnamed;
+        Self::distinct(seen.into_iter(), of, *of != "feature").len() + usize::from(together)
+    }
+
+    /// The user's sessions: silence ends one (semantics E6).
+    fn sessions(&self, user: &str, signal: Signal) -> Vec<Vec<i64>> {
+        let mut views: Vec<i64> = self.sightings(user, signal).iter().map(|view| view.event.ms).collect();
         views.sort_unstable();
         let mut sessions: Vec<Vec<i64>> = Vec::new();
         for view in views {
             match sessions.last_mut() {
-                Some(session) if session.last().is_some_and(|last| view - last < SESSION_GAP) => session.push(view),
+                Some(session) if session.last().is_some_and(|last| view - last < gap(signal)) => session.push(view),
                 _ => sessions.push(vec![view]),
             }
         }
         sessions
     }
 
-    fn session_ends(&self, user: &str) -> Vec<i64> {
-        let ttl = Signal::Pricing.ttl().unwrap_or(0);
-        self.sessions(user).iter().filter_map(|session| Some(session.last()? + ttl)).collect()
+    fn session_ends(&self, user: &str, signal: Signal) -> Vec<i64> {
+        let ttl = signal.facts().and_then(|facts| facts.ttl).unwrap_or(0);
+        self.sessions(user, signal).iter().filter_map(|session| Some(session.last()? + ttl)).collect()
     }
 
-    pub(super) fn ends_a_session(&self, user: &str, t: i64) -> bool {
-        self.session_ends(user).contains(&t)
+    pub(super) fn ends_a_session(&self, user: &str, signal: Signal, t: i64) -> bool {
+        self.session_ends(user, signal).contains(&t)
     }
 
     /// How many sessions have a last view within its TTL (semantics E3).
-    pub(super) fn known_sessions(&self, user: &str) -> usize {
-        self.session_ends(user).into_iter().filter(|end| *end > self.clock).count()
+    pub(super) fn known_sessions(&self, user: &str, signal: Signal) -> usize {
+        self.session_ends(user, signal).into_iter().filter(|end| *end > self.clock).count()
     }
 
-    /// A view of a user, its TTL not over, that joins no session still known (semantics E6).
-    pub(super) fn opens_session(&self, event: &Event) -> bool {
-        let ttl = Signal::Pricing.ttl().unwrap_or(0);
-        let known = self.sessions(&event.user).into_iter();
-        let mut known = known.filter(|session| session.last().is_some_and(|last| last + ttl > self.clock));
-        event.role() == Some(Role::PricingViewed)
-            && !event.user.is_empty()
+    /// A view of a user, its TTL not over, that joins no session still known (semantics E6). The event is the newest
+    /// applied.
+    pub(super) fn opens_session(&self, signal: Signal) -> bool {
+        let is_of_sessions = matches!(signal.it.measure, Measure::Sessions { .. });
+        let facts = signal.facts().filter(|_| is_of_sessions);
+        let (Some(facts), Some(newest)) = (facts, self.events.last()) else { return false };
+        let (event, ttl) = (&newest.event, facts.ttl.unwrap_or(0));
+        let views = self.sightings(&event.user, signal);
+        let mut others: Vec<i64> = views.iter().filter(|view| view.place != newest.place).map(|a| a.event.ms).collect();
+        others.sort_unstable();
+        let sessions = others.chunk_by(|a, b| b - a < gap(signal));
+        let mut known = sessions.filter(|session| session.last().is_some_and(|last| last + ttl > self.clock));
+        !event.user.is_empty()
+            && views.len() > others.len()
             && event.ms + ttl > self.clock
-            && !known.any(|session| session.iter().any(|view| (event.ms - view).abs() < SESSION_GAP))
+            && !known.any(|session| session.iter().any(|view| (event.ms - view).abs() < gap(signal)))
     }
 
     /// Distinct values of a property; an event without one is its own value where `own` says so (semantics E13).
@@ -231,14 +255,14 @@ impl Account {
 
     /// An opportunity is open by the latest word on it: the trait, or what became of a deal (semantics §7, rail 7;
     /// F15).
-    pub(super) fn has_open_opportunity(&self) -> bool {
+    pub(super) fn open_opportunity(&self) -> Option<bool> {
         let of = |role: Role| self.by_role.get(&role).into_iter().flatten();
         let is_open = |event: &Event| match event.name.to_ascii_lowercase().as_str() {
             "opportunity created" => Some(true),
             "deal won" | "deal lost" => Some(false),
             _ => event.traits.get("open_opportunity").map(|value| value.as_bool() == Some(true)),
         };
-        self.latest(of(Role::Firmographics).chain(of(Role::Outcome)), is_open) == Some(true)
+        self.latest(of(Role::Firmographics).chain(of(Role::Outcome)), is_open)
     }
 
     /// A trait of a user, as facts of the user are kept.
@@ -264,8 +288,8 @@ impl Account {
             changes.entry(id.to_owned()).or_default().push(*index);
         }
         let subscription = |changes: &[usize]| {
-            let number = |key: &str| self.stated(changes, key, Value::as_f64);
-            let text = |key: &str| self.stated(changes, key, |value| Some(value.as_str()?.to_owned()));
+            let number = |key: &str| self.latest_property(changes, key, Value::as_f64);
+            let text = |key: &str| self.latest_property(changes, key, |value| Some(value.as_str()?.to_owned()));
             let is_in_usd = text("currency").is_none_or(|currency| currency.eq_ignore_ascii_case("usd"));
             Subscription {
                 paid: self.latest(changes.iter(), |event| event.properties.get("paid")?.as_bool()) == Some(true),
@@ -279,7 +303,7 @@ impl Account {
     }
 
     /// The latest value of a property that `read` understands; null takes it back (semantics A22).
-    fn stated<T>(&self, changes: &[usize], key: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+    fn latest_property<T>(&self, changes: &[usize], key: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
         let stated = |event: &Event| match event.properties.get(key)? {
             Value::Null => Some(None),
             value => read(value).map(Some),
@@ -304,8 +328,8 @@ impl Account {
         if subscriptions.is_empty() { None } else { paid.into_iter().sum() }
     }
 
-    /// The paid subscription with the largest MRR, the first by id of equal ones, unknown MRR last; if none is paid, that
-    /// of the latest event (semantics D29).
+    /// The paid subscription with the largest MRR, the first by id of equal ones, unknown MRR last; if none is paid,
+    /// that of the latest event (semantics D29).
     fn leading_subscription(&self) -> Option<Subscription> {
         let all: Vec<Subscription> = self.subscriptions().into_values().collect();
         let worth = |it: &Subscription| it.mrr.unwrap_or(-1.0);
@@ -330,6 +354,11 @@ impl Account {
         self.account_trait("plan").and_then(Value::as_str).filter(|_| is_later).map(str::to_lowercase)
     }
 
+    /// The plan that a trait names, else that of the leading subscription (semantics D29).
+    pub(super) fn plan(&self) -> Option<String> {
+        self.plan_trait().or_else(|| self.leading_subscription()?.plan)
+    }
+
     /// What `enterprise` is the plan of.
     pub(super) fn enterprise(&self) -> Enterprise {
         let is = |plan: Option<String>| plan.as_deref() == Some("enterprise");
@@ -341,7 +370,7 @@ impl Account {
                 .filter(|(_, it)| is(it.plan.clone()))
                 .map(|(id, _)| id)
                 .collect(),
-            of_account: is(by_trait.clone().or_else(|| self.leading_subscription()?.plan)),
+            of_account: is(self.plan()),
             by_trait: is(by_trait),
         }
     }
@@ -381,13 +410,14 @@ impl Account {
         };
         let sign_ups =
             self.by_role.get(&Role::SignedUp).into_iter().flatten().map(|index| self.events[*index].event.ms);
-        founded > self.first_day + WARM_UP_DAYS || sign_ups.chain(self.created_at()).any(|ms| (first - ms).abs() < DAY)
+        founded > self.first_day + self.settings.pack.rails.warm_up_days
+            || sign_ups.chain(self.created_at()).any(|ms| (first - ms).abs() < DAY)
     }
 
     /// The first day whose new users and sign-ups count toward signals: the engine that starts in mid-life of its
     /// customer sees everybody as new (semantics B17).
     pub(super) fn first_counted_day(&self, founded: i64) -> i64 {
-        if self.is_born_in_the_log(founded) { founded } else { founded + WARM_UP_DAYS }
+        if self.is_born_in_the_log(founded) { founded } else { founded + self.settings.pack.rails.warm_up_days }
     }
 
     /// In mid-life when the log began, and not yet known for long enough (semantics B17).
@@ -468,17 +498,17 @@ impl Account {
         };
         let did = |role: Role| self.life_facts_of(user, role).next().is_some();
         let asked = self.life_facts_of(user, Role::SupportContacted);
-        let chose = [Role::SubscriptionChanged, Role::Firmographics]
-            .into_iter()
-            .any(|role| self.life_facts_of(user, role).any(|applied| applied.chose_enterprise));
+        let before = before_last(&user.lives);
+        let raised_a_hand = user.events.iter().filter(|index| **index >= user.erased).any(|index| {
+            let applied = &self.events[*index];
+            applied.raised_hand && self.settings.day_of(applied.event.ms) > before
+        });
         let is_only_user = self.employees().is_none_or(|size| size < 50) && self.users_ever() == 1;
         buys("title")
             || buys("seniority")
-            || [Role::ContactSales, Role::EnterpriseRequested, Role::UpgradeStarted, Role::TermsViewed]
-                .into_iter()
-                .any(did)
-            || asked.map(|a| &a.event).any(|event| asks_about_billing(event) || asks_for_custom_pricing(event))
-            || chose
+            || [Role::UpgradeStarted, Role::TermsViewed].into_iter().any(did)
+            || asked.map(|a| &a.event).any(asks_about_billing)
+            || raised_a_hand
             || is_only_user
     }
 
@@ -492,12 +522,12 @@ impl Account {
     }
 
     /// Unknown without a sign-up that counts (semantics B17, E8).
-    pub(super) fn activated_within_an_hour(&self, user: &User) -> bool {
+    pub(super) fn activated_within(&self, user: &User, within: i64) -> bool {
         let signed_up = self.life_facts_of(user, Role::SignedUp).map(|a| a.event.ms).min();
         let from = self.life(self.newest_day()).map_or(i64::MIN, |life| self.first_counted_day(life.first));
         let activated = |signed_up: i64| {
             let mut activations = self.life_facts_of(user, Role::Activated);
-            activations.any(|a| (0..super::HOUR).contains(&(a.event.ms - signed_up)))
+            activations.any(|a| (0..within).contains(&(a.event.ms - signed_up)))
         };
         signed_up.filter(|ms| self.settings.day_of(*ms) >= from).is_some_and(activated)
     }
@@ -508,15 +538,28 @@ fn before_last(lives: &[Life]) -> i64 {
     lives.iter().rev().nth(1).map_or(i64::MIN, |life| life.last)
 }
 
-/// What beside its role makes an event a sighting of the signal.
-fn counts_for(applied: &Applied, signal: Signal) -> bool {
-    let event = &applied.event;
-    match signal {
-        Signal::Premium => is_premium(event),
-        Signal::Shared => event.properties.get("external").and_then(Value::as_bool) == Some(true),
-        Signal::BillingSupport => asks_about_billing(event),
-        Signal::AdminChange => applied.is_new_admin,
-        _ => true,
+/// What beside its role makes an event a sighting of a signal (semantics E16).
+fn feeds(applied: &Applied, facts: &Facts) -> bool {
+    let is_late_enough = || applied.founded.is_some_and(|founded| applied.event.ms >= founded + facts.after);
+    has_words(&applied.event, &facts.only)
+        && (!facts.premium || is_premium(&applied.event))
+        && (facts.after == 0 || (!applied.is_first_of_role && is_late_enough()))
+}
+
+/// Whether each of some fields has one of its values, in lower case.
+pub(super) fn has_words(event: &Event, only: &[(&str, Vec<&str>)]) -> bool {
+    let word = |field: &str| match event.properties.get(field)? {
+        Value::Bool(is) => Some(is.to_string()),
+        value => folded(value),
+    };
+    only.iter().all(|(field, words)| word(field).is_some_and(|word| words.contains(&word.as_str())))
+}
+
+/// The silence that ends a session; 0: every event is one.
+fn gap(signal: Signal) -> i64 {
+    match signal.it.measure {
+        Measure::Sessions { gap, .. } => gap,
+        _ => 0,
     }
 }
 

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::DAY;
 use super::account::Account;
-use super::pack::{Level, Signal, Trigger};
+use super::pack::{Level, Measure, Signal, Trigger};
 use super::trigger::Pulse;
 
 /// Canonical proto3 JSON leaves default values out.
@@ -58,26 +58,28 @@ impl Account {
     pub(super) fn set_rung(&mut self, id: &str, signal: Signal, rung: u32, cause: i64, reason: &str) {
         let before = self.rung(id, signal);
         self.users.get_mut(id).map_or(&mut self.rungs, |user| &mut user.rungs).set(signal, rung);
-        if signal == Signal::Inactive {
-            self.tell_inactive(id, rung == 1, cause, reason);
+        if matches!(signal.it.measure, Measure::Idle(_)) {
+            self.tell_inactive(id, signal, rung == 1, cause, reason);
         } else if before != rung {
-            self.publish_change(id, signal.id(), (before, rung), cause, reason);
+            self.publish_change(id, &signal.it.id, (before, rung), cause, reason);
         }
     }
 
     /// Once per absence; where nobody was active for 28 days the feed waits for a close at which somebody was
     /// (semantics E10).
-    fn tell_inactive(&mut self, id: &str, is_inactive: bool, cause: i64, reason: &str) {
+    fn tell_inactive(&mut self, id: &str, signal: Signal, is_inactive: bool, cause: i64, reason: &str) {
         let closed = self.first_unclosed - 1;
         let may_begin = reason == "REASON_CLOSED" && self.active_users(closed - 27, closed) > 0;
         let Some(user) = self.users.get_mut(id) else {
             return;
         };
-        let is_new = is_inactive && !user.is_told_inactive && may_begin;
-        let is_over = !is_inactive && user.is_told_inactive;
+        let is_told = user.told_inactive.contains(&signal);
+        let is_new = is_inactive && !is_told && may_begin;
+        let is_over = !is_inactive && is_told;
         if is_new || is_over {
-            user.is_told_inactive = is_inactive;
-            self.publish_change(id, Signal::Inactive.id(), (u32::from(is_over), u32::from(is_new)), cause, reason);
+            user.told_inactive.remove(&signal);
+            user.told_inactive.extend(is_new.then_some(signal));
+            self.publish_change(id, &signal.it.id, (u32::from(is_over), u32::from(is_new)), cause, reason);
         }
     }
 
@@ -101,8 +103,14 @@ impl Account {
     }
 
     pub(super) fn publish_pulse(&mut self, pulse: &Pulse, user: &str, cause: i64) {
-        let trigger = pulse.trigger.map_or("", Trigger::id);
-        self.publish(json!({"user": user, "signal": pulse.signal, "kind": "KIND_PULSE", "trigger": trigger}), cause);
+        let message =
+            json!({"user": user, "signal": pulse.signal, "kind": "KIND_PULSE", "trigger": pulse.trigger.it.id});
+        self.publish(message, cause);
+    }
+
+    /// A view that joins no known session (semantics D26).
+    pub(super) fn publish_visit(&mut self, signal: Signal, user: &str, cause: i64) {
+        self.publish(json!({"user": user, "signal": signal.it.id, "kind": "KIND_PULSE"}), cause);
     }
 
     /// Once per edge and rail (semantics D8, D26).
@@ -115,7 +123,7 @@ impl Account {
         cause: i64,
     ) {
         if held.insert(rail) {
-            self.publish(json!({"user": user, "kind": "KIND_HELD", "rail": rail, "trigger": trigger.id()}), cause);
+            self.publish(json!({"user": user, "kind": "KIND_HELD", "rail": rail, "trigger": trigger.it.id}), cause);
         }
     }
 
@@ -133,7 +141,7 @@ impl Account {
     /// A handoff with its times (semantics D15) and its id (semantics D7).
     pub(super) fn handoff(&self, trigger: Trigger, users: &[String], at: i64) -> Value {
         let not_before = if trigger.raises_hand() { at } else { self.not_before(users, at) };
-        let (level, due_from, due) = match trigger.level() {
+        let (level, due_from, due) = match trigger.it.level {
             Level::High => ("LEVEL_HIGH", 0, not_before),
             Level::Medium => ("LEVEL_MEDIUM", not_before + DAY, not_before + 2 * DAY),
             Level::Low => ("LEVEL_LOW", 0, 0),
@@ -143,9 +151,9 @@ impl Account {
         let is_held_out = holdout_place(self.settings.holdout_salt, &self.name) < share;
         let (is_buyer_known, attribution) = self.attribution(trigger);
         without_defaults(json!({
-            "handoffId": handoff_id(&self.name, trigger.id(), at),
+            "handoffId": handoff_id(&self.name, &trigger.it.id, at),
             "account": self.name,
-            "trigger": trigger.id(),
+            "trigger": trigger.it.id,
             "level": level,
             "atMs": at.to_string(),
             "dueFromMs": due_from.to_string(),
@@ -158,7 +166,7 @@ impl Account {
             "tier": self.tier_name(),
             "route": self.route(trigger),
             "attribution": attribution,
-            "holdout": is_held_out && trigger.level() != Level::High,
+            "holdout": is_held_out && trigger.it.level != Level::High,
             "score": self.score(),
             "topUsers": self.top_users(),
             "findBuyer": !is_buyer_known,
@@ -179,21 +187,22 @@ impl Account {
         } else {
             users.iter().filter_map(|user| self.signed_up_ms(user)).max()
         };
-        sign_up.map_or(at, |sign_up| at.max(sign_up + DAY))
+        sign_up.map_or(at, |sign_up| at.max(sign_up + self.settings.pack.rails.after_signup))
     }
 
     /// Through whom: the first that applies (semantics §7, rail 3).
     fn route(&self, trigger: Trigger) -> &'static str {
         let segment = self.segment();
-        match trigger {
-            Trigger::AtRisk => "customer_success",
-            _ if trigger.level() == Level::Low => "automated_email",
-            Trigger::ContactSales if segment == "enterprise" => "named_ae",
-            Trigger::ContactSales => "inside_sales",
+        let asks_for_sales = trigger.on().is_some_and(|on| on.asks_for_sales);
+        match trigger.it.level {
+            _ if trigger.it.id == "at-risk" => "customer_success",
+            Level::Low => "automated_email",
+            _ if asks_for_sales && segment == "enterprise" => "named_ae",
+            _ if asks_for_sales => "inside_sales",
             _ if segment == "smb" || self.tier_name() == "T4" => "automated_email",
             _ if segment == "mid_market" => "inside_sales",
             _ if segment == "enterprise" => "named_ae",
-            _ if trigger.level() == Level::High => "inside_sales",
+            Level::High => "inside_sales",
             _ => "automated_email",
         }
     }

@@ -3,27 +3,30 @@
 //! It keeps every applied event and, for each account, the set of days on which each user was active, and it
 //! computes everything anew from those whenever something is due. The only memory beside them is what the
 //! definitions themselves call memory: the rung a signal stands on, the band and tier held, what a trigger has fired,
-//! and how far the watermark has come. It knows the default rules pack only. Speed is no aim. "semantics C21" and the
+//! and how far the watermark has come. Rules are data of its own ([`pack::Pack`]). Speed is no aim. "edges C21" and the
 //! like in comments name the rule a function follows. Times are integer milliseconds of event time, UTC; days are days
 //! since 1970-01-01, and begin where the settings say (semantics A33).
 
 mod account;
+pub(crate) mod condition;
 mod facts;
 mod handoff;
 mod ids;
-mod pack;
+pub(crate) mod pack;
+pub(crate) mod roles;
 mod score;
 mod signals;
 #[cfg(test)]
 mod tests;
-mod time;
+pub(crate) mod time;
 mod trigger;
 
 use std::collections::BTreeMap;
 
 use account::Account;
 pub(crate) use ids::is_none;
-use pack::Role;
+use pack::Pack;
+use roles::Role;
 use serde_json::{Map, Value};
 pub(crate) use time::date;
 
@@ -111,6 +114,8 @@ pub(crate) struct Settings {
     pub(crate) holdout_salt: &'static str,
     /// Account ids are the same without regard to case and space.
     pub(crate) fold_ids: bool,
+    /// The rules that apply.
+    pub(crate) pack: &'static Pack,
     /// By so much the clocks by which days begin are ahead of UTC, milliseconds (semantics A33).
     pub(crate) utc_offset_ms: i64,
 }
@@ -140,6 +145,7 @@ impl Default for Settings {
             holdout_share: 0.0,
             holdout_salt: "upswell",
             fold_ids: false,
+            pack: &pack::DEFAULT,
             utc_offset_ms: 0,
         }
     }
@@ -213,7 +219,7 @@ pub(crate) fn run(input: &[Input], settings: &Settings) -> Output {
 
 impl Event {
     fn role(&self) -> Option<Role> {
-        pack::role(self.kind, &self.name)
+        roles::role(self.kind, &self.name)
     }
 
     /// A track event with a user whose role is not passive (semantics B1).

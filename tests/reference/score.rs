@@ -4,30 +4,26 @@ use serde_json::{Value, json};
 
 use super::account::{Account, User};
 use super::handoff::without_defaults;
-use super::pack::{Signal, USER_COUNTS};
-
-/// The least score of emerging, warm and hot.
-const BANDS: [i64; 3] = [30, 50, 80];
-/// How far below its least score a band is kept.
-const KEPT: i64 = 5;
+use super::pack::Scores;
 
 /// The name of a band; none is empty.
-fn band_name(band: u32) -> &'static str {
+pub(super) fn band_name(band: u32) -> &'static str {
     ["", "emerging", "warm", "hot"][band as usize]
 }
 
 /// The highest band whose score is met, or that is held and missed by no more than 5 points (semantics F1).
-pub(super) fn band_of(score: i64, held: u32) -> u32 {
-    let is_met = |band: u32| score >= BANDS[band as usize - 1] - if held >= band { KEPT } else { 0 };
+pub(super) fn band_of(scores: &Scores, score: i64, held: u32) -> u32 {
+    let is_met = |band: u32| score >= scores.bands[band as usize - 1] - if held >= band { scores.keep } else { 0 };
     (1..=3).rfind(|band| is_met(*band)).unwrap_or(0)
 }
 
 /// The highest tier all of whose conditions hold, 4 for T1; untiered is 0 (semantics §6).
-pub(super) fn tier_of(users: usize, departments: usize, is_icp: bool, score: i64) -> u32 {
+pub(super) fn tier_of(scores: &Scores, users: usize, departments: usize, is_icp: bool, score: i64) -> u32 {
+    let [enterprise, mid_market, smb] = scores.tiers;
     match users {
-        10.. if departments >= 2 && is_icp && score > 150 => 4,
-        5.. if score >= 80 => 3,
-        2.. if score >= 40 => 2,
+        10.. if departments >= 2 && is_icp && score >= enterprise => 4,
+        5.. if score >= mid_market => 3,
+        2.. if score >= smb => 2,
         1 => 1,
         _ => 0,
     }
@@ -36,29 +32,29 @@ pub(super) fn tier_of(users: usize, departments: usize, is_icp: bool, score: i64
 impl Account {
     /// The sum of the user's points that count for the user (semantics §6).
     pub(super) fn user_points(&self, user: &User) -> i64 {
-        let counted = Signal::ALL.into_iter().filter(|signal| signal.is_in_user_points());
+        let counted = self.settings.pack.signals().filter(|signal| signal.is_in_user_points());
         counted.map(|signal| signal.points(user.rungs.get(signal))).sum()
     }
 
     /// What the account adds to the score of each of its users.
     fn shared_points(&self) -> i64 {
-        let counted = Signal::ALL.into_iter().filter(|signal| signal.is_in_pql_of_account());
+        let counted = self.settings.pack.signals().filter(|signal| signal.is_in_pql_of_account());
         counted.map(|signal| signal.points(self.rungs.get(signal))).sum()
     }
 
     /// The PQL score of a user.
-    fn user_score(&self, user: &User) -> i64 {
+    pub(super) fn user_score(&self, user: &User) -> i64 {
         self.user_points(user) + self.shared_points()
     }
 
     /// The PQA score: what running users bring, and the account's own signals, fit once.
     pub(super) fn score(&self) -> i64 {
-        let bring = |id: &str| {
-            self.users
-                .get(id)
-                .map_or(0, |user| self.user_points(user).max(0) + Signal::Terms.points(user.rungs.get(Signal::Terms)))
+        let alone = |user: &User| -> i64 {
+            let counted = self.settings.pack.signals().filter(|signal| signal.is_of_users_in_pqa_alone());
+            counted.map(|signal| signal.points(user.rungs.get(signal))).sum()
         };
-        let own = Signal::ALL.into_iter().filter(|signal| signal.is_of_accounts());
+        let bring = |id: &str| self.users.get(id).map_or(0, |user| self.user_points(user).max(0) + alone(user));
+        let own = self.settings.pack.signals().filter(|signal| signal.is_in_pqa_of_account());
         self.running_users().into_iter().map(bring).sum::<i64>()
             + own.map(|signal| signal.points(self.rungs.get(signal))).sum::<i64>()
     }
@@ -75,18 +71,26 @@ impl Account {
             if let Some(user) = self.users.get_mut(&id) {
                 (user.band, user.band_fell) = (band, band < before);
             }
-            assert!(band == 0 || score >= BANDS[band as usize - 1] - KEPT, "laws: a band is never kept further down");
+            let scores = &self.settings.pack.scores;
+            let is_kept = band == 0 || score >= scores.bands[band as usize - 1] - scores.keep;
+            assert!(is_kept, "laws: a band is never kept further down");
             // The band of who is forgotten goes with their signals (semantics B12).
             let reason = if self.forgotten_now.contains(&id) { "REASON_FORGOTTEN" } else { reason };
+            if self.forgotten_now.contains(&id)
+                && let Some(user) = self.users.get_mut(&id)
+            {
+                user.band_fell = false;
+            }
             self.publish_change(&id, "score.band", (before, band), cause, reason);
         }
         let users = self.running_users().len();
-        let tier = tier_of(users, self.departments().len(), self.is_trait("icp"), self.score());
+        let scores = &self.settings.pack.scores;
+        let tier = tier_of(scores, users, self.departments().len(), self.is_trait("icp"), self.score());
         if tier > self.tier || (closes && tier != self.tier) {
             let before = std::mem::replace(&mut self.tier, tier);
             self.publish_change("", "score.tier", (before, tier), cause, reason);
         }
-        let reached = USER_COUNTS.iter().filter(|count| users as i64 >= **count).count() as u32;
+        let reached = scores.user_counts.iter().filter(|count| users as i64 >= **count).count() as u32;
         if reached > self.user_count || (closes && reached != self.user_count) {
             let before = std::mem::replace(&mut self.user_count, reached);
             self.publish_change("", "account.active_users", (before, reached), cause, reason);
@@ -100,7 +104,11 @@ impl Account {
             return (0, 0);
         };
         let score = self.user_score(user);
-        if self.user_points(user) > 0 { (band_of(score, user.band), score) } else { (0, score) }
+        if self.user_points(user) > 0 {
+            (band_of(&self.settings.pack.scores, score, user.band), score)
+        } else {
+            (0, score)
+        }
     }
 
     /// The size class (semantics §6).

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::handoff::{handoff_id, holdout_place};
-use super::pack::{Role, Signal};
+use super::pack::{DEFAULT, SLOPES, Scores};
+use super::roles::Role;
 use super::score::{band_of, tier_of};
 use super::time::{
     Crowd, Days, Direction, Life, Trend, date, first_day_of, instant, iso_week, lives, settled_week, spike_p, week_of,
@@ -231,19 +232,19 @@ fn the_base_level_is_the_third_largest_of_nine_weeks() {
 #[test]
 fn the_spread_is_that_of_users_who_come_and_go() {
     // B = 10, U = 20, V = 10·10 + 20: D² ≥ 192 and m² ≥ 60.
-    let grows = |before, now| trend(&[&[10; 11][..], &[before, now]].concat(), 20, 0).grows();
+    let grows = |before, now| trend(&[&[10; 11][..], &[before, now]].concat(), 20, 0).grows(32, 10, &SLOPES);
     let cases = [(14, 20, true), (20, 14, true), (14, 19, false), (13, 30, false), (30, 13, false)];
     for (before, now, growing) in cases {
         assert_eq!(grows(before, now), Some(growing), "{before} {now}");
     }
     // m² ≥ 72; then B = U = 40, V = 40: the share decides.
-    let declines = |usual, all, most| trend(&[&[usual; 9][..], &[most, 0, most, 0]].concat(), 0, all).declines();
+    let declines = |usual, all, most| trend(&[&[usual; 9][..], &[most, 0, most, 0]].concat(), 0, all).declines(12, 60);
     assert_eq!([declines(10, 20, 1), declines(10, 20, 2)], [Some(true), Some(false)]);
     assert_eq!([declines(40, 40, 24), declines(40, 40, 25)], [Some(true), Some(false)]);
-    assert_eq!(trend(&[0; 13], 0, 0).declines(), Some(false));
+    assert_eq!(trend(&[0; 13], 0, 0).declines(12, 60), Some(false));
     // Whoever is not there any more counts as one: B = 0, U = V = 1, D ≥ 6 and m ≥ 4.
     assert_eq!(
-        [(3, 3), (2, 4), (1, 9)].map(|(a, b)| trend(&[&[0; 11][..], &[a, b]].concat(), 0, 0).grows()),
+        [(3, 3), (2, 4), (1, 9)].map(|(a, b)| trend(&[&[0; 11][..], &[a, b]].concat(), 0, 0).grows(32, 10, &SLOPES)),
         [Some(true), Some(true), Some(false)]
     );
 }
@@ -254,19 +255,19 @@ fn the_slope_decides_while_there_is_no_base_level() {
     let grows = |usual: usize, new: usize| {
         let users = [vec![vec![true; 4]; usual], vec![vec![false, false, false, true]; new]].concat();
         let (usual, now) = (usual as i64, (usual + new) as i64);
-        Trend::of_account(vec![usual, usual, usual, now], &users, Crowd::default()).grows()
+        Trend::of_account(vec![usual, usual, usual, now], &users, Crowd::default()).grows(32, 10, &SLOPES)
     };
     assert_eq!([grows(35, 7), grows(36, 7), grows(30, 6)], [Some(true), Some(false), Some(false)]);
-    assert_eq!(trend(&[1, 2, 3], 0, 0).grows(), None);
-    assert_eq!(trend(&[1, 2, 3, 9], 0, 0).grows(), Some(false), "no variance, no z");
+    assert_eq!(trend(&[1, 2, 3], 0, 0).grows(32, 10, &SLOPES), None);
+    assert_eq!(trend(&[1, 2, 3, 9], 0, 0).grows(32, 10, &SLOPES), Some(false), "no variance, no z");
 }
 
 #[test]
 fn users_grow_by_two_days_at_least() {
     let moves = |weeks: Vec<i64>| {
-        let up = Trend::of_user(weeks.clone()).moves(Direction::Up);
+        let up = Trend::of_user(weeks.clone()).moves(Direction::Up, &SLOPES);
         let mirrored = weeks.iter().map(|days| 7 - days).collect();
-        assert_eq!(Trend::of_user(mirrored).moves(Direction::Down), up);
+        assert_eq!(Trend::of_user(mirrored).moves(Direction::Down, &SLOPES), up);
         up
     };
     assert_eq!(moves(vec![0, 0, 7]), None);
@@ -449,33 +450,30 @@ fn bands_are_kept_down_to_five_points_below() {
     let cases = [(80, 0, 3), (79, 0, 2), (75, 3, 3), (74, 3, 2), (50, 0, 2), (49, 0, 1), (47, 3, 2), (45, 2, 2)];
     let more = [(44, 2, 1), (44, 3, 1), (30, 0, 1), (29, 0, 0), (25, 1, 1), (24, 3, 0), (79, 2, 2), (45, 1, 1)];
     for (score, held, band) in cases.into_iter().chain(more) {
-        assert_eq!(band_of(score, held), band, "{score} from {held}");
+        assert_eq!(band_of(&Scores::default(), score, held), band, "{score} from {held}");
     }
 }
 
 #[test]
 fn tiers_need_all_their_conditions() {
-    assert_eq!(tier_of(10, 2, true, 151), 4);
-    assert_eq!(tier_of(10, 2, true, 150), 3);
-    assert_eq!(tier_of(10, 1, true, 400), 3);
-    assert_eq!(tier_of(9, 2, true, 400), 3);
-    assert_eq!(tier_of(5, 0, false, 79), 2);
-    assert_eq!(tier_of(2, 0, false, 40), 2);
-    assert_eq!(tier_of(2, 0, false, 39), 0);
-    assert_eq!(tier_of(1, 2, true, 400), 1);
-    assert_eq!(tier_of(0, 0, true, 45), 0);
+    assert_eq!(tier_of(&Scores::default(), 10, 2, true, 151), 4);
+    assert_eq!(tier_of(&Scores::default(), 10, 2, true, 150), 3);
+    assert_eq!(tier_of(&Scores::default(), 10, 1, true, 400), 3);
+    assert_eq!(tier_of(&Scores::default(), 9, 2, true, 400), 3);
+    assert_eq!(tier_of(&Scores::default(), 5, 0, false, 79), 2);
+    assert_eq!(tier_of(&Scores::default(), 2, 0, false, 40), 2);
+    assert_eq!(tier_of(&Scores::default(), 2, 0, false, 39), 0);
+    assert_eq!(tier_of(&Scores::default(), 1, 2, true, 400), 1);
+    assert_eq!(tier_of(&Scores::default(), 0, 0, true, 45), 0);
 }
 
 #[test]
 fn every_signal_is_of_a_user_an_account_or_both() {
-    for signal in Signal::ALL {
-        assert!(signal.is_of_users() || signal.is_of_accounts(), "{}", signal.id());
+    for signal in DEFAULT.signals() {
+        assert!(signal.it.of_users || signal.it.of_accounts, "{}", signal.it.id);
     }
-    let most: i64 = Signal::ALL
-        .into_iter()
-        .filter(|signal| signal.is_in_user_points())
-        .map(|signal| (1..4).filter(|rung| *rung <= signal.rungs()).map(|rung| signal.points(rung)).max().unwrap_or(0))
-        .sum();
+    let counted = DEFAULT.signals().filter(|signal| signal.is_in_user_points());
+    let most: i64 = counted.filter_map(|signal| signal.it.points.iter().max()).sum();
     // 15 + 15 + 10 + 30 + 10 + 10 + 20 + 15 + 15 + 20 + 25 + 30 + 20, less 20 and 15.
     assert_eq!(most, 235 - 35);
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::pack::{By, SLOPES, Test};
 use super::{DAY, MINUTE};
 
 /// Days on which somebody was active.
@@ -89,7 +90,7 @@ pub(super) struct Slope {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     Up,
     Down,
 }
@@ -136,12 +137,15 @@ impl Trend {
         Some(runs.count() as i64)
     }
 
-    /// The slope test, or its mirror: what decides for a user, and for an account while its base level is unknown. Unknown
-    /// with fewer than four weeks; a z that is null is not significant (semantics §3, C13a, C14).
-    pub(super) fn moves(&self, direction: Direction) -> Option<bool> {
+    /// The slope test, or its mirror: what decides for a user, and for an account while its base level is unknown.
+    /// Unknown with fewer than four weeks; a z that is null is not significant (semantics §3, C13a, C14).
+    pub(super) fn moves(&self, direction: Direction, slopes: &[Test]) -> Option<bool> {
         let (streak, now, before) = (self.streak(direction)?, self.last(0)?, self.last(3)?);
-        let reaches = |bound| self.slope.is_some_and(|slope| slope.reaches(direction, bound));
-        let is_significant = (streak >= 3 && reaches((9, 1))) || (streak >= 1 && reaches((49, 4)));
+        let reaches = |test: &Test| {
+            let bound = (test.thousandths * test.thousandths, 1_000_000);
+            self.slope.is_some_and(|slope| slope.reaches(direction, bound))
+        };
+        let is_significant = slopes.iter().any(|test| streak >= test.streak && reaches(test));
         let matters = match direction {
             Direction::Up => now >= before + 2,
             Direction::Down => now <= before - 2,
@@ -163,8 +167,8 @@ impl Trend {
         Some(usual[b / 4])
     }
 
-    /// Whether a distance from the base level is large for its spread: it is above 0, and its square times U is at least
-    /// so many times V (semantics §3).
+    /// Whether a distance from the base level is large for its spread: it is above 0, and its square times U is at
+    /// least so many times V (semantics §3).
     fn is_clear(base: i64, users: i64, distance: i64, times: i128) -> bool {
         let u = i128::from(base.max(1).max(users));
         let (base, distance) = (i128::from(base), i128::from(distance));
@@ -174,25 +178,53 @@ impl Trend {
 
     /// *Growing* of an account: the last two weeks lie clearly above the base level (semantics §3). Unknown with fewer
     /// than four complete weeks.
-    pub(super) fn grows(&self) -> Option<bool> {
-        let slope_says = self.moves(Direction::Up)?;
+    pub(super) fn grows(&self, both: i128, each: i128, slopes: &[Test]) -> Option<bool> {
+        let slope_says = self.moves(Direction::Up, slopes)?;
         let Some(base) = self.base() else {
             return Some(slope_says && 5 * self.last(0)? >= 6 * self.last(3)?);
         };
         let (now, before) = (self.last(0)?, self.last(1)?);
         let is_clear = |distance, times| Self::is_clear(base, self.crowd.settled, distance, times);
-        Some(is_clear(now + before - 2 * base, 32) && is_clear(2 * now.min(before) - 2 * base, 10))
+        Some(is_clear(now + before - 2 * base, both) && is_clear(2 * now.min(before) - 2 * base, each))
     }
 
     /// *Declining* of an account, whether or not it is inactive: the last four weeks lie clearly below the base level
     /// (semantics §3). Unknown with fewer than ten complete weeks.
-    pub(super) fn declines(&self) -> Option<bool> {
+    pub(super) fn declines(&self, below: i128, share: i64) -> Option<bool> {
         if self.weeks.len() < 10 {
             return None;
         }
         let base = self.base()?;
         let most = self.weeks.iter().rev().take(4).copied().max()?;
-        Some(100 * most <= 60 * base && Self::is_clear(base, self.crowd.all, base - most, 12))
+        Some(100 * most <= share * base && Self::is_clear(base, self.crowd.all, base - most, below))
+    }
+
+    /// What the rows of a week print, whatever the signals go by (semantics C13a).
+    pub(super) fn by_default(&self) -> [Option<bool>; 2] {
+        [self.grows(32, 10, &SLOPES), self.declines(12, 60)]
+    }
+
+    /// A streak of three weeks in four complete ones, whatever chance would bring (semantics C31).
+    pub(super) fn runs(&self, direction: Direction) -> Option<bool> {
+        let streak = self.streak(direction).filter(|_| self.weeks.len() >= 4)?;
+        Some(streak >= 3)
+    }
+
+    /// The change of the last week, as it goes in the direction, in percent of the week before: of at least so much
+    /// (semantics C11).
+    pub(super) fn changes(&self, direction: Direction, percent: i64) -> Option<bool> {
+        let before = self.last(1).filter(|before| *before > 0)?;
+        let by = self.last(0)? - before;
+        let toward = if direction == Direction::Up { by } else { -by };
+        Some(100 * toward >= percent * before)
+    }
+
+    /// Whether a user's days move: the slope decides, whatever an account goes by (semantics C14).
+    pub(super) fn moves_of_user(&self, direction: Direction, by: &By) -> Option<bool> {
+        match by {
+            By::Above { slopes, .. } | By::Below { slopes, .. } => self.moves(direction, slopes),
+            _ => self.runs(direction),
+        }
     }
 
     /// Printed z (semantics C13).

@@ -5,20 +5,16 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::account::{Account, Moment};
-use super::facts::asks_for_custom_pricing;
-use super::pack::{Level, Role, Signal, Trigger};
+use super::condition::{Condition, Value as Known};
+use super::facts::has_words;
+use super::pack::{Fires, Level, Measure, Signal, Trigger};
+use super::roles::Role;
+use super::score::band_name;
+use super::time::last_closed_week;
 use super::{DAY, Event};
 
 /// A pulse older than this fires nothing, and one that is held longer is dropped (semantics A17, D25).
 const PULSE_MAX_AGE: i64 = 7 * DAY;
-/// The rest of rail 4 after a medium or low handoff (semantics D9).
-const PACING: i64 = 3 * DAY;
-/// How long rail 7 waits for the answer to a handoff.
-const UNANSWERED: i64 = 7 * DAY;
-/// The day closes in a row on which the condition of a trigger that hovers must be false before it arms again
-/// (semantics D24, D28).
-const FALSE_CLOSES_TO_REARM: u32 = 7;
-
 /// What a trigger, or a trigger and a user, remembers of its edge.
 pub(super) struct Edge {
     armed: bool,
@@ -41,9 +37,9 @@ impl Default for Edge {
 }
 
 impl Edge {
-    /// Only *false* re-arms; unknown drops a pending edge (semantics D11). With `slowly`, it takes 7 closes
-    /// (semantics D28).
-    fn observe(&mut self, condition: Option<bool>, closes_day: bool, slowly: bool) {
+    /// Only *false* re-arms; unknown drops a pending edge (semantics D11). It takes so many closes in a row at which
+    /// it is false (semantics D28).
+    fn observe(&mut self, condition: Option<bool>, closes_day: bool, closes: u32) {
         if condition == Some(true) {
             self.false_closes = 0;
             return;
@@ -57,15 +53,15 @@ impl Edge {
         }
         self.was_false = true;
         self.false_closes += u32::from(closes_day);
-        if !slowly || self.false_closes >= FALSE_CLOSES_TO_REARM {
+        if self.false_closes >= closes {
             self.armed = true;
         }
     }
 }
 
-/// What an event shows the feed: a visit of the pricing page, or what a trigger goes by.
+/// What an event shows the feed: what a trigger goes by.
 pub(super) struct Pulse {
-    pub(super) trigger: Option<Trigger>,
+    pub(super) trigger: Trigger,
     pub(super) signal: &'static str,
     /// Of a trigger that goes by the first of the account's life alone: this is a later one.
     is_later: bool,
@@ -89,54 +85,40 @@ pub(super) struct Sent {
     events: usize,
 }
 
-/// Three-valued and (semantics D11).
-pub(super) fn and(a: Option<bool>, b: Option<bool>) -> Option<bool> {
-    match (a, b) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
-    }
-}
-
-/// Three-valued or.
-fn or(a: Option<bool>, b: Option<bool>) -> Option<bool> {
-    Some(!and(a.map(|a| !a), b.map(|b| !b))?)
-}
-
 /// Pulses.
 impl Account {
-    /// The pulses that an applied event is, in the order of the triggers (semantics D1, D2, D26, D27, E6).
-    pub(super) fn pulses(
-        &mut self,
-        event: &Event,
-        opens_session: bool,
-        begins_life: bool,
-        chooses_enterprise: bool,
-    ) -> Vec<Pulse> {
-        // An amount in another currency is unknown (semantics F8).
-        let is_in_usd = event.text("currency").is_none_or(|currency| currency.eq_ignore_ascii_case("usd"));
-        let amount = event.properties.get("amount").and_then(Value::as_f64).filter(|_| is_in_usd);
-        let mut triggers = match event.role() {
-            Some(Role::EnterpriseRequested) => vec![Trigger::EnterpriseRequest],
-            Some(Role::ContactSales) => vec![Trigger::ContactSales],
-            Some(Role::SubscriptionChanged | Role::Firmographics) if chooses_enterprise => vec![Trigger::ContactSales],
-            Some(Role::SupportContacted) if asks_for_custom_pricing(event) => vec![Trigger::CustomPricing],
-            Some(Role::BillingForecast) if amount.is_some_and(|amount| amount >= 500.0) && self.is_paid() => {
-                vec![Trigger::FirstBill]
+    /// The pulses that the newest event is, in the order of the triggers (semantics D1, D2, D26, D27).
+    pub(super) fn pulses(&mut self, event: &Event, begins_life: bool, chooses_enterprise: bool) -> Vec<Pulse> {
+        let mut pulses = Vec::new();
+        for trigger in self.settings.pack.in_order() {
+            let Some(on) = trigger.on() else { continue };
+            let by_role = on.role.is_some() && event.role() == on.role && has_words(event, &on.only);
+            let by_user = on.role.is_none() && begins_life;
+            let by_plan = on.enterprise && chooses_enterprise;
+            let value = |name: &str| match name.strip_prefix("event.") {
+                Some(field) => of_event(event, field),
+                None => self.figure("", name),
+            };
+            let holds = || on.when.as_ref().is_none_or(|when| when.holds(&value) == Some(true));
+            if !(by_role || by_user || by_plan) || !holds() {
+                continue;
             }
-            Some(Role::ConsolidationRequested) => vec![Trigger::Consolidation],
-            _ => Vec::new(),
-        };
-        if begins_life && self.is_trait("target") {
-            triggers.push(Trigger::TargetFirstUser);
+            let feeds = |signal: &Signal| match &signal.it.measure {
+                Measure::Seen(facts) => {
+                    signal.it.of_users && on.role.is_some_and(|role| facts.roles == [role]) && facts.only.is_empty()
+                }
+                _ => false,
+            };
+            let signal = self.settings.pack.signals().find(feeds).filter(|_| by_role);
+            let is_later = on.first && !self.is_first(trigger);
+            if on.raises_hand
+                && let Some(newest) = self.events.last_mut()
+            {
+                newest.raised_hand = true;
+            }
+            pulses.push(Pulse { trigger, signal: signal.map_or("", |signal| &signal.it.id), is_later });
         }
-        let visit = opens_session.then_some(Pulse { trigger: None, signal: Signal::Pricing.id(), is_later: false });
-        let of_trigger = |trigger: Trigger| Pulse {
-            trigger: Some(trigger),
-            signal: if trigger == Trigger::EnterpriseRequest { Signal::Enterprise.id() } else { "" },
-            is_later: trigger.is_first_only() && !self.is_first(trigger),
-        };
-        visit.into_iter().chain(triggers.into_iter().map(of_trigger).collect::<Vec<_>>()).collect()
+        pulses
     }
 
     /// Whether the event just applied is the first that met the trigger in the account's life; from now on it has.
@@ -150,67 +132,135 @@ impl Account {
 
     /// A pulse that its trigger may fire on: not an old one (semantics A17).
     pub(super) fn occurrence(&self, pulse: &Pulse, event: &Event) -> Option<Occurrence> {
-        let trigger = pulse.trigger.filter(|_| !pulse.is_later && event.ms >= self.clock - PULSE_MAX_AGE)?;
-        Some(Occurrence { trigger, user: event.user.clone(), ms: event.ms, held: BTreeSet::new(), passed: None })
+        let is_new = !pulse.is_later && event.ms >= self.clock - PULSE_MAX_AGE;
+        is_new.then(|| Occurrence {
+            trigger: pulse.trigger,
+            user: event.user.clone(),
+            ms: event.ms,
+            held: BTreeSet::new(),
+            passed: None,
+        })
+    }
+}
+
+/// A field of an event: an amount in another currency is unknown (semantics F8).
+fn of_event(event: &Event, field: &str) -> Option<Known> {
+    let is_in_usd = event.text("currency").is_none_or(|currency| currency.eq_ignore_ascii_case("usd"));
+    match event.properties.get(field)? {
+        Value::Number(_) if !is_in_usd && ["amount", "mrr", "price", "value"].contains(&field) => None,
+        Value::Number(number) => number.as_f64().map(Known::Double),
+        Value::Bool(is) => Some(Known::Bool(*is)),
+        Value::String(text) => Some(Known::Text(text.clone())),
+        _ => None,
     }
 }
 
 /// Conditions.
 impl Account {
-    /// The condition of a state trigger: per user for user edges, else under the empty id (semantics D5).
-    fn conditions(&self, trigger: Trigger) -> Vec<(String, Option<bool>)> {
-        let paid = self.is_paid();
-        match trigger {
-            Trigger::UserHot => self.of_users(|account, id| account.users[id].band == 3),
-            Trigger::UserWarm => {
-                self.of_users(|account, id| account.users[id].band == 2 && !account.users[id].band_fell)
-            }
-            Trigger::TargetEngaged => {
-                let target = self.is_trait("target");
-                self.of_users(|account, id| target && account.users[id].band >= 2)
-            }
-            Trigger::PricingSessions => {
-                self.of_users(|account, id| account.users[id].rungs.get(Signal::Pricing) == 2 && !paid)
-            }
-            _ => vec![(String::new(), self.account_condition(trigger, paid))],
+    /// A condition, by whom it is about: per user if it names something of users, else under the empty id (semantics
+    /// D5).
+    fn conditions(&self, when: &Condition) -> Vec<(String, Option<bool>)> {
+        let holds = |id: &str| when.holds(&|name| self.figure(id, name));
+        if when.names().iter().any(|name| name.starts_with("user.")) {
+            self.users.keys().map(|id| (id.clone(), holds(id))).collect()
+        } else {
+            vec![(String::new(), holds(""))]
         }
     }
 
-    fn of_users(&self, holds: impl Fn(&Self, &str) -> bool) -> Vec<(String, Option<bool>)> {
-        self.users.keys().map(|id| (id.clone(), Some(holds(self, id)))).collect()
-    }
-
-    fn account_condition(&self, trigger: Trigger, paid: bool) -> Option<bool> {
-        let number = |key: &str| self.account_trait(key).and_then(Value::as_f64);
-        match trigger {
-            Trigger::NearLimit => {
-                let quotas = self.quotas();
-                let is_near =
-                    (!quotas.is_empty()).then(|| quotas.iter().any(|(used, quota)| 5.0 * used >= 4.0 * quota));
-                let limit = or(is_near, Some(self.rungs.get(Signal::LimitHit) >= 1));
-                and(Some(self.running_users().len() >= 10), limit)
-            }
-            Trigger::FiveNewUsers => self.five_new_users(),
-            Trigger::IcpDepartments => {
-                let icp = self.account_trait("icp").and_then(Value::as_bool);
-                and(icp, Some(self.departments().len() >= 2))
-            }
-            Trigger::LeadScore => {
-                let score = number("lead_score").map(|score| score >= 20.0);
-                and(and(score, Some(self.users_ever() >= 2)), Some(!paid))
-            }
-            Trigger::SelfServeCeiling => {
-                let yearly = self.mrr().map(|mrr| mrr * 12.0 >= 10_000.0);
+    /// What a name stands for, of the account and one of its users; none if it is not known.
+    fn figure(&self, id: &str, name: &str) -> Option<Known> {
+        if let Some(name) = name.strip_prefix("user.") {
+            return self.figure_of_user(id, name);
+        }
+        if let Some(signal) = self.settings.pack.signal(name) {
+            return self.known_rung("", signal);
+        }
+        if let Some(back) = name.strip_prefix("weekly_users[") {
+            let week = last_closed_week(self.first_unclosed - 1);
+            return Some(Known::Int(self.trend(week)?.last(back.trim_end_matches(']').parse().ok()?)?));
+        }
+        let closed = self.first_unclosed - 1;
+        let life = self.life(self.newest_day());
+        let number = |key: &str| self.account_trait(key).and_then(Value::as_f64).map(Known::Double);
+        let active = |days: i64| life.map(|_| Known::Int(self.active_users(closed - days + 1, closed)));
+        match name {
+            "active_users" => Some(Known::Int(self.running_users().len() as i64)),
+            "users" => Some(Known::Int(self.users_ever())),
+            "departments" => Some(Known::Int(self.departments().len() as i64)),
+            "dau" => active(1),
+            "wau" => active(7),
+            "mau" => active(28),
+            "stickiness" => self.stickiness(closed).map(|(sum, n, mau)| Known::Double(sum as f64 / (n * mau) as f64)),
+            "new_users_7d" => life.map(|life| Known::Int(self.new_users(closed - 6, closed, life.first))),
+            "spike_known" => life.map(|life| Known::Bool(super::time::spike_blocks(closed, life.first) >= 2)),
+            "idle_days" => life.map(|life| Known::Int((closed - life.last).max(0))),
+            "score" => Some(Known::Int(self.score())),
+            "tier" => Some(Known::Text(self.tier_name().to_owned())),
+            "segment" => Some(Known::Text(self.segment().to_owned())),
+            "paid" => Some(Known::Bool(self.is_paid())),
+            "plan" => Some(Known::Text(self.plan().unwrap_or_default())),
+            "mrr" => self.mrr().map(Known::Double),
+            "yearly_spend" => self.mrr().map(|mrr| Known::Double(12.0 * mrr)),
+            "usage_ratio" => self.quotas().iter().map(|(used, quota)| used / quota).reduce(f64::max).map(Known::Double),
+            "employees" => self.employees().map(|size| Known::Double(size as f64)),
+            "industry" => Some(Known::Text(self.account_trait(name).and_then(super::facts::folded)?)),
+            "country" => Some(Known::Text(self.account_trait(name)?.as_str()?.to_owned())),
+            "icp" => self.stated(name).map(Known::Bool),
+            "target" | "do_not_contact" | "open_opportunity" => Some(Known::Bool(self.stated(name) == Some(true))),
+            "lead_score" => number(name),
+            "has_contract_owner" => {
                 let owner = self.account_trait("contract_owner").and_then(Value::as_str);
-                and(and(Some(paid), yearly), Some(owner.is_none_or(str::is_empty)))
+                Some(Known::Bool(owner.is_some_and(|owner| !owner.is_empty())))
             }
-            Trigger::AtRisk => {
-                let is_idle = self.life(self.newest_day()).map(|life| self.first_unclosed - 1 - life.last >= 7);
-                and(Some(paid), or(self.declines(), is_idle))
-            }
-            Trigger::SteadyGrowth => self.is_steady(),
-            _ => None,
+            _ => match self.account_trait(name.strip_prefix("traits.")?)? {
+                Value::Bool(is) => Some(Known::Bool(*is)),
+                Value::Number(number) => number.as_f64().map(Known::Double),
+                Value::String(text) => Some(Known::Text(text.clone())),
+                _ => None,
+            },
         }
+    }
+
+    fn figure_of_user(&self, id: &str, name: &str) -> Option<Known> {
+        let user = self.users.get(id)?;
+        match name {
+            "band" => Some(Known::Text(band_name(user.band).to_owned())),
+            "band_fell" => Some(Known::Bool(user.band_fell)),
+            // Who was never active, or has left, has no score (semantics B4, B5).
+            "score" => Some(Known::Int(if self.is_present(id) { self.user_score(user) } else { 0 })),
+            "is_buyer" => Some(Known::Bool(self.is_present(id) && self.is_buyer(id))),
+            _ => self.known_rung(id, self.settings.pack.signal(name)?),
+        }
+    }
+
+    /// What is on was proved; off means no only where enough is known (semantics D11, C17).
+    fn known_rung(&self, id: &str, signal: Signal) -> Option<Known> {
+        let rung = self.rung(id, signal);
+        (rung > 0 || self.is_known(id, signal)).then_some(Known::Int(rung.into()))
+    }
+
+    /// The first day of a new life of the account: nobody is absent, and what is about absence arms again (semantics
+    /// B12).
+    pub(super) fn rearm_account(&mut self) {
+        self.edges.retain(|(trigger, _), _| !reads(*trigger, |name| name == "idle_days"));
+    }
+
+    /// The same of a user.
+    pub(super) fn rearm(&mut self, event: &Event) {
+        let is_idle = |name: &str| {
+            let signal = name.strip_prefix("user.").and_then(|id| self.settings.pack.signal(id));
+            signal.is_some_and(|signal| matches!(signal.it.measure, Measure::Idle(_)))
+        };
+        self.edges.retain(|(trigger, user), _| *user != event.user || !reads(*trigger, is_idle));
+    }
+}
+
+/// Whether the condition of a trigger reads such a name.
+fn reads(trigger: Trigger, is_such: impl Fn(&str) -> bool) -> bool {
+    match &trigger.it.fires {
+        Fires::When(when, _) => when.names().iter().any(|name| is_such(name)),
+        Fires::On(_) => false,
     }
 }
 
@@ -221,13 +271,16 @@ impl Account {
         let at = self.at(moment.cause);
         let mut sent: Vec<(Trigger, Value)> = Vec::new();
         let mut paced = Vec::new();
-        for trigger in Trigger::ALL {
-            let (fires, is_paced) = if trigger.is_pulse() {
-                let new = occurred.iter().find(|occurrence| occurrence.trigger == trigger);
-                self.pass_pulse(trigger, new, moment, at)
-            } else {
-                let pending = self.pending_edges(trigger, moment);
-                self.pass_edges(trigger, &pending, moment, at)
+        for trigger in self.settings.pack.triggers() {
+            let (fires, is_paced) = match &trigger.it.fires {
+                Fires::On(_) => {
+                    let new = occurred.iter().find(|occurrence| occurrence.trigger == trigger);
+                    self.pass_pulse(trigger, new, moment, at)
+                }
+                Fires::When(when, closes) => {
+                    let pending = self.pending_edges(trigger, when, *closes, moment);
+                    self.pass_edges(trigger, &pending, moment, at)
+                }
             };
             if is_paced {
                 paced.push(trigger);
@@ -256,8 +309,8 @@ impl Account {
                 return (Vec::new(), false);
             }
             // The own times of the events rest each other too (semantics D4).
-            if self.fired.get(&trigger).is_some_and(|fired| at < fired + trigger.cooldown())
-                || self.fired_by.get(&trigger).is_some_and(|ms| new.ms < ms + trigger.cooldown())
+            if self.fired.get(&trigger).is_some_and(|fired| at < fired + trigger.it.cooldown)
+                || self.fired_by.get(&trigger).is_some_and(|ms| new.ms < ms + trigger.it.cooldown)
             {
                 return (Vec::new(), false);
             }
@@ -289,15 +342,14 @@ impl Account {
 
     /// The edges of a state trigger that are armed and true, after its conditions were looked at (semantics D1, D11).
     /// At the instant of forgetting nothing fires and nothing arms (semantics B12).
-    fn pending_edges(&mut self, trigger: Trigger, moment: Moment) -> Vec<String> {
-        let hovers = matches!(trigger, Trigger::NearLimit | Trigger::FiveNewUsers | Trigger::SelfServeCeiling);
+    fn pending_edges(&mut self, trigger: Trigger, when: &Condition, closes: u32, moment: Moment) -> Vec<String> {
         let mut pending = Vec::new();
-        for (user, condition) in self.conditions(trigger) {
+        for (user, condition) in self.conditions(when) {
             if self.forgotten_now.contains(&user) {
                 continue;
             }
             let edge = self.edges.entry((trigger, user.clone())).or_default();
-            edge.observe(condition, moment.closes_day, hovers);
+            edge.observe(condition, moment.closes_day, closes);
             if edge.armed && condition == Some(true) {
                 pending.push(user);
             }
@@ -313,7 +365,7 @@ impl Account {
             let key = (trigger, user.clone());
             let mut edge = self.edges.remove(&key).unwrap_or_default();
             let time = if edge.waited { moment.now } else { at };
-            let cooldown_end = self.fired.get(&trigger).map(|fired| fired + trigger.cooldown());
+            let cooldown_end = self.fired.get(&trigger).map(|fired| fired + trigger.it.cooldown);
             if self.is_history(at) {
                 self.publish_held(trigger, user, "warm_up", &mut edge.held, at);
                 edge.armed = false;
@@ -344,21 +396,23 @@ impl Account {
     ///
     /// What passed a pacing by its own instant is not held by the same one again: `passed` is its end (semantics D26).
     fn rail(&self, trigger: Trigger, time: i64, passed: &mut Option<i64>) -> Option<(&'static str, Option<i64>)> {
-        if !trigger.raises_hand() && !self.has_usage() {
+        let rails = &self.settings.pack.rails;
+        if rails.usage && !trigger.raises_hand() && !self.has_usage() {
             return Some(("usage", None));
         }
-        let pacing = self.pacing_end(trigger.level());
+        let pacing = self.pacing_end(trigger.it.level);
         if pacing.is_some_and(|end| time < end) && pacing != *passed {
             return Some(("pacing", pacing));
         }
         *passed = pacing;
-        if trigger.level() == Level::High {
+        if trigger.it.level == Level::High {
             return None;
         }
-        if self.is_trait("do_not_contact") || self.has_open_opportunity() {
+        let is_engaged = || self.is_trait("do_not_contact") || self.open_opportunity() == Some(true);
+        if rails.engaged_traits && is_engaged() {
             return Some(("engaged", None));
         }
-        let ends = self.sent.iter().filter(|sent| !self.is_answered(sent)).map(|sent| sent.at + UNANSWERED);
+        let ends = self.sent.iter().filter(|sent| !self.is_answered(sent)).map(|sent| sent.at + rails.unanswered);
         ends.max().filter(|&end| time < end).map(|end| ("engaged", Some(end)))
     }
 
@@ -384,13 +438,13 @@ impl Account {
             Level::Medium => self.last_medium,
             Level::Low => self.last_medium.max(self.last_low),
         };
-        started.map(|at| at + PACING)
+        started.map(|at| at + self.settings.pack.rails.pacing)
     }
 
     fn fire(&mut self, trigger: Trigger, users: &[String], at: i64) -> Value {
-        let rested = self.fired.insert(trigger, at).is_none_or(|fired| at >= fired + trigger.cooldown());
+        let rested = self.fired.insert(trigger, at).is_none_or(|fired| at >= fired + trigger.it.cooldown);
         assert!(rested, "laws: at least the cooldown between two fires");
-        match trigger.level() {
+        match trigger.it.level {
             Level::High => {}
             Level::Medium => self.last_medium = Some(at),
             Level::Low => self.last_low = Some(at),
@@ -408,8 +462,8 @@ impl Account {
     /// Sends the handoffs of one evaluation; the first medium or low one names what rail 4 held beside it
     /// (semantics D10).
     fn send(&mut self, mut sent: Vec<(Trigger, Value)>, paced: &[Trigger]) {
-        if let Some((trigger, handoff)) = sent.iter_mut().find(|(trigger, _)| trigger.level() != Level::High) {
-            let also: Vec<&str> = paced.iter().filter(|held| *held != trigger).map(|held| held.id()).collect();
+        if let Some((trigger, handoff)) = sent.iter_mut().find(|(trigger, _)| trigger.it.level != Level::High) {
+            let also: Vec<&str> = paced.iter().filter(|held| *held != trigger).map(|held| &*held.it.id).collect();
             if !also.is_empty() {
                 handoff["also"] = json!(also);
             }
