@@ -48,7 +48,7 @@ pub struct Side {
 impl Side {
     /// The rules before the first record, on so many partitions.
     pub fn new(plan: Arc<Plan>, partitions: usize) -> Side {
-        Side { driver: Driver::new(&plan, partitions, Effects::default()), plan, fired: Vec::new() }
+        Side { driver: Driver::new(&plan, partitions, Effects::default(), false), plan, fired: Vec::new() }
     }
 
     /// Folds one event in.

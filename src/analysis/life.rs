@@ -213,7 +213,7 @@ impl AccountFold {
             users: BTreeMap::new(),
         };
         AccountFold {
-            driver: Driver::new(&plan, 1, Effects::with_metrics()),
+            driver: Driver::new(&plan, 1, Effects::with_metrics(), true),
             life,
             events: 0,
             looked: None,

@@ -268,8 +268,9 @@ impl Fold {
     fn new(plan: std::sync::Arc<Plan>, partitions: usize, outputs: Outputs) -> Fold {
         let lateness_ms = plan.time.allowed_lateness_ms;
         let effects = if outputs.metrics.is_some() { Effects::with_metrics() } else { Effects::default() };
+        let profiles = outputs.accounts.is_some() || outputs.users.is_some();
         Fold {
-            driver: Driver::new(&plan, partitions, effects),
+            driver: Driver::new(&plan, partitions, effects, profiles),
             plan,
             said: Said { outputs, tally: Tally::default(), handoffs: [0; 3], signals: 0 },
             readable: Readable::new(lateness_ms),

@@ -1,13 +1,14 @@
 //! Other rules from here on: what the state of an account means by the old plan → what it means by the new
 //! (semantics A27).
 
-use super::account::{Account, Flag};
-use super::facts::Fact;
 use super::people;
 use super::signals::{self, Context, WHOLE_ACCOUNT};
+use super::state::Account;
+use super::state::facts::Fact;
+use super::state::word::Flag;
 use super::trigger;
 use crate::model::{Day, EventTime, Reason};
-use crate::rules::{Kind, Plan, Reads, SignalRef};
+use crate::rules::{Exclude, Kind, Plan, Reads, SignalRef};
 
 /// Signals of new rules that no close has decided yet: off means unknown.
 #[derive(Clone, Copy, Debug, Default)]
@@ -112,30 +113,31 @@ impl<'a> Renaming<'a> {
 /// Brings an account under the new plan. Signals that it does not have, or that measure something else in it, are off,
 /// told by the names that they had; the others keep their state. New ones begin with the figures and traits that are
 /// known and without facts, or warm up until a close decides them. Scores follow, and nothing fires.
-pub(super) fn activate<'a>(renaming: &Renaming<'a>, context: &mut Context<'a>, account: &mut Account) {
+pub(super) fn activate<'a>(renaming: &Renaming<'a>, context: &mut Context<'a>, account: &mut Account<'_>) {
     let Renaming { before, after, users, accounts, .. } = renaming;
     let gone = |slots: &[Option<usize>]| Vec::from_iter((0..slots.len()).filter(|slot| slots[*slot].is_none()));
     let (gone_of_users, gone_of_accounts) = (gone(users), gone(accounts));
-    let everybody = 0..account.users.len() as u32;
+    let everybody = account.user_indices();
     for user in everybody.clone() {
-        let state = account.users.get_mut(user);
+        let state = account.user_mut(user);
         gone_of_users.iter().for_each(|slot| context.turn_user(state, user, *slot, 0));
     }
     gone_of_accounts.iter().for_each(|slot| context.turn_account(account, *slot, 0));
     context.tell_changes(account, Reason::Activated);
-    let running: Vec<u32> = everybody.clone().filter(|user| account.users.get(*user).word.is(Flag::Running)).collect();
+    let running: Vec<u32> =
+        everybody.iter().copied().filter(|user| account.user(*user).word.is(Flag::Running)).collect();
     running.iter().for_each(|user| people::leave(before, account, *user));
     rename(renaming, account);
     context.plan = after;
     account.user_points = 0;
     exclude(renaming, account, context.now);
-    let stays = |user: &&u32| !account.users.get(**user).is_removed();
+    let stays = |user: &&u32| !account.is_removed(**user);
     let running: Vec<u32> = running.iter().filter(stays).copied().collect();
     running.iter().for_each(|user| people::enter(after, account, *user));
     context.work.anew();
-    let has_points = |user: u32| account.users.get(user).word.any() || account.users.get(user).word.band() > 0;
-    context.work.scored.extend(everybody.filter(|user| has_points(*user)));
-    if account.first().is_some() || account.rare.is_some() {
+    let has_points = |user: u32| account.user(user).word.any() || account.user(user).word.band() > 0;
+    context.work.scored.extend(everybody.into_iter().filter(|user| has_points(*user)));
+    if account.first().is_some() || account.rare().is_some() {
         account.touch_users(context.when(account));
     }
     let is_new = |slot: &&usize| !accounts.contains(&Some(**slot));
@@ -146,43 +148,44 @@ pub(super) fn activate<'a>(renaming: &Renaming<'a>, context: &mut Context<'a>, a
 }
 
 /// Users whom the new rules exclude and the old ones did not are treated as removed (semantics A34, B5).
-fn exclude(renaming: &Renaming<'_>, account: &mut Account, now: EventTime) {
+fn exclude(renaming: &Renaming<'_>, account: &mut Account<'_>, now: EventTime) {
     let (before, after) = (&renaming.before.exclude, &renaming.after.exclude);
     if before.is_empty() && after.is_empty() {
         return;
     }
-    for user in 0..account.users.len() as u32 {
-        let state = account.users.get_mut(user);
-        let was_excluded =
-            before.has_user(&account.id, &state.id) || state.more.as_ref().is_some_and(|more| more.excluded);
-        let by_host = state.more.as_ref().is_some_and(|more| more.profile.is_excluded(after));
+    for user in account.user_indices() {
+        let is_named = |exclude: &Exclude| exclude.has_user(account.id(), account.user_id(user));
+        let (was_named, is_named) = (is_named(before), is_named(after));
+        let more = account.more(user);
+        let was_excluded = was_named || more.is_some_and(|more| more.excluded);
+        let by_host = more.is_some_and(|more| more.profile.is_excluded(after));
         if by_host || was_excluded {
-            state.more().excluded = by_host;
+            account.more_mut(user).excluded = by_host;
         }
-        if (by_host || after.has_user(&account.id, &state.id)) && !was_excluded {
-            let removed = &mut state.more().removed;
+        if (by_host || is_named) && !was_excluded {
+            let removed = &mut account.more_mut(user).removed;
             *removed = (*removed).max(Some(now));
         }
-        state.tidy();
+        account.tidy(user);
     }
 }
 
 /// The state that stands in places of the plan.
-fn rename(renaming: &Renaming<'_>, account: &mut Account) {
+fn rename(renaming: &Renaming<'_>, account: &mut Account<'_>) {
     let Renaming { before, after, users, accounts, meters, tiers } = renaming;
-    for user in 0..account.users.len() as u32 {
-        let state = account.users.get_mut(user);
+    for user in account.user_indices() {
+        let state = account.user_mut(user);
         state.word = state.word.renamed(users);
-        if let Some(more) = &mut state.more {
+        if let Some(more) = account.known_more(user) {
             renaming.rename_facts(user, &mut more.facts);
-            state.tidy();
+            account.tidy(user);
         }
     }
     account.word = account.word.renamed(accounts);
     account.tier = tiers[usize::from(account.tier)];
     let told = account.threshold.checked_sub(1).map(|place| before.scores.active_users[usize::from(place)]);
     account.threshold = after.scores.active_users.iter().filter(|users| told >= Some(**users)).count() as u8;
-    let Some(rare) = &mut account.rare else { return };
+    let Some(rare) = account.known_rare() else { return };
     renaming.rename_facts(WHOLE_ACCOUNT, &mut rare.life.facts);
     rare.life.firsts = trigger::firsts_in(after, before, rare.life.firsts);
     let rejoined = std::mem::take(&mut rare.rejoined).into_iter();

@@ -1,7 +1,5 @@
 //! What only the close of a day or a week decides.
 
-use super::account::{Account, Flag, User};
-use super::activity::Days;
 use super::people;
 use super::score;
 use super::sighting::recount;
@@ -9,44 +7,53 @@ use super::signals::{
     self, Change, Context, OF_CLOSED_DAYS, WHOLE_ACCOUNT, counting_newcomers, counts_newcomers_from, knows_newcomers,
     ladder, ratio_rung, trait_rung, volume,
 };
+use super::state::Account;
+use super::state::days::Days;
+use super::state::rows::User;
+use super::state::word::Flag;
 use super::velocity::{self, Closed};
 use crate::model::{Day, Reason};
 use crate::rules::{Figure, Kind, Plan, SignalRef, Spike};
 
 /// Whether closes after that of `day` may still find something: activity in their windows, a signal that they end, a
 /// condition that time alone changes, closed days that a trigger counts.
-pub(super) fn has_work(plan: &Plan, account: &Account, day: Day) -> bool {
-    let rests =
-        |account: &Account| account.founded().is_none_or(|_| day.0 - account.last_day.0 >= plan.index.restless_days);
+pub(super) fn has_work(plan: &Plan, account: &Account<'_>, day: Day) -> bool {
+    let rests = |account: &Account<'_>| {
+        account.founded().is_none_or(|_| day.0 - account.last_day.0 >= plan.index.restless_days)
+    };
     account.has_usage(day)
         || account.word.any_of(plan.index.account_close_bits)
         || !rests(account)
-        || account.rare.as_ref().is_some_and(|rare| {
+        || account.rare().is_some_and(|rare| {
             rare.meters.iter().any(|(daily, _)| daily.sum(day.0 - 26, day.0 + 1) != 0) || rare.triggers.count_days(plan)
         })
 }
 
-/// The close of a day, and of the week that ends with it. Returns the figures, if the account is founded.
-pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: Day) -> Option<Closed> {
-    let rejoined = account.rare.as_mut().map(|rare| std::mem::take(&mut rare.rejoined)).unwrap_or_default();
+/// The close of a day, and of the week that ends with it, for the account and those of its users that are visited.
+/// Returns the figures, if the account is founded.
+pub(super) fn close_day(
+    context: &mut Context<'_>,
+    account: &mut Account<'_>,
+    day: Day,
+    users: &[(u32, u32)],
+) -> Option<Closed> {
+    let rejoined = account.known_rare().map(|rare| std::mem::take(&mut rare.rejoined)).unwrap_or_default();
     for (user, slot) in rejoined {
         recount(context, account, (user != WHOLE_ACCOUNT).then_some(user), slot.into(), true);
     }
     let founded = account.founded();
-    let mut closed = Closed::new(day, founded.unwrap_or(day));
+    let closed = Closed::new(account, day, founded.unwrap_or(day));
     let mut of_week: Vec<(u32, usize, u8)> = Vec::new();
     let first_running = day.plus(1 - 27);
-    let (active_before, mut running) = (account.active_users, 0);
-    for index in 0..account.users.len() as u32 {
-        let user = account.users.get_mut(index);
-        closed.add(user.days);
+    let active_before = account.active_users;
+    for &(_, index) in users {
+        let user = account.user_mut(index);
         close_user(context, user, index, day, &mut of_week);
         if user.word.is(Flag::Running) && user.days.last() < first_running {
             people::leave(context.plan, account, index);
         }
-        running += u32::from(account.users.get(index).word.is(Flag::Running));
     }
-    assert_counts(context, account, running);
+    assert_counts(context, account);
     if account.active_users != active_before {
         context.work.changed.figure(Figure::ActiveUsers);
         context.work.changed.figure(Figure::Departments);
@@ -72,7 +79,7 @@ pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: D
     if day.is_sunday() {
         context.work.changed.figure(Figure::WeeklyUsers);
         for (index, slot, rung) in of_week {
-            context.turn_user(account.users.get_mut(index), index, slot, rung);
+            context.turn_user(account.user_mut(index), index, slot, rung);
         }
         let plan = context.plan;
         for (slot, signal) in plan.account_signals.iter().enumerate() {
@@ -88,13 +95,26 @@ pub(super) fn close_day(context: &mut Context<'_>, account: &mut Account, day: D
     Some(closed)
 }
 
-/// What is counted from event to event is what counting anew gives: a wrong figure must stop the process.
-fn assert_counts(context: &Context<'_>, account: &Account, running: u32) {
-    assert_eq!(account.active_users, running, "running users of {}", account.id);
-    debug_assert_eq!(account.users_ever, account.count_users_ever(), "users ever of {}", account.id);
-    let users = account.users.iter().map(|(_, user)| user).filter(|user| user.word.is(Flag::Running));
-    let points = || -> i32 { users.map(|user| score::contribution(context.plan, user.word)).sum() };
-    debug_assert_eq!(account.user_points + context.work.points, points(), "points of users of {}", account.id);
+/// What is counted from event to event is what counting anew gives: a wrong figure must stop the process. Where counting
+/// anew would cost a pass over all users, it is done in debug builds.
+fn assert_counts(context: &Context<'_>, account: &Account<'_>) {
+    assert!(
+        account.active_users as usize <= account.users_len(),
+        "running users of {}: {} of {}",
+        account.id(),
+        account.active_users,
+        account.users_len()
+    );
+    if cfg!(debug_assertions) {
+        let running = || account.users().map(|(_, user)| user).filter(|user| user.word.is(Flag::Running));
+        assert_eq!(account.active_users as usize, running().count(), "running users of {}", account.id());
+        // Of an account that is forgotten users are given back one by one.
+        if !account.word.is(Flag::Forgotten) {
+            assert_eq!(account.users_ever, account.count_users_ever(), "users ever of {}", account.id());
+        }
+        let points: i32 = running().map(|user| score::contribution(context.plan, user.word)).sum();
+        assert_eq!(account.user_points + context.work.points, points, "points of users of {}", account.id());
+    }
 }
 
 fn close_user(context: &mut Context<'_>, user: &mut User, index: u32, day: Day, of_week: &mut Vec<(u32, usize, u8)>) {
@@ -149,7 +169,7 @@ fn turns_idle(plan: &Plan, user: &User) -> bool {
 }
 
 /// While an account has no active users nobody is told who is absent; once it has some again they are (semantics E10).
-fn tell_absent(context: &mut Context<'_>, account: &mut Account, has_active: bool) {
+fn tell_absent(context: &mut Context<'_>, account: &mut Account<'_>, has_active: bool) {
     let plan = context.plan;
     let is_idle = |slot: usize| matches!(plan.user_signals[slot].kind, Kind::Idle { .. });
     if !has_active {
@@ -157,7 +177,7 @@ fn tell_absent(context: &mut Context<'_>, account: &mut Account, has_active: boo
         let touched = &mut context.work.touched;
         context.work.changes.retain(|change| match change.user {
             Some(user) if change.after > 0 && is_idle(change.slot) => {
-                account.users.get_mut(user).word.set(Flag::Untold, true);
+                account.user_mut(user).word.set(Flag::Untold, true);
                 account.word.set(Flag::Untold, true);
                 scored.push(user);
                 touched.push(user);
@@ -171,8 +191,8 @@ fn tell_absent(context: &mut Context<'_>, account: &mut Account, has_active: boo
         return;
     }
     account.word.set(Flag::Untold, false);
-    for index in 0..account.users.len() as u32 {
-        let word = &mut account.users.get_mut(index).word;
+    for index in account.user_indices() {
+        let word = &mut account.user_mut(index).word;
         if word.is(Flag::Untold) {
             word.set(Flag::Untold, false);
             let slots = plan.index.user_by_close.iter().copied().filter(|slot| is_idle(*slot) && word.rung(*slot) > 0);
@@ -183,7 +203,7 @@ fn tell_absent(context: &mut Context<'_>, account: &mut Account, has_active: boo
 }
 
 /// What conditions read and may be known from this close on: off means no, though nothing turned (semantics C1, D11).
-fn learn(context: &mut Context<'_>, account: &Account, day: Day) {
+fn learn(context: &mut Context<'_>, account: &Account<'_>, day: Day) {
     let plan = context.plan;
     let (of_account, of_users) = &plan.index.known_in_time;
     if let Some(founded) = account.founded() {
@@ -202,7 +222,7 @@ fn learn(context: &mut Context<'_>, account: &Account, day: Day) {
     }
     for &slot in of_users {
         let kind = &plan.user_signals[slot].kind;
-        for (index, user) in account.users.iter() {
+        for (index, user) in account.users() {
             if !user.days.is_never() && may_become_known(kind, user.days.first(), day) {
                 context.work.changed.signal(SignalRef::User(slot));
                 context.work.touched.push(index);
@@ -225,7 +245,7 @@ fn may_become_known(kind: &Kind, first: Day, day: Day) -> bool {
     }
 }
 
-fn close_account(context: &mut Context<'_>, account: &mut Account, closed: &Closed) {
+fn close_account(context: &mut Context<'_>, account: &mut Account<'_>, closed: &Closed) {
     let plan = context.plan;
     for (slot, signal) in plan.account_signals.iter().enumerate() {
         let rung = match &signal.kind {
@@ -260,7 +280,7 @@ fn close_account(context: &mut Context<'_>, account: &mut Account, closed: &Clos
 }
 
 /// Traits that no longer hold are off from the close of the day on.
-fn fall_traits(context: &mut Context<'_>, account: &mut Account) {
+fn fall_traits(context: &mut Context<'_>, account: &mut Account<'_>) {
     let plan = context.plan;
     for &slot in &plan.index.account_traits {
         if let Kind::Trait(is) = &plan.account_signals[slot].kind {
@@ -269,8 +289,8 @@ fn fall_traits(context: &mut Context<'_>, account: &mut Account) {
     }
 }
 
-/// A meter of the last 7 days against the 8 blocks of 7 days before (semantics §3, C30).
-fn spikes(account: &Account, spike: &Spike, day: Day) -> bool {
+/// A meter of the last 7 days against the 8 blocks of 7 days before (semantics §3, semantics C30).
+fn spikes(account: &Account<'_>, spike: &Spike, day: Day) -> bool {
     const BLOCKS: i32 = 8;
     if account.founded().is_none_or(|founded| velocity::blocks(day, founded) < BLOCKS) {
         return false;
@@ -285,15 +305,15 @@ fn spikes(account: &Account, spike: &Spike, day: Day) -> bool {
 }
 
 /// Whether new users can be compared with two blocks of 7 days from this close on.
-fn spike_becomes_known(account: &Account, day: Day) -> bool {
+fn spike_becomes_known(account: &Account<'_>, day: Day) -> bool {
     account
         .founded()
         .is_some_and(|founded| velocity::blocks(day, founded) == 2 && velocity::blocks(day.plus(-1), founded) < 2)
 }
 
 /// Active users of one department, and none of them new in so many closed weeks.
-fn is_stalled(account: &Account, at_least: u32, weeks: u32, day: Day) -> bool {
-    let departments = account.rare.as_ref().map_or(0, |rare| rare.departments.len());
+fn is_stalled(account: &Account<'_>, at_least: u32, weeks: u32, day: Day) -> bool {
+    let departments = account.rare().map_or(0, |rare| rare.departments.len());
     let Some(founded) = account.founded() else { return false };
     let last = velocity::last_week(day);
     if account.active_users < at_least || departments != 1 || velocity::weeks_known(founded, last) < weeks {
@@ -302,5 +322,5 @@ fn is_stalled(account: &Account, at_least: u32, weeks: u32, day: Day) -> bool {
     let from = last.plus(1 - weeks as i32).monday();
     let is_new =
         |days: Days| !days.is_never() && days.first() != founded && (from..=last.sunday()).contains(&days.first());
-    !account.users.iter().any(|(_, user)| is_new(user.days))
+    !account.users().any(|(_, user)| is_new(user.days))
 }

@@ -3,24 +3,28 @@
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashTable};
-use std::hash::BuildHasher;
+use hashbrown::HashMap;
 
-use super::account::{Account, Activity, Flag};
 use super::activation::{self, Renaming, Warming};
 use super::close;
-use super::dedupe::{self, Recent};
 use super::people;
 use super::picture;
 use super::score;
 use super::sighting::{self, Sighted};
 use super::signals::{self, Context, WHOLE_ACCOUNT, Work};
-use super::timers::{Clock, Due, Timers};
+use super::state::account::Activity;
+use super::state::counts::EVENTS;
+use super::state::dedupe::{self, Recent};
+use super::state::due::Due;
+use super::state::timers::{Clock, Timer, Timers};
+use super::state::word::Flag;
+use super::state::{Account, Tables, tables};
 use super::trigger::{self, Moment, News, Occurrence};
 use super::velocity;
+use super::visits;
 use crate::model::{
-    DAY_MS, Day, DeadLetter, Effects, Event, EventKind, EventTime, Field, MetricsRow, Outcome, Place, Provenance,
-    Reason, Role, Snapshots, Tally,
+    Day, DeadLetter, Effects, Event, EventKind, EventTime, Field, MetricsRow, Outcome, Place, Provenance, Reason, Role,
+    Snapshots, Tally,
 };
 use crate::rules::{Error, Figure, Plan, Reads, Ready, RoleSet};
 
@@ -48,13 +52,11 @@ pub struct Partition {
     recent: Recent,
     /// By source topic and partition: the highest offset read, and the offset of the record that brought it.
     sources: HashMap<String, HashMap<i32, (i64, i64), FixedState>, FixedState>,
-    accounts: Vec<Account>,
-    /// Places of accounts that were given back.
-    free: Vec<u32>,
-    by_id: HashTable<u32>,
-    users: usize,
-    /// Accounts that day closes have work for.
-    awake: Vec<u32>,
+    tables: Tables,
+    /// Who is visited at which close.
+    due: Due,
+    /// Whether anybody asks for profiles: they are rows of accounts and users as they stand.
+    profiles: bool,
     /// Accounts that changed since their last snapshot.
     dirty: Vec<u32>,
     warming: Warming,
@@ -65,7 +67,18 @@ pub struct Partition {
 #[derive(Debug, Default)]
 struct Scratch {
     work: Work,
-    due: Vec<(u32, Due)>,
+    timers: Vec<(u32, Timer)>,
+    accounts: Vec<u32>,
+    users: Vec<(u32, u32)>,
+}
+
+/// The close of a day for one account.
+struct Close<'a> {
+    day: Day,
+    /// Signals that it decides for the first time.
+    warm: Reads,
+    /// The users to visit, each after the account.
+    users: &'a [(u32, u32)],
 }
 
 /// An event that counts, and where it stands.
@@ -85,11 +98,9 @@ impl Partition {
             timers: Timers::default(),
             recent: Recent::new(plan.time.dedupe_window_ms, plan.time.dedupe_ids),
             sources: HashMap::default(),
-            accounts: Vec::new(),
-            free: Vec::new(),
-            by_id: HashTable::new(),
-            users: 0,
-            awake: Vec::new(),
+            tables: Tables::new(),
+            due: Due::default(),
+            profiles: true,
             dirty: Vec::new(),
             warming: Warming::default(),
             scratch: Scratch::default(),
@@ -119,12 +130,19 @@ impl Partition {
 
     /// Accounts held.
     pub fn accounts(&self) -> usize {
-        self.accounts.len() - self.free.len()
+        self.tables.accounts()
     }
 
     /// Users held.
     pub fn users(&self) -> usize {
-        self.users
+        self.tables.users()
+    }
+
+    /// Nobody asks for [`Partition::snapshots`]: closes need not visit accounts for their sake.
+    #[must_use]
+    pub fn without_profiles(mut self) -> Partition {
+        self.profiles = false;
+        self
     }
 
     /// Folds one record in: each of its events ends in one [`Outcome`], and what follows is pushed to `effects`.
@@ -231,17 +249,17 @@ impl Partition {
     }
 
     /// Whether an event does not count: by itself, or by the e-mail address of its user, as it states or as is known.
-    fn is_excluded(&self, event: &Event<'_>, roles: &RoleSet) -> bool {
+    fn is_excluded(&mut self, event: &Event<'_>, roles: &RoleSet) -> bool {
         let exclude = &self.plan.exclude;
         if exclude.is_empty() {
             return false;
         }
-        let known = || {
-            let account = &self.accounts[self.find(&event.account)? as usize];
-            let user = account.users.get(account.users.find(&event.user)?);
-            Some(user.more.as_ref()?.excluded)
+        let mut known = || {
+            let index = self.tables.find_account(tables::hash_account(&event.account), &event.account)?;
+            let account = self.tables.account(index);
+            Some(account.more(account.find_user(&event.user)?)?.excluded)
         };
-        let by_host = || people::states_excluded(&self.plan, roles, event).or_else(known).unwrap_or(false);
+        let mut by_host = || people::states_excluded(&self.plan, roles, event).or_else(&mut known).unwrap_or(false);
         exclude.has_event(event) || (exclude.has_hosts() && !event.user.is_empty() && by_host())
     }
 
@@ -311,31 +329,28 @@ impl Partition {
         let renaming = Renaming::new(&before, &after);
         self.warming = renaming.warming(self.warming);
         self.timers.rename(|user, slot| renaming.slot(user, slot));
-        for index in 0..self.accounts.len() as u32 {
-            let account = &mut self.accounts[index as usize];
-            if account.is_gone() {
-                continue;
+        for index in self.tables.account_indices() {
+            let mut account = self.tables.account(index);
+            account.close_up_to(self.plan.time.calendar.day(now).plus(-1));
+            self.due.accounts.touch(&mut account.due, index);
+            for user in account.user_indices() {
+                self.due.users.touch(&mut account.user_mut(user).due, user);
             }
             let mut context = Context {
                 plan: &before,
                 effects,
                 timers: &mut self.timers,
+                due: &mut self.due,
                 index,
                 cause: now,
                 message_id: &event.message_id,
                 now,
                 log_began: self.clock.first_day(),
                 warming: self.warming,
+                profiles: self.profiles,
                 work: self.scratch.work.anew(),
             };
-            activation::activate(&renaming, &mut context, account);
-            // What closes decide for the first time, they decide of sleeping accounts too; and what is now on, they end.
-            if (!self.warming.is_empty() || close::has_work(&after, account, after.time.calendar.day(now).plus(-1)))
-                && !account.awake
-            {
-                account.awake = true;
-                self.awake.push(index);
-            }
+            activation::activate(&renaming, &mut context, &mut account);
             self.list(index);
         }
     }
@@ -343,51 +358,53 @@ impl Partition {
     /// Why there is no room for what the event brings, if so.
     fn refusal(&self, event: &Event<'_>) -> Option<String> {
         let (accounts_full, users_full) =
-            (self.accounts() >= self.plan.accounts_max, self.users >= self.plan.users_max);
+            (self.accounts() >= self.plan.accounts_max, self.users() >= self.plan.users_max);
         if !accounts_full && !users_full {
             return None;
         }
-        let account = self.find(&event.account);
+        let account = self.tables.find_account(tables::hash_account(&event.account), &event.account);
         if account.is_none() && accounts_full {
             return Some(format!("the partition holds {} accounts: limits.accounts of the rules", self.accounts()));
         }
-        let is_known = account.is_some_and(|index| self.accounts[index as usize].users.find(&event.user).is_some());
+        let is_known = account.is_some_and(|index| self.tables.find_user(index, &event.user).is_some());
         (users_full && !event.user.is_empty() && !is_known)
-            .then(|| format!("the partition holds {} users: limits.users of the rules", self.users))
+            .then(|| format!("the partition holds {} users: limits.users of the rules", self.users()))
     }
 
     /// Tells how accounts and users stand that changed since this was last asked: one snapshot of each.
     pub fn snapshots(&mut self, told: &mut Snapshots) {
         let Some(now) = self.clock.watermark() else { return };
         let mut dirty = std::mem::take(&mut self.dirty);
-        dirty.sort_by(|a, b| self.accounts[*a as usize].id.cmp(&self.accounts[*b as usize].id));
+        dirty.sort_by(|a, b| self.tables.account_id(*a).cmp(self.tables.account_id(*b)));
         let mut effects = Effects::default();
         for index in dirty {
-            let account = &mut self.accounts[index as usize];
+            let mut account = self.tables.account(index);
             // Figures are those of the day that had closed when something changed last.
             let as_of = account.as_of.min(now);
             let context = Context {
                 plan: &self.plan,
                 effects: &mut effects,
                 timers: &mut self.timers,
+                due: &mut self.due,
                 index,
                 cause: as_of,
                 message_id: "",
                 now: as_of,
                 log_began: self.clock.first_day(),
                 warming: self.warming,
+                profiles: self.profiles,
                 work: self.scratch.work.anew(),
             };
-            told.accounts.push(picture::account_snapshot(&context, account));
+            told.accounts.push(picture::account_snapshot(&context, &account));
             let mut users: Vec<u32> =
-                account.users.iter().filter(|(_, user)| user.word.is(Flag::Dirty)).map(|(user, _)| user).collect();
-            users.sort_by(|a, b| account.users.get(*a).id.cmp(&account.users.get(*b).id));
+                account.users().filter(|(_, user)| user.word.is(Flag::Dirty)).map(|(user, _)| user).collect();
+            users.sort_by(|a, b| account.user_id(*a).cmp(account.user_id(*b)));
             for user in users {
                 // Who was never active is no user yet (semantics B4).
-                if !account.users.get(user).days.is_never() {
-                    told.users.push(picture::user_snapshot(&context, account, account.users.get(user)));
+                if !account.user(user).days.is_never() {
+                    told.users.push(picture::user_snapshot(&context, &account, user));
                 }
-                account.users.get_mut(user).word.set(Flag::Dirty, false);
+                account.user_mut(user).word.set(Flag::Dirty, false);
             }
             account.word.set(Flag::Dirty, false);
             account.word.set(Flag::LISTED, false);
@@ -397,50 +414,34 @@ impl Partition {
     /// Takes what changed so far as told: somebody else has told it.
     pub fn skip_snapshots(&mut self) {
         for index in std::mem::take(&mut self.dirty) {
-            let account = &mut self.accounts[index as usize];
+            let mut account = self.tables.account(index);
             account.word.set(Flag::Dirty, false);
             account.word.set(Flag::LISTED, false);
-            (0..account.users.len() as u32).for_each(|user| account.users.get_mut(user).word.set(Flag::Dirty, false));
+            for user in account.user_indices() {
+                account.user_mut(user).word.set(Flag::Dirty, false);
+            }
         }
     }
 
     /// Puts an account that changed on the list of those whose snapshot is to be told.
     fn list(&mut self, index: u32) {
-        let word = &mut self.accounts[index as usize].word;
-        if word.is(Flag::Dirty) && !word.is(Flag::LISTED) {
-            word.set(Flag::LISTED, true);
+        let mut account = self.tables.account(index);
+        if self.profiles && account.word.is(Flag::Dirty) && !account.word.is(Flag::LISTED) {
+            account.word.set(Flag::LISTED, true);
             self.dirty.push(index);
         }
     }
 
-    fn find(&self, id: &str) -> Option<u32> {
-        let hash = FixedState::with_seed(0).hash_one(id);
-        self.by_id.find(hash, |index| *self.accounts[*index as usize].id == *id).copied()
-    }
-
-    fn find_or_insert(&mut self, id: &str) -> u32 {
-        if let Some(index) = self.find(id) {
-            return index;
-        }
-        let index = self.free.pop().unwrap_or(self.accounts.len() as u32);
-        match self.accounts.get_mut(index as usize) {
-            Some(place) => *place = Account::new(id),
-            None => self.accounts.push(Account::new(id)),
-        }
-        let hash = |id: &str| FixedState::with_seed(0).hash_one(id);
-        let accounts = &self.accounts;
-        self.by_id.insert_unique(hash(id), index, |index| hash(&accounts[*index as usize].id));
-        index
-    }
-
     fn apply_to_account(&mut self, applied: &Applied<'_>, effects: &mut Effects) {
         let Some(now) = self.clock.watermark() else { return };
-        let index = self.find_or_insert(&applied.it.event.account);
-        let account = &mut self.accounts[index as usize];
-        if !account.awake {
-            account.awake = true;
-            self.awake.push(index);
-        }
+        let last_closed = self.plan.time.calendar.day(now).plus(-1);
+        let id = &*applied.it.event.account;
+        let hash = tables::hash_account(id);
+        let known = self.tables.find_account(hash, id);
+        let index = known.unwrap_or_else(|| self.tables.insert_account(hash, id, last_closed));
+        let mut account = self.tables.account(index);
+        account.close_up_to(last_closed);
+        self.due.accounts.touch(&mut account.due, index);
         let newest = account.newest;
         if !applied.excluded {
             account.newest = newest.max(applied.it.day);
@@ -449,15 +450,17 @@ impl Partition {
             plan: &self.plan,
             effects,
             timers: &mut self.timers,
+            due: &mut self.due,
             index,
             cause: applied.it.event.time,
             message_id: &applied.it.event.message_id,
             now,
             log_began: self.clock.first_day(),
             warming: self.warming,
+            profiles: self.profiles,
             work: self.scratch.work.anew(),
         };
-        self.users += applied.run(&mut context, account, newest);
+        applied.run(&mut context, &mut account, newest);
         self.list(index);
         // A late event can begin to wait for what is already over.
         while let Some(at) = self.timers.next().filter(|at| *at <= now) {
@@ -475,10 +478,9 @@ impl Partition {
         let (mut open, calendar) = (first_open, self.plan.time.calendar);
         loop {
             let timer = self.timers.next().filter(|at| *at <= watermark);
-            if self.awake.is_empty() {
-                // Nobody has work at the closes in between: on to the day of the next timer.
-                open = open.max(calendar.day(timer.unwrap_or(watermark)));
-            }
+            // At closes before the next visit nobody has work: on to it, or to the day of the next timer.
+            let visit = self.due.next().unwrap_or(Day(i32::MAX));
+            open = open.max(visit.min(calendar.day(timer.unwrap_or(watermark))));
             let close = Some(calendar.end(open)).filter(|at| *at <= watermark);
             match (timer, close) {
                 (None, None) => return,
@@ -492,37 +494,40 @@ impl Partition {
         }
     }
 
-    /// Runs the work of sleeping and waking accounts that is due at an instant at which no day closes.
+    /// Runs the work that is due at an instant at which no day closes.
     fn run_timers(&mut self, at: EventTime, now: EventTime, effects: &mut Effects) {
-        let due = self.take_due(at);
-        for of_account in due.chunk_by(|a, b| a.0 == b.0) {
+        let timers = self.take_timers(at);
+        for of_account in timers.chunk_by(|a, b| a.0 == b.0) {
             self.run_due(of_account[0].0, (at, now), of_account, None, effects);
         }
-        self.scratch.due = due;
+        self.scratch.timers = timers;
     }
 
-    /// Closes a day at its end, together with what else is due at that instant.
+    /// Closes a day at its end, together with what else is due at that instant: account by account.
     fn close_day(&mut self, day: Day, at: EventTime, effects: &mut Effects) {
         let warm = self.warming.end_at(day);
-        let due = self.take_due(at);
-        let mut awake = std::mem::take(&mut self.awake);
-        for of_account in due.chunk_by(|a, b| a.0 == b.0) {
-            if !self.accounts[of_account[0].0 as usize].awake {
-                self.run_due(of_account[0].0, (at, at), of_account, None, effects);
-            }
+        let timers = self.take_timers(at);
+        let mut accounts = std::mem::take(&mut self.scratch.accounts);
+        let mut users = std::mem::take(&mut self.scratch.users);
+        self.due.take(day, &mut self.tables, &mut accounts, &mut users);
+        accounts.extend(timers.iter().map(|(account, _)| *account));
+        accounts.sort_unstable();
+        accounts.dedup();
+        let (mut rest_of_timers, mut rest_of_users) = (&timers[..], &users[..]);
+        for &index in &accounts {
+            let of_account;
+            (of_account, rest_of_timers) = split_while(rest_of_timers, |it| it.0 == index);
+            let of_users;
+            (of_users, rest_of_users) = split_while(rest_of_users, |it| it.0 == index);
+            self.run_due(index, (at, at), of_account, Some(Close { day, warm, users: of_users }), effects);
         }
-        awake.retain(|index| {
-            let first = due.partition_point(|(account, _)| account < index);
-            let last = due.partition_point(|(account, _)| account <= index);
-            self.run_due(*index, (at, at), &due[first..last], Some((day, warm)), effects);
-            self.accounts[*index as usize].awake
-        });
-        self.awake = awake;
-        self.scratch.due = due;
+        accounts.clear();
+        users.clear();
+        (self.scratch.accounts, self.scratch.users, self.scratch.timers) = (accounts, users, timers);
     }
 
-    fn take_due(&mut self, at: EventTime) -> Vec<(u32, Due)> {
-        let mut due = std::mem::take(&mut self.scratch.due);
+    fn take_timers(&mut self, at: EventTime) -> Vec<(u32, Timer)> {
+        let mut due = std::mem::take(&mut self.scratch.timers);
         due.clear();
         while let Some(entry) = self.timers.take(at) {
             due.push(entry);
@@ -531,134 +536,96 @@ impl Partition {
     }
 
     /// Runs what is due for an account at one instant: facts that end, who is forgotten, the close of a day and of a
-    /// week, then the triggers (semantics A15). `closes`: the day, and the signals that it decides for the first time.
+    /// week, then the triggers (semantics A15).
     fn run_due(
         &mut self,
         index: u32,
         (at, now): (EventTime, EventTime),
-        due: &[(u32, Due)],
-        closes: Option<(Day, Reads)>,
+        timers: &[(u32, Timer)],
+        closes: Option<Close<'_>>,
         effects: &mut Effects,
     ) {
-        let account = &mut self.accounts[index as usize];
+        let mut account = self.tables.account(index);
+        account.close_up_to(self.plan.time.calendar.day(now).plus(-1));
         let mut context = Context {
             plan: &self.plan,
             effects,
             timers: &mut self.timers,
+            due: &mut self.due,
             index,
             cause: at,
             message_id: "",
             now,
             log_began: self.clock.first_day(),
             warming: self.warming,
+            profiles: self.profiles,
             work: self.scratch.work.anew(),
         };
-        sighting::lapse(&mut context, account, due);
-        if closes.is_some() || due.iter().any(|(_, due)| *due == Due::Forget) {
-            let next = signals::forget(&mut context, account);
-            if !account.awake {
-                sleep_on(&mut context, account, next);
-            }
-        }
-        if !account.awake && due.iter().any(|(_, due)| *due == Due::Week) {
-            account.touch(context.when(account));
-            schedule_week(&mut context, account);
-        }
-        let mut moment = Moment::Due;
-        if let Some((day, warm)) = closes {
-            moment = Moment::DayClose;
-            // Off means no from here on: nothing turned, and yet conditions read something else.
-            context.work.changed = context.work.changed.union(warm);
-            if warm.users != 0 {
-                context.work.touched.extend(0..account.users.len() as u32);
-            }
-            if let Some(closed) = close::close_day(&mut context, account, day)
-                && let Some(rows) = &mut context.effects.metrics
-            {
-                rows.extend(closed.day_row(&account.id).map(MetricsRow::Day));
-                rows.extend(closed.week_row(account).map(MetricsRow::Week));
-            }
-        }
-        // All that is due at one instant is one step (semantics A15). A sleeping account has no closes, and that must
-        // not show.
-        let closes_day = closes.is_some() || (at == now && at == context.plan.time.calendar.start(context.open_day()));
-        if closes.is_some() || context.has_work() {
-            score::settle(&mut context, account, if closes_day { Reason::Closed } else { Reason::Lapsed });
-        }
-        let under_way = account.rare.as_ref().is_some_and(|rare| rare.triggers.are_under_way());
-        if under_way || context.work.changed.meet(context.plan.index.reads) {
-            trigger::evaluate(&mut context, account, &[], moment);
-        }
-        if let Some((day, _)) = closes {
-            if self.warming.is_empty() && !close::has_work(context.plan, account, day) {
-                account.awake = false;
-                let next = signals::forget(&mut context, account);
-                sleep_on(&mut context, account, next);
-            }
-            account.drop_former_lives(context.open_day());
-            self.users -= signals::drop_gone_users(&mut context, account, false);
-        } else if !account.awake && due.iter().any(|(_, due)| *due == Due::Drop) {
-            self.users -= signals::drop_gone_users(&mut context, account, true);
-            // The timer of an account that was here before says nothing of this one.
-            if account.is_blank() && context.now >= after_all(&context, account) {
-                if account.word.is(Flag::Dirty) {
-                    // It is still to be told how it stood.
-                    context.timers.schedule(context.now.plus(30 * DAY_MS), index, Due::Drop);
-                } else {
-                    self.give_back(index);
-                    return;
-                }
-            }
-        }
-        self.list(index);
-    }
-
-    /// Gives back the memory of an account that no later event could depend on.
-    fn give_back(&mut self, index: u32) {
-        let id = std::mem::replace(&mut self.accounts[index as usize], Account::new("")).id;
-        let hash = FixedState::with_seed(0).hash_one(&*id);
-        if let Ok(entry) = self.by_id.find_entry(hash, |known| *known == index) {
-            entry.remove();
-            self.free.push(index);
+        let is_over = run_due(&mut context, &mut account, at, timers, closes);
+        if is_over {
+            self.tables.remove_account(index);
+        } else {
+            self.list(index);
         }
     }
 }
 
-/// Day closes have no work here until the account's next event. What is still to come is that its users are forgotten,
-/// and long after that the memory of all of it can go.
-fn sleep_on(context: &mut Context<'_>, account: &Account, next_to_forget: Option<EventTime>) {
-    let drop_at = after_all(context, account).max(context.plan.time.calendar.end(context.open_day()));
-    let (at, due) = next_to_forget.map_or((drop_at, Due::Drop), |at| (at, Due::Forget));
-    context.timers.schedule(at, context.index, due);
-    schedule_week(context, account);
-}
-
-/// Schedules the next weekly snapshot of a sleeping account, while one of its last nine weekly values is not 0
-/// (semantics F13).
-fn schedule_week(context: &mut Context<'_>, account: &Account) {
-    let week = context.open_day().week();
-    if account.weeks.sum(week.0 - 8, week.0) != 0 {
-        context.timers.schedule(context.plan.time.calendar.end(week.sunday()), context.index, Due::Week);
+/// See [`Partition::run_due`]; returns whether the account is over.
+fn run_due(
+    context: &mut Context<'_>,
+    account: &mut Account<'_>,
+    at: EventTime,
+    timers: &[(u32, Timer)],
+    closes: Option<Close<'_>>,
+) -> bool {
+    sighting::lapse(context, account, timers);
+    let mut moment = Moment::Due;
+    if let Some(Close { day, warm, users }) = &closes {
+        signals::forget(context, account, users);
+        moment = Moment::DayClose;
+        // These signals are known from now on: conditions that read them are evaluated although no level changed.
+        context.work.changed = context.work.changed.union(*warm);
+        if warm.users != 0 {
+            context.work.touched.extend(account.user_indices());
+        }
+        if let Some(closed) = close::close_day(context, account, *day, users)
+            && let Some(rows) = &mut context.effects.metrics
+        {
+            rows.extend(closed.day_row(account).map(MetricsRow::Day));
+            rows.extend(closed.week_row(account).map(MetricsRow::Week));
+        }
     }
+    // All that is due at one instant is one step (semantics A15), also where the day closed before.
+    let closes_day =
+        closes.is_some() || (at == context.now && at == context.plan.time.calendar.start(context.open_day()));
+    if closes.is_some() || context.has_work() {
+        score::settle(context, account, if closes_day { Reason::Closed } else { Reason::Lapsed });
+    }
+    let under_way = account.rare().is_some_and(|rare| rare.triggers.are_under_way());
+    if under_way || context.work.changed.meet(context.plan.index.reads) {
+        trigger::evaluate(context, account, &[], moment);
+    }
+    let Some(Close { day, users, .. }) = closes else { return false };
+    account.drop_former_lives(context.open_day());
+    visits::after_close(context, account, day, users);
+    visits::is_over(context, account)
 }
 
-/// When no late event can join the last life of an account that hears nothing more.
-fn after_all(context: &Context<'_>, account: &Account) -> EventTime {
-    let time = &context.plan.time;
-    time.calendar.start(account.newest.plus(time.forget_after_days + 58))
+/// The rows at the front for which something holds, and the others.
+fn split_while<T>(rows: &[T], is: impl Fn(&T) -> bool) -> (&[T], &[T]) {
+    rows.split_at(rows.iter().take_while(|row| is(row)).count())
 }
 
 impl Applied<'_> {
-    /// Takes the event into the account, whose newest day so far is given; returns how many users came with it.
-    fn run(&self, context: &mut Context<'_>, account: &mut Account, newest: Day) -> usize {
+    /// Takes the event into the account, whose newest day so far is given.
+    fn run(&self, context: &mut Context<'_>, account: &mut Account<'_>, newest: Day) {
         let Applied { it, counts, excluded } = *self;
         let Sighted { event, roles, .. } = it;
-        let users_before = account.users.len();
         // Of somebody who does not count, there is nothing to keep but traits.
         let user = match event.user.is_empty() {
             true => None,
-            false if excluded && !roles.has(Role::Profile) => account.users.find(&event.user),
-            false => Some(find_or_insert_user(account, &event.user)),
+            false if excluded && !roles.has(Role::Profile) => account.find_user(&event.user),
+            false => Some(account.find_or_insert_user(&event.user)),
         };
         let signs_up = counts && roles.has(Role::SignedUp);
         let (first_before, users_ever_before) = (account.first(), account.users_ever);
@@ -703,21 +670,20 @@ impl Applied<'_> {
         let usage_comes = activity != Activity::Known && trigger::wants_usage(account);
         let answered = trigger::answer(context.plan, account, it);
         // On another day the activity of the last 28 may be over, and with it the usage fact of what waits.
-        let under_way = || account.rare.as_ref().is_some_and(|rare| rare.triggers.are_under_way());
+        let under_way = || account.rare().is_some_and(|rare| rare.triggers.are_under_way());
         let another_day = account.newest > newest && under_way();
         let lifts = usage_comes || answered || another_day || account.word.is(Flag::FIRED) || taken.traits;
         account.word.set(Flag::FIRED, false);
         if lifts || !occurrences.is_empty() || context.work.changed.meet(context.plan.index.reads) {
             trigger::evaluate(context, account, &occurrences, if lifts { Moment::Due } else { Moment::Event });
         }
-        account.users.len() - users_before
     }
 
     /// Who was active when, and since when they are here.
     fn note_activity(
         &self,
         context: &mut Context<'_>,
-        account: &mut Account,
+        account: &mut Account<'_>,
         user: Option<u32>,
         signs_up: bool,
     ) -> Activity {
@@ -727,16 +693,17 @@ impl Applied<'_> {
         if let Some(user) = user {
             let mut was_absent = false;
             if counts && event.kind == EventKind::Track && roles.is_activity() {
-                was_absent = velocity::is_absent(account.users.get(user).days, context.last_closed(), 7);
+                was_absent = velocity::is_absent(account.user(user).days, context.last_closed(), 7);
                 activity = account.add_activity(user, (event.time, it.day), context.plan.time.forget_after_days);
                 context.work.forget_figures();
-                account.events.add(it.day.0);
+                account.add_to(EVENTS, it.day.0, 1);
             }
             if activity != Activity::Known && it.day <= context.last_closed() {
                 signals::correct_closed_days(context);
             }
-            let state = account.users.get_mut(user);
+            let state = account.user_mut(user);
             state.note_event(event.time, signs_up);
+            context.due.users.touch(&mut state.due, user);
             if activity != Activity::Known || signs_up {
                 account.touch_user(user, context.when(account));
             }
@@ -758,7 +725,7 @@ impl Applied<'_> {
     }
 
     /// Traits are taken whenever they were said.
-    fn take_traits(&self, context: &mut Context<'_>, account: &mut Account, user: Option<u32>) -> people::Taken {
+    fn take_traits(&self, context: &mut Context<'_>, account: &mut Account<'_>, user: Option<u32>) -> people::Taken {
         let taken = people::take(context.plan, account, user, self.it);
         if taken.profile {
             if let Some(user) = user.filter(|_| context.plan.exclude.has_hosts()) {
@@ -781,12 +748,12 @@ impl Applied<'_> {
     }
 
     /// Who leaves the account, if the event says so: the member that it names, else its own user.
-    fn leaves(&self, context: &Context<'_>, account: &Account, user: Option<u32>) -> Option<u32> {
+    fn leaves(&self, context: &Context<'_>, account: &Account<'_>, user: Option<u32>) -> Option<u32> {
         if !self.it.roles.has(Role::MemberRemoved) {
             return None;
         }
         match self.it.text(context.plan, Role::MemberRemoved, Field::Member) {
-            Some(member) => account.users.find(&member),
+            Some(member) => account.find_user(&member),
             None => user,
         }
     }
@@ -795,7 +762,7 @@ impl Applied<'_> {
     fn prove(
         &self,
         context: &mut Context<'_>,
-        account: &mut Account,
+        account: &mut Account<'_>,
         user: Option<u32>,
         activity: Activity,
         (signs_up, created): (bool, bool),
@@ -822,10 +789,6 @@ impl Applied<'_> {
     }
 }
 
-fn find_or_insert_user(account: &mut Account, id: &str) -> u32 {
-    account.users.find(id).unwrap_or_else(|| account.users.insert(id))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -846,8 +809,8 @@ mod tests {
             }
         };
         fold(&mut partition, 0, event.as_bytes());
-        assert_eq!(partition.accounts[0].active_users, 1);
-        partition.accounts[0].active_users += 1;
+        assert_eq!(partition.tables.account(0).active_users, 1);
+        partition.tables.account(0).active_users += 1;
         fold(&mut partition, 1, &wire::encode_tick(Format::Json, EventTime(1_772_600_000_000)));
     }
 }

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::account::{Account, Flag, User};
-use super::activity::Days;
-use super::facts::State;
-use super::people::{self, Traits};
+use super::people;
 use super::score;
 use super::signals::{self, Context, WHOLE_ACCOUNT};
+use super::state::Account;
+use super::state::counts::EVENTS;
+use super::state::days::Days;
+use super::state::facts::State;
+use super::state::traits::Traits;
+use super::state::word::Flag;
 use super::trigger::Fired;
 use super::values;
 use crate::model::{
@@ -25,13 +28,13 @@ const TOP_FEATURES: usize = 20;
 const MQL_MS: i64 = 180 * DAY_MS;
 
 /// The account as it is when a trigger fires, and whether a person's answer is awaited.
-pub(super) fn of_handoff(context: &Context<'_>, account: &Account, fired: &Fired<'_>) -> (Picture, bool) {
+pub(super) fn of_handoff(context: &Context<'_>, account: &Account<'_>, fired: &Fired<'_>) -> (Picture, bool) {
     let plan = context.plan;
     let trigger = &plan.triggers[fired.trigger];
     let mut picture = of_account(context, account, fired.pulse);
     let asked = fired.pulse.is_some_and(|pulse| pulse.asks_for_sales);
     let (share, salt) = &plan.rails.holdout;
-    let held_out = trigger.level != Level::High && share_of(salt, &account.id) < *share;
+    let held_out = trigger.level != Level::High && share_of(salt, account.id()) < *share;
     picture.arm = if held_out { None } else { arm(context, account, fired) };
     picture.holdout = held_out || picture.arm.as_ref().is_some_and(|arm| arm.group == Group::Higher);
     let route = plan.routes.iter().find(|row| {
@@ -47,7 +50,7 @@ pub(super) fn of_handoff(context: &Context<'_>, account: &Account, fired: &Fired
     let automated = route.is_none_or(|route| route.automated);
     picture.route = route.map_or_else(|| "".into(), |route| route.route.clone());
     if let Some((share, owners)) = plan.pilot.as_ref().filter(|_| !automated) {
-        let place = share_of("pilot", &account.id);
+        let place = share_of("pilot", account.id());
         if place < *share {
             // The same hash, spread over the people: it lies between 0 and the share.
             let person = (place / share * owners.len() as f64) as usize;
@@ -64,24 +67,24 @@ pub(super) fn of_handoff(context: &Context<'_>, account: &Account, fired: &Fired
 }
 
 /// Which value decides where a threshold is tested and nobody whom the handoff is about reaches the higher one.
-fn arm(context: &Context<'_>, account: &Account, fired: &Fired<'_>) -> Option<Arm> {
+fn arm(context: &Context<'_>, account: &Account<'_>, fired: &Fired<'_>) -> Option<Arm> {
     let arm = context.plan.rails.arms.iter().find(|arm| arm.triggers.contains(&fired.trigger))?;
     let user = |key: u32| (key != WHOLE_ACCOUNT).then_some(key);
     let above = |key: &u32| values::holds(context, account, user(*key), &arm.above, None) == Some(true);
     if fired.concerned.iter().any(above) {
         return None;
     }
-    let group = if share_of(&arm.salt, &account.id) < arm.share { Group::Lower } else { Group::Higher };
+    let group = if share_of(&arm.salt, account.id()) < arm.share { Group::Lower } else { Group::Higher };
     Some(Arm { id: arm.id.clone(), group })
 }
 
 /// What is the same for handoffs and snapshots. The pulse of a handoff may be nobody's, and be known from nothing else:
 /// a raised hand is a usage fact (semantics D16), and what it asked for suggests a plan.
-fn of_account(context: &Context<'_>, account: &Account, pulse: Option<&Pulse>) -> Picture {
+fn of_account(context: &Context<'_>, account: &Account<'_>, pulse: Option<&Pulse>) -> Picture {
     let plan = context.plan;
     let usage = usage(context, account);
-    let running = || account.users.iter().map(|(_, user)| user).filter(|user| user.word.is(Flag::Running));
-    let find_buyer = !running().any(|user| people::is_buyer(plan, account, user));
+    let running = || account.users().filter(|(_, user)| user.word.is(Flag::Running));
+    let find_buyer = !running().any(|(user, _)| people::is_buyer(plan, account, user));
     let raised_hand = pulse.is_some_and(|pulse| pulse.raised_hand);
     let has_usage = raised_hand || account.has_usage(account.window_end(context.open_day()));
     let mql = account.life().and_then(|life| life.mql).is_some_and(|mql| context.at(account) < mql.plus(MQL_MS));
@@ -109,7 +112,7 @@ fn of_account(context: &Context<'_>, account: &Account, pulse: Option<&Pulse>) -
 }
 
 /// The score as the sum of its evidence.
-fn points(plan: &Plan, account: &Account) -> Vec<(Arc<str>, u8, i32)> {
+fn points(plan: &Plan, account: &Account<'_>) -> Vec<(Arc<str>, u8, i32)> {
     let mut points = Vec::new();
     for (slot, rung) in account.word.on() {
         let signal = &plan.account_signals[slot];
@@ -123,48 +126,47 @@ fn points(plan: &Plan, account: &Account) -> Vec<(Arc<str>, u8, i32)> {
 }
 
 /// By score, then own points, then id (semantics F5).
-fn top_users(plan: &Plan, account: &Account) -> Vec<TopUser> {
-    let mut users: Vec<(i32, i32, &User)> = account
-        .users
-        .iter()
-        .map(|(_, user)| user)
-        .filter(|user| user.word.is(Flag::Running))
-        .map(|user| (score::pql(plan, account, user), score::user_points(plan, user.word), user))
+fn top_users(plan: &Plan, account: &Account<'_>) -> Vec<TopUser> {
+    let mut users: Vec<(i32, i32, u32)> = account
+        .users()
+        .filter(|(_, user)| user.word.is(Flag::Running))
+        .map(|(index, user)| (score::pql(plan, account, index), score::user_points(plan, user.word), index))
         .collect();
-    users.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)).then_with(|| a.2.id.cmp(&b.2.id)));
+    assert_eq!(users.len(), account.active_users as usize, "running users of {}", account.id());
+    users.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)).then_with(|| account.user_id(a.2).cmp(account.user_id(b.2))));
     users.truncate(TOP_USERS);
     users.into_iter().map(|(_, _, user)| top_user(plan, account, user)).collect()
 }
 
-fn top_user(plan: &Plan, account: &Account, user: &User) -> TopUser {
+fn top_user(plan: &Plan, account: &Account<'_>, user: u32) -> TopUser {
     let text = |field| {
-        let text = user.more.as_ref().and_then(|more| more.profile.text(field));
+        let text = account.more(user).and_then(|more| more.profile.text(field));
         text.unwrap_or_default().to_owned()
     };
     TopUser {
-        user: user.id.to_string(),
+        user: account.user_id(user).to_owned(),
         score: score::pql(plan, account, user),
-        band: BANDS[usize::from(user.word.band())].into(),
+        band: BANDS[usize::from(account.user(user).word.band())].into(),
         is_buyer: people::is_buyer(plan, account, user),
         title: text(Field::Title),
         email: text(Field::Email),
     }
 }
 
-fn usage(context: &Context<'_>, account: &Account) -> Usage {
+fn usage(context: &Context<'_>, account: &Account<'_>) -> Usage {
     let last_closed = context.last_closed();
     let running = (last_closed.0 - 26, account.window_end(context.open_day()).0);
     let mut features: Vec<(String, u64)> = account
-        .rare
-        .iter()
+        .rare()
+        .into_iter()
         .flat_map(|rare| &rare.features)
         .map(|(name, daily)| (name.to_string(), daily.sum(running.0, running.1)))
         .filter(|(_, count)| *count > 0)
         .collect();
     features.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     features.truncate(TOP_FEATURES);
-    let activated = || account.users.iter().filter_map(|(_, user)| Some((user.more.as_ref()?.activated?, user)));
-    let first_activated = activated().min_by_key(|(at, user)| (*at, &*user.id));
+    let activated = || account.users().filter_map(|(user, _)| Some((account.more(user)?.activated?, user)));
+    let first_activated = activated().min_by_key(|(at, user)| (*at, account.user_id(*user)));
     let closed = signals::closed_now(context, account);
     let mut usage = Usage {
         features,
@@ -173,10 +175,10 @@ fn usage(context: &Context<'_>, account: &Account) -> Usage {
         first_seen: account.first(),
         last_seen: account.first().map(|_| context.plan.time.calendar.start(account.last_day)),
         days_to_activation: first_activated.and_then(|(at, user)| {
-            let signed_up = user.signed_up()?;
+            let signed_up = account.user(user).signed_up()?;
             Some(((at.0 - signed_up.0).max(0) / DAY_MS) as i32)
         }),
-        events: account.events.sum(last_closed.0 - 27, last_closed.0),
+        events: account.sum(EVENTS, last_closed.0 - 27, last_closed.0),
         ..Usage::default()
     };
     if let Some(closed) = closed {
@@ -190,7 +192,7 @@ fn usage(context: &Context<'_>, account: &Account) -> Usage {
     usage
 }
 
-fn money(plan: &Plan, account: &Account, pulse: Option<&Pulse>) -> Money {
+fn money(plan: &Plan, account: &Account<'_>, pulse: Option<&Pulse>) -> Money {
     let traits = account.traits();
     let of_segment = people::segment(plan, account).potential;
     let of_seats = traits.and_then(|traits| traits.seats_worth(&plan.money.rates)).unwrap_or(0.0);
@@ -198,7 +200,7 @@ fn money(plan: &Plan, account: &Account, pulse: Option<&Pulse>) -> Money {
     let is_on = |signal: &SignalRef| match signal {
         SignalRef::Account(slot) => account.word.rung(*slot) > 0 || asked_for(&plan.account_signals[*slot].id),
         SignalRef::User(slot) => {
-            account.users.iter().any(|(_, user)| user.word.rung(*slot) > 0) || asked_for(&plan.user_signals[*slot].id)
+            account.users().any(|(_, user)| user.word.rung(*slot) > 0) || asked_for(&plan.user_signals[*slot].id)
         }
     };
     let suggested = plan.money.suggested_plans.iter().find(|(signals, _)| signals.iter().any(is_on));
@@ -216,7 +218,7 @@ fn money(plan: &Plan, account: &Account, pulse: Option<&Pulse>) -> Money {
     }
 }
 
-fn company(account: &Account) -> Company {
+fn company(account: &Account<'_>) -> Company {
     let Some(traits) = account.traits() else { return Company::default() };
     let text = |field| traits.text(field).unwrap_or_default().to_owned();
     Company {
@@ -232,7 +234,7 @@ fn company(account: &Account) -> Company {
 }
 
 /// The territory and its owner: what the CRM says, else the first row that matches.
-fn territory(plan: &Plan, account: &Account) -> (String, String) {
+fn territory(plan: &Plan, account: &Account<'_>) -> (String, String) {
     let traits = account.traits();
     let text = |field| traits.and_then(|traits| traits.text(field)).map(str::to_owned);
     let lower = |field| text(field).map(|text| text.trim().to_lowercase());
@@ -244,7 +246,7 @@ fn territory(plan: &Plan, account: &Account) -> (String, String) {
         given(&row.countries, lower(Field::Country))
             && given(&row.segments, Some(segment.to_string()))
             && given(&row.industries, lower(Field::Industry))
-            && row.share.is_none_or(|share| share_of(&row.territory, &account.id) < share)
+            && row.share.is_none_or(|share| share_of(&row.territory, account.id()) < share)
     });
     let of_row = |of: fn(&crate::rules::Territory) -> &String| row.map(of).cloned().unwrap_or_default();
     (
@@ -254,12 +256,12 @@ fn territory(plan: &Plan, account: &Account) -> (String, String) {
 }
 
 /// What to do and say: more is asked of whoever asked, less of whoever only looks.
-fn converse(plan: &Plan, account: &Account, fired: &Fired<'_>, picture: &mut Picture) {
+fn converse(plan: &Plan, account: &Account<'_>, fired: &Fired<'_>, picture: &mut Picture) {
     let trigger = &plan.triggers[fired.trigger];
     let raised_hand = fired.pulse.is_some_and(|pulse| pulse.raised_hand);
     let warm = picture.top_users.iter().any(|user| matches!(&*user.band, "warm" | "hot"));
     let asked_for_technology = account.life().is_some_and(|life| !life.requests.is_empty())
-        || account.users.iter().any(|(_, user)| user.word.on().any(|(slot, _)| calls_for_engineers(plan, slot)));
+        || account.users().any(|(_, user)| user.word.on().any(|(slot, _)| calls_for_engineers(plan, slot)));
     let personal = picture.money.potential > plan.money.personal_above;
     let (stage, step) = match (raised_hand, warm || trigger.level != Level::Low) {
         (true, _) => ("ready", "discovery_call_30m"),
@@ -270,7 +272,7 @@ fn converse(plan: &Plan, account: &Account, fired: &Fired<'_>, picture: &mut Pic
     let (usage, money) = (&picture.usage, &picture.money);
     // A text that fills in another is cut as where it stands by itself (semantics F22).
     let facts = Facts {
-        account: account.id.to_string(),
+        account: account.id().to_string(),
         why: short(&fired.why),
         features: usage.features.iter().take(3).map(|(name, _)| short(name)).collect(),
         active_users: usage.active_users,
@@ -321,21 +323,21 @@ fn calls_for_engineers(plan: &Plan, slot: usize) -> bool {
 }
 
 /// The account as it stands, for whoever keeps a copy.
-pub(super) fn account_snapshot(context: &Context<'_>, account: &Account) -> AccountSnapshot {
+pub(super) fn account_snapshot(context: &Context<'_>, account: &Account<'_>) -> AccountSnapshot {
     const TRAJECTORY: usize = 8;
     let mut trajectory: Vec<Option<u32>> =
         values::weekly_users(context, account).into_iter().take(TRAJECTORY).map(|users| Some(users as u32)).collect();
     trajectory.resize(TRAJECTORY, None);
     trajectory.reverse();
     AccountSnapshot {
-        account: account.id.to_string(),
+        account: account.id().to_string(),
         at: account.changed,
         users: account.users_ever,
         founded: account.founded(),
         last_active: account.founded().map(|_| account.last_day),
         picture: Box::new(of_account(context, account, None)),
         trajectory,
-        departments: account.rare.as_ref().map_or(0, |rare| rare.departments.len() as u32),
+        departments: account.rare().map_or(0, |rare| rare.departments.len() as u32),
         enterprise_requests: account
             .life()
             .map_or(Vec::new(), |life| life.requests.iter().map(|request| request.to_string()).collect()),
@@ -344,9 +346,9 @@ pub(super) fn account_snapshot(context: &Context<'_>, account: &Account) -> Acco
 }
 
 /// A user as they stand.
-pub(super) fn user_snapshot(context: &Context<'_>, account: &Account, user: &User) -> UserSnapshot {
+pub(super) fn user_snapshot(context: &Context<'_>, account: &Account<'_>, index: u32) -> UserSnapshot {
     let plan = context.plan;
-    let more = user.more.as_ref();
+    let (user, more) = (account.user(index), account.more(index));
     let values = more.iter().flat_map(|more| &more.facts).filter_map(|fact| {
         match (&fact.state, &plan.user_signals[usize::from(fact.slot)].kind) {
             (State::Distinct(values), Kind::Distinct(distinct)) if distinct.field == Field::Feature => Some(values),
@@ -357,10 +359,10 @@ pub(super) fn user_snapshot(context: &Context<'_>, account: &Account, user: &Use
     let features: BTreeSet<String> = named.collect();
     let day = |of: fn(Days) -> crate::model::Day| (!user.days.is_never()).then(|| of(user.days));
     UserSnapshot {
-        account: account.id.to_string(),
+        account: account.id().to_string(),
         at: user.changed,
         gone: user.word.is(Flag::Forgotten),
-        user: top_user(plan, account, user),
+        user: top_user(plan, account, index),
         signed_up: user.signed_up(),
         first_day: day(Days::first),
         last_day: day(Days::last),

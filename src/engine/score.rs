@@ -1,8 +1,9 @@
 //! Rungs → points, bands, tiers, tracks (semantics §6, F). Integers only: a score is the sum of its evidence.
 
-use super::account::{Account, Flag, User, Word};
 use super::people;
 use super::signals::Context;
+use super::state::Account;
+use super::state::word::{Flag, Word};
 use crate::model::{Fact, Onboarding, Reason, SignalChange, SignalKind, Track};
 use crate::rules::{Figure, Plan, Signal};
 
@@ -33,12 +34,12 @@ pub(super) fn contribution(plan: &Plan, word: Word) -> i32 {
 }
 
 /// PQL score: the user's own points and those of the account's signals.
-pub(super) fn pql(plan: &Plan, account: &Account, user: &User) -> i32 {
-    user_points(plan, user.word) + account.pql_points
+pub(super) fn pql(plan: &Plan, account: &Account<'_>, user: u32) -> i32 {
+    user_points(plan, account.user(user).word) + account.pql_points
 }
 
 /// PQA score.
-pub(super) fn pqa(plan: &Plan, account: &Account) -> i32 {
+pub(super) fn pqa(plan: &Plan, account: &Account<'_>) -> i32 {
     account.user_points + points(&plan.account_signals, account.word, |signal| signal.pqa)
 }
 
@@ -51,12 +52,12 @@ fn band(plan: &Plan, score: i32, held: u8) -> u8 {
 }
 
 /// The tier that the account is in, counted from the worst; 0 is none (semantics F2).
-fn tier(plan: &Plan, account: &Account) -> u8 {
+fn tier(plan: &Plan, account: &Account<'_>) -> u8 {
     if account.active_users == 0 {
         return 0;
     }
     let score = pqa(plan, account);
-    let departments = account.rare.as_ref().map_or(0, |rare| rare.departments.len() as u32);
+    let departments = account.rare().map_or(0, |rare| rare.departments.len() as u32);
     let icp = || account.traits().and_then(|traits| traits.boolean(crate::model::Field::Icp)) == Some(true);
     let tiers = &plan.scores.tiers;
     let found = tiers.iter().position(|tier| {
@@ -70,22 +71,22 @@ fn tier(plan: &Plan, account: &Account) -> u8 {
 
 /// Scores follow what has moved: bands of users by id, then the tier, then the number of active users that is told,
 /// then the track. Tiers and numbers fall at day closes only.
-pub(super) fn settle(context: &mut Context<'_>, account: &mut Account, reason: Reason) {
+pub(super) fn settle(context: &mut Context<'_>, account: &mut Account<'_>, reason: Reason) {
     let plan = context.plan;
     account.user_points += std::mem::take(&mut context.work.points);
     let pql_points = points(&plan.account_signals, account.word, |signal| signal.pql);
     if pql_points != account.pql_points {
         account.pql_points = pql_points;
         account.touch_users(context.when(account));
-        let concerned = account.users.iter().filter(|(_, user)| {
-            user.word.any() || user.word.band() > 0 || (plan.index.trigger_everybody && user.exists())
+        let concerned = account.users().filter(|(index, user)| {
+            user.word.any() || user.word.band() > 0 || (plan.index.trigger_everybody && account.exists(*index))
         });
         context.work.scored.extend(concerned.map(|(index, _)| index));
     }
     if !context.work.scored.is_empty() {
         settle_bands(context, account, reason);
     }
-    if account.users.len() == 0 && account.rare.is_none() {
+    if account.users_len() == 0 && account.rare().is_none() {
         return;
     }
     let falls = reason == Reason::Closed;
@@ -103,7 +104,7 @@ pub(super) fn settle(context: &mut Context<'_>, account: &mut Account, reason: R
     settle_track(context, account);
 }
 
-fn settle_bands(context: &mut Context<'_>, account: &mut Account, reason: Reason) {
+fn settle_bands(context: &mut Context<'_>, account: &mut Account<'_>, reason: Reason) {
     let plan = context.plan;
     let mut scored = std::mem::take(&mut context.work.scored);
     scored.sort_unstable();
@@ -115,15 +116,12 @@ fn settle_bands(context: &mut Context<'_>, account: &mut Account, reason: Reason
     if plan.index.trigger_scores {
         context.work.touched.extend(&scored);
     }
-    scored.retain(|index| {
-        let user = account.users.get(*index);
-        band_now(plan, account, user) != user.word.band()
-    });
-    scored.sort_by(|a, b| account.users.get(*a).id.cmp(&account.users.get(*b).id));
+    scored.retain(|index| band_now(plan, account, *index) != account.user(*index).word.band());
+    scored.sort_by(|a, b| account.user_id(*a).cmp(account.user_id(*b)));
     for index in scored.drain(..) {
-        let user = account.users.get(index);
-        let (before, after, score) = (user.word.band(), band_now(plan, account, user), pql(plan, account, user));
-        let word = &mut account.users.get_mut(index).word;
+        let before = account.user(index).word.band();
+        let (after, score) = (band_now(plan, account, index), pql(plan, account, index));
+        let word = &mut account.user_mut(index).word;
         word.set_band(after);
         word.set(Flag::Fell, after < before);
         context.work.changed.figure(Figure::UserBand);
@@ -136,17 +134,18 @@ fn settle_bands(context: &mut Context<'_>, account: &mut Account, reason: Reason
     context.work.scored = scored;
 }
 
-/// A user without good points of their own has no band (semantics §6, F3).
-fn band_now(plan: &Plan, account: &Account, user: &User) -> u8 {
-    if !user.exists() || user_points(plan, user.word) <= 0 {
+/// A user without good points of their own has no band (semantics §6, semantics F3).
+fn band_now(plan: &Plan, account: &Account<'_>, user: u32) -> u8 {
+    let word = account.user(user).word;
+    if user_points(plan, word) <= 0 || !account.exists(user) {
         return 0;
     }
-    band(plan, pql(plan, account, user), user.word.band())
+    band(plan, pql(plan, account, user), word.band())
 }
 
 fn tell(
     context: &mut Context<'_>,
-    account: &mut Account,
+    account: &mut Account<'_>,
     user: Option<u32>,
     signal: &str,
     (before, after): (u8, u8),
@@ -159,7 +158,7 @@ fn tell(
 }
 
 /// The track that the account should see; told when it changes (semantics F11).
-fn settle_track(context: &mut Context<'_>, account: &mut Account) {
+fn settle_track(context: &mut Context<'_>, account: &mut Account<'_>) {
     let by_size = people::segment(context.plan, account).track;
     let by_users = match account.users_ever {
         0 => None,
@@ -171,7 +170,7 @@ fn settle_track(context: &mut Context<'_>, account: &mut Account) {
         let before = account.track.replace(track);
         account.last_at = context.at(account);
         context.effects.onboarding.push(Onboarding {
-            account: account.id.to_string(),
+            account: account.id().to_string(),
             track,
             before,
             at: account.last_at,

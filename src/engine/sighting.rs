@@ -1,9 +1,10 @@
 //! What an event proves, and for how long: facts with their timers, and what it means for the life of its account.
 
-use super::account::{Account, Latest};
-use super::facts::{self, Evidence, Fact as Kept, Mark, State};
 use super::signals::{Context, WHOLE_ACCOUNT, after_newcomer, climb, climb_quotas, settle_ages};
-use super::timers::Due;
+use super::state::Account;
+use super::state::facts::{self, Evidence, Fact as Kept, Mark, State};
+use super::state::rows::Latest;
+use super::state::timers::Timer;
 use crate::model::{Day, Event, EventTime, Fact, Field, Place, Reason, Role, SignalKind};
 use crate::rules::{Distinct, Figure, Filter, Kind, Plan, RoleSet, SignalRef};
 
@@ -66,7 +67,12 @@ impl Sighted<'_> {
 }
 
 /// What an event of some roles proves at once, of its user and its account.
-pub(super) fn after_sighting(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, it: &Sighted<'_>) {
+pub(super) fn after_sighting(
+    context: &mut Context<'_>,
+    account: &mut Account<'_>,
+    user: Option<u32>,
+    it: &Sighted<'_>,
+) {
     let plan = context.plan;
     let mut seen: (u32, u32) = (0, 0);
     for role in plan.roles.in_order(&it.roles) {
@@ -91,7 +97,7 @@ pub(super) fn after_sighting(context: &mut Context<'_>, account: &mut Account, u
 }
 
 /// An event may feed a signal: its fact, its timer, its rung.
-fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, slot: usize, it: &Sighted<'_>) {
+fn sight(context: &mut Context<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize, it: &Sighted<'_>) {
     let plan = context.plan;
     let signals = if user.is_some() { &plan.user_signals } else { &plan.account_signals };
     let (id, kind) = (&signals[slot].id, &signals[slot].kind);
@@ -106,7 +112,7 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
             // The first admin of an account, and any admin of its first 24 hours, is not a change of admin
             // (semantics E16).
             if seen.after_founding_ms > 0
-                && (account.rare().life.begun.insert(role)
+                && (account.rare_mut().life.begun.insert(role)
                     || account.first().is_none_or(|first| time < first.plus(seen.after_founding_ms)))
             {
                 return;
@@ -154,7 +160,7 @@ fn sight(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, sl
         }
         Kind::Within(within) => {
             // Nothing later counts once the sign-up is known: another one could only be earlier.
-            let signed_up = user.and_then(|user| account.users.get(user).signed_up());
+            let signed_up = user.and_then(|user| account.user(user).signed_up());
             let until = signed_up.map_or(EventTime::MAX, |from| from.plus(within.within_ms));
             if it.roles.has(within.then) && time < until {
                 let fact = fact(account, user, slot, || State::Within(Vec::new(), Evidence::default()));
@@ -201,7 +207,7 @@ fn stands_for<'a>(distinct: &Distinct, it: &'a Sighted<'a>) -> Option<std::borro
 }
 
 /// The fact of a user (or the account) and signal, which is new if there is none.
-fn fact(account: &mut Account, user: Option<u32>, slot: usize, new: impl FnOnce() -> State) -> &mut Kept {
+fn fact<'a>(account: &'a mut Account<'_>, user: Option<u32>, slot: usize, new: impl FnOnce() -> State) -> &'a mut Kept {
     let facts = account.facts_mut(user);
     let slot = slot as u8;
     let place = match facts.binary_search_by_key(&slot, |fact| fact.slot) {
@@ -229,10 +235,10 @@ struct Around {
 }
 
 impl Around {
-    fn new(context: &Context<'_>, account: &Account, user: Option<u32>, slot: usize) -> Around {
+    fn new(context: &Context<'_>, account: &Account<'_>, user: Option<u32>, slot: usize) -> Around {
         let (word, signed_up, since) = match user {
             Some(user) => {
-                let user = account.users.get(user);
+                let user = account.user(user);
                 (user.word, user.signed_up(), user.since)
             }
             None => (account.word, None, EventTime::MIN),
@@ -329,12 +335,18 @@ fn turns_at(kind: &Kind, state: &State, at: EventTime) -> bool {
 
 /// The rung of a signal is what its fact proves; downward only where `falls`, else at the next day close. The timer
 /// is set to when that may change, and a fact that can prove nothing any more is given back.
-pub(super) fn recount(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, slot: usize, falls: bool) {
+pub(super) fn recount(
+    context: &mut Context<'_>,
+    account: &mut Account<'_>,
+    user: Option<u32>,
+    slot: usize,
+    falls: bool,
+) {
     let Some(kept) = account.fact(user, slot) else { return };
     let around = Around::new(context, account, user, slot);
     let (rung, next) = measure(context.kind(user, slot), &kept.state, &around);
     if rung < around.held && !falls {
-        account.rare().rejoined.insert((user.unwrap_or(WHOLE_ACCOUNT), slot as u8));
+        account.rare_mut().rejoined.insert((user.unwrap_or(WHOLE_ACCOUNT), slot as u8));
     } else {
         context.turn(account, user, slot, rung);
     }
@@ -346,13 +358,13 @@ pub(super) fn recount(context: &mut Context<'_>, account: &mut Account, user: Op
     match next {
         Some(next) if next < kept.armed || kept.armed <= around.now => {
             kept.armed = next;
-            let due = Due::Lapse { user: user.unwrap_or(WHOLE_ACCOUNT), slot: slot as u8 };
-            context.timers.schedule(next, index, due);
+            let timer = Timer::Lapse { user: user.unwrap_or(WHOLE_ACCOUNT), slot: slot as u8 };
+            context.timers.schedule(next, index, timer);
         }
         None if over && falls => {
             facts.remove(place);
             if let Some(user) = user {
-                account.users.get_mut(user).tidy();
+                account.tidy(user);
             }
         }
         _ => {}
@@ -360,7 +372,7 @@ pub(super) fn recount(context: &mut Context<'_>, account: &mut Account, user: Op
 }
 
 /// What is measured from a user's sign-up is measured again.
-fn recount_from_sign_up(context: &mut Context<'_>, account: &mut Account, user: u32) {
+fn recount_from_sign_up(context: &mut Context<'_>, account: &mut Account<'_>, user: u32) {
     let plan = context.plan;
     for (slot, signal) in plan.user_signals.iter().enumerate() {
         let from_sign_up = match &signal.kind {
@@ -378,23 +390,23 @@ fn recount_from_sign_up(context: &mut Context<'_>, account: &mut Account, user: 
 }
 
 /// It is now known of the account whether it was born in the log: sign-ups may count that did not.
-pub(super) fn after_birth(context: &mut Context<'_>, account: &mut Account) {
+pub(super) fn after_birth(context: &mut Context<'_>, account: &mut Account<'_>) {
     after_newcomer(context, account);
-    (0..account.users.len() as u32).for_each(|user| recount_from_sign_up(context, account, user));
+    account.user_indices().into_iter().for_each(|user| recount_from_sign_up(context, account, user));
 }
 
 /// What an event means for the account's life, beyond the signals that its role feeds.
-fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>, it: &Sighted<'_>) {
+fn note_life(context: &mut Context<'_>, account: &mut Account<'_>, user: Option<u32>, it: &Sighted<'_>) {
     let plan = context.plan;
     let roles = &it.roles;
     let time = it.event.time;
     if roles.has(Role::FeatureUsed) {
         if let Some(feature) = plan.roles.text(roles, Role::FeatureUsed, Field::Feature, it.event) {
-            account.rare().use_feature(feature.trim(), it.day);
+            account.rare_mut().use_feature(feature.trim(), it.day);
         }
         if let Some(is) = it.premium(plan) {
             // One premium use is enough for this life.
-            let premium = &mut account.rare().life.premium;
+            let premium = &mut account.rare_mut().life.premium;
             let before = premium.replace(is || *premium == Some(true));
             if *premium != before {
                 plan.index.ages.iter().for_each(|slot| context.work.changed.signal(SignalRef::Account(*slot)));
@@ -403,7 +415,7 @@ fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>
         }
     }
     if roles.has(Role::UserInvited) && account.life().is_none_or(|life| !life.invited) {
-        account.rare().life.invited = true;
+        account.rare_mut().life.invited = true;
         settle_ages(context, account);
     }
     if roles.has_any(plan.index.completing) {
@@ -412,7 +424,7 @@ fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>
     if roles.has(Role::EnterpriseFeatureRequested)
         && let Some(feature) = it.text(plan, Role::EnterpriseFeatureRequested, Field::Feature)
     {
-        account.rare().life.request(&feature);
+        account.rare_mut().life.request(&feature);
     }
     if roles.has(Role::UsageReported) {
         report_usage(context, account, it);
@@ -420,7 +432,7 @@ fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>
     meter(context, account, it);
     let Some(user) = user else { return };
     if roles.has(Role::Activated) {
-        let activated = &mut account.users.get_mut(user).more().activated;
+        let activated = &mut account.more_mut(user).activated;
         if activated.is_none_or(|known| time < known) {
             *activated = Some(time);
             account.touch_user(user, context.when(account));
@@ -429,7 +441,7 @@ fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>
     if roles.has(Role::SignedUp)
         && let Some(source) = it.text(plan, Role::SignedUp, Field::Source)
     {
-        let known = &mut account.users.get_mut(user).more().source;
+        let known = &mut account.more_mut(user).source;
         if known.as_ref().is_none_or(|known| time < known.0) {
             *known = Some((time, source.into()));
             account.touch_user(user, context.when(account));
@@ -448,9 +460,9 @@ fn note_life(context: &mut Context<'_>, account: &mut Account, user: Option<u32>
 }
 
 /// A user did what buyers do (semantics E18).
-pub(super) fn acts(context: &mut Context<'_>, account: &mut Account, user: u32) {
-    if !account.users.get(user).more.as_ref().is_some_and(|more| more.acted) {
-        account.users.get_mut(user).more().acted = true;
+pub(super) fn acts(context: &mut Context<'_>, account: &mut Account<'_>, user: u32) {
+    if !account.more(user).is_some_and(|more| more.acted) {
+        account.more_mut(user).acted = true;
         account.touch_user(user, context.when(account));
         context.work.changed.figure(Figure::UserBuys);
         context.work.touched.push(user);
@@ -458,27 +470,27 @@ pub(super) fn acts(context: &mut Context<'_>, account: &mut Account, user: u32) 
 }
 
 /// Somebody of the account completed something: nobody's is abandoned any more.
-fn complete(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'_>) {
+fn complete(context: &mut Context<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
     let (plan, time) = (context.plan, it.event.time);
     for (role, slots) in plan.index.completions.iter().filter(|(role, _)| it.roles.has(**role)) {
-        if account.rare().life.completed.get(role).is_some_and(|latest| *latest >= time) {
+        if account.rare_mut().life.completed.get(role).is_some_and(|latest| *latest >= time) {
             continue;
         }
-        account.rare().life.completed.insert(*role, time);
+        account.rare_mut().life.completed.insert(*role, time);
         for &slot in slots {
-            (0..account.users.len() as u32).for_each(|user| recount(context, account, Some(user), slot, true));
+            account.user_indices().into_iter().for_each(|user| recount(context, account, Some(user), slot, true));
         }
     }
 }
 
 /// A report of how much of a quota is used: of each meter the latest counts.
-fn report_usage(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'_>) {
+fn report_usage(context: &mut Context<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
     let plan = context.plan;
     let number = |field| it.number(plan, Role::UsageReported, field);
     let Some(used) = number(Field::Used) else { return };
     let quota = number(Field::Quota).unwrap_or(0.0);
     let meter = it.text(plan, Role::UsageReported, Field::Meter).unwrap_or_default();
-    if account.rare().life.report(&meter, (used, quota), (it.event.time, it.place)) {
+    if account.rare_mut().life.report(&meter, (used, quota), (it.event.time, it.place)) {
         context.work.changed.figure(Figure::UsageRatio);
         climb_quotas(context, account);
     }
@@ -486,7 +498,7 @@ fn report_usage(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'
 
 /// Counts an event in the meters that listen to it, in thousandths. A gauge rises from the latest reading by event time:
 /// what an older one says that comes late is over (semantics A22).
-fn meter(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'_>) {
+fn meter(context: &mut Context<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
     let plan = context.plan;
     let mut counted = false;
     for (place, meter) in plan.meters.iter().enumerate().filter(|(_, meter)| it.roles.has(meter.role)) {
@@ -498,7 +510,7 @@ fn meter(context: &mut Context<'_>, account: &mut Account, it: &Sighted<'_>) {
             Some(field) => it.number(plan, meter.role, field).map(in_thousandths),
         };
         let Some(amount) = amount else { continue };
-        let meters = &mut account.rare().meters;
+        let meters = &mut account.rare_mut().meters;
         if meters.len() <= place {
             meters.resize_with(plan.meters.len(), Default::default);
         }
@@ -535,13 +547,13 @@ fn rise(level: &mut Option<Latest<i128>>, reading: i128, said: (EventTime, Place
 
 /// What is due now: facts that begin or end, and ages that are reached. A timer whose fact was seen again since has
 /// nothing to end, and is set anew.
-pub(super) fn lapse(context: &mut Context<'_>, account: &mut Account, due: &[(u32, Due)]) {
-    for (_, due) in due {
-        let Due::Lapse { user, slot } = *due else { continue };
+pub(super) fn lapse(context: &mut Context<'_>, account: &mut Account<'_>, timers: &[(u32, Timer)]) {
+    for (_, timer) in timers {
+        let Timer::Lapse { user, slot } = *timer else { continue };
         let user = (user != WHOLE_ACCOUNT).then_some(user);
         let slot = usize::from(slot);
-        if user.is_some_and(|user| user as usize >= account.users.len()) {
-            // Who was here has moved to another place, with a timer of its own.
+        if user.is_some_and(|user| !account.owns(user)) {
+            // The place of a user who is gone has been given to one of another account.
             continue;
         }
         if let Kind::Age { .. } = context.kind(user, slot) {

@@ -2,13 +2,17 @@
 
 use std::cell::OnceCell;
 
-use super::account::{Account, Flag, User};
 use super::activation::Warming;
-use super::activity::Days;
-use super::facts::{Fact as Kept, State};
 use super::people;
 use super::score;
-use super::timers::{Due, Timers};
+use super::state::Account;
+use super::state::counts::WEEKS;
+use super::state::days::Days;
+use super::state::due::Due;
+use super::state::facts::{Fact as Kept, State};
+use super::state::rows::User;
+use super::state::timers::{Timer, Timers};
+use super::state::word::Flag;
 use super::velocity::{self, Closed};
 use crate::model::{Day, Effects, EventTime, Fact, Reason, SignalChange, SignalKind, SignalMessage};
 use crate::rules::{Figure, Filter, Growth, GrowthBy, Kind, Of, Plan, Reads, SignalRef, Still, TraitIs};
@@ -21,6 +25,8 @@ pub(super) struct Context<'a> {
     pub(super) plan: &'a Plan,
     pub(super) effects: &'a mut Effects,
     pub(super) timers: &'a mut Timers,
+    /// Who is visited at which close.
+    pub(super) due: &'a mut Due,
     /// The account's place in its partition.
     pub(super) index: u32,
     /// What effects are caused by: the event's time, or the instant at which work is due.
@@ -32,6 +38,8 @@ pub(super) struct Context<'a> {
     pub(super) log_began: Option<Day>,
     /// Signals that closes decide, of rules that no close has seen yet: off means unknown.
     pub(super) warming: Warming,
+    /// Whether anybody asks for profiles.
+    pub(super) profiles: bool,
     pub(super) work: &'a mut Work,
 }
 
@@ -86,12 +94,12 @@ pub(super) struct Change {
 impl Context<'_> {
     /// The instant that an effect on this account carries: never before the one that the last effect carried
     /// (semantics A17).
-    pub(super) fn at(&self, account: &Account) -> EventTime {
+    pub(super) fn at(&self, account: &Account<'_>) -> EventTime {
         self.cause.max(account.last_at)
     }
 
     /// The same, and how far time has come: when something of an account changes.
-    pub(super) fn when(&self, account: &Account) -> (EventTime, EventTime) {
+    pub(super) fn when(&self, account: &Account<'_>) -> (EventTime, EventTime) {
         (self.at(account), self.now)
     }
 
@@ -106,11 +114,11 @@ impl Context<'_> {
     }
 
     /// Publishes a message of the signals feed.
-    pub(super) fn publish(&mut self, account: &mut Account, user: Option<u32>, kind: SignalKind, facts: Vec<Fact>) {
+    pub(super) fn publish(&mut self, account: &mut Account<'_>, user: Option<u32>, kind: SignalKind, facts: Vec<Fact>) {
         account.last_at = self.at(account);
         self.effects.signals.push(SignalMessage {
-            account: account.id.to_string(),
-            user: user.map_or(String::new(), |user| account.users.get(user).id.to_string()),
+            account: account.id().to_string(),
+            user: user.map_or(String::new(), |user| account.user_id(user).to_string()),
             kind,
             at: account.last_at,
             facts,
@@ -123,17 +131,15 @@ impl Context<'_> {
 
     /// Publishes the signals that moved: users by id, then the account, each in the order of the rules (semantics A15),
     /// and what scores follow from them. Triggers look at all of it when they are next evaluated.
-    pub(super) fn publish_changes(&mut self, account: &mut Account, reason: Reason) {
+    pub(super) fn publish_changes(&mut self, account: &mut Account<'_>, reason: Reason) {
         self.tell_changes(account, reason);
         score::settle(self, account, reason);
     }
 
     /// The signals alone.
-    pub(super) fn tell_changes(&mut self, account: &mut Account, reason: Reason) {
+    pub(super) fn tell_changes(&mut self, account: &mut Account<'_>, reason: Reason) {
         let mut changes = std::mem::take(&mut self.work.changes);
-        let key = |change: &Change| {
-            (change.user.is_none(), change.user.map(|user| &*account.users.get(user).id), change.slot)
-        };
+        let key = |change: &Change| (change.user.is_none(), change.user.map(|user| account.user_id(user)), change.slot);
         changes.sort_by(|a, b| key(a).cmp(&key(b)));
         for change in changes.drain(..) {
             let signal = match change.user {
@@ -158,22 +164,22 @@ impl Context<'_> {
     }
 
     /// An absence that nobody was told of ends as silently (semantics E10).
-    fn keeps_untold(&self, account: &mut Account, change: &Change) -> bool {
+    fn keeps_untold(&self, account: &mut Account<'_>, change: &Change) -> bool {
         let Some(user) = change.user else { return false };
         if !matches!(self.plan.user_signals[change.slot].kind, Kind::Idle { .. }) || change.after > 0 {
             return false;
         }
-        let word = &mut account.users.get_mut(user).word;
+        let word = &mut account.user_mut(user).word;
         let untold = word.is(Flag::Untold);
         word.set(Flag::Untold, false);
         untold
     }
 
     /// The size class, or the number of users, is another one: with it may be who decides alone (semantics E18).
-    pub(super) fn anybody_may_buy(&mut self, account: &Account) {
+    pub(super) fn anybody_may_buy(&mut self, account: &Account<'_>) {
         if self.plan.index.trigger_everybody {
             self.work.changed.figure(Figure::UserBuys);
-            self.work.touched.extend(0..account.users.len() as u32);
+            self.work.touched.extend(account.user_indices());
         }
     }
 
@@ -196,7 +202,7 @@ impl Context<'_> {
         self.work.changes.push(Change { user: Some(index), slot, before, after: rung });
     }
 
-    pub(super) fn turn_account(&mut self, account: &mut Account, slot: usize, rung: u8) {
+    pub(super) fn turn_account(&mut self, account: &mut Account<'_>, slot: usize, rung: u8) {
         let before = account.word.rung(slot);
         if before != rung {
             account.word.set_rung(slot, rung);
@@ -204,9 +210,9 @@ impl Context<'_> {
         }
     }
 
-    pub(super) fn turn(&mut self, account: &mut Account, user: Option<u32>, slot: usize, rung: u8) {
+    pub(super) fn turn(&mut self, account: &mut Account<'_>, user: Option<u32>, slot: usize, rung: u8) {
         match user {
-            Some(index) => self.turn_user(account.users.get_mut(index), index, slot, rung),
+            Some(index) => self.turn_user(account.user_mut(index), index, slot, rung),
             None => self.turn_account(account, slot, rung),
         }
     }
@@ -218,9 +224,9 @@ impl Context<'_> {
 }
 
 /// What a newly active day of a user proves at once.
-pub(super) fn after_activity(context: &mut Context<'_>, account: &mut Account, index: u32, day: Day) {
+pub(super) fn after_activity(context: &mut Context<'_>, account: &mut Account<'_>, index: u32, day: Day) {
     let (plan, window_end) = (context.plan, account.window_end(context.open_day()));
-    let user = account.users.get_mut(index);
+    let user = account.user_mut(index);
     for &slot in &plan.index.user_by_activity {
         match plan.user_signals[slot].kind {
             Kind::ActiveDays { days } if user.days.count(window_end, 7) >= days => {
@@ -231,14 +237,14 @@ pub(super) fn after_activity(context: &mut Context<'_>, account: &mut Account, i
             _ => {}
         }
     }
-    if account.users.get(index).days.last() >= context.open_day().plus(-27) {
+    if account.user(index).days.last() >= context.open_day().plus(-27) {
         runs(context, account, index);
     }
 }
 
 /// A user who is not removed is among the running active ones.
-fn runs(context: &mut Context<'_>, account: &mut Account, index: u32) {
-    if account.users.get(index).is_removed() || account.users.get(index).word.is(Flag::Running) {
+fn runs(context: &mut Context<'_>, account: &mut Account<'_>, index: u32) {
+    if account.is_removed(index) || account.user(index).word.is(Flag::Running) {
         return;
     }
     people::enter(context.plan, account, index);
@@ -246,7 +252,7 @@ fn runs(context: &mut Context<'_>, account: &mut Account, index: u32) {
 }
 
 /// Who runs is another set: upward at once (semantics C2).
-pub(super) fn after_running(context: &mut Context<'_>, account: &mut Account) {
+pub(super) fn after_running(context: &mut Context<'_>, account: &mut Account<'_>) {
     for figure in [Figure::ActiveUsers, Figure::Departments, Figure::Score] {
         context.work.changed.figure(figure);
     }
@@ -254,7 +260,7 @@ pub(super) fn after_running(context: &mut Context<'_>, account: &mut Account) {
 }
 
 /// Ladders over figures of the account, upward.
-pub(super) fn climb(context: &mut Context<'_>, account: &mut Account) {
+pub(super) fn climb(context: &mut Context<'_>, account: &mut Account<'_>) {
     let plan = context.plan;
     for &slot in &plan.index.account_ladders {
         let rung = ladder(context, account, slot, account.window_end(context.open_day()));
@@ -265,9 +271,9 @@ pub(super) fn climb(context: &mut Context<'_>, account: &mut Account) {
 }
 
 /// The rung of a ladder or of the executives, with windows that end on `day`.
-pub(super) fn ladder(context: &Context<'_>, account: &Account, slot: usize, day: Day) -> u8 {
+pub(super) fn ladder(context: &Context<'_>, account: &Account<'_>, slot: usize, day: Day) -> u8 {
     match &context.plan.account_signals[slot].kind {
-        Kind::Executive => u8::from(account.rare.as_ref().is_some_and(|rare| rare.executives > 0)),
+        Kind::Executive => u8::from(account.rare().is_some_and(|rare| rare.executives > 0)),
         Kind::Ladder(of, rungs) => {
             let figure = figure(account, *of, day);
             rungs.iter().take_while(|rung| figure >= **rung).count() as u8
@@ -277,8 +283,8 @@ pub(super) fn ladder(context: &Context<'_>, account: &Account, slot: usize, day:
 }
 
 /// The figure that a ladder climbs.
-fn figure(account: &Account, of: Of, day: Day) -> f64 {
-    let rare = account.rare.as_ref();
+fn figure(account: &Account<'_>, of: Of, day: Day) -> f64 {
+    let rare = account.rare();
     match of {
         Of::ActiveUsers => account.active_users.into(),
         Of::Departments => rare.map_or(0, |rare| rare.departments.len()) as f64,
@@ -288,13 +294,13 @@ fn figure(account: &Account, of: Of, day: Day) -> f64 {
 }
 
 /// What a meter counted on the days `from` to `to`.
-pub(super) fn volume(account: &Account, meter: usize, from: Day, to: Day) -> f64 {
-    let meter = account.rare.as_ref().and_then(|rare| rare.meters.get(meter));
+pub(super) fn volume(account: &Account<'_>, meter: usize, from: Day, to: Day) -> f64 {
+    let meter = account.rare().and_then(|rare| rare.meters.get(meter));
     meter.map_or(0.0, |(daily, _)| daily.sum(from.0, to.0) as f64 / 1_000.0)
 }
 
 /// What is known of new users proves at once: upward, to the first rung (semantics C3, C20).
-pub(super) fn after_newcomer(context: &mut Context<'_>, account: &mut Account) {
+pub(super) fn after_newcomer(context: &mut Context<'_>, account: &mut Account<'_>) {
     let plan = context.plan;
     for &slot in &plan.index.newcomers {
         let Kind::NewUsers(new_users) = &plan.account_signals[slot].kind else { continue };
@@ -306,17 +312,17 @@ pub(super) fn after_newcomer(context: &mut Context<'_>, account: &mut Account) {
 }
 
 /// The first day whose new users count toward signals (semantics B17).
-pub(super) fn counts_newcomers_from(context: &Context<'_>, account: &Account) -> Option<Day> {
+pub(super) fn counts_newcomers_from(context: &Context<'_>, account: &Account<'_>) -> Option<Day> {
     account.newcomers_count_from(context.log_began, context.plan.rails.warm_up_days)
 }
 
 /// New users in the 7 days that end with `day`, as signals count them.
-pub(super) fn counting_newcomers(context: &Context<'_>, account: &Account, day: Day) -> u32 {
+pub(super) fn counting_newcomers(context: &Context<'_>, account: &Account<'_>, day: Day) -> u32 {
     counts_newcomers_from(context, account).map_or(0, |from| account.newcomers(day, from))
 }
 
 /// Whether it is known how many new users the account has, for signals (semantics B17).
-pub(super) fn knows_newcomers(context: &Context<'_>, account: &Account) -> bool {
+pub(super) fn knows_newcomers(context: &Context<'_>, account: &Account<'_>) -> bool {
     counts_newcomers_from(context, account).is_some_and(|from| {
         account.founded().is_some_and(|founded| from == founded.plus(1))
             || account.window_end(context.open_day()) >= from
@@ -325,7 +331,7 @@ pub(super) fn knows_newcomers(context: &Context<'_>, account: &Account) -> bool 
 
 /// It may now be known how many new users the account has: it was `born` in the log, or the day has come from which
 /// they count. `newest`: its newest day so far.
-pub(super) fn learn_of_newcomers(context: &mut Context<'_>, account: &Account, newest: Day, born: bool) {
+pub(super) fn learn_of_newcomers(context: &mut Context<'_>, account: &Account<'_>, newest: Day, born: bool) {
     let index = &context.plan.index;
     let mut read = index.newcomers.iter().filter(|slot| index.reads.accounts >> **slot & 1 != 0).peekable();
     if read.peek().is_none() {
@@ -347,7 +353,7 @@ pub(super) fn learn_of_user(context: &mut Context<'_>, user: u32) {
 }
 
 /// Whether a signal's figure is known, so that off means no (semantics C1, D11).
-pub(super) fn knows(context: &Context<'_>, account: &Account, signal: SignalRef, user: Option<u32>) -> bool {
+pub(super) fn knows(context: &Context<'_>, account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> bool {
     if context.warming.has(signal) {
         return false;
     }
@@ -355,7 +361,7 @@ pub(super) fn knows(context: &Context<'_>, account: &Account, signal: SignalRef,
     let (kind, first) = match signal {
         SignalRef::Account(slot) => (&context.plan.account_signals[slot].kind, account.founded()),
         SignalRef::User(slot) => {
-            let days = user.map(|user| account.users.get(user).days).filter(|days| !days.is_never());
+            let days = user.map(|user| account.user(user).days).filter(|days| !days.is_never());
             (&context.plan.user_signals[slot].kind, days.map(Days::first))
         }
     };
@@ -365,7 +371,7 @@ pub(super) fn knows(context: &Context<'_>, account: &Account, signal: SignalRef,
         Kind::NewUsers(_) => knows_newcomers(context, account),
         Kind::Stickiness { .. } => first.is_some_and(|first| velocity::stickiness_days(last_closed, first).is_some()),
         Kind::Growth(growth) => match user {
-            Some(user) => knows_growth(context, account.users.get(user).days, growth),
+            Some(user) => knows_growth(context, account.user(user).days, growth),
             None => closed_now(context, account).is_some_and(|it| grows(context, account, &it, growth).is_some()),
         },
         Kind::Stalled { weeks: needed, .. } => weeks() >= *needed,
@@ -375,7 +381,7 @@ pub(super) fn knows(context: &Context<'_>, account: &Account, signal: SignalRef,
             knows_premium(context, account).is_some() && is_settled(context, account)
         }
         Kind::Age { still: Still::SingleUser, .. } => is_settled(context, account),
-        Kind::Within(_) => user.is_some_and(|user| account.users.get(user).signed_up().is_some()),
+        Kind::Within(_) => user.is_some_and(|user| account.user(user).signed_up().is_some()),
         Kind::UsageRatio { .. } => usage_ratio(account).is_some(),
         Kind::Trait(TraitIs::Employees(_)) => traits.is_some_and(|traits| traits.employees().is_some()),
         Kind::Trait(TraitIs::OneOf(field, _)) => traits.is_some_and(|traits| traits.text(*field).is_some()),
@@ -400,7 +406,7 @@ fn knows_growth(context: &Context<'_>, days: Days, growth: &Growth) -> bool {
 
 /// Whether the account grows, or declines, by what its rules go by; none if that is unknown. While it is inactive it
 /// does not decline (semantics C13a, C16).
-pub(super) fn grows(context: &Context<'_>, account: &Account, closed: &Closed, growth: &Growth) -> Option<bool> {
+pub(super) fn grows(context: &Context<'_>, account: &Account<'_>, closed: &Closed, growth: &Growth) -> Option<bool> {
     if !growth.up && closed.wau == 0 {
         return Some(false);
     }
@@ -421,12 +427,12 @@ pub(super) fn grows(context: &Context<'_>, account: &Account, closed: &Closed, g
 }
 
 /// The used share of the fullest quota (semantics D21).
-pub(super) fn usage_ratio(account: &Account) -> Option<f64> {
-    let quotas = account.rare.as_ref()?.life.quotas.values();
+pub(super) fn usage_ratio(account: &Account<'_>) -> Option<f64> {
+    let quotas = account.rare()?.life.quotas.values();
     quotas.filter(|quota| quota.value.1 > 0.0).map(|quota| quota.value.0 / quota.value.1).reduce(f64::max)
 }
 
-pub(super) fn climb_quotas(context: &mut Context<'_>, account: &mut Account) {
+pub(super) fn climb_quotas(context: &mut Context<'_>, account: &mut Account<'_>) {
     let plan = context.plan;
     for (slot, signal) in plan.account_signals.iter().enumerate() {
         if let Kind::UsageRatio { percent } = signal.kind {
@@ -437,14 +443,14 @@ pub(super) fn climb_quotas(context: &mut Context<'_>, account: &mut Account) {
     }
 }
 
-pub(super) fn ratio_rung(account: &Account, percent: u32) -> u8 {
+pub(super) fn ratio_rung(account: &Account<'_>, percent: u32) -> u8 {
     // Multiplied, not divided: 29 of 100 are 29 percent (semantics D21).
     let reaches = |(used, quota): (f64, f64)| quota > 0.0 && used * 100.0 >= f64::from(percent) * quota;
     u8::from(account.life().is_some_and(|life| life.quotas.values().any(|quota| reaches(quota.value))))
 }
 
 /// Other rules apply: what needs no close is proved by what is known.
-pub(super) fn after_activation(context: &mut Context<'_>, account: &mut Account) {
+pub(super) fn after_activation(context: &mut Context<'_>, account: &mut Account<'_>) {
     climb(context, account);
     after_newcomer(context, account);
     climb_quotas(context, account);
@@ -452,7 +458,7 @@ pub(super) fn after_activation(context: &mut Context<'_>, account: &mut Account)
 }
 
 /// Traits of the account are others.
-pub(super) fn after_traits(context: &mut Context<'_>, account: &mut Account) {
+pub(super) fn after_traits(context: &mut Context<'_>, account: &mut Account<'_>) {
     context.work.changed.figures |= Figure::OF_ACCOUNT;
     let plan = context.plan;
     for &slot in &plan.index.account_traits {
@@ -465,7 +471,7 @@ pub(super) fn after_traits(context: &mut Context<'_>, account: &mut Account) {
     settle_ages(context, account);
 }
 
-pub(super) fn trait_rung(account: &Account, is: &TraitIs) -> u8 {
+pub(super) fn trait_rung(account: &Account<'_>, is: &TraitIs) -> u8 {
     let Some(traits) = account.traits() else { return 0 };
     let reached = |number: Option<f64>, rungs: &[f64]| {
         number.map_or(0, |it| rungs.iter().take_while(|rung| it >= **rung).count())
@@ -482,20 +488,20 @@ pub(super) fn trait_rung(account: &Account, is: &TraitIs) -> u8 {
 }
 
 /// A member left: no longer counted, banded, or a buyer, until active again (semantics B5).
-pub(super) fn remove_member(context: &mut Context<'_>, account: &mut Account, user: u32, time: EventTime) {
-    let state = account.users.get_mut(user);
+pub(super) fn remove_member(context: &mut Context<'_>, account: &mut Account<'_>, user: u32, time: EventTime) {
+    let state = account.user_mut(user);
     if !state.days.is_never() && state.days.last() > context.plan.time.calendar.day(time) {
         return;
     }
     leaves(context, account, user, time);
 }
 
-fn leaves(context: &mut Context<'_>, account: &mut Account, user: u32, time: EventTime) {
-    let removed = &mut account.users.get_mut(user).more().removed;
+fn leaves(context: &mut Context<'_>, account: &mut Account<'_>, user: u32, time: EventTime) {
+    let removed = &mut account.more_mut(user).removed;
     *removed = Some(removed.map_or(time, |known| known.max(time)));
     context.work.scored.push(user);
     account.touch_user(user, context.when(account));
-    if account.users.get(user).word.is(Flag::Running) {
+    if account.user(user).word.is(Flag::Running) {
         people::leave(context.plan, account, user);
         for figure in [Figure::ActiveUsers, Figure::Departments, Figure::Score] {
             context.work.changed.figure(figure);
@@ -505,8 +511,8 @@ fn leaves(context: &mut Context<'_>, account: &mut Account, user: u32, time: Eve
 
 /// A user is known by another e-mail address: whoever does not count any more acts as one who left, whatever day the
 /// user was active on (semantics A34, B5).
-pub(super) fn exclude_by_host(context: &mut Context<'_>, account: &mut Account, user: u32, time: EventTime) {
-    let Some(more) = &mut account.users.get_mut(user).more else { return };
+pub(super) fn exclude_by_host(context: &mut Context<'_>, account: &mut Account<'_>, user: u32, time: EventTime) {
+    let Some(more) = account.known_more(user) else { return };
     let is_excluded = more.profile.is_excluded(&context.plan.exclude);
     let was_excluded = std::mem::replace(&mut more.excluded, is_excluded);
     if is_excluded && !was_excluded {
@@ -515,16 +521,15 @@ pub(super) fn exclude_by_host(context: &mut Context<'_>, account: &mut Account, 
 }
 
 /// A meaningful event of a user who had left.
-pub(super) fn return_member(context: &mut Context<'_>, account: &mut Account, user: u32, time: EventTime) {
-    let state = account.users.get_mut(user);
-    let Some(more) = state.more.as_mut().filter(|more| more.removed.is_some_and(|removed| time > removed)) else {
+pub(super) fn return_member(context: &mut Context<'_>, account: &mut Account<'_>, user: u32, time: EventTime) {
+    let Some(more) = account.known_more(user).filter(|more| more.removed.is_some_and(|removed| time > removed)) else {
         return;
     };
     more.removed = None;
-    state.tidy();
+    account.tidy(user);
     context.work.scored.push(user);
     account.touch_user(user, context.when(account));
-    if account.users.get(user).days.last() >= context.open_day().plus(-27) {
+    if account.user(user).days.last() >= context.open_day().plus(-27) {
         runs(context, account, user);
     }
 }
@@ -539,7 +544,7 @@ pub(super) fn correct_closed_days(context: &mut Context<'_>) {
 }
 
 /// The first meaningful event of the account is known, or another one: what depends on its age waits from there.
-pub(super) fn after_founding(context: &mut Context<'_>, account: &mut Account) {
+pub(super) fn after_founding(context: &mut Context<'_>, account: &mut Account<'_>) {
     let index = &context.plan.index;
     let of_time = index.known_in_time.0.iter().chain(&index.ages);
     of_time.for_each(|slot| context.work.changed.signal(SignalRef::Account(*slot)));
@@ -549,7 +554,7 @@ pub(super) fn after_founding(context: &mut Context<'_>, account: &mut Account) {
 /// Sets the timers of ages that are reached after an instant.
 pub(super) fn await_ages<'p>(
     context: &mut Context<'p>,
-    account: &Account,
+    account: &Account<'_>,
     slots: impl Iterator<Item = &'p usize>,
     after: EventTime,
 ) {
@@ -557,7 +562,7 @@ pub(super) fn await_ages<'p>(
     let settled = plan.time.calendar.start(founded.plus(plan.rails.warm_up_days));
     for &slot in slots {
         if let Kind::Age { age_ms, .. } = plan.account_signals[slot].kind {
-            let due = Due::Lapse { user: WHOLE_ACCOUNT, slot: slot as u8 };
+            let due = Timer::Lapse { user: WHOLE_ACCOUNT, slot: slot as u8 };
             let reached = first.plus(age_ms);
             // Who may have been here before the log is of no known age before the warm-up ends.
             for at in [Some(reached), Some(settled).filter(|at| *at > reached)].into_iter().flatten() {
@@ -570,20 +575,20 @@ pub(super) fn await_ages<'p>(
 }
 
 /// Whether a premium feature was used; unknown where neither a mapping nor an event says which are (semantics E20).
-fn knows_premium(context: &Context<'_>, account: &Account) -> Option<bool> {
+fn knows_premium(context: &Context<'_>, account: &Account<'_>) -> Option<bool> {
     let said = account.life().and_then(|life| life.premium);
     said.or(context.plan.roles.maps_premium().then_some(false))
 }
 
 /// Whether the warm-up of an account that may have been in mid-life when the log began is over (semantics B17).
-fn is_settled(context: &Context<'_>, account: &Account) -> bool {
+fn is_settled(context: &Context<'_>, account: &Account<'_>) -> bool {
     let founded = account.founded();
     counts_newcomers_from(context, account)
         .is_some_and(|from| founded.is_some_and(|day| from == day.plus(1)) || context.open_day() >= from)
 }
 
 /// What an account of some age still is (semantics E17, E20).
-pub(super) fn settle_ages(context: &mut Context<'_>, account: &mut Account) {
+pub(super) fn settle_ages(context: &mut Context<'_>, account: &mut Account<'_>) {
     let plan = context.plan;
     for &slot in &plan.index.ages {
         let Kind::Age { age_ms, still } = plan.account_signals[slot].kind else { continue };
@@ -599,57 +604,36 @@ pub(super) fn settle_ages(context: &mut Context<'_>, account: &mut Account) {
     }
 }
 
-/// Gives back the memory of users that can no longer matter; returns of how many.
-pub(super) fn drop_gone_users(context: &mut Context<'_>, account: &mut Account, all: bool) -> usize {
-    let dropped = account.drop_gone_users(context.open_day(), &context.plan.time, all);
-    if dropped > 0 {
-        // Users have moved to other places, and their timers with them.
-        for (user, state) in account.users.iter() {
-            for fact in state.more.iter().flat_map(|more| &more.facts).filter(|fact| fact.armed < EventTime::MAX) {
-                context.timers.schedule(fact.armed, context.index, Due::Lapse { user, slot: fact.slot });
-            }
-        }
-    }
-    dropped
-}
-
-/// Users whose last active day lies too far back are forgotten, and with the last of them the life of the account
-/// (semantics B12). Returns when the next one is.
-pub(super) fn forget(context: &mut Context<'_>, account: &mut Account) -> Option<EventTime> {
+/// Visited users whose last active day lies too far back are forgotten, and with the last of them the life of the
+/// account (semantics B12).
+pub(super) fn forget(context: &mut Context<'_>, account: &mut Account<'_>, users: &[(u32, u32)]) {
     let plan = context.plan;
-    let forget_after = plan.time.forget_after_days;
-    let mut next: Option<Day> = None;
-    for index in 0..account.users.len() as u32 {
-        let user = account.users.get_mut(index);
-        if user.days.is_never() || user.word.is(Flag::Forgotten) {
-            continue;
-        }
-        let due = user.days.last().plus(forget_after + 1);
-        if due > context.open_day() {
-            next = Some(next.map_or(due, |next| next.min(due)));
+    for &(_, index) in users {
+        let user = account.user_mut(index);
+        let is_due = || user.days.last().plus(plan.time.forget_after_days + 1) <= context.open_day();
+        if user.days.is_never() || user.word.is(Flag::Forgotten) || !is_due() {
             continue;
         }
         (0..plan.user_signals.len()).for_each(|slot| context.turn_user(user, index, slot, 0));
         user.word.set(Flag::Forgotten, true);
         user.forget_since();
-        user.more = None;
+        account.erase_more(index);
         account.touch_user(index, context.when(account));
         context.work.scored.push(index);
     }
     forget_account(context, account);
     context.tell_changes(account, Reason::Forgotten);
-    next.map(|day| plan.time.calendar.start(day))
 }
 
 /// The account's own life ends like that of a user; what is known of the company stays (semantics B13).
-fn forget_account(context: &mut Context<'_>, account: &mut Account) {
+fn forget_account(context: &mut Context<'_>, account: &mut Account<'_>) {
     let plan = context.plan;
     let due = account.last_day.0.saturating_add(plan.time.forget_after_days + 1);
     if account.first().is_none() || account.word.is(Flag::Forgotten) || Day(due) > context.open_day() {
         return;
     }
     account.word.set(Flag::Forgotten, true);
-    if let Some(rare) = &mut account.rare {
+    if let Some(rare) = account.known_rare() {
         rare.life = Default::default();
     }
     for (slot, signal) in plan.account_signals.iter().enumerate() {
@@ -660,7 +644,7 @@ fn forget_account(context: &mut Context<'_>, account: &mut Account) {
 }
 
 /// What a signal rests on as it stands: the events kept for it, or its figure now.
-pub(super) fn facts(context: &Context<'_>, account: &Account, signal: SignalRef, user: Option<u32>) -> Vec<Fact> {
+pub(super) fn facts(context: &Context<'_>, account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> Vec<Fact> {
     let last_closed = context.last_closed();
     let figure = |number: f64| vec![Fact { message_id: context.message_id.into(), at: context.cause, number }];
     let ratio = |share: Option<(u32, u32)>| {
@@ -669,7 +653,7 @@ pub(super) fn facts(context: &Context<'_>, account: &Account, signal: SignalRef,
     let kept = |user: Option<u32>, slot: usize| account.fact(user, slot).map_or(Vec::new(), Kept::told);
     match (signal, user) {
         (SignalRef::User(slot), Some(index)) => {
-            let days = account.users.get(index).days;
+            let days = account.user(index).days;
             match &context.plan.user_signals[slot].kind {
                 Kind::Stickiness { .. } if !days.is_never() => ratio(velocity::user_stickiness(days, last_closed)),
                 Kind::Growth(_) if !days.is_never() => {
@@ -689,10 +673,10 @@ pub(super) fn facts(context: &Context<'_>, account: &Account, signal: SignalRef,
                 figure(f64::from(counting_newcomers(context, account, account.window_end(context.open_day()))))
             }
             Kind::Stickiness { .. } => ratio(closed_now(context, account).and_then(|closed| closed.stickiness())),
-            Kind::Growth(_) => figure(account.weeks.get(velocity::last_week(last_closed).0).into()),
+            Kind::Growth(_) => figure(account.count(WEEKS, velocity::last_week(last_closed).0).into()),
             Kind::Spike(spike) => figure(volume(account, spike.meter, last_closed.plus(-6), last_closed)),
             Kind::Ladder(of, _) => figure(self::figure(account, *of, account.window_end(context.open_day()))),
-            Kind::Executive => figure(f64::from(account.rare.as_ref().map_or(0, |rare| rare.executives))),
+            Kind::Executive => figure(f64::from(account.rare().map_or(0, |rare| rare.executives))),
             Kind::Stalled { .. } => figure(f64::from(account.active_users)),
             Kind::Age { .. } => {
                 let days = account.first().map_or(0, |first| (context.now.0 - first.0) / crate::model::DAY_MS);
@@ -715,12 +699,8 @@ pub(super) fn facts(context: &Context<'_>, account: &Account, signal: SignalRef,
 }
 
 /// The figures of the last closed day.
-pub(super) fn closed_now(context: &Context<'_>, account: &Account) -> Option<Closed> {
-    let count = || {
-        let mut closed = Closed::new(context.last_closed(), account.founded()?);
-        account.users.iter().for_each(|(_, user)| closed.add(user.days));
-        Some(closed)
-    };
+pub(super) fn closed_now(context: &Context<'_>, account: &Account<'_>) -> Option<Closed> {
+    let count = || Some(Closed::new(account, context.last_closed(), account.founded()?));
     let closed = context.work.closed.get_or_init(count);
     #[cfg(not(test))]
     debug_assert_eq!(*closed, count(), "figures of another day, account or state");
@@ -728,7 +708,7 @@ pub(super) fn closed_now(context: &Context<'_>, account: &Account) -> Option<Clo
 }
 
 /// The same in words, for a person.
-pub(super) fn words(context: &Context<'_>, account: &Account, signal: SignalRef, user: Option<u32>) -> String {
+pub(super) fn words(context: &Context<'_>, account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> String {
     let plan = context.plan;
     let number = || facts(context, account, signal, user).last().map_or(0.0, |fact| fact.number);
     let (id, kind) = match signal {
@@ -736,7 +716,7 @@ pub(super) fn words(context: &Context<'_>, account: &Account, signal: SignalRef,
         SignalRef::Account(slot) => (&plan.account_signals[slot].id, &plan.account_signals[slot].kind),
     };
     let who = user.filter(|_| matches!(signal, SignalRef::User(_)));
-    let who = who.map_or("the account".to_owned(), |user| account.users.get(user).id.to_string());
+    let who = who.map_or("the account".to_owned(), |user| account.user_id(user).to_string());
     let deed = |filter: &Filter| filter.roles.first().map_or("acted", |role| role.deed());
     let within = |ttl: Option<i64>| match ttl {
         Some(ttl) => format!(" within {} days", ttl / crate::model::DAY_MS),

@@ -6,12 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::account::{Account, Flag, User};
-use super::facts::{Evidence, Mark};
 use super::picture;
 use super::sighting::{self, Sighted};
 use super::signals::{Context, WHOLE_ACCOUNT};
-use super::timers::Due;
+use super::state::Account;
+use super::state::facts::Mark;
+use super::state::rows::User;
+use super::state::timers::Timer;
+use super::state::triggers::{Edge, Kept, State};
+use super::state::word::Flag;
 use super::values;
 use crate::model::{DAY_MS, EventTime, Fact, Field, Handoff, HandoffId, Level, Rail, SignalKind};
 use crate::rules::{Condition, Figure, Kind, Plan, Pulse, Reads, SignalRef, Trigger, TriggerKind};
@@ -20,55 +23,6 @@ use crate::wire::LIST_MAX;
 /// A pulse older than this, against the watermark, is published but fires nothing (semantics A17), and one that a rail
 /// keeps waits no longer (semantics D25).
 const PULSE_STALE_MS: i64 = 7 * DAY_MS;
-
-/// What the triggers of an account remember.
-#[derive(Debug, Default)]
-pub(super) struct Triggers {
-    /// By the trigger's place in the rules, rising. Few triggers have anything to remember.
-    states: Vec<(usize, State)>,
-    /// The last medium or low handoff.
-    paced: Option<(Level, EventTime)>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    fired_at: Option<EventTime>,
-    /// The own time of the event that fired last: one that comes again, or late, is rested by it (semantics D4).
-    fired_by: Option<EventTime>,
-    /// When the timer that was set last wakes what waits.
-    wakes_at: Option<EventTime>,
-    /// By user, or [`WHOLE_ACCOUNT`] for the account's own. Edges at their beginning are left out.
-    edges: BTreeMap<u32, Edge>,
-    /// Pulses since the last fire.
-    evidence: Evidence,
-    /// The newest occurrence that a rail keeps.
-    kept: Option<Kept>,
-}
-
-/// An occurrence that a rail keeps.
-#[derive(Debug)]
-struct Kept {
-    /// The event's own time.
-    time: EventTime,
-    user: Option<u32>,
-    by_plan: bool,
-    edge: Edge,
-}
-
-/// One condition on its way from false to fired.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Edge {
-    /// It fired and the condition was not false since.
-    fired: bool,
-    /// A rest or a rail kept it: it is released by the watermark.
-    waited: bool,
-    /// Rails that have been published as holding it, one bit each.
-    held: u8,
-    /// The end of the pacing that it passed by its own instant: the same one does not hold it again (semantics D26).
-    passed: Option<EventTime>,
-    /// Closed days in a row on which the condition was false after it fired.
-    false_days: u8,
-}
 
 /// Of so many users a handoff tells in words and facts; of the others it tells the ids, and beyond a bound their
 /// number (semantics F22): a person does not read on.
@@ -84,68 +38,13 @@ pub(super) struct Occurrence<'a> {
     by_plan: bool,
 }
 
-impl Triggers {
-    fn get(&self, trigger: usize) -> Option<&State> {
-        self.place(trigger).ok().map(|place| &self.states[place].1)
-    }
-
-    fn take(&mut self, trigger: usize) -> Option<State> {
-        self.place(trigger).ok().map(|place| self.states.remove(place).1)
-    }
-
-    fn put(&mut self, trigger: usize, state: State) {
-        match self.place(trigger) {
-            Ok(place) => self.states[place].1 = state,
-            Err(place) => self.states.insert(place, (trigger, state)),
-        }
-    }
-
-    fn place(&self, trigger: usize) -> Result<usize, usize> {
-        self.states.binary_search_by_key(&trigger, |(place, _)| *place)
-    }
-
-    /// Whether any edge is under way: fired and not false since, or waiting.
-    pub(super) fn are_under_way(&self) -> bool {
-        self.states.iter().any(|(_, state)| !state.edges.is_empty() || state.kept.is_some())
-    }
-
-    /// Whether closed days are counted, or will be, until something that fired may fire again.
-    pub(super) fn count_days(&self, plan: &Plan) -> bool {
-        self.states.iter().any(|(place, state)| match plan.triggers[*place].kind {
-            TriggerKind::State { rearm_after_closed_days, .. } => {
-                rearm_after_closed_days > 0 && !state.edges.is_empty()
-            }
-            TriggerKind::Pulse(_) => false,
-        })
-    }
-
-    /// Whether a user's edge is remembered.
-    pub(super) fn names(&self, user: u32) -> bool {
-        self.states.iter().any(|(_, state)| {
-            state.edges.contains_key(&user) || state.kept.as_ref().is_some_and(|kept| kept.user == Some(user))
-        })
-    }
-
-    /// Users have moved to other places; those whose edges are remembered are not dropped.
-    pub(super) fn rename(&mut self, places: &BTreeMap<u32, u32>) {
-        let place = |user: u32| if user == WHOLE_ACCOUNT { user } else { places[&user] };
-        for (_, state) in &mut self.states {
-            state.edges =
-                std::mem::take(&mut state.edges).into_iter().map(|(user, edge)| (place(user), edge)).collect();
-            if let Some(kept) = &mut state.kept {
-                kept.user = kept.user.map(place);
-            }
-        }
-    }
-}
-
 /// Whether any edge waits for a usage fact.
-pub(super) fn wants_usage(account: &mut Account) -> bool {
+pub(super) fn wants_usage(account: &mut Account<'_>) -> bool {
     if !account.word.is(Flag::WANTS_USAGE) {
         return false;
     }
     let wants = |edge: &Edge| edge.held & Rail::Usage as u8 != 0;
-    let is = account.rare.as_ref().is_some_and(|rare| {
+    let is = account.rare().is_some_and(|rare| {
         let mut states = rare.triggers.states.iter();
         states.any(|(_, state)| {
             state.edges.values().any(wants) || state.kept.as_ref().is_some_and(|kept| wants(&kept.edge))
@@ -158,9 +57,9 @@ pub(super) fn wants_usage(account: &mut Account) -> bool {
 /// Other rules apply. What a trigger of the same id remembers stays: when it fired, and the edges of a condition or the
 /// occurrences of a pulse that is the same. What is true without an edge counts as fired: a change of the rules fires
 /// nothing (semantics A27).
-pub(super) fn after_activation(context: &Context<'_>, account: &mut Account, before: &Plan) {
+pub(super) fn after_activation(context: &Context<'_>, account: &mut Account<'_>, before: &Plan) {
     let plan = context.plan;
-    let states = account.rare.as_mut().map(|rare| std::mem::take(&mut rare.triggers.states)).unwrap_or_default();
+    let states = account.known_rare().map(|rare| std::mem::take(&mut rare.triggers.states)).unwrap_or_default();
     let mut by_id: BTreeMap<&str, (&TriggerKind, State)> = BTreeMap::new();
     for (place, state) in states {
         by_id.insert(&before.triggers[place].id, (&before.triggers[place].kind, state));
@@ -179,7 +78,7 @@ pub(super) fn after_activation(context: &Context<'_>, account: &mut Account, bef
                 let known = if is_same { known } else { BTreeMap::new() };
                 state = State { fired_at: state.fired_at, wakes_at: state.wakes_at, ..State::default() };
                 let whole = [WHOLE_ACCOUNT];
-                let users = Vec::from_iter(0..account.users.len() as u32);
+                let users = account.user_indices();
                 for &key in if *per_user { &users[..] } else { &whole[..] } {
                     let user = (key != WHOLE_ACCOUNT).then_some(key);
                     let edge = match (values::holds(context, account, user, when, None), known.get(&key)) {
@@ -210,9 +109,9 @@ pub(super) fn firsts_in(plan: &Plan, before: &Plan, firsts: u64) -> u64 {
     plan.triggers.iter().enumerate().filter(|(_, it)| has_been(it)).fold(0, |bits, (place, _)| bits | 1 << place)
 }
 
-fn put_back(account: &mut Account, index: usize, state: State) {
+fn put_back(account: &mut Account<'_>, index: usize, state: State) {
     if state.fired_at.is_some() || !state.edges.is_empty() || state.kept.is_some() || !state.evidence.is_empty() {
-        account.rare().triggers.put(index, state);
+        account.rare_mut().triggers.put(index, state);
     }
 }
 
@@ -228,7 +127,7 @@ pub(super) struct News<'a> {
 /// Publishes what an event is an occurrence of, whether or not it will fire (semantics D26).
 pub(super) fn pulses<'a>(
     context: &mut Context<'_>,
-    account: &mut Account,
+    account: &mut Account<'_>,
     user: Option<u32>,
     it: &'a Sighted<'a>,
     news: News<'_>,
@@ -262,7 +161,7 @@ pub(super) fn pulses<'a>(
         let kind = SignalKind::Pulse { signal, trigger: Some(plan.triggers[trigger].id.clone()) };
         context.publish(account, user, kind, vec![fact]);
         if pulse.first {
-            let firsts = &mut account.rare().life.firsts;
+            let firsts = &mut account.rare_mut().life.firsts;
             let was = *firsts >> trigger & 1 != 0;
             *firsts |= 1 << trigger;
             if was {
@@ -317,7 +216,7 @@ pub(super) struct Fired<'a> {
 /// rules have them (semantics D10).
 pub(super) fn evaluate(
     context: &mut Context<'_>,
-    account: &mut Account,
+    account: &mut Account<'_>,
     occurrences: &[Occurrence<'_>],
     moment: Moment,
 ) {
@@ -325,7 +224,7 @@ pub(super) fn evaluate(
     let changed = std::mem::take(&mut context.work.changed);
     let touched: BTreeSet<u32> = context.work.touched.drain(..).collect();
     let at = context.at(account);
-    let paced_before = account.rare.as_ref().and_then(|rare| rare.triggers.paced);
+    let paced_before = account.rare().and_then(|rare| rare.triggers.paced);
     let mut evaluation = Evaluation { context, at, moment, paced: Vec::new(), first_paced: None, fired: false };
     // Of the triggers up to the first that fired not all that waits was looked at.
     let mut unseen = 0;
@@ -338,7 +237,7 @@ pub(super) fn evaluate(
                 occurrences.iter().filter(|it| it.trigger == index).for_each(|it| evaluation.pulse(account, pulse, it));
             }
             TriggerKind::State { when, per_user: false, rearm_after_closed_days } => {
-                let known = account.rare.as_ref().and_then(|rare| rare.triggers.get(index));
+                let known = account.rare().and_then(|rare| rare.triggers.get(index));
                 let has_edge = known.is_some_and(|state| !state.edges.is_empty());
                 if when.reads.meet(changed) || (has_edge && under_way) {
                     evaluation.state(account, index, when, *rearm_after_closed_days, &[WHOLE_ACCOUNT]);
@@ -350,16 +249,16 @@ pub(super) fn evaluate(
                     concerned.extend(&touched);
                 }
                 if when.reads.meet_in_account(changed) {
-                    let may = account.users.iter().filter(|(_, user)| may_concern(plan, user));
+                    let may = account.users().filter(|(index, user)| may_concern(plan, account, *index, user));
                     concerned.extend(may.map(|(index, _)| index));
                 }
                 if under_way {
-                    let known = account.rare.as_ref().and_then(|rare| rare.triggers.get(index));
+                    let known = account.rare().and_then(|rare| rare.triggers.get(index));
                     concerned.extend(known.iter().flat_map(|state| state.edges.keys()));
                 }
                 if !concerned.is_empty() {
                     let mut concerned = Vec::from_iter(concerned);
-                    concerned.sort_by(|a, b| account.users.get(*a).id.cmp(&account.users.get(*b).id));
+                    concerned.sort_by(|a, b| account.user_id(*a).cmp(account.user_id(*b)));
                     evaluation.state(account, index, when, *rearm_after_closed_days, &concerned);
                 }
             }
@@ -386,14 +285,14 @@ pub(super) fn evaluate(
 /// Whether something of a trigger that was not looked at anew is kept by pacing (semantics D10).
 fn waits_for_pacing(
     plan: &Plan,
-    account: &Account,
+    account: &Account<'_>,
     index: usize,
     paced: Option<(Level, EventTime)>,
     has_usage: bool,
     now: EventTime,
 ) -> bool {
     let trigger = &plan.triggers[index];
-    let Some(state) = account.rare.as_ref().and_then(|rare| rare.triggers.get(index)) else { return false };
+    let Some(state) = account.rare().and_then(|rare| rare.triggers.get(index)) else { return false };
     let is_rested = state.fired_at.is_some_and(|fired| now < fired.plus(trigger.cooldown_ms));
     let pacing = pacing_end(paced, trigger.level, plan);
     let is_paced = pacing.is_some_and(|end| now < end);
@@ -405,8 +304,8 @@ fn waits_for_pacing(
 
 /// The account, or a user, begins a new life: nobody is absent on its first day, so what is about absence may fire
 /// again (semantics B12).
-pub(super) fn begin_life(plan: &Plan, account: &mut Account, key: u32) {
-    let Some(rare) = account.rare.as_mut() else { return };
+pub(super) fn begin_life(plan: &Plan, account: &mut Account<'_>, key: u32) {
+    let Some(rare) = account.known_rare() else { return };
     let mut absence = Reads::default();
     absence.figure(Figure::IdleDays);
     let is_idle = |kind: &Kind| matches!(kind, Kind::Idle { .. });
@@ -423,12 +322,12 @@ pub(super) fn begin_life(plan: &Plan, account: &mut Account, key: u32) {
 }
 
 /// Whether a condition of a user trigger could be true of a user, by what is on.
-fn may_concern(plan: &Plan, user: &User) -> bool {
+fn may_concern(plan: &Plan, account: &Account<'_>, user_index: u32, user: &User) -> bool {
     let (index, word) = (&plan.index, user.word);
     word.any_of(index.trigger_bits)
         || word.band() > 0
         || (index.trigger_scores && word.any())
-        || (index.trigger_everybody && user.exists())
+        || (index.trigger_everybody && account.exists(user_index))
 }
 
 impl Evaluation<'_, '_> {
@@ -437,12 +336,12 @@ impl Evaluation<'_, '_> {
         self.moment != Moment::Event || self.fired
     }
 
-    fn state_of(&self, account: &mut Account, index: usize) -> State {
-        account.rare.as_mut().and_then(|rare| rare.triggers.take(index)).unwrap_or_default()
+    fn state_of(&self, account: &mut Account<'_>, index: usize) -> State {
+        account.known_rare().and_then(|rare| rare.triggers.take(index)).unwrap_or_default()
     }
 
     /// An occurrence fires, is rested and becomes evidence of the next, or is kept by a rail (semantics D2, D3).
-    fn pulse(&mut self, account: &mut Account, pulse: &Pulse, occurrence: &Occurrence<'_>) {
+    fn pulse(&mut self, account: &mut Account<'_>, pulse: &Pulse, occurrence: &Occurrence<'_>) {
         let index = occurrence.trigger;
         let trigger = &self.context.plan.triggers[index];
         let mut state = self.state_of(account, index);
@@ -462,8 +361,8 @@ impl Evaluation<'_, '_> {
     }
 
     /// The occurrence that a rail keeps fires once it lifts, within a week.
-    fn kept_pulse(&mut self, account: &mut Account, index: usize, pulse: &Pulse) {
-        let waits = |account: &Account| Some(account.rare.as_ref()?.triggers.get(index)?.kept.is_some());
+    fn kept_pulse(&mut self, account: &mut Account<'_>, index: usize, pulse: &Pulse) {
+        let waits = |account: &Account<'_>| Some(account.rare()?.triggers.get(index)?.kept.is_some());
         if !self.looks_at_all() || waits(account) != Some(true) {
             return;
         }
@@ -474,7 +373,7 @@ impl Evaluation<'_, '_> {
         put_back(account, index, state);
     }
 
-    fn fire_or_keep(&mut self, account: &mut Account, index: usize, pulse: &Pulse, state: &mut State, kept: Kept) {
+    fn fire_or_keep(&mut self, account: &mut Account<'_>, index: usize, pulse: &Pulse, state: &mut State, kept: Kept) {
         let mut edge = kept.edge;
         match self.passes(account, index, state, kept.user, &mut edge, pulse.raised_hand) {
             Passes::Fires => {}
@@ -487,7 +386,7 @@ impl Evaluation<'_, '_> {
         }
         (state.fired_at, state.fired_by) = (Some(self.at), Some(kept.time));
         let facts = std::mem::take(&mut state.evidence).told().collect();
-        let user = kept.user.map(|user| account.users.get(user).id.to_string());
+        let user = kept.user.map(|user| account.user_id(user).to_string());
         let who = user.as_deref().unwrap_or("somebody");
         let why = match (kept.by_plan, &pulse.plan, pulse.role) {
             (true, Some(plan), _) => format!("{who} chose the {plan} plan"),
@@ -495,7 +394,7 @@ impl Evaluation<'_, '_> {
             (_, _, None) => format!("{who} is new"),
         };
         // A raised hand waits for nothing; else a pulse is its user's, or the account's (semantics D13).
-        let since = kept.user.map(|user| account.users.get(user).since).or(account.first());
+        let since = kept.user.map(|user| account.user(user).since).or(account.first());
         let signed_up = since.filter(|_| !pulse.raised_hand);
         let user_ids = user.into_iter().collect();
         self.fire(
@@ -504,7 +403,7 @@ impl Evaluation<'_, '_> {
         );
     }
 
-    fn state(&mut self, account: &mut Account, index: usize, when: &Condition, rearm_after: u8, concerned: &[u32]) {
+    fn state(&mut self, account: &mut Account<'_>, index: usize, when: &Condition, rearm_after: u8, concerned: &[u32]) {
         let mut state = self.state_of(account, index);
         let mut ready = Vec::new();
         for &key in concerned {
@@ -542,7 +441,7 @@ impl Evaluation<'_, '_> {
     /// Whether neither the cooldown nor a rail keeps what is true; what keeps it is noted, and published if a rail.
     fn passes(
         &mut self,
-        account: &mut Account,
+        account: &mut Account<'_>,
         index: usize,
         state: &mut State,
         user: Option<u32>,
@@ -571,7 +470,7 @@ impl Evaluation<'_, '_> {
         if trigger.level == Level::High {
             return Passes::Fires;
         }
-        let pacing = pacing_end(account.rare.as_ref().and_then(|rare| rare.triggers.paced), trigger.level, plan);
+        let pacing = pacing_end(account.rare().and_then(|rare| rare.triggers.paced), trigger.level, plan);
         if let Some(rested) = pacing.filter(|rested| clock < *rested && edge.passed != pacing) {
             self.hold(account, index, user, (state, edge), Rail::Pacing, Some(rested));
             if !self.paced.contains(&trigger.id) {
@@ -594,14 +493,14 @@ impl Evaluation<'_, '_> {
         // What a late event waits for may be over, and its timer gone.
         if state.wakes_at != Some(until) || until <= self.context.now {
             state.wakes_at = Some(until);
-            self.context.timers.schedule(until, self.context.index, Due::Rested);
+            self.context.timers.schedule(until, self.context.index, Timer::Rested);
         }
     }
 
     /// A rail keeps an edge: told once per edge and rail (semantics D26).
     fn hold(
         &mut self,
-        account: &mut Account,
+        account: &mut Account<'_>,
         index: usize,
         user: Option<u32>,
         (state, edge): (&mut State, &mut Edge),
@@ -619,7 +518,7 @@ impl Evaluation<'_, '_> {
         }
     }
 
-    fn fire_state(&mut self, account: &mut Account, index: usize, when: &Condition, ready: &[u32]) {
+    fn fire_state(&mut self, account: &mut Account<'_>, index: usize, when: &Condition, ready: &[u32]) {
         let users: Vec<u32> = ready.iter().copied().filter(|key| *key != WHOLE_ACCOUNT).collect();
         let subjects: Vec<Option<u32>> =
             if users.is_empty() { vec![None] } else { users.iter().take(SUBJECTS_TOLD).copied().map(Some).collect() };
@@ -631,8 +530,8 @@ impl Evaluation<'_, '_> {
             words.push(format!("and {} more users", users.len() - SUBJECTS_TOLD));
         }
         facts.sort_by_key(|fact| fact.at);
-        let signed_up = users.iter().map(|user| account.users.get(*user).since).max().or(account.first());
-        let user_ids = users.iter().take(LIST_MAX).map(|user| account.users.get(*user).id.to_string()).collect();
+        let signed_up = users.iter().map(|user| account.user(*user).since).max().or(account.first());
+        let user_ids = users.iter().take(LIST_MAX).map(|user| account.user_id(*user).to_string()).collect();
         words.dedup();
         let why = words.join("; ");
         let left_out = users.len().saturating_sub(LIST_MAX) as u32;
@@ -643,7 +542,7 @@ impl Evaluation<'_, '_> {
     }
 
     /// Sends a handoff.
-    fn fire(&mut self, account: &mut Account, fired: Fired<'_>) {
+    fn fire(&mut self, account: &mut Account<'_>, fired: Fired<'_>) {
         let plan = self.context.plan;
         let trigger = &plan.triggers[fired.trigger];
         let at = self.at;
@@ -653,13 +552,13 @@ impl Evaluation<'_, '_> {
             Level::Medium => (Some(not_before.plus(plan.medium_due_ms.0)), Some(not_before.plus(plan.medium_due_ms.1))),
             Level::Low => (None, None),
         };
-        let id = HandoffId::new(&account.id, &trigger.id, at);
+        let id = HandoffId::new(account.id(), &trigger.id, at);
         let (picture, awaits_answer) = picture::of_handoff(self.context, account, &fired);
         account.last_at = at;
         account.touch((at, self.context.now));
         self.fired = true;
         account.word.set(Flag::FIRED, true);
-        let rare = account.rare();
+        let rare = account.rare_mut();
         if awaits_answer {
             rare.unanswered.retain(|(_, sent)| at < sent.plus(plan.rails.unanswered_ms));
             rare.unanswered.push((id, at));
@@ -670,7 +569,7 @@ impl Evaluation<'_, '_> {
         }
         self.context.effects.handoffs.push(Handoff {
             id,
-            account: account.id.to_string(),
+            account: account.id().to_string(),
             trigger: trigger.id.clone(),
             level: trigger.level,
             at,
@@ -705,8 +604,8 @@ fn pacing_end(paced: Option<(Level, EventTime)>, level: Level, plan: &Plan) -> O
 }
 
 /// Whether somebody is at it: outer none: nobody; inner none: nobody knows until when.
-fn engaged_until(account: &Account, clock: EventTime, plan: &Plan) -> Option<Option<EventTime>> {
-    let rare = account.rare.as_ref()?;
+fn engaged_until(account: &Account<'_>, clock: EventTime, plan: &Plan) -> Option<Option<EventTime>> {
+    let rare = account.rare()?;
     let is = |field| rare.traits.boolean(field) == Some(true);
     if plan.rails.engaged_traits && (is(Field::DoNotContact) || is(Field::OpenOpportunity)) {
         return Some(None);
@@ -716,10 +615,10 @@ fn engaged_until(account: &Account, clock: EventTime, plan: &Plan) -> Option<Opt
 }
 
 /// An outcome of a handoff came back: whoever waited for it waits no longer. Returns whether a rail may have lifted.
-pub(super) fn answer(plan: &Plan, account: &mut Account, it: &Sighted<'_>) -> bool {
+pub(super) fn answer(plan: &Plan, account: &mut Account<'_>, it: &Sighted<'_>) -> bool {
     let Some(role) = it.roles.outcome() else { return false };
     let id = it.text(plan, role, Field::HandoffId);
-    let Some(rare) = account.rare.as_mut().filter(|rare| !rare.unanswered.is_empty()) else { return false };
+    let Some(rare) = account.known_rare().filter(|rare| !rare.unanswered.is_empty()) else { return false };
     let before = rare.unanswered.len();
     rare.unanswered.retain(|(handoff, at)| {
         let named = id.as_ref().is_none_or(|id| handoff.to_string() == *id);

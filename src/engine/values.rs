@@ -1,10 +1,13 @@
 //! What conditions read: signals, figures, traits and fields of an event, as they stand; unknown is a value.
 
-use super::account::{Account, Flag};
 use super::people;
 use super::score;
 use super::sighting::Sighted;
 use super::signals::{self, Context};
+use super::state::Account;
+use super::state::counts::WEEKS;
+use super::state::traits::{Value as Trait, in_usd};
+use super::state::word::Flag;
 use super::velocity;
 use crate::model::{Fact, Field, Role};
 use crate::rules::{BANDS, Condition, Figure, Input, SignalRef, Value};
@@ -12,7 +15,7 @@ use crate::rules::{BANDS, Condition, Figure, Input, SignalRef, Value};
 /// Whether a condition holds; none if that is unknown. `event`: what a pulse reads, with the role that it has.
 pub(super) fn holds(
     context: &Context<'_>,
-    account: &Account,
+    account: &Account<'_>,
     user: Option<u32>,
     when: &Condition,
     event: Option<(&Sighted<'_>, Option<Role>)>,
@@ -25,18 +28,18 @@ pub(super) fn holds(
     })
 }
 
-fn rung(context: &Context<'_>, account: &Account, signal: SignalRef, user: Option<u32>) -> Value {
+fn rung(context: &Context<'_>, account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> Value {
     let rung = account.rung(signal, user);
     // What is on was proved; off means no only where enough is known.
     if rung > 0 || signals::knows(context, account, signal, user) { Value::Int(rung.into()) } else { Value::Unknown }
 }
 
-fn trait_value(account: &Account, name: &str) -> Value {
+fn trait_value(account: &Account<'_>, name: &str) -> Value {
     match account.traits().and_then(|traits| traits.other(name)) {
-        Some(people::Value::Text(text)) => Value::Text(text.as_ref().into()),
-        Some(people::Value::Number(number)) => Value::Double(*number),
-        Some(people::Value::Boolean(is)) => Value::Bool(*is),
-        Some(people::Value::Null) | None => Value::Unknown,
+        Some(Trait::Text(text)) => Value::Text(text.as_ref().into()),
+        Some(Trait::Number(number)) => Value::Double(*number),
+        Some(Trait::Boolean(is)) => Value::Bool(*is),
+        Some(Trait::Null) | None => Value::Unknown,
     }
 }
 
@@ -47,7 +50,7 @@ fn of_event(context: &Context<'_>, it: &Sighted<'_>, role: Option<Role>, field: 
             return Value::Double(number);
         }
         let currency = it.text(plan, role, Field::Currency);
-        return double(people::in_usd(number, currency.as_deref(), &plan.money.rates));
+        return double(in_usd(number, currency.as_deref(), &plan.money.rates));
     }
     if let Some(is) = plan.roles.boolean(&it.roles, role, field, it.event) {
         return Value::Bool(is);
@@ -60,14 +63,13 @@ fn double(number: Option<f64>) -> Value {
 }
 
 /// A figure of the account or of a user.
-fn figure(context: &Context<'_>, account: &Account, user: Option<u32>, figure: Figure) -> Value {
+fn figure(context: &Context<'_>, account: &Account<'_>, user: Option<u32>, figure: Figure) -> Value {
     let plan = context.plan;
-    let rare = account.rare.as_ref();
+    let rare = account.rare();
     let traits = account.traits();
     let boolean = |is: Option<bool>| is.map_or(Value::Unknown, Value::Bool);
     let text = |text: Option<&str>| Value::Text(text.unwrap_or_default().into());
     let closed = || signals::closed_now(context, account);
-    let of_user = user.map(|user| account.users.get(user));
     match figure {
         Figure::ActiveUsers => Value::Int(account.active_users.into()),
         Figure::Users => Value::Int(account.users_ever.into()),
@@ -113,26 +115,26 @@ fn figure(context: &Context<'_>, account: &Account, user: Option<u32>, figure: F
             Value::Bool(traits.and_then(|it| it.boolean(Field::OpenOpportunity)).unwrap_or(false))
         }
         Figure::ContractOwner => Value::Bool(traits.is_some_and(|it| it.text(Field::ContractOwner).is_some())),
-        Figure::UserBand => text(of_user.map(|user| BANDS[usize::from(user.word.band())])),
-        Figure::UserFell => boolean(of_user.map(|user| user.word.is(Flag::Fell))),
+        Figure::UserBand => text(user.map(|user| BANDS[usize::from(account.user(user).word.band())])),
+        Figure::UserFell => boolean(user.map(|user| account.user(user).word.is(Flag::Fell))),
         // Who was never active, or has left, has no score (semantics B4, B5).
-        Figure::UserScore => of_user.map_or(Value::Unknown, |user| {
-            Value::Int(if user.exists() { score::pql(plan, account, user).into() } else { 0 })
+        Figure::UserScore => user.map_or(Value::Unknown, |user| {
+            Value::Int(if account.exists(user) { score::pql(plan, account, user).into() } else { 0 })
         }),
-        Figure::UserBuys => boolean(of_user.map(|user| people::is_buyer(plan, account, user))),
+        Figure::UserBuys => boolean(user.map(|user| people::is_buyer(plan, account, user))),
         Figure::Traits => Value::Unknown,
     }
 }
 
 /// Active users of the last closed complete weeks, newest first.
-pub(super) fn weekly_users(context: &Context<'_>, account: &Account) -> Vec<i64> {
+pub(super) fn weekly_users(context: &Context<'_>, account: &Account<'_>) -> Vec<i64> {
     let week = velocity::last_week(context.last_closed());
     let known = account.founded().map_or(0, |founded| velocity::weeks_known(founded, week)).min(13) as i32;
-    (0..known).map(|back| account.weeks.get(week.0 - back).into()).collect()
+    (0..known).map(|back| account.count(WEEKS, week.0 - back).into()).collect()
 }
 
 /// The tier that the account is in.
-pub(super) fn tier<'a>(context: &Context<'a>, account: &Account) -> Option<&'a std::sync::Arc<str>> {
+pub(super) fn tier<'a>(context: &Context<'a>, account: &Account<'_>) -> Option<&'a std::sync::Arc<str>> {
     let tiers = &context.plan.scores.tiers;
     tiers.len().checked_sub(account.tier.into()).and_then(|place| tiers.get(place)).map(|tier| &tier.id)
 }
@@ -140,7 +142,7 @@ pub(super) fn tier<'a>(context: &Context<'a>, account: &Account) -> Option<&'a s
 /// What makes a condition true, in words and facts: the signals that it names and that are on, and its figures.
 pub(super) fn explain(
     context: &Context<'_>,
-    account: &Account,
+    account: &Account<'_>,
     user: Option<u32>,
     when: &Condition,
     words: &mut Vec<String>,
@@ -174,7 +176,7 @@ pub(super) fn explain(
 /// A figure for a person, and as a number; none where it says nothing that a person would tell.
 fn in_words(
     context: &Context<'_>,
-    account: &Account,
+    account: &Account<'_>,
     user: Option<u32>,
     figure: Figure,
     value: &Value,
@@ -184,16 +186,15 @@ fn in_words(
         Value::Double(number) => Some(*number),
         _ => None,
     };
-    let who = user.map(|user| account.users.get(user));
+    let who = || user.map(|user| account.user_id(user));
     let rounded = number.map(|number| (number * 100.0).round() / 100.0);
     let word = match (figure, value) {
         (Figure::UserBand, Value::Text(band)) => {
-            let user = who?;
-            let score = score::pql(context.plan, account, user);
-            return Some((format!("{} is {band} with {score} points", user.id), Some(score.into())));
+            let score = score::pql(context.plan, account, user?);
+            return Some((format!("{} is {band} with {score} points", who()?), Some(score.into())));
         }
-        (Figure::UserScore, _) => format!("{} has {} points", who?.id, rounded?),
-        (Figure::UserBuys, Value::Bool(true)) => format!("{} may decide a purchase", who?.id),
+        (Figure::UserScore, _) => format!("{} has {} points", who()?, rounded?),
+        (Figure::UserBuys, Value::Bool(true)) => format!("{} may decide a purchase", who()?),
         (Figure::ActiveUsers, _) => format!("{} active users", rounded?),
         (Figure::Users, _) => format!("{} users", rounded?),
         (Figure::Departments, _) => format!("{} departments are active", rounded?),
@@ -214,7 +215,7 @@ fn in_words(
 mod tests {
     use std::sync::Arc;
 
-    use super::super::account::looks;
+    use super::super::state::account::looks;
     use super::super::{Partition, Record};
     use crate::model::{Calendar, Day, Effects, Event, EventKind, EventTime, Fields, Outcome};
     use crate::rules::{self, Figure, Plan, Ready, Type};

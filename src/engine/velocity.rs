@@ -3,10 +3,9 @@
 //! Whatever is decided is decided in integers. What is printed is one IEEE division, or comes from `libm`, which
 //! gives the same bits on every machine.
 
-use std::sync::Arc;
-
-use super::account::Account;
-use super::activity::{Days, low_bits};
+use super::state::Account;
+use super::state::counts::{ACTIVE, JOINED, WEEKS};
+use super::state::days::{Days, low_bits};
 use crate::model::{Day, DayRow, Week, WeekRow};
 use crate::rules::{Growth, GrowthBy, LevelTest, SlopeTest};
 
@@ -29,7 +28,7 @@ const RISE_MIN: u64 = 2;
 /// Blocks of 7 days that a spike is compared with.
 const BLOCKS_MAX: i32 = 8;
 
-/// An account's figures at the close of a day: one pass over its users.
+/// An account's figures at the close of a day, from what is counted by the day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Closed {
     pub(super) day: Day,
@@ -47,6 +46,12 @@ pub(super) struct Closed {
     week: Week,
     /// Complete weeks up to it.
     weeks_known: u32,
+}
+
+/// What a pass over the users counts of the weeks up to the last closed one. Few accounts need it: those whose weeks
+/// pass every other test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Presence {
     /// Σ k·(n − k) over users active in k of the n weeks that the slope looks at.
     unsteadiness: i64,
     /// Users active in the last eight weeks, and of these the ones who were here before the last eight (before the last
@@ -56,10 +61,10 @@ pub(super) struct Closed {
 }
 
 impl Closed {
-    /// Starts the pass at the close of `day`.
-    pub(super) fn new(day: Day, founded: Day) -> Closed {
+    /// The figures at the close of `day`.
+    pub(super) fn new(account: &Account<'_>, day: Day, founded: Day) -> Closed {
         let week = last_week(day);
-        Closed {
+        let mut closed = Closed {
             day,
             founded,
             dau: 0,
@@ -71,51 +76,76 @@ impl Closed {
             new_users_before: 0,
             week,
             weeks_known: weeks_known(founded, week),
-            unsteadiness: 0,
-            present: 0,
-            settled: 0,
+        };
+        if account.counts.closed() == day {
+            closed.take_counts(account);
+            debug_assert_eq!(closed, closed.recounted(account), "figures of {}", account.id());
+        } else {
+            closed = closed.recounted(account);
         }
+        closed
     }
 
-    /// Takes in a user.
-    pub(super) fn add(&mut self, days: Days) {
-        let active = days.ending(self.day);
-        if active == 0 {
-            return;
-        }
-        self.dau += (active & 1) as u32;
-        self.wau += u32::from(active & low_bits(7) != 0);
-        self.mau += u32::from(active & low_bits(28) != 0);
-        self.active_days += (active & low_bits(28)).count_ones();
-        self.add_newcomer(days.first());
-        let in_weeks = active >> self.since_sunday();
-        self.unsteadiness += self.unsteadiness_of(in_weeks);
-        if in_weeks & low_bits(7 * SLOPE_WEEKS) != 0 {
-            let weeks = if self.weeks_known < WEEKS_TO_SETTLE { 4 } else { 8 };
-            self.present += 1;
-            self.settled += u32::from(days.first() <= self.week.plus(-weeks).sunday());
-        }
+    fn take_counts(&mut self, account: &Account<'_>) {
+        let day = self.day.0;
+        self.dau = account.count(ACTIVE, day);
+        (self.wau, self.mau) = account.counts.active();
+        self.active_days = account.sum(ACTIVE, day - (MONTH - 1), day) as u32;
+        let joined =
+            |first: i32, last: i32| account.sum(JOINED, first.max(self.founded.0.saturating_add(1)), last) as u32;
+        self.new_users = joined(day, day);
+        self.new_users_7d = joined(day - 6, day);
+        self.new_users_before = joined(day - 6 - 7 * self.blocks().max(0), day - 7);
     }
 
-    /// Days since the last week closed.
-    fn since_sunday(&self) -> u32 {
-        (self.day.0 - self.week.sunday().0) as u32
-    }
-
-    fn add_newcomer(&mut self, first: Day) {
-        let age = self.day.0 - first.0;
-        if first == self.founded || age < 0 {
-            return;
+    /// The same by a pass over the users: for days before the last closed one, and to hold the counts against.
+    fn recounted(&self, account: &Account<'_>) -> Closed {
+        let mut closed = Closed {
+            dau: 0,
+            wau: 0,
+            mau: 0,
+            active_days: 0,
+            new_users: 0,
+            new_users_7d: 0,
+            new_users_before: 0,
+            ..self.clone()
+        };
+        for (_, user) in account.users() {
+            let active = user.days.ending(self.day);
+            if active == 0 {
+                continue;
+            }
+            closed.dau += (active & 1) as u32;
+            closed.wau += u32::from(active & low_bits(7) != 0);
+            closed.mau += u32::from(active & low_bits(28) != 0);
+            closed.active_days += (active & low_bits(28)).count_ones();
+            let first = user.days.first();
+            let age = self.day.0 - first.0;
+            if first != self.founded && age >= 0 {
+                closed.new_users += u32::from(age == 0);
+                closed.new_users_7d += u32::from(age < 7);
+                closed.new_users_before += u32::from(age >= 7 && (age - 7) / 7 < self.blocks());
+            }
         }
-        self.new_users += u32::from(age == 0);
-        self.new_users_7d += u32::from(age < 7);
-        self.new_users_before += u32::from(age >= 7 && (age - 7) / 7 < self.blocks());
+        closed
     }
 
-    fn unsteadiness_of(&self, in_weeks: u64) -> i64 {
-        let weeks = self.slope_weeks();
-        let present = i64::from(weeks_with_any(in_weeks, weeks));
-        present * (i64::from(weeks) - present)
+    fn presence(&self, account: &Account<'_>) -> Presence {
+        let (mut presence, weeks) = (Presence::default(), i64::from(self.slope_weeks()));
+        let settled_weeks = if self.weeks_known < WEEKS_TO_SETTLE { 4 } else { 8 };
+        for (_, user) in account.users() {
+            let in_weeks = user.days.ending(self.week.sunday());
+            if in_weeks == 0 {
+                continue;
+            }
+            let active = i64::from(weeks_with_any(in_weeks, self.slope_weeks()));
+            presence.unsteadiness += active * (weeks - active);
+            if in_weeks & low_bits(7 * SLOPE_WEEKS) != 0 {
+                presence.present += 1;
+                presence.settled += u32::from(user.days.first() <= self.week.plus(-settled_weeks).sunday());
+            }
+        }
+        presence
     }
 
     /// m: whole blocks of 7 days that end 7 days ago and begin after the founding day (semantics C21).
@@ -144,20 +174,20 @@ impl Closed {
     }
 
     /// The trend of weekly active users at the last closed week.
-    pub(super) fn trend<'a>(&self, account: &'a Account) -> Trend<impl Fn(u32) -> u32 + 'a> {
-        let (week, n) = (self.week, self.slope_weeks());
+    fn trend<'a>(&self, account: &'a Account<'_>) -> Trend<impl Fn(u32) -> u32 + 'a, impl Fn() -> i64 + 'a> {
+        let (week, n, closed) = (self.week, self.slope_weeks(), self.clone());
         Trend {
             weeks_known: self.weeks_known,
-            back: move |weeks: u32| account.weeks.get(week.0 - weeks as i32),
+            back: move |weeks: u32| account.count(WEEKS, week.0 - weeks as i32),
             n,
             scale: 1,
-            spread: (i64::from(n) + 1) * self.unsteadiness,
+            spread: move || (i64::from(n) + 1) * closed.presence(account).unsteadiness,
         }
     }
 
     /// What is usual for the account: of the complete weeks that are the 5th to the 13th newest the third largest, of
-    /// fewer the (1 + ⌊b/4⌋)-th; unknown with less than three of them (semantics §3, C13a).
-    pub(super) fn base(&self, account: &Account) -> Option<u32> {
+    /// fewer the (1 + ⌊b/4⌋)-th; unknown with less than three of them (semantics §3, semantics C13a).
+    pub(super) fn base(&self, account: &Account<'_>) -> Option<u32> {
         let known = self.weeks_known.saturating_sub(WEEKS_LATELY).min(BASE_WEEKS);
         if known < 3 {
             return None;
@@ -165,39 +195,43 @@ impl Closed {
         let mut weeks = [0; BASE_WEEKS as usize];
         let weeks = &mut weeks[..known as usize];
         for (weeks_ago, value) in (WEEKS_LATELY as i32..).zip(weeks.iter_mut()) {
-            *value = account.weeks.get(self.week.0 - weeks_ago);
+            *value = account.count(WEEKS, self.week.0 - weeks_ago);
         }
         weeks.sort_unstable_by(|a, b| b.cmp(a));
         Some(weeks[weeks.len() / 4])
     }
 
     /// Whether the last weeks lie so clearly above or below the base level; none while that is unknown (semantics §3).
-    fn lies(&self, account: &Account, test: LevelTest) -> Option<bool> {
+    fn lies(&self, account: &Account<'_>, test: LevelTest) -> Option<bool> {
         let base = i128::from(self.base(account)?);
-        let week = |back: i32| i128::from(account.weeks.get(self.week.0 - back));
-        let users = |counted: u32| base.max(1).max(counted.into());
+        let week = |back: i32| i128::from(account.count(WEEKS, self.week.0 - back));
         // distance² · U ≥ so many V, V = B·(U − B) + U.
         let reaches = |distance: i128, users: i128, times: u32| {
             distance > 0 && distance * distance * users >= i128::from(times) * (base * (users - base) + users)
         };
+        // The more users, the harder: who fails with the fewest that there can be needs no count.
+        let (fewest, users) = (base.max(1), |counted: u32| base.max(1).max(counted.into()));
         match test {
             LevelTest::Above { both, each } => {
-                let users = users(self.settled);
                 let least = week(0).min(week(1));
-                Some(reaches(week(0) + week(1) - 2 * base, users, both) && reaches(2 * (least - base), users, each))
+                let reaches = |users| {
+                    reaches(week(0) + week(1) - 2 * base, users, both) && reaches(2 * (least - base), users, each)
+                };
+                Some(reaches(fewest) && reaches(users(self.presence(account).settled)))
             }
             LevelTest::Below { below, share } => {
                 let most = (0..4).map(week).max()?;
                 let is_below = 100 * most <= i128::from(share) * base;
+                let reaches = |users| reaches(base - most, users, below);
                 (self.weeks_known >= WEEKS_TO_DECLINE)
-                    .then(|| is_below && reaches(base - most, users(self.present), below))
+                    .then(|| is_below && reaches(fewest) && reaches(users(self.presence(account).present)))
             }
         }
     }
 
     /// Whether weekly active users grow, or decline, as the test of the level says; while the base level is unknown by a
     /// slope, where it matters. None while it is unknown (semantics C13a).
-    pub(super) fn moves(&self, account: &Account, by: (LevelTest, &[SlopeTest])) -> Option<bool> {
+    pub(super) fn moves(&self, account: &Account<'_>, by: (LevelTest, &[SlopeTest])) -> Option<bool> {
         let (level, slopes) = by;
         let lies = self.lies(account, level);
         if lies.is_some() || matches!(level, LevelTest::Below { .. }) || self.weeks_known < WEEKS_TO_GROW {
@@ -210,12 +244,12 @@ impl Closed {
     }
 
     /// A bare streak of three weeks of strict change; unknown before four complete weeks (semantics C31).
-    pub(super) fn runs(&self, account: &Account, up: bool) -> Option<bool> {
+    pub(super) fn runs(&self, account: &Account<'_>, up: bool) -> Option<bool> {
         self.trend(account).runs(up)
     }
 
     /// What makes the account grow or decline, in words: the weeks that are compared, oldest first, and what is usual.
-    pub(super) fn trend_in_words(&self, account: &Account, growth: &Growth) -> String {
+    pub(super) fn trend_in_words(&self, account: &Account<'_>, growth: &Growth) -> String {
         let base = self.base(account).filter(|_| matches!(growth.by, GrowthBy::Level(..)));
         let weeks = match (base, growth.up) {
             (Some(_), true) => 2,
@@ -223,7 +257,7 @@ impl Closed {
             (None, _) => self.weeks_known.min(4) as i32,
         };
         let values: Vec<String> =
-            (0..weeks).rev().map(|back| account.weeks.get(self.week.0 - back).to_string()).collect();
+            (0..weeks).rev().map(|back| account.count(WEEKS, self.week.0 - back).to_string()).collect();
         let values = match values.split_last() {
             Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
             _ => values.concat(),
@@ -235,8 +269,8 @@ impl Closed {
     }
 
     /// Active users of the last closed week and of the one before; none while those are not known (semantics C11).
-    pub(super) fn change(&self, account: &Account) -> Option<(u32, u32)> {
-        let [now, before] = [0, 1].map(|back| account.weeks.get(self.week.0 - back));
+    pub(super) fn change(&self, account: &Account<'_>) -> Option<(u32, u32)> {
+        let [now, before] = [0, 1].map(|back| account.count(WEEKS, self.week.0 - back));
         self.knows_change().then_some((before, now)).filter(|(before, _)| *before > 0)
     }
 
@@ -251,9 +285,9 @@ impl Closed {
     }
 
     /// The row of the day, if the account has one.
-    pub(super) fn day_row(&self, account: &Arc<str>) -> Option<DayRow> {
+    pub(super) fn day_row(&self, account: &Account<'_>) -> Option<DayRow> {
         (self.mau > 0).then(|| DayRow {
-            account: Arc::clone(account),
+            account: account.id().into(),
             day: self.day,
             dau: self.dau,
             wau: self.wau,
@@ -266,15 +300,15 @@ impl Closed {
     }
 
     /// The row of the week that closes with the day, if the account has one (semantics C18).
-    pub(super) fn week_row(&self, account: &Account) -> Option<WeekRow> {
+    pub(super) fn week_row(&self, account: &Account<'_>) -> Option<WeekRow> {
         if !self.day.is_sunday() || self.weeks_known == 0 || self.mau == 0 {
             return None;
         }
-        let wau = account.weeks.get(self.week.0);
+        let wau = account.count(WEEKS, self.week.0);
         let growth = self.change(account).map(|(before, now)| (f64::from(now) - f64::from(before)) / f64::from(before));
         let trend = self.trend(account);
         Some(WeekRow {
-            account: Arc::clone(&account.id),
+            account: account.id().into(),
             week: self.week,
             wau,
             growth,
@@ -347,7 +381,7 @@ fn slope(back: impl Fn(u32) -> u32, n: u32) -> Option<i64> {
 }
 
 /// A trend of weekly values, each part of it taken when it is asked for.
-pub(super) struct Trend<Back> {
+pub(super) struct Trend<Back, Spread> {
     weeks_known: u32,
     /// The values, by weeks before the newest.
     back: Back,
@@ -355,7 +389,7 @@ pub(super) struct Trend<Back> {
     n: u32,
     /// What its variance is made of, as in [`Slope`].
     scale: i64,
-    spread: i64,
+    spread: Spread,
 }
 
 /// A slope S in units of its standard deviation √V: with S₂ = 2·S, z² = 3·scale·S₂² / spread.
@@ -367,7 +401,7 @@ struct Slope {
 
 /// The trend of a user's active days per week at the last closed week. It sees the 8 weeks that the days tell of:
 /// streaks beyond 7 count as 7 (semantics C14).
-pub(super) fn user_trend(days: Days, day: Day) -> Trend<impl Fn(u32) -> u32> {
+pub(super) fn user_trend(days: Days, day: Day) -> Trend<impl Fn(u32) -> u32, impl Fn() -> i64> {
     let week = last_week(day);
     let known = weeks_known(days.first(), week).min(SLOPE_WEEKS);
     let in_weeks = days.ending(week.sunday());
@@ -378,18 +412,18 @@ pub(super) fn user_trend(days: Days, day: Day) -> Trend<impl Fn(u32) -> u32> {
         back: move |weeks: u32| (in_weeks >> (7 * weeks) & low_bits(7)).count_ones(),
         n: known,
         scale: 7 * n - 1,
-        spread: (n * n - 1) * active * (7 * n - active),
+        spread: move || (n * n - 1) * active * (7 * n - active),
     }
 }
 
-impl<Back: Fn(u32) -> u32> Trend<Back> {
+impl<Back: Fn(u32) -> u32, Spread: Fn() -> i64> Trend<Back, Spread> {
     /// Weeks of strict change.
     fn streak(&self, up: bool) -> Option<u32> {
         streak(&self.back, self.weeks_known, up)
     }
 
     fn slope(&self) -> Option<Slope> {
-        slope(&self.back, self.n).map(|twice| Slope { twice, scale: self.scale, spread: self.spread })
+        slope(&self.back, self.n).map(|twice| Slope { twice, scale: self.scale, spread: (self.spread)() })
     }
 
     /// Whether a user's active days go up, or down; unknown before four complete weeks (semantics C14).

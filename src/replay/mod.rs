@@ -38,9 +38,14 @@ pub struct Step<'a> {
 }
 
 impl Driver {
-    /// So many partitions before their first record; `effects` says whether metrics are wanted.
-    pub fn new(plan: &Arc<Plan>, partitions: usize, effects: Effects) -> Driver {
-        Driver { partitions: (0..partitions).map(|_| Partition::new(Arc::clone(plan))).collect(), effects }
+    /// So many partitions before their first record; `effects` says whether metrics are wanted, `profiles` whether
+    /// snapshots of accounts and users are.
+    pub fn new(plan: &Arc<Plan>, partitions: usize, effects: Effects, profiles: bool) -> Driver {
+        let partition = || {
+            let partition = Partition::new(Arc::clone(plan));
+            if profiles { partition } else { partition.without_profiles() }
+        };
+        Driver { partitions: (0..partitions).map(|_| partition()).collect(), effects }
     }
 
     /// The partitions.

@@ -1,10 +1,10 @@
-//! Who was active when: a mask of days, the current life, and rings of recent counts.
+//! The days on which a user was active.
 
 use crate::model::{Day, Week};
 
 /// The days on which a user was active: the last 64 exactly, before that the first and last of this life.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Days {
+pub(in crate::engine) struct Days {
     /// Bit i: active on day `last − i`. Anchored at the last active day, so no day needs a sweep over users.
     mask: u64,
     first: i32,
@@ -13,7 +13,7 @@ pub(super) struct Days {
 
 /// What a newly active day changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Added {
+pub(in crate::engine) enum Added {
     /// The day was known.
     Nothing,
     /// The day is new; the first day of the life is what it was.
@@ -28,25 +28,25 @@ pub(super) enum Added {
 
 impl Days {
     /// No day yet.
-    pub(super) const NEVER: Days = Days { mask: 0, first: i32::MIN, last: i32::MIN };
+    pub(in crate::engine) const NEVER: Days = Days { mask: 0, first: i32::MIN, last: i32::MIN };
 
-    pub(super) fn is_never(self) -> bool {
+    pub(in crate::engine) fn is_never(self) -> bool {
         self.mask == 0
     }
 
     /// The first active day of this life. Meaningless for [`Days::NEVER`].
-    pub(super) fn first(self) -> Day {
+    pub(in crate::engine) fn first(self) -> Day {
         Day(self.first)
     }
 
     /// The last active day. Meaningless for [`Days::NEVER`].
-    pub(super) fn last(self) -> Day {
+    pub(in crate::engine) fn last(self) -> Day {
         Day(self.last)
     }
 
     /// Adds a day that the watermark still lets in: at most 57 days before the last. A gap of more than
     /// `forget_after` days starts a new life (semantics B9).
-    pub(super) fn add(&mut self, day: Day, forget_after: i32) -> Added {
+    pub(in crate::engine) fn add(&mut self, day: Day, forget_after: i32) -> Added {
         let day = day.0;
         if self.is_never() {
             *self = Days { mask: 1, first: day, last: day };
@@ -75,13 +75,29 @@ impl Days {
         Added::Day
     }
 
+    /// The nearest active days before and after a day that is not active: as far as 64 days before the last tell.
+    pub(in crate::engine) fn neighbours(self, day: Day) -> (Option<Day>, Option<Day>) {
+        if self.is_never() {
+            return (None, None);
+        }
+        if day.0 > self.last {
+            return (Some(Day(self.last)), None);
+        }
+        let back = (self.last - day.0) as u32;
+        let before = self.mask.checked_shr(back).unwrap_or(0);
+        let after = self.mask & low_bits(back.min(63));
+        let previous = (before != 0).then(|| Day(day.0 - before.trailing_zeros() as i32));
+        let next = (after != 0).then(|| Day(self.last - (63 - after.leading_zeros() as i32)));
+        (previous, next)
+    }
+
     /// Joins the life that began on `first` to this one.
-    pub(super) fn join(&mut self, first: Day) {
+    pub(in crate::engine) fn join(&mut self, first: Day) {
         self.first = first.0;
     }
 
     /// Bit i: active on day `day − i`. Days after `day` are left out.
-    pub(super) fn ending(self, day: Day) -> u64 {
+    pub(in crate::engine) fn ending(self, day: Day) -> u64 {
         let ahead = self.last.wrapping_sub(day.0);
         if self.is_never() {
             0
@@ -93,66 +109,19 @@ impl Days {
     }
 
     /// On how many of the `days` days that end with `day` the user was active.
-    pub(super) fn count(self, day: Day, days: u32) -> u32 {
+    pub(in crate::engine) fn count(self, day: Day, days: u32) -> u32 {
         (self.ending(day) & low_bits(days)).count_ones()
     }
 
     /// On how many days of the week the user was active. The week must reach into the last 64 days.
-    pub(super) fn in_week(self, week: Week) -> u32 {
+    pub(in crate::engine) fn in_week(self, week: Week) -> u32 {
         self.count(week.sunday(), 7)
     }
 }
 
 /// The lowest `n` bits, n < 64.
-pub(super) const fn low_bits(n: u32) -> u64 {
+pub(in crate::engine) const fn low_bits(n: u32) -> u64 {
     (1 << n) - 1
-}
-
-/// Counts of the newest `N` days or weeks, by index. What is older is gone, what is newer is zero.
-#[derive(Clone, Debug)]
-pub(super) struct Ring<const N: usize> {
-    newest: i32,
-    counts: [u32; N],
-}
-
-impl<const N: usize> Ring<N> {
-    pub(super) const EMPTY: Ring<N> = Ring { newest: i32::MIN, counts: [0; N] };
-
-    fn slot(index: i32) -> usize {
-        index.rem_euclid(N as i32) as usize
-    }
-
-    fn holds(&self, index: i32) -> bool {
-        index <= self.newest && i64::from(index) > i64::from(self.newest) - N as i64
-    }
-
-    pub(super) fn add(&mut self, index: i32) {
-        if index > self.newest {
-            let fresh = i64::from(index) - i64::from(self.newest);
-            for step in 0..fresh.min(N as i64) as i32 {
-                self.counts[Self::slot(index - step)] = 0;
-            }
-            self.newest = index;
-        }
-        if self.holds(index) {
-            self.counts[Self::slot(index)] += 1;
-        }
-    }
-
-    pub(super) fn subtract(&mut self, index: i32) {
-        if self.holds(index) {
-            self.counts[Self::slot(index)] -= 1;
-        }
-    }
-
-    /// The sum of the counts from `first` to `last`.
-    pub(super) fn sum(&self, first: i32, last: i32) -> u64 {
-        (first..=last).map(|index| u64::from(self.get(index))).sum()
-    }
-
-    pub(super) fn get(&self, index: i32) -> u32 {
-        if self.holds(index) { self.counts[Self::slot(index)] } else { 0 }
-    }
 }
 
 #[cfg(test)]
@@ -177,20 +146,6 @@ mod tests {
                 for end in last - 3..last + 3 {
                     let count = set.range(end - 27..=end).count() as u32;
                     prop_assert_eq!(days.count(Day(end), 28), count);
-                }
-            }
-        }
-
-        #[test]
-        fn a_ring_answers_as_a_list_would(adds in proptest::collection::vec(-3_i32..4, 1..80)) {
-            let (mut ring, mut list, mut newest) = (Ring::<8>::EMPTY, Vec::new(), 100);
-            for step in adds {
-                let index = newest + step;
-                newest = newest.max(index);
-                ring.add(index);
-                list.push(index);
-                for asked in newest - 7..newest + 9 {
-                    prop_assert_eq!(ring.get(asked) as usize, list.iter().filter(|i| **i == asked).count());
                 }
             }
         }

@@ -7,17 +7,17 @@ use crate::model::{EventTime, Fact as Told, Place};
 
 /// What is kept for one signal of a user or account.
 #[derive(Debug)]
-pub(super) struct Fact {
+pub(in crate::engine) struct Fact {
     /// The slot of the signal.
-    pub(super) slot: u8,
+    pub(in crate::engine) slot: u8,
     /// When the timer that was set last looks at it again.
-    pub(super) armed: EventTime,
-    pub(super) state: State,
+    pub(in crate::engine) armed: EventTime,
+    pub(in crate::engine) state: State,
 }
 
 /// By kind of signal.
 #[derive(Debug)]
-pub(super) enum State {
+pub(in crate::engine) enum State {
     /// It was seen, and counts until this instant.
     Seen(EventTime, Evidence),
     /// The newest instants, rising.
@@ -34,24 +34,24 @@ pub(super) enum State {
 
 /// A value and the event that counts for it.
 #[derive(Debug)]
-pub(super) struct Sighting {
-    pub(super) value: String,
-    pub(super) time: EventTime,
+pub(in crate::engine) struct Sighting {
+    pub(in crate::engine) value: String,
+    pub(in crate::engine) time: EventTime,
     place: Place,
     message_id: String,
 }
 
 /// Where an event stands, for evidence.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mark<'a> {
-    pub(super) time: EventTime,
-    pub(super) place: Place,
-    pub(super) message_id: &'a str,
+pub(in crate::engine) struct Mark<'a> {
+    pub(in crate::engine) time: EventTime,
+    pub(in crate::engine) place: Place,
+    pub(in crate::engine) message_id: &'a str,
 }
 
 impl Fact {
     /// The events that it rests on, by (time, place).
-    pub(super) fn told(&self) -> Vec<Told> {
+    pub(in crate::engine) fn told(&self) -> Vec<Told> {
         let one = |at: EventTime, message_id: &str| Told { message_id: message_id.into(), at, number: 1.0 };
         match &self.state {
             State::Distinct(values) => {
@@ -70,13 +70,13 @@ impl Fact {
 
 /// The events that something rests on: the first and the newest five, by (time, place) (semantics E23).
 #[derive(Debug, Default)]
-pub(super) struct Evidence(Vec<(EventTime, Place, String)>);
+pub(in crate::engine) struct Evidence(Vec<(EventTime, Place, String)>);
 
 impl Evidence {
     const NEWEST: usize = 5;
 
     /// Adds an event. Once there are six, the memory of the one that goes is used again.
-    pub(super) fn add(&mut self, mark: Mark<'_>) {
+    pub(in crate::engine) fn add(&mut self, mark: Mark<'_>) {
         let at = self.0.partition_point(|known| (known.0, known.1) < (mark.time, mark.place));
         if self.0.len() <= Self::NEWEST {
             self.0.insert(at, (mark.time, mark.place, mark.message_id.to_owned()));
@@ -95,11 +95,11 @@ impl Evidence {
         self.0[from..=to].rotate_left(1);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::engine) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn told(&self) -> impl Iterator<Item = Told> {
+    pub(in crate::engine) fn told(&self) -> impl Iterator<Item = Told> {
         self.0.iter().map(|(at, _, message_id)| Told { message_id: message_id.as_str().into(), at: *at, number: 1.0 })
     }
 }
@@ -107,7 +107,13 @@ impl Evidence {
 /// Takes a value in: its latest sighting (`latest`) or its earliest counts. At most `most` values are kept, those
 /// that count longest: a value that goes could only count again by a sighting that brings it back. Returns whether
 /// other values are kept now.
-pub(super) fn add_value(values: &mut Vec<Sighting>, value: &str, mark: Mark<'_>, latest: bool, most: usize) -> bool {
+pub(in crate::engine) fn add_value(
+    values: &mut Vec<Sighting>,
+    value: &str,
+    mark: Mark<'_>,
+    latest: bool,
+    most: usize,
+) -> bool {
     let better = |a: (EventTime, Place), b: (EventTime, Place)| if latest { a > b } else { a < b };
     let new = (mark.time, mark.place);
     let set = |known: &mut Sighting| {
@@ -135,7 +141,7 @@ pub(super) fn add_value(values: &mut Vec<Sighting>, value: &str, mark: Mark<'_>,
 }
 
 /// Takes an instant in, of which the newest `most` are kept.
-pub(super) fn add_instant(instants: &mut Vec<EventTime>, time: EventTime, most: usize) {
+pub(in crate::engine) fn add_instant(instants: &mut Vec<EventTime>, time: EventTime, most: usize) {
     let at = instants.partition_point(|known| *known < time);
     if instants.len() < most {
         instants.insert(at, time);
@@ -147,7 +153,7 @@ pub(super) fn add_instant(instants: &mut Vec<EventTime>, time: EventTime, most: 
 
 /// Takes an instant in, of which only counts whether some lie in a span of time that is not yet known, `span_ms` long.
 /// Of any three so near to each other, wherever the span begins, the middle one lies in it only if another does.
-pub(super) fn add_follower(instants: &mut Vec<EventTime>, time: EventTime, span_ms: i64, most: usize) {
+pub(in crate::engine) fn add_follower(instants: &mut Vec<EventTime>, time: EventTime, span_ms: i64, most: usize) {
     let is_needless = |three: &[EventTime]| three[2].0 - three[0].0 <= span_ms;
     add_instant(instants, time, most);
     while let Some(before) = instants.windows(3).position(is_needless) {
@@ -156,7 +162,11 @@ pub(super) fn add_follower(instants: &mut Vec<EventTime>, time: EventTime, span_
 }
 
 /// Takes an event into the sessions, which it may join; returns whether it joined none (semantics E6).
-pub(super) fn add_to_sessions(sessions: &mut Vec<(EventTime, EventTime)>, time: EventTime, gap_ms: i64) -> bool {
+pub(in crate::engine) fn add_to_sessions(
+    sessions: &mut Vec<(EventTime, EventTime)>,
+    time: EventTime,
+    gap_ms: i64,
+) -> bool {
     let near = |session: &(EventTime, EventTime)| time.0 - session.1.0 < gap_ms && session.0.0 - time.0 < gap_ms;
     let at = sessions.partition_point(|session| session.1 < time && !near(session));
     let joined = sessions[at..].iter().take_while(|session| near(session)).count();
@@ -169,7 +179,7 @@ pub(super) fn add_to_sessions(sessions: &mut Vec<(EventTime, EventTime)>, time: 
 
 /// Amounts of the last `DAYS` days, in time order; days without any are left out.
 #[derive(Debug)]
-pub(super) struct Daily<const DAYS: i32, Amount>(Vec<(i32, Amount)>);
+pub(in crate::engine) struct Daily<const DAYS: i32, Amount>(Vec<(i32, Amount)>);
 
 impl<const DAYS: i32, Amount> Default for Daily<DAYS, Amount> {
     fn default() -> Self {
@@ -179,7 +189,7 @@ impl<const DAYS: i32, Amount> Default for Daily<DAYS, Amount> {
 
 impl<const DAYS: i32, Amount: Copy + AddAssign + Sum> Daily<DAYS, Amount> {
     /// Adds an amount to a day.
-    pub(super) fn add(&mut self, day: i32, amount: Amount) {
+    pub(in crate::engine) fn add(&mut self, day: i32, amount: Amount) {
         match self.0.last_mut() {
             Some(last) if last.0 == day => last.1 += amount,
             Some(last) if last.0 > day => match self.0.binary_search_by_key(&day, |entry| entry.0) {
@@ -197,12 +207,12 @@ impl<const DAYS: i32, Amount: Copy + AddAssign + Sum> Daily<DAYS, Amount> {
     }
 
     /// The sum of the days `from` to `to`.
-    pub(super) fn sum(&self, from: i32, to: i32) -> Amount {
+    pub(in crate::engine) fn sum(&self, from: i32, to: i32) -> Amount {
         self.0.iter().rev().skip_while(|entry| entry.0 > to).take_while(|entry| entry.0 >= from).map(|it| it.1).sum()
     }
 
     /// Whether no window of `day` or later sees anything.
-    pub(super) fn is_over(&self, day: i32) -> bool {
+    pub(in crate::engine) fn is_over(&self, day: i32) -> bool {
         self.0.last().is_none_or(|last| last.0 <= day - DAYS)
     }
 }

@@ -11,7 +11,7 @@ use crate::model::{Event, EventTime};
 ///
 /// An id is kept as its 128-bit xxh3: among a million ids two differing ones meet with a probability below 1e-26.
 #[derive(Debug)]
-pub(super) struct Recent {
+pub(in crate::engine) struct Recent {
     window_ms: i64,
     ids_max: usize,
     /// Oldest first: the id, and the highest accepted event time when it was applied.
@@ -22,10 +22,10 @@ pub(super) struct Recent {
 }
 
 /// A message id together with its source; none if the id is empty.
-pub(super) type Id = Option<u128>;
+pub(in crate::engine) type Id = Option<u128>;
 
 /// The id of an event: its message id, hashed with a seed that its source gives.
-pub(super) fn id(event: &Event<'_>) -> Id {
+pub(in crate::engine) fn id(event: &Event<'_>) -> Id {
     if event.message_id.is_empty() {
         return None;
     }
@@ -33,19 +33,19 @@ pub(super) fn id(event: &Event<'_>) -> Id {
 }
 
 impl Recent {
-    pub(super) fn new(window_ms: i64, ids_max: usize) -> Recent {
+    pub(in crate::engine) fn new(window_ms: i64, ids_max: usize) -> Recent {
         Recent { window_ms, ids_max, ids: VecDeque::new(), index: HashTable::new(), dropped: 0 }
     }
 
     /// Whether the id was applied within the window, seen from the highest accepted event time.
-    pub(super) fn has(&self, id: Id, highest: Option<EventTime>) -> bool {
+    pub(in crate::engine) fn has(&self, id: Id, highest: Option<EventTime>) -> bool {
         let (Some(id), Some(highest)) = (id, highest) else { return false };
         let entry = self.index.find(id as u64, |position| self.at(*position).0 == id);
         entry.is_some_and(|position| highest.0 - self.window_ms <= self.at(*position).1.0)
     }
 
     /// Remembers the id of an applied message; `highest` includes it.
-    pub(super) fn insert(&mut self, id: Id, highest: EventTime) {
+    pub(in crate::engine) fn insert(&mut self, id: Id, highest: EventTime) {
         let Some(id) = id else { return };
         while self.ids.front().is_some_and(|oldest| oldest.1.0 < highest.0 - self.window_ms)
             || self.ids.len() >= self.ids_max.max(1)

@@ -1,0 +1,293 @@
+//! What an account counts by the day and week, so that no figure needs a pass over its users.
+//!
+//! Days are counted against C, the last closed day. A newly active day of a user changes DAU on that day; WAU and MAU
+//! change on every day whose window it is the only active day of the user in. Those days are consecutive, so two
+//! differences stand for them: one where they begin, one after they end.
+
+use std::ops::Range;
+
+use super::days::Days;
+use crate::model::Day;
+
+/// Lengths of the windows of WAU and MAU, in days.
+const WEEK: i32 = 7;
+const MONTH: i32 = 28;
+/// Days after the last closed one that events can have: those of the allowed lateness.
+const OPEN_DAYS: i32 = 2;
+
+/// A range of counters, used as a ring: a day or week has the counter of its number modulo the length.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Ring {
+    first: usize,
+    length: i32,
+}
+
+/// Active users by the day: 28 closed days and the open ones.
+pub(in crate::engine) const ACTIVE: Ring = Ring { first: 0, length: 32 };
+/// Users by first active day, the founding day's included: 63 closed days and the open ones.
+pub(in crate::engine) const JOINED: Ring = Ring { first: 32, length: 66 };
+/// Meaningful events by the day: 28 closed days and the open ones.
+pub(in crate::engine) const EVENTS: Ring = Ring { first: 98, length: 32 };
+/// Differences of WAU and MAU to the day before, of days after C.
+const WAU: Ring = Ring { first: 130, length: 16 };
+const MAU: Ring = Ring { first: 146, length: 32 };
+/// Active users by the week: 13 closed weeks and the open ones.
+pub(in crate::engine) const WEEKS: Ring = Ring { first: 178, length: 16 };
+
+const COUNTERS: usize = 194;
+
+/// Counters of an account in a byte each.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct Counts {
+    narrow: [i8; COUNTERS],
+    /// The place among the wide ones plus one, once a byte was too narrow; 0 before.
+    wide: u32,
+    /// C: the last closed day when counts were last brought up to date.
+    closed: i32,
+    /// Users active in the 7 and in the 28 days that end with C.
+    wau: u32,
+    mau: u32,
+}
+
+/// Counters of accounts that are too large for bytes.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct WideCounts {
+    counters: Vec<[i32; COUNTERS]>,
+    free: Vec<u32>,
+}
+
+impl Ring {
+    #[inline]
+    fn place(self, number: i32) -> usize {
+        self.first + number.rem_euclid(self.length) as usize
+    }
+}
+
+impl Counts {
+    /// Nothing is counted; `closed` is the last closed day.
+    pub(in crate::engine) fn new(closed: Day) -> Counts {
+        Counts { narrow: [0; COUNTERS], wide: 0, closed: closed.0, wau: 0, mau: 0 }
+    }
+
+    /// C.
+    pub(in crate::engine) fn closed(&self) -> Day {
+        Day(self.closed)
+    }
+
+    /// WAU and MAU of C.
+    pub(in crate::engine) fn active(&self) -> (u32, u32) {
+        (self.wau, self.mau)
+    }
+
+    fn at(&self, wide: &WideCounts, place: usize) -> i32 {
+        match self.wide {
+            0 => self.narrow[place].into(),
+            index => wide.counters[index as usize - 1][place],
+        }
+    }
+
+    fn add_at(&mut self, wide: &mut WideCounts, place: usize, by: i32) {
+        if self.wide == 0 {
+            match i8::try_from(i32::from(self.narrow[place]) + by) {
+                Ok(sum) => {
+                    self.narrow[place] = sum;
+                    return;
+                }
+                Err(_) => self.widen(wide),
+            }
+        }
+        wide.counters[self.wide as usize - 1][place] += by;
+    }
+
+    #[cold]
+    fn widen(&mut self, wide: &mut WideCounts) {
+        let counters = self.narrow.map(i32::from);
+        self.wide = match wide.free.pop() {
+            Some(index) => {
+                wide.counters[index as usize - 1] = counters;
+                index
+            }
+            None => {
+                wide.counters.push(counters);
+                wide.counters.len() as u32
+            }
+        };
+    }
+
+    fn clear(&mut self, wide: &mut WideCounts, place: usize) -> i32 {
+        let before = self.at(wide, place);
+        if before != 0 {
+            self.add_at(wide, place, -before);
+        }
+        before
+    }
+
+    /// Gives back what the account has beyond its row.
+    pub(in crate::engine) fn give_back(&mut self, wide: &mut WideCounts) {
+        if self.wide > 0 {
+            wide.free.push(std::mem::take(&mut self.wide));
+        }
+    }
+
+    /// The days or weeks that a ring has counters of: from, to.
+    #[inline]
+    fn held(&self, ring: Ring) -> (i32, i32) {
+        let newest = if ring.first == WEEKS.first { self.newest_week() } else { self.closed + OPEN_DAYS };
+        (newest - ring.length + 1, newest)
+    }
+
+    #[inline]
+    fn holds(&self, ring: Ring, number: i32) -> bool {
+        let (oldest, newest) = self.held(ring);
+        (oldest..=newest).contains(&number)
+    }
+
+    fn newest_week(&self) -> i32 {
+        Day(self.closed + OPEN_DAYS).week().0
+    }
+
+    /// The count of a day or week; 0 where it is not kept.
+    #[inline]
+    pub(in crate::engine) fn get(&self, wide: &WideCounts, ring: Ring, number: i32) -> u32 {
+        if self.holds(ring, number) { self.at(wide, ring.place(number)) as u32 } else { 0 }
+    }
+
+    /// The sum of the counts from `first` to `last`.
+    pub(in crate::engine) fn sum(&self, wide: &WideCounts, ring: Ring, first: i32, last: i32) -> u64 {
+        let (oldest, newest) = self.held(ring);
+        let (first, last) = (first.max(oldest), last.min(newest));
+        if first > last {
+            return 0;
+        }
+        let (from, to, end) = (ring.place(first), ring.place(last), ring.first + ring.length as usize);
+        match from <= to {
+            true => self.sum_of(wide, from..to + 1),
+            false => self.sum_of(wide, from..end) + self.sum_of(wide, ring.first..to + 1),
+        }
+    }
+
+    fn sum_of(&self, wide: &WideCounts, places: Range<usize>) -> u64 {
+        match self.wide {
+            0 => self.narrow[places].iter().map(|count| *count as u64).sum(),
+            index => wide.counters[index as usize - 1][places].iter().map(|count| *count as u64).sum(),
+        }
+    }
+
+    /// Adds to the count of a day or week, if it is kept.
+    pub(in crate::engine) fn add(&mut self, wide: &mut WideCounts, ring: Ring, number: i32, by: i32) {
+        if self.holds(ring, number) {
+            self.add_at(wide, ring.place(number), by);
+        }
+    }
+
+    /// Brings the counts up to a last closed day.
+    pub(in crate::engine) fn close_up_to(&mut self, wide: &mut WideCounts, day: Day) {
+        while self.closed < day.0 {
+            if day.0 - self.closed > JOINED.length && (self.wau, self.mau) == (0, 0) && self.is_zero(wide) {
+                self.closed = day.0;
+                return;
+            }
+            let newest_week = self.newest_week();
+            self.closed += 1;
+            let (wau, mau) = (self.clear(wide, WAU.place(self.closed)), self.clear(wide, MAU.place(self.closed)));
+            self.wau = self.wau.checked_add_signed(wau).expect("WAU is not negative");
+            self.mau = self.mau.checked_add_signed(mau).expect("MAU is not negative");
+            let newest = self.closed + OPEN_DAYS;
+            for ring in [ACTIVE, JOINED, EVENTS] {
+                self.clear(wide, ring.place(newest));
+            }
+            if self.newest_week() > newest_week {
+                self.clear(wide, WEEKS.place(self.newest_week()));
+            }
+        }
+    }
+
+    fn is_zero(&self, wide: &WideCounts) -> bool {
+        match self.wide {
+            0 => self.narrow == [0; COUNTERS],
+            index => wide.counters[index as usize - 1] == [0; COUNTERS],
+        }
+    }
+
+    /// A day became active of a user whose active days were `before`.
+    pub(in crate::engine) fn add_activity(&mut self, wide: &mut WideCounts, before: Days, day: Day) {
+        self.add(wide, ACTIVE, day.0, 1);
+        let (previous, next) = before.neighbours(day);
+        for (ring, length) in [(WAU, WEEK), (MAU, MONTH)] {
+            // The days on which this day alone brings the user into the window.
+            let first = previous.map_or(day.0, |it| day.0.max(it.0.saturating_add(length)));
+            let last = next.map_or(day.0 + length - 1, |it| (day.0 + length - 1).min(it.0 - 1));
+            if first > last || last < self.closed {
+                continue;
+            }
+            if first <= self.closed {
+                let count = if length == WEEK { &mut self.wau } else { &mut self.mau };
+                *count += 1;
+            } else {
+                self.add_at(wide, ring.place(first), 1);
+            }
+            self.add_at(wide, ring.place(last + 1), -1);
+        }
+    }
+
+    /// MAU of each day after C if nobody becomes active any more, from the next one on.
+    pub(in crate::engine) fn mau_to_come<'a>(&'a self, wide: &'a WideCounts) -> impl Iterator<Item = (Day, u32)> + 'a {
+        let mut mau = self.mau;
+        (self.closed + 1..self.closed + MAU.length).map(move |day| {
+            mau = mau.checked_add_signed(self.at(wide, MAU.place(day))).expect("MAU is not negative");
+            (Day(day), mau)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn counts_are_those_of_a_pass_over_the_users(
+            steps in proptest::collection::vec((0_usize..6, -58_i32..3, prop_oneof![5 => Just(0), 3 => 1..3, 1 => 3..90]), 1..160),
+            is_wide in any::<bool>(),
+        ) {
+            let (mut wide, mut users) = (WideCounts::default(), [Days::NEVER; 6]);
+            let mut counts = Counts::new(Day(1_000));
+            if is_wide {
+                counts.widen(&mut wide);
+            }
+            for (user, ahead, passes) in steps {
+                counts.close_up_to(&mut wide, counts.closed().plus(passes));
+                let closed = counts.closed();
+                let (day, before) = (closed.plus(ahead), users[user]);
+                if users[user].add(day, 400) != super::super::days::Added::Nothing {
+                    counts.add_activity(&mut wide, before, day);
+                }
+                let of = |day: Day, days: u32| users.iter().filter(|it| it.count(day, days) > 0).count() as u32;
+                prop_assert_eq!(counts.active(), (of(closed, 7), of(closed, 28)));
+                let mut sum = 0;
+                for back in 0..28 {
+                    let active = of(closed.plus(-back), 1);
+                    sum += u64::from(active);
+                    prop_assert_eq!(counts.get(&wide, ACTIVE, closed.0 - back), active);
+                    prop_assert_eq!(counts.sum(&wide, ACTIVE, closed.0 - back, closed.0), sum);
+                }
+                for (day, mau) in counts.mau_to_come(&wide).skip(2) {
+                    prop_assert_eq!(mau, of(day, 28), "{}", day);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_count_escapes_to_a_wide_one() {
+        let (mut wide, mut counts) = (WideCounts::default(), Counts::new(Day(10)));
+        (0..300).for_each(|_| counts.add(&mut wide, EVENTS, 9, 1));
+        counts.add(&mut wide, EVENTS, 8, 7);
+        assert_eq!((counts.get(&wide, EVENTS, 9), counts.sum(&wide, EVENTS, 0, 12)), (300, 307));
+        counts.close_up_to(&mut wide, Day(39));
+        assert_eq!(counts.sum(&wide, EVENTS, 0, 40), 0);
+        counts.give_back(&mut wide);
+        assert_eq!(wide.free.len(), 1);
+    }
+}

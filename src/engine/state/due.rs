@@ -1,0 +1,128 @@
+//! Who is visited at the close of which day: whom an event touched since the last close, and for whom time alone may
+//! change something then.
+
+use std::collections::BTreeMap;
+
+use super::tables::Tables;
+use crate::model::Day;
+
+/// When a row is visited next: the day of its entry in a list, and whether an event touched it since the last close.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Visit(i32);
+
+impl Visit {
+    /// Not before the row is touched.
+    pub(in crate::engine) const NEVER: Visit = Visit(NEVER.0 << 1);
+
+    fn is_touched(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    fn day(self) -> Day {
+        Day(self.0 >> 1)
+    }
+
+    fn set_day(&mut self, day: Day) {
+        self.0 = day.0 << 1 | self.0 & 1;
+    }
+}
+
+/// Accounts, or users, to visit.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Visits {
+    touched: Vec<u32>,
+    /// By the day at whose close they are due. An entry of another day than that of its row is out of date.
+    due: BTreeMap<Day, Vec<u32>>,
+}
+
+impl Visits {
+    /// An event touched a row: it is visited at the next close.
+    #[inline]
+    pub(in crate::engine) fn touch(&mut self, visit: &mut Visit, index: u32) {
+        if !visit.is_touched() {
+            visit.0 |= 1;
+            self.touched.push(index);
+        }
+    }
+
+    /// A row is visited at the close of `day` or before; of `NEVER` at no close.
+    pub(in crate::engine) fn by(&mut self, visit: &mut Visit, index: u32, day: Day) {
+        if day < visit.day() {
+            visit.set_day(day);
+            self.due.entry(day).or_default().push(index);
+        }
+    }
+
+    /// Takes what is to be visited at the close of a day: each row once, as `visit` of its index says when it is due.
+    fn take(&mut self, day: Day, mut taken: impl FnMut(u32), mut visit: impl FnMut(u32, &mut dyn FnMut(&mut Visit))) {
+        for index in self.touched.drain(..) {
+            visit(index, &mut |it| {
+                it.0 &= !1;
+                if it.day() <= day {
+                    it.set_day(NEVER);
+                }
+            });
+            taken(index);
+        }
+        while let Some(list) = self.due.first_entry().filter(|list| *list.key() <= day) {
+            let (of, list) = list.remove_entry();
+            for index in list {
+                let mut is_due = false;
+                visit(index, &mut |it| {
+                    is_due = it.day() == of;
+                    if is_due {
+                        it.set_day(NEVER);
+                    }
+                });
+                if is_due {
+                    taken(index);
+                }
+            }
+        }
+    }
+
+    /// The first day at whose close anything may be visited.
+    pub(in crate::engine) fn next(&self) -> Option<Day> {
+        if self.touched.is_empty() { self.due.keys().next().copied() } else { Some(Day(i32::MIN)) }
+    }
+}
+
+/// A day that never comes.
+pub(in crate::engine) const NEVER: Day = Day(i32::MAX >> 1);
+
+/// Both lists.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Due {
+    pub(in crate::engine) accounts: Visits,
+    pub(in crate::engine) users: Visits,
+}
+
+impl Due {
+    /// Takes the accounts to visit at the close of a day, rising, each with the users to visit: pairs of account and user,
+    /// rising too.
+    pub(in crate::engine) fn take(
+        &mut self,
+        day: Day,
+        tables: &mut Tables,
+        accounts: &mut Vec<u32>,
+        users: &mut Vec<(u32, u32)>,
+    ) {
+        let mut indices = Vec::new();
+        self.users.take(day, |user| indices.push(user), |user, change| change(&mut tables.users[user].due));
+        users.extend(indices.iter().map(|user| (tables.users[*user].account, *user)));
+        users.sort_unstable();
+        self.accounts.take(
+            day,
+            |account| accounts.push(account),
+            |account, change| change(&mut tables.accounts[account].due),
+        );
+        accounts.extend(users.iter().map(|(account, _)| *account));
+        accounts.sort_unstable();
+        accounts.dedup();
+    }
+
+    /// The first day at whose close anybody may be visited.
+    pub(in crate::engine) fn next(&self) -> Option<Day> {
+        self.accounts.next().into_iter().chain(self.users.next()).min()
+    }
+}

@@ -1,0 +1,62 @@
+//! Ids of users and accounts, in append-only pages of bytes.
+
+/// Bytes of a page. The longest id, and what stands before it, fits into one.
+const PAGE: usize = 65_536;
+
+/// Every id that was seen.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Ids {
+    pages: Vec<Vec<u8>>,
+}
+
+/// Where an id stands: its page, and in it its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Id(u32);
+
+impl Ids {
+    /// Adds an id.
+    ///
+    /// # Panics
+    /// It is longer than 65,533 bytes, or there are 4 GiB of ids: decoding and the limits of the rules see to it that
+    /// neither happens.
+    pub(in crate::engine) fn push(&mut self, id: &str) -> Id {
+        let (bytes, length) = (id.as_bytes(), u16::try_from(id.len()).expect("ids are at most 1,024 bytes long"));
+        let needed = 2 + bytes.len();
+        if self.pages.last().is_none_or(|page| page.len() + needed > PAGE) {
+            self.pages.push(Vec::with_capacity(PAGE));
+        }
+        let number = self.pages.len() - 1;
+        let page = &mut self.pages[number];
+        let at = page.len();
+        page.extend_from_slice(&length.to_le_bytes());
+        page.extend_from_slice(bytes);
+        Id(u32::try_from(number * PAGE + at).expect("at most 4 GiB of ids"))
+    }
+
+    /// The bytes of an id.
+    #[inline]
+    pub(in crate::engine) fn bytes(&self, id: Id) -> &[u8] {
+        let (page, at) = (&self.pages[id.0 as usize / PAGE], id.0 as usize % PAGE);
+        let length = usize::from(u16::from_le_bytes([page[at], page[at + 1]]));
+        &page[at + 2..at + 2 + length]
+    }
+
+    /// An id.
+    pub(in crate::engine) fn get(&self, id: Id) -> &str {
+        std::str::from_utf8(self.bytes(id)).expect("only texts are pushed")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_back_across_pages() {
+        let mut ids = Ids::default();
+        let all: Vec<String> = (0..5_000).map(|n| format!("{n}-{}", "é".repeat(n % 40))).collect();
+        let places: Vec<Id> = all.iter().map(|id| ids.push(id)).collect();
+        assert!(ids.pages.len() > 2);
+        assert!(all.iter().zip(places).all(|(id, place)| ids.get(place) == id));
+    }
+}

@@ -1,0 +1,135 @@
+//! A hash index from keys to rows: the rows hold the keys.
+
+/// Rows that a bucket holds: with their tags they fill a cache line.
+const ROWS: usize = 12;
+/// A bucket splits, with all others, when this share of all places is taken: in sixteenths.
+const FULL: usize = 13;
+
+/// A bucket: a lookup reads one cache line, seldom two.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+struct Bucket {
+    rows: [u32; ROWS],
+    /// A byte of the hash of each row, 0 where there is none.
+    tags: [u8; ROWS],
+    /// Whether a key of this bucket stands in a later one.
+    overflowed: bool,
+}
+
+const EMPTY: Bucket = Bucket { rows: [0; ROWS], tags: [0; ROWS], overflowed: false };
+
+/// An index of rows by the hash of their key.
+#[derive(Debug)]
+pub(in crate::engine) struct Index {
+    /// A power of two.
+    buckets: Vec<Bucket>,
+    len: usize,
+}
+
+fn tag(hash: u64) -> u8 {
+    (hash >> 56) as u8 | 1
+}
+
+impl Index {
+    pub(in crate::engine) fn new() -> Index {
+        Index { buckets: vec![EMPTY], len: 0 }
+    }
+
+    fn home(&self, hash: u64) -> usize {
+        hash as usize & (self.buckets.len() - 1)
+    }
+
+    /// The row of the key with this hash for which `is` holds.
+    #[inline]
+    pub(in crate::engine) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
+        let (mut at, tag) = (self.home(hash), tag(hash));
+        loop {
+            let bucket = &self.buckets[at];
+            for (place, row) in bucket.rows.iter().enumerate() {
+                if bucket.tags[place] == tag && is(*row) {
+                    return Some(*row);
+                }
+            }
+            if !bucket.overflowed {
+                return None;
+            }
+            at = (at + 1) & (self.buckets.len() - 1);
+        }
+    }
+
+    /// Adds a row whose key is not there. `hash_of`: the hash of the key of any row.
+    pub(in crate::engine) fn insert(&mut self, hash: u64, row: u32, hash_of: impl Fn(u32) -> u64) {
+        if (self.len + 1) * 16 > self.buckets.len() * ROWS * FULL {
+            let double = self.buckets.len() * 2;
+            let before = std::mem::replace(&mut self.buckets, vec![EMPTY; double]);
+            for bucket in &before {
+                for (row, _) in bucket.rows.iter().zip(bucket.tags).filter(|(_, tag)| *tag != 0) {
+                    self.place(hash_of(*row), *row);
+                }
+            }
+        }
+        self.place(hash, row);
+        self.len += 1;
+    }
+
+    fn place(&mut self, hash: u64, row: u32) {
+        let (mut at, last) = (self.home(hash), self.buckets.len() - 1);
+        loop {
+            let bucket = &mut self.buckets[at];
+            if let Some(free) = bucket.tags.iter().position(|tag| *tag == 0) {
+                (bucket.rows[free], bucket.tags[free]) = (row, tag(hash));
+                return;
+            }
+            bucket.overflowed = true;
+            at = (at + 1) & last;
+        }
+    }
+
+    /// Takes a row out.
+    pub(in crate::engine) fn remove(&mut self, hash: u64, row: u32) {
+        let last = self.buckets.len() - 1;
+        let mut at = self.home(hash);
+        loop {
+            let bucket = &mut self.buckets[at];
+            let found = bucket.rows.iter().zip(bucket.tags).position(|(known, tag)| tag != 0 && *known == row);
+            if let Some(place) = found {
+                bucket.tags[place] = 0;
+                self.len -= 1;
+                return;
+            }
+            if !bucket.overflowed {
+                return;
+            }
+            at = (at + 1) & last;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+    use xxhash_rust::xxh3::xxh3_64;
+
+    proptest! {
+        #[test]
+        fn an_index_answers_as_a_set_would(steps in proptest::collection::vec((0_u32..400, any::<bool>()), 0..800)) {
+            let (mut index, mut set) = (Index::new(), BTreeSet::new());
+            // Few buckets for many keys: they overflow.
+            let hash = |row: u32| xxh3_64(&row.to_le_bytes()) & 0xff00_0000_0000_0003;
+            for (row, adds) in steps {
+                prop_assert_eq!(index.find(hash(row), |it| it == row), set.get(&row).copied());
+                match (adds, set.contains(&row)) {
+                    (true, false) => { index.insert(hash(row), row, hash); set.insert(row); }
+                    (false, true) => { index.remove(hash(row), row); set.remove(&row); }
+                    _ => {}
+                }
+                prop_assert_eq!(index.len, set.len());
+            }
+            for row in 0..400 {
+                prop_assert_eq!(index.find(hash(row), |it| it == row).is_some(), set.contains(&row));
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What a partition remembers: tables of rows, addressed by stable indices. Nothing is decided here.
+
+pub(super) mod account;
+pub(super) mod counts;
+pub(super) mod days;
+pub(super) mod dedupe;
+pub(super) mod due;
+pub(super) mod facts;
+pub(super) mod ids;
+pub(super) mod index;
+pub(super) mod pages;
+pub(super) mod rows;
+pub(super) mod tables;
+pub(super) mod timers;
+pub(super) mod traits;
+pub(super) mod triggers;
+pub(super) mod word;
+
+pub(super) use account::Account;
+pub(super) use tables::Tables;

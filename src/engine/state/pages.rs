@@ -1,0 +1,126 @@
+//! A table of rows in pages: it grows by a page, and no row moves.
+
+use std::ops::{Index, IndexMut};
+
+/// Rows by their index. An index is stable for the life of its row.
+#[derive(Debug)]
+pub(in crate::engine) struct Pages<T> {
+    pages: Vec<Box<[T]>>,
+    len: u32,
+}
+
+impl<T: Clone> Pages<T> {
+    /// Rows of a page, a power of two: about 64 KiB.
+    const ROWS: usize = {
+        let rows = 65_536 / size_of::<T>();
+        if rows.is_power_of_two() { rows } else { rows.next_power_of_two() / 2 }
+    };
+
+    pub(in crate::engine) fn new() -> Pages<T> {
+        Pages { pages: Vec::new(), len: 0 }
+    }
+
+    /// How many rows there are.
+    pub(in crate::engine) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Adds a row and returns its index. The rest of a new page is filled with copies of the row.
+    pub(in crate::engine) fn push(&mut self, row: T) -> u32 {
+        let index = self.len;
+        if (index as usize).is_multiple_of(Self::ROWS) {
+            self.pages.push(vec![row; Self::ROWS].into_boxed_slice());
+        } else {
+            self[index] = row;
+        }
+        self.len += 1;
+        index
+    }
+}
+
+impl<T: Clone> Index<u32> for Pages<T> {
+    type Output = T;
+
+    #[inline]
+    fn index(&self, index: u32) -> &T {
+        &self.pages[index as usize / Self::ROWS][index as usize % Self::ROWS]
+    }
+}
+
+impl<T: Clone> IndexMut<u32> for Pages<T> {
+    #[inline]
+    fn index_mut(&mut self, index: u32) -> &mut T {
+        &mut self.pages[index as usize / Self::ROWS][index as usize % Self::ROWS]
+    }
+}
+
+/// Values that few rows have, by their index. The place of one that goes is used again.
+#[derive(Debug)]
+pub(in crate::engine) struct Slab<T> {
+    values: Vec<T>,
+    free: Vec<u32>,
+}
+
+/// A reference into a [`Slab`]: none, or an index plus one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Ref(u32);
+
+impl<T: Default> Slab<T> {
+    pub(in crate::engine) fn new() -> Slab<T> {
+        Slab { values: Vec::new(), free: Vec::new() }
+    }
+
+    #[inline]
+    pub(in crate::engine) fn get(&self, at: Ref) -> Option<&T> {
+        self.values.get(at.0.checked_sub(1)? as usize)
+    }
+
+    #[inline]
+    pub(in crate::engine) fn get_mut(&mut self, at: Ref) -> Option<&mut T> {
+        self.values.get_mut(at.0.checked_sub(1)? as usize)
+    }
+
+    /// The value, which is new and empty if there is none.
+    pub(in crate::engine) fn get_or_new(&mut self, at: &mut Ref) -> &mut T {
+        if at.0 == 0 {
+            at.0 = self.free.pop().unwrap_or_else(|| {
+                self.values.push(T::default());
+                self.values.len() as u32
+            });
+        }
+        &mut self.values[at.0 as usize - 1]
+    }
+
+    /// Gives a value back.
+    pub(in crate::engine) fn remove(&mut self, at: &mut Ref) {
+        if let Some(value) = self.get_mut(*at) {
+            *value = T::default();
+            self.free.push(at.0);
+            *at = Ref::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_keep_their_index_and_places_are_used_again() {
+        let mut pages = Pages::new();
+        (0..20_000_u64).for_each(|row| assert_eq!(u64::from(pages.push(row)), row));
+        pages[12_345] += 1;
+        assert_eq!((pages[12_344], pages[12_345], pages.len()), (12_344, 12_346, 20_000));
+        let mut slab = Slab::<u32>::new();
+        let mut refs = [Ref::default(); 3];
+        for (value, at) in refs.iter_mut().enumerate() {
+            *slab.get_or_new(at) = value as u32;
+        }
+        let gone = refs[1];
+        slab.remove(&mut refs[1]);
+        assert_eq!((slab.get(refs[0]), slab.get(refs[1]), slab.get(refs[2])), (Some(&0), None, Some(&2)));
+        let mut again = Ref::default();
+        assert_eq!(*slab.get_or_new(&mut again), 0);
+        assert_eq!(again, gone);
+    }
+}

@@ -1,0 +1,264 @@
+//! The rows of accounts and users, and what only some of them have.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::counts::Counts;
+use super::days::Days;
+use super::due::Visit;
+use super::facts::{Daily, Fact};
+use super::ids::Id;
+use super::pages::Ref;
+use super::traits::{Profile, Traits};
+use super::triggers::Triggers;
+use super::word::Word;
+use crate::model::{Day, EventTime, HandoffId, Place, Role, Track};
+
+/// No user: the end of a list.
+pub(in crate::engine) const NOBODY: u32 = u32::MAX;
+
+/// A user of an account: a cache line.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct User {
+    pub(in crate::engine) days: Days,
+    /// The sign-up, or else the first event of any kind.
+    pub(in crate::engine) since: EventTime,
+    pub(in crate::engine) word: Word,
+    /// When something of what a profile row says last changed.
+    pub(in crate::engine) changed: EventTime,
+    pub(super) id: Id,
+    /// The account, and its list of users.
+    pub(super) account: u32,
+    pub(super) next: u32,
+    pub(super) previous: u32,
+    pub(super) more: Ref,
+    /// When the user is visited next.
+    pub(in crate::engine) due: Visit,
+}
+
+const _: () = assert!(size_of::<User>() == 64);
+
+/// What is known of a user besides activity. Erased when the user is forgotten.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct More {
+    /// By slot.
+    pub(in crate::engine) facts: Vec<Fact>,
+    pub(in crate::engine) profile: Profile,
+    /// Does not count, by the e-mail address that is known (semantics A34).
+    pub(in crate::engine) excluded: bool,
+    /// Left the account, and not active since.
+    pub(in crate::engine) removed: Option<EventTime>,
+    /// Raised a hand, started an upgrade, asked about billing, or read the terms.
+    pub(in crate::engine) acted: bool,
+    /// Where the earliest sign-up says that the user came from.
+    pub(in crate::engine) source: Option<(EventTime, Box<str>)>,
+    /// First value.
+    pub(in crate::engine) activated: Option<EventTime>,
+}
+
+/// The value of a trait, and where the event stands that said so: the latest event time wins (semantics A22).
+#[derive(Debug)]
+pub(in crate::engine) struct Latest<T> {
+    pub(in crate::engine) value: T,
+    said: (EventTime, Place),
+}
+
+impl<T: PartialEq> Latest<T> {
+    pub(in crate::engine) fn new(value: T, said: (EventTime, Place)) -> Latest<T> {
+        Latest { value, said }
+    }
+
+    /// The event that stated it.
+    pub(in crate::engine) fn said(&self) -> (EventTime, Place) {
+        self.said
+    }
+
+    /// Takes a value unless a later one is known; returns whether it is now another one.
+    pub(in crate::engine) fn replace(&mut self, value: T, said: (EventTime, Place)) -> bool {
+        if self.said > said {
+            return false;
+        }
+        self.said = said;
+        let changed = self.value != value;
+        self.value = value;
+        changed
+    }
+}
+
+/// An account.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct Row {
+    pub(super) hash: u64,
+    pub(super) id: Id,
+    /// The users, newest first, and how many they are.
+    pub(super) users: u32,
+    pub(super) users_len: u32,
+    pub(super) rare: Ref,
+    pub(in crate::engine) word: Word,
+    /// The earliest meaningful event of this life.
+    pub(super) first: Option<EventTime>,
+    /// The sign-up nearest to `first`, of those that came so far; the latest while there is no `first`.
+    pub(super) signed_up: Option<EventTime>,
+    /// The founding day, that of `first`, and the last active day; meaningless without `first`.
+    pub(super) founded: Day,
+    pub(in crate::engine) last_day: Day,
+    /// The day of the newest applied event of any kind.
+    pub(in crate::engine) newest: Day,
+    /// When the account is visited next.
+    pub(in crate::engine) due: Visit,
+    /// The latest instant that a published effect carried.
+    pub(in crate::engine) last_at: EventTime,
+    /// When something of what a profile row says last changed, and how far time had come then.
+    pub(in crate::engine) changed: EventTime,
+    pub(in crate::engine) as_of: EventTime,
+    /// Lives of users begun in this life of the account.
+    pub(in crate::engine) users_ever: u32,
+    /// Users active in the running 28 days who have not left.
+    pub(in crate::engine) active_users: u32,
+    /// What they bring to the PQA score.
+    pub(in crate::engine) user_points: i32,
+    /// What the account's signals bring to every PQL score, as of when bands were last settled.
+    pub(in crate::engine) pql_points: i32,
+    /// Closed days since the last active one, as of the last close.
+    pub(in crate::engine) idle_days: i32,
+    /// How many tiers from the worst: 0 is untiered.
+    pub(in crate::engine) tier: u8,
+    /// How many of the published numbers of active users are reached.
+    pub(in crate::engine) threshold: u8,
+    /// The track that was published last.
+    pub(in crate::engine) track: Option<Track>,
+    pub(in crate::engine) counts: Counts,
+}
+
+const _: () = assert!(size_of::<Row>() <= 384);
+
+/// A user's life before the present one.
+#[derive(Debug)]
+pub(super) struct FormerLife {
+    pub(super) first: Day,
+    pub(super) last: Day,
+    pub(super) since: EventTime,
+    pub(super) signed_up: bool,
+}
+
+/// What many accounts do not have.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Rare {
+    /// The life before this one, while a late day can still join them: first event, its day, and last day.
+    pub(super) former: Option<(EventTime, Day, Day)>,
+    /// The same of users.
+    pub(super) former_users: BTreeMap<u32, FormerLife>,
+    /// What is known of the company and its subscription. Never forgotten with activity.
+    pub(in crate::engine) traits: Traits,
+    /// What happened in this life.
+    pub(in crate::engine) life: Life,
+    /// Facts of users that a late event has changed downward: they count at the next day close.
+    pub(in crate::engine) rejoined: BTreeSet<(u32, u8)>,
+    /// Features by name, with their uses.
+    pub(in crate::engine) features: Vec<(Box<str>, Monthly)>,
+    /// Meters, by their place in the rules: amounts in thousandths, and the level of a gauge.
+    pub(in crate::engine) meters: Vec<(Metered, Option<Latest<i128>>)>,
+    /// Running active users by department.
+    pub(in crate::engine) departments: BTreeMap<Box<str>, u32>,
+    /// Running active users by e-mail host.
+    pub(in crate::engine) domains: BTreeMap<Box<str>, u32>,
+    /// Running active users who are executives.
+    pub(in crate::engine) executives: u32,
+    /// Handoffs to persons that wait for an answer.
+    pub(in crate::engine) unanswered: Vec<(HandoffId, EventTime)>,
+    /// What triggers remember.
+    pub(in crate::engine) triggers: Triggers,
+}
+
+/// What happened in an account's life, and ends with it.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Life {
+    /// Facts of the account, by slot.
+    pub(in crate::engine) facts: Vec<Fact>,
+    /// Somebody was invited.
+    pub(in crate::engine) invited: bool,
+    /// Whether a premium feature was used; none: nothing says which features are premium.
+    pub(in crate::engine) premium: Option<bool>,
+    /// The latest completion of what could be abandoned, by the role that completes it.
+    pub(in crate::engine) completed: BTreeMap<Role, EventTime>,
+    /// Roles of which the first event does not count, as of an admin, and has been seen.
+    pub(in crate::engine) begun: BTreeSet<Role>,
+    /// The latest lead that marketing brought.
+    pub(in crate::engine) mql: Option<EventTime>,
+    /// Enterprise features asked for.
+    pub(in crate::engine) requests: BTreeSet<Box<str>>,
+    /// Pulse triggers whose first has been, a bit each.
+    pub(in crate::engine) firsts: u64,
+    /// By meter: used and quota, as last reported.
+    pub(in crate::engine) quotas: BTreeMap<Box<str>, Latest<(f64, f64)>>,
+}
+
+/// Days that a running count looks back on, and the open ones.
+pub(in crate::engine) type Monthly = Daily<31, u64>;
+/// Days that a meter looks back on: nine blocks of seven days, and the open ones.
+pub(in crate::engine) type Metered = Daily<72, i128>;
+
+/// Names that are kept of one account: what more there is, is counted together under the last of these.
+const NAMES_MAX: usize = 1_000;
+const OTHER: &str = "(other)";
+
+impl Rare {
+    /// A feature was used on a day.
+    pub(in crate::engine) fn use_feature(&mut self, name: &str, day: Day) {
+        if name.is_empty() {
+            return;
+        }
+        let place =
+            |features: &[(Box<str>, Monthly)], name: &str| features.binary_search_by(|known| (*known.0).cmp(name));
+        let at = match place(&self.features, name) {
+            Err(_) if self.features.len() >= NAMES_MAX => {
+                self.features.retain(|(_, daily)| !daily.is_over(day.0));
+                let full = self.features.len() >= NAMES_MAX;
+                place(&self.features, if full { OTHER } else { name }).map_err(|at| (at, full))
+            }
+            found => found.map_err(|at| (at, false)),
+        };
+        let at = at.unwrap_or_else(|(at, full)| {
+            self.features.insert(at, (if full { OTHER } else { name }.into(), Monthly::default()));
+            at
+        });
+        self.features[at].1.add(day.0, 1);
+    }
+}
+
+impl Life {
+    /// An enterprise feature was asked for. Beyond a bound of distinct ones the first ones are kept.
+    pub(in crate::engine) fn request(&mut self, feature: &str) {
+        const REQUESTS_MAX: usize = 100;
+        if self.requests.len() < REQUESTS_MAX && !self.requests.contains(feature) {
+            self.requests.insert(feature.into());
+        }
+    }
+
+    /// A quota was reported; returns whether it is the latest of its meter and says something else.
+    pub(in crate::engine) fn report(
+        &mut self,
+        meter: &str,
+        (used, quota): (f64, f64),
+        said: (EventTime, Place),
+    ) -> bool {
+        if let Some(known) = self.quotas.get_mut(meter) {
+            return known.replace((used, quota), said);
+        }
+        let meter = if self.quotas.len() < NAMES_MAX { meter } else { OTHER };
+        self.quotas.insert(meter.into(), Latest::new((used, quota), said));
+        true
+    }
+}
+
+impl More {
+    pub(super) fn is_blank(&self) -> bool {
+        let More { facts, profile, excluded, removed, acted, source, activated } = self;
+        facts.is_empty()
+            && !excluded
+            && profile.is_empty()
+            && removed.is_none()
+            && !acted
+            && source.is_none()
+            && activated.is_none()
+    }
+}

@@ -1,0 +1,202 @@
+//! The tables of a partition: accounts and users, their ids, and the indices that find them.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::account::Account;
+use super::counts::{Counts, WideCounts};
+use super::days::Days;
+use super::due::Visit;
+use super::ids::Ids;
+use super::index::Index;
+use super::pages::{Pages, Ref, Slab};
+use super::rows::{More, NOBODY, Rare, Row, User};
+use super::word::Word;
+use crate::model::{Day, EventTime};
+
+/// Accounts and users by index.
+#[derive(Debug)]
+pub(in crate::engine) struct Tables {
+    pub(super) accounts: Pages<Row>,
+    pub(super) users: Pages<User>,
+    pub(super) ids: Ids,
+    pub(super) rares: Slab<Rare>,
+    pub(super) mores: Slab<More>,
+    pub(super) wide: WideCounts,
+    accounts_by_id: Index,
+    users_by_id: Index,
+    free_accounts: Vec<u32>,
+    free_users: Vec<u32>,
+}
+
+/// The hash of an account's id.
+pub(in crate::engine) fn hash_account(id: &str) -> u64 {
+    xxh3_64(id.as_bytes())
+}
+
+/// The hash of a user's key: the account, by its hash, and the id.
+pub(in crate::engine) fn hash_user(account: u64, id: &[u8]) -> u64 {
+    (account ^ xxh3_64(id).rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl Tables {
+    pub(in crate::engine) fn new() -> Tables {
+        Tables {
+            accounts: Pages::new(),
+            users: Pages::new(),
+            ids: Ids::default(),
+            rares: Slab::new(),
+            mores: Slab::new(),
+            wide: WideCounts::default(),
+            accounts_by_id: Index::new(),
+            users_by_id: Index::new(),
+            free_accounts: Vec::new(),
+            free_users: Vec::new(),
+        }
+    }
+
+    /// Accounts held.
+    pub(in crate::engine) fn accounts(&self) -> usize {
+        self.accounts.len() as usize - self.free_accounts.len()
+    }
+
+    /// Users held.
+    pub(in crate::engine) fn users(&self) -> usize {
+        self.users.len() as usize - self.free_users.len()
+    }
+
+    /// The indices of all accounts held, in the order of the table.
+    pub(in crate::engine) fn account_indices(&self) -> impl Iterator<Item = u32> + use<> {
+        let mut free = self.free_accounts.clone();
+        free.sort_unstable();
+        (0..self.accounts.len()).filter(move |index| free.binary_search(index).is_err())
+    }
+
+    /// An account, to read and change.
+    pub(in crate::engine) fn account(&mut self, index: u32) -> Account<'_> {
+        Account::new(self, index)
+    }
+
+    /// The id of an account.
+    pub(in crate::engine) fn account_id(&self, index: u32) -> &str {
+        self.ids.get(self.accounts[index].id)
+    }
+
+    pub(in crate::engine) fn find_account(&self, hash: u64, id: &str) -> Option<u32> {
+        self.accounts_by_id.find(hash, |index| {
+            let row = &self.accounts[index];
+            row.hash == hash && self.ids.bytes(row.id) == id.as_bytes()
+        })
+    }
+
+    pub(in crate::engine) fn find_user(&self, account: u32, id: &str) -> Option<u32> {
+        let hash = hash_user(self.accounts[account].hash, id.as_bytes());
+        self.users_by_id.find(hash, |index| {
+            let user = &self.users[index];
+            user.account == account && self.ids.bytes(user.id) == id.as_bytes()
+        })
+    }
+
+    /// Adds an account that is not there; `closed` is the last closed day.
+    pub(in crate::engine) fn insert_account(&mut self, hash: u64, id: &str, closed: Day) -> u32 {
+        let row = Row {
+            hash,
+            id: self.ids.push(id),
+            users: NOBODY,
+            users_len: 0,
+            rare: Ref::default(),
+            word: Word::default(),
+            first: None,
+            signed_up: None,
+            founded: Day(i32::MIN),
+            last_day: Day(i32::MIN),
+            newest: Day(i32::MIN),
+            due: Visit::NEVER,
+            last_at: EventTime::MIN,
+            changed: EventTime::MIN,
+            as_of: EventTime::MIN,
+            users_ever: 0,
+            active_users: 0,
+            user_points: 0,
+            pql_points: 0,
+            idle_days: 0,
+            tier: 0,
+            threshold: 0,
+            track: None,
+            counts: Counts::new(closed),
+        };
+        let index = match self.free_accounts.pop() {
+            Some(index) => {
+                self.accounts[index] = row;
+                index
+            }
+            None => self.accounts.push(row),
+        };
+        let accounts = &self.accounts;
+        self.accounts_by_id.insert(hash, index, |index| accounts[index].hash);
+        index
+    }
+
+    pub(in crate::engine) fn insert_user(&mut self, account: u32, id: &str) -> u32 {
+        let first = self.accounts[account].users;
+        let user = User {
+            days: Days::NEVER,
+            since: EventTime::MAX,
+            word: Word::default(),
+            changed: EventTime::MIN,
+            id: self.ids.push(id),
+            account,
+            next: first,
+            previous: NOBODY,
+            more: Ref::default(),
+            due: Visit::NEVER,
+        };
+        let index = match self.free_users.pop() {
+            Some(index) => {
+                self.users[index] = user;
+                index
+            }
+            None => self.users.push(user),
+        };
+        if first != NOBODY {
+            self.users[first].previous = index;
+        }
+        let row = &mut self.accounts[account];
+        (row.users, row.users_len) = (index, row.users_len + 1);
+        let hash = hash_user(row.hash, id.as_bytes());
+        let (accounts, users, ids) = (&self.accounts, &self.users, &self.ids);
+        self.users_by_id.insert(hash, index, |index| {
+            let user = &users[index];
+            hash_user(accounts[user.account].hash, ids.bytes(user.id))
+        });
+        index
+    }
+
+    /// Gives back the memory of a user that no later event can depend on. Its id stays in the pages of ids.
+    pub(in crate::engine) fn remove_user(&mut self, index: u32) {
+        let User { id, account, next, previous, .. } = self.users[index];
+        let hash = hash_user(self.accounts[account].hash, self.ids.bytes(id));
+        self.users_by_id.remove(hash, index);
+        match previous {
+            NOBODY => self.accounts[account].users = next,
+            previous => self.users[previous].next = next,
+        }
+        if next != NOBODY {
+            self.users[next].previous = previous;
+        }
+        self.accounts[account].users_len -= 1;
+        let mut more = self.users[index].more;
+        self.mores.remove(&mut more);
+        (self.users[index].more, self.users[index].due) = (more, Visit::NEVER);
+        self.free_users.push(index);
+    }
+
+    /// Gives back the memory of an account without users.
+    pub(in crate::engine) fn remove_account(&mut self, index: u32) {
+        let row = &mut self.accounts[index];
+        self.accounts_by_id.remove(row.hash, index);
+        self.rares.remove(&mut row.rare);
+        row.counts.give_back(&mut self.wide);
+        row.due = Visit::NEVER;
+        self.free_accounts.push(index);
+    }
+}

@@ -1,0 +1,128 @@
+//! Event time of a partition, and what is due at which instant.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use crate::model::{Calendar, DAY_MS, Day, EventTime};
+use crate::rules::Time;
+
+/// How far event time has come.
+#[derive(Debug)]
+pub(in crate::engine) struct Clock {
+    lateness_ms: i64,
+    calendar: Calendar,
+    highest: Option<EventTime>,
+    /// The day of the first accepted record: the first day of the log.
+    first_day: Option<Day>,
+}
+
+impl Clock {
+    pub(in crate::engine) fn new(time: &Time) -> Clock {
+        Clock { lateness_ms: time.allowed_lateness_ms, calendar: time.calendar, highest: None, first_day: None }
+    }
+
+    /// The highest accepted event time.
+    pub(in crate::engine) fn highest(&self) -> Option<EventTime> {
+        self.highest
+    }
+
+    /// The first day of the log.
+    pub(in crate::engine) fn first_day(&self) -> Option<Day> {
+        self.first_day
+    }
+
+    /// No event that is still to come counts before this instant.
+    pub(in crate::engine) fn watermark(&self) -> Option<EventTime> {
+        self.highest.map(|highest| highest.plus(-self.lateness_ms))
+    }
+
+    /// The first day that has not closed.
+    pub(in crate::engine) fn open_day(&self) -> Option<Day> {
+        self.watermark().map(|watermark| self.calendar.day(watermark))
+    }
+
+    /// An event of this time was accepted.
+    pub(in crate::engine) fn accept(&mut self, time: EventTime) {
+        self.first_day.get_or_insert_with(|| self.calendar.day(time));
+        self.highest = self.highest.max(Some(time));
+    }
+}
+
+/// What an account waits for, besides the close of days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::engine) enum Timer {
+    /// A fact of this user and signal ends.
+    Lapse {
+        /// Index of the user.
+        user: u32,
+        /// Slot of the signal.
+        slot: u8,
+    },
+    /// A cooldown or a rail ends.
+    Rested,
+}
+
+type Entry = (EventTime, u32, Timer);
+
+/// Timers by instant, then account. One may be out of date: who takes it looks again.
+///
+/// Most are set for days to come: they wait in a list of their day, and are put in order when it is reached.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Timers {
+    /// All timers up to the end of `day`, in order.
+    near: BinaryHeap<Reverse<Entry>>,
+    /// The day up to which timers are near, counted from 1970 in UTC.
+    day: i64,
+    far: BTreeMap<i64, Vec<Entry>>,
+}
+
+impl Timers {
+    pub(in crate::engine) fn schedule(&mut self, at: EventTime, account: u32, timer: Timer) {
+        let (day, entry) = (at.0.div_euclid(DAY_MS), (at, account, timer));
+        if day <= self.day {
+            self.near.push(Reverse(entry));
+        } else {
+            self.far.entry(day).or_default().push(entry);
+            self.advance();
+        }
+    }
+
+    /// If nothing is near, the next day is.
+    fn advance(&mut self) {
+        while self.near.is_empty()
+            && let Some((day, entries)) = self.far.pop_first()
+        {
+            self.day = day;
+            self.near.extend(entries.into_iter().map(Reverse));
+        }
+    }
+
+    /// Facts are of other slots now: of user signals, and of account signals. What has none is due no more.
+    pub(in crate::engine) fn rename(&mut self, slot_of: impl Fn(u32, u8) -> Option<u8>) {
+        let renamed = |(at, account, timer): Entry| match timer {
+            Timer::Lapse { user, slot } => Some((at, account, Timer::Lapse { user, slot: slot_of(user, slot)? })),
+            Timer::Rested => Some((at, account, timer)),
+        };
+        let near = std::mem::take(&mut self.near);
+        self.near = near.into_iter().filter_map(|Reverse(entry)| renamed(entry).map(Reverse)).collect();
+        for entries in self.far.values_mut() {
+            *entries = std::mem::take(entries).into_iter().filter_map(renamed).collect();
+        }
+        self.advance();
+    }
+
+    /// The next instant at which something is due.
+    pub(in crate::engine) fn next(&self) -> Option<EventTime> {
+        self.near.peek().map(|Reverse(entry)| entry.0)
+    }
+
+    /// Takes the next timer, if it is due at `at`.
+    pub(in crate::engine) fn take(&mut self, at: EventTime) -> Option<(u32, Timer)> {
+        if self.next() != Some(at) {
+            return None;
+        }
+        let taken = self.near.pop().map(|Reverse((_, account, timer))| (account, timer));
+        self.advance();
+        taken
+    }
+}

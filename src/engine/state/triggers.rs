@@ -1,0 +1,99 @@
+//! What the triggers of an account remember: edges of conditions, cooldowns, and what a guard rail holds.
+
+use std::collections::BTreeMap;
+
+use super::facts::Evidence;
+use crate::model::{EventTime, Level};
+use crate::rules::{Plan, TriggerKind};
+
+/// What the triggers of an account remember.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Triggers {
+    /// By the trigger's place in the rules, rising. Few triggers have anything to remember.
+    pub(in crate::engine) states: Vec<(usize, State)>,
+    /// The last medium or low handoff.
+    pub(in crate::engine) paced: Option<(Level, EventTime)>,
+}
+
+#[derive(Debug, Default)]
+pub(in crate::engine) struct State {
+    pub(in crate::engine) fired_at: Option<EventTime>,
+    /// The own time of the event that fired last: one that comes again, or late, is rested by it (semantics D4).
+    pub(in crate::engine) fired_by: Option<EventTime>,
+    /// When the timer that was set last wakes what waits.
+    pub(in crate::engine) wakes_at: Option<EventTime>,
+    /// By user, or `WHOLE_ACCOUNT` for the account's own. Edges at their beginning are left out.
+    pub(in crate::engine) edges: BTreeMap<u32, Edge>,
+    /// Pulses since the last fire.
+    pub(in crate::engine) evidence: Evidence,
+    /// The newest occurrence that a rail keeps.
+    pub(in crate::engine) kept: Option<Kept>,
+}
+
+/// An occurrence that a rail keeps.
+#[derive(Debug)]
+pub(in crate::engine) struct Kept {
+    /// The event's own time.
+    pub(in crate::engine) time: EventTime,
+    pub(in crate::engine) user: Option<u32>,
+    pub(in crate::engine) by_plan: bool,
+    pub(in crate::engine) edge: Edge,
+}
+
+/// One condition on its way from false to fired.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(in crate::engine) struct Edge {
+    /// It fired and the condition was not false since.
+    pub(in crate::engine) fired: bool,
+    /// A rest or a rail kept it: it is released by the watermark.
+    pub(in crate::engine) waited: bool,
+    /// Rails that have been published as holding it, one bit each.
+    pub(in crate::engine) held: u8,
+    /// The end of the pacing that it passed by its own instant: the same one does not hold it again (semantics D26).
+    pub(in crate::engine) passed: Option<EventTime>,
+    /// Closed days in a row on which the condition was false after it fired.
+    pub(in crate::engine) false_days: u8,
+}
+
+impl Triggers {
+    pub(in crate::engine) fn get(&self, trigger: usize) -> Option<&State> {
+        self.place(trigger).ok().map(|place| &self.states[place].1)
+    }
+
+    pub(in crate::engine) fn take(&mut self, trigger: usize) -> Option<State> {
+        self.place(trigger).ok().map(|place| self.states.remove(place).1)
+    }
+
+    pub(in crate::engine) fn put(&mut self, trigger: usize, state: State) {
+        match self.place(trigger) {
+            Ok(place) => self.states[place].1 = state,
+            Err(place) => self.states.insert(place, (trigger, state)),
+        }
+    }
+
+    fn place(&self, trigger: usize) -> Result<usize, usize> {
+        self.states.binary_search_by_key(&trigger, |(place, _)| *place)
+    }
+
+    /// Whether any edge is under way: fired and not false since, or waiting.
+    pub(in crate::engine) fn are_under_way(&self) -> bool {
+        self.states.iter().any(|(_, state)| !state.edges.is_empty() || state.kept.is_some())
+    }
+
+    /// Whether closed days are counted, or will be, until something that fired may fire again.
+    pub(in crate::engine) fn count_days(&self, plan: &Plan) -> bool {
+        self.states.iter().any(|(place, state)| match plan.triggers[*place].kind {
+            TriggerKind::State { rearm_after_closed_days, .. } => {
+                rearm_after_closed_days > 0 && !state.edges.is_empty()
+            }
+            TriggerKind::Pulse(_) => false,
+        })
+    }
+
+    /// Whether a user's edge is remembered.
+    pub(in crate::engine) fn names(&self, user: u32) -> bool {
+        self.states.iter().any(|(_, state)| {
+            state.edges.contains_key(&user) || state.kept.as_ref().is_some_and(|kept| kept.user == Some(user))
+        })
+    }
+}

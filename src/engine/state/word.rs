@@ -1,0 +1,92 @@
+//! Levels of signals, the band, and flags of a user or account, in one word.
+
+/// Two bits for the rung of each signal, two for the band, and flags.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::engine) struct Word(u64);
+
+/// A flag of a word.
+#[derive(Clone, Copy, Debug)]
+#[repr(u64)]
+pub(in crate::engine) enum Flag {
+    /// The band was entered from above.
+    Fell = 1 << 58,
+    /// Of a user: counted among the running active users.
+    Running = 1 << 59,
+    /// Inactive, which nobody was told yet (semantics E10). Of an account: that some user is.
+    Untold = 1 << 60,
+    /// Changed since the last snapshot.
+    Dirty = 1 << 61,
+    /// `since` is a sign-up.
+    SignedUp = 1 << 62,
+    /// Forgotten since the last active day.
+    Forgotten = 1 << 63,
+}
+
+impl Flag {
+    /// Of an account: on the list of those whose snapshot is to be told.
+    pub(in crate::engine) const LISTED: Flag = Flag::Running;
+    /// Of an account: something fired, so rails that keep what waits may be others at the next event.
+    pub(in crate::engine) const FIRED: Flag = Flag::Fell;
+    /// Of an account: an edge may wait for a usage fact.
+    pub(in crate::engine) const WANTS_USAGE: Flag = Flag::SignedUp;
+}
+
+impl Word {
+    const SIGNALS: u64 = (1 << 56) - 1;
+    const BAND: u32 = 56;
+
+    pub(in crate::engine) fn rung(self, slot: usize) -> u8 {
+        (self.0 >> (2 * slot) & 3) as u8
+    }
+
+    pub(in crate::engine) fn set_rung(&mut self, slot: usize, rung: u8) {
+        self.0 = self.0 & !(3 << (2 * slot)) | u64::from(rung) << (2 * slot);
+    }
+
+    /// The same rungs in other slots; what has none is off.
+    pub(in crate::engine) fn renamed(self, slots: &[Option<usize>]) -> Word {
+        let mut word = Word(self.0 & !Self::SIGNALS);
+        self.on()
+            .filter_map(|(slot, rung)| Some((slots[slot]?, rung)))
+            .for_each(|(slot, rung)| word.set_rung(slot, rung));
+        word
+    }
+
+    /// The slots that are on, with their rungs.
+    pub(in crate::engine) fn on(self) -> impl Iterator<Item = (usize, u8)> {
+        let mut bits = self.0 & Self::SIGNALS;
+        std::iter::from_fn(move || {
+            let slot = (bits != 0).then(|| bits.trailing_zeros() as usize / 2)?;
+            let rung = (bits >> (2 * slot) & 3) as u8;
+            bits &= !(3 << (2 * slot));
+            Some((slot, rung))
+        })
+    }
+
+    /// Whether any signal is on.
+    pub(in crate::engine) fn any(self) -> bool {
+        self.0 & Self::SIGNALS != 0
+    }
+
+    /// Whether any signal of these slots is on: two bits each.
+    pub(in crate::engine) fn any_of(self, slots: u64) -> bool {
+        self.0 & slots != 0
+    }
+
+    /// 0 none, 1 emerging, 2 warm, 3 hot.
+    pub(in crate::engine) fn band(self) -> u8 {
+        (self.0 >> Self::BAND & 3) as u8
+    }
+
+    pub(in crate::engine) fn set_band(&mut self, band: u8) {
+        self.0 = self.0 & !(3 << Self::BAND) | u64::from(band) << Self::BAND;
+    }
+
+    pub(in crate::engine) fn is(self, flag: Flag) -> bool {
+        self.0 & flag as u64 != 0
+    }
+
+    pub(in crate::engine) fn set(&mut self, flag: Flag, is: bool) {
+        self.0 = if is { self.0 | flag as u64 } else { self.0 & !(flag as u64) };
+    }
+}
