@@ -169,7 +169,17 @@ impl Expression {
     /// Whether the condition holds; `None` if that is unknown. `value(i)` is the value of `names()[i]`: it is asked at
     /// most once for each name, and only for those that the result depends on, from left to right.
     pub fn holds(&self, value: &mut dyn FnMut(usize) -> Value) -> Option<bool> {
-        Values { known: vec![None; self.names.len()], ask: value }.holds(&self.tree)
+        const FEW: usize = 4;
+        let mut few = [const { None }; FEW];
+        let mut many;
+        let known = match few.get_mut(..self.names.len()) {
+            Some(few) => few,
+            None => {
+                many = vec![None; self.names.len()];
+                &mut many[..]
+            }
+        };
+        Values { known, ask: value }.holds(&self.tree)
     }
 }
 
@@ -212,8 +222,8 @@ fn outcomes(tree: &Node, can_be: &[Option<Vec<Value>>]) -> BTreeSet<Option<bool>
         choices = choices.iter().flat_map(|choice| values.iter().map(|value| with(choice, value))).collect();
     }
     let holds = |values: Vec<Value>| {
-        let known = values.into_iter().map(Some).collect();
-        Values { known, ask: &mut |_| Value::Unknown }.holds(tree)
+        let mut known: Vec<Option<Value>> = values.into_iter().map(Some).collect();
+        Values { known: &mut known, ask: &mut |_| Value::Unknown }.holds(tree)
     };
     choices.into_iter().map(holds).collect()
 }
@@ -232,7 +242,7 @@ fn collect_names(tree: &Node, names: &mut BTreeSet<usize>) -> bool {
 
 /// The values of an expression's names, by index, each asked when it is needed first.
 struct Values<'a> {
-    known: Vec<Option<Value>>,
+    known: &'a mut [Option<Value>],
     ask: &'a mut dyn FnMut(usize) -> Value,
 }
 
@@ -255,7 +265,7 @@ impl Values<'_> {
             Expr::Bool(value) => Some(Value::Bool(*value)),
             Expr::Int(value) => Some(Value::Int(*value)),
             Expr::Double(value) => Some(Value::Double(*value)),
-            Expr::Text(value) => Some(Value::Text(value.as_str().into())),
+            Expr::Text(value) => Some(Value::Text(Arc::clone(value))),
             Expr::Name(index) => Some(self.get(*index)).filter(|value| *value != Value::Unknown),
             Expr::Has(index) => Some(Value::Bool(self.get(*index) != Value::Unknown)),
             Expr::Not(operand) => self.holds(operand).map(|holds| Value::Bool(!holds)),

@@ -50,8 +50,8 @@ impl Default for Written {
 pub struct Ids {
     /// In folded form, in order, without the empty one.
     forbidden: Vec<Box<str>>,
-    /// No forbidden id is longer, in bytes.
-    longest: usize,
+    /// A bit for each length that a forbidden id has; the highest one for all lengths from 63 on.
+    lengths: u64,
     /// Whether account ids are the same without regard to case and space.
     pub fold: bool,
 }
@@ -67,14 +67,18 @@ pub fn folded(id: &str) -> Cow<'_, str> {
     Cow::Owned(trimmed.chars().flat_map(char::to_lowercase).collect())
 }
 
+fn length_bit(id: &str) -> u64 {
+    1 << id.len().min(63)
+}
+
 impl Ids {
     pub(super) fn compile(written: &Written) -> Ids {
         let mut forbidden: Vec<Box<str>> = written.forbidden.iter().map(|id| folded(id).into()).collect();
         forbidden.retain(|id| !id.is_empty());
         forbidden.sort_unstable();
         forbidden.dedup();
-        let longest = forbidden.iter().map(|id| id.len()).max().unwrap_or(0);
-        Ids { forbidden, longest, fold: written.fold }
+        let lengths = forbidden.iter().fold(0, |lengths, id| lengths | length_bit(id));
+        Ids { forbidden, lengths, fold: written.fold }
     }
 
     /// A number that is the same for the same ids, on every machine.
@@ -86,12 +90,16 @@ impl Ids {
     /// Whether the id is none.
     #[inline]
     pub fn forbids(&self, id: &str) -> bool {
-        let id = id.trim();
         if id.is_ascii() {
-            // Most ids are longer than any that is forbidden.
+            let id = match id.as_bytes() {
+                [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => id,
+                _ => id.trim(),
+            };
+            // Most ids are of another length than any that is forbidden.
             return id.is_empty()
-                || id.len() <= self.longest && self.forbidden.iter().any(|it| it.eq_ignore_ascii_case(id));
+                || self.lengths & length_bit(id) != 0 && self.forbidden.iter().any(|it| it.eq_ignore_ascii_case(id));
         }
+        let id = id.trim();
         self.forbidden.iter().any(|it| it.chars().eq(id.chars().flat_map(char::to_lowercase)))
     }
 

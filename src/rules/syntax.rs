@@ -3,6 +3,8 @@
 //! A Pratt parser that needs no thread and little stack: brackets and operators are nested at most [`DEEPEST`] levels
 //! deep, whatever the text. It knows nothing of names and types; `expression` checks them.
 
+use std::sync::Arc;
+
 /// Longest text of a condition, in bytes.
 const LONGEST: usize = 2_000;
 /// Deepest nesting, of brackets in the text and of operators in the tree. It bounds the stack that parsing, checking
@@ -85,7 +87,7 @@ pub(super) enum Expr {
     Bool(bool),
     Int(i64),
     Double(f64),
-    Text(String),
+    Text(Arc<str>),
     Null,
     /// A dotted name as it is written.
     Path(String),
@@ -294,7 +296,7 @@ impl<'a> Parser<'a> {
             return Err(error_at(self.text, at, "maps and messages are not part of conditions"));
         }
         if rest.starts_with(['"', '\'']) {
-            return self.text_literal().map(|text| (Node { at, expr: Expr::Text(text) }, 1));
+            return self.text_literal().map(|text| (Node { at, expr: Expr::Text(text.into()) }, 1));
         }
         let digits = rest.trim_start_matches(['-', '.']);
         if digits.starts_with(|c: char| c.is_ascii_digit()) {
