@@ -474,6 +474,7 @@ fn proto_field<'a>(structs: impl Iterator<Item = &'a [u8]>, key: &str) -> Option
     proto_value(members(entry.1).filter(|field| field.0 == 2).map(|field| field.1))
 }
 
+#[cold]
 pub(super) fn broken(error: DecodeError) -> Malformed {
     Malformed(format!("not a ProductEvent: {error}"))
 }
@@ -488,19 +489,24 @@ pub(super) fn skip(rest: &mut &[u8], tag: u32, wire_type: WireType) -> Result<()
 }
 
 /// Takes a varint off the front of `rest`; nearly all have one byte.
-#[inline]
+#[inline(always)]
 pub(super) fn take_varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
     match *rest {
         [byte, tail @ ..] if *byte < 0x80 => {
             *rest = tail;
             Ok(u64::from(*byte))
         }
-        _ => encoding::decode_varint(rest).map_err(broken),
+        _ => take_long_varint(rest),
     }
 }
 
+#[inline(never)]
+fn take_long_varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
+    encoding::decode_varint(rest).map_err(broken)
+}
+
 /// Takes a field's key off the front of `rest`.
-#[inline]
+#[inline(always)]
 pub(super) fn take_key(rest: &mut &[u8]) -> Result<(u32, WireType), Malformed> {
     match *rest {
         // Tags 1 to 15 with the two wire types of nearly all fields.
@@ -513,7 +519,7 @@ pub(super) fn take_key(rest: &mut &[u8]) -> Result<(u32, WireType), Malformed> {
 }
 
 /// Takes the bytes of a length-delimited field off the front of `rest`.
-#[inline]
+#[inline(always)]
 pub(super) fn take_bytes<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
     let length = take_varint(rest)?;
     match usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length)) {

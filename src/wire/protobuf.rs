@@ -187,7 +187,7 @@ impl<'a> Value<'a> {
 }
 
 /// Takes the next field off the front of `rest`.
-#[inline]
+#[inline(always)]
 fn next_field<'a>(rest: &mut &'a [u8]) -> Result<Field<'a>, Malformed> {
     let (tag, wire_type) = fields::take_key(rest)?;
     let value = match wire_type {
