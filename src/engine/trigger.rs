@@ -404,12 +404,20 @@ impl Evaluation<'_, '_> {
     }
 
     fn state(&mut self, account: &mut Account<'_>, index: usize, when: &Condition, rearm_after: u8, concerned: &[u32]) {
+        let holds = |it: &Self, account: &Account<'_>, key: u32| {
+            values::holds(it.context, account, (key != WHOLE_ACCOUNT).then_some(key), when, None)
+        };
+        // Most conditions are not true, and never were.
+        let is_known = account.rare().is_some_and(|rare| rare.triggers.get(index).is_some());
+        if !is_known && concerned.iter().all(|key| holds(self, account, *key) != Some(true)) {
+            return;
+        }
         let mut state = self.state_of(account, index);
         let mut ready = Vec::new();
         for &key in concerned {
             let user = (key != WHOLE_ACCOUNT).then_some(key);
             let mut edge = state.edges.remove(&key).unwrap_or_default();
-            match values::holds(self.context, account, user, when, None) {
+            match holds(self, account, key) {
                 Some(false) => {
                     edge.false_days = edge.false_days.saturating_add(u8::from(self.moment == Moment::DayClose));
                     let fired = edge.fired && edge.false_days < rearm_after;
