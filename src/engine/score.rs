@@ -123,7 +123,8 @@ fn settle_bands(context: &mut Context<'_>, account: &mut Account<'_>, reason: Re
         let (after, score) = (band_now(plan, account, index), pql(plan, account, index));
         let word = &mut account.user_mut(index).word;
         word.set_band(after);
-        word.set(Flag::Fell, after < before);
+        // Who is forgotten has not fallen: nothing fires then (semantics B12).
+        word.set(Flag::Fell, after < before && !word.is(Flag::Forgotten));
         context.work.changed.figure(Figure::UserBand);
         context.work.changed.figure(Figure::UserFell);
         context.work.touched.push(index);

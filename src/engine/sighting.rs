@@ -89,6 +89,10 @@ pub(super) fn after_sighting(
             }
         }
     }
+    // The first event of a role is the first for every signal that it feeds.
+    if !context.work.begun.is_empty() {
+        account.rare_mut().life.begun.extend(context.work.begun.drain(..));
+    }
     if let Some(user) = user.filter(|_| it.roles.has(Role::SignedUp)) {
         // Another sign-up can be the earliest: what is measured from it is measured again.
         recount_from_sign_up(context, account, user);
@@ -111,8 +115,11 @@ fn sight(context: &mut Context<'_>, account: &mut Account<'_>, user: Option<u32>
             let Some(role) = it.feeds(plan, &seen.filter) else { return };
             // The first admin of an account, and any admin of its first 24 hours, is not a change of admin
             // (semantics E16).
+            if seen.after_founding_ms > 0 {
+                context.work.begun.push(role);
+            }
             if seen.after_founding_ms > 0
-                && (account.rare_mut().life.begun.insert(role)
+                && (account.life().is_none_or(|life| !life.begun.contains(&role))
                     || account.first().is_none_or(|first| time < first.plus(seen.after_founding_ms)))
             {
                 return;

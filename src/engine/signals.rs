@@ -14,7 +14,7 @@ use super::state::rows::User;
 use super::state::timers::{Timer, Timers};
 use super::state::word::Flag;
 use super::velocity::{self, Closed};
-use crate::model::{Day, Effects, EventTime, Fact, Reason, SignalChange, SignalKind, SignalMessage};
+use crate::model::{Day, Effects, EventTime, Fact, Reason, Role, SignalChange, SignalKind, SignalMessage};
 use crate::rules::{Figure, Filter, Growth, GrowthBy, Kind, Of, Plan, Reads, SignalRef, Still, TraitIs};
 
 /// Stands for the account itself where a user's index is expected.
@@ -55,6 +55,8 @@ pub(super) struct Work {
     /// What conditions read and has changed, and the users whose own conditions it may concern.
     pub(super) changed: Reads,
     pub(super) touched: Vec<u32>,
+    /// Roles of the event whose first event in the life of the account does not count (semantics E16).
+    pub(super) begun: Vec<Role>,
     /// The account's figures of the last closed day, once somebody asked for them: all users are counted at most once a
     /// step, however many conditions read it.
     closed: OnceCell<Option<Closed>>,
@@ -66,6 +68,7 @@ impl Work {
         self.changes.clear();
         self.scored.clear();
         self.touched.clear();
+        self.begun.clear();
         (self.points, self.changed) = (0, Reads::default());
         self.forget_figures();
         self
@@ -616,6 +619,7 @@ pub(super) fn forget(context: &mut Context<'_>, account: &mut Account<'_>, users
         }
         (0..plan.user_signals.len()).for_each(|slot| context.turn_user(user, index, slot, 0));
         user.word.set(Flag::Forgotten, true);
+        user.word.set(Flag::Fell, false);
         user.forget_since();
         account.erase_more(index);
         account.touch_user(index, context.when(account));
