@@ -16,10 +16,6 @@ use crate::reference::time::Direction;
 /// Signals of one scope that a rules file may have.
 const SIGNALS_MAX: usize = 28;
 
-/// Whether conditions ask who fell out of all bands: at the instant at which a user is forgotten the engine publishes
-/// that such a condition of theirs is held, though nothing is to follow from it (semantics B12).
-const FELL_WITHOUT_A_BAND: bool = false;
-
 /// A random pack: part of the default one, changed here and there, and signals and triggers of its own.
 pub(crate) fn pack(rng: &mut SmallRng) -> Pack {
     let mut pack = DEFAULT.clone();
@@ -38,7 +34,6 @@ pub(crate) fn pack(rng: &mut SmallRng) -> Pack {
             pack.signals.insert(at, own);
         }
     }
-    begin_once(&mut pack.signals);
     pack.scores = scores(rng);
     pack.rails = rails(rng);
     pack.triggers.retain(|trigger| {
@@ -62,27 +57,6 @@ pub(crate) fn pack(rng: &mut SmallRng) -> Pack {
         pack.triggers.insert(at, own);
     }
     pack
-}
-
-/// Whether several signals leave out the first event of one role: of a signal of users and accounts, or of two signals,
-/// the engine leaves it out of the first one only (semantics E16).
-const SEVERAL_LEAVE_OUT_THE_FIRST: bool = false;
-
-/// Leaves `after` to one signal of each role.
-fn begin_once(signals: &mut [Definition]) {
-    let mut begun: Vec<Role> = Vec::new();
-    for signal in signals.iter_mut().filter(|_| !SEVERAL_LEAVE_OUT_THE_FIRST) {
-        let is_of_both = signal.of_users && signal.of_accounts;
-        if let Measure::Seen(facts) | Measure::Count(facts, _) = &mut signal.measure
-            && facts.after > 0
-        {
-            if is_of_both || facts.roles.iter().any(|role| begun.contains(role)) {
-                facts.after = 0;
-            } else {
-                begun.extend(&facts.roles);
-            }
-        }
-    }
 }
 
 /// Whether a name of a condition that looks like a signal's is one of the pack.
@@ -386,8 +360,7 @@ fn of_a_user(rng: &mut SmallRng, signals: &[Definition]) -> Condition {
         }
         1 => at_least("user.score", 5 * rng.random_range(1..16)),
         2 => is("user.is_buyer"),
-        3 if FELL_WITHOUT_A_BAND => is("user.band_fell"),
-        3 => is("user.band_fell").and(Condition::one_of("user.band", &["emerging", "warm"])),
+        3 => is("user.band_fell"),
         _ if own.is_empty() => at_least("user.score", 10),
         _ => {
             let signal = one_of(rng, &own);
