@@ -23,7 +23,7 @@ use upswell::engine::{Partition, Record};
 use upswell::model::{self, EventKind, EventTime, Fields, Outcome, Provenance};
 use upswell::{rules, wire};
 
-const SEEDS_THAT_FAILED: [u64; 3] = [30, 33, 89];
+const SEEDS_THAT_FAILED: [u64; 7] = [30, 33, 89, 1_000_004, 1_000_014, 1_000_025, 1_000_035];
 const SEEDS: u64 = 80;
 
 const DAY: i64 = 86_400_000;
