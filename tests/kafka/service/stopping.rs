@@ -103,6 +103,8 @@ fn a_broker_that_is_away_is_logged_once_and_its_return_once() {
     let program = Program::with_topics(&broker, "");
     let mut run = program.start_with(&["run"], SESSION);
     run.until_ready();
+    // A broker that has just started may be slow to answer, too: that is another story.
+    let before = run.said().lines().count();
     assert!(broker.signal("-KILL"));
     // Long enough for several attempts of each client.
     std::thread::sleep(Duration::from_secs(15));
@@ -116,6 +118,7 @@ fn a_broker_that_is_away_is_logged_once_and_its_return_once() {
     let lines = |words: &str| said.lines().filter(|line| line.contains(words)).count();
     let told = [lines("if it lasts, see that the brokers run"), lines("reached again")];
     assert_eq!(told, [1, 1], "{said}");
-    let troubles = said.lines().filter(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\"")).count();
+    let troubles =
+        said.lines().skip(before).filter(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\"")).count();
     assert!(troubles <= 4, "{troubles} lines of trouble: {said}");
 }
