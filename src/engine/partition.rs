@@ -359,7 +359,8 @@ impl Partition {
     fn refusal(&self, event: &Event<'_>) -> Option<String> {
         let (accounts_full, users_full) =
             (self.accounts() >= self.plan.accounts_max, self.users() >= self.plan.users_max);
-        if !accounts_full && !users_full {
+        let ids_full = self.tables.ids_are_full();
+        if !accounts_full && !users_full && !ids_full {
             return None;
         }
         let account = self.tables.find_account(tables::hash_account(&event.account), &event.account);
@@ -367,6 +368,10 @@ impl Partition {
             return Some(format!("the partition holds {} accounts: limits.accounts of the rules", self.accounts()));
         }
         let is_known = account.is_some_and(|index| self.tables.find_user(index, &event.user).is_some());
+        let brings_id = account.is_none() || (!event.user.is_empty() && !is_known);
+        if ids_full && brings_id {
+            return Some("the partition holds 4 GiB of ids: spread its accounts over more partitions".to_owned());
+        }
         (users_full && !event.user.is_empty() && !is_known)
             .then(|| format!("the partition holds {} users: limits.users of the rules", self.users()))
     }

@@ -3,6 +3,9 @@
 /// Bytes of a page. The longest id, and what stands before it, fits into one.
 const PAGE: usize = 65_536;
 
+/// Pages that an [`Id`] can name.
+const PAGES_MAX: usize = 65_536;
+
 /// Every id that was seen.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Ids {
@@ -17,8 +20,7 @@ impl Ids {
     /// Adds an id.
     ///
     /// # Panics
-    /// It is longer than 65,533 bytes, or there are 4 GiB of ids: decoding and the limits of the rules see to it that
-    /// neither happens.
+    /// It is longer than 65,533 bytes, which decoding refuses, or the pages are full: ask [`Ids::is_full`] before.
     pub(in crate::engine) fn push(&mut self, id: &str) -> Id {
         let (bytes, length) = (id.as_bytes(), u16::try_from(id.len()).expect("ids are at most 1,024 bytes long"));
         let needed = 2 + bytes.len();
@@ -31,6 +33,11 @@ impl Ids {
         page.extend_from_slice(&length.to_le_bytes());
         page.extend_from_slice(bytes);
         Id(u32::try_from(number * PAGE + at).expect("at most 4 GiB of ids"))
+    }
+
+    /// Whether there may be no room for another id of an account and of a user: there are 4 GiB of ids.
+    pub(in crate::engine) fn is_full(&self) -> bool {
+        self.pages.len() >= PAGES_MAX - 1
     }
 
     /// The bytes of an id.
@@ -50,6 +57,17 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_ids_still_fit_before_the_pages_are_full() {
+        let mut ids = Ids { pages: vec![Vec::new(); PAGES_MAX - 2] };
+        assert!(!ids.is_full());
+        let longest = "x".repeat(1_024);
+        ids.pages.last_mut().expect("a page").resize(PAGE, 0);
+        let places = [ids.push(&longest), ids.push("ann")];
+        assert!(ids.is_full());
+        assert_eq!(places.map(|place| ids.get(place)), [&*longest, "ann"]);
+    }
 
     #[test]
     fn ids_are_read_back_across_pages() {

@@ -76,6 +76,11 @@ impl Tables {
         Account::new(self, index)
     }
 
+    /// Whether there is no room for the ids of another account and user.
+    pub(in crate::engine) fn ids_are_full(&self) -> bool {
+        self.ids.is_full()
+    }
+
     /// The id of an account.
     pub(in crate::engine) fn account_id(&self, index: u32) -> &str {
         self.ids.get(self.accounts[index].id)
