@@ -59,6 +59,15 @@ pub(crate) fn pack(rng: &mut SmallRng) -> Pack {
     pack
 }
 
+/// Whether conditions ask for less of a figure of closed days: that it becomes known with the first activity of the
+/// account, as 0, is noticed by the engine at the next close only (semantics A15).
+const CLOSED_FIGURES_BECOME_KNOWN: bool = false;
+const CLOSED_FIGURES: [&str; 4] = ["dau", "wau", "mau", "new_users_7d"];
+
+/// Whether conditions read the score of the account: where only points of a signal of the account change it, the engine
+/// does not notice (semantics A15).
+const SCORE_CHANGES_BY_THE_ACCOUNT: bool = false;
+
 /// Whether a name of a condition that looks like a signal's is one of the pack.
 fn is_there(name: &str, signals: &[Definition]) -> bool {
     let id = name.strip_prefix("user.").unwrap_or(name);
@@ -343,7 +352,9 @@ fn condition(rng: &mut SmallRng, signals: &[Definition], of_users: bool) -> Cond
         let more = |rng: &mut SmallRng| {
             let is_of_user = of_users && rng.random_bool(0.4);
             let more = if is_of_user { of_a_user(rng, signals) } else { of_the_account(rng, signals) };
-            if rng.random_bool(0.35) { not(more) } else { more }
+            let is_of_closed_days = more.names().iter().any(|name| CLOSED_FIGURES.contains(&&**name));
+            let may_be_less = CLOSED_FIGURES_BECOME_KNOWN || !is_of_closed_days;
+            if rng.random_bool(0.35) && may_be_less { not(more) } else { more }
         };
         let one = more(rng);
         all.push(if rng.random_bool(0.3) { Condition::Any(vec![one, more(rng)]) } else { one });
@@ -383,7 +394,7 @@ fn of_the_account(rng: &mut SmallRng, signals: &[Definition]) -> Condition {
         12 => at_least(one_of(rng, &["dau", "wau", "mau"]), rng.random_range(1..9)),
         13 => at_least("new_users_7d", rng.random_range(1..5)),
         14 => at_least("idle_days", rng.random_range(1..40)),
-        15 => at_least("score", 10 * rng.random_range(1..12)),
+        15 if SCORE_CHANGES_BY_THE_ACCOUNT => at_least("score", 10 * rng.random_range(1..12)),
         16 => Condition::one_of("tier", one_of::<&[&str]>(rng, &[&["T1", "T2"], &["T3"], &["T4"]])),
         17 => Condition::one_of("segment", one_of::<&[&str]>(rng, &[&["smb", "mid_market"], &["enterprise"]])),
         18 => is("paid"),

@@ -312,9 +312,9 @@ impl Account {
         self.settle(cause, "REASON_CROSSED", false);
         let (changes, at) = (self.feed.split_off(published), std::mem::replace(&mut self.last_at, last_at));
         let visits: Vec<Signal> = self.settings.pack.signals().filter(|signal| self.opens_session(*signal)).collect();
-        visits.into_iter().for_each(|signal| self.publish_visit(signal, &event.user, event.ms));
+        visits.into_iter().for_each(|signal| self.publish_visit(signal, &event.user, cause));
         let pulses = self.pulses(event, begins_life, chose_enterprise);
-        pulses.iter().for_each(|pulse| self.publish_pulse(pulse, &event.user, event.ms));
+        pulses.iter().for_each(|pulse| self.publish_pulse(pulse, &event.user, cause));
         self.last_at = self.last_at.max(at);
         self.feed.extend(changes);
         self.publish_track(cause);
