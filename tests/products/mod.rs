@@ -12,6 +12,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Map, Value, json};
 
+use crate::reference::pack::Pack;
 use crate::reference::{self, Event, Input, Kind, Settings};
 
 const MINUTE: i64 = 60_000;
@@ -27,6 +28,9 @@ pub(crate) struct Product {
 
 /// Seeds from here on have random rules packs, the others the default one.
 pub(crate) const PACKS: u64 = 1_000_000;
+
+/// From here on the random rules are replaced by others within the log.
+pub(crate) const CHANGES: u64 = 2_000_000;
 
 /// The product of a seed. What sales answer depends on what was handed off, so the model is asked once before.
 pub(crate) fn product(seed: u64) -> Product {
@@ -57,7 +61,11 @@ pub(crate) fn product(seed: u64) -> Product {
     let unanswered = log(&mut SmallRng::seed_from_u64(seed ^ 0x106), arrivals.clone());
     let handoffs = reference::run(&unanswered, &settings).handoffs;
     answer(&mut rng, &handoffs, &mut arrivals);
-    Product { log: log(&mut SmallRng::seed_from_u64(seed ^ 0x106), arrivals), settings }
+    let mut log = log(&mut SmallRng::seed_from_u64(seed ^ 0x106), arrivals);
+    if seed >= CHANGES {
+        change_rules(&mut SmallRng::seed_from_u64(seed ^ 0xac7), settings.pack, &mut log);
+    }
+    Product { log, settings }
 }
 
 /// Where days begin: at midnight UTC, at the most extreme offsets, or somewhere between, in steps of 15 minutes.
@@ -73,6 +81,32 @@ fn utc_offset(seed: u64) -> i64 {
 
 /// When an event arrives, and the event.
 type Arrivals = Vec<(i64, Event)>;
+
+/// Activates other rules at random places of the log, and the first ones again.
+fn change_rules(rng: &mut SmallRng, first: &'static Pack, log: &mut Vec<Input>) {
+    let mut places: Vec<usize> =
+        (0..rng.random_range(1..4)).map(|_| rng.random_range(log.len() / 8..log.len())).collect();
+    places.sort_unstable();
+    let mut applies = first;
+    for (nth, place) in places.into_iter().enumerate() {
+        let is_back = nth > 0 && rng.random_bool(0.4);
+        let rules = if is_back { packs::after(rng, applies, first.clone()) } else { packs::other(rng, applies) };
+        applies = Box::leak(Box::new(rules));
+        // Its own time moves nothing.
+        let near = log[place].event.as_ref().map_or(0, |event| event.ms) + rng.random_range(-DAY..DAY);
+        let activation = Event { kind: Kind::RulesActivation, rules: Some(applies), ..event("", "", "", near) };
+        log.insert(place + nth, Input { record_ms: None, event: Ok(activation), ..log[place].clone() });
+    }
+    for (offset, input) in (0..).zip(log) {
+        input.offset = offset;
+    }
+}
+
+/// The rules of a product: those that apply first, and those that are activated in its log.
+pub(crate) fn packs_of(product: &Product) -> Vec<&'static Pack> {
+    let activated = product.log.iter().filter_map(|input| input.event.as_ref().ok()?.rules);
+    std::iter::once(product.settings.pack).chain(activated).collect()
+}
 
 /// What sales report of some of the handoffs: some at once, some late, some without saying of which.
 fn answer(rng: &mut SmallRng, handoffs: &[Value], arrivals: &mut Arrivals) {
@@ -179,6 +213,7 @@ fn event(account: &str, user: &str, name: &str, ms: i64) -> Event {
         properties: Map::new(),
         traits: Map::new(),
         provenance: None,
+        rules: None,
     }
 }
 

@@ -36,13 +36,8 @@ pub(crate) fn pack(rng: &mut SmallRng) -> Pack {
     }
     pack.scores = scores(rng);
     pack.rails = rails(rng);
-    pack.triggers.retain(|trigger| {
-        let named = match &trigger.fires {
-            Fires::When(when, _) => when.names(),
-            Fires::On(on) => on.when.iter().flat_map(Condition::names).collect(),
-        };
-        named.iter().all(|name| is_there(name, &pack.signals)) && rng.random_bool(0.6)
-    });
+    pack.triggers
+        .retain(|trigger| names(trigger).iter().all(|name| is_there(name, &pack.signals)) && rng.random_bool(0.6));
     for trigger in &mut pack.triggers {
         if rng.random_bool(0.3) {
             trigger.cooldown = cooldown(rng);
@@ -64,15 +59,197 @@ pub(crate) fn pack(rng: &mut SmallRng) -> Pack {
 const CLOSED_FIGURES_BECOME_KNOWN: bool = false;
 const CLOSED_FIGURES: [&str; 4] = ["dau", "wau", "mau", "new_users_7d"];
 
+/// Whether an abandoned action begins with a view that opens a session, too: of a late view whose wait is over, the engine
+/// gives the view its own time where the signal of sessions comes first (semantics A17).
+const VIEWS_BEGIN_A_WAIT: bool = false;
+
+/// Whether conditions ask for less of the signal of stickiness: of an account that nobody used for 28 days it is unknown,
+/// and off by the engine (semantics C5).
+const LITTLE_STICKINESS: bool = false;
+
+/// Whether the condition of an event trigger reads the tier: the engine evaluates it before tiers are settled (semantics
+/// A14).
+const EVENTS_ASK_FOR_THE_TIER: bool = false;
+
 /// Whether conditions read the score of the account: where only points of a signal of the account change it, the engine
 /// does not notice (semantics A15).
 const SCORE_CHANGES_BY_THE_ACCOUNT: bool = false;
 
+/// Whether other rules, activated in the midst of a log, may have other signals of the kind `within`: whether a new one
+/// knows the earlier sign-up of a user is not defined (semantics A27, E8).
+const WITHIN_CHANGES: bool = false;
+
+/// Whether they may have other signals of the kind `active_days`: the engine turns one on with the next event of the user
+/// or the next close, although days of activity are known (semantics A27, C3).
+const ACTIVE_DAYS_CHANGE: bool = false;
+
+/// Whether a signal that begins with them may leave out the first event of its role: whether that is the first of the
+/// account's life, or the first that the signal knows, is not defined (semantics A27, E16).
+const FIRSTS_ARE_LEFT_OUT: bool = false;
+
+/// Whether they may have other rails: when a handoff goes out that no rail holds any more is not defined to the event,
+/// nor how long the warm-up of accounts is then (semantics A27).
+const RAILS_CHANGE: bool = false;
+
+/// Whether triggers may have another cooldown: when it ends for what waits already is not defined (semantics A27).
+const COOLDOWNS_CHANGE: bool = false;
+
+/// Other rules: independent ones, or the same with some changes.
+pub(crate) fn other(rng: &mut SmallRng, before: &Pack) -> Pack {
+    let drawn = if rng.random_bool(0.25) { pack(rng) } else { changed(rng, before) };
+    after(rng, before, drawn)
+}
+
+/// Rules as they may follow others.
+pub(crate) fn after(rng: &mut SmallRng, before: &Pack, mut after: Pack) -> Pack {
+    if !RAILS_CHANGE {
+        after.rails = before.rails.clone();
+    }
+    for trigger in after.triggers.iter_mut().filter(|_| !COOLDOWNS_CHANGE) {
+        let known = before.triggers.iter().find(|known| known.id == trigger.id);
+        trigger.cooldown = known.map_or(trigger.cooldown, |known| known.cooldown);
+    }
+    let stays = |signal: &Definition| match signal.measure {
+        Measure::Within(_) => !WITHIN_CHANGES,
+        Measure::ActiveDays(_) => !ACTIVE_DAYS_CHANGE,
+        _ => false,
+    };
+    let kept: Vec<Definition> = before.signals.iter().filter(|signal| stays(signal)).cloned().collect();
+    let is_kept = |signal: &Definition| kept.iter().any(|kept| kept.id == signal.id);
+    after.signals.retain(|signal| !stays(signal) && !is_kept(signal));
+    while after.signals.iter().filter(|signal| signal.of_users).count() + kept.len() > SIGNALS_MAX {
+        after.signals.pop();
+    }
+    for signal in after.signals.iter_mut().filter(|_| !FIRSTS_ARE_LEFT_OUT) {
+        let is_known = before.signals.iter().any(|known| known.id == signal.id && known.measure == signal.measure);
+        if let (false, Measure::Seen(facts) | Measure::Count(facts, _)) = (is_known, &mut signal.measure) {
+            facts.after = 0;
+        }
+    }
+    for signal in kept {
+        let at = rng.random_range(0..=after.signals.len());
+        after.signals.insert(at, signal);
+    }
+    let known = |name: &String| is_there(name, &after.signals);
+    after.triggers.retain(|trigger| names(trigger).iter().all(known));
+    after
+}
+
+/// The same rules with other points, parameters, signals, triggers, score marks and meters, in another order.
+fn changed(rng: &mut SmallRng, before: &Pack) -> Pack {
+    let mut after = before.clone();
+    for signal in &mut after.signals {
+        if rng.random_bool(0.15) {
+            change(rng, signal);
+        } else if rng.random_bool(0.15) {
+            signal.points.iter_mut().for_each(|points| *points = 5 * rng.random_range(-2..7));
+        } else if rng.random_bool(0.03) {
+            signal.enters = one_of(rng, &[None, Some((true, true)), Some((false, true)), Some((false, false))]);
+        }
+    }
+    // Others under an id that was there before: no condition may read them that was made for the former one.
+    let mut anew: Vec<String> = Vec::new();
+    for place in 0..after.signals.len() {
+        if rng.random_bool(0.08) {
+            let id = after.signals[place].id.clone();
+            after.signals[place] = Definition { id: id.clone(), ..signal(rng, 0) };
+            anew.push(id);
+        }
+    }
+    let reads_anew = |name: &String| anew.contains(&name.strip_prefix("user.").unwrap_or(name).to_owned());
+    after.triggers.retain(|trigger| !names(trigger).iter().any(reads_anew));
+    let is_crowded = |of: fn(&Definition) -> bool, signals: &[Definition]| {
+        signals.iter().filter(|signal| of(signal)).count() > SIGNALS_MAX
+    };
+    after.signals.retain(|_| rng.random_bool(0.93));
+    for place in 20..20 + rng.random_range(0..3) {
+        let own = signal(rng, place);
+        let at = rng.random_range(0..=after.signals.len());
+        after.signals.retain(|signal| signal.id != own.id);
+        after.signals.insert(at.min(after.signals.len()), own);
+    }
+    while is_crowded(|signal| signal.of_users, &after.signals)
+        || is_crowded(|signal| signal.of_accounts, &after.signals)
+    {
+        after.signals.pop();
+    }
+    match rng.random_range(0..4) {
+        0 => after.signals.reverse(),
+        1 if !after.signals.is_empty() => after.signals.rotate_left(1),
+        _ => {}
+    }
+    if rng.random_bool(0.3) {
+        rename_meter(rng, &mut after);
+    }
+    if rng.random_bool(0.2) {
+        after.meters.reverse();
+    }
+    if rng.random_bool(0.2) && !after.meters.iter().any(|meter| meter.id == "limits") {
+        after.meters.insert(0, Meter { id: "limits", role: Role::LimitHit, only: Vec::new(), sum: None, gauge: false });
+    }
+    if rng.random_bool(0.4) {
+        after.scores = scores(rng);
+    }
+    after.triggers.retain(|_| rng.random_bool(0.9));
+    let is_there = |trigger: &Rule| names(trigger).iter().all(|name| is_there(name, &after.signals));
+    after.triggers.retain(is_there);
+    for trigger in &mut after.triggers {
+        if rng.random_bool(0.1) {
+            trigger.level = one_of(rng, &[Level::High, Level::Medium, Level::Low]);
+        }
+    }
+    for place in 20..20 + rng.random_range(0..4) {
+        let own = trigger(rng, place, &after.signals);
+        // Under a new id, or one that was there before.
+        let at = rng.random_range(0..=after.triggers.len());
+        match after.triggers.get_mut(at) {
+            Some(known) if rng.random_bool(0.3) => *known = Rule { id: known.id.clone(), ..own },
+            _ => {
+                after.triggers.retain(|trigger| trigger.id != own.id);
+                after.triggers.insert(at.min(after.triggers.len()), own);
+            }
+        }
+    }
+    if rng.random_bool(0.3) {
+        after.triggers.reverse();
+    }
+    after
+}
+
+/// A meter by another name, also where signals name it.
+fn rename_meter(rng: &mut SmallRng, pack: &mut Pack) {
+    const NAMES: [(&str, &str); 3] = [("stored", "kept"), ("used", "spent"), ("features", "uses")];
+    let (one, other) = one_of(rng, &NAMES);
+    let rename = |meter: &mut Meter| {
+        meter.id = match meter.id {
+            id if id == one => other,
+            id if id == other => one,
+            id => id,
+        }
+    };
+    pack.meters.iter_mut().for_each(rename);
+    for signal in &mut pack.signals {
+        if let Measure::Spike { meter, .. } | Measure::Ladder(Of::Meter(meter), _) = &mut signal.measure {
+            rename(meter);
+        }
+    }
+}
+
+/// What the condition of a trigger reads.
+fn names(trigger: &Rule) -> Vec<String> {
+    match &trigger.fires {
+        Fires::When(when, _) => when.names(),
+        Fires::On(on) => on.when.iter().flat_map(Condition::names).collect(),
+    }
+}
+
 /// Whether a name of a condition that looks like a signal's is one of the pack.
 fn is_there(name: &str, signals: &[Definition]) -> bool {
-    let id = name.strip_prefix("user.").unwrap_or(name);
-    let was_one = DEFAULT.signals.iter().any(|signal| signal.id == id);
-    !was_one || signals.iter().any(|signal| signal.id == id)
+    let of_user = name.strip_prefix("user.");
+    let id = of_user.unwrap_or(name);
+    let was_one = DEFAULT.signals.iter().any(|signal| signal.id == id) || id.starts_with("own.");
+    let is_scope = |signal: &Definition| if of_user.is_some() { signal.of_users } else { signal.of_accounts };
+    !was_one || signals.iter().any(|signal| signal.id == id && is_scope(signal))
 }
 
 fn meters() -> [Meter; 3] {
@@ -212,6 +389,9 @@ fn measure(rng: &mut SmallRng) -> (Measure, bool, bool) {
                     (Role::PricingViewed, Role::UpgradeStarted),
                 ],
             );
+            let is_of_views = start == Role::PricingViewed && !VIEWS_BEGIN_A_WAIT;
+            let (start, complete) =
+                if is_of_views { (Role::UpgradeStarted, Role::UpgradeCompleted) } else { (start, complete) };
             let after = one_of(rng, &[HOUR, DAY, 5 * DAY]);
             of_users(Measure::Abandoned { start, complete, after, ttl: one_of(rng, &[HOUR, 3 * DAY, 30 * DAY]) })
         }
@@ -327,6 +507,8 @@ fn trigger(rng: &mut SmallRng, place: usize, signals: &[Definition]) -> Rule {
         let roles = [ROLES.as_slice(), &[Role::ContactSales, Role::BillingForecast, Role::MqlCreated]].concat();
         let role = rng.random_bool(0.85).then(|| one_of(rng, &roles));
         let when = rng.random_bool(0.5).then(|| condition(rng, signals, false));
+        let asks_for_the_tier = |when: &Condition| when.names().iter().any(|name| name == "tier");
+        let when = when.filter(|when| EVENTS_ASK_FOR_THE_TIER || !asks_for_the_tier(when));
         Fires::On(On {
             role,
             only: role.map_or(Vec::new(), |role| only(rng, &[role])),
@@ -353,7 +535,12 @@ fn condition(rng: &mut SmallRng, signals: &[Definition], of_users: bool) -> Cond
             let is_of_user = of_users && rng.random_bool(0.4);
             let more = if is_of_user { of_a_user(rng, signals) } else { of_the_account(rng, signals) };
             let is_of_closed_days = more.names().iter().any(|name| CLOSED_FIGURES.contains(&&**name));
-            let may_be_less = CLOSED_FIGURES_BECOME_KNOWN || !is_of_closed_days;
+            let of_stickiness = |name: &String| {
+                let signal = signals.iter().find(|signal| name.strip_prefix("user.").unwrap_or(name) == signal.id);
+                signal.is_some_and(|signal| matches!(signal.measure, Measure::Stickiness(_)))
+            };
+            let may_be_less = (CLOSED_FIGURES_BECOME_KNOWN || !is_of_closed_days)
+                && (LITTLE_STICKINESS || !more.names().iter().any(of_stickiness));
             if rng.random_bool(0.35) && may_be_less { not(more) } else { more }
         };
         let one = more(rng);
@@ -727,9 +914,10 @@ pub(crate) fn kind(signal: &Definition) -> &'static str {
 pub(crate) fn describe(pack: &Pack) -> String {
     let rows = |rows: Vec<Value>| rows.iter().map(|row| format!("  - {row}\n")).collect::<String>();
     format!(
-        "signals:\n{}triggers:\n{}{:?}\n{:?}\n",
+        "signals:\n{}triggers:\n{}meters: {:?}\n{:?}\n{:?}\n",
         rows(pack.signals.iter().map(write_signal).collect()),
         rows(pack.triggers.iter().map(write_trigger).collect()),
+        pack.meters.iter().map(|meter| meter.id).collect::<Vec<_>>(),
         pack.scores,
         pack.rails,
     )

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::packs;
+use super::{Product, packs, packs_of};
+use crate::reference::Output;
 use crate::reference::pack::Fires;
-use crate::reference::{Output, Settings};
 
 /// Every change, trigger, rail, route, track and outcome that the products are made to bring about.
 pub(crate) const WANTED: &[&str] = &[
@@ -222,10 +222,22 @@ pub(crate) const WANTED: &[&str] = &[
     "own trait that is true up",
     "own usage_ratio up",
     "own within up",
+    "a signal up by other rules",
+    "a signal down by other rules",
+    "score.band REASON_ACTIVATED",
+    "account.active_users REASON_ACTIVATED",
 ];
 
 /// Counts what an output shows, and the settings.
-pub(crate) fn count(settings: &Settings, output: &Output, seen: &mut BTreeMap<String, u64>) {
+pub(crate) fn count(product: &Product, output: &Output, seen: &mut BTreeMap<String, u64>) {
+    let settings = &product.settings;
+    let packs = packs_of(product);
+    // What an id stands for, if it is the same by all rules that apply one after the other.
+    let kind_of = |id: &str| {
+        let mut kinds = packs.iter().flat_map(|pack| &pack.signals).filter(|own| own.id == id).map(packs::kind);
+        let first = kinds.next().filter(|_| id.starts_with("own."))?;
+        kinds.all(|kind| kind == first).then_some(first)
+    };
     let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     let mut count = |what: String| *seen.entry(what).or_insert(0) += 1;
     for handoff in &output.handoffs {
@@ -262,9 +274,11 @@ pub(crate) fn count(settings: &Settings, output: &Output, seen: &mut BTreeMap<St
                 let rung = |key: &str| signal[key].as_u64().unwrap_or(0);
                 let (id, reason) = (text(signal, "signal"), text(signal, "reason"));
                 count(format!("{id} {}→{}", rung("rungBefore"), rung("rungAfter")));
-                let own = settings.pack.signals.iter().find(|own| own.id == id && id.starts_with("own."));
                 let turned = if rung("rungAfter") > rung("rungBefore") { "up" } else { "down" };
-                own.iter().for_each(|own| count(format!("own {} {turned}", packs::kind(own))));
+                kind_of(&id).into_iter().for_each(|kind| count(format!("own {kind} {turned}")));
+                if reason == "REASON_ACTIVATED" {
+                    count(format!("a signal {turned} by other rules"));
+                }
                 count(format!("{id} {reason}"));
                 if matches!(&*id, "velocity.growth" | "negative.declining") {
                     let whose = if signal["user"].is_string() { "a user" } else { "an account" };

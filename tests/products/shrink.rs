@@ -1,10 +1,11 @@
 //! Makes a product of random rules that fails small, so that a person can read it: accounts, triggers, signals and
 //! events that the failure does not need are left out.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{Product, packs};
-use crate::reference::Settings;
+use super::{Product, packs, packs_of};
+use crate::reference::Event;
 use crate::reference::pack::Pack;
 
 /// How long a smaller product is looked for.
@@ -65,21 +66,22 @@ fn events(small: &mut Product, fails: &dyn Fn(&Product) -> bool, until: Instant,
     }
 }
 
+/// Leaves triggers and signals out, of all rules that have them.
 fn rules(small: &mut Product, fails: &dyn Fn(&Product) -> bool, until: Instant) {
-    let with = |small: &Product, pack: Pack| Product {
-        settings: Settings { pack: Box::leak(Box::new(pack)), ..small.settings },
-        ..small.clone()
+    let ids = |ids: fn(&Pack) -> Vec<String>, small: &Product| -> BTreeSet<String> {
+        packs_of(small).into_iter().flat_map(ids).collect()
     };
-    for place in (0..small.settings.pack.triggers.len()).rev().take_while(|_| Instant::now() < until) {
-        let mut pack = small.settings.pack.clone();
-        pack.triggers.remove(place);
-        let smaller = with(small, pack);
-        keep(small, smaller, fails);
-    }
-    for place in (0..small.settings.pack.signals.len()).rev().take_while(|_| Instant::now() < until) {
-        let mut pack = small.settings.pack.clone();
-        pack.signals.remove(place);
-        let smaller = with(small, pack);
+    let triggers = ids(|pack| pack.triggers.iter().map(|trigger| trigger.id.clone()).collect(), small);
+    let signals = ids(|pack| pack.signals.iter().map(|signal| signal.id.clone()).collect(), small);
+    for id in triggers.into_iter().chain(signals).take_while(|_| Instant::now() < until) {
+        let mut smaller = small.clone();
+        let activated = smaller.log.iter_mut().filter_map(|input| input.event.as_mut().ok()?.rules.as_mut());
+        for pack in std::iter::once(&mut smaller.settings.pack).chain(activated) {
+            let mut left = pack.clone();
+            left.triggers.retain(|trigger| trigger.id != id);
+            left.signals.retain(|signal| signal.id != id);
+            *pack = Box::leak(Box::new(left));
+        }
         keep(small, smaller, fails);
     }
 }
@@ -90,6 +92,7 @@ pub(crate) fn describe(product: &Product) -> String {
     for input in &product.log {
         let record = input.record_ms.map_or(String::new(), |ms| format!(" in a record of {ms}"));
         text.push_str(&match &input.event {
+            Ok(Event { rules: Some(rules), .. }) => format!("other rules apply:\n{}", packs::describe(rules)),
             Ok(event) => format!(
                 "{} {:?} {:?} {} by {:?} id {:?} {} {}{record}\n",
                 event.ms,

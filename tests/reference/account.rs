@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::activation::{Half, Warming};
 use super::pack::{Measure, Meter, Signal, Trigger};
 use super::roles::Role;
 use super::time::{Days, Life, lives, sunday, week_of};
@@ -103,10 +104,10 @@ pub(super) struct Account {
     pub(super) erased: usize,
     pub(super) rungs: Rungs,
     /// How many events there were when signals and meters began, by the rules of a log in its midst (semantics A27).
-    pub(super) begun: BTreeMap<Signal, usize>,
+    pub(super) begun: BTreeMap<Half, usize>,
     pub(super) metered: Vec<(Meter, usize)>,
     /// Signals that no close has decided by these rules yet: off is unknown.
-    pub(super) warming: BTreeSet<Signal>,
+    pub(super) warming: Warming,
     /// 0 untiered, 1 to 4: T4 to T1.
     pub(super) tier: u32,
     /// How many of the thresholds of active users are reached.
@@ -157,7 +158,7 @@ impl Account {
             rungs: Rungs::default(),
             begun: BTreeMap::new(),
             metered: Vec::new(),
-            warming: BTreeSet::new(),
+            warming: Warming::new(),
             tier: 0,
             user_count: 0,
             track: None,
@@ -370,18 +371,13 @@ impl Account {
     }
 
     /// How many events of the account came before a signal began to count.
-    pub(super) fn since(&self, signal: Signal) -> usize {
-        self.begun.get(&signal).copied().unwrap_or(0)
+    pub(super) fn since(&self, signal: Signal, of_users: bool) -> usize {
+        self.begun.get(&(signal, of_users)).copied().unwrap_or(0)
     }
 
     /// The same of a meter.
     pub(super) fn metered_since(&self, meter: &Meter) -> usize {
         self.metered.iter().find(|(known, _)| known == meter).map_or(0, |(_, since)| *since)
-    }
-
-    /// Whether no close has decided the signal yet.
-    pub(super) fn warms(&self, signal: Signal) -> bool {
-        self.warming.contains(&signal)
     }
 
     /// Whether a meaningful event begins a life of its user: it joins no other day (semantics B9).

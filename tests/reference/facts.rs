@@ -129,7 +129,7 @@ impl Account {
         let Some(facts) = signal.facts() else {
             return Vec::new();
         };
-        let since = self.since(signal);
+        let since = self.since(signal, self.users.contains_key(id));
         let counts = |applied: &&Applied| {
             applied.place_in_account >= since
                 && facts.ttl.is_none_or(|ttl| applied.event.ms + ttl > applied.watermark)

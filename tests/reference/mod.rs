@@ -8,6 +8,7 @@
 //! since 1970-01-01, and begin where the settings say (semantics A33).
 
 mod account;
+mod activation;
 pub(crate) mod condition;
 mod facts;
 mod handoff;
@@ -24,6 +25,7 @@ mod trigger;
 use std::collections::BTreeMap;
 
 use account::Account;
+use activation::{Renaming, Warming};
 pub(crate) use ids::is_none;
 use pack::Pack;
 use roles::Role;
@@ -75,6 +77,8 @@ pub(crate) struct Event {
     pub(crate) traits: Map<String, Value>,
     /// Topic, partition and offset the event was brought from.
     pub(crate) provenance: Option<(String, i32, i64)>,
+    /// The rules that an activation brings; none: rules that cannot be applied.
+    pub(crate) rules: Option<&'static Pack>,
 }
 
 /// The kinds of call, with the two kinds of control event.
@@ -266,6 +270,8 @@ struct Partition {
     /// The highest offset seen of each source partition.
     seen: BTreeMap<(String, i32), i64>,
     accounts: BTreeMap<String, Account>,
+    /// The signals that no close has decided yet by the rules that apply.
+    warming: Warming,
 }
 
 impl Partition {
@@ -277,6 +283,7 @@ impl Partition {
             applied_ids: Vec::new(),
             seen: BTreeMap::new(),
             accounts: BTreeMap::new(),
+            warming: Warming::new(),
         }
     }
 
@@ -292,6 +299,10 @@ impl Partition {
         let outcome = self.decide(event, input.record_ms);
         self.note_provenance(event);
         if !matches!(outcome, Outcome::Applied | Outcome::Excluded) {
+            return outcome;
+        }
+        if let Some(rules) = event.rules {
+            self.activate(rules);
             return outcome;
         }
         self.raise(event);
@@ -319,7 +330,7 @@ impl Partition {
             Outcome::Excluded
         } else if self.is_too_late(event) {
             Outcome::TooLate
-        } else if event.kind == Kind::RulesActivation {
+        } else if event.kind == Kind::RulesActivation && event.rules.is_none() {
             Outcome::Refused
         } else {
             Outcome::Applied
@@ -390,16 +401,27 @@ impl Partition {
         }
     }
 
+    /// Other rules apply to all that comes; no time passes (semantics A4, A27). The same rules change nothing.
+    fn activate(&mut self, rules: &'static Pack) {
+        let (before, watermark) = (std::mem::replace(&mut self.settings.pack, rules), self.watermark());
+        let Some(watermark) = watermark.filter(|_| before != rules) else {
+            return;
+        };
+        let renaming = Renaming::new(before, rules);
+        self.warming = renaming.warming(&self.warming, self.settings.day_of(watermark));
+        self.accounts.values_mut().for_each(|account| account.activate(&renaming, &self.warming));
+    }
+
     fn apply(&mut self, event: &Event, place: (i64, u32), is_excluded: bool) {
         if is_excluded && !event.is_taken_all_the_same() {
             return;
         }
         let clock = self.watermark().unwrap_or(event.ms);
-        let (settings, first_day) = (self.settings, self.first_day);
-        let account = self
-            .accounts
-            .entry(event.account.clone())
-            .or_insert_with(|| Account::new(&event.account, settings, first_day, clock));
+        let new = || {
+            let account = Account::new(&event.account, self.settings, self.first_day, clock);
+            Account { warming: self.warming.clone(), ..account }
+        };
+        let account = self.accounts.entry(event.account.clone()).or_insert_with(new);
         if is_excluded {
             account.take_traits(event, place);
         } else {

@@ -8,7 +8,7 @@ use super::time::Direction;
 use super::{DAY, HOUR, MINUTE};
 
 /// What decides which signals there are and what follows from them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pack {
     pub(crate) signals: Vec<Definition>,
     pub(crate) triggers: Vec<Rule>,

@@ -199,7 +199,7 @@ impl Account {
         (start, complete): (Role, Role),
         (after, ttl): (i64, i64),
     ) -> u32 {
-        let since = self.since(signal);
+        let since = self.since(signal, true);
         let starts = self.facts_of(user, start).filter(|applied| applied.place_in_account >= since);
         let Some(start) = starts.map(|a| a.event.ms).max() else {
             return 0;
@@ -260,7 +260,7 @@ impl Account {
         };
         let weeks = |life: super::time::Life| last_closed_week(closed) - first_complete_week(life.first) + 1;
         match &signal.it.measure {
-            _ if self.warms(signal) => false,
+            _ if self.warms(signal, !id.is_empty()) => false,
             Measure::Stickiness(_) => {
                 let mau = self.users.get(id).map_or_else(|| self.active_users(closed - 27, closed), |_| 1);
                 life.is_some_and(|life| closed - life.first + 1 >= 7) && mau > 0

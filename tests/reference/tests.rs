@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::handoff::{handoff_id, holdout_place};
-use super::pack::{DEFAULT, SLOPES, Scores};
+use super::pack::{DEFAULT, Measure, Pack, SLOPES, Scores};
 use super::roles::Role;
 use super::score::{band_of, tier_of};
 use super::time::{
@@ -37,6 +37,7 @@ fn event(ms: i64, kind: Kind, user: &str, name: &str) -> Event {
         properties: Map::new(),
         traits: Map::new(),
         provenance: None,
+        rules: None,
     }
 }
 
@@ -690,4 +691,40 @@ fn tracks_follow_users_and_size() {
     assert_eq!(tracks, ["solo", "small_team", "enterprise", "small_team"]);
     assert_eq!(output.onboarding[2]["notifySales"], true);
     assert_eq!(output.onboarding[2]["before"], "small_team");
+}
+
+#[test]
+fn other_rules_keep_what_measures_the_same() {
+    let with = |change: fn(&mut Pack)| -> &'static Pack {
+        let mut pack = DEFAULT.clone();
+        change(&mut pack);
+        Box::leak(Box::new(pack))
+    };
+    let activate = |ms, pack| Event { rules: Some(pack), ..event(ms, Kind::RulesActivation, "", "") };
+    let shorter = with(|pack| {
+        pack.signals.reverse();
+        let pricing = pack.signals.iter_mut().find(|signal| signal.id == PRICING).expect("the signal");
+        if let Measure::Sessions { facts, .. } = &mut pricing.measure {
+            facts.ttl = Some(20 * DAY);
+        }
+    });
+    let dearer = with(|pack| {
+        pack.signals.reverse();
+        pack.signals.iter_mut().filter(|signal| signal.id == PRICING).for_each(|signal| signal.points = vec![30, 60]);
+    });
+    let story = |pack| {
+        let events = vec![track(at(0, 0), "ann"), pricing(at(0, 5), "ann"), activate(at(9, 0), pack), until(at(40, 0))];
+        run_events(events).signals
+    };
+    let changes =
+        |pack, id: &str| about(&story(pack), id).into_iter().filter(|it| it.contains('>')).collect::<Vec<_>>();
+    let on = format!("ann: 0>1 REASON_CROSSED {}", at(0, 5));
+    // It stays on where only its points are others, and moves the band.
+    let lapsed = format!("ann: 1>0 REASON_LAPSED {}", at(30, 5));
+    assert_eq!(changes(dearer, PRICING), [on.clone(), lapsed]);
+    let band = format!("ann: 0>1 REASON_ACTIVATED {}", at(0, 5));
+    assert_eq!(changes(dearer, "score.band")[0], band);
+    // With another TTL it measures something else: the time of an activation moves nothing, and effects go not back.
+    let gone = format!("ann: 1>0 REASON_ACTIVATED {}", at(0, 5));
+    assert_eq!(changes(shorter, PRICING), [on, gone]);
 }

@@ -37,9 +37,18 @@ impl Default for Edge {
 }
 
 impl Edge {
+    pub(super) fn is_armed(&self) -> bool {
+        self.armed
+    }
+
+    /// As if it had fired: it must have been false before it fires.
+    pub(super) fn count_as_fired(&mut self) {
+        *self = Edge { armed: false, was_false: false, ..Edge::default() };
+    }
+
     /// Only *false* re-arms; unknown drops a pending edge (semantics D11). It takes so many closes in a row at which
     /// it is false (semantics D28).
-    fn observe(&mut self, condition: Option<bool>, closes_day: bool, closes: u32) {
+    pub(super) fn observe(&mut self, condition: Option<bool>, closes_day: bool, closes: u32) {
         if condition == Some(true) {
             self.false_closes = 0;
             return;
@@ -69,7 +78,7 @@ pub(super) struct Pulse {
 
 /// What a pulse trigger may fire on.
 pub(super) struct Occurrence {
-    trigger: Trigger,
+    pub(super) trigger: Trigger,
     user: String,
     /// The event's own time.
     ms: i64,
@@ -159,7 +168,7 @@ fn of_event(event: &Event, field: &str) -> Option<Known> {
 impl Account {
     /// A condition, by whom it is about: per user if it names something of users, else under the empty id (semantics
     /// D5).
-    fn conditions(&self, when: &Condition) -> Vec<(String, Option<bool>)> {
+    pub(super) fn conditions(&self, when: &Condition) -> Vec<(String, Option<bool>)> {
         let holds = |id: &str| when.holds(&|name| self.figure(id, name));
         if when.names().iter().any(|name| name.starts_with("user.")) {
             self.users.keys().map(|id| (id.clone(), holds(id))).collect()
