@@ -2,7 +2,8 @@
 
 use crate::model::{Event, Field, Role};
 use crate::rules::{
-    self, Figure, Filter, Input as Reads, Kind, Of, Plan, RoleSet, Seen, Signal, SignalRef, Spike, TraitIs, TriggerKind,
+    self, Count, Figure, Filter, Input as Reads, Kind, Ladder, Of, Plan, RoleSet, Seen, Signal, SignalRef, Spike,
+    TraitIs, TriggerKind,
 };
 use crate::wire::fields::{self, Scalar};
 
@@ -263,25 +264,29 @@ fn needs_of_signal(plan: &Plan, which: SignalRef) -> Needs {
             let named = it.field == Field::Feature && !it.filter.premium;
             filtered(&it.filter, named.then_some(it.field))
         }
-        Kind::Seen(Seen { filter, .. }) | Kind::Count(Seen { filter, .. }, _) => filtered(filter, None),
+        Kind::Seen(Seen { filter, .. }) | Kind::Count(Count { seen: Seen { filter, .. }, .. }) => {
+            filtered(filter, None)
+        }
         Kind::Sessions(sessions) => filtered(&sessions.filter, None),
         Kind::Within(within) => Needs { all: vec![role(within.first), role(within.then)], activity: false },
         Kind::Abandoned(abandoned) => Needs::any(role(abandoned.start)),
-        Kind::Spike(Spike { meter, .. }) | Kind::Ladder(Of::Volume(meter), _) => {
+        Kind::Spike(Spike { meter, .. }) | Kind::Ladder(Ladder { of: Of::Volume(meter), .. }) => {
             let meter = &plan.meters[*meter];
             let only = meter.only.iter().map(|(field, values)| Part::OneOf(*field, values.clone(), false));
             let sum = meter.sum.map(|field| Part::Field(field, Is::Number));
             Needs::one(meter.role, false, only.chain(sum).collect())
         }
-        Kind::UsageRatio { .. } => Needs::quota(),
+        Kind::UsageRatio(_) => Needs::quota(),
         Kind::Trait(TraitIs::Employees(_)) => Needs::employees(),
         Kind::Trait(TraitIs::OneOf(field, _)) => Needs::firmographics(*field, Is::Text),
         Kind::Trait(TraitIs::True(Field::OpenOpportunity)) => Needs::open_opportunity(),
         Kind::Trait(TraitIs::True(field)) => Needs::firmographics(*field, Is::Boolean),
         Kind::Trait(TraitIs::AtLeast(field, _)) => Needs::firmographics(*field, Is::Number),
         Kind::Executive => Needs::profile(&[(Field::Title, Is::Text), (Field::Role, Is::Text)]),
-        Kind::Ladder(Of::UsersOfADomain, _) => Needs::profile(&[(Field::Email, Is::CompanyMail)]),
-        Kind::Ladder(Of::Departments, _) | Kind::Stalled { .. } => Needs::profile(&[(Field::Department, Is::Text)]),
+        Kind::Ladder(Ladder { of: Of::UsersOfADomain, .. }) => Needs::profile(&[(Field::Email, Is::CompanyMail)]),
+        Kind::Ladder(Ladder { of: Of::Departments, .. }) | Kind::Stalled(_) => {
+            Needs::profile(&[(Field::Department, Is::Text)])
+        }
         _ => Needs { activity: true, ..Needs::default() },
     }
 }

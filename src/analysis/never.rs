@@ -2,7 +2,7 @@
 
 use super::needs::{Needs, What, signal};
 use super::sample::Sample;
-use crate::rules::{BANDS, Figure, Input as Reads, Kind, Plan, SignalRef, Still, Trigger, TriggerKind, Value};
+use crate::rules::{Age, BANDS, Figure, Input as Reads, Kind, Plan, SignalRef, Still, Trigger, TriggerKind, Value};
 
 /// The signals for which something never came, and what.
 pub fn never_on(plan: &Plan, sample: &Sample) -> Vec<(SignalRef, String)> {
@@ -15,7 +15,7 @@ pub fn never_on(plan: &Plan, sample: &Sample) -> Vec<(SignalRef, String)> {
 
 /// Why a signal can never be on; none if it can.
 fn never(plan: &Plan, which: SignalRef, sample: &Sample) -> Option<String> {
-    let unknown = matches!(signal(plan, which).kind, Kind::Age { still: Still::FreeOnly, .. });
+    let unknown = matches!(signal(plan, which).kind, Kind::Age(Age { still: Still::FreeOnly, .. }));
     if unknown && !plan.roles.maps_premium() {
         return Some("unknown: no mapping says which features are premium".into());
     }

@@ -7,8 +7,9 @@ use anyhow::{Result, bail};
 use super::WrongUse;
 use crate::model::{DAY_MS, Field, HOUR_MS, Level, MINUTE_MS, Role};
 use crate::rules::{
-    self, Condition, Figure, Filter, GrowthBy, Input, Kind, LevelTest, Of, Plan, Pulse, Route, Signal, SignalRef,
-    SlopeTest, Still, Tier, TraitIs, Trigger, TriggerKind,
+    self, ActiveDays, Age, Condition, Count, Figure, Filter, GrowthBy, Idle, Input, Kind, Ladder, LevelTest, Of, Plan,
+    Pulse, Route, Signal, SignalRef, SlopeTest, Stalled, Stickiness, Still, Tier, TraitIs, Trigger, TriggerKind,
+    UsageRatio,
 };
 
 /// Columns of the page.
@@ -143,7 +144,7 @@ fn signal(plan: &Plan, which: SignalRef, signal: &Signal) -> Entry {
 fn moments(kind: &Kind) -> (String, String, String) {
     let about = kind.about();
     let ttl_ms = match kind {
-        Kind::Seen(seen) | Kind::Count(seen, _) => Some(seen.ttl_ms),
+        Kind::Seen(seen) | Kind::Count(Count { seen, .. }) => Some(seen.ttl_ms),
         Kind::Distinct(distinct) => Some(distinct.ttl_ms),
         _ => None,
     };
@@ -187,7 +188,7 @@ fn each_for(ttl: Option<i64>) -> String {
 fn measures(plan: &Plan, of_user: bool, kind: &Kind) -> String {
     let meter = |place: usize| plan.meters.get(place).map_or("", |meter| &*meter.id).to_owned();
     match kind {
-        Kind::Seen(seen) | Kind::Count(seen, _) => {
+        Kind::Seen(seen) | Kind::Count(Count { seen, .. }) => {
             let after = match seen.after_founding_ms {
                 0 => String::new(),
                 after => format!(", only later than {} after the first activity of the account", length(after)),
@@ -219,8 +220,8 @@ fn measures(plan: &Plan, of_user: bool, kind: &Kind) -> String {
             let (after, ttl) = (length(it.after_ms), length(it.ttl_ms));
             format!("{start}, and no {complete} by anyone of the account within {after}; it counts for {ttl}")
         }
-        Kind::ActiveDays { .. } => "active days of the last 7".into(),
-        Kind::Stickiness { .. } => "the mean active share of the last 28 days (DAU/MAU)".into(),
+        Kind::ActiveDays(_) => "active days of the last 7".into(),
+        Kind::Stickiness(_) => "the mean active share of the last 28 days (DAU/MAU)".into(),
         Kind::Growth(growth) => {
             let way = if growth.up { "up" } else { "down" };
             let what = if of_user { "the user's active days a week" } else { "weekly active users" };
@@ -228,19 +229,19 @@ fn measures(plan: &Plan, of_user: bool, kind: &Kind) -> String {
         }
         Kind::NewUsers(_) => "new users of the last 7 days".into(),
         Kind::Spike(spike) => format!("meter {} over 7 days, against the 8 weeks before", meter(spike.meter)),
-        Kind::Idle { .. } => "days without activity, of somebody who was active before".into(),
-        Kind::Stalled { weeks, .. } => {
+        Kind::Idle(_) => "days without activity, of somebody who was active before".into(),
+        Kind::Stalled(Stalled { weeks, .. }) => {
             format!("active users of a single department, and nobody new in {weeks} closed weeks")
         }
-        Kind::Age { age_ms, still } => {
+        Kind::Age(Age { age_ms, still }) => {
             let still = match still {
                 Still::SingleUser => "there is one user, and nobody was invited",
                 Still::FreeOnly => "it neither pays nor used a premium feature",
             };
             format!("{} after the first activity, and {still}", length(*age_ms))
         }
-        Kind::UsageRatio { .. } => "used share of the fullest quota, as last reported".into(),
-        Kind::Ladder(of, _) => match of {
+        Kind::UsageRatio(_) => "used share of the fullest quota, as last reported".into(),
+        Kind::Ladder(Ladder { of, .. }) => match of {
             Of::ActiveUsers => "active users of the running 28 days".into(),
             Of::UsersOfADomain => "active users of the company e-mail domain that has the most".into(),
             Of::Departments => "distinct departments of active users".into(),
@@ -282,11 +283,13 @@ fn rungs(kind: &Kind) -> Vec<String> {
     let counts = |rungs: &[u32]| rungs.iter().map(|rung| format!("{rung} or more")).collect();
     let levels = |rungs: &[f64]| rungs.iter().map(|rung| format!("{rung} or more")).collect();
     match kind {
-        Kind::Count(_, rungs) => counts(rungs),
+        Kind::Count(Count { rungs, .. }) => counts(rungs),
         Kind::Distinct(distinct) => counts(&distinct.rungs),
         Kind::Sessions(sessions) => counts(&sessions.rungs),
-        Kind::ActiveDays { days } | Kind::Idle { days } => counts(&[*days]),
-        Kind::Stickiness { above_percent } => above_percent.iter().map(|it| format!("more than {it} %")).collect(),
+        Kind::ActiveDays(ActiveDays { days }) | Kind::Idle(Idle { days }) => counts(&[*days]),
+        Kind::Stickiness(Stickiness { above_percent }) => {
+            above_percent.iter().map(|it| format!("more than {it} %")).collect()
+        }
         Kind::NewUsers(new_users) => {
             let spike = new_users.spike_below;
             let spike = spike.map(|below| format!("as many, and less likely than {} % here", below * 100.0));
@@ -298,12 +301,14 @@ fn rungs(kind: &Kind) -> Vec<String> {
                 spike.at_least, spike.above
             )]
         }
-        Kind::Stalled { at_least, .. } => counts(&[*at_least]),
-        Kind::UsageRatio { percent } => vec![format!("{percent} % or more")],
-        Kind::Ladder(_, rungs) | Kind::Trait(TraitIs::Employees(rungs) | TraitIs::AtLeast(_, rungs)) => levels(rungs),
+        Kind::Stalled(Stalled { at_least, .. }) => counts(&[*at_least]),
+        Kind::UsageRatio(UsageRatio { percent }) => vec![format!("{percent} % or more")],
+        Kind::Ladder(Ladder { rungs, .. }) | Kind::Trait(TraitIs::Employees(rungs) | TraitIs::AtLeast(_, rungs)) => {
+            levels(rungs)
+        }
         Kind::Trait(TraitIs::OneOf(_, values)) => vec![values.join(" or ")],
         Kind::Executive => counts(&[1]),
-        Kind::Seen(_) | Kind::Within(_) | Kind::Abandoned(_) | Kind::Growth(_) | Kind::Age { .. } => {
+        Kind::Seen(_) | Kind::Within(_) | Kind::Abandoned(_) | Kind::Growth(_) | Kind::Age(_) => {
             vec![String::new()]
         }
         Kind::Trait(TraitIs::True(_)) => vec!["true".into()],
@@ -324,8 +329,10 @@ fn fed_by(plan: &Plan, kind: &Kind) -> String {
             mappings => format!("{}: {mappings}", rules::role_name(role)),
         }
     };
-    let of_users =
-        matches!(kind, Kind::Ladder(Of::UsersOfADomain | Of::Departments, _) | Kind::Executive | Kind::Stalled { .. });
+    let of_users = matches!(
+        kind,
+        Kind::Ladder(Ladder { of: Of::UsersOfADomain | Of::Departments, .. }) | Kind::Executive | Kind::Stalled(_)
+    );
     let mut words = join(roles.into_iter().map(mapped), " · ");
     words.push_str(if of_users { " · and the activity of users" } else { "" });
     words

@@ -82,12 +82,12 @@ impl<'a> Renaming<'a> {
             match kind {
                 Kind::Growth(growth) if growth.up => warming.of_weeks.signal(signal),
                 Kind::Growth(_)
-                | Kind::Stickiness { .. }
-                | Kind::ActiveDays { .. }
-                | Kind::Idle { .. }
+                | Kind::Stickiness(_)
+                | Kind::ActiveDays(_)
+                | Kind::Idle(_)
                 | Kind::NewUsers(_)
                 | Kind::Spike(_)
-                | Kind::Stalled { .. } => warming.of_days.signal(signal),
+                | Kind::Stalled(_) => warming.of_days.signal(signal),
                 _ => {}
             }
         };

@@ -13,7 +13,7 @@ use super::state::rows::User;
 use super::state::word::Flag;
 use super::velocity::{self, Closed};
 use crate::model::{Day, Reason};
-use crate::rules::{Figure, Kind, Plan, SignalRef, Spike};
+use crate::rules::{ActiveDays, Figure, Idle, Kind, Plan, SignalRef, Spike, Stalled, Stickiness, UsageRatio};
 
 /// Whether closes after that of `day` may still find something: activity in their windows, a signal that they end, a
 /// condition that time alone changes, closed days that a trigger counts.
@@ -129,16 +129,16 @@ fn close_user(context: &mut Context<'_>, user: &mut User, index: u32, day: Day, 
     let plan = context.plan;
     for &slot in &plan.index.user_by_close {
         match &plan.user_signals[slot].kind {
-            Kind::Stickiness { above_percent } => {
+            Kind::Stickiness(Stickiness { above_percent }) => {
                 let rung =
                     velocity::user_stickiness(days, day).map_or(0, |share| velocity::rung_above(share, above_percent));
                 context.turn_user(user, index, slot, rung);
             }
-            Kind::ActiveDays { days: needed } => {
+            Kind::ActiveDays(ActiveDays { days: needed }) => {
                 let rung = u8::from(days.count(day.plus(1), 7) >= *needed);
                 context.turn_user(user, index, slot, rung);
             }
-            Kind::Idle { days: silent } => {
+            Kind::Idle(Idle { days: silent }) => {
                 let rung = u8::from(velocity::is_absent(days, day, *silent));
                 context.turn_user(user, index, slot, rung);
             }
@@ -163,7 +163,7 @@ fn close_user(context: &mut Context<'_>, user: &mut User, index: u32, day: Day, 
 /// Whether a user without a day in the mask still has to become inactive.
 fn turns_idle(plan: &Plan, user: &User) -> bool {
     plan.index.user_by_close.iter().any(|&slot| match plan.user_signals[slot].kind {
-        Kind::Idle { .. } => user.word.rung(slot) == 0,
+        Kind::Idle(_) => user.word.rung(slot) == 0,
         _ => user.word.rung(slot) > 0,
     })
 }
@@ -171,7 +171,7 @@ fn turns_idle(plan: &Plan, user: &User) -> bool {
 /// While an account has no active users nobody is told who is absent; once it has some again they are (semantics E10).
 fn tell_absent(context: &mut Context<'_>, account: &mut Account<'_>, has_active: bool) {
     let plan = context.plan;
-    let is_idle = |slot: usize| matches!(plan.user_signals[slot].kind, Kind::Idle { .. });
+    let is_idle = |slot: usize| matches!(plan.user_signals[slot].kind, Kind::Idle(_));
     if !has_active {
         let scored = &mut context.work.scored;
         let touched = &mut context.work.touched;
@@ -235,12 +235,12 @@ fn learn(context: &mut Context<'_>, account: &Account<'_>, day: Day) {
 fn may_become_known(kind: &Kind, first: Day, day: Day) -> bool {
     let weeks = || if day.is_sunday() { velocity::weeks_known(first, day.week()) } else { 0 };
     match kind {
-        Kind::Stickiness { .. } => day == first.plus(6),
+        Kind::Stickiness(_) => day == first.plus(6),
         // A slope is known from 4 weeks on, a decline from 10, a change in percent from 2.
         Kind::Growth(_) => matches!(weeks(), 2 | 4 | 10),
-        Kind::Stalled { weeks: needed, .. } => weeks() == *needed,
+        Kind::Stalled(Stalled { weeks: needed, .. }) => weeks() == *needed,
         Kind::Spike(_) => velocity::blocks(day, first) == 8 && velocity::blocks(day.plus(-1), first) < 8,
-        Kind::Idle { days } => day == first.plus(*days as i32),
+        Kind::Idle(Idle { days }) => day == first.plus(*days as i32),
         _ => false,
     }
 }
@@ -249,7 +249,7 @@ fn close_account(context: &mut Context<'_>, account: &mut Account<'_>, closed: &
     let plan = context.plan;
     for (slot, signal) in plan.account_signals.iter().enumerate() {
         let rung = match &signal.kind {
-            Kind::Stickiness { above_percent } => {
+            Kind::Stickiness(Stickiness { above_percent }) => {
                 closed.stickiness().map_or(0, |share| velocity::rung_above(share, above_percent))
             }
             Kind::Growth(growth) if !growth.up => {
@@ -267,12 +267,10 @@ fn close_account(context: &mut Context<'_>, account: &mut Account<'_>, closed: &
                 }
             }
             Kind::NewUsers(_) => 0,
-            Kind::UsageRatio { percent } => ratio_rung(account, *percent),
+            Kind::UsageRatio(UsageRatio { percent }) => ratio_rung(account, *percent),
             Kind::Spike(spike) => u8::from(spikes(account, spike, closed.day)),
-            Kind::Stalled { at_least, weeks } => u8::from(is_stalled(account, *at_least, *weeks, closed.day)),
-            Kind::Ladder(..) | Kind::Executive => {
-                ladder(context, account, slot, account.window_end(closed.day.plus(1)))
-            }
+            Kind::Stalled(Stalled { at_least, weeks }) => u8::from(is_stalled(account, *at_least, *weeks, closed.day)),
+            Kind::Ladder(_) | Kind::Executive => ladder(context, account, slot, account.window_end(closed.day.plus(1))),
             _ => continue,
         };
         context.turn_account(account, slot, rung);

@@ -6,7 +6,7 @@ use super::state::facts::{self, Evidence, Fact as Kept, Mark, State};
 use super::state::rows::Latest;
 use super::state::timers::Timer;
 use crate::model::{Day, Event, EventTime, Fact, Field, Place, Reason, Role, SignalKind};
-use crate::rules::{Distinct, Figure, Filter, Kind, Plan, RoleSet, SignalRef};
+use crate::rules::{Count, Distinct, Figure, Filter, Kind, Plan, RoleSet, SignalRef};
 
 /// Instants kept of what should follow something soon: the newest, and of any three so soon after each other two.
 const FOLLOWERS_MAX: usize = 16;
@@ -111,7 +111,7 @@ fn sight(context: &mut Context<'_>, account: &mut Account<'_>, user: Option<u32>
     let counts = |ttl: Option<i64>| ends(ttl) > context.now;
     let (mut began, mut began_wait) = (false, None);
     match kind {
-        Kind::Seen(seen) | Kind::Count(seen, _) => {
+        Kind::Seen(seen) | Kind::Count(Count { seen, .. }) => {
             let Some(role) = it.feeds(plan, &seen.filter) else { return };
             // The first admin of an account, and any admin of its first 24 hours, is not a change of admin
             // (semantics E16).
@@ -128,7 +128,7 @@ fn sight(context: &mut Context<'_>, account: &mut Account<'_>, user: Option<u32>
                 return;
             }
             let new = || match kind {
-                Kind::Count(..) => State::Count(Vec::new(), Evidence::default()),
+                Kind::Count(_) => State::Count(Vec::new(), Evidence::default()),
                 _ => State::Seen(EventTime::MIN, Evidence::default()),
             };
             match (&mut fact(account, user, slot, new).state, kind) {
@@ -136,7 +136,7 @@ fn sight(context: &mut Context<'_>, account: &mut Account<'_>, user: Option<u32>
                     evidence.add(it.mark());
                     *until = ends(seen.ttl_ms).max(*until);
                 }
-                (State::Count(instants, evidence), Kind::Count(_, rungs)) => {
+                (State::Count(instants, evidence), Kind::Count(Count { rungs, .. })) => {
                     evidence.add(it.mark());
                     let most = rungs.last().copied().unwrap_or(1) as usize;
                     facts::add_instant(instants, time, most);
@@ -281,7 +281,7 @@ fn measure(kind: &Kind, state: &State, around: &Around) -> (u8, Option<EventTime
         (Kind::Seen(_), State::Seen(until, _)) => {
             (u8::from(*until > now), Some(*until).filter(|until| *until > now && *until < EventTime::MAX))
         }
-        (Kind::Count(seen, rungs), State::Count(instants, _)) => {
+        (Kind::Count(Count { seen, rungs }), State::Count(instants, _)) => {
             let Some(ttl) = seen.ttl_ms else { return (rungs_met(instants.len(), rungs), None) };
             let live = instants.iter().filter(|it| it.plus(ttl) > now).count();
             (rungs_met(live, rungs), next(&mut instants.iter().map(|it| it.plus(ttl))))
@@ -323,7 +323,7 @@ fn measure(kind: &Kind, state: &State, around: &Around) -> (u8, Option<EventTime
 fn turns_at(kind: &Kind, state: &State, at: EventTime) -> bool {
     match (kind, state) {
         (_, State::Seen(until, _)) => *until == at,
-        (Kind::Count(seen, _), State::Count(instants, _)) => {
+        (Kind::Count(Count { seen, .. }), State::Count(instants, _)) => {
             seen.ttl_ms.is_some_and(|ttl| instants.iter().any(|it| it.plus(ttl) == at))
         }
         (Kind::Distinct(distinct), State::Distinct(values)) => {
@@ -563,7 +563,7 @@ pub(super) fn lapse(context: &mut Context<'_>, account: &mut Account<'_>, timers
             // The place of a user who is gone has been given to one of another account.
             continue;
         }
-        if let Kind::Age { .. } = context.kind(user, slot) {
+        if let Kind::Age(_) = context.kind(user, slot) {
             context.work.changed.signal(SignalRef::Account(slot));
             settle_ages(context, account);
         } else if let Some(kept) = account.fact(user, slot) {

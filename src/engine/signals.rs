@@ -15,7 +15,10 @@ use super::state::timers::{Timer, Timers};
 use super::state::word::Flag;
 use super::velocity::{self, Closed};
 use crate::model::{Day, Effects, EventTime, Fact, Reason, Role, SignalChange, SignalKind, SignalMessage};
-use crate::rules::{Figure, Filter, Growth, GrowthBy, Kind, Of, Plan, Reads, SignalRef, Still, TraitIs};
+use crate::rules::{
+    ActiveDays, Age, Count, Figure, Filter, Growth, GrowthBy, Idle, Kind, Ladder, Of, Plan, Reads, SignalRef, Stalled,
+    Still, TraitIs, UsageRatio,
+};
 
 /// Stands for the account itself where a user's index is expected.
 pub(super) const WHOLE_ACCOUNT: u32 = u32::MAX;
@@ -169,7 +172,7 @@ impl Context<'_> {
     /// An absence that nobody was told of ends as silently (semantics E10).
     fn keeps_untold(&self, account: &mut Account<'_>, change: &Change) -> bool {
         let Some(user) = change.user else { return false };
-        if !matches!(self.plan.user_signals[change.slot].kind, Kind::Idle { .. }) || change.after > 0 {
+        if !matches!(self.plan.user_signals[change.slot].kind, Kind::Idle(_)) || change.after > 0 {
             return false;
         }
         let word = &mut account.user_mut(user).word;
@@ -232,11 +235,11 @@ pub(super) fn after_activity(context: &mut Context<'_>, account: &mut Account<'_
     let user = account.user_mut(index);
     for &slot in &plan.index.user_by_activity {
         match plan.user_signals[slot].kind {
-            Kind::ActiveDays { days } if user.days.count(window_end, 7) >= days => {
+            Kind::ActiveDays(ActiveDays { days }) if user.days.count(window_end, 7) >= days => {
                 context.turn_user(user, index, slot, 1)
             }
             // A late day before the window of today changes nothing before the next close (semantics C4, E10).
-            Kind::Idle { days } if day.0 > window_end.0 - days as i32 => context.turn_user(user, index, slot, 0),
+            Kind::Idle(Idle { days }) if day.0 > window_end.0 - days as i32 => context.turn_user(user, index, slot, 0),
             _ => {}
         }
     }
@@ -277,7 +280,7 @@ pub(super) fn climb(context: &mut Context<'_>, account: &mut Account<'_>) {
 pub(super) fn ladder(context: &Context<'_>, account: &Account<'_>, slot: usize, day: Day) -> u8 {
     match &context.plan.account_signals[slot].kind {
         Kind::Executive => u8::from(account.rare().is_some_and(|rare| rare.executives > 0)),
-        Kind::Ladder(of, rungs) => {
+        Kind::Ladder(Ladder { of, rungs }) => {
             let figure = figure(account, *of, day);
             rungs.iter().take_while(|rung| figure >= **rung).count() as u8
         }
@@ -372,31 +375,31 @@ pub(super) fn knows(context: &Context<'_>, account: &Account<'_>, signal: Signal
     let traits = account.traits();
     match kind {
         Kind::NewUsers(_) => knows_newcomers(context, account),
-        Kind::Stickiness { .. } => first.is_some_and(|first| velocity::stickiness_days(last_closed, first).is_some()),
+        Kind::Stickiness(_) => first.is_some_and(|first| velocity::stickiness_days(last_closed, first).is_some()),
         Kind::Growth(growth) => match user {
             Some(user) => knows_growth(context, account.user(user).days, growth),
             None => closed_now(context, account).is_some_and(|it| grows(context, account, &it, growth).is_some()),
         },
-        Kind::Stalled { weeks: needed, .. } => weeks() >= *needed,
+        Kind::Stalled(Stalled { weeks: needed, .. }) => weeks() >= *needed,
         Kind::Spike(_) => first.is_some_and(|first| velocity::blocks(last_closed, first) >= 8),
-        Kind::Idle { days } => first.is_some_and(|first| last_closed.0 - first.0 >= *days as i32),
-        Kind::Age { still: Still::FreeOnly, .. } => {
+        Kind::Idle(Idle { days }) => first.is_some_and(|first| last_closed.0 - first.0 >= *days as i32),
+        Kind::Age(Age { still: Still::FreeOnly, .. }) => {
             knows_premium(context, account).is_some() && is_settled(context, account)
         }
-        Kind::Age { still: Still::SingleUser, .. } => is_settled(context, account),
+        Kind::Age(Age { still: Still::SingleUser, .. }) => is_settled(context, account),
         Kind::Within(_) => user.is_some_and(|user| account.user(user).signed_up().is_some()),
-        Kind::UsageRatio { .. } => usage_ratio(account).is_some(),
+        Kind::UsageRatio(_) => usage_ratio(account).is_some(),
         Kind::Trait(TraitIs::Employees(_)) => traits.is_some_and(|traits| traits.employees().is_some()),
         Kind::Trait(TraitIs::OneOf(field, _)) => traits.is_some_and(|traits| traits.text(*field).is_some()),
         Kind::Trait(TraitIs::True(field)) => traits.is_some_and(|traits| traits.boolean(*field).is_some()),
         Kind::Trait(TraitIs::AtLeast(field, _)) => traits.is_some_and(|traits| traits.number(*field).is_some()),
-        Kind::ActiveDays { .. }
+        Kind::ActiveDays(_)
         | Kind::Sessions(_)
         | Kind::Seen(_)
-        | Kind::Count(..)
+        | Kind::Count(_)
         | Kind::Distinct(_)
         | Kind::Abandoned(_)
-        | Kind::Ladder(..)
+        | Kind::Ladder(_)
         | Kind::Executive => true,
     }
 }
@@ -438,7 +441,7 @@ pub(super) fn usage_ratio(account: &Account<'_>) -> Option<f64> {
 pub(super) fn climb_quotas(context: &mut Context<'_>, account: &mut Account<'_>) {
     let plan = context.plan;
     for (slot, signal) in plan.account_signals.iter().enumerate() {
-        if let Kind::UsageRatio { percent } = signal.kind {
+        if let Kind::UsageRatio(UsageRatio { percent }) = signal.kind {
             let rung = ratio_rung(account, percent);
             context.work.changed.signal(SignalRef::Account(slot));
             context.turn_account(account, slot, rung.max(account.word.rung(slot)));
@@ -564,7 +567,7 @@ pub(super) fn await_ages<'p>(
     let (plan, Some(first), Some(founded)) = (context.plan, account.first(), account.founded()) else { return };
     let settled = plan.time.calendar.start(founded.plus(plan.rails.warm_up_days));
     for &slot in slots {
-        if let Kind::Age { age_ms, .. } = plan.account_signals[slot].kind {
+        if let Kind::Age(Age { age_ms, .. }) = plan.account_signals[slot].kind {
             let due = Timer::Lapse { user: WHOLE_ACCOUNT, slot: slot as u8 };
             let reached = first.plus(age_ms);
             // Who may have been here before the log is of no known age before the warm-up ends.
@@ -594,7 +597,7 @@ fn is_settled(context: &Context<'_>, account: &Account<'_>) -> bool {
 pub(super) fn settle_ages(context: &mut Context<'_>, account: &mut Account<'_>) {
     let plan = context.plan;
     for &slot in &plan.index.ages {
-        let Kind::Age { age_ms, still } = plan.account_signals[slot].kind else { continue };
+        let Kind::Age(Age { age_ms, still }) = plan.account_signals[slot].kind else { continue };
         let old = account.first().is_some_and(|first| context.now >= first.plus(age_ms));
         let old = old && is_settled(context, account);
         let life = account.life();
@@ -659,12 +662,12 @@ pub(super) fn facts(context: &Context<'_>, account: &Account<'_>, signal: Signal
         (SignalRef::User(slot), Some(index)) => {
             let days = account.user(index).days;
             match &context.plan.user_signals[slot].kind {
-                Kind::Stickiness { .. } if !days.is_never() => ratio(velocity::user_stickiness(days, last_closed)),
+                Kind::Stickiness(_) if !days.is_never() => ratio(velocity::user_stickiness(days, last_closed)),
                 Kind::Growth(_) if !days.is_never() => {
                     velocity::user_trend(days, last_closed).z().map_or(Vec::new(), figure)
                 }
-                Kind::ActiveDays { .. } => figure(f64::from(days.count(account.window_end(context.open_day()), 7))),
-                Kind::Idle { .. } if !days.is_never() => figure(f64::from((last_closed.0 - days.last().0).max(0))),
+                Kind::ActiveDays(_) => figure(f64::from(days.count(account.window_end(context.open_day()), 7))),
+                Kind::Idle(_) if !days.is_never() => figure(f64::from((last_closed.0 - days.last().0).max(0))),
                 _ => kept(user, slot),
             }
         }
@@ -676,17 +679,19 @@ pub(super) fn facts(context: &Context<'_>, account: &Account<'_>, signal: Signal
             Kind::NewUsers(_) => {
                 figure(f64::from(counting_newcomers(context, account, account.window_end(context.open_day()))))
             }
-            Kind::Stickiness { .. } => ratio(closed_now(context, account).and_then(|closed| closed.stickiness())),
+            Kind::Stickiness(_) => ratio(closed_now(context, account).and_then(|closed| closed.stickiness())),
             Kind::Growth(_) => figure(account.count(WEEKS, velocity::last_week(last_closed).0).into()),
             Kind::Spike(spike) => figure(volume(account, spike.meter, last_closed.plus(-6), last_closed)),
-            Kind::Ladder(of, _) => figure(self::figure(account, *of, account.window_end(context.open_day()))),
+            Kind::Ladder(Ladder { of, .. }) => {
+                figure(self::figure(account, *of, account.window_end(context.open_day())))
+            }
             Kind::Executive => figure(f64::from(account.rare().map_or(0, |rare| rare.executives))),
-            Kind::Stalled { .. } => figure(f64::from(account.active_users)),
-            Kind::Age { .. } => {
+            Kind::Stalled(_) => figure(f64::from(account.active_users)),
+            Kind::Age(_) => {
                 let days = account.first().map_or(0, |first| (context.now.0 - first.0) / crate::model::DAY_MS);
                 figure(days as f64)
             }
-            Kind::UsageRatio { .. } => usage_ratio(account).map_or(Vec::new(), figure),
+            Kind::UsageRatio(_) => usage_ratio(account).map_or(Vec::new(), figure),
             Kind::Trait(is) => {
                 let traits = account.traits();
                 let number = match is {
@@ -744,7 +749,7 @@ pub(super) fn words(context: &Context<'_>, account: &Account<'_>, signal: Signal
             format!("{who} {} in {live} sessions{}", deed(&kind.filter), within(Some(kind.ttl_ms)))
         }
         (Kind::Seen(seen), _) => format!("{who} {}", deed(&seen.filter)),
-        (Kind::Count(seen, _), _) => format!("{who} {} often{}", deed(&seen.filter), within(seen.ttl_ms)),
+        (Kind::Count(Count { seen, .. }), _) => format!("{who} {} often{}", deed(&seen.filter), within(seen.ttl_ms)),
         (Kind::Distinct(distinct), _) => {
             let count = facts(context, account, signal, user).len();
             let field = distinct.field.word().replace('_', " ");
@@ -752,12 +757,16 @@ pub(super) fn words(context: &Context<'_>, account: &Account<'_>, signal: Signal
         }
         (Kind::Within(it), _) => format!("{who} {} within {} min", it.then.deed(), it.within_ms / 60_000),
         (Kind::Abandoned(it), _) => format!("{who} {} and did not complete it", it.start.deed()),
-        (Kind::ActiveDays { .. }, _) => format!("{who} was active on {} of the last 7 days", number()),
-        (Kind::Idle { .. }, _) => format!("{who} was not active for {} days", number()),
-        (Kind::Ladder(Of::ActiveUsers, _), _) => format!("{} active users", number()),
-        (Kind::Ladder(Of::Departments, _), _) => format!("{} departments are active", number()),
-        (Kind::Ladder(Of::UsersOfADomain, _), _) => format!("{} active users of one company domain", number()),
-        (Kind::Ladder(Of::Volume(meter), _), _) => format!("{} {} in 28 days", number(), plan.meters[*meter].id),
+        (Kind::ActiveDays(_), _) => format!("{who} was active on {} of the last 7 days", number()),
+        (Kind::Idle(_), _) => format!("{who} was not active for {} days", number()),
+        (Kind::Ladder(Ladder { of: Of::ActiveUsers, .. }), _) => format!("{} active users", number()),
+        (Kind::Ladder(Ladder { of: Of::Departments, .. }), _) => format!("{} departments are active", number()),
+        (Kind::Ladder(Ladder { of: Of::UsersOfADomain, .. }), _) => {
+            format!("{} active users of one company domain", number())
+        }
+        (Kind::Ladder(Ladder { of: Of::Volume(meter), .. }), _) => {
+            format!("{} {} in 28 days", number(), plan.meters[*meter].id)
+        }
         (Kind::Spike(spike), _) => {
             format!("{} {} in 7 days, far more than usual here", number(), plan.meters[spike.meter].id)
         }

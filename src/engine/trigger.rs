@@ -308,7 +308,7 @@ pub(super) fn begin_life(plan: &Plan, account: &mut Account<'_>, key: u32) {
     let Some(rare) = account.known_rare() else { return };
     let mut absence = Reads::default();
     absence.figure(Figure::IdleDays);
-    let is_idle = |kind: &Kind| matches!(kind, Kind::Idle { .. });
+    let is_idle = |kind: &Kind| matches!(kind, Kind::Idle(_));
     for (slot, _) in plan.user_signals.iter().enumerate().filter(|(_, signal)| is_idle(&signal.kind)) {
         absence.signal(SignalRef::User(slot));
     }

@@ -12,7 +12,7 @@ use super::state::due::NEVER;
 use super::state::word::Flag;
 use super::velocity;
 use crate::model::Day;
-use crate::rules::{Figure, Kind, Plan};
+use crate::rules::{ActiveDays, Figure, Idle, Kind, Plan, Stalled, Stickiness};
 
 /// Days after the last active one until no late event can matter: beyond those after which who is away is forgotten.
 const LATE_DAYS: i32 = 57;
@@ -68,7 +68,7 @@ fn next_of_user(context: &Context<'_>, account: &Account<'_>, index: u32, day: D
     for &slot in &plan.index.user_by_close {
         let rung = user.word.rung(slot);
         next = next.min(match &plan.user_signals[slot].kind {
-            Kind::Stickiness { above_percent } => {
+            Kind::Stickiness(Stickiness { above_percent }) => {
                 let known = days.first().plus(6);
                 // Without activity the share only falls.
                 if day < known {
@@ -80,10 +80,10 @@ fn next_of_user(context: &Context<'_>, account: &Account<'_>, index: u32, day: D
                     })
                 }
             }
-            Kind::ActiveDays { days: needed } => {
+            Kind::ActiveDays(ActiveDays { days: needed }) => {
                 falls(rung, day, |day| u8::from(days.count(day.plus(1), 7) >= *needed))
             }
-            Kind::Idle { days: silent } if rung == 0 => last.plus(*silent as i32),
+            Kind::Idle(Idle { days: silent }) if rung == 0 => last.plus(*silent as i32),
             // A trend changes with the week, and ends with absence.
             Kind::Growth(_) if rung > 0 => next_sunday(day).min(last.plus(7).max(day.plus(1))),
             Kind::Growth(_) if last > next_sunday(day).plus(-7) => next_sunday(day),
@@ -108,13 +108,13 @@ fn falls(rung: u8, day: Day, rung_on: impl Fn(Day) -> u8) -> Day {
 fn becomes_known(kind: &Kind, first: Day, day: Day) -> Day {
     let later = |on: Day| if on > day { on } else { NEVER };
     match kind {
-        Kind::Stickiness { .. } => later(first.plus(6)),
-        Kind::Growth(_) | Kind::Stalled { .. } => {
+        Kind::Stickiness(_) => later(first.plus(6)),
+        Kind::Growth(_) | Kind::Stalled(_) => {
             let last = first.plus(7 * 13);
             if day < last { next_sunday(day) } else { NEVER }
         }
         Kind::Spike(_) => later(first.plus(63)),
-        Kind::Idle { days } => later(first.plus(*days as i32)),
+        Kind::Idle(Idle { days }) => later(first.plus(*days as i32)),
         _ => NEVER,
     }
 }
@@ -175,13 +175,13 @@ fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day) -> Da
     for (slot, signal) in plan.account_signals.iter().enumerate() {
         let rung = account.word.rung(slot);
         next = next.min(match &signal.kind {
-            Kind::Stickiness { above_percent } => stickiness_changes(account, founded, rung, above_percent),
+            Kind::Stickiness(Stickiness { above_percent }) => stickiness_changes(account, founded, rung, above_percent),
             Kind::Growth(growth) if growth.up => sunday,
             Kind::Growth(_) if rung > 0 => tomorrow,
             Kind::Growth(_) => sunday,
             Kind::NewUsers(_) if rung > 0 => tomorrow,
-            Kind::Stalled { .. } if rung > 0 => tomorrow,
-            Kind::Stalled { at_least, .. } if account.active_users >= *at_least => next_sunday(day),
+            Kind::Stalled(_) if rung > 0 => tomorrow,
+            Kind::Stalled(Stalled { at_least, .. }) if account.active_users >= *at_least => next_sunday(day),
             _ => NEVER,
         });
     }

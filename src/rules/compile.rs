@@ -515,7 +515,7 @@ fn signal_kind(signal: &file::Signal, scope: file::Scope, meters: &[Meter]) -> R
                 ttl_ms: take.ttl()?,
                 after_founding_ms: take.take("after", &signal.after).map_or(0, |after| after.0),
             };
-            if name == Name::Seen { Kind::Seen(seen) } else { Kind::Count(seen, take.counts()?) }
+            if name == Name::Seen { Kind::Seen(seen) } else { Kind::Count(Count { seen, rungs: take.counts()? }) }
         }
         Name::Distinct if signal.of.as_deref() == Some("session") => {
             take.taken.push("of");
@@ -548,14 +548,14 @@ fn signal_kind(signal: &file::Signal, scope: file::Scope, meters: &[Meter]) -> R
             let after_ms = take.length("after", signal.after)?;
             Kind::Abandoned(Abandoned { start, complete, after_ms, ttl_ms: take.length("ttl", signal.ttl)? })
         }
-        Name::ActiveDays => Kind::ActiveDays { days: take.days(7)? },
+        Name::ActiveDays => Kind::ActiveDays(ActiveDays { days: take.days(7)? }),
         Name::Stickiness => {
             let above = take.need("above_percent", &signal.above_percent)?;
             let rising = above.is_sorted_by(|a, b| a < b) && above.iter().all(|percent| *percent < 100);
             if !(1..=RUNGS_MAX).contains(&above.len()) || !rising {
                 return Err(format!("above_percent must hold 1 to {RUNGS_MAX} rising numbers below 100"));
             }
-            Kind::Stickiness { above_percent: above }
+            Kind::Stickiness(Stickiness { above_percent: above })
         }
         Name::Growth => growth(&mut take, scope)?,
         Name::Spike => match take.need("of", &signal.of)?.as_str() {
@@ -577,7 +577,7 @@ fn signal_kind(signal: &file::Signal, scope: file::Scope, meters: &[Meter]) -> R
                 },
             }),
         },
-        Name::Idle if scope == Scope::User => Kind::Idle { days: take.days(28)? },
+        Name::Idle if scope == Scope::User => Kind::Idle(Idle { days: take.days(28)? }),
         Name::Idle => {
             if take.need("of", &signal.of)? != "new_users" {
                 return Err("of: only new_users is idle for accounts".into());
@@ -586,7 +586,7 @@ fn signal_kind(signal: &file::Signal, scope: file::Scope, meters: &[Meter]) -> R
             if !(1..=12).contains(&weeks) {
                 return Err(format!("weeks is {weeks}: 1 to 12 are allowed"));
             }
-            Kind::Stalled { at_least, weeks }
+            Kind::Stalled(Stalled { at_least, weeks })
         }
         Name::Age => {
             let still = match take.need("of", &signal.of)?.as_str() {
@@ -594,9 +594,9 @@ fn signal_kind(signal: &file::Signal, scope: file::Scope, meters: &[Meter]) -> R
                 "free_only" => Still::FreeOnly,
                 other => return Err(format!("of is {other}: allowed are single_user, free_only")),
             };
-            Kind::Age { age_ms: i64::from(take.days(3_650)?) * DAY_MS, still }
+            Kind::Age(Age { age_ms: i64::from(take.days(3_650)?) * DAY_MS, still })
         }
-        Name::UsageRatio => Kind::UsageRatio { percent: take.need("at_least", &signal.at_least)? },
+        Name::UsageRatio => Kind::UsageRatio(UsageRatio { percent: take.need("at_least", &signal.at_least)? }),
         Name::Ladder => {
             let of = match take.need("of", &signal.of)?.as_str() {
                 "active_users" => Of::ActiveUsers,
@@ -604,7 +604,7 @@ fn signal_kind(signal: &file::Signal, scope: file::Scope, meters: &[Meter]) -> R
                 "departments" => Of::Departments,
                 other => Of::Volume(meter(other, meters)?),
             };
-            Kind::Ladder(of, take.ladder()?)
+            Kind::Ladder(Ladder { of, rungs: take.ladder()? })
         }
         Name::Trait => trait_is(&mut take)?,
     };
@@ -927,11 +927,11 @@ fn index(names: &Names, triggers: &[Trigger]) -> Index {
         roles.iter().for_each(|role| index.by_role[*role as usize].push(SignalRef::User(slot)));
         match &signal.kind {
             Kind::Abandoned(abandoned) => index.completions.entry(abandoned.complete).or_default().push(slot),
-            Kind::ActiveDays { .. } | Kind::Idle { .. } => {
+            Kind::ActiveDays(_) | Kind::Idle(_) => {
                 index.user_by_activity.push(slot);
                 index.user_by_close.push(slot);
             }
-            Kind::Stickiness { .. } | Kind::Growth(_) => index.user_by_close.push(slot),
+            Kind::Stickiness(_) | Kind::Growth(_) => index.user_by_close.push(slot),
             _ => {}
         }
     }
@@ -940,14 +940,14 @@ fn index(names: &Names, triggers: &[Trigger]) -> Index {
         let roles = fed_by(&signal.kind);
         roles.iter().for_each(|role| index.by_role[*role as usize].push(SignalRef::Account(slot)));
         match signal.kind {
-            Kind::Ladder(..) | Kind::Executive => index.account_ladders.push(slot),
+            Kind::Ladder(_) | Kind::Executive => index.account_ladders.push(slot),
             Kind::NewUsers(_) => index.newcomers.push(slot),
             Kind::Trait(_) => index.account_traits.push(slot),
-            Kind::Age { .. } => index.ages.push(slot),
+            Kind::Age(_) => index.ages.push(slot),
             _ => {}
         }
         let kept = match signal.kind {
-            Kind::Trait(_) | Kind::Age { .. } | Kind::UsageRatio { .. } => true,
+            Kind::Trait(_) | Kind::Age(_) | Kind::UsageRatio(_) => true,
             _ => signal.kind.filter().is_some(),
         };
         if !kept {
@@ -980,7 +980,7 @@ fn index(names: &Names, triggers: &[Trigger]) -> Index {
 /// Whether it takes a while to know that a signal is off.
 fn becomes_known_in_time(kind: &Kind) -> bool {
     use Kind::{Growth, Idle, NewUsers, Spike, Stalled, Stickiness};
-    matches!(kind, Stickiness { .. } | Growth(_) | Idle { .. } | NewUsers(_) | Spike(_) | Stalled { .. })
+    matches!(kind, Stickiness(_) | Growth(_) | Idle(_) | NewUsers(_) | Spike(_) | Stalled(_))
 }
 
 /// For how many closed days after the last active one time alone can change what a condition says.
@@ -1002,7 +1002,7 @@ fn restless_days(when: &Condition, names: &Names) -> i32 {
         Input::Figure(Figure::IdleDays) => i32::try_from(when.expression.greatest()).unwrap_or(i32::MAX - 1) + 1,
         Input::Figure(Figure::WeeklyUsers) => WEEKS_DAYS,
         Input::Signal(SignalRef::Account(slot)) => match names.accounts[*slot].kind {
-            Kind::Spike(_) | Kind::Stalled { .. } => WEEKS_DAYS,
+            Kind::Spike(_) | Kind::Stalled(_) => WEEKS_DAYS,
             // Four complete weeks may end so late after the founding day.
             Kind::Growth(Growth { up: true, .. }) => 35,
             _ => 0,

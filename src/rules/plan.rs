@@ -87,9 +87,10 @@ impl Plan {
     fn measures(&self, kind: &Kind, other: &Plan, of_other: &Kind) -> bool {
         let meters_in = |a: usize, b: usize| self.meters[a] == other.meters[b];
         match (kind, of_other) {
-            (Kind::Ladder(Of::Volume(a), rungs), Kind::Ladder(Of::Volume(b), others)) => {
-                meters_in(*a, *b) && rungs == others
-            }
+            (
+                Kind::Ladder(Ladder { of: Of::Volume(a), rungs }),
+                Kind::Ladder(Ladder { of: Of::Volume(b), rungs: others }),
+            ) => meters_in(*a, *b) && rungs == others,
             (Kind::Spike(a), Kind::Spike(b)) => {
                 meters_in(a.meter, b.meter) && (a.at_least, a.above) == (b.at_least, b.above)
             }
@@ -203,7 +204,7 @@ pub enum Kind {
     Seen(Seen),
     /// So many events of some roles. State: their newest instants, as many as the highest rung asks for; timer: their
     /// ends. On at once, off at an end.
-    Count(Seen, Vec<u32>),
+    Count(Count),
     /// So many distinct values of a field. State: the newest values (without a time to live the earliest), as many as
     /// the highest rung asks for; timer: their ends. On at once, off at an end.
     Distinct(Distinct),
@@ -215,15 +216,9 @@ pub enum Kind {
     /// Something started and not completed in time. State: the latest start; timers: the wait and the end.
     Abandoned(Abandoned),
     /// Active on at least so many of the last 7 days. On at once, off at day closes.
-    ActiveDays {
-        /// The days, 1 to 7.
-        days: u32,
-    },
+    ActiveDays(ActiveDays),
     /// Mean active share of the last 28 days; rungs in percent, exclusive. Decided at day closes.
-    Stickiness {
-        /// The rungs: above so many percent.
-        above_percent: Vec<u32>,
-    },
+    Stickiness(Stickiness),
     /// A trend of weekly values. Upward it is decided at week closes, downward at day closes, and not while inactive.
     Growth(Growth),
     /// New users of the account. The first rung is on at once, the second at day closes; off at day closes.
@@ -231,32 +226,16 @@ pub enum Kind {
     /// A meter far above its weeks before. State: the meter by the day. Decided at day closes.
     Spike(Spike),
     /// No activity of the user in so many days. On at day closes, off at once.
-    Idle {
-        /// The days, 1 to 28.
-        days: u32,
-    },
+    Idle(Idle),
     /// Active users of one department, and none of them new for weeks. Decided at day closes.
-    Stalled {
-        /// At least so many active users.
-        at_least: u32,
-        /// No new user in so many closed weeks.
-        weeks: u32,
-    },
+    Stalled(Stalled),
     /// An account that is so old, and still so. Timer: the age. Off at once.
-    Age {
-        /// How old, in milliseconds since the first meaningful event.
-        age_ms: i64,
-        /// Still how.
-        still: Still,
-    },
+    Age(Age),
     /// How much of the fullest quota is used, in percent. State: the latest report of each meter. On at once, off at
     /// day closes.
-    UsageRatio {
-        /// At least so many percent.
-        percent: u32,
-    },
+    UsageRatio(UsageRatio),
     /// A ladder over a figure of the account. On at once, off at day closes.
-    Ladder(Of, Vec<f64>),
+    Ladder(Ladder),
     /// A trait of the account. On at once, off at day closes.
     Trait(TraitIs),
     /// A running active user is an executive. On at once, off at day closes.
@@ -285,6 +264,70 @@ pub struct Seen {
     pub ttl_ms: Option<i64>,
     /// Only so long after the first meaningful event of the account, in milliseconds.
     pub after_founding_ms: i64,
+}
+
+/// Parameters of a number of events.
+#[derive(Debug, PartialEq)]
+pub struct Count {
+    /// Which events, and how long each counts.
+    pub seen: Seen,
+    /// The steps: so many events.
+    pub rungs: Vec<u32>,
+}
+
+/// Parameters of a user's active days.
+#[derive(Debug, PartialEq)]
+pub struct ActiveDays {
+    /// At least so many of the last 7 days: 1 to 7.
+    pub days: u32,
+}
+
+/// Parameters of stickiness.
+#[derive(Debug, PartialEq)]
+pub struct Stickiness {
+    /// The steps: above so many percent.
+    pub above_percent: Vec<u32>,
+}
+
+/// Parameters of a user's absence.
+#[derive(Debug, PartialEq)]
+pub struct Idle {
+    /// So many days without activity: 1 to 28.
+    pub days: u32,
+}
+
+/// Parameters of an account that no longer gains users.
+#[derive(Debug, PartialEq)]
+pub struct Stalled {
+    /// At least so many active users.
+    pub at_least: u32,
+    /// No new user in so many closed weeks.
+    pub weeks: u32,
+}
+
+/// Parameters of an account's age.
+#[derive(Debug, PartialEq)]
+pub struct Age {
+    /// How old, in milliseconds since the first meaningful event.
+    pub age_ms: i64,
+    /// What it still is.
+    pub still: Still,
+}
+
+/// Parameters of the used share of a quota.
+#[derive(Debug, PartialEq)]
+pub struct UsageRatio {
+    /// At least so many percent.
+    pub percent: u32,
+}
+
+/// Parameters of a ladder over a figure.
+#[derive(Debug, PartialEq)]
+pub struct Ladder {
+    /// The figure.
+    pub of: Of,
+    /// The steps: at least so much.
+    pub rungs: Vec<f64>,
 }
 
 /// Parameters of distinct values.
@@ -463,12 +506,12 @@ impl Kind {
     /// The highest rung.
     pub fn rungs(&self) -> u8 {
         (match self {
-            Kind::Stickiness { above_percent } => above_percent.len(),
-            Kind::Count(_, rungs) => rungs.len(),
+            Kind::Stickiness(Stickiness { above_percent }) => above_percent.len(),
+            Kind::Count(Count { rungs, .. }) => rungs.len(),
             Kind::Distinct(distinct) => distinct.rungs.len(),
             Kind::Sessions(sessions) => sessions.rungs.len(),
             Kind::NewUsers(new_users) => 1 + usize::from(new_users.spike_below.is_some()),
-            Kind::Ladder(_, rungs) => rungs.len(),
+            Kind::Ladder(Ladder { rungs, .. }) => rungs.len(),
             Kind::Trait(TraitIs::Employees(rungs) | TraitIs::AtLeast(_, rungs)) => rungs.len(),
             _ => 1,
         }) as u8
@@ -477,7 +520,7 @@ impl Kind {
     /// Which events feed it, if events of roles do.
     pub fn filter(&self) -> Option<&Filter> {
         match self {
-            Kind::Seen(seen) | Kind::Count(seen, _) => Some(&seen.filter),
+            Kind::Seen(seen) | Kind::Count(Count { seen, .. }) => Some(&seen.filter),
             Kind::Distinct(distinct) => Some(&distinct.filter),
             Kind::Sessions(sessions) => Some(&sessions.filter),
             _ => None,
@@ -489,12 +532,16 @@ impl Kind {
         match self {
             Kind::Within(within) => vec![within.first, within.then],
             Kind::Abandoned(abandoned) => vec![abandoned.start],
-            Kind::Spike(Spike { meter, .. }) | Kind::Ladder(Of::Volume(meter), _) => vec![meters[*meter].role],
-            Kind::UsageRatio { .. } => vec![Role::UsageReported],
+            Kind::Spike(Spike { meter, .. }) | Kind::Ladder(Ladder { of: Of::Volume(meter), .. }) => {
+                vec![meters[*meter].role]
+            }
+            Kind::UsageRatio(_) => vec![Role::UsageReported],
             // What users say of their company stands in where nobody else says how large it is (semantics E19).
             Kind::Trait(TraitIs::Employees(_)) => vec![Role::Firmographics, Role::Profile],
             Kind::Trait(_) => vec![Role::Firmographics],
-            Kind::Executive | Kind::Ladder(Of::UsersOfADomain | Of::Departments, _) | Kind::Stalled { .. } => {
+            Kind::Executive
+            | Kind::Ladder(Ladder { of: Of::UsersOfADomain | Of::Departments, .. })
+            | Kind::Stalled(_) => {
                 vec![Role::Profile]
             }
             _ => self.filter().map(|filter| filter.roles.clone()).unwrap_or_default(),
