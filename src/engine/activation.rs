@@ -1,39 +1,17 @@
 //! Other rules from here on: what the state of an account means by the old plan → what it means by the new
 //! (semantics A27).
 
-use super::people;
-use super::signals::{self, Context, WHOLE_ACCOUNT};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::context::Warming;
 use super::state::Account;
 use super::state::facts::Fact;
+use super::state::triggers::{Edge, State};
 use super::state::word::Flag;
-use super::trigger;
-use crate::model::{Day, EventTime, Reason};
-use crate::rules::{Exclude, Kind, Plan, Reads, SignalRef};
-
-/// Signals of new rules that no close has decided yet: off means unknown.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Warming {
-    /// Those that the close of a week decides.
-    of_weeks: Reads,
-    /// Those that the close of any day does.
-    of_days: Reads,
-}
-
-impl Warming {
-    pub(super) fn has(self, signal: SignalRef) -> bool {
-        self.of_weeks.has(signal) || self.of_days.has(signal)
-    }
-
-    pub(super) fn is_empty(self) -> bool {
-        self.of_weeks.is_empty() && self.of_days.is_empty()
-    }
-
-    /// The close of `day` decides those that this returns.
-    pub(super) fn end_at(&mut self, day: Day) -> Reads {
-        let of_weeks = if day.is_sunday() { std::mem::take(&mut self.of_weeks) } else { Reads::default() };
-        std::mem::take(&mut self.of_days).union(of_weeks)
-    }
-}
+use super::step::{Step, emit, measure, people, score, update};
+use super::values;
+use crate::model::{EventTime, Reason};
+use crate::rules::{Closes, Exclude, Kind, Plan, SignalRef, TriggerKind};
 
 /// What the places of the old plan are in the new one. A signal is the same if its id is and it measures the same,
 /// whatever its points.
@@ -63,13 +41,13 @@ impl<'a> Renaming<'a> {
     }
 
     /// The slot of a fact, if its signal is the same in both plans.
-    pub(super) fn slot(&self, user: u32, slot: u8) -> Option<u8> {
-        let slots = if user == WHOLE_ACCOUNT { &self.accounts } else { &self.users };
+    pub(super) fn slot(&self, user: Option<u32>, slot: u8) -> Option<u8> {
+        let slots = if user.is_some() { &self.users } else { &self.accounts };
         slots[usize::from(slot)].map(|slot| slot as u8)
     }
 
     /// The signals that the next closes decide for the first time. `still`: those that waited for that before.
-    pub(super) fn warming(&self, still: Warming) -> Warming {
+    pub(super) fn warming(&self, still: &Warming) -> Warming {
         let mut warming = Warming::default();
         let mut add = |signal: SignalRef, kind: &Kind, kept: &[Option<usize>], slot: usize| {
             let was = kept.iter().position(|now| *now == Some(slot)).map(|was| match signal {
@@ -79,16 +57,12 @@ impl<'a> Renaming<'a> {
             if was.is_some_and(|was| !still.has(was)) {
                 return;
             }
-            match kind {
-                Kind::Growth(growth) if growth.up => warming.of_weeks.signal(signal),
-                Kind::Growth(_)
-                | Kind::Stickiness(_)
-                | Kind::ActiveDays(_)
-                | Kind::Idle(_)
-                | Kind::NewUsers(_)
-                | Kind::Spike(_)
-                | Kind::Stalled(_) => warming.of_days.signal(signal),
-                _ => {}
+            match (kind, kind.closes()) {
+                (_, Some(Closes::Week)) => warming.of_weeks.signal(signal),
+                // These are measured without a close.
+                (Kind::ActiveDays(_) | Kind::UsageRatio(_) | Kind::Ladder(_) | Kind::Trait(_) | Kind::Executive, _)
+                | (_, None) => {}
+                (_, Some(Closes::Day)) => warming.of_days.signal(signal),
             }
         };
         for (slot, signal) in self.after.user_signals.iter().enumerate() {
@@ -100,7 +74,7 @@ impl<'a> Renaming<'a> {
         warming
     }
 
-    fn rename_facts(&self, user: u32, facts: &mut Vec<Fact>) {
+    fn rename_facts(&self, user: Option<u32>, facts: &mut Vec<Fact>) {
         facts.retain_mut(|fact| {
             let Some(slot) = self.slot(user, fact.slot) else { return false };
             fact.slot = slot;
@@ -111,40 +85,99 @@ impl<'a> Renaming<'a> {
 }
 
 /// Brings an account under the new plan. Signals that it does not have, or that measure something else in it, are off,
-/// told by the names that they had; the others keep their state. New ones begin with the figures and traits that are
-/// known and without facts, or warm up until a close decides them. Scores follow, and nothing fires.
-pub(super) fn activate<'a>(renaming: &Renaming<'a>, context: &mut Context<'a>, account: &mut Account<'_>) {
+/// published by the names that they had; the others keep their state. New ones begin with the figures and traits that
+/// are known and without facts, or warm up until a close decides them. Scores follow, and nothing fires.
+pub(super) fn activate<'a>(renaming: &Renaming<'a>, step: &mut Step<'a>, account: &mut Account<'_>) {
     let Renaming { before, after, users, accounts, .. } = renaming;
     let gone = |slots: &[Option<usize>]| Vec::from_iter((0..slots.len()).filter(|slot| slots[*slot].is_none()));
     let (gone_of_users, gone_of_accounts) = (gone(users), gone(accounts));
     let everybody = account.user_indices();
-    for user in everybody.clone() {
-        let state = account.user_mut(user);
-        gone_of_users.iter().for_each(|slot| context.turn_user(state, user, *slot, 0));
-    }
-    gone_of_accounts.iter().for_each(|slot| context.turn_account(account, *slot, 0));
-    context.tell_changes(account, Reason::Activated);
+    everybody.iter().for_each(|user| measure::off(step, account, Some(*user), &gone_of_users));
+    measure::off(step, account, None, &gone_of_accounts);
+    emit::levels(step, account, Reason::Activated);
     let running: Vec<u32> =
         everybody.iter().copied().filter(|user| account.user(*user).word.is(Flag::Running)).collect();
     running.iter().for_each(|user| people::leave(before, account, *user));
     rename(renaming, account);
-    context.plan = after;
+    step.context.plan = after;
     account.user_points = 0;
-    exclude(renaming, account, context.now);
+    exclude(renaming, account, step.now);
     let stays = |user: &&u32| !account.is_removed(**user);
     let running: Vec<u32> = running.iter().filter(stays).copied().collect();
     running.iter().for_each(|user| people::enter(after, account, *user));
-    context.work.anew();
-    let has_points = |user: u32| account.user(user).word.any() || account.user(user).word.band() > 0;
-    context.work.scored.extend(everybody.into_iter().filter(|user| has_points(*user)));
+    emit::profiles(step, account);
+    step.delta.anew();
+    let has_points = |user: u32| account.has_level(Some(user)) || account.user(user).word.band() > 0;
+    step.delta.score_again(everybody.into_iter().filter(|user| has_points(*user)));
     if account.first().is_some() || account.rare().is_some() {
-        account.touch_users(context.when(account));
+        step.delta.all_profiles();
     }
-    let is_new = |slot: &&usize| !accounts.contains(&Some(**slot));
-    signals::await_ages(context, account, after.index.ages.iter().filter(is_new), context.now);
-    signals::after_activation(context, account);
-    context.publish_changes(account, Reason::Activated);
-    trigger::after_activation(context, account, before);
+    let ages = after.index.ages.iter().enumerate();
+    let new_ages = Vec::from_iter(ages.filter(|(_, slot)| !accounts.contains(&Some(**slot))).map(|(place, _)| place));
+    update::await_ages(step, account, new_ages.into_iter(), step.now);
+    measure::after_activation(step, account);
+    emit::levels(step, account, Reason::Activated);
+    score::settle(step, account, Reason::Activated);
+    emit::profiles(step, account);
+    triggers(step, account, before);
+}
+
+/// What a trigger of the same id remembers stays: when it fired, and the edges of a condition or the occurrences of an
+/// event trigger that is the same. What is true without an edge counts as fired: a change of the rules fires nothing
+/// (semantics A27).
+fn triggers(step: &Step<'_>, account: &mut Account<'_>, before: &Plan) {
+    let plan = step.plan;
+    let states = account.known_rare().map(|rare| std::mem::take(&mut rare.triggers.states)).unwrap_or_default();
+    let mut by_id: BTreeMap<&str, (&TriggerKind, State)> = BTreeMap::new();
+    for (place, state) in states {
+        by_id.insert(&before.triggers[place].id, (&before.triggers[place].kind, state));
+    }
+    for (place, trigger) in plan.triggers.iter().enumerate() {
+        let (was, mut state) = by_id.remove(&*trigger.id).map_or((None, State::default()), |it| (Some(it.0), it.1));
+        match (&trigger.kind, was) {
+            (TriggerKind::Pulse(pulse), Some(TriggerKind::Pulse(was))) if was == pulse => {}
+            (TriggerKind::Pulse(_), _) => {
+                state = State { fired_at: state.fired_at, fired_by: state.fired_by, ..State::default() }
+            }
+            (TriggerKind::State { when, per_user, rearm_after_closed_days }, was) => {
+                let known = std::mem::take(&mut state.edges);
+                let is_same = matches!(was, Some(TriggerKind::State { when: was, rearm_after_closed_days: rearm, .. })
+                    if was == when && rearm == rearm_after_closed_days);
+                let known = if is_same { known } else { BTreeMap::new() };
+                state = State { fired_at: state.fired_at, wakes_at: state.wakes_at, ..State::default() };
+                let users = || account.user_indices().into_iter().map(Some).collect();
+                let subjects: Vec<Option<u32>> = if *per_user { users() } else { vec![None] };
+                for user in subjects {
+                    let edge = match (values::holds(step, account, user, when, None), known.get(&user)) {
+                        (Some(true), None) => Some(Edge { fired: true, ..Edge::default() }),
+                        (Some(false), known) if *rearm_after_closed_days > 0 => known.copied(),
+                        (Some(false), _) => None,
+                        (_, known) => known.copied(),
+                    };
+                    if let Some(edge) = edge {
+                        state.edges.insert(user, edge);
+                    }
+                }
+            }
+        }
+        if !state.is_blank() {
+            account.rare_mut().triggers.put(place, state);
+        }
+    }
+}
+
+/// The event triggers whose first has been, by the places that other rules give them.
+fn firsts_in(plan: &Plan, before: &Plan, firsts: &BTreeSet<u16>) -> BTreeSet<u16> {
+    let is_same = |place: &usize| {
+        let trigger = &plan.triggers[*place];
+        let was =
+            before.triggers.iter().position(|it| it.id == trigger.id).filter(|was| firsts.contains(&(*was as u16)));
+        match (&trigger.kind, was.map(|was| &before.triggers[was].kind)) {
+            (TriggerKind::Pulse(pulse), Some(TriggerKind::Pulse(was))) => was == pulse,
+            _ => false,
+        }
+    };
+    (0..plan.triggers.len()).filter(is_same).map(|place| place as u16).collect()
 }
 
 /// Users whom the new rules exclude and the old ones did not are treated as removed (semantics A34, B5).
@@ -174,20 +207,19 @@ fn exclude(renaming: &Renaming<'_>, account: &mut Account<'_>, now: EventTime) {
 fn rename(renaming: &Renaming<'_>, account: &mut Account<'_>) {
     let Renaming { before, after, users, accounts, meters, tiers } = renaming;
     for user in account.user_indices() {
-        let state = account.user_mut(user);
-        state.word = state.word.renamed(users);
+        account.rename_levels(Some(user), users);
         if let Some(more) = account.known_more(user) {
-            renaming.rename_facts(user, &mut more.facts);
+            renaming.rename_facts(Some(user), &mut more.facts);
             account.tidy(user);
         }
     }
-    account.word = account.word.renamed(accounts);
+    account.rename_levels(None, accounts);
     account.tier = tiers[usize::from(account.tier)];
     let told = account.threshold.checked_sub(1).map(|place| before.scores.active_users[usize::from(place)]);
     account.threshold = after.scores.active_users.iter().filter(|users| told >= Some(**users)).count() as u8;
     let Some(rare) = account.known_rare() else { return };
-    renaming.rename_facts(WHOLE_ACCOUNT, &mut rare.life.facts);
-    rare.life.firsts = trigger::firsts_in(after, before, rare.life.firsts);
+    renaming.rename_facts(None, &mut rare.life.facts);
+    rare.life.firsts = firsts_in(after, before, &rare.life.firsts);
     let rejoined = std::mem::take(&mut rare.rejoined).into_iter();
     rare.rejoined = rejoined.filter_map(|(user, slot)| Some((user, renaming.slot(user, slot)?))).collect();
     if !rare.meters.is_empty() {

@@ -1,24 +1,19 @@
 //! The fold: one partition of the log in, effects out. Pure: no clock, no I/O, no randomness, no logging. The same
 //! log gives the same bytes on any machine.
 //!
-//! `state` is what a partition remembers; it decides nothing. `partition` decides what becomes of an event and moves
-//! time; `people` knows who is who; `velocity` computes figures from activity; `signals` turns figures and facts into
-//! levels, `sighting` at every event, `close` at the end of days and weeks; `visits` says at which close an account or
-//! user must be looked at again; `score` turns levels into bands and tiers; `trigger` turns what `values` gives to
-//! conditions into handoffs; `picture` collects what a person must know. `activation` applies other rules to the state.
+//! `partition` decides which record is next and which day closes; what happens then to an account is a `step`, in phases.
+//! `signals` measures levels, a file for each kind, from `figures` and from the facts in `state`; `values` gives
+//! conditions what they read; `picture` collects what a person must know; `activation` applies other rules to the
+//! state. `state` is what a partition remembers; it decides nothing.
 
 mod activation;
-mod close;
+mod context;
+mod figures;
 mod partition;
-mod people;
 mod picture;
-mod score;
-mod sighting;
 mod signals;
 mod state;
-mod trigger;
+mod step;
 mod values;
-mod velocity;
-mod visits;
 
 pub use partition::{Partition, Record};

@@ -3,20 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::people;
-use super::score;
-use super::signals::{self, Context, WHOLE_ACCOUNT};
+use super::context::Context;
+use super::figures::{Closed, people, points};
 use super::state::Account;
 use super::state::counts::EVENTS;
 use super::state::days::Days;
 use super::state::facts::State;
 use super::state::traits::Traits;
 use super::state::word::Flag;
-use super::trigger::Fired;
 use super::values;
 use crate::model::{
-    AccountSnapshot, Arm, Attribution, Company, Conversation, DAY_MS, Field, Group, Level, Money, Picture, TopUser,
-    Usage, UserSnapshot, share_of,
+    AccountSnapshot, Arm, Attribution, Company, Conversation, DAY_MS, EventTime, Fact, Field, Group, Level, Money,
+    Picture, TopUser, Usage, UserSnapshot, share_of,
 };
 use crate::rules::{BANDS, Facts, Kind, Plan, Pulse, SignalRef};
 use crate::wire::short;
@@ -26,6 +24,21 @@ const TOP_USERS: usize = 5;
 const TOP_FEATURES: usize = 20;
 /// How long a lead of marketing counts (semantics F4).
 const MQL_MS: i64 = 180 * DAY_MS;
+
+/// What fires: its trigger, whom it is about, and why.
+pub(super) struct Fired<'a> {
+    pub(super) trigger: usize,
+    /// The edges that fire: of the account, or of users; of an event trigger none.
+    pub(super) concerned: &'a [Option<u32>],
+    pub(super) user_ids: Vec<String>,
+    /// How many more users it is about.
+    pub(super) left_out: u32,
+    pub(super) why: String,
+    pub(super) facts: Vec<Fact>,
+    /// No outreach before a while after this; none if a hand was raised (semantics D15).
+    pub(super) signed_up: Option<EventTime>,
+    pub(super) pulse: Option<&'a Pulse>,
+}
 
 /// The account as it is when a trigger fires, and whether a person's answer is awaited.
 pub(super) fn of_handoff(context: &Context<'_>, account: &Account<'_>, fired: &Fired<'_>) -> (Picture, bool) {
@@ -69,8 +82,7 @@ pub(super) fn of_handoff(context: &Context<'_>, account: &Account<'_>, fired: &F
 /// Which value decides where a threshold is tested and nobody whom the handoff is about reaches the higher one.
 fn arm(context: &Context<'_>, account: &Account<'_>, fired: &Fired<'_>) -> Option<Arm> {
     let arm = context.plan.rails.arms.iter().find(|arm| arm.triggers.contains(&fired.trigger))?;
-    let user = |key: u32| (key != WHOLE_ACCOUNT).then_some(key);
-    let above = |key: &u32| values::holds(context, account, user(*key), &arm.above, None) == Some(true);
+    let above = |user: &Option<u32>| values::holds(context, account, *user, &arm.above, None) == Some(true);
     if fired.concerned.iter().any(above) {
         return None;
     }
@@ -100,8 +112,8 @@ fn of_account(context: &Context<'_>, account: &Account<'_>, pulse: Option<&Pulse
             (false, _, true) => Attribution::MqlOnly,
             _ => Attribution::BuyerUnknown,
         },
-        score: score::pqa(plan, account),
-        points: points(plan, account),
+        score: points::pqa(plan, account),
+        points: evidence(plan, account),
         top_users: top_users(plan, account),
         find_buyer,
         usage,
@@ -112,9 +124,9 @@ fn of_account(context: &Context<'_>, account: &Account<'_>, pulse: Option<&Pulse
 }
 
 /// The score as the sum of its evidence.
-fn points(plan: &Plan, account: &Account<'_>) -> Vec<(Arc<str>, u8, i32)> {
+fn evidence(plan: &Plan, account: &Account<'_>) -> Vec<(Arc<str>, u8, i32)> {
     let mut points = Vec::new();
-    for (slot, rung) in account.word.on() {
+    for (slot, rung) in account.levels(None) {
         let signal = &plan.account_signals[slot];
         let worth = if signal.pqa { signal.points[usize::from(rung)] } else { 0 };
         points.push((signal.id.clone(), rung, worth));
@@ -130,7 +142,7 @@ fn top_users(plan: &Plan, account: &Account<'_>) -> Vec<TopUser> {
     let mut users: Vec<(i32, i32, u32)> = account
         .users()
         .filter(|(_, user)| user.word.is(Flag::Running))
-        .map(|(index, user)| (score::pql(plan, account, index), score::user_points(plan, user.word), index))
+        .map(|(index, _)| (points::pql(plan, account, index), points::of_user(plan, account, index), index))
         .collect();
     assert_eq!(users.len(), account.active_users as usize, "running users of {}", account.id());
     users.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)).then_with(|| account.user_id(a.2).cmp(account.user_id(b.2))));
@@ -145,7 +157,7 @@ fn top_user(plan: &Plan, account: &Account<'_>, user: u32) -> TopUser {
     };
     TopUser {
         user: account.user_id(user).to_owned(),
-        score: score::pql(plan, account, user),
+        score: points::pql(plan, account, user),
         band: BANDS[usize::from(account.user(user).word.band())].into(),
         is_buyer: people::is_buyer(plan, account, user),
         title: text(Field::Title),
@@ -167,7 +179,7 @@ fn usage(context: &Context<'_>, account: &Account<'_>) -> Usage {
     features.truncate(TOP_FEATURES);
     let activated = || account.users().filter_map(|(user, _)| Some((account.more(user)?.activated?, user)));
     let first_activated = activated().min_by_key(|(at, user)| (*at, account.user_id(*user)));
-    let closed = signals::closed_now(context, account);
+    let closed = Closed::last(account, last_closed);
     let mut usage = Usage {
         features,
         active_users: account.active_users,
@@ -198,9 +210,10 @@ fn money(plan: &Plan, account: &Account<'_>, pulse: Option<&Pulse>) -> Money {
     let of_seats = traits.and_then(|traits| traits.seats_worth(&plan.money.rates)).unwrap_or(0.0);
     let asked_for = |id: &Arc<str>| pulse.is_some_and(|pulse| pulse.signal.as_ref() == Some(id));
     let is_on = |signal: &SignalRef| match signal {
-        SignalRef::Account(slot) => account.word.rung(*slot) > 0 || asked_for(&plan.account_signals[*slot].id),
+        SignalRef::Account(slot) => account.level(None, *slot) > 0 || asked_for(&plan.account_signals[*slot].id),
         SignalRef::User(slot) => {
-            account.users().any(|(_, user)| user.word.rung(*slot) > 0) || asked_for(&plan.user_signals[*slot].id)
+            account.users().any(|(user, _)| account.level(Some(user), *slot) > 0)
+                || asked_for(&plan.user_signals[*slot].id)
         }
     };
     let suggested = plan.money.suggested_plans.iter().find(|(signals, _)| signals.iter().any(is_on));
@@ -261,7 +274,7 @@ fn converse(plan: &Plan, account: &Account<'_>, fired: &Fired<'_>, picture: &mut
     let raised_hand = fired.pulse.is_some_and(|pulse| pulse.raised_hand);
     let warm = picture.top_users.iter().any(|user| matches!(&*user.band, "warm" | "hot"));
     let asked_for_technology = account.life().is_some_and(|life| !life.requests.is_empty())
-        || account.users().any(|(_, user)| user.word.on().any(|(slot, _)| calls_for_engineers(plan, slot)));
+        || account.users().any(|(user, _)| account.levels(Some(user)).any(|(slot, _)| calls_for_engineers(plan, slot)));
     let personal = picture.money.potential > plan.money.personal_above;
     let (stage, step) = match (raised_hand, warm || trigger.level != Level::Low) {
         (true, _) => ("ready", "discovery_call_30m"),
@@ -341,7 +354,7 @@ pub(super) fn account_snapshot(context: &Context<'_>, account: &Account<'_>) -> 
         enterprise_requests: account
             .life()
             .map_or(Vec::new(), |life| life.requests.iter().map(|request| request.to_string()).collect()),
-        signals: account.word.on().map(|(slot, _)| context.plan.account_signals[slot].id.clone()).collect(),
+        signals: account.levels(None).map(|(slot, _)| context.plan.account_signals[slot].id.clone()).collect(),
     }
 }
 
@@ -370,6 +383,6 @@ pub(super) fn user_snapshot(context: &Context<'_>, account: &Account<'_>, index:
         activated: more.is_some_and(|more| more.activated.is_some()),
         features: features.into_iter().collect(),
         plan: account.traits().and_then(|traits| traits.plan(&plan.money.rates)).unwrap_or_default().to_owned(),
-        signals: user.word.on().map(|(slot, _)| plan.user_signals[slot].id.clone()).collect(),
+        signals: account.levels(Some(index)).map(|(slot, _)| plan.user_signals[slot].id.clone()).collect(),
     }
 }

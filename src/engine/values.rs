@@ -1,14 +1,13 @@
 //! What conditions read: signals, figures, traits and fields of an event, as they stand; unknown is a value.
 
-use super::people;
-use super::score;
-use super::sighting::Sighted;
-use super::signals::{self, Context};
+use super::context::{Context, Sighted};
+use super::figures::windows;
+use super::figures::{Closed, people, points};
+use super::signals;
 use super::state::Account;
 use super::state::counts::WEEKS;
 use super::state::traits::{Value as Trait, in_usd};
 use super::state::word::Flag;
-use super::velocity;
 use crate::model::{Fact, Field, Role};
 use crate::rules::{BANDS, Condition, Figure, Input, SignalRef, Value};
 
@@ -28,10 +27,19 @@ pub(super) fn holds(
     })
 }
 
+/// The level of a signal; of a signal of users that of the user whom a condition is about.
+fn level_of(account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> u8 {
+    match (signal, user) {
+        (SignalRef::Account(slot), _) => account.level(None, slot),
+        (SignalRef::User(slot), Some(user)) => account.level(Some(user), slot),
+        (SignalRef::User(_), None) => 0,
+    }
+}
+
 fn rung(context: &Context<'_>, account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> Value {
-    let rung = account.rung(signal, user);
+    let rung = level_of(account, signal, user);
     // What is on was proved; off means no only where enough is known.
-    if rung > 0 || signals::knows(context, account, signal, user) { Value::Int(rung.into()) } else { Value::Unknown }
+    if rung > 0 || signals::is_known(context, account, signal, user) { Value::Int(rung.into()) } else { Value::Unknown }
 }
 
 fn trait_value(account: &Account<'_>, name: &str) -> Value {
@@ -69,7 +77,7 @@ fn figure(context: &Context<'_>, account: &Account<'_>, user: Option<u32>, figur
     let traits = account.traits();
     let boolean = |is: Option<bool>| is.map_or(Value::Unknown, Value::Bool);
     let text = |text: Option<&str>| Value::Text(text.unwrap_or_default().into());
-    let closed = || signals::closed_now(context, account);
+    let closed = || Closed::last(account, context.last_closed());
     match figure {
         Figure::ActiveUsers => Value::Int(account.active_users.into()),
         Figure::Users => Value::Int(account.users_ever.into()),
@@ -82,14 +90,14 @@ fn figure(context: &Context<'_>, account: &Account<'_>, user: Option<u32>, figur
             double(closed().and_then(|it| it.stickiness()).map(|(part, whole)| f64::from(part) / f64::from(whole)))
         }
         Figure::SpikeKnown => {
-            boolean(account.founded().map(|founded| velocity::blocks(context.last_closed(), founded) >= 2))
+            boolean(account.founded().map(|founded| windows::blocks(context.last_closed(), founded) >= 2))
         }
         Figure::WeeklyUsers => Value::Ints(weekly_users(context, account)),
         Figure::IdleDays => {
             let idle = context.last_closed().0.saturating_sub(account.last_day.0).max(0);
             account.founded().map_or(Value::Unknown, |_| Value::Int(idle.into()))
         }
-        Figure::Score => Value::Int(score::pqa(plan, account).into()),
+        Figure::Score => Value::Int(points::pqa(plan, account).into()),
         Figure::Tier => Value::Text(tier(context, account).map_or_else(|| "".into(), Clone::clone)),
         Figure::Segment => Value::Text(people::segment(plan, account).id.clone()),
         Figure::Paid => Value::Bool(account.is_paid()),
@@ -119,7 +127,7 @@ fn figure(context: &Context<'_>, account: &Account<'_>, user: Option<u32>, figur
         Figure::UserFell => boolean(user.map(|user| account.user(user).word.is(Flag::Fell))),
         // Who was never active, or has left, has no score (semantics B4, B5).
         Figure::UserScore => user.map_or(Value::Unknown, |user| {
-            Value::Int(if account.exists(user) { score::pql(plan, account, user).into() } else { 0 })
+            Value::Int(if account.exists(user) { points::pql(plan, account, user).into() } else { 0 })
         }),
         Figure::UserBuys => boolean(user.map(|user| people::is_buyer(plan, account, user))),
         Figure::Traits => Value::Unknown,
@@ -128,8 +136,8 @@ fn figure(context: &Context<'_>, account: &Account<'_>, user: Option<u32>, figur
 
 /// Active users of the last closed complete weeks, newest first.
 pub(super) fn weekly_users(context: &Context<'_>, account: &Account<'_>) -> Vec<i64> {
-    let week = velocity::last_week(context.last_closed());
-    let known = account.founded().map_or(0, |founded| velocity::weeks_known(founded, week)).min(13) as i32;
+    let week = windows::last_week(context.last_closed());
+    let known = account.founded().map_or(0, |founded| windows::weeks_known(founded, week)).min(13) as i32;
     (0..known).map(|back| account.count(WEEKS, week.0 - back).into()).collect()
 }
 
@@ -150,16 +158,15 @@ pub(super) fn explain(
 ) {
     for input in &when.inputs {
         match input {
-            Input::Signal(signal) if account.rung(*signal, user) > 0 => {
+            Input::Signal(signal) if level_of(account, *signal, user) > 0 => {
                 words.push(signals::words(context, account, *signal, user));
-                facts.extend(signals::facts(context, account, *signal, user));
+                facts.extend(signals::evidence(context, account, *signal, user));
             }
             Input::Figure(figure) => {
                 let value = self::figure(context, account, user, *figure);
                 if let Some((word, number)) = in_words(context, account, user, *figure, &value) {
                     words.push(word);
-                    let fact = |number| Fact { message_id: context.message_id.into(), at: context.cause, number };
-                    facts.extend(number.map(fact));
+                    facts.extend(number.map(|number| context.figure(number)));
                 }
             }
             _ => {}
@@ -169,7 +176,7 @@ pub(super) fn explain(
         words.push(format!("it is true that {}", when.expression.text()));
     }
     if facts.is_empty() {
-        facts.push(Fact { message_id: context.message_id.into(), at: context.cause, number: 1.0 });
+        facts.push(context.figure(1.0));
     }
 }
 
@@ -190,7 +197,7 @@ fn in_words(
     let rounded = number.map(|number| (number * 100.0).round() / 100.0);
     let word = match (figure, value) {
         (Figure::UserBand, Value::Text(band)) => {
-            let score = score::pql(context.plan, account, user?);
+            let score = points::pql(context.plan, account, user?);
             return Some((format!("{} is {band} with {score} points", who()?), Some(score.into())));
         }
         (Figure::UserScore, _) => format!("{} has {} points", who()?, rounded?),

@@ -916,10 +916,12 @@ fn index(names: &Names, triggers: &[Trigger]) -> Index {
     };
     index.pulse_roles = triggers.iter().filter_map(pulse_role).collect();
     for trigger in triggers {
-        if let TriggerKind::State { when, .. } = &trigger.kind {
-            index.reads.users |= when.reads.users;
-            index.reads.accounts |= when.reads.accounts;
-            index.reads.figures |= when.reads.figures;
+        let TriggerKind::State { when, per_user, .. } = &trigger.kind else { continue };
+        index.reads.all(&when.reads);
+        if *per_user {
+            index.user_conditions.add(&when.reads.users);
+            index.trigger_scores |= when.reads.figures & !Figure::OF_ACCOUNT != 0;
+            index.trigger_everybody |= when.reads.reads(Figure::UserScore) || when.reads.reads(Figure::UserBuys);
         }
     }
     for (slot, signal) in names.users.iter().enumerate() {
@@ -927,54 +929,70 @@ fn index(names: &Names, triggers: &[Trigger]) -> Index {
         roles.iter().for_each(|role| index.by_role[*role as usize].push(SignalRef::User(slot)));
         match &signal.kind {
             Kind::Abandoned(abandoned) => index.completions.entry(abandoned.complete).or_default().push(slot),
-            Kind::ActiveDays(_) | Kind::Idle(_) => {
-                index.user_by_activity.push(slot);
-                index.user_by_close.push(slot);
-            }
-            Kind::Stickiness(_) | Kind::Growth(_) => index.user_by_close.push(slot),
+            Kind::ActiveDays(_) | Kind::Idle(_) => index.by_activity.push(slot),
+            kind if kind.known_by().meet(Changes::SIGNED_UP) => index.by_sign_up.push(slot),
             _ => {}
+        }
+        match signal.kind.closes() {
+            Some(Closes::Day) => index.user_by_day.push(slot),
+            Some(Closes::Week) => index.user_by_week.push(slot),
+            None => {}
         }
     }
     index.completing = index.completions.keys().copied().collect();
     for (slot, signal) in names.accounts.iter().enumerate() {
-        let roles = fed_by(&signal.kind);
+        let (kind, roles) = (&signal.kind, fed_by(&signal.kind));
         roles.iter().for_each(|role| index.by_role[*role as usize].push(SignalRef::Account(slot)));
-        match signal.kind {
-            Kind::Ladder(_) | Kind::Executive => index.account_ladders.push(slot),
-            Kind::NewUsers(_) => index.newcomers.push(slot),
-            Kind::Trait(_) => index.account_traits.push(slot),
+        if !kind.changes().is_empty() {
+            index.at_once.push((kind.changes(), slot));
+            index.at_once_changes.add(kind.changes());
+        }
+        match kind {
             Kind::Age(_) => index.ages.push(slot),
-            _ => {}
+            Kind::Trait(_) | Kind::UsageRatio(_) => {}
+            kind if kind.filter().is_some() => {}
+            _ => index.account_by_close.insert(slot),
         }
-        let kept = match signal.kind {
-            Kind::Trait(_) | Kind::Age(_) | Kind::UsageRatio(_) => true,
-            _ => signal.kind.filter().is_some(),
-        };
-        if !kept {
-            index.account_close_bits |= 3 << (2 * slot);
-        }
-    }
-    for trigger in triggers {
-        if let TriggerKind::State { when, per_user: true, .. } = &trigger.kind {
-            (0..names.users.len())
-                .filter(|slot| when.reads.users >> slot & 1 != 0)
-                .for_each(|slot| index.trigger_bits |= 3 << (2 * slot));
-            index.trigger_scores |= when.reads.figures & !Figure::OF_ACCOUNT != 0;
-            index.trigger_everybody |= when.reads.reads(Figure::UserScore) || when.reads.reads(Figure::UserBuys);
+        match kind.closes() {
+            Some(Closes::Day) => index.account_by_day.push(slot),
+            Some(Closes::Week) => index.account_by_week.push(slot),
+            None => {}
         }
     }
-    let of_time = |signals: &[Signal], read: u64| {
-        let slots = (0..signals.len()).filter(|slot| read >> slot & 1 != 0);
-        Vec::from_iter(slots.filter(|slot| becomes_known_in_time(&signals[*slot].kind)))
-    };
-    index.known_in_time =
-        (of_time(&names.accounts, index.reads.accounts.into()), of_time(&names.users, index.reads.users.into()));
+    index_reads(&mut index, names);
     let conditions = triggers.iter().filter_map(|trigger| match &trigger.kind {
         TriggerKind::State { when, .. } => Some(when),
         TriggerKind::Pulse(_) => None,
     });
     index.restless_days = conditions.map(|when| restless_days(when, names)).max().unwrap_or(0);
     index
+}
+
+/// What conditions read and changes without a level that does.
+fn index_reads(index: &mut Index, names: &Names) {
+    let mut by = |changes: Changes, add: &dyn Fn(&mut Reads)| {
+        let mut reads = Reads::default();
+        add(&mut reads);
+        if reads.meet(&index.reads) && !changes.is_empty() {
+            index.reads_by.push((changes, reads));
+            index.reads_changes.add(changes);
+        }
+    };
+    for (figure, ..) in Figure::ALL {
+        by(figure.changes(), &|reads| reads.figure(*figure));
+    }
+    by(Figure::Traits.changes(), &|reads| reads.figure(Figure::Traits));
+    for (slot, signal) in names.accounts.iter().enumerate() {
+        by(signal.kind.known_by(), &|reads| reads.signal(SignalRef::Account(slot)));
+    }
+    for (slot, signal) in names.users.iter().enumerate() {
+        by(signal.kind.known_by(), &|reads| reads.signal(SignalRef::User(slot)));
+    }
+    let of_time = |signals: &[Signal], read: &Slots| {
+        let slots = (0..signals.len()).filter(|slot| read.has(*slot));
+        Vec::from_iter(slots.filter(|slot| signals[*slot].kind.known_by().meet(Changes::KNOWN)))
+    };
+    index.known_in_time = (of_time(&names.accounts, &index.reads.accounts), of_time(&names.users, &index.reads.users));
 }
 
 /// Whether it takes a while to know that a signal is off.

@@ -11,10 +11,10 @@ use super::roles::{RoleBits, Roles};
 use super::template::Template;
 use crate::model::{Calendar, EventTime, Field, Level, Role, Track};
 
-/// Signals of one scope: two bits of a word each.
-pub(super) const SIGNALS_MAX: usize = 28;
-/// Triggers: a bit each of what has been for the first time.
-pub(super) const TRIGGERS_MAX: usize = 64;
+/// Signals of one scope: a byte names one.
+pub(super) const SIGNALS_MAX: usize = 256;
+/// Triggers.
+pub(super) const TRIGGERS_MAX: usize = 1_024;
 /// Tiers: the rungs of their changes are small numbers.
 pub(super) const TIERS_MAX: usize = 14;
 /// Weekly values that conditions see.
@@ -131,25 +131,140 @@ pub struct Meter {
     pub gauge: bool,
 }
 
-/// Where to look when something happens, so that nothing else is looked at.
+/// What a step can change of an account and its users, a bit each: the inputs of levels and figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes(u32);
+
+impl Changes {
+    /// Who is running and active, or what they say of themselves.
+    pub const ACTIVE_USERS: Changes = Changes(1);
+    /// Users ever active in this life.
+    pub const USERS: Changes = Changes(1 << 1);
+    /// The first meaningful event of this life.
+    pub const FOUNDED: Changes = Changes(1 << 2);
+    /// New users, or from when on they count.
+    pub const NEW_USERS: Changes = Changes(1 << 3);
+    /// Figures of closed days.
+    pub const CLOSED_DAYS: Changes = Changes(1 << 4);
+    /// Figures of closed weeks.
+    pub const CLOSED_WEEKS: Changes = Changes(1 << 5);
+    /// Closed days since the last active one.
+    pub const IDLE_DAYS: Changes = Changes(1 << 6);
+    /// What is known of the company and its subscriptions.
+    pub const TRAITS: Changes = Changes(1 << 7);
+    /// Reports of how much of a quota is used.
+    pub const QUOTAS: Changes = Changes(1 << 8);
+    /// What meters count.
+    pub const METERS: Changes = Changes(1 << 9);
+    /// Whether a premium feature was used.
+    pub const PREMIUM: Changes = Changes(1 << 10);
+    /// Whether anybody was invited.
+    pub const INVITED: Changes = Changes(1 << 11);
+    /// An age is reached.
+    pub const AGE: Changes = Changes(1 << 12);
+    /// The PQA score.
+    pub const SCORE: Changes = Changes(1 << 13);
+    /// The tier.
+    pub const TIER: Changes = Changes(1 << 14);
+    /// Signals that time makes known may be known now.
+    pub const KNOWN: Changes = Changes(1 << 15);
+    /// Of a user: active on another day.
+    pub const ACTIVE: Changes = Changes(1 << 16);
+    /// Of a user: the sign-up, or the first event.
+    pub const SIGNED_UP: Changes = Changes(1 << 17);
+    /// Of a user: came, left, came back, or is forgotten.
+    pub const EXISTS: Changes = Changes(1 << 18);
+    /// Of a user: what they say of themselves, and what they did that buyers do.
+    pub const BUYS: Changes = Changes(1 << 19);
+    /// Of a user: the score.
+    pub const USER_SCORE: Changes = Changes(1 << 20);
+    /// Of a user: the band.
+    pub const BAND: Changes = Changes(1 << 21);
+    /// Of a user: active for the first time in this life.
+    pub const BEGAN: Changes = Changes(1 << 22);
+    /// Whether the account has one user only.
+    pub const ONLY_USER: Changes = Changes(1 << 23);
+    /// The account begins another life.
+    pub const REBORN: Changes = Changes(1 << 24);
+
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Changes) -> Changes {
+        Changes(self.0 | other.0)
+    }
+
+    /// Adds what else changed.
+    pub fn add(&mut self, other: Changes) {
+        self.0 |= other.0;
+    }
+
+    /// Whether anything of both is the same.
+    pub const fn meet(self, other: Changes) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether nothing changed.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A set of signals of one scope, by slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slots([u64; SIGNALS_MAX / 64]);
+
+impl Slots {
+    /// Adds a slot.
+    pub fn insert(&mut self, slot: usize) {
+        self.0[slot / 64] |= 1 << (slot % 64);
+    }
+
+    /// Whether a slot is in it.
+    pub fn has(&self, slot: usize) -> bool {
+        self.0[slot / 64] >> (slot % 64) & 1 != 0
+    }
+
+    /// Adds the slots of another set.
+    pub fn add(&mut self, other: &Slots) {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own |= other);
+    }
+
+    /// Whether the sets share a slot.
+    pub fn meet(&self, other: &Slots) -> bool {
+        self.0.iter().zip(other.0).any(|(own, other)| own & other != 0)
+    }
+
+    /// Whether the set is empty.
+    pub fn is_empty(&self) -> bool {
+        self.0 == [0; SIGNALS_MAX / 64]
+    }
+}
+
+/// Where to look when something happens, so that nothing else is looked at. Every list holds slots, rising.
 #[derive(Debug, Default)]
 pub struct Index {
     /// By role: the signals that its events feed.
     pub by_role: Vec<Vec<SignalRef>>,
-    /// User signals that a newly active day can turn.
-    pub user_by_activity: Vec<usize>,
-    /// User signals that the close of a day decides.
-    pub user_by_close: Vec<usize>,
-    /// Account signals over new users.
-    pub newcomers: Vec<usize>,
-    /// Account signals over who is active: upward at once, downward at closes.
-    pub account_ladders: Vec<usize>,
-    /// Account signals over traits.
-    pub account_traits: Vec<usize>,
-    /// Account signals that the age of the account decides.
+    /// Account signals whose level an event can change at once, and what of the account changes it.
+    pub at_once: Vec<(Changes, usize)>,
+    /// All of these changes together.
+    pub at_once_changes: Changes,
+    /// User signals that another active day can change at once.
+    pub by_activity: Vec<usize>,
+    /// User signals that are measured from the sign-up.
+    pub by_sign_up: Vec<usize>,
+    /// User signals that the close of a day decides, and those that the close of a week decides.
+    pub user_by_day: Vec<usize>,
+    /// See [`Index::user_by_day`].
+    pub user_by_week: Vec<usize>,
+    /// Account signals that the close of a day decides, and those that the close of a week decides.
+    pub account_by_day: Vec<usize>,
+    /// See [`Index::account_by_day`].
+    pub account_by_week: Vec<usize>,
+    /// Account signals over the age of the account.
     pub ages: Vec<usize>,
-    /// Bits of the account signals that closes can turn off: while one is on, closes have work.
-    pub account_close_bits: u64,
+    /// Account signals that closes can turn off: while one is on, closes have work.
+    pub account_by_close: Slots,
     /// Triggers that are pulses, and the roles that they listen to.
     pub pulses: Vec<usize>,
     /// See [`Index::pulses`].
@@ -160,8 +275,12 @@ pub struct Index {
     pub completing: RoleBits,
     /// Everything that conditions of state triggers read.
     pub reads: Reads,
-    /// Bits of the user signals that conditions of user triggers name.
-    pub trigger_bits: u64,
+    /// What of it depends on changes of the account beyond levels: the signals that may become known, and the figures.
+    pub reads_by: Vec<(Changes, Reads)>,
+    /// All of these changes together.
+    pub reads_changes: Changes,
+    /// User signals that conditions of user triggers name.
+    pub user_conditions: Slots,
     /// Whether a condition of a user trigger names a figure of the user.
     pub trigger_scores: bool,
     /// Whether it is one that can change where nothing of the user is on: the score, or who buys.
@@ -489,6 +608,15 @@ pub enum Of {
     Volume(usize),
 }
 
+/// The closes that decide a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closes {
+    /// Those of days.
+    Day,
+    /// Those of weeks.
+    Week,
+}
+
 /// What a trait must be.
 #[derive(Debug, PartialEq)]
 pub enum TraitIs {
@@ -524,6 +652,58 @@ impl Kind {
             Kind::Distinct(distinct) => Some(&distinct.filter),
             Kind::Sessions(sessions) => Some(&sessions.filter),
             _ => None,
+        }
+    }
+
+    /// What of an account changes its level at once, beside the events that feed it; of closes see [`Kind::closes`].
+    pub fn changes(&self) -> Changes {
+        match self {
+            Kind::Ladder(Ladder { of: Of::Volume(_), .. }) => Changes::METERS,
+            Kind::Ladder(_) | Kind::Executive => Changes::ACTIVE_USERS,
+            Kind::NewUsers(_) => Changes::NEW_USERS,
+            Kind::UsageRatio(_) => Changes::QUOTAS,
+            Kind::Trait(_) => Changes::TRAITS,
+            Kind::Age(_) => {
+                Changes::AGE.and(Changes::USERS).and(Changes::INVITED).and(Changes::PREMIUM).and(Changes::TRAITS)
+            }
+            _ => Changes::default(),
+        }
+    }
+
+    /// What of an account, or of its user, can make its level known, though the level stays.
+    pub fn known_by(&self) -> Changes {
+        match self {
+            Kind::Stickiness(_) | Kind::Growth(_) | Kind::Spike(_) | Kind::Stalled(_) | Kind::Idle(_) => Changes::KNOWN,
+            Kind::NewUsers(_) => Changes::KNOWN.and(Changes::NEW_USERS),
+            Kind::UsageRatio(_) | Kind::Trait(_) => self.changes(),
+            Kind::Age(_) => self.changes().and(Changes::FOUNDED).and(Changes::NEW_USERS),
+            Kind::Within(_) | Kind::Distinct(Distinct { within_ms: Some(_), .. }) => Changes::SIGNED_UP,
+            _ => Changes::default(),
+        }
+    }
+
+    /// Which closes decide its level: none where facts or the account's age do, which are settled at their instants.
+    pub fn closes(&self) -> Option<Closes> {
+        match self {
+            Kind::Growth(Growth { up: true, .. }) => Some(Closes::Week),
+            Kind::ActiveDays(_)
+            | Kind::Stickiness(_)
+            | Kind::Growth(_)
+            | Kind::NewUsers(_)
+            | Kind::Spike(_)
+            | Kind::Idle(_)
+            | Kind::Stalled(_)
+            | Kind::UsageRatio(_)
+            | Kind::Ladder(_)
+            | Kind::Trait(_)
+            | Kind::Executive => Some(Closes::Day),
+            Kind::Seen(_)
+            | Kind::Count(_)
+            | Kind::Distinct(_)
+            | Kind::Sessions(_)
+            | Kind::Within(_)
+            | Kind::Abandoned(_)
+            | Kind::Age(_) => None,
         }
     }
 
@@ -691,10 +871,10 @@ pub enum Input {
 /// A set of things that conditions read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reads {
-    /// User signals, a bit each.
-    pub users: u32,
-    /// Account signals, a bit each.
-    pub accounts: u32,
+    /// User signals.
+    pub users: Slots,
+    /// Account signals.
+    pub accounts: Slots,
     /// Figures, a bit each; traits beyond the known ones share one.
     pub figures: u64,
 }
@@ -720,8 +900,8 @@ impl Reads {
     /// Adds a signal.
     pub fn signal(&mut self, signal: SignalRef) {
         match signal {
-            SignalRef::User(slot) => self.users |= 1 << slot,
-            SignalRef::Account(slot) => self.accounts |= 1 << slot,
+            SignalRef::User(slot) => self.users.insert(slot),
+            SignalRef::Account(slot) => self.accounts.insert(slot),
         }
     }
 
@@ -730,41 +910,46 @@ impl Reads {
         self.figures |= 1 << figure as u32;
     }
 
+    /// Adds all of another set.
+    pub fn all(&mut self, other: &Reads) {
+        self.users.add(&other.users);
+        self.accounts.add(&other.accounts);
+        self.figures |= other.figures;
+    }
+
     /// Whether it holds a figure.
-    pub fn reads(self, figure: Figure) -> bool {
+    pub fn reads(&self, figure: Figure) -> bool {
         self.figures >> figure as u32 & 1 != 0
     }
 
     /// Whether it holds a signal.
-    pub fn has(self, signal: SignalRef) -> bool {
+    pub fn has(&self, signal: SignalRef) -> bool {
         match signal {
-            SignalRef::User(slot) => self.users >> slot & 1 != 0,
-            SignalRef::Account(slot) => self.accounts >> slot & 1 != 0,
+            SignalRef::User(slot) => self.users.has(slot),
+            SignalRef::Account(slot) => self.accounts.has(slot),
         }
     }
 
     /// Both sets together.
-    pub fn union(self, other: Reads) -> Reads {
-        Reads {
-            users: self.users | other.users,
-            accounts: self.accounts | other.accounts,
-            figures: self.figures | other.figures,
-        }
+    #[must_use]
+    pub fn union(mut self, other: &Reads) -> Reads {
+        self.all(other);
+        self
     }
 
     /// Whether the sets share something.
-    pub fn meet(self, other: Reads) -> bool {
-        self.users & other.users != 0 || self.accounts & other.accounts != 0 || self.figures & other.figures != 0
+    pub fn meet(&self, other: &Reads) -> bool {
+        self.figures & other.figures != 0 || self.users.meet(&other.users) || self.accounts.meet(&other.accounts)
     }
 
     /// Whether the sets share something of the account.
-    pub fn meet_in_account(self, other: Reads) -> bool {
-        self.accounts & other.accounts != 0 || self.figures & other.figures & Figure::OF_ACCOUNT != 0
+    pub fn meet_in_account(&self, other: &Reads) -> bool {
+        self.figures & other.figures & Figure::OF_ACCOUNT != 0 || self.accounts.meet(&other.accounts)
     }
 
     /// Whether the set is empty.
-    pub fn is_empty(self) -> bool {
-        self == Reads::default()
+    pub fn is_empty(&self) -> bool {
+        self.figures == 0 && self.users.is_empty() && self.accounts.is_empty()
     }
 }
 
@@ -824,6 +1009,33 @@ figures! {
 }
 
 impl Figure {
+    /// What changes the figure.
+    pub fn changes(self) -> Changes {
+        use Figure::{
+            ActiveUsers, ContractOwner, Country, Dau, Departments, DoNotContact, Employees, Icp, IdleDays, Industry,
+            LeadScore, Mau, Mrr, NewUsers, OpenOpportunity, Paid, Plan, Score, Seats, Segment, SpikeKnown, Stickiness,
+            Target, Tier, Traits, UsageRatio, UserBand, UserBuys, UserFell, UserScore, Users, Wau, WeeklyUsers,
+            YearlySpend,
+        };
+        match self {
+            ActiveUsers | Departments => Changes::ACTIVE_USERS,
+            Users => Changes::USERS,
+            // With the first activity they become known.
+            Dau | Wau | Mau | Stickiness | NewUsers | SpikeKnown => Changes::CLOSED_DAYS.and(Changes::FOUNDED),
+            WeeklyUsers => Changes::CLOSED_WEEKS,
+            IdleDays => Changes::IDLE_DAYS.and(Changes::FOUNDED),
+            Score => Changes::SCORE,
+            Tier => Changes::TIER,
+            Segment | Paid | Plan | Seats | Mrr | YearlySpend | Employees | Industry | Country | Icp | Target
+            | LeadScore | DoNotContact | OpenOpportunity | ContractOwner | Traits => Changes::TRAITS,
+            UsageRatio => Changes::QUOTAS,
+            UserBand | UserFell => Changes::BAND,
+            UserScore => Changes::USER_SCORE,
+            // The size class, and that there is one user only, decide too who decides alone (semantics E18).
+            UserBuys => Changes::BUYS.and(Changes::EXISTS).and(Changes::TRAITS).and(Changes::ONLY_USER),
+        }
+    }
+
     /// The figures that are not of a user, as bits.
     pub const OF_ACCOUNT: u64 = !(1 << Figure::UserBand as u32
         | 1 << Figure::UserFell as u32

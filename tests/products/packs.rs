@@ -56,24 +56,24 @@ pub(crate) fn pack(rng: &mut SmallRng) -> Pack {
 
 /// Whether conditions ask for less of a figure of closed days: that it becomes known with the first activity of the
 /// account, as 0, is noticed by the engine at the next close only (semantics A15).
-const CLOSED_FIGURES_BECOME_KNOWN: bool = false;
+const CLOSED_FIGURES_BECOME_KNOWN: bool = true;
 const CLOSED_FIGURES: [&str; 4] = ["dau", "wau", "mau", "new_users_7d"];
 
 /// Whether an abandoned action begins with a view that opens a session, too: of a late view whose wait is over, the engine
 /// gives the view its own time where the signal of sessions comes first (semantics A17).
-const VIEWS_BEGIN_A_WAIT: bool = false;
+const VIEWS_BEGIN_A_WAIT: bool = true;
 
 /// Whether conditions ask for less of the signal of stickiness: of an account that nobody used for 28 days it is unknown,
 /// and off by the engine (semantics C5).
-const LITTLE_STICKINESS: bool = false;
+const LITTLE_STICKINESS: bool = true;
 
 /// Whether the condition of an event trigger reads the tier: the engine evaluates it before tiers are settled (semantics
 /// A14).
-const EVENTS_ASK_FOR_THE_TIER: bool = false;
+const EVENTS_ASK_FOR_THE_TIER: bool = true;
 
 /// Whether conditions read the score of the account: where only points of a signal of the account change it, the engine
 /// does not notice (semantics A15).
-const SCORE_CHANGES_BY_THE_ACCOUNT: bool = false;
+const SCORE_CHANGES_BY_THE_ACCOUNT: bool = true;
 
 /// Whether other rules, activated in the midst of a log, may have other signals of the kind `within`: whether a new one
 /// knows the earlier sign-up of a user is not defined (semantics A27, E8).
@@ -81,7 +81,7 @@ const WITHIN_CHANGES: bool = false;
 
 /// Whether they may have other signals of the kind `active_days`: the engine turns one on with the next event of the user
 /// or the next close, although days of activity are known (semantics A27, C3).
-const ACTIVE_DAYS_CHANGE: bool = false;
+const ACTIVE_DAYS_CHANGE: bool = true;
 
 /// Whether a signal that begins with them may leave out the first event of its role: whether that is the first of the
 /// account's life, or the first that the signal knows, is not defined (semantics A27, E16).

@@ -307,17 +307,14 @@ impl Account {
         }
         let chose_enterprise = enterprise_before.is_chosen_by(event, &self.enterprise());
         let cause = self.cause(event);
-        // What the event is an occurrence of is published first, and decided by what is known after it.
-        let (published, last_at) = (self.feed.len(), self.last_at);
         self.cross(event, cause);
         self.settle(cause, "REASON_CROSSED", false);
-        let (changes, at) = (self.feed.split_off(published), std::mem::replace(&mut self.last_at, last_at));
+        // What the event is an occurrence of is decided by what is known after it, and published after what changed
+        // (semantics A14, D26).
         let visits: Vec<Signal> = self.settings.pack.signals().filter(|signal| self.opens_session(*signal)).collect();
         visits.into_iter().for_each(|signal| self.publish_visit(signal, &event.user, cause));
         let pulses = self.pulses(event, begins_life, chose_enterprise);
         pulses.iter().for_each(|pulse| self.publish_pulse(pulse, &event.user, cause));
-        self.last_at = self.last_at.max(at);
-        self.feed.extend(changes);
         self.publish_track(cause);
         let occurred: Vec<Occurrence> = pulses.iter().filter_map(|pulse| self.occurrence(pulse, event)).collect();
         self.evaluate(Moment { cause, now: self.clock, closes_day: false }, &occurred);

@@ -293,7 +293,7 @@ fn a_pricing_view_counts_until_its_ttl_ends() {
     let seen = run_events(vec![pricing(view, "ann"), until(view + PRICING_TTL - 1)]);
     assert_eq!(
         about(&seen.signals, PRICING),
-        [format!("ann: pulse {view}"), format!("ann: 0>1 REASON_CROSSED {view}")]
+        [format!("ann: 0>1 REASON_CROSSED {view}"), format!("ann: pulse {view}")]
     );
     let over = run_events(vec![pricing(view, "ann"), until(view + PRICING_TTL)]);
     assert_eq!(about(&over.signals, PRICING)[2..], [format!("ann: 1>0 REASON_LAPSED {}", view + PRICING_TTL)]);

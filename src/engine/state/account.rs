@@ -8,9 +8,9 @@ use super::facts::Fact;
 use super::rows::{FormerLife, Life, More, NOBODY, Rare, Row, User};
 use super::tables::Tables;
 use super::traits::Traits;
-use super::word::Flag;
+use super::word::{Flag, Word};
 use crate::model::{Day, EventTime, Field};
-use crate::rules::{SignalRef, Time};
+use crate::rules::Time;
 
 /// An account of the tables. It reads as its row.
 #[derive(Debug)]
@@ -49,7 +49,8 @@ pub(in crate::engine) enum Activity {
 }
 
 impl<'t> Account<'t> {
-    pub(super) fn new(tables: &'t mut Tables, index: u32) -> Account<'t> {
+    /// The account at an index, to read and change.
+    pub(in crate::engine) fn new(tables: &'t mut Tables, index: u32) -> Account<'t> {
         Account { tables, index }
     }
 
@@ -280,18 +281,53 @@ impl<'t> Account<'t> {
         open_day.max(self.newest)
     }
 
-    /// The rung that a signal stands on; `user` is the one that a trigger looks at.
-    pub(in crate::engine) fn rung(&self, signal: SignalRef, user: Option<u32>) -> u8 {
-        match (signal, user) {
-            (SignalRef::Account(slot), _) => self.word.rung(slot),
-            (SignalRef::User(slot), Some(user)) => self.user(user).word.rung(slot),
-            (SignalRef::User(_), None) => 0,
+    // Levels of signals: of a user, or of the account.
+
+    pub(in crate::engine) fn level(&self, user: Option<u32>, slot: usize) -> u8 {
+        if slot < Word::HELD {
+            return user.map_or(self.word, |user| self.user(user).word).rung(slot);
+        }
+        match user {
+            Some(user) => self.tables.user_levels.get(user, slot),
+            None => self.tables.account_levels.get(self.index, slot),
         }
     }
 
-    /// The rung of a signal of a user, or of the account.
-    pub(in crate::engine) fn rung_of(&self, user: Option<u32>, slot: usize) -> u8 {
-        user.map_or(self.word, |user| self.user(user).word).rung(slot)
+    pub(in crate::engine) fn set_level(&mut self, user: Option<u32>, slot: usize, level: u8) {
+        match (user, slot < Word::HELD) {
+            (Some(user), true) => self.user_mut(user).word.set_rung(slot, level),
+            (None, true) => self.word.set_rung(slot, level),
+            (Some(user), false) => self.tables.user_levels.set(user, slot, level),
+            (None, false) => self.tables.account_levels.set(self.index, slot, level),
+        }
+    }
+
+    /// The slots of the signals that are on, rising, with their levels.
+    pub(in crate::engine) fn levels(&self, user: Option<u32>) -> impl Iterator<Item = (usize, u8)> + '_ {
+        let (word, levels, row) = match user {
+            Some(user) => (self.user(user).word, &self.tables.user_levels, user),
+            None => (self.word, &self.tables.account_levels, self.index),
+        };
+        word.on().chain(levels.on(row))
+    }
+
+    /// Whether any signal is on.
+    pub(in crate::engine) fn has_level(&self, user: Option<u32>) -> bool {
+        match user {
+            Some(user) => self.user(user).word.any() || self.tables.user_levels.any(user),
+            None => self.word.any() || self.tables.account_levels.any(self.index),
+        }
+    }
+
+    /// Moves the levels to other slots; a signal that has none there is off.
+    pub(in crate::engine) fn rename_levels(&mut self, user: Option<u32>, slots: &[Option<usize>]) {
+        let levels: Vec<(usize, u8)> = self.levels(user).collect();
+        levels.iter().for_each(|(slot, _)| self.set_level(user, *slot, 0));
+        for (slot, level) in levels {
+            if let Some(slot) = slots[slot] {
+                self.set_level(user, slot, level);
+            }
+        }
     }
 
     /// A user was active, at an instant of a day.
@@ -454,7 +490,7 @@ impl<'t> Account<'t> {
             || self.rare().is_some_and(|rare| rare.triggers.names(index) || rare.former_users.contains_key(&index));
         let gone = last < long_ago
             && (user.days.is_never() || begun.is_none_or(|begun| last < begun))
-            && !user.word.any()
+            && !self.has_level(Some(index))
             && !(profiles && user.word.is(Flag::Dirty))
             && self.more(index).is_none()
             && !is_named();

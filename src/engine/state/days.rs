@@ -138,7 +138,7 @@ mod tests {
                 newest += if ahead == 8 { 401 } else { ahead };
                 let day = newest - back;
                 let known = set.contains(&day);
-                if !set.is_empty() && day < set.last().unwrap() - 57 { continue }
+                if set.last().is_some_and(|last: &i32| day < *last - 57) { continue }
                 prop_assert_eq!(days.add(Day(day), 400) == Added::Nothing, known);
                 set.insert(day);
                 let last = *set.last().unwrap();

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::tables::Tables;
 use crate::model::Day;
 
 /// When a row is visited next: the day of its entry in a list, and whether an event touched it since the last close.
@@ -54,7 +53,12 @@ impl Visits {
     }
 
     /// Takes what is to be visited at the close of a day: each row once, as `visit` of its index says when it is due.
-    fn take(&mut self, day: Day, mut taken: impl FnMut(u32), mut visit: impl FnMut(u32, &mut dyn FnMut(&mut Visit))) {
+    pub(super) fn take(
+        &mut self,
+        day: Day,
+        mut taken: impl FnMut(u32),
+        mut visit: impl FnMut(u32, &mut dyn FnMut(&mut Visit)),
+    ) {
         for index in self.touched.drain(..) {
             visit(index, &mut |it| {
                 it.0 &= !1;
@@ -98,29 +102,6 @@ pub(in crate::engine) struct Due {
 }
 
 impl Due {
-    /// Takes the accounts to visit at the close of a day, rising, each with the users to visit: pairs of account and user,
-    /// rising too.
-    pub(in crate::engine) fn take(
-        &mut self,
-        day: Day,
-        tables: &mut Tables,
-        accounts: &mut Vec<u32>,
-        users: &mut Vec<(u32, u32)>,
-    ) {
-        let mut indices = Vec::new();
-        self.users.take(day, |user| indices.push(user), |user, change| change(&mut tables.users[user].due));
-        users.extend(indices.iter().map(|user| (tables.users[*user].account, *user)));
-        users.sort_unstable();
-        self.accounts.take(
-            day,
-            |account| accounts.push(account),
-            |account, change| change(&mut tables.accounts[account].due),
-        );
-        accounts.extend(users.iter().map(|(account, _)| *account));
-        accounts.sort_unstable();
-        accounts.dedup();
-    }
-
     /// The first day at whose close anybody may be visited.
     pub(in crate::engine) fn next(&self) -> Option<Day> {
         self.accounts.next().into_iter().chain(self.users.next()).min()

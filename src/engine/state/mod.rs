@@ -8,6 +8,7 @@ pub(super) mod due;
 pub(super) mod facts;
 pub(super) mod ids;
 pub(super) mod index;
+mod levels;
 pub(super) mod pages;
 pub(super) mod rows;
 pub(super) mod tables;

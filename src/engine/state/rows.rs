@@ -8,7 +8,7 @@ use super::due::Visit;
 use super::facts::{Daily, Fact};
 use super::ids::Id;
 use super::pages::Ref;
-use super::traits::{Profile, Traits};
+use super::traits::{Latest, Profile, Traits};
 use super::triggers::Triggers;
 use super::word::Word;
 use crate::model::{Day, EventTime, HandoffId, Place, Role, Track};
@@ -53,35 +53,6 @@ pub(in crate::engine) struct More {
     pub(in crate::engine) source: Option<(EventTime, Box<str>)>,
     /// First value.
     pub(in crate::engine) activated: Option<EventTime>,
-}
-
-/// The value of a trait, and where the event stands that said so: the latest event time wins (semantics A22).
-#[derive(Debug)]
-pub(in crate::engine) struct Latest<T> {
-    pub(in crate::engine) value: T,
-    said: (EventTime, Place),
-}
-
-impl<T: PartialEq> Latest<T> {
-    pub(in crate::engine) fn new(value: T, said: (EventTime, Place)) -> Latest<T> {
-        Latest { value, said }
-    }
-
-    /// The event that stated it.
-    pub(in crate::engine) fn said(&self) -> (EventTime, Place) {
-        self.said
-    }
-
-    /// Takes a value unless a later one is known; returns whether it is now another one.
-    pub(in crate::engine) fn replace(&mut self, value: T, said: (EventTime, Place)) -> bool {
-        if self.said > said {
-            return false;
-        }
-        self.said = said;
-        let changed = self.value != value;
-        self.value = value;
-        changed
-    }
 }
 
 /// An account.
@@ -152,7 +123,7 @@ pub(in crate::engine) struct Rare {
     /// What happened in this life.
     pub(in crate::engine) life: Life,
     /// Facts of users that a late event has changed downward: they count at the next day close.
-    pub(in crate::engine) rejoined: BTreeSet<(u32, u8)>,
+    pub(in crate::engine) rejoined: BTreeSet<(Option<u32>, u8)>,
     /// Features by name, with their uses.
     pub(in crate::engine) features: Vec<(Box<str>, Monthly)>,
     /// Meters, by their place in the rules: amounts in thousandths, and the level of a gauge.
@@ -186,8 +157,8 @@ pub(in crate::engine) struct Life {
     pub(in crate::engine) mql: Option<EventTime>,
     /// Enterprise features asked for.
     pub(in crate::engine) requests: BTreeSet<Box<str>>,
-    /// Pulse triggers whose first has been, a bit each.
-    pub(in crate::engine) firsts: u64,
+    /// Event triggers whose first occurrence has been, by their places.
+    pub(in crate::engine) firsts: BTreeSet<u16>,
     /// By meter: used and quota, as last reported.
     pub(in crate::engine) quotas: BTreeMap<Box<str>, Latest<(f64, f64)>>,
 }

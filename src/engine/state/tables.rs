@@ -2,12 +2,12 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::account::Account;
 use super::counts::{Counts, WideCounts};
 use super::days::Days;
-use super::due::Visit;
+use super::due::{Due, Visit};
 use super::ids::Ids;
 use super::index::Index;
+use super::levels::Levels;
 use super::pages::{Pages, Ref, Slab};
 use super::rows::{More, NOBODY, Rare, Row, User};
 use super::word::Word;
@@ -22,6 +22,9 @@ pub(in crate::engine) struct Tables {
     pub(super) rares: Slab<Rare>,
     pub(super) mores: Slab<More>,
     pub(super) wide: WideCounts,
+    /// Levels for which rows have no room: of users, of accounts.
+    pub(super) user_levels: Levels,
+    pub(super) account_levels: Levels,
     accounts_by_id: Index,
     users_by_id: Index,
     free_accounts: Vec<u32>,
@@ -47,11 +50,19 @@ impl Tables {
             rares: Slab::new(),
             mores: Slab::new(),
             wide: WideCounts::default(),
+            user_levels: Levels::default(),
+            account_levels: Levels::default(),
             accounts_by_id: Index::new(),
             users_by_id: Index::new(),
             free_accounts: Vec::new(),
             free_users: Vec::new(),
         }
+    }
+
+    /// Makes room for the levels of so many signals of users and of accounts.
+    pub(in crate::engine) fn hold_levels(&mut self, of_users: usize, of_accounts: usize) {
+        self.user_levels.hold(of_users, self.users.len() as usize);
+        self.account_levels.hold(of_accounts, self.accounts.len() as usize);
     }
 
     /// Accounts held.
@@ -71,9 +82,24 @@ impl Tables {
         (0..self.accounts.len()).filter(move |index| free.binary_search(index).is_err())
     }
 
-    /// An account, to read and change.
-    pub(in crate::engine) fn account(&mut self, index: u32) -> Account<'_> {
-        Account::new(self, index)
+    /// Takes the accounts to visit at the close of a day, rising, each with the users to visit: pairs of account and user,
+    /// rising too.
+    pub(in crate::engine) fn take_due(
+        &mut self,
+        due: &mut Due,
+        day: Day,
+        accounts: &mut Vec<u32>,
+        users: &mut Vec<(u32, u32)>,
+    ) {
+        let Tables { accounts: rows, users: user_rows, .. } = self;
+        let mut indices = Vec::new();
+        due.users.take(day, |user| indices.push(user), |user, change| change(&mut user_rows[user].due));
+        users.extend(indices.iter().map(|user| (user_rows[*user].account, *user)));
+        users.sort_unstable();
+        due.accounts.take(day, |account| accounts.push(account), |account, change| change(&mut rows[account].due));
+        accounts.extend(users.iter().map(|(account, _)| *account));
+        accounts.sort_unstable();
+        accounts.dedup();
     }
 
     /// Whether there is no room for the ids of another account and user.
@@ -136,6 +162,7 @@ impl Tables {
             }
             None => self.accounts.push(row),
         };
+        self.account_levels.begin(index);
         let accounts = &self.accounts;
         self.accounts_by_id.insert(hash, index, |index| accounts[index].hash);
         index
@@ -162,6 +189,7 @@ impl Tables {
             }
             None => self.users.push(user),
         };
+        self.user_levels.begin(index);
         if first != NOBODY {
             self.users[first].previous = index;
         }

@@ -51,10 +51,10 @@ impl Clock {
 /// What an account waits for, besides the close of days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) enum Timer {
-    /// A fact of this user and signal ends.
+    /// A fact of this signal begins or ends to count, or an age is reached.
     Lapse {
-        /// Index of the user.
-        user: u32,
+        /// Index of the user; none: of the account.
+        user: Option<u32>,
         /// Slot of the signal.
         slot: u8,
     },
@@ -98,7 +98,7 @@ impl Timers {
     }
 
     /// Facts are of other slots now: of user signals, and of account signals. What has none is due no more.
-    pub(in crate::engine) fn rename(&mut self, slot_of: impl Fn(u32, u8) -> Option<u8>) {
+    pub(in crate::engine) fn rename(&mut self, slot_of: impl Fn(Option<u32>, u8) -> Option<u8>) {
         let renamed = |(at, account, timer): Entry| match timer {
             Timer::Lapse { user, slot } => Some((at, account, Timer::Lapse { user, slot: slot_of(user, slot)? })),
             Timer::Rested => Some((at, account, timer)),

@@ -2,9 +2,37 @@
 
 use std::collections::BTreeMap;
 
-use super::rows::Latest;
 use crate::model::{EventTime, Field, Place};
 use crate::rules::{Exclude, People};
+
+/// The value of a trait, and where the event stands that said so: the latest event time wins (semantics A22).
+#[derive(Debug)]
+pub(in crate::engine) struct Latest<T> {
+    pub(in crate::engine) value: T,
+    said: (EventTime, Place),
+}
+
+impl<T: PartialEq> Latest<T> {
+    pub(in crate::engine) fn new(value: T, said: (EventTime, Place)) -> Latest<T> {
+        Latest { value, said }
+    }
+
+    /// The event that stated it.
+    pub(in crate::engine) fn said(&self) -> (EventTime, Place) {
+        self.said
+    }
+
+    /// Takes a value unless a later one is known; returns whether it is now another one.
+    pub(in crate::engine) fn replace(&mut self, value: T, said: (EventTime, Place)) -> bool {
+        if self.said > said {
+            return false;
+        }
+        self.said = said;
+        let changed = self.value != value;
+        self.value = value;
+        changed
+    }
+}
 
 /// The value of a trait. Null takes back what was said.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::facts::Evidence;
-use crate::model::{EventTime, Level};
+use crate::model::{DAY_MS, EventTime, Level};
 use crate::rules::{Plan, TriggerKind};
+
+/// An occurrence of an event trigger that is older than this, against the watermark, is published but fires nothing
+/// (semantics A17), and one that a rail holds waits no longer (semantics D25).
+pub(in crate::engine) const PULSE_STALE_MS: i64 = 7 * DAY_MS;
 
 /// What the triggers of an account remember.
 #[derive(Debug, Default)]
@@ -22,8 +26,8 @@ pub(in crate::engine) struct State {
     pub(in crate::engine) fired_by: Option<EventTime>,
     /// When the timer that was set last wakes what waits.
     pub(in crate::engine) wakes_at: Option<EventTime>,
-    /// By user, or `WHOLE_ACCOUNT` for the account's own. Edges at their beginning are left out.
-    pub(in crate::engine) edges: BTreeMap<u32, Edge>,
+    /// By user; the account's own under none. Edges at their beginning are left out.
+    pub(in crate::engine) edges: BTreeMap<Option<u32>, Edge>,
     /// Pulses since the last fire.
     pub(in crate::engine) evidence: Evidence,
     /// The newest occurrence that a rail keeps.
@@ -53,6 +57,13 @@ pub(in crate::engine) struct Edge {
     pub(in crate::engine) passed: Option<EventTime>,
     /// Closed days in a row on which the condition was false after it fired.
     pub(in crate::engine) false_days: u8,
+}
+
+impl State {
+    /// Whether there is nothing to remember.
+    pub(in crate::engine) fn is_blank(&self) -> bool {
+        self.fired_at.is_none() && self.edges.is_empty() && self.kept.is_none() && self.evidence.is_empty()
+    }
 }
 
 impl Triggers {
@@ -93,7 +104,7 @@ impl Triggers {
     /// Whether a user's edge is remembered.
     pub(in crate::engine) fn names(&self, user: u32) -> bool {
         self.states.iter().any(|(_, state)| {
-            state.edges.contains_key(&user) || state.kept.as_ref().is_some_and(|kept| kept.user == Some(user))
+            state.edges.contains_key(&Some(user)) || state.kept.as_ref().is_some_and(|kept| kept.user == Some(user))
         })
     }
 }

@@ -32,28 +32,21 @@ impl Flag {
 }
 
 impl Word {
+    /// How many signals have their levels in the word; those of the others stand beside the rows.
+    pub(in crate::engine) const HELD: usize = 28;
     const SIGNALS: u64 = (1 << 56) - 1;
     const BAND: u32 = 56;
 
-    pub(in crate::engine) fn rung(self, slot: usize) -> u8 {
+    pub(super) fn rung(self, slot: usize) -> u8 {
         (self.0 >> (2 * slot) & 3) as u8
     }
 
-    pub(in crate::engine) fn set_rung(&mut self, slot: usize, rung: u8) {
+    pub(super) fn set_rung(&mut self, slot: usize, rung: u8) {
         self.0 = self.0 & !(3 << (2 * slot)) | u64::from(rung) << (2 * slot);
     }
 
-    /// The same rungs in other slots; what has none is off.
-    pub(in crate::engine) fn renamed(self, slots: &[Option<usize>]) -> Word {
-        let mut word = Word(self.0 & !Self::SIGNALS);
-        self.on()
-            .filter_map(|(slot, rung)| Some((slots[slot]?, rung)))
-            .for_each(|(slot, rung)| word.set_rung(slot, rung));
-        word
-    }
-
     /// The slots that are on, with their rungs.
-    pub(in crate::engine) fn on(self) -> impl Iterator<Item = (usize, u8)> {
+    pub(super) fn on(self) -> impl Iterator<Item = (usize, u8)> {
         let mut bits = self.0 & Self::SIGNALS;
         std::iter::from_fn(move || {
             let slot = (bits != 0).then(|| bits.trailing_zeros() as usize / 2)?;
@@ -64,13 +57,8 @@ impl Word {
     }
 
     /// Whether any signal is on.
-    pub(in crate::engine) fn any(self) -> bool {
+    pub(super) fn any(self) -> bool {
         self.0 & Self::SIGNALS != 0
-    }
-
-    /// Whether any signal of these slots is on: two bits each.
-    pub(in crate::engine) fn any_of(self, slots: u64) -> bool {
-        self.0 & slots != 0
     }
 
     /// 0 none, 1 emerging, 2 warm, 3 hot.

@@ -1,12 +1,13 @@
-//! Who people and companies are: traits by their latest event time, and what running active users add up to.
+//! Takes in what events state of people and companies, each trait by its latest event time, and counts running active
+//! users in and out.
 
-use super::score;
-use super::sighting::Sighted;
-use super::state::Account;
-use super::state::traits::{ID_MAX, Key, Traits, Value, host};
-use super::state::word::Flag;
+use crate::engine::context::Sighted;
+use crate::engine::figures::points;
+use crate::engine::state::Account;
+use crate::engine::state::traits::{ID_MAX, Key, Value, host};
+use crate::engine::state::word::Flag;
 use crate::model::{Event, EventTime, Field, Place, Role};
-use crate::rules::{Plan, RoleSet, Segment};
+use crate::rules::{Plan, RoleSet};
 use crate::wire::{
     self,
     fields::{self, Scalar},
@@ -53,7 +54,7 @@ pub(super) struct Taken {
 
 /// Whether an event states an e-mail address of its user, and that it is of somebody who does not count; none where it
 /// states no address.
-pub(super) fn states_excluded(plan: &Plan, roles: &RoleSet, event: &Event<'_>) -> Option<bool> {
+pub(in crate::engine) fn states_excluded(plan: &Plan, roles: &RoleSet, event: &Event<'_>) -> Option<bool> {
     if !roles.has(Role::Profile) {
         return None;
     }
@@ -204,26 +205,26 @@ fn take_profile(
 }
 
 /// A user is among the running active ones now (semantics C2).
-pub(super) fn enter(plan: &Plan, account: &mut Account<'_>, user: u32) {
+pub(in crate::engine) fn enter(plan: &Plan, account: &mut Account<'_>, user: u32) {
     let state = account.user_mut(user);
     if state.word.is(Flag::Running) {
         return;
     }
     state.word.set(Flag::Running, true);
-    let points = score::contribution(plan, state.word);
+    let points = points::contribution(plan, account, user);
     account.active_users += 1;
     account.user_points += points;
     count(plan, account, user, true);
 }
 
 /// A user is among the running active ones no longer.
-pub(super) fn leave(plan: &Plan, account: &mut Account<'_>, user: u32) {
+pub(in crate::engine) fn leave(plan: &Plan, account: &mut Account<'_>, user: u32) {
     let state = account.user_mut(user);
     if !state.word.is(Flag::Running) {
         return;
     }
     state.word.set(Flag::Running, false);
-    let points = score::contribution(plan, state.word);
+    let points = points::contribution(plan, account, user);
     account.active_users -= 1;
     account.user_points -= points;
     count(plan, account, user, false);
@@ -254,19 +255,4 @@ fn count(plan: &Plan, account: &mut Account<'_>, user: u32, is_in: bool) {
     if executive {
         rare.executives = if is_in { rare.executives + 1 } else { rare.executives - 1 };
     }
-}
-
-/// The size class of an account (semantics D23, E19).
-pub(super) fn segment<'a>(plan: &'a Plan, account: &Account<'_>) -> &'a Segment {
-    let employees = account.traits().and_then(Traits::employees);
-    let place = employees.map_or(0, |size| plan.segments.iter().rposition(|it| size >= it.employees).unwrap_or(0));
-    &plan.segments[place]
-}
-
-/// Whether a user may decide a purchase (semantics E18).
-pub(super) fn is_buyer(plan: &Plan, account: &Account<'_>, user: u32) -> bool {
-    let more = account.more(user);
-    account.exists(user)
-        && (more.is_some_and(|more| more.acted || more.profile.is_buyer(&plan.people))
-            || (account.users_ever == 1 && segment(plan, account).only_user_buys))
 }

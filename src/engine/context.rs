@@ -1,0 +1,134 @@
+//! What a step is about: the rules, the instant and the cause, and the event with the roles that the rules give it.
+
+use super::state::Account;
+use crate::model::{Day, Event, EventTime, Fact, Field, Place, Role};
+use crate::rules::{Filter, Kind, Plan, Reads, RoleSet, Signal, SignalRef};
+
+/// What is the same for a whole step of an account. It is read, never changed by what it is passed to.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) plan: &'a Plan,
+    /// What effects are caused by: the event's time, or the instant at which work is due.
+    pub(super) cause: EventTime,
+    /// The event that causes them; empty for due work.
+    pub(super) message_id: &'a str,
+    /// The watermark; while due work runs, its instant.
+    pub(super) now: EventTime,
+    /// The day of the first record of the log.
+    pub(super) log_began: Option<Day>,
+    /// Signals of newly activated rules that no close has decided yet.
+    pub(super) warming: &'a Warming,
+    /// Whether profiles of accounts and users are published.
+    pub(super) profiles: bool,
+}
+
+impl<'a> Context<'a> {
+    /// The instant that an effect on this account carries: never before the one that the last effect carried
+    /// (semantics A17).
+    pub(super) fn at(&self, account: &Account<'_>) -> EventTime {
+        self.cause.max(account.last_at)
+    }
+
+    /// O: the first open day.
+    pub(super) fn open_day(&self) -> Day {
+        self.plan.time.calendar.day(self.now)
+    }
+
+    /// C: the last closed day.
+    pub(super) fn last_closed(&self) -> Day {
+        self.open_day().plus(-1)
+    }
+
+    /// The signals of users, or of the account.
+    pub(super) fn signals(&self, user: Option<u32>) -> &'a [Signal] {
+        if user.is_some() { &self.plan.user_signals } else { &self.plan.account_signals }
+    }
+
+    /// What a signal of a user, or of the account, measures.
+    pub(super) fn kind(&self, user: Option<u32>, slot: usize) -> &'a Kind {
+        &self.signals(user)[slot].kind
+    }
+
+    /// A number as evidence: a figure of now.
+    pub(super) fn figure(&self, number: f64) -> Fact {
+        Fact { message_id: self.message_id.into(), at: self.cause, number }
+    }
+}
+
+/// Signals of newly activated rules that no close has decided yet: off means unknown (semantics A27).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Warming {
+    /// Those that the close of a week decides.
+    pub(super) of_weeks: Reads,
+    /// Those that the close of any day decides.
+    pub(super) of_days: Reads,
+}
+
+impl Warming {
+    pub(super) fn has(&self, signal: SignalRef) -> bool {
+        self.of_weeks.has(signal) || self.of_days.has(signal)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.of_weeks.is_empty() && self.of_days.is_empty()
+    }
+
+    /// The close of `day` decides those that this returns.
+    pub(super) fn end_at(&mut self, day: Day) -> Reads {
+        let of_weeks = if day.is_sunday() { std::mem::take(&mut self.of_weeks) } else { Reads::default() };
+        std::mem::take(&mut self.of_days).union(&of_weeks)
+    }
+}
+
+/// An event, the roles that the rules give it, and its place in the log.
+pub(super) struct Sighted<'a> {
+    pub(super) event: &'a Event<'a>,
+    pub(super) roles: RoleSet,
+    pub(super) place: Place,
+    /// The day of its time.
+    pub(super) day: Day,
+}
+
+impl Sighted<'_> {
+    /// The text of a field, trimmed; none where it is absent or empty.
+    pub(super) fn text(&self, plan: &Plan, role: Role, field: Field) -> Option<String> {
+        plan.roles
+            .text(&self.roles, role, field, self.event)
+            .map(|text| text.trim().to_owned())
+            .filter(|it| !it.is_empty())
+    }
+
+    /// The number of a field, where it is finite.
+    pub(super) fn number(&self, plan: &Plan, role: Role, field: Field) -> Option<f64> {
+        plan.roles.number(&self.roles, role, field, self.event).filter(|number| number.is_finite())
+    }
+
+    /// Whether the feature is premium; unknown where neither a mapping nor the event says so.
+    pub(super) fn premium(&self, plan: &Plan) -> Option<bool> {
+        if self.roles.is_premium() {
+            return Some(true);
+        }
+        plan.roles.boolean(&self.roles, Role::FeatureUsed, Field::Premium, self.event)
+    }
+
+    /// Whether a field has one of some values, in lower case.
+    pub(super) fn has(&self, plan: &Plan, role: Role, field: Field, values: &[String]) -> bool {
+        let text = self.text(plan, role, field).map(|text| text.to_lowercase());
+        let text = text.or_else(|| plan.roles.boolean(&self.roles, role, field, self.event).map(|is| is.to_string()));
+        text.is_some_and(|text| values.contains(&text))
+    }
+
+    /// The role by which the event passes a filter, if it does.
+    pub(super) fn passes(&self, plan: &Plan, filter: &Filter) -> Option<Role> {
+        let role = *filter.roles.iter().find(|role| self.roles.has(**role))?;
+        let all = |list: &[(Field, Vec<String>)], only_bound: bool| {
+            list.iter().all(|(field, values)| {
+                (only_bound && !plan.roles.binds(&self.roles, role, *field)) || self.has(plan, role, *field, values)
+            })
+        };
+        (all(&filter.only, false)
+            && all(&filter.where_bound, true)
+            && (!filter.premium || self.premium(plan) == Some(true)))
+        .then_some(role)
+    }
+}

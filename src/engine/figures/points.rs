@@ -1,0 +1,72 @@
+//! Points, bands and tiers as levels give them (semantics §6, F). Integers only: a score is the sum of its evidence.
+
+use crate::engine::state::Account;
+use crate::model::Field;
+use crate::rules::{Plan, Signal};
+
+fn sum(signals: &[Signal], levels: impl Iterator<Item = (usize, u8)>, enters: impl Fn(&Signal) -> bool) -> i32 {
+    levels
+        .filter(|(slot, _)| enters(&signals[*slot]))
+        .map(|(slot, level)| signals[slot].points[usize::from(level)])
+        .sum()
+}
+
+/// The points of a user's own signals in the PQL score.
+pub(in crate::engine) fn of_user(plan: &Plan, account: &Account<'_>, user: u32) -> i32 {
+    sum(&plan.user_signals, account.levels(Some(user)), |signal| signal.pql)
+}
+
+/// What a running active user adds to the PQA score: points of its own, if they are good, and those of signals that
+/// enter that score alone.
+pub(in crate::engine) fn contribution(plan: &Plan, account: &Account<'_>, user: u32) -> i32 {
+    if !account.has_level(Some(user)) {
+        return 0;
+    }
+    of_user(plan, account, user).max(0)
+        + sum(&plan.user_signals, account.levels(Some(user)), |signal| signal.pqa && !signal.pql)
+}
+
+/// What the account's signals add to the PQL score of each of its users.
+pub(in crate::engine) fn for_users(plan: &Plan, account: &Account<'_>) -> i32 {
+    sum(&plan.account_signals, account.levels(None), |signal| signal.pql)
+}
+
+/// PQL score: the user's own points and those of the account's signals.
+pub(in crate::engine) fn pql(plan: &Plan, account: &Account<'_>, user: u32) -> i32 {
+    of_user(plan, account, user) + account.pql_points
+}
+
+/// PQA score.
+pub(in crate::engine) fn pqa(plan: &Plan, account: &Account<'_>) -> i32 {
+    account.user_points + sum(&plan.account_signals, account.levels(None), |signal| signal.pqa)
+}
+
+/// The band of a user. One without good points of their own has none (semantics §6, F3); one that is held is kept a
+/// little below its threshold (semantics F1).
+pub(in crate::engine) fn band(plan: &Plan, account: &Account<'_>, user: u32) -> u8 {
+    if of_user(plan, account, user) <= 0 || !account.exists(user) {
+        return 0;
+    }
+    let (score, held, keep) = (pql(plan, account, user), account.user(user).word.band(), plan.scores.keep);
+    let entered = plan.scores.bands.iter().filter(|threshold| score >= **threshold).count() as u8;
+    let kept = plan.scores.bands.iter().take(held.into()).filter(|threshold| score >= **threshold - keep).count() as u8;
+    entered.max(kept)
+}
+
+/// The tier that the account belongs to now, counted from the worst; 0 is none (semantics F2).
+pub(in crate::engine) fn tier(plan: &Plan, account: &Account<'_>) -> u8 {
+    if account.active_users == 0 {
+        return 0;
+    }
+    let score = pqa(plan, account);
+    let departments = account.rare().map_or(0, |rare| rare.departments.len() as u32);
+    let icp = || account.traits().and_then(|traits| traits.boolean(Field::Icp)) == Some(true);
+    let tiers = &plan.scores.tiers;
+    let found = tiers.iter().position(|tier| {
+        (tier.users.0..=tier.users.1).contains(&account.active_users)
+            && score >= tier.score
+            && departments >= tier.departments
+            && (!tier.icp || icp())
+    });
+    found.map_or(0, |place| (tiers.len() - place) as u8)
+}

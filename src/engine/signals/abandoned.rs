@@ -1,0 +1,57 @@
+//! `abandoned`: something started and not completed in time by anyone of the account. On when the wait ends, off at a
+//! completion and at the end of the time to live.
+
+use super::kind::{At, Fed, Measure, Subject, end, mark};
+use crate::engine::context::{Context, Sighted};
+use crate::engine::state::facts::{Evidence, State};
+use crate::model::EventTime;
+use crate::rules::Abandoned;
+
+impl Abandoned {
+    /// When it turns on and off, if it was started and is not completed.
+    fn span(&self, at: At<'_, '_>) -> Option<(EventTime, EventTime)> {
+        let Some(State::Abandoned(start, _)) = at.facts() else { return None };
+        let completed = at.account.life().and_then(|life| life.completed.get(&self.complete));
+        let on_at = start.plus(self.after_ms);
+        completed.is_none_or(|completed| completed < start).then(|| (on_at, on_at.plus(self.ttl_ms)))
+    }
+}
+
+impl Measure for Abandoned {
+    fn update(&self, context: &Context<'_>, mut subject: Subject<'_, '_>, it: &Sighted<'_>) -> Fed {
+        let time = it.event.time;
+        if !it.roles.has(self.start) || end(time, Some(self.after_ms + self.ttl_ms)) <= context.now {
+            return Fed::Nothing;
+        }
+        let facts = subject.fact(|| State::Abandoned(EventTime::MIN, Evidence::default()));
+        let State::Abandoned(start, evidence) = facts else { return Fed::Nothing };
+        evidence.add(mark(it));
+        *start = time.max(*start);
+        Fed::Wait(time.plus(self.after_ms))
+    }
+
+    fn level(&self, at: At<'_, '_>) -> u8 {
+        match self.span(at) {
+            None => 0,
+            Some((_, off_at)) if at.context.now >= off_at => 0,
+            Some((on_at, _)) if at.context.now >= on_at => 1,
+            // One that is on stays so while the next one is waited for.
+            Some(_) => at.held(),
+        }
+    }
+
+    fn next_instant(&self, at: At<'_, '_>) -> Option<EventTime> {
+        let (on_at, off_at) = self.span(at)?;
+        super::kind::next(at.context.now, [on_at, off_at].into_iter())
+    }
+
+    fn turns_at(&self, at: At<'_, '_>, instant: EventTime) -> bool {
+        let Some(State::Abandoned(start, _)) = at.facts() else { return false };
+        let on_at = start.plus(self.after_ms);
+        on_at == instant || on_at.plus(self.ttl_ms) == instant
+    }
+
+    fn words(&self, at: At<'_, '_>) -> String {
+        format!("{} {} and did not complete it", at.who(), self.start.deed())
+    }
+}

@@ -1,0 +1,28 @@
+//! `active_days`: active on at least so many of the last 7 days. On at once, off at the close of a day.
+
+use super::kind::{At, Measure};
+use crate::model::{Day, Fact};
+use crate::rules::ActiveDays;
+
+impl Measure for ActiveDays {
+    fn level(&self, at: At<'_, '_>) -> u8 {
+        u8::from(at.days().count(at.context.open_day(), 7) >= self.days)
+    }
+
+    fn level_at_once(&self, at: At<'_, '_>) -> u8 {
+        u8::from(at.days().count(at.window_end(), 7) >= self.days).max(at.held())
+    }
+
+    fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
+        let days = at.days();
+        super::kind::falls(at.held(), day, |day| u8::from(days.count(day.plus(1), 7) >= self.days))
+    }
+
+    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+        at.figure(f64::from(at.days().count(at.window_end(), 7)))
+    }
+
+    fn words(&self, at: At<'_, '_>) -> String {
+        format!("{} was active on {} of the last 7 days", at.who(), self.number(at))
+    }
+}

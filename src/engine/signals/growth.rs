@@ -1,0 +1,109 @@
+//! `growth`: a trend of weekly values. Upward it is decided at the close of a week, downward at the close of a day, and not
+//! while inactive (semantics C11 to C16, C31).
+
+use super::kind::{At, Measure, after, next_sunday};
+use super::new_users;
+use super::new_users::knows_newcomers;
+use crate::engine::figures::{Closed, trend, windows};
+use crate::engine::state::counts::WEEKS;
+use crate::engine::state::due::NEVER;
+use crate::model::{Day, Fact};
+use crate::rules::{Growth, GrowthBy};
+
+impl Growth {
+    /// Whether it grows, or declines; none while that is unknown.
+    fn moves(&self, at: At<'_, '_>) -> Option<bool> {
+        let last_closed = at.context.last_closed();
+        if at.user.is_some() {
+            let days = at.days();
+            // Of an absent user nothing is known (semantics C14).
+            let is_absent = days.is_never() || (!self.up && windows::is_absent(days, last_closed, 7));
+            return if is_absent { None } else { trend::of_user(days, last_closed).moves(self) };
+        }
+        let closed = Closed::last(at.account, last_closed)?;
+        // An inactive account does not decline (semantics C13a, C16).
+        if !self.up && closed.wau == 0 {
+            return Some(false);
+        }
+        match &self.by {
+            GrowthBy::Level(level, slopes) => closed.moves(at.account, (*level, slopes)),
+            GrowthBy::Streak => closed.runs(at.account, self.up),
+            GrowthBy::Ratio(percent) => closed.knows_change().then(|| {
+                closed.change(at.account).is_some_and(|(before, after)| {
+                    let by = i64::from(after) - i64::from(before);
+                    (if self.up { by } else { -by }) * 100 >= i64::from(*percent) * i64::from(before)
+                })
+            }),
+            GrowthBy::Newcomers(percent) => {
+                (closed.knows_change() && knows_newcomers(at.context, at.account)).then(|| {
+                    let counting = u64::from(new_users::counting(at.context, at.account, closed.day));
+                    closed.mau > 0 && counting * 100 >= u64::from(*percent) * u64::from(closed.mau)
+                })
+            }
+        }
+    }
+}
+
+impl Measure for Growth {
+    fn level(&self, at: At<'_, '_>) -> u8 {
+        u8::from(self.moves(at) == Some(true))
+    }
+
+    fn is_known(&self, at: At<'_, '_>) -> bool {
+        let is_absent = || windows::is_absent(at.days(), at.context.last_closed(), 7);
+        (at.user.is_none() || !is_absent()) && self.moves(at).is_some()
+    }
+
+    fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
+        // Before ten weeks it is known only of an inactive account: it does not decline.
+        if at.user.is_none() && !self.up {
+            return at.weeks_known() <= 10;
+        }
+        // A slope is known from 4 weeks on, a decline from 10, a change in percent from 2.
+        day.is_sunday() && matches!(at.weeks_known(), 2 | 4 | 10)
+    }
+
+    fn next_known(&self, at: At<'_, '_>, day: Day) -> Day {
+        let Some(first) = at.first() else { return NEVER };
+        let by_weeks = if day < first.plus(7 * 13) { next_sunday(day) } else { NEVER };
+        let is_of_account = at.user.is_none() && !self.up;
+        by_weeks.min(if is_of_account { after(day, at.account.last_day.plus(7)) } else { NEVER })
+    }
+
+    fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
+        if at.user.is_some() {
+            let last = at.days().last();
+            // A trend changes with the week, and ends with absence.
+            return match at.held() {
+                0 if last > next_sunday(day).plus(-7) => next_sunday(day),
+                0 => NEVER,
+                _ => next_sunday(day).min(last.plus(7).max(day.plus(1))),
+            };
+        }
+        if !self.up && at.held() > 0 {
+            return day.plus(1);
+        }
+        let has_weeks = at.account.sum(WEEKS, day.week().0 - 13, day.week().0 + 1) != 0;
+        if has_weeks { next_sunday(day) } else { NEVER }
+    }
+
+    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+        let last_closed = at.context.last_closed();
+        if at.user.is_none() {
+            return at.figure(at.account.count(WEEKS, windows::last_week(last_closed).0).into());
+        }
+        if at.days().is_never() {
+            return Vec::new();
+        }
+        trend::of_user(at.days(), last_closed).z().map_or(Vec::new(), |z| at.figure(z))
+    }
+
+    fn words(&self, at: At<'_, '_>) -> String {
+        if at.user.is_some() {
+            let id = &at.context.signals(at.user)[at.slot].id;
+            return format!("{}: {id} is {}", at.who(), (self.number(at) * 100.0).round() / 100.0);
+        }
+        Closed::last(at.account, at.context.last_closed())
+            .map_or(String::new(), |it| it.trend_in_words(at.account, self))
+    }
+}

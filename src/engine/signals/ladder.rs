@@ -1,0 +1,44 @@
+//! `ladder`: a figure of the account, at least so much. On at once, off at the close of a day.
+
+use super::kind::{At, Measure, reached};
+use crate::engine::state::Account;
+use crate::model::{Day, Fact};
+use crate::rules::{Ladder, Of};
+
+/// What a meter counted on the days `from` to `to`.
+pub(super) fn volume(account: &Account<'_>, meter: usize, from: Day, to: Day) -> f64 {
+    let meter = account.rare().and_then(|rare| rare.meters.get(meter));
+    meter.map_or(0.0, |(daily, _)| daily.sum(from.0, to.0) as f64 / 1_000.0)
+}
+
+impl Ladder {
+    fn figure(&self, at: At<'_, '_>) -> f64 {
+        let rare = at.account.rare();
+        match self.of {
+            Of::ActiveUsers => at.account.active_users.into(),
+            Of::Departments => rare.map_or(0, |rare| rare.departments.len()) as f64,
+            Of::UsersOfADomain => rare.and_then(|rare| rare.domains.values().max().copied()).unwrap_or(0).into(),
+            Of::Volume(meter) => volume(at.account, meter, at.window_end().plus(-27), at.window_end()),
+        }
+    }
+}
+
+impl Measure for Ladder {
+    fn level(&self, at: At<'_, '_>) -> u8 {
+        reached(self.figure(at), &self.rungs)
+    }
+
+    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+        at.figure(self.figure(at))
+    }
+
+    fn words(&self, at: At<'_, '_>) -> String {
+        let number = self.figure(at);
+        match self.of {
+            Of::ActiveUsers => format!("{number} active users"),
+            Of::Departments => format!("{number} departments are active"),
+            Of::UsersOfADomain => format!("{number} active users of one company domain"),
+            Of::Volume(meter) => format!("{number} {} in 28 days", at.context.plan.meters[meter].id),
+        }
+    }
+}

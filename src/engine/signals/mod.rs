@@ -1,0 +1,84 @@
+//! Signals: one file per kind. Each says how an event updates the facts that are kept for a signal, how its level is
+//! measured from the state, whether the level is known, when time alone can change either, and what it rests on.
+//!
+//! [`of_kind`] is the only place that lists the kinds. Nothing here writes a level: `step::measure` does.
+
+mod abandoned;
+mod active_days;
+mod age;
+mod count;
+mod distinct;
+mod growth;
+mod idle;
+mod kind;
+mod ladder;
+mod new_users;
+mod seen;
+mod sessions;
+mod spike;
+mod stalled;
+mod stickiness;
+mod traits;
+mod usage_ratio;
+mod within;
+
+use super::context::Context;
+use super::state::Account;
+use crate::model::Fact;
+use crate::rules::{Kind, SignalRef};
+
+pub(super) use kind::{At, Fed, Measure, Subject};
+pub(super) use new_users::{counting_from, knows_newcomers};
+pub(super) use usage_ratio::usage_ratio;
+
+/// The kind of a signal, to measure it by.
+pub(super) fn of<'a>(at: At<'a, '_>) -> &'a dyn Measure {
+    of_kind(at.context.kind(at.user, at.slot))
+}
+
+/// A kind of signal, to measure by.
+pub(super) fn of_kind(kind: &Kind) -> &dyn Measure {
+    match kind {
+        Kind::Seen(it) => it,
+        Kind::Count(it) => it,
+        Kind::Distinct(it) => it,
+        Kind::Sessions(it) => it,
+        Kind::Within(it) => it,
+        Kind::Abandoned(it) => it,
+        Kind::ActiveDays(it) => it,
+        Kind::Stickiness(it) => it,
+        Kind::Growth(it) => it,
+        Kind::NewUsers(it) => it,
+        Kind::Spike(it) => it,
+        Kind::Idle(it) => it,
+        Kind::Stalled(it) => it,
+        Kind::Age(it) => it,
+        Kind::UsageRatio(it) => it,
+        Kind::Ladder(it) => it,
+        Kind::Trait(it) => it,
+        Kind::Executive => &traits::Executive,
+    }
+}
+
+/// Whether a signal's level is known, so that off means no (semantics C1, D11).
+pub(super) fn is_known(context: &Context<'_>, account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> bool {
+    if context.warming.has(signal) {
+        return false;
+    }
+    At::new(context, account, signal, user).is_some_and(|it| of(it).is_known(it))
+}
+
+/// What a level rests on.
+pub(super) fn evidence(
+    context: &Context<'_>,
+    account: &Account<'_>,
+    signal: SignalRef,
+    user: Option<u32>,
+) -> Vec<Fact> {
+    At::new(context, account, signal, user).map_or(Vec::new(), |it| of(it).evidence(it))
+}
+
+/// A level in words.
+pub(super) fn words(context: &Context<'_>, account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> String {
+    At::new(context, account, signal, user).map_or(String::new(), |it| of(it).words(it))
+}

@@ -1,0 +1,91 @@
+//! `spike, of: new_users`: so many new users of the account in 7 days. The first step is on at once, the second, more than
+//! is usual for the account, at the close of a day; off at the close of a day (semantics C3, C20 to C25).
+
+use super::kind::{At, Measure, after};
+use crate::engine::context::Context;
+use crate::engine::figures::Closed;
+use crate::engine::state::Account;
+use crate::engine::state::due::NEVER;
+use crate::model::{Day, EventTime, Fact};
+use crate::rules::NewUsers;
+
+/// The first day whose new users count toward signals (semantics B17).
+pub(in crate::engine) fn counting_from(context: &Context<'_>, account: &Account<'_>) -> Option<Day> {
+    account.newcomers_count_from(context.log_began, context.plan.rails.warm_up_days)
+}
+
+/// The first instant at which sign-ups count: whoever founds an account that is born in the log signs up on its first
+/// day.
+pub(super) fn counting_from_instant(context: &Context<'_>, account: &Account<'_>) -> Option<EventTime> {
+    let from = counting_from(context, account)?;
+    let is_born = account.founded().is_some_and(|day| from == day.plus(1));
+    Some(context.plan.time.calendar.start(if is_born { from.plus(-1) } else { from }))
+}
+
+/// New users in the 7 days that end with `day`, as signals count them.
+pub(super) fn counting(context: &Context<'_>, account: &Account<'_>, day: Day) -> u32 {
+    counting_from(context, account).map_or(0, |from| account.newcomers(day, from))
+}
+
+/// Whether it is known how many new users the account has, for signals (semantics B17).
+pub(in crate::engine) fn knows_newcomers(context: &Context<'_>, account: &Account<'_>) -> bool {
+    counting_from(context, account).is_some_and(|from| {
+        account.founded().is_some_and(|founded| from == founded.plus(1))
+            || account.window_end(context.open_day()) >= from
+    })
+}
+
+impl NewUsers {
+    fn is_spike(&self, at: At<'_, '_>) -> bool {
+        let (Some(below), Some(closed)) = (self.spike_below, Closed::last(at.account, at.context.last_closed())) else {
+            return false;
+        };
+        let new_users = counting(at.context, at.account, closed.day);
+        let is_unlikely = || closed.expected_newcomers().is_some_and(|expected| expected.at_least(new_users) < below);
+        new_users >= self.at_least && is_unlikely()
+    }
+}
+
+impl Measure for NewUsers {
+    fn level(&self, at: At<'_, '_>) -> u8 {
+        if !knows_newcomers(at.context, at.account) {
+            return 0;
+        }
+        if self.is_spike(at) {
+            return 2;
+        }
+        u8::from(counting(at.context, at.account, at.context.open_day()) >= self.at_least)
+    }
+
+    fn level_at_once(&self, at: At<'_, '_>) -> u8 {
+        let is_on = || counting(at.context, at.account, at.window_end()) >= self.at_least;
+        at.held().max(u8::from(at.held() == 0 && is_on()))
+    }
+
+    fn is_known(&self, at: At<'_, '_>) -> bool {
+        knows_newcomers(at.context, at.account)
+    }
+
+    fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
+        counting_from(at.context, at.account) == Some(day.plus(1))
+    }
+
+    fn next_known(&self, at: At<'_, '_>, day: Day) -> Day {
+        counting_from(at.context, at.account).map_or(NEVER, |from| after(day, from.plus(-1)))
+    }
+
+    fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
+        if at.held() > 0 { day.plus(1) } else { NEVER }
+    }
+
+    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+        // A spike is decided on closed days, the first step on the days that end now.
+        let day = if at.held() > 1 { at.context.last_closed() } else { at.window_end() };
+        at.figure(f64::from(counting(at.context, at.account, day)))
+    }
+
+    fn words(&self, at: At<'_, '_>) -> String {
+        let usual = if at.held() > 1 { ", far more than usual here" } else { "" };
+        format!("{} new users in 7 days{usual}", self.number(at))
+    }
+}

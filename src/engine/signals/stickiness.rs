@@ -1,0 +1,74 @@
+//! `stickiness`: the mean active share of the last 28 days, DAU/MAU. Decided at the close of a day (semantics C5 to C7).
+
+use super::kind::{At, Measure, after, falls};
+use crate::engine::figures::windows::{self, MONTH, stickiness_days};
+use crate::engine::figures::{Closed, windows::rung_above};
+use crate::engine::state::counts::ACTIVE;
+use crate::engine::state::due::NEVER;
+use crate::model::{Day, Fact};
+use crate::rules::Stickiness;
+
+fn share(at: At<'_, '_>) -> Option<(u32, u32)> {
+    match at.user {
+        Some(_) if at.days().is_never() => None,
+        Some(_) => windows::user_stickiness(at.days(), at.context.last_closed()),
+        None => Closed::last(at.account, at.context.last_closed())?.stickiness(),
+    }
+}
+
+impl Stickiness {
+    /// The first day after C on which the stickiness of the account is of another level.
+    fn next_of_account(&self, at: At<'_, '_>) -> Day {
+        let (account, Some(founded)) = (at.account, at.first()) else { return NEVER };
+        let (closed, held) = (account.counts.closed(), at.held());
+        let mut active_days = account.sum(ACTIVE, closed.0 - (MONTH - 1), closed.0);
+        for (day, mau) in account.mau_to_come() {
+            active_days += u64::from(account.count(ACTIVE, day.0));
+            active_days -= u64::from(account.count(ACTIVE, day.0 - MONTH));
+            let share = stickiness_days(day, founded).filter(|_| mau > 0).map(|n| (active_days as u32, n * mau));
+            if share.map_or(0, |share| rung_above(share, &self.above_percent)) != held {
+                return day;
+            }
+            if mau == 0 {
+                break;
+            }
+        }
+        NEVER
+    }
+}
+
+impl Measure for Stickiness {
+    fn level(&self, at: At<'_, '_>) -> u8 {
+        share(at).map_or(0, |share| rung_above(share, &self.above_percent))
+    }
+
+    fn is_known(&self, at: At<'_, '_>) -> bool {
+        share(at).is_some()
+    }
+
+    fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
+        // While nobody was active for 28 days the share is undefined (semantics C5).
+        let is_back = || at.account.count(ACTIVE, day.0) > 0 && at.account.sum(ACTIVE, day.0 - MONTH, day.0 - 1) == 0;
+        at.first().is_some_and(|first| day == first.plus(6)) || (at.user.is_none() && is_back())
+    }
+
+    fn next_known(&self, at: At<'_, '_>, day: Day) -> Day {
+        at.first().map_or(NEVER, |first| after(day, first.plus(6)))
+    }
+
+    fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
+        let (Some(_), Some(first)) = (at.user, at.first()) else { return self.next_of_account(at) };
+        let (known, days) = (first.plus(6), at.days());
+        // Without activity the share of a user only falls.
+        if day < known {
+            return known;
+        }
+        falls(at.held(), day, |day| {
+            windows::user_stickiness(days, day).map_or(0, |share| rung_above(share, &self.above_percent))
+        })
+    }
+
+    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+        at.ratio(share(at))
+    }
+}

@@ -1,0 +1,53 @@
+//! `trait`: something that is known of the account, or that an active user is an executive. On at once, off at the close
+//! of a day.
+
+use super::kind::{At, Measure, reached};
+use crate::model::Fact;
+use crate::rules::TraitIs;
+
+/// A running active user is an executive.
+pub(super) struct Executive;
+
+impl Measure for TraitIs {
+    fn level(&self, at: At<'_, '_>) -> u8 {
+        let Some(traits) = at.account.traits() else { return 0 };
+        match self {
+            TraitIs::Employees(rungs) => traits.employees().map_or(0, |number| reached(number, rungs)),
+            TraitIs::AtLeast(field, rungs) => traits.number(*field).map_or(0, |number| reached(number, rungs)),
+            TraitIs::True(field) => u8::from(traits.boolean(*field) == Some(true)),
+            TraitIs::OneOf(field, values) => {
+                let text = traits.text(*field).map(|text| text.trim().to_lowercase());
+                u8::from(text.is_some_and(|text| values.contains(&text)))
+            }
+        }
+    }
+
+    fn is_known(&self, at: At<'_, '_>) -> bool {
+        at.account.traits().is_some_and(|traits| match self {
+            TraitIs::Employees(_) => traits.employees().is_some(),
+            TraitIs::AtLeast(field, _) => traits.number(*field).is_some(),
+            TraitIs::True(field) => traits.boolean(*field).is_some(),
+            TraitIs::OneOf(field, _) => traits.text(*field).is_some(),
+        })
+    }
+
+    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+        let traits = at.account.traits();
+        let number = match self {
+            TraitIs::Employees(_) => traits.and_then(|traits| traits.employees()),
+            TraitIs::AtLeast(field, _) => traits.and_then(|traits| traits.number(*field)),
+            TraitIs::OneOf(..) | TraitIs::True(_) => Some(1.0),
+        };
+        number.map_or(Vec::new(), |number| at.figure(number))
+    }
+}
+
+impl Measure for Executive {
+    fn level(&self, at: At<'_, '_>) -> u8 {
+        u8::from(at.account.rare().is_some_and(|rare| rare.executives > 0))
+    }
+
+    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+        at.figure(f64::from(at.account.rare().map_or(0, |rare| rare.executives)))
+    }
+}

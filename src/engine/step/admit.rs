@@ -1,0 +1,162 @@
+//! Decides what becomes of an event, in the order of semantics A13: its outcome, whether it moves time, and what of it is
+//! taken.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::people;
+use super::update::Takes;
+use crate::engine::context::Sighted;
+use crate::engine::state::dedupe::{self, Recent};
+use crate::engine::state::timers::Clock;
+use crate::engine::state::{Account, Tables, tables};
+use crate::model::{Event, EventKind, EventTime, Outcome, Place, Provenance};
+use crate::rules::{Plan, RoleSet, Time};
+
+/// Days before the first open one that late events can still correct: eight weeks (semantics A11).
+const CORRECTABLE_DAYS: i32 = 56;
+
+/// What decides about events, beside the accounts that are there: how far time has come, and what was read before.
+#[derive(Debug)]
+pub(in crate::engine) struct Admission {
+    pub(in crate::engine) clock: Clock,
+    recent: Recent,
+    /// By source topic and partition: the highest offset read, and the offset of the record that brought it.
+    sources: HashMap<String, HashMap<i32, (i64, i64), FixedState>, FixedState>,
+}
+
+/// What becomes of an event.
+pub(in crate::engine) struct Decision<'a> {
+    pub(in crate::engine) outcome: Outcome,
+    /// Why, where the event goes to the dead-letter topic.
+    pub(in crate::engine) detail: String,
+    /// Whether the event moves time.
+    pub(in crate::engine) moves_time: bool,
+    /// Whether its id is remembered.
+    id: dedupe::Id,
+    /// What of it is taken.
+    pub(in crate::engine) takes: Option<(Takes, Sighted<'a>)>,
+}
+
+impl Decision<'_> {
+    fn refused(outcome: Outcome, detail: String, moves_time: bool) -> Self {
+        Decision { outcome, detail, moves_time, id: None, takes: None }
+    }
+}
+
+impl Admission {
+    pub(in crate::engine) fn new(time: &Time) -> Admission {
+        Admission {
+            clock: Clock::new(time),
+            recent: Recent::new(time.dedupe_window_ms, time.dedupe_ids),
+            sources: HashMap::default(),
+        }
+    }
+
+    /// Decides about an event of a record.
+    pub(in crate::engine) fn decide<'a>(
+        &mut self,
+        plan: &Plan,
+        tables: &mut Tables,
+        event: &'a Event<'a>,
+        place: Place,
+        record_time: Option<EventTime>,
+    ) -> Decision<'a> {
+        let ahead_ms = record_time.map_or(i64::MIN, |record| event.time.0.saturating_sub(record.0));
+        if ahead_ms > plan.time.max_skew_ms {
+            self.mark_read(event.provenance.as_ref(), place);
+            let detail = format!("its time is {ahead_ms} ms ahead of its record's");
+            return Decision::refused(Outcome::FromTheFuture, detail, false);
+        }
+        if event.kind == EventKind::Tick {
+            return Decision::refused(Outcome::Applied, String::new(), true);
+        }
+        if self.mark_read(event.provenance.as_ref(), place) {
+            return Decision::refused(Outcome::Replayed, String::new(), false);
+        }
+        let id = dedupe::id(event);
+        if self.recent.has(id, self.clock.highest()) {
+            return Decision::refused(Outcome::Duplicate, String::new(), false);
+        }
+        let roles = plan.roles.of(event);
+        let it = Sighted { event, roles, place, day: plan.time.calendar.day(event.time) };
+        if is_excluded(plan, tables, event, &it.roles) {
+            // Of an event that does not count its traits are taken, and it moves time (semantics A34).
+            let takes = it.roles.is_timeless().then_some((Takes::Traits, it));
+            return match refusal(plan, tables, event).filter(|_| takes.is_some()) {
+                Some(refusal) => Decision::refused(Outcome::Refused, refusal, true),
+                None => Decision { outcome: Outcome::Excluded, detail: String::new(), moves_time: true, id, takes },
+            };
+        }
+        let days_late = self.clock.open_day().map_or(0, |open| open.0 - it.day.0);
+        let keeps_traits = matches!(event.kind, EventKind::Identify | EventKind::Group) || it.roles.is_timeless();
+        if days_late > CORRECTABLE_DAYS && !keeps_traits {
+            let detail = format!("its day lies {days_late} days before the first open one");
+            return Decision::refused(Outcome::TooLate, detail, false);
+        }
+        if let Some(refusal) = refusal(plan, tables, event) {
+            return Decision::refused(Outcome::Refused, refusal, true);
+        }
+        let takes = if days_late <= CORRECTABLE_DAYS { Takes::All } else { Takes::Timeless };
+        let (outcome, detail) = (Outcome::Applied, String::new());
+        Decision { outcome, detail, moves_time: true, id, takes: Some((takes, it)) }
+    }
+
+    /// Remembers the id of an event that was decided, once time has moved.
+    pub(in crate::engine) fn remember(&mut self, decision: &Decision<'_>) {
+        if let Some(highest) = self.clock.highest() {
+            self.recent.insert(decision.id, highest);
+        }
+    }
+
+    /// Notes that a place of a source was read; returns whether it had been before, in an earlier record.
+    fn mark_read(&mut self, source: Option<&Provenance<'_>>, place: Place) -> bool {
+        let Some(source) = source else { return false };
+        if !self.sources.contains_key(&*source.topic) {
+            self.sources.insert(source.topic.to_string(), HashMap::default());
+        }
+        let Some(partitions) = self.sources.get_mut(&*source.topic) else { return false };
+        let (highest, brought_by) = partitions.entry(source.partition).or_insert((i64::MIN, place.offset));
+        let known = source.offset < *highest || (source.offset == *highest && place.offset != *brought_by);
+        if source.offset > *highest {
+            (*highest, *brought_by) = (source.offset, place.offset);
+        }
+        known
+    }
+}
+
+/// Whether an event does not count: by itself, or by the e-mail address of its user, as it states or as is known.
+fn is_excluded(plan: &Plan, tables: &mut Tables, event: &Event<'_>, roles: &RoleSet) -> bool {
+    let exclude = &plan.exclude;
+    if exclude.is_empty() {
+        return false;
+    }
+    let mut known = || {
+        let index = tables.find_account(tables::hash_account(&event.account), &event.account)?;
+        let account = Account::new(tables, index);
+        Some(account.more(account.find_user(&event.user)?)?.excluded)
+    };
+    let mut by_host = || people::states_excluded(plan, roles, event).or_else(&mut known).unwrap_or(false);
+    exclude.has_event(event) || (exclude.has_hosts() && !event.user.is_empty() && by_host())
+}
+
+/// Why there is no room for what the event brings, if so.
+fn refusal(plan: &Plan, tables: &Tables, event: &Event<'_>) -> Option<String> {
+    let (accounts, users) = (tables.accounts(), tables.users());
+    let (accounts_full, users_full) = (accounts >= plan.accounts_max, users >= plan.users_max);
+    let ids_full = tables.ids_are_full();
+    if !accounts_full && !users_full && !ids_full {
+        return None;
+    }
+    let account = tables.find_account(tables::hash_account(&event.account), &event.account);
+    if account.is_none() && accounts_full {
+        return Some(format!("the partition holds {accounts} accounts: limits.accounts of the rules"));
+    }
+    let is_known = account.is_some_and(|index| tables.find_user(index, &event.user).is_some());
+    let brings_id = account.is_none() || (!event.user.is_empty() && !is_known);
+    if ids_full && brings_id {
+        return Some("the partition holds 4 GiB of ids: spread its accounts over more partitions".to_owned());
+    }
+    (users_full && !event.user.is_empty() && !is_known)
+        .then(|| format!("the partition holds {users} users: limits.users of the rules"))
+}

@@ -1,0 +1,158 @@
+//! What a step works with, and what it has changed: `update` writes the delta, and the phases after it read it. Nobody else
+//! says what must be looked at.
+
+use std::ops::Deref;
+
+use crate::engine::context::Context;
+use crate::engine::state::Account;
+use crate::engine::state::due::Due;
+use crate::engine::state::timers::Timers;
+use crate::model::{Day, Effects, EventTime};
+use crate::rules::{Changes, Plan, Reads};
+
+/// What a step works with, besides its account. It reads as its context.
+pub(in crate::engine) struct Step<'a> {
+    pub(in crate::engine) context: Context<'a>,
+    pub(in crate::engine) effects: &'a mut Effects,
+    pub(in crate::engine) timers: &'a mut Timers,
+    /// Who is visited at which close.
+    pub(in crate::engine) due: &'a mut Due,
+    /// The account's place in the tables.
+    pub(in crate::engine) index: u32,
+    /// What has changed since the last phase that looked at it.
+    pub(in crate::engine) delta: &'a mut Delta,
+}
+
+impl<'a> Deref for Step<'a> {
+    type Target = Context<'a>;
+
+    fn deref(&self) -> &Context<'a> {
+        &self.context
+    }
+}
+
+/// The close of a day for one account.
+pub(in crate::engine) struct Close<'a> {
+    pub(in crate::engine) day: Day,
+    /// Signals that it decides for the first time.
+    pub(in crate::engine) warm: Reads,
+    /// The users to visit, each after the account.
+    pub(in crate::engine) users: &'a [(u32, u32)],
+}
+
+/// What has changed of an account and its users. The memory is kept from step to step.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Delta {
+    /// Of the account.
+    pub(super) account: Changes,
+    /// Of its users; one may stand here several times.
+    pub(super) users: Vec<(u32, Changes)>,
+    /// Facts to measure again.
+    pub(super) facts: Vec<Fact>,
+    /// Users whose profiles say something else.
+    pub(super) rows: Vec<u32>,
+    /// The profile of the account says something else; so do those of all its users.
+    pub(super) row: bool,
+    pub(super) all_rows: bool,
+    /// Signals of which a session began.
+    pub(super) sessions: Vec<(Option<u32>, usize)>,
+    /// Levels that changed, to be published.
+    pub(super) levels: Vec<Level>,
+    /// What running users add to the score, more or less.
+    pub(super) points: i32,
+    /// Users whose band may be another one.
+    pub(super) scored: Vec<u32>,
+    /// What conditions read and has changed, and the users whose own conditions it may concern.
+    pub(super) reads: Reads,
+    pub(super) concerned: Vec<u32>,
+}
+
+/// Facts of a signal that changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fact {
+    /// None: of the account.
+    pub(super) user: Option<u32>,
+    pub(super) slot: usize,
+    /// Whether the level may fall now; else it falls at the next close of a day.
+    pub(super) falls: bool,
+    /// When the wait ends that began with it.
+    pub(super) waits_until: Option<EventTime>,
+}
+
+/// A level that changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Level {
+    /// None: of the account.
+    pub(super) user: Option<u32>,
+    pub(super) slot: usize,
+    pub(super) before: u8,
+    pub(super) after: u8,
+}
+
+impl Delta {
+    /// Empty, for another step.
+    pub(in crate::engine) fn anew(&mut self) -> &mut Delta {
+        self.users.clear();
+        self.facts.clear();
+        self.rows.clear();
+        self.sessions.clear();
+        self.levels.clear();
+        self.scored.clear();
+        self.concerned.clear();
+        (self.account, self.points, self.reads) = (Changes::default(), 0, Reads::default());
+        (self.row, self.all_rows) = (false, false);
+        self
+    }
+
+    /// Something of a user changed.
+    pub(super) fn user(&mut self, user: u32, changes: Changes) {
+        self.users.push((user, changes));
+    }
+
+    /// Something of a user changed that their profile says.
+    pub(super) fn user_row(&mut self, user: u32, changes: Changes) {
+        self.rows.push(user);
+        if !changes.is_empty() {
+            self.users.push((user, changes));
+        }
+    }
+
+    /// The bands of these users may be others.
+    pub(in crate::engine) fn score_again(&mut self, users: impl Iterator<Item = u32>) {
+        self.scored.extend(users);
+    }
+
+    /// The profiles of the account and all its users say something else.
+    pub(in crate::engine) fn all_profiles(&mut self) {
+        self.all_rows = true;
+    }
+
+    /// Facts of a signal changed.
+    pub(super) fn fact(&mut self, user: Option<u32>, slot: usize, falls: bool) {
+        self.facts.push(Fact { user, slot, falls, waits_until: None });
+    }
+
+    /// Whether points, bands, tiers or the track may change.
+    pub(super) fn is_worth_a_score(&self) -> bool {
+        const SCORED: Changes = Changes::SCORE.and(Changes::ACTIVE_USERS).and(Changes::TRAITS).and(Changes::USERS);
+        !self.scored.is_empty() || self.account.meet(SCORED)
+    }
+
+    /// Turns what has changed into what conditions read: the figures and the signals that may become known. Whose level
+    /// changed has been added already.
+    pub(super) fn settle_reads(&mut self, plan: &Plan, account: &Account<'_>) {
+        let mut all = self.account;
+        self.users.iter().for_each(|(_, changes)| all.add(*changes));
+        if all.meet(plan.index.reads_changes) {
+            let by = plan.index.reads_by.iter().filter(|(changes, _)| changes.meet(all));
+            by.for_each(|(_, reads)| self.reads.all(reads));
+        }
+        self.concerned.extend(self.users.iter().map(|(user, _)| *user));
+        // The size class, or that there is more than one user, decides who decides alone (semantics E18).
+        if plan.index.trigger_everybody && self.account.meet(Changes::TRAITS.and(Changes::ONLY_USER)) {
+            self.concerned.extend(account.user_indices());
+        }
+        self.account = Changes::default();
+        self.users.clear();
+    }
+}

@@ -1,0 +1,109 @@
+//! Builds what is published of levels, occurrences, scores and profiles. Words and evidence are computed only here, for
+//! what is published.
+
+use super::delta::{Level, Step};
+use crate::engine::context::Sighted;
+use crate::engine::signals;
+use crate::engine::state::Account;
+use crate::engine::state::word::Flag;
+use crate::model::{Fact, Reason, SignalChange, SignalKind, SignalMessage};
+use crate::rules::{Kind, SignalRef};
+
+/// Publishes a message of the signals feed.
+pub(super) fn signal(
+    step: &mut Step<'_>,
+    account: &mut Account<'_>,
+    user: Option<u32>,
+    kind: SignalKind,
+    facts: Vec<Fact>,
+) {
+    account.last_at = step.at(account);
+    step.effects.signals.push(SignalMessage {
+        account: account.id().to_string(),
+        user: user.map_or(String::new(), |user| account.user_id(user).to_string()),
+        kind,
+        at: account.last_at,
+        facts,
+    });
+    match user {
+        Some(user) => step.delta.rows.push(user),
+        None => step.delta.row = true,
+    }
+}
+
+/// Publishes the levels that changed: users by id, then the account, each in the order of the rules (semantics A15).
+pub(in crate::engine) fn levels(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) {
+    let mut levels = std::mem::take(&mut step.delta.levels);
+    let key = |it: &Level| (it.user.is_none(), it.user.map(|user| account.user_id(user)), it.slot);
+    levels.sort_by(|a, b| key(a).cmp(&key(b)));
+    for Level { user, slot, before, after } in levels.drain(..) {
+        if ends_in_silence(step, account, user, slot, after) {
+            continue;
+        }
+        let signal = user.map_or(SignalRef::Account(slot), |_| SignalRef::User(slot));
+        let facts = signals::evidence(step, account, signal, user);
+        let signal = step.signals(user)[slot].id.clone();
+        self::signal(step, account, user, SignalKind::Changed(SignalChange { signal, before, after, reason }), facts);
+    }
+    step.delta.levels = levels;
+}
+
+/// An absence that was not published ends without being published (semantics E10).
+fn ends_in_silence(step: &Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize, after: u8) -> bool {
+    let Some(user) = user.filter(|_| after == 0 && matches!(step.kind(user, slot), Kind::Idle(_))) else {
+        return false;
+    };
+    let word = &mut account.user_mut(user).word;
+    let suppressed = word.is(Flag::Untold);
+    word.set(Flag::Untold, false);
+    suppressed
+}
+
+/// Publishes the sessions that an event began (semantics E6).
+pub(super) fn sessions(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
+    let mut sessions = std::mem::take(&mut step.delta.sessions);
+    for (user, slot) in sessions.drain(..) {
+        let id = step.signals(user)[slot].id.clone();
+        occurrence(step, account, user, it, SignalKind::Pulse { signal: Some(id), trigger: None });
+    }
+    step.delta.sessions = sessions;
+}
+
+/// Publishes that an event is an occurrence of something.
+pub(super) fn occurrence(
+    step: &mut Step<'_>,
+    account: &mut Account<'_>,
+    user: Option<u32>,
+    it: &Sighted<'_>,
+    kind: SignalKind,
+) {
+    let fact = Fact { message_id: it.event.message_id.as_ref().into(), at: it.event.time, number: 1.0 };
+    signal(step, account, user, kind, vec![fact]);
+}
+
+/// Publishes a band, a tier or a number of active users that changed.
+pub(super) fn score(
+    step: &mut Step<'_>,
+    account: &mut Account<'_>,
+    user: Option<u32>,
+    id: &str,
+    (before, after): (u8, u8),
+    reason: Reason,
+    number: i32,
+) {
+    let facts = vec![step.figure(number.into())];
+    let kind = SignalKind::Changed(SignalChange { signal: id.into(), before, after, reason });
+    signal(step, account, user, kind, facts);
+}
+
+/// Notes whose profiles say something else now.
+pub(in crate::engine) fn profiles(step: &mut Step<'_>, account: &mut Account<'_>) {
+    let when = (step.at(account), step.now);
+    if step.delta.all_rows {
+        account.touch_users(when);
+    }
+    step.delta.rows.iter().for_each(|user| account.touch_user(*user, when));
+    if step.delta.row {
+        account.touch(when);
+    }
+}

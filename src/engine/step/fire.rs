@@ -1,0 +1,469 @@
+//! Decides when a trigger fires: occurrences of events, edges of conditions, cooldowns and guard rails (semantics D).
+//!
+//! An edge that has not fired and whose condition is true is pending: it fires as soon as no cooldown and no rail holds
+//! it. There is no other state of being pending. An occurrence that a rail holds is pending for a week.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::delta::Step;
+use super::emit;
+use super::rails::{self, AtRails, Passes};
+use super::update::{self, News};
+use crate::engine::context::Sighted;
+use crate::engine::picture::{self, Fired};
+use crate::engine::state::Account;
+use crate::engine::state::facts::Mark;
+use crate::engine::state::triggers::{Edge, Kept, PULSE_STALE_MS, State};
+use crate::engine::state::word::Flag;
+use crate::engine::values;
+use crate::model::{EventTime, Handoff, HandoffId, Level, Rail, SignalKind};
+use crate::rules::{Changes, Condition, Figure, Kind, Plan, Pulse, Reads, SignalRef, TriggerKind};
+use crate::wire::LIST_MAX;
+
+/// Of so many users a handoff says in words and facts why; of the others it gives the ids, and beyond a bound their
+/// number (semantics F22): a person does not read on.
+const SUBJECTS_MAX: usize = 5;
+
+/// An event that is the occurrence of an event trigger.
+#[derive(Debug)]
+struct Occurrence<'a> {
+    trigger: usize,
+    user: Option<u32>,
+    mark: Mark<'a>,
+    /// It is the plan that became another one, not an event of the role.
+    by_plan: bool,
+}
+
+/// Why triggers are evaluated, and with it which edges of single users can have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// An event: only what reads something that changed.
+    Event,
+    /// An event that can lift a rail, or something was due: every edge under way as well.
+    Due,
+    /// The close of a day: every edge under way as well.
+    DayClose,
+}
+
+/// Evaluates what an event changed, and what it is an occurrence of.
+pub(super) fn after_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>, news: &News) {
+    begin_lives(step, account);
+    let mut occurrences = Vec::new();
+    if !news.excluded {
+        find_occurrences(step, account, it, news, &mut occurrences);
+    }
+    let plan = step.context.plan;
+    step.delta.settle_reads(plan, account);
+    let usage_comes = news.activity && rails::wants_usage(account);
+    let answered = rails::answer(plan, account, it);
+    // On another day the activity of the last 28 may be over, and with it the usage fact of what waits.
+    let another_day = news.another_day && is_under_way(account);
+    let lifts = usage_comes || answered || another_day || account.word.is(Flag::FIRED) || news.traits;
+    account.word.set(Flag::FIRED, false);
+    if lifts || !occurrences.is_empty() || step.delta.reads.meet(&plan.index.reads) {
+        evaluate(step, account, &occurrences, if lifts { Moment::Due } else { Moment::Event });
+    }
+}
+
+/// Evaluates what changed at an instant, and what is under way.
+pub(super) fn after_due_work(step: &mut Step<'_>, account: &mut Account<'_>, moment: Moment) {
+    let plan = step.context.plan;
+    step.delta.settle_reads(plan, account);
+    if is_under_way(account) || step.delta.reads.meet(&plan.index.reads) {
+        evaluate(step, account, &[], moment);
+    }
+}
+
+fn is_under_way(account: &Account<'_>) -> bool {
+    account.rare().is_some_and(|rare| rare.triggers.are_under_way())
+}
+
+fn put_back(account: &mut Account<'_>, index: usize, state: State) {
+    if !state.is_blank() {
+        account.rare_mut().triggers.put(index, state);
+    }
+}
+
+/// The account, or a user, begins a new life: nobody is absent on its first day, so what is about absence may fire
+/// again (semantics B12).
+fn begin_lives(step: &Step<'_>, account: &mut Account<'_>) {
+    let is_new = |(_, changes): &&(u32, Changes)| changes.meet(Changes::BEGAN);
+    let account_is_new = step.delta.account.meet(Changes::REBORN);
+    if !account_is_new && !step.delta.users.iter().any(|it| is_new(&it)) {
+        return;
+    }
+    let Some(rare) = account.known_rare().filter(|rare| !rare.triggers.states.is_empty()) else { return };
+    let plan = step.plan;
+    let mut absence = Reads::default();
+    absence.figure(Figure::IdleDays);
+    for (slot, signal) in plan.user_signals.iter().enumerate() {
+        if let Kind::Idle(_) = signal.kind {
+            absence.signal(SignalRef::User(slot));
+        }
+    }
+    for (place, state) in &mut rare.triggers.states {
+        if let TriggerKind::State { when, .. } = &plan.triggers[*place].kind
+            && when.reads.meet(&absence)
+        {
+            if account_is_new {
+                state.edges.remove(&None);
+            }
+            for (user, _) in step.delta.users.iter().filter(is_new) {
+                state.edges.remove(&Some(*user));
+            }
+        }
+    }
+}
+
+/// Finds the triggers that an event is an occurrence of, and publishes them, whether or not they fire (semantics D26).
+fn find_occurrences<'a>(
+    step: &mut Step<'_>,
+    account: &mut Account<'_>,
+    it: &'a Sighted<'a>,
+    news: &News,
+    occurrences: &mut Vec<Occurrence<'a>>,
+) {
+    let plan = step.context.plan;
+    if !it.roles.has_any(plan.index.pulse_roles) && !news.new_user && news.plan.is_none() {
+        return;
+    }
+    for &trigger in &plan.index.pulses {
+        let TriggerKind::Pulse(pulse) = &plan.triggers[trigger].kind else { continue };
+        let by_role = pulse.role.is_some_and(|role| {
+            it.roles.has(role) && pulse.only.iter().all(|(field, values)| it.has(plan, role, *field, values))
+        });
+        let by_user = pulse.role.is_none() && news.new_user;
+        let by_plan = pulse.plan.is_some() && news.plan.as_deref() == pulse.plan.as_deref();
+        let holds = || match &pulse.when {
+            Some(when) => values::holds(step, account, None, when, Some((it, pulse.role))) == Some(true),
+            None => true,
+        };
+        if !(by_role || by_user || by_plan) || !holds() {
+            continue;
+        }
+        if let Some(user) = news.user.filter(|_| pulse.raised_hand) {
+            update::acts(step, account, user);
+        }
+        let signal = pulse.signal.clone().filter(|_| by_role);
+        let kind = SignalKind::Pulse { signal, trigger: Some(plan.triggers[trigger].id.clone()) };
+        emit::occurrence(step, account, news.user, it, kind);
+        // Of one that fires once in a life, the first occurrence is noted.
+        if pulse.first && !account.rare_mut().life.firsts.insert(trigger as u16) {
+            continue;
+        }
+        let mark = Mark { time: it.event.time, place: it.place, message_id: &it.event.message_id };
+        occurrences.push(Occurrence { trigger, user: news.user, mark, by_plan: !by_role && !by_user });
+    }
+}
+
+/// One evaluation of the triggers of an account.
+struct Evaluation<'a, 'b> {
+    step: &'a mut Step<'b>,
+    at: EventTime,
+    moment: Moment,
+    /// Triggers that pacing held.
+    paced: Vec<Arc<str>>,
+    /// The first medium or low handoff sent, by its place among the effects.
+    first_paced: Option<usize>,
+    /// Something fired.
+    fired: bool,
+}
+
+/// Evaluates what reads something that changed, and what is under way: high, medium, low, and within a level as the
+/// rules have them (semantics D10).
+fn evaluate(step: &mut Step<'_>, account: &mut Account<'_>, occurrences: &[Occurrence<'_>], moment: Moment) {
+    let plan = step.context.plan;
+    let changed = std::mem::take(&mut step.delta.reads);
+    let mut concerned = std::mem::take(&mut step.delta.concerned);
+    concerned.sort_unstable();
+    concerned.dedup();
+    let at = step.at(account);
+    let paced_before = account.rare().and_then(|rare| rare.triggers.paced);
+    let mut evaluation = Evaluation { step, at, moment, paced: Vec::new(), first_paced: None, fired: false };
+    // Of the triggers up to the first that fired not all that waits was looked at.
+    let mut unseen = 0;
+    for &index in &plan.by_level {
+        unseen += usize::from(!evaluation.looks_at_all());
+        match &plan.triggers[index].kind {
+            TriggerKind::Pulse(pulse) => {
+                evaluation.held_occurrence(account, index, pulse);
+                let own = occurrences.iter().filter(|it| it.trigger == index);
+                own.for_each(|it| evaluation.occurrence(account, pulse, it));
+            }
+            TriggerKind::State { when, per_user, rearm_after_closed_days } => {
+                let subjects = evaluation.subjects(account, index, when, *per_user, &changed, &concerned);
+                if !subjects.is_empty() {
+                    evaluation.condition(account, index, when, *rearm_after_closed_days, &subjects);
+                }
+            }
+        }
+    }
+    concerned.clear();
+    evaluation.step.delta.concerned = concerned;
+    evaluation.also_held(account, paced_before, unseen);
+}
+
+/// Whether a condition of a user trigger could be true of a user, by what is on.
+fn may_concern(plan: &Plan, account: &Account<'_>, user: u32) -> bool {
+    let index = &plan.index;
+    account.levels(Some(user)).any(|(slot, _)| index.user_conditions.has(slot))
+        || account.user(user).word.band() > 0
+        || (index.trigger_scores && account.has_level(Some(user)))
+        || (index.trigger_everybody && account.exists(user))
+}
+
+impl Evaluation<'_, '_> {
+    /// Whether every edge under way is looked at, not only what reads something that changed.
+    fn looks_at_all(&self) -> bool {
+        self.moment != Moment::Event || self.fired
+    }
+
+    fn state_of(&self, account: &mut Account<'_>, index: usize) -> State {
+        account.known_rare().and_then(|rare| rare.triggers.take(index)).unwrap_or_default()
+    }
+
+    /// Whose edges of a condition are looked at: the account's, or those of users by the bytes of their ids.
+    fn subjects(
+        &self,
+        account: &Account<'_>,
+        index: usize,
+        when: &Condition,
+        per_user: bool,
+        changed: &Reads,
+        touched: &[u32],
+    ) -> Vec<Option<u32>> {
+        let known = || account.rare().and_then(|rare| rare.triggers.get(index));
+        if !per_user {
+            let looks = when.reads.meet(changed)
+                || (self.looks_at_all() && known().is_some_and(|state| !state.edges.is_empty()));
+            return if looks { vec![None] } else { Vec::new() };
+        }
+        let mut subjects: BTreeSet<u32> = BTreeSet::new();
+        if when.reads.meet(changed) {
+            subjects.extend(touched);
+        }
+        if when.reads.meet_in_account(changed) {
+            let users = account.users().map(|(user, _)| user);
+            subjects.extend(users.filter(|user| may_concern(self.step.plan, account, *user)));
+        }
+        if self.looks_at_all() {
+            subjects.extend(known().iter().flat_map(|state| state.edges.keys()).flatten());
+        }
+        let mut subjects = Vec::from_iter(subjects);
+        subjects.sort_by(|a, b| account.user_id(*a).cmp(account.user_id(*b)));
+        subjects.into_iter().map(Some).collect()
+    }
+
+    /// An occurrence fires, falls into the cooldown and becomes evidence of the next, or is held by a rail (semantics D2,
+    /// D3).
+    fn occurrence(&mut self, account: &mut Account<'_>, pulse: &Pulse, occurrence: &Occurrence<'_>) {
+        let index = occurrence.trigger;
+        let trigger = &self.step.context.plan.triggers[index];
+        let mut state = self.state_of(account, index);
+        state.evidence.add(occurrence.mark);
+        let time = occurrence.mark.time;
+        let stale = time < self.step.now.plus(-PULSE_STALE_MS);
+        let rested = state.fired_at.is_some_and(|fired| self.at < fired.plus(trigger.cooldown_ms))
+            || state.fired_by.is_some_and(|fired| time < fired.plus(trigger.cooldown_ms));
+        // What waits is replaced only by what came later (semantics D25).
+        let is_newest = state.kept.as_ref().is_none_or(|kept| kept.time < time);
+        if !stale && !rested && is_newest {
+            let kept = Kept { time, user: occurrence.user, by_plan: occurrence.by_plan, edge: Edge::default() };
+            state.kept = None;
+            self.fire_or_hold(account, index, pulse, &mut state, kept);
+        }
+        put_back(account, index, state);
+    }
+
+    /// The occurrence that a rail holds fires once it lifts, within a week.
+    fn held_occurrence(&mut self, account: &mut Account<'_>, index: usize, pulse: &Pulse) {
+        let waits = |account: &Account<'_>| Some(account.rare()?.triggers.get(index)?.kept.is_some());
+        if !self.looks_at_all() || waits(account) != Some(true) {
+            return;
+        }
+        let mut state = self.state_of(account, index);
+        if let Some(kept) = state.kept.take().filter(|kept| self.step.now < kept.time.plus(PULSE_STALE_MS)) {
+            self.fire_or_hold(account, index, pulse, &mut state, kept);
+        }
+        put_back(account, index, state);
+    }
+
+    fn fire_or_hold(&mut self, account: &mut Account<'_>, index: usize, pulse: &Pulse, state: &mut State, kept: Kept) {
+        let mut edge = kept.edge;
+        match self.passes(account, index, state, kept.user, &mut edge, pulse.raised_hand) {
+            Passes::Fires => {}
+            Passes::Waits => {
+                let mut at_rails =
+                    AtRails { trigger: index, state, edge: &mut edge, user: kept.user, raised_hand: pulse.raised_hand };
+                rails::wait(self.step, &mut at_rails, Some(kept.time.plus(PULSE_STALE_MS)));
+                state.kept = Some(Kept { edge, ..kept });
+                return;
+            }
+            Passes::IsOver => return,
+        }
+        (state.fired_at, state.fired_by) = (Some(self.at), Some(kept.time));
+        let facts = std::mem::take(&mut state.evidence).told().collect();
+        let user = kept.user.map(|user| account.user_id(user).to_string());
+        let who = user.as_deref().unwrap_or("somebody");
+        let why = match (kept.by_plan, &pulse.plan, pulse.role) {
+            (true, Some(plan), _) => format!("{who} chose the {plan} plan"),
+            (_, _, Some(role)) => format!("{who} {}", role.deed()),
+            (_, _, None) => format!("{who} is new"),
+        };
+        // A raised hand waits for nothing; else a pulse is its user's, or the account's (semantics D13).
+        let since = kept.user.map(|user| account.user(user).since).or(account.first());
+        let signed_up = since.filter(|_| !pulse.raised_hand);
+        let user_ids = user.into_iter().collect();
+        let fired =
+            Fired { trigger: index, concerned: &[], user_ids, left_out: 0, why, facts, signed_up, pulse: Some(pulse) };
+        self.fire(account, fired);
+    }
+
+    /// Looks at the edges of a condition.
+    fn condition(
+        &mut self,
+        account: &mut Account<'_>,
+        index: usize,
+        when: &Condition,
+        rearm_after: u8,
+        subjects: &[Option<u32>],
+    ) {
+        // Most conditions are not true, and never were.
+        let is_known = account.rare().is_some_and(|rare| rare.triggers.get(index).is_some());
+        let holds = |it: &Self, account: &Account<'_>, user| values::holds(it.step, account, user, when, None);
+        if !is_known && subjects.iter().all(|user| holds(self, account, *user) != Some(true)) {
+            return;
+        }
+        let mut state = self.state_of(account, index);
+        let mut ready = Vec::new();
+        for &user in subjects {
+            let mut edge = state.edges.remove(&user).unwrap_or_default();
+            match holds(self, account, user) {
+                Some(false) => {
+                    edge.false_days = edge.false_days.saturating_add(u8::from(self.moment == Moment::DayClose));
+                    let fired = edge.fired && edge.false_days < rearm_after;
+                    edge = Edge { fired, false_days: if fired { edge.false_days } else { 0 }, ..Edge::default() };
+                }
+                // Unknown neither re-arms nor keeps a pending edge (semantics D11).
+                None => edge = Edge { fired: edge.fired, ..Edge::default() },
+                Some(true) if edge.fired => edge.false_days = 0,
+                Some(true) => match self.passes(account, index, &mut state, user, &mut edge, false) {
+                    Passes::Fires => {
+                        ready.push(user);
+                        edge = Edge { fired: true, ..Edge::default() };
+                    }
+                    Passes::Waits => {}
+                    Passes::IsOver => edge = Edge { fired: true, ..Edge::default() },
+                },
+            }
+            if edge != Edge::default() {
+                state.edges.insert(user, edge);
+            }
+        }
+        if !ready.is_empty() {
+            state.fired_at = Some(self.at);
+            self.fire_condition(account, index, when, &ready);
+        }
+        put_back(account, index, state);
+    }
+
+    fn passes(
+        &mut self,
+        account: &mut Account<'_>,
+        trigger: usize,
+        state: &mut State,
+        user: Option<u32>,
+        edge: &mut Edge,
+        raised_hand: bool,
+    ) -> Passes {
+        let at_rails = AtRails { trigger, state, edge, user, raised_hand };
+        let (passes, rail) = rails::passes(self.step, account, self.at, at_rails);
+        let id = &self.step.context.plan.triggers[trigger].id;
+        if rail == Some(Rail::Pacing) && !self.paced.contains(id) {
+            self.paced.push(id.clone());
+        }
+        passes
+    }
+
+    fn fire_condition(&mut self, account: &mut Account<'_>, index: usize, when: &Condition, ready: &[Option<u32>]) {
+        let users: Vec<u32> = ready.iter().copied().flatten().collect();
+        let (mut words, mut facts) = (Vec::new(), Vec::new());
+        for user in ready.iter().take(SUBJECTS_MAX) {
+            values::explain(self.step, account, *user, when, &mut words, &mut facts);
+        }
+        if users.len() > SUBJECTS_MAX {
+            words.push(format!("and {} more users", users.len() - SUBJECTS_MAX));
+        }
+        facts.sort_by_key(|fact| fact.at);
+        let signed_up = users.iter().map(|user| account.user(*user).since).max().or(account.first());
+        let user_ids = users.iter().take(LIST_MAX).map(|user| account.user_id(*user).to_string()).collect();
+        words.dedup();
+        let left_out = users.len().saturating_sub(LIST_MAX) as u32;
+        let why = words.join("; ");
+        let fired = Fired { trigger: index, concerned: ready, user_ids, left_out, why, facts, signed_up, pulse: None };
+        self.fire(account, fired);
+    }
+
+    /// Sends a handoff.
+    fn fire(&mut self, account: &mut Account<'_>, fired: Fired<'_>) {
+        let (plan, at) = (self.step.context.plan, self.at);
+        let trigger = &plan.triggers[fired.trigger];
+        let not_before = fired.signed_up.map_or(at, |since| at.max(since.plus(plan.rails.after_signup_ms)));
+        let (due_from, due) = match trigger.level {
+            Level::High => (None, Some(not_before)),
+            Level::Medium => (Some(not_before.plus(plan.medium_due_ms.0)), Some(not_before.plus(plan.medium_due_ms.1))),
+            Level::Low => (None, None),
+        };
+        let id = HandoffId::new(account.id(), &trigger.id, at);
+        let (picture, awaits_answer) = picture::of_handoff(self.step, account, &fired);
+        account.last_at = at;
+        self.step.delta.row = true;
+        self.fired = true;
+        account.word.set(Flag::FIRED, true);
+        let rare = account.rare_mut();
+        if awaits_answer {
+            rare.unanswered.retain(|(_, sent)| at < sent.plus(plan.rails.unanswered_ms));
+            rare.unanswered.push((id, at));
+        }
+        if trigger.level != Level::High {
+            rare.triggers.paced = Some((trigger.level, at));
+            self.first_paced.get_or_insert(self.step.effects.handoffs.len());
+        }
+        self.step.effects.handoffs.push(Handoff {
+            id,
+            account: account.id().to_string(),
+            trigger: trigger.id.clone(),
+            level: trigger.level,
+            at,
+            due_from,
+            due,
+            not_before,
+            also: Vec::new(),
+            user_ids: fired.user_ids,
+            user_ids_left_out: fired.left_out,
+            why: fired.why,
+            facts: fired.facts,
+            rules_version: plan.version.clone(),
+            picture: Box::new(picture),
+        });
+    }
+
+    /// Names in the first medium or low handoff what pacing holds in its favour (semantics D10).
+    fn also_held(self, account: &Account<'_>, paced_before: Option<(Level, EventTime)>, unseen: usize) {
+        let Evaluation { step, paced, first_paced: Some(first), .. } = self else { return };
+        let (plan, now) = (step.context.plan, step.now);
+        let has_usage = account.has_usage(account.window_end(step.open_day()));
+        let is_behind = |place: usize, index: usize| {
+            place < unseen && rails::waits_for_pacing(plan, account, index, paced_before, has_usage, now)
+        };
+        let handoff = &mut step.effects.handoffs[first];
+        let by_level = plan.by_level.iter().enumerate();
+        handoff.also = by_level
+            .map(|(place, index)| (place, *index, &plan.triggers[*index].id))
+            .filter(|(_, _, id)| **id != handoff.trigger)
+            .filter(|(place, index, id)| paced.contains(id) || is_behind(*place, *index))
+            .map(|(_, _, id)| id.clone())
+            .collect();
+    }
+}

@@ -1,0 +1,156 @@
+//! Measures the levels whose inputs have changed, and writes those that are others. Only this file writes levels, and what
+//! is kept of facts once they are measured.
+
+use super::delta::{Fact, Level, Step};
+use crate::engine::figures::points;
+use crate::engine::signals::{self, At};
+use crate::engine::state::Account;
+use crate::engine::state::timers::Timer;
+use crate::engine::state::word::Flag;
+use crate::rules::{Changes, Kind, SignalRef};
+
+/// Measures what an event changes at once.
+pub(super) fn after_event(step: &mut Step<'_>, account: &mut Account<'_>) {
+    facts(step, account);
+    let by_activity = &step.context.plan.index.by_activity;
+    if !by_activity.is_empty() {
+        for place in 0..step.delta.users.len() {
+            let (user, changes) = step.delta.users[place];
+            if changes.meet(Changes::ACTIVE) {
+                by_activity.iter().for_each(|slot| level_at_once(step, account, Some(user), *slot));
+            }
+        }
+    }
+    at_once(step, account);
+}
+
+/// Measures the account's levels that what has changed of it can change at once.
+pub(super) fn at_once(step: &mut Step<'_>, account: &mut Account<'_>) {
+    let (index, changes) = (&step.context.plan.index, step.delta.account);
+    if changes.meet(index.at_once_changes) {
+        for (_, slot) in index.at_once.iter().filter(|(by, _)| by.meet(changes)) {
+            level_at_once(step, account, None, *slot);
+        }
+    }
+}
+
+/// Measures the levels of facts that changed.
+pub(super) fn facts(step: &mut Step<'_>, account: &mut Account<'_>) {
+    let mut facts = std::mem::take(&mut step.delta.facts);
+    facts.drain(..).for_each(|it| fact(step, account, it));
+    step.delta.facts = facts;
+}
+
+/// The level of a signal is what its facts prove; where they prove less than is held, it falls only if it may fall now,
+/// else at the next close. The timer is set to when that may change, and facts that can prove nothing any more are
+/// given back.
+fn fact(step: &mut Step<'_>, account: &mut Account<'_>, it: Fact) {
+    let Fact { user, slot, falls, waits_until } = it;
+    if account.fact(user, slot).is_none() {
+        return;
+    }
+    let at = At { context: &step.context, account, user, slot };
+    let (kind, held) = (signals::of(at), at.held());
+    let (level, next, keeps) = (kind.level(at), kind.next_instant(at), kind.keeps_facts());
+    if level >= held || falls {
+        set(step, account, user, slot, level);
+        // A late event began a wait that is over already: its end is the cause (semantics A17, E7).
+        if let Some(end) = waits_until.filter(|end| held == 0 && level > 0 && *end <= step.now) {
+            step.context.cause = step.context.cause.max(end);
+        }
+    } else {
+        account.rare_mut().rejoined.insert((user, slot as u8));
+    }
+    let facts = account.facts_mut(user);
+    let Ok(place) = facts.binary_search_by_key(&(slot as u8), |fact| fact.slot) else { return };
+    let kept = &mut facts[place];
+    match next {
+        Some(next) if next < kept.armed || kept.armed <= step.context.now => {
+            kept.armed = next;
+            step.timers.schedule(next, step.index, Timer::Lapse { user, slot: slot as u8 });
+        }
+        None if level == 0 && falls && !keeps => {
+            facts.remove(place);
+            if let Some(user) = user {
+                account.tidy(user);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Measures a level as an event can change it.
+fn level_at_once(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize) {
+    let at = At { context: &step.context, account, user, slot };
+    let level = signals::of(at).level_at_once(at);
+    set(step, account, user, slot, level);
+}
+
+/// Measures a level as closes decide it.
+fn level(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize) {
+    let at = At { context: &step.context, account, user, slot };
+    let level = signals::of(at).level(at);
+    set(step, account, user, slot, level);
+}
+
+/// Of who is forgotten every signal is off, but for what is known of the company (semantics B12, B13).
+pub(super) fn forgotten(step: &mut Step<'_>, account: &mut Account<'_>) {
+    let plan = step.plan;
+    for place in 0..step.delta.users.len() {
+        let (user, changes) = step.delta.users[place];
+        if changes.meet(Changes::EXISTS) && account.user(user).word.is(Flag::Forgotten) {
+            (0..plan.user_signals.len()).for_each(|slot| set(step, account, Some(user), slot, 0));
+        }
+    }
+    if step.delta.account.meet(Changes::EXISTS) {
+        let is_of_company = |slot: &usize| matches!(plan.account_signals[*slot].kind, Kind::Trait(_));
+        let slots = (0..plan.account_signals.len()).filter(|slot| !is_of_company(slot));
+        slots.for_each(|slot| set(step, account, None, slot, 0));
+    }
+}
+
+/// Measures the levels of some signals of a user as the close of a day or week decides them.
+pub(super) fn of_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, slots: &[usize]) {
+    slots.iter().for_each(|slot| level(step, account, Some(user), *slot));
+}
+
+/// Measures the levels of some signals of the account as the close of a day or week decides them.
+pub(super) fn of_account(step: &mut Step<'_>, account: &mut Account<'_>, slots: &[usize]) {
+    slots.iter().for_each(|slot| level(step, account, None, *slot));
+}
+
+/// Turns signals off that other rules do not have.
+pub(in crate::engine) fn off(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slots: &[usize]) {
+    slots.iter().for_each(|slot| set(step, account, user, *slot, 0));
+}
+
+/// Measures what needs no close by what is known: other rules apply (semantics A27).
+pub(in crate::engine) fn after_activation(step: &mut Step<'_>, account: &mut Account<'_>) {
+    let index = &step.context.plan.index;
+    for user in account.user_indices() {
+        index.by_activity.iter().for_each(|slot| level_at_once(step, account, Some(user), *slot));
+    }
+    index.at_once.iter().for_each(|(_, slot)| level_at_once(step, account, None, *slot));
+}
+
+/// Writes a level and notes that it changed.
+fn set(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize, level: u8) {
+    let before = account.level(user, slot);
+    if before == level {
+        return;
+    }
+    let running = user.filter(|user| account.user(*user).word.is(Flag::Running));
+    let contribution = |account: &Account<'_>| running.map_or(0, |user| points::contribution(step.plan, account, user));
+    let points = contribution(account);
+    account.set_level(user, slot, level);
+    let points = contribution(account) - points;
+    step.delta.points += points;
+    step.delta.levels.push(Level { user, slot, before, after: level });
+    let signal = user.map_or(SignalRef::Account(slot), |_| SignalRef::User(slot));
+    step.delta.reads.signal(signal);
+    step.delta.account.add(Changes::SCORE);
+    if let Some(user) = user {
+        step.delta.concerned.push(user);
+        step.delta.scored.push(user);
+    }
+}

@@ -1,0 +1,74 @@
+//! One step: everything that happens to an account at one place in the log. Every cause runs the same phases in the same
+//! order: `update` changes the state and says in a [`Delta`] what changed, `measure` measures the levels that depend on
+//! it, `score` settles points, bands and tiers, `fire` evaluates conditions and decides handoffs, `emit` builds what is
+//! published. `admit`, which comes first, decides what becomes of an event.
+
+pub(super) mod admit;
+pub(super) mod close;
+pub(super) mod delta;
+pub(super) mod emit;
+pub(super) mod fire;
+pub(super) mod measure;
+pub(super) mod people;
+pub(super) mod rails;
+pub(super) mod score;
+pub(super) mod update;
+pub(super) mod visits;
+
+use super::context::Sighted;
+use super::state::Account;
+use super::state::timers::Timer;
+use crate::model::{EventTime, MetricsRow, Reason};
+
+pub(super) use delta::{Close, Delta, Step};
+
+/// An event happens to the account.
+pub(super) fn of_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>, takes: update::Takes) {
+    let news = update::event(step, account, it, takes);
+    measure::after_event(step, account);
+    if step.delta.is_worth_a_score() || account.track.is_none() && takes != update::Takes::Traits {
+        emit::levels(step, account, Reason::Crossed);
+        score::settle(step, account, Reason::Crossed);
+    }
+    emit::sessions(step, account, it);
+    fire::after_event(step, account, it, &news);
+    emit::profiles(step, account);
+}
+
+/// What is due for the account at one instant happens: facts end, users are forgotten, a day and a week close
+/// (semantics A15). Returns whether nothing of the account can matter any more.
+pub(super) fn of_due_work(
+    step: &mut Step<'_>,
+    account: &mut Account<'_>,
+    at: EventTime,
+    timers: &[(u32, Timer)],
+    closes: Option<Close<'_>>,
+) -> bool {
+    update::lapse(step, account, timers);
+    measure::facts(step, account);
+    measure::at_once(step, account);
+    emit::levels(step, account, Reason::Lapsed);
+    let mut moment = fire::Moment::Due;
+    if let Some(close) = &closes {
+        moment = fire::Moment::DayClose;
+        update::forget(step, account, close.users);
+        measure::forgotten(step, account);
+        emit::levels(step, account, Reason::Forgotten);
+        let rows = close::close(step, account, close);
+        if let (Some(closed), Some(rows)) = (rows, &mut step.effects.metrics) {
+            rows.extend(closed.day_row(account).map(MetricsRow::Day));
+            rows.extend(closed.week_row(account).map(MetricsRow::Week));
+        }
+    }
+    // All that is due at one instant is one step, also where the day closed before.
+    let closes_day = closes.is_some() || (at == step.now && at == step.plan.time.calendar.start(step.open_day()));
+    if closes.is_some() || step.delta.is_worth_a_score() {
+        score::settle(step, account, if closes_day { Reason::Closed } else { Reason::Lapsed });
+    }
+    fire::after_due_work(step, account, moment);
+    emit::profiles(step, account);
+    let Some(Close { day, users, .. }) = closes else { return false };
+    account.drop_former_lives(step.open_day());
+    visits::after_close(step, account, day, users);
+    visits::is_over(step, account)
+}

@@ -1,0 +1,162 @@
+//! What keeps something true from firing: cooldowns, pacing, and the other guard rails (semantics D3 to D10, §7).
+
+use super::delta::Step;
+use super::emit;
+use crate::engine::context::Sighted;
+use crate::engine::state::Account;
+use crate::engine::state::timers::Timer;
+use crate::engine::state::triggers::{Edge, PULSE_STALE_MS, State};
+use crate::engine::state::word::Flag;
+use crate::model::{EventTime, Field, Level, Rail, SignalKind};
+use crate::rules::Plan;
+
+/// What cooldowns and rails make of something true.
+pub(super) enum Passes {
+    Fires,
+    /// It fires later, if it is still true then.
+    Waits,
+    /// It never fires.
+    IsOver,
+}
+
+/// An edge at the rails: its trigger, what that remembers, and whom it is about.
+pub(super) struct AtRails<'a> {
+    pub(super) trigger: usize,
+    pub(super) state: &'a mut State,
+    pub(super) edge: &'a mut Edge,
+    pub(super) user: Option<u32>,
+    pub(super) raised_hand: bool,
+}
+
+/// Whether neither the cooldown nor a rail holds what is true; what holds it is noted, and published if a rail. `at` is
+/// the instant of the step; with `Rail::Pacing` the caller learns that pacing holds it.
+pub(super) fn passes(
+    step: &mut Step<'_>,
+    account: &mut Account<'_>,
+    at: EventTime,
+    mut it: AtRails<'_>,
+) -> (Passes, Option<Rail>) {
+    let plan = step.plan;
+    let trigger = &plan.triggers[it.trigger];
+    if plan.rails.live_from.is_some_and(|from| at < from) {
+        hold(step, account, &mut it, Rail::WarmUp, None);
+        return (Passes::IsOver, Some(Rail::WarmUp));
+    }
+    // A new edge is measured by its own instant, one that was held before by the watermark (semantics D4).
+    let clock = if it.edge.waited { step.now } else { at };
+    let rested = it.state.fired_at.map(|fired| fired.plus(trigger.cooldown_ms));
+    if let Some(rested) = rested.filter(|rested| clock < *rested) {
+        wait(step, &mut it, Some(rested));
+        return (Passes::Waits, None);
+    }
+    let has_usage = account.has_usage(account.window_end(step.open_day()));
+    if plan.rails.usage && !it.raised_hand && !has_usage {
+        hold(step, account, &mut it, Rail::Usage, None);
+        return (Passes::Waits, Some(Rail::Usage));
+    }
+    if trigger.level == Level::High {
+        return (Passes::Fires, None);
+    }
+    let pacing = pacing_end(account.rare().and_then(|rare| rare.triggers.paced), trigger.level, plan);
+    if let Some(rested) = pacing.filter(|rested| clock < *rested && it.edge.passed != pacing) {
+        hold(step, account, &mut it, Rail::Pacing, Some(rested));
+        return (Passes::Waits, Some(Rail::Pacing));
+    }
+    it.edge.passed = pacing;
+    if let Some(until) = engaged_until(account, clock, plan) {
+        hold(step, account, &mut it, Rail::Engaged, until);
+        return (Passes::Waits, Some(Rail::Engaged));
+    }
+    (Passes::Fires, None)
+}
+
+/// An edge has to wait, until the given instant if that is known.
+pub(super) fn wait(step: &mut Step<'_>, it: &mut AtRails<'_>, until: Option<EventTime>) {
+    it.edge.waited = true;
+    let Some(until) = until else { return };
+    // What a late event waits for may be over, and its timer gone.
+    if it.state.wakes_at != Some(until) || until <= step.now {
+        it.state.wakes_at = Some(until);
+        step.timers.schedule(until, step.index, Timer::Rested);
+    }
+}
+
+/// A rail holds an edge: published once per edge and rail (semantics D26).
+fn hold(step: &mut Step<'_>, account: &mut Account<'_>, it: &mut AtRails<'_>, rail: Rail, until: Option<EventTime>) {
+    wait(step, it, until);
+    if it.edge.held & rail as u8 == 0 {
+        it.edge.held |= rail as u8;
+        if rail == Rail::Usage {
+            account.word.set(Flag::WANTS_USAGE, true);
+        }
+        let trigger = step.plan.triggers[it.trigger].id.clone();
+        emit::signal(step, account, it.user, SignalKind::Held { trigger, rail }, Vec::new());
+    }
+}
+
+/// When the last handoff stops holding one of this level: medium passes what low began, high passes all (semantics D9).
+fn pacing_end(paced: Option<(Level, EventTime)>, level: Level, plan: &Plan) -> Option<EventTime> {
+    let (paced, at) = paced?;
+    let passes = level == Level::High || (level == Level::Medium && paced == Level::Low);
+    (!passes).then(|| at.plus(plan.rails.pacing_ms))
+}
+
+/// Whether somebody is in touch with the account: the outer none is nobody; the inner none is nobody knows until when.
+fn engaged_until(account: &Account<'_>, clock: EventTime, plan: &Plan) -> Option<Option<EventTime>> {
+    let rare = account.rare()?;
+    let is = |field| rare.traits.boolean(field) == Some(true);
+    if plan.rails.engaged_traits && (is(Field::DoNotContact) || is(Field::OpenOpportunity)) {
+        return Some(None);
+    }
+    let ends = rare.unanswered.iter().map(|(_, at)| at.plus(plan.rails.unanswered_ms));
+    ends.filter(|end| clock < *end).max().map(Some)
+}
+
+/// Whether something of a trigger that was not looked at anew is held by pacing (semantics D10).
+pub(super) fn waits_for_pacing(
+    plan: &Plan,
+    account: &Account<'_>,
+    index: usize,
+    paced: Option<(Level, EventTime)>,
+    has_usage: bool,
+    now: EventTime,
+) -> bool {
+    let trigger = &plan.triggers[index];
+    let Some(state) = account.rare().and_then(|rare| rare.triggers.get(index)) else { return false };
+    let is_rested = state.fired_at.is_some_and(|fired| now < fired.plus(trigger.cooldown_ms));
+    let pacing = pacing_end(paced, trigger.level, plan);
+    let is_paced = pacing.is_some_and(|end| now < end);
+    let waits = |edge: &Edge| edge.waited && edge.held & Rail::Pacing as u8 != 0 && edge.passed != pacing;
+    let kept = state.kept.as_ref().is_some_and(|kept| waits(&kept.edge) && now < kept.time.plus(PULSE_STALE_MS));
+    let has_usage = has_usage || !plan.rails.usage;
+    has_usage && is_paced && ((!is_rested && state.edges.values().any(waits)) || kept)
+}
+
+/// Whether any edge waits for a usage fact.
+pub(super) fn wants_usage(account: &mut Account<'_>) -> bool {
+    if !account.word.is(Flag::WANTS_USAGE) {
+        return false;
+    }
+    let wants = |edge: &Edge| edge.held & Rail::Usage as u8 != 0;
+    let is = account.rare().is_some_and(|rare| {
+        let mut states = rare.triggers.states.iter();
+        states.any(|(_, state)| {
+            state.edges.values().any(wants) || state.kept.as_ref().is_some_and(|kept| wants(&kept.edge))
+        })
+    });
+    account.word.set(Flag::WANTS_USAGE, is);
+    is
+}
+
+/// An outcome of a handoff came back: whoever waited for it waits no longer. Returns whether a rail may have lifted.
+pub(super) fn answer(plan: &Plan, account: &mut Account<'_>, it: &Sighted<'_>) -> bool {
+    let Some(role) = it.roles.outcome() else { return false };
+    let id = it.text(plan, role, Field::HandoffId);
+    let Some(rare) = account.known_rare().filter(|rare| !rare.unanswered.is_empty()) else { return false };
+    let before = rare.unanswered.len();
+    rare.unanswered.retain(|(handoff, at)| {
+        let named = id.as_ref().is_none_or(|id| handoff.to_string() == *id);
+        !(named && it.event.time >= *at)
+    });
+    rare.unanswered.len() < before
+}

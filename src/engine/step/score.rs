@@ -1,0 +1,108 @@
+//! Settles points, bands, tiers, the published number of active users and the onboarding track (semantics §6, F). Only this
+//! file writes them.
+
+use super::delta::Step;
+use super::emit;
+use crate::engine::figures::{people, points};
+use crate::engine::state::Account;
+use crate::engine::state::word::Flag;
+use crate::model::{Onboarding, Reason, Track};
+use crate::rules::{Changes, Plan};
+
+/// The signals of the feed that are no signals of the rules.
+const BAND: &str = "score.band";
+const TIER: &str = "score.tier";
+const ACTIVE_USERS: &str = "account.active_users";
+
+/// Scores follow what has changed: bands of users by id, then the tier, then the number of active users that is
+/// published, then the track. Tiers and numbers fall at day closes only.
+pub(in crate::engine) fn settle(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) {
+    let plan = step.plan;
+    if step.delta.account.meet(Changes::ACTIVE_USERS) {
+        step.delta.account.add(Changes::SCORE);
+    }
+    account.user_points += std::mem::take(&mut step.delta.points);
+    let for_users = points::for_users(plan, account);
+    if for_users != account.pql_points {
+        account.pql_points = for_users;
+        step.delta.all_rows = true;
+        let concerned = account.users().filter(|(index, user)| {
+            account.has_level(Some(*index))
+                || user.word.band() > 0
+                || (plan.index.trigger_everybody && account.exists(*index))
+        });
+        step.delta.scored.extend(concerned.map(|(index, _)| index));
+    }
+    if !step.delta.scored.is_empty() {
+        settle_bands(step, account, reason);
+    }
+    if account.users_len() == 0 && account.rare().is_none() {
+        return;
+    }
+    let falls = reason == Reason::Closed;
+    let tier = points::tier(plan, account);
+    if tier > account.tier || (falls && tier != account.tier) {
+        let before = std::mem::replace(&mut account.tier, tier);
+        step.delta.account.add(Changes::TIER);
+        let score = points::pqa(plan, account);
+        emit::score(step, account, None, TIER, (before, tier), reason, score);
+    }
+    let reached = plan.scores.active_users.iter().filter(|users| account.active_users >= **users).count() as u8;
+    if reached > account.threshold || (falls && reached != account.threshold) {
+        let before = std::mem::replace(&mut account.threshold, reached);
+        let active_users = account.active_users as i32;
+        emit::score(step, account, None, ACTIVE_USERS, (before, reached), reason, active_users);
+    }
+    settle_track(step, account);
+}
+
+fn settle_bands(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) {
+    let plan = step.plan;
+    let mut scored = std::mem::take(&mut step.delta.scored);
+    scored.sort_unstable();
+    scored.dedup();
+    if plan.index.trigger_scores {
+        // Who is scored may have come, or gone.
+        let changes = Changes::USER_SCORE.and(Changes::EXISTS);
+        scored.iter().for_each(|user| step.delta.user(*user, changes));
+    }
+    scored.retain(|index| points::band(plan, account, *index) != account.user(*index).word.band());
+    scored.sort_by(|a, b| account.user_id(*a).cmp(account.user_id(*b)));
+    for index in scored.drain(..) {
+        let before = account.user(index).word.band();
+        let (after, score) = (points::band(plan, account, index), points::pql(plan, account, index));
+        let word = &mut account.user_mut(index).word;
+        word.set_band(after);
+        // Who is forgotten has not fallen: nothing fires then (semantics B12).
+        let forgotten = word.is(Flag::Forgotten);
+        word.set(Flag::Fell, after < before && !forgotten);
+        step.delta.user(index, Changes::BAND);
+        // The band of who is forgotten goes with their signals.
+        let reason = if forgotten { Reason::Forgotten } else { reason };
+        emit::score(step, account, Some(index), BAND, (before, after), reason, score);
+    }
+    step.delta.scored = scored;
+}
+
+/// The track that the account should see; published when it changes (semantics F11).
+fn settle_track(step: &mut Step<'_>, account: &mut Account<'_>) {
+    let Some(track) = track(step.plan, account).filter(|track| account.track != Some(*track)) else { return };
+    let before = account.track.replace(track);
+    account.last_at = step.at(account);
+    step.effects.onboarding.push(Onboarding {
+        account: account.id().to_string(),
+        track,
+        before,
+        at: account.last_at,
+        employees: account.traits().and_then(|traits| traits.employees()),
+    });
+}
+
+fn track(plan: &Plan, account: &Account<'_>) -> Option<Track> {
+    let by_users = match account.users_ever {
+        0 => None,
+        1 => Some(Track::Solo),
+        _ => Some(Track::SmallTeam),
+    };
+    people::segment(plan, account).track.or(by_users)
+}

@@ -1,0 +1,552 @@
+//! Takes what happens into the state: activity, members, traits, facts and the life of the account. The delta says what
+//! changed; nothing else is marked.
+
+use super::delta::{Fact, Step};
+use super::people::{self, Taken};
+use crate::engine::context::Sighted;
+use crate::engine::figures::windows;
+use crate::engine::signals::{self, At, Fed, Subject};
+use crate::engine::state::Account;
+use crate::engine::state::account::Activity;
+use crate::engine::state::counts::EVENTS;
+use crate::engine::state::timers::Timer;
+use crate::engine::state::traits::Latest;
+use crate::engine::state::word::Flag;
+use crate::model::{Day, EventKind, EventTime, Field, Place, Role};
+use crate::rules::{Changes, Kind, SignalRef};
+
+/// What of an event is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Takes {
+    /// All of it.
+    All,
+    /// Its traits, and that its user is here: its day lies too far back (semantics A12).
+    Timeless,
+    /// Its traits alone: it does not count (semantics A34).
+    Traits,
+}
+
+/// What an event did that event triggers listen to, besides its roles.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    pub(super) user: Option<u32>,
+    /// The plan, in lower case, if it is now another one.
+    pub(super) plan: Option<Box<str>>,
+    /// It is the first meaningful event of its user.
+    pub(super) new_user: bool,
+    /// Whether only its traits are taken.
+    pub(super) excluded: bool,
+    /// What may lift a rail: an activity that was not known, an answer, a day that is new to the account, or traits.
+    pub(super) activity: bool,
+    pub(super) another_day: bool,
+    pub(super) traits: bool,
+}
+
+/// Takes an event in.
+pub(super) fn event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>, takes: Takes) -> News {
+    let (newest, first_before, users_before) = (account.newest, account.first(), account.users_ever);
+    let (counts, excluded) = (takes == Takes::All, takes == Takes::Traits);
+    if !excluded {
+        account.newest = newest.max(it.day);
+    }
+    let another_day = account.newest > newest;
+    let id = &*it.event.user;
+    // Of somebody who does not count, there is nothing to keep but traits.
+    let user = match id.is_empty() {
+        true => None,
+        false if excluded && !it.roles.has(Role::Profile) => account.find_user(id),
+        false => Some(account.find_or_insert_user(id)),
+    };
+    let leaver = if it.roles.has(Role::MemberRemoved) { leaver(step, account, user, it) } else { None };
+    // Who leaves has left before anybody is counted: an event is applied whole (semantics A14).
+    if let Some(member) = leaver.filter(|_| counts) {
+        remove_member(step, account, member, it.event.time);
+    }
+    let signs_up = counts && it.roles.has(Role::SignedUp);
+    let activity = match user.filter(|_| !excluded) {
+        Some(user) => note_user(step, account, user, it, counts, signs_up),
+        None => Activity::Known,
+    };
+    if signs_up {
+        account.add_sign_up(it.event.time);
+    }
+    if first_before.is_some_and(|before| account.first().is_some_and(|first| first > before)) {
+        step.delta.account.add(Changes::REBORN);
+    }
+    let taken = if it.roles.is_timeless() { take_traits(step, account, user, it) } else { Taken::default() };
+    if counts {
+        if let Some(user) = user.filter(|_| it.event.kind == EventKind::Track && it.roles.is_activity())
+            && leaver != Some(user)
+        {
+            return_member(step, account, user, it.event.time);
+        }
+        if let Some(user) = user.filter(|_| activity != Activity::Known)
+            && account.user(user).days.last() >= step.open_day().plus(-27)
+        {
+            runs(step, account, user);
+        }
+        if !it.roles.is_empty() {
+            facts(step, account, user, it);
+        }
+    }
+    let knows_more = taken.created || signs_up;
+    if knows_more || matches!(activity, Activity::Begins | Activity::Earlier) {
+        step.delta.account.add(Changes::NEW_USERS);
+    }
+    if taken.created {
+        // It is now known of the account whether it was born in the log: sign-ups may count that did not.
+        for user in account.user_indices() {
+            sign_up_facts(step, user);
+        }
+    }
+    settle_life(step, account, (first_before, users_before), newest, knows_more);
+    News {
+        user,
+        plan: taken.plan,
+        new_user: counts && activity == Activity::Begins,
+        excluded,
+        activity: activity != Activity::Known,
+        another_day,
+        traits: taken.traits,
+    }
+}
+
+/// The bounds of the account's life, and how many users it has had.
+fn settle_life(
+    step: &mut Step<'_>,
+    account: &mut Account<'_>,
+    (first, users): (Option<EventTime>, u32),
+    newest: Day,
+    knows_more: bool,
+) {
+    if account.first() != first {
+        step.delta.account.add(Changes::FOUNDED.and(Changes::KNOWN));
+        await_ages(step, account, 0..step.plan.index.ages.len(), EventTime::MIN);
+    } else if account.newest > newest && !knows_more {
+        // The day has come from which new users count.
+        let from = signals::counting_from(step, account).filter(|from| *from > newest);
+        if from.is_some() && signals::knows_newcomers(step, account) {
+            step.delta.account.add(Changes::NEW_USERS);
+        }
+    }
+    if account.users_ever != users {
+        step.delta.account.add(Changes::USERS);
+        // Whoever is not the only user any more may not decide alone.
+        if account.users_ever <= 2 {
+            step.delta.account.add(Changes::ONLY_USER);
+            step.delta.all_rows = true;
+        }
+    }
+}
+
+/// Who was active when, and since when they are here.
+fn note_user(
+    step: &mut Step<'_>,
+    account: &mut Account<'_>,
+    user: u32,
+    it: &Sighted<'_>,
+    counts: bool,
+    signs_up: bool,
+) -> Activity {
+    let (mut activity, mut was_absent) = (Activity::Known, false);
+    if counts && it.event.kind == EventKind::Track && it.roles.is_activity() {
+        was_absent = windows::is_absent(account.user(user).days, step.last_closed(), 7);
+        activity = account.add_activity(user, (it.event.time, it.day), step.plan.time.forget_after_days);
+        account.add_to(EVENTS, it.day.0, 1);
+    }
+    let row = account.user_mut(user);
+    row.note_event(it.event.time, signs_up);
+    step.due.users.touch(&mut row.due, user);
+    if activity == Activity::Known {
+        if signs_up {
+            step.delta.user_row(user, Changes::default());
+        }
+    } else {
+        if it.day <= step.last_closed() {
+            // A late event corrects figures of days that have closed, and with them what is known (semantics C17).
+            step.delta.account.add(Changes::CLOSED_DAYS.and(Changes::CLOSED_WEEKS).and(Changes::KNOWN));
+        }
+        if account.idle_days > 0 {
+            account.idle_days = 0;
+            step.delta.account.add(Changes::IDLE_DAYS);
+        }
+        let mut changes = Changes::ACTIVE;
+        if activity == Activity::Begins {
+            changes.add(Changes::BEGAN.and(Changes::EXISTS));
+            step.delta.scored.push(user);
+        }
+        step.delta.user_row(user, changes);
+    }
+    if was_absent || matches!(activity, Activity::Begins | Activity::Earlier) {
+        step.delta.user(user, Changes::KNOWN);
+    }
+    activity
+}
+
+/// Who leaves the account: the member that the event names, else its own user.
+fn leaver(step: &Step<'_>, account: &Account<'_>, user: Option<u32>, it: &Sighted<'_>) -> Option<u32> {
+    match it.text(step.plan, Role::MemberRemoved, Field::Member) {
+        Some(member) => account.find_user(&member),
+        None => user,
+    }
+}
+
+/// A member left: no longer counted, banded, or a buyer, until active again (semantics B5).
+fn remove_member(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, time: EventTime) {
+    let days = account.user(user).days;
+    if days.is_never() || days.last() <= step.plan.time.calendar.day(time) {
+        leave(step, account, user, time);
+    }
+}
+
+fn leave(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, time: EventTime) {
+    let removed = &mut account.more_mut(user).removed;
+    *removed = Some(removed.map_or(time, |known| known.max(time)));
+    step.delta.scored.push(user);
+    step.delta.user_row(user, Changes::EXISTS);
+    if account.user(user).word.is(Flag::Running) {
+        people::leave(step.plan, account, user);
+        step.delta.account.add(Changes::ACTIVE_USERS);
+    }
+}
+
+/// A meaningful event of a user who had left.
+fn return_member(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, time: EventTime) {
+    let Some(more) = account.known_more(user).filter(|more| more.removed.is_some_and(|removed| time > removed)) else {
+        return;
+    };
+    more.removed = None;
+    account.tidy(user);
+    step.delta.scored.push(user);
+    step.delta.user_row(user, Changes::EXISTS);
+    if account.user(user).days.last() >= step.open_day().plus(-27) {
+        runs(step, account, user);
+    }
+}
+
+/// A user who has not left is among the running active ones (semantics C2).
+fn runs(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
+    if !account.is_removed(user) && !account.user(user).word.is(Flag::Running) {
+        people::enter(step.plan, account, user);
+        step.delta.account.add(Changes::ACTIVE_USERS);
+    }
+}
+
+/// Traits are taken whenever they were stated.
+fn take_traits(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: &Sighted<'_>) -> Taken {
+    let taken = people::take(step.plan, account, user, it);
+    if let Some(user) = user.filter(|_| taken.profile) {
+        if step.plan.exclude.has_hosts() {
+            exclude_by_host(step, account, user, it.event.time);
+        }
+        step.delta.account.add(Changes::ACTIVE_USERS);
+        step.delta.user_row(user, Changes::BUYS);
+    }
+    if taken.traits {
+        step.delta.account.add(Changes::TRAITS);
+        step.delta.all_rows = true;
+    }
+    step.delta.row |= taken.lead;
+    taken
+}
+
+/// A user is known by another e-mail address: whoever does not count any more acts as one who left, whatever day the
+/// user was active on (semantics A34, B5).
+fn exclude_by_host(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, time: EventTime) {
+    let Some(more) = account.known_more(user) else { return };
+    let is_excluded = more.profile.is_excluded(&step.plan.exclude);
+    let was_excluded = std::mem::replace(&mut more.excluded, is_excluded);
+    if is_excluded && !was_excluded {
+        leave(step, account, user, time);
+    }
+}
+
+/// What an event of some roles proves, of its user and its account.
+fn facts(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: &Sighted<'_>) {
+    let plan = step.plan;
+    let mut begun: Vec<Role> = Vec::new();
+    let from = step.delta.facts.len();
+    for role in plan.roles.in_order(&it.roles) {
+        for signal in &plan.index.by_role[role as usize] {
+            let (user, slot) = match *signal {
+                SignalRef::User(slot) if user.is_some() => (user, slot),
+                SignalRef::User(_) => continue,
+                SignalRef::Account(slot) => (None, slot),
+            };
+            // Of several roles of one event, one feeds a signal (semantics E24).
+            if step.delta.facts[from..].iter().any(|fact| fact.user == user && fact.slot == slot) {
+                continue;
+            }
+            begun.extend(begins(step, user, slot, it));
+            feed(step, account, user, slot, it);
+        }
+    }
+    // The first event of a role is the first for every signal that it feeds (semantics E16).
+    if !begun.is_empty() {
+        account.rare_mut().life.begun.extend(begun);
+    }
+    if let Some(user) = user.filter(|_| it.roles.has(Role::SignedUp)) {
+        // Another sign-up can be the earliest: what is measured from it is measured again.
+        sign_up_facts(step, user);
+    }
+    note_life(step, account, user, it);
+}
+
+/// The role of which the first event does not count, and is here.
+fn begins(step: &Step<'_>, user: Option<u32>, slot: usize, it: &Sighted<'_>) -> Option<Role> {
+    let seen = match step.kind(user, slot) {
+        Kind::Seen(seen) => seen,
+        Kind::Count(count) => &count.seen,
+        _ => return None,
+    };
+    if seen.after_founding_ms > 0 { it.passes(step.plan, &seen.filter) } else { None }
+}
+
+/// An event may feed a signal.
+fn feed(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize, it: &Sighted<'_>) {
+    let kind = step.kind(user, slot);
+    let fed = signals::of_kind(kind).update(&step.context, Subject { account, user, slot }, it);
+    let mut fact = Fact { user, slot, falls: false, waits_until: None };
+    match fed {
+        Fed::Nothing => return,
+        Fed::Fact => {}
+        Fed::Session => step.delta.sessions.push((user, slot)),
+        Fed::Value => {
+            if let Some(user) = user {
+                step.delta.user_row(user, Changes::default());
+            }
+        }
+        Fed::Wait(end) => fact.waits_until = Some(end),
+    }
+    step.delta.facts.push(fact);
+}
+
+/// What is measured from a user's sign-up is measured again.
+fn sign_up_facts(step: &mut Step<'_>, user: u32) {
+    let slots = &step.context.plan.index.by_sign_up;
+    if !slots.is_empty() {
+        step.delta.user(user, Changes::SIGNED_UP);
+        slots.iter().for_each(|slot| step.delta.fact(Some(user), *slot, false));
+    }
+}
+
+/// What an event means for the account's life, beyond the signals that its roles feed.
+fn note_life(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: &Sighted<'_>) {
+    let (plan, roles) = (step.plan, &it.roles);
+    if roles.has(Role::FeatureUsed) {
+        use_feature(step, account, it);
+    }
+    if roles.has(Role::UserInvited) && account.life().is_none_or(|life| !life.invited) {
+        account.rare_mut().life.invited = true;
+        step.delta.account.add(Changes::INVITED);
+    }
+    if roles.has_any(plan.index.completing) {
+        complete(step, account, it);
+    }
+    if roles.has(Role::EnterpriseFeatureRequested)
+        && let Some(feature) = it.text(plan, Role::EnterpriseFeatureRequested, Field::Feature)
+    {
+        account.rare_mut().life.request(&feature);
+    }
+    if roles.has(Role::UsageReported) {
+        report_usage(step, account, it);
+    }
+    meter(step, account, it);
+    if let Some(user) = user {
+        note_life_of_user(step, account, user, it);
+    }
+}
+
+fn use_feature(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
+    let plan = step.plan;
+    if let Some(feature) = plan.roles.text(&it.roles, Role::FeatureUsed, Field::Feature, it.event) {
+        account.rare_mut().use_feature(feature.trim(), it.day);
+    }
+    if let Some(is) = it.premium(plan) {
+        // One premium use is enough for this life.
+        let premium = &mut account.rare_mut().life.premium;
+        let before = premium.replace(is || *premium == Some(true));
+        if *premium != before {
+            step.delta.account.add(Changes::PREMIUM);
+        }
+    }
+}
+
+fn note_life_of_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, it: &Sighted<'_>) {
+    let (plan, roles, time) = (step.plan, &it.roles, it.event.time);
+    if roles.has(Role::Activated) {
+        let activated = &mut account.more_mut(user).activated;
+        if activated.is_none_or(|known| time < known) {
+            *activated = Some(time);
+            step.delta.user_row(user, Changes::default());
+        }
+    }
+    if roles.has(Role::SignedUp)
+        && let Some(source) = it.text(plan, Role::SignedUp, Field::Source)
+    {
+        let known = &mut account.more_mut(user).source;
+        if known.as_ref().is_none_or(|known| time < known.0) {
+            *known = Some((time, source.into()));
+            step.delta.user_row(user, Changes::default());
+        }
+    }
+    let billing = || {
+        it.text(plan, Role::SupportContacted, Field::Topic)
+            .is_some_and(|topic| plan.people.billing_topics.contains(&topic.to_lowercase()))
+    };
+    let buys = roles.has(Role::UpgradeStarted)
+        || roles.has(Role::TermsViewed)
+        || (roles.has(Role::SupportContacted) && billing());
+    if buys {
+        acts(step, account, user);
+    }
+}
+
+/// A user did what buyers do (semantics E18).
+pub(super) fn acts(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
+    if !account.more(user).is_some_and(|more| more.acted) {
+        account.more_mut(user).acted = true;
+        step.delta.user_row(user, Changes::BUYS);
+    }
+}
+
+/// Somebody of the account completed something: nobody's is abandoned any more.
+fn complete(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
+    let (plan, time) = (step.plan, it.event.time);
+    for (role, slots) in plan.index.completions.iter().filter(|(role, _)| it.roles.has(**role)) {
+        let completed = &mut account.rare_mut().life.completed;
+        if completed.get(role).is_some_and(|latest| *latest >= time) {
+            continue;
+        }
+        completed.insert(*role, time);
+        for user in account.user_indices() {
+            let kept = slots.iter().filter(|slot| account.fact(Some(user), **slot).is_some());
+            kept.for_each(|slot| step.delta.fact(Some(user), *slot, true));
+        }
+    }
+}
+
+/// A report of how much of a quota is used: of each meter the latest counts.
+fn report_usage(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
+    let plan = step.plan;
+    let number = |field| it.number(plan, Role::UsageReported, field);
+    let Some(used) = number(Field::Used) else { return };
+    let quota = number(Field::Quota).unwrap_or(0.0);
+    let meter = it.text(plan, Role::UsageReported, Field::Meter).unwrap_or_default();
+    if account.rare_mut().life.report(&meter, (used, quota), (it.event.time, it.place)) {
+        step.delta.account.add(Changes::QUOTAS);
+    }
+}
+
+/// Counts an event in the meters that listen to it, in thousandths. A gauge rises from the latest reading by event time:
+/// what an older one says that comes late is over (semantics A22).
+fn meter(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
+    let plan = step.plan;
+    for (place, meter) in plan.meters.iter().enumerate().filter(|(_, meter)| it.roles.has(meter.role)) {
+        if !meter.only.iter().all(|(field, values)| it.has(plan, meter.role, *field, values)) {
+            continue;
+        }
+        let amount = match meter.sum {
+            None => Some(1_000),
+            Some(field) => it.number(plan, meter.role, field).map(in_thousandths),
+        };
+        let Some(amount) = amount else { continue };
+        let meters = &mut account.rare_mut().meters;
+        if meters.len() <= place {
+            meters.resize_with(plan.meters.len(), Default::default);
+        }
+        let (daily, level) = &mut meters[place];
+        let amount = if meter.gauge { rise(level, amount, (it.event.time, it.place)) } else { amount };
+        daily.add(it.day.0, amount);
+        step.delta.account.add(Changes::METERS);
+    }
+}
+
+/// An amount in thousandths. What is beyond any use is counted as the most there can be: 10¹¹ of these have an exact sum.
+fn in_thousandths(number: f64) -> i128 {
+    const MOST: f64 = 1e27;
+    libm::round(number * 1_000.0).clamp(-MOST, MOST) as i128
+}
+
+/// How far a reading lies above the one before it, which it follows in the order of event time.
+fn rise(level: &mut Option<Latest<i128>>, reading: i128, stated: (EventTime, Place)) -> i128 {
+    match level {
+        None => {
+            *level = Some(Latest::new(reading, stated));
+            0
+        }
+        Some(level) => {
+            let before = level.value;
+            level.replace(reading, stated);
+            (level.value - before).max(0)
+        }
+    }
+}
+
+/// What is due now: facts that begin or end, and ages that are reached. A timer may be out of date: its fact was seen
+/// again since, and is armed anew.
+pub(super) fn lapse(step: &mut Step<'_>, account: &mut Account<'_>, timers: &[(u32, Timer)]) {
+    for (_, timer) in timers {
+        let Timer::Lapse { user, slot } = *timer else { continue };
+        let slot = usize::from(slot);
+        if user.is_some_and(|user| !account.owns(user)) {
+            // The place of a user who is gone has been given to one of another account.
+            continue;
+        }
+        if let Kind::Age(_) = step.kind(user, slot) {
+            step.delta.account.add(Changes::AGE);
+        } else if account.fact(user, slot).is_some() {
+            let at = At { context: &step.context, account, user, slot };
+            let falls = signals::of(at).turns_at(at, step.now);
+            step.delta.fact(user, slot, falls);
+        }
+    }
+}
+
+/// Sets the timers of ages that are reached after an instant, of the ages at these places of the index.
+pub(in crate::engine) fn await_ages(
+    step: &mut Step<'_>,
+    account: &Account<'_>,
+    ages: impl Iterator<Item = usize>,
+    after: EventTime,
+) {
+    let plan = step.plan;
+    for slot in ages.map(|place| plan.index.ages[place]) {
+        let at = At { context: &step.context, account, user: None, slot };
+        let Kind::Age(age) = step.kind(None, slot) else { continue };
+        let Some([reached, settled]) = age.instants(at) else { continue };
+        // Who may have been here before the log is of no known age before the warm-up ends.
+        for at in [Some(reached), Some(settled).filter(|at| *at > reached)].into_iter().flatten() {
+            if at > after {
+                step.timers.schedule(at, step.index, Timer::Lapse { user: None, slot: slot as u8 });
+            }
+        }
+    }
+}
+
+/// Visited users whose last active day lies too far back are forgotten, and with the last of them the life of the
+/// account; what is known of the company stays (semantics B12, B13).
+pub(super) fn forget(step: &mut Step<'_>, account: &mut Account<'_>, users: &[(u32, u32)]) {
+    let (open_day, forget_after) = (step.open_day(), step.plan.time.forget_after_days);
+    for &(_, index) in users {
+        let user = account.user_mut(index);
+        let is_due = || user.days.last().plus(forget_after + 1) <= open_day;
+        if user.days.is_never() || user.word.is(Flag::Forgotten) || !is_due() {
+            continue;
+        }
+        user.word.set(Flag::Forgotten, true);
+        user.word.set(Flag::Fell, false);
+        user.forget_since();
+        account.erase_more(index);
+        step.delta.scored.push(index);
+        step.delta.user_row(index, Changes::EXISTS);
+    }
+    let due = Day(account.last_day.0.saturating_add(forget_after + 1));
+    if account.first().is_some() && !account.word.is(Flag::Forgotten) && due <= open_day {
+        account.word.set(Flag::Forgotten, true);
+        step.delta.account.add(Changes::EXISTS);
+        if let Some(rare) = account.known_rare() {
+            rare.life = Default::default();
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! When an account and its users are visited again: the next close at which time alone may change something of them.
+//! A close visits nobody else, so it costs what changes.
+//!
+//! Every answer assumes that no event comes in between: one that does makes them due at the next close anyway. A visit
+//! that finds nothing to do is harmless; one that is missing is not.
+
+use super::close;
+use super::delta::Step;
+use crate::engine::context::Context;
+use crate::engine::figures::windows::MONTH;
+use crate::engine::signals::{self, At};
+use crate::engine::state::Account;
+use crate::engine::state::counts::WEEKS;
+use crate::engine::state::due::NEVER;
+use crate::engine::state::word::Flag;
+use crate::model::Day;
+use crate::rules::{Changes, Figure, Plan};
+
+/// Days after the last active one until no late event can matter: beyond those after which who is away is forgotten.
+const LATE_DAYS: i32 = 57;
+
+/// Makes the visited users and the account due again after the close of `day`, and gives back what is over.
+pub(super) fn after_close(step: &mut Step<'_>, account: &mut Account<'_>, day: Day, users: &[(u32, u32)]) {
+    let (open_day, time) = (step.open_day(), step.plan.time);
+    for &(_, user) in users {
+        if account.drop_gone_user(user, open_day, &time, step.profiles) {
+            continue;
+        }
+        let next = next_of_user(step, account, user, day);
+        step.due.users.by(&mut account.user_mut(user).due, user, next.max(day.plus(1)));
+    }
+    let rows_wanted = step.profiles || step.effects.metrics.is_some();
+    let next = next_of_account(step, account, day, rows_wanted);
+    step.due.accounts.by(&mut account.due, step.index, next.max(day.plus(1)));
+}
+
+/// Whether nothing of the account can matter to a later event.
+pub(super) fn is_over(step: &Step<'_>, account: &Account<'_>) -> bool {
+    account.is_blank()
+        && !(step.profiles && account.word.is(Flag::Dirty))
+        && step.open_day() >= over_on(step.plan, account)
+}
+
+/// The day from which on no late event can join the last life of an account.
+fn over_on(plan: &Plan, account: &Account<'_>) -> Day {
+    account.newest.plus(plan.time.forget_after_days + LATE_DAYS + 1)
+}
+
+fn next_sunday(day: Day) -> Day {
+    day.plus(1).week().sunday()
+}
+
+/// The first close after that of `day` at which something of a user may change.
+fn next_of_user(context: &Context<'_>, account: &Account<'_>, index: u32, day: Day) -> Day {
+    let (plan, user) = (context.plan, account.user(index));
+    let forget_after = plan.time.forget_after_days;
+    let days = user.days;
+    let last = if days.is_never() { plan.time.calendar.day(user.since) } else { days.last() };
+    if days.is_never() || user.word.is(Flag::Forgotten) {
+        // What is left is to give back the memory; who is still remembered for others is looked at again in a year.
+        let over = last.plus(forget_after + LATE_DAYS);
+        return if over > day { over } else { day.plus(forget_after) };
+    }
+    if last > day || !context.warming.is_empty() {
+        return day.plus(1);
+    }
+    let mut next = last.plus(forget_after);
+    if user.word.is(Flag::Running) {
+        next = next.min(last.plus(MONTH - 1));
+    }
+    let at = |slot: usize| At { context, account, user: Some(index), slot };
+    for &slot in plan.index.user_by_day.iter().chain(&plan.index.user_by_week) {
+        next = next.min(signals::of(at(slot)).next_close(at(slot), day));
+    }
+    for &slot in &plan.index.known_in_time.1 {
+        next = next.min(signals::of(at(slot)).next_known(at(slot), day));
+    }
+    next
+}
+
+/// The first close after that of `day` at which something of an account may change.
+fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_wanted: bool) -> Day {
+    let plan = context.plan;
+    let tomorrow = day.plus(1);
+    let is_under_way = || {
+        account.rare().is_some_and(|rare| {
+            rare.triggers.are_under_way() || rare.meters.iter().any(|(daily, _)| daily.sum(day.0 - 26, day.0 + 1) != 0)
+        })
+    };
+    if account.newest > day
+        || !context.warming.is_empty()
+        || account.word.is(Flag::Untold)
+        || is_under_way()
+        || (rows_wanted && close::has_work(plan, account, day))
+    {
+        return tomorrow;
+    }
+    let over = over_on(plan, account).plus(-1);
+    let mut next = if account.is_blank() { if over > day { over } else { day.plus(30) } } else { NEVER };
+    let Some(founded) = account.founded() else { return next };
+    let has_weeks = account.sum(WEEKS, day.week().0 - 13, day.week().0 + 1) != 0;
+    let sunday = if has_weeks { next_sunday(day) } else { NEVER };
+    if rows_wanted {
+        next = next.min(sunday);
+    }
+    if !account.word.is(Flag::Forgotten) {
+        next = next.min(account.last_day.plus(plan.time.forget_after_days));
+    }
+    next = next.min(next_figure(plan, account, founded, day, sunday));
+    let at = |slot: usize| At { context, account, user: None, slot };
+    for &slot in &plan.index.known_in_time.0 {
+        next = next.min(signals::of(at(slot)).next_known(at(slot), day));
+    }
+    for &slot in plan.index.account_by_day.iter().chain(&plan.index.account_by_week) {
+        next = next.min(signals::of(at(slot)).next_close(at(slot), day));
+    }
+    next
+}
+
+/// The first close after that of `day` that changes a figure which conditions read.
+fn next_figure(plan: &Plan, account: &Account<'_>, founded: Day, day: Day, sunday: Day) -> Day {
+    let reads = |figure: Figure| plan.index.reads.reads(figure);
+    let of_closed_days = |figure: &Figure| figure.changes().meet(Changes::CLOSED_DAYS) && *figure != Figure::SpikeKnown;
+    let reads_days = || Figure::ALL.iter().map(|it| it.0).filter(of_closed_days).any(reads);
+    if account.has_usage(day.plus(-1)) && reads_days() {
+        return day.plus(1);
+    }
+    if reads(Figure::IdleDays) && day.0 - account.last_day.0 < plan.index.restless_days {
+        return day.plus(1);
+    }
+    let mut next = NEVER;
+    if reads(Figure::WeeklyUsers) {
+        next = next.min(sunday);
+    }
+    if reads(Figure::SpikeKnown) && founded.plus(21) > day {
+        next = next.min(founded.plus(21));
+    }
+    next
+}
