@@ -9,10 +9,9 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use prost::encoding::encode_varint;
 
-use super::WrongUse;
 use super::config::Connection;
 use super::reading;
-use super::screen;
+use super::screen::{self, WrongUse};
 use super::send::Log;
 use crate::model::{Calendar, Day, Event, EventKind, EventTime, Fields};
 use crate::simulate::load::{self, Load};

@@ -73,11 +73,6 @@ enum Command {
     Rules(rules::Rules),
 }
 
-/// A wrong use of a command, found after its arguments were parsed: exit code 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct WrongUse(String);
-
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -100,7 +95,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             eprintln!("error: {}", screen::plain_lines(&format!("{error:#}")));
             let wrong_use = error.chain().any(|cause| {
-                cause.is::<WrongUse>() || cause.is::<crate::rules::Error>() || cause.is::<config::Error>()
+                cause.is::<screen::WrongUse>() || cause.is::<crate::rules::Error>() || cause.is::<config::Error>()
             });
             if wrong_use { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
@@ -120,7 +115,7 @@ fn start_logging(format: LogFormat, command: &Command) -> Result<()> {
     let usual = if matches!(command, Command::Demo(_)) { "warn" } else { "warn,upswell=info" };
     let filter = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty()).unwrap_or_else(|| usual.into());
     let filter: Targets = filter.parse().map_err(|error| {
-        WrongUse(format!("RUST_LOG is `{filter}`: {error}; write levels, as in warn,upswell=debug"))
+        screen::WrongUse(format!("RUST_LOG is `{filter}`: {error}; write levels, as in warn,upswell=debug"))
     })?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match format {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::{WrongUse, screen};
+use super::screen::{self, WrongUse};
 use crate::model::{Day, Millis};
 use crate::replay::{self, Files, Input, Readable};
 use crate::wire::{Admit, Format};

@@ -12,10 +12,9 @@ use foldhash::fast::FixedState;
 use rustix::time::{ClockId, clock_gettime};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::WrongUse;
 use super::config::Connection;
 use super::reading::{self, FileFormat, Reading};
-use super::screen;
+use super::screen::{self, WrongUse};
 use crate::engine::Record;
 use crate::model::{Day, Effects, EventTime, MetricsRow, Outcome, Snapshots, Tally, Unmapped};
 use crate::replay::{Driver, Readable, Step, Topic};

@@ -10,9 +10,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
-use super::WrongUse;
 use super::config::Connection;
 use super::diff::Diff;
+use super::screen::WrongUse;
 use super::words;
 use crate::kafka::{self, LogWriter};
 use crate::model::EventTime;

@@ -1,4 +1,4 @@
-//! What several commands show: progress, outcomes, handoffs as people read them.
+//! What several commands show: progress, outcomes, handoffs as people read them, and what is wrong with arguments.
 
 use std::io::IsTerminal;
 
@@ -7,6 +7,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::model::{Handoff, Level, Outcome, Tally};
 
 pub(super) use crate::text::{count, is_unsafe, json_text, minute, plain, plain_lines};
+
+/// A wrong use of a command, found after its arguments were parsed: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct WrongUse(pub(super) String);
 
 /// A bar over `total` bytes or events, or a count if that is unknown; only on a terminal.
 pub(super) fn progress(total: Option<u64>, unit: &str) -> ProgressBar {

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::WrongUse;
 use super::config::{self, Connection};
 use super::reading::{self, FileFormat};
-use super::screen;
+use super::screen::{self, WrongUse};
 use crate::kafka::{self, LogWriter, Partitioner};
 use crate::replay::{Files, Readable};
 use crate::rules;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Result, bail};
 
-use super::WrongUse;
+use super::screen::WrongUse;
 use crate::model::{DAY_MS, Field, HOUR_MS, Level, MINUTE_MS, Role};
 use crate::rules::{
     self, ActiveDays, Age, Condition, Count, Figure, Filter, GrowthBy, Idle, Input, Kind, Ladder, LevelTest, Of, Plan,

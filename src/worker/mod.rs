@@ -4,23 +4,23 @@
 //! is only what nobody has seen: the next owner folds the log from its beginning, mute up to the committed offset,
 //! and says the rest.
 
+mod job;
 mod owned;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
 
 use crate::kafka::{self, Consumer, Polled, Producer, Progress, TransactionError};
-use crate::model::{Calendar, EventTime, Millis};
-use crate::rules::Plan;
+use crate::model::{Calendar, EventTime};
 use crate::telemetry::{Telemetry, now_ms};
-use crate::wire::{self, Format};
+use crate::wire;
 use owned::{Outgoing, Owned};
+
+pub use job::{Config, Job};
 
 /// How long one poll waits for records: also how soon a worker hears that it should stop.
 const POLL: Duration = Duration::from_millis(100);
@@ -42,45 +42,6 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Snapshots of a partition that go into one transaction: with more, as after the close of a day with a million
 /// users, it could outlast its timeout.
 const SNAPSHOTS_AT_ONCE: usize = 10_000;
-
-/// The threads that do the work.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// How many; each is a member of the group. More than partitions in all processes are idle.
-    pub threads: u16,
-    /// Offsets without effects are committed this often; effects are committed at once.
-    pub commit_interval: Millis,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config { threads: 2, commit_interval: Millis(1_000) }
-    }
-}
-
-/// What a worker works on.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// How to reach Kafka.
-    pub kafka: kafka::Config,
-    /// The names of the topics.
-    pub topics: kafka::Topics,
-    /// How the records of the log are written.
-    pub format: Format,
-    /// How what is published is written.
-    pub output: Format,
-    /// What to look for.
-    pub plan: Arc<Plan>,
-    /// A live partition that is silent for so long gets ticks.
-    pub idle_after: Duration,
-    /// Offsets without effects are committed this often.
-    pub commit_interval: Duration,
-    /// How the producers of the log place accounts among its partitions.
-    pub partitioner: kafka::Partitioner,
-    /// Publish everything again where the group has no committed offsets but its results are published.
-    pub from_the_beginning: bool,
-}
 
 /// Works until `job.kafka.stop` is set: joins the group, folds what it is given, and joins anew when it was fenced or
 /// lost Kafka. The batch that is on its way when `stop` is set is finished if Kafka answers within seconds; if not, the
@@ -583,6 +544,7 @@ mod tests {
 
     use super::*;
     use crate::kafka::{Embedded, LogWriter};
+    use crate::wire::Format;
 
     /// A Segment event that makes a handoff.
     const EVENT: &str = r#"{"messageId":"m1","type":"track","event":"Contact Sales","userId":"ann","context":{"groupId":"acme"},"timestamp":"2026-03-02T10:00:00Z"}"#;

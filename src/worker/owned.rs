@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Job;
+use super::job::Job;
 use crate::engine::{Partition, Record};
 use crate::kafka::{self, Ends, Message, Producer, TransactionError};
 use crate::model::{DAY_MS, Effects, EventTime, Handoff, Snapshots, Tally, Unmapped};
