@@ -359,9 +359,12 @@ impl Partition {
         let mut accounts = std::mem::take(&mut self.scratch.accounts);
         let mut users = std::mem::take(&mut self.scratch.users);
         self.tables.take_due(&mut self.due, day, &mut accounts, &mut users);
-        accounts.extend(timers.iter().map(|(account, _)| *account));
-        accounts.sort_unstable();
-        accounts.dedup();
+        if !timers.is_empty() {
+            accounts.extend(timers.iter().map(|(account, _)| *account));
+            // Stable, because it finds the two rising runs.
+            accounts.sort();
+            accounts.dedup();
+        }
         let (mut rest_of_timers, mut rest_of_users) = (&timers[..], &users[..]);
         for &index in &accounts {
             let of_account;

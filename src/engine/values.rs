@@ -222,7 +222,7 @@ fn in_words(
 mod tests {
     use std::sync::Arc;
 
-    use super::super::state::account::looks;
+    use super::super::state::looks;
     use super::super::{Partition, Record};
     use crate::model::{Calendar, Day, Effects, Event, EventKind, EventTime, Fields, Outcome};
     use crate::rules::{self, Figure, Plan, Ready, Type};

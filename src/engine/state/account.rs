@@ -63,14 +63,14 @@ impl<'t> Account<'t> {
     #[inline]
     pub(in crate::engine) fn user(&self, user: u32) -> &User {
         #[cfg(test)]
-        looks::add(1);
+        super::looks::add(1);
         &self.tables.users[user]
     }
 
     #[inline]
     pub(in crate::engine) fn user_mut(&mut self, user: u32) -> &mut User {
         #[cfg(test)]
-        looks::add(1);
+        super::looks::add(1);
         &mut self.tables.users[user]
     }
 
@@ -231,8 +231,6 @@ impl<'t> Account<'t> {
             accounts[self.index].counts.close_up_to(wide, day);
         }
     }
-
-    // What changed.
 
     /// Something changed that the profile of the account says, at an instant, when time had come so far.
     pub(in crate::engine) fn touch(&mut self, (at, now): (EventTime, EventTime)) {
@@ -470,8 +468,6 @@ impl<'t> Account<'t> {
         self.sum(counts::JOINED, from.0.max(day.0 - 6), day.0) as u32
     }
 
-    // Its end.
-
     /// Whether nothing is left that a later event could depend on.
     pub(in crate::engine) fn is_blank(&self) -> bool {
         self.users_len == 0 && self.rare().is_none_or(|rare| rare.traits.is_empty())
@@ -498,46 +494,5 @@ impl<'t> Account<'t> {
             self.tables.remove_user(index);
         }
         gone
-    }
-}
-
-impl User {
-    /// An event of the user was applied: `since` is the earliest sign-up, or else the earliest event of any kind.
-    pub(in crate::engine) fn note_event(&mut self, time: EventTime, signs_up: bool) {
-        if signs_up && !self.word.is(Flag::SignedUp) {
-            self.word.set(Flag::SignedUp, true);
-            self.since = time;
-        } else if signs_up || !self.word.is(Flag::SignedUp) {
-            self.since = self.since.min(time);
-        }
-    }
-
-    /// The earliest sign-up, if there was one.
-    pub(in crate::engine) fn signed_up(&self) -> Option<EventTime> {
-        self.word.is(Flag::SignedUp).then_some(self.since)
-    }
-
-    /// Nothing is known of when the user came.
-    pub(in crate::engine) fn forget_since(&mut self) {
-        self.since = EventTime::MAX;
-        self.word.set(Flag::SignedUp, false);
-    }
-}
-
-/// How often a user was looked at: what a step costs, counted.
-#[cfg(test)]
-pub(in crate::engine) mod looks {
-    use std::cell::Cell;
-
-    thread_local! {
-        static LOOKS: Cell<usize> = const { Cell::new(0) };
-    }
-
-    pub(in crate::engine) fn add(users: usize) {
-        LOOKS.with(|looks| looks.set(looks.get() + users));
-    }
-
-    pub(in crate::engine) fn taken() -> usize {
-        LOOKS.with(Cell::take)
     }
 }

@@ -9,6 +9,8 @@ pub(super) mod facts;
 pub(super) mod ids;
 pub(super) mod index;
 mod levels;
+#[cfg(test)]
+pub(super) mod looks;
 pub(super) mod pages;
 pub(super) mod rows;
 pub(super) mod tables;

@@ -10,7 +10,7 @@ use super::ids::Id;
 use super::pages::Ref;
 use super::traits::{Latest, Profile, Traits};
 use super::triggers::Triggers;
-use super::word::Word;
+use super::word::{Flag, Word};
 use crate::model::{Day, EventTime, HandoffId, Place, Role, Track};
 
 /// No user: the end of a list.
@@ -36,6 +36,29 @@ pub(in crate::engine) struct User {
 }
 
 const _: () = assert!(size_of::<User>() == 64);
+
+impl User {
+    /// An event of the user was applied: `since` is the earliest sign-up, or else the earliest event of any kind.
+    pub(in crate::engine) fn note_event(&mut self, time: EventTime, signs_up: bool) {
+        if signs_up && !self.word.is(Flag::SignedUp) {
+            self.word.set(Flag::SignedUp, true);
+            self.since = time;
+        } else if signs_up || !self.word.is(Flag::SignedUp) {
+            self.since = self.since.min(time);
+        }
+    }
+
+    /// The earliest sign-up, if there was one.
+    pub(in crate::engine) fn signed_up(&self) -> Option<EventTime> {
+        self.word.is(Flag::SignedUp).then_some(self.since)
+    }
+
+    /// Nothing is known of when the user came.
+    pub(in crate::engine) fn forget_since(&mut self) {
+        self.since = EventTime::MAX;
+        self.word.set(Flag::SignedUp, false);
+    }
+}
 
 /// What is known of a user besides activity. Erased when the user is forgotten.
 #[derive(Debug, Default)]

@@ -27,8 +27,19 @@ pub(in crate::engine) struct Tables {
     pub(super) account_levels: Levels,
     accounts_by_id: Index,
     users_by_id: Index,
+    visiting: Visiting,
     free_accounts: Vec<u32>,
     free_users: Vec<u32>,
+}
+
+/// Memory of a close for the order of its visits, kept for the next one.
+#[derive(Debug, Default)]
+struct Visiting {
+    /// A bit for each account.
+    is_due: Vec<u64>,
+    /// By account: how many of its users are due, and where they begin.
+    users_of: Vec<u32>,
+    taken: Vec<u32>,
 }
 
 /// The hash of an account's id.
@@ -54,6 +65,7 @@ impl Tables {
             account_levels: Levels::default(),
             accounts_by_id: Index::new(),
             users_by_id: Index::new(),
+            visiting: Visiting::default(),
             free_accounts: Vec::new(),
             free_users: Vec::new(),
         }
@@ -83,7 +95,7 @@ impl Tables {
     }
 
     /// Takes the accounts to visit at the close of a day, rising, each with the users to visit: pairs of account and user,
-    /// rising too.
+    /// by account.
     pub(in crate::engine) fn take_due(
         &mut self,
         due: &mut Due,
@@ -91,15 +103,36 @@ impl Tables {
         accounts: &mut Vec<u32>,
         users: &mut Vec<(u32, u32)>,
     ) {
-        let Tables { accounts: rows, users: user_rows, .. } = self;
-        let mut indices = Vec::new();
-        due.users.take(day, |user| indices.push(user), |user, change| change(&mut user_rows[user].due));
-        users.extend(indices.iter().map(|user| (user_rows[*user].account, *user)));
-        users.sort_unstable();
-        due.accounts.take(day, |account| accounts.push(account), |account, change| change(&mut rows[account].due));
-        accounts.extend(users.iter().map(|(account, _)| *account));
-        accounts.sort_unstable();
-        accounts.dedup();
+        let Tables { accounts: rows, users: user_rows, visiting, .. } = self;
+        let Visiting { is_due, users_of, taken } = visiting;
+        is_due.resize((rows.len() as usize).div_ceil(64), 0);
+        users_of.resize(rows.len() as usize, 0);
+        let mut mark = |account: u32| is_due[account as usize / 64] |= 1 << (account % 64);
+        due.users.take(day, |user| taken.push(user), |user, change| change(&mut user_rows[user].due));
+        for user in &*taken {
+            let account = user_rows[*user].account;
+            users_of[account as usize] += 1;
+            mark(account);
+        }
+        due.accounts.take(day, &mut mark, |account, change| change(&mut rows[account].due));
+        // In order without comparisons: each account's users begin where those of the accounts before it end.
+        let mut begin = 0;
+        for (word, bits) in is_due.iter_mut().enumerate() {
+            while *bits != 0 {
+                let account = word as u32 * 64 + bits.trailing_zeros();
+                *bits &= *bits - 1;
+                accounts.push(account);
+                begin += std::mem::replace(&mut users_of[account as usize], begin);
+            }
+        }
+        users.resize(taken.len(), (0, 0));
+        for user in taken.drain(..) {
+            let account = user_rows[user].account;
+            let place = &mut users_of[account as usize];
+            users[*place as usize] = (account, user);
+            *place += 1;
+        }
+        accounts.iter().for_each(|account| users_of[*account as usize] = 0);
     }
 
     /// Whether there is no room for the ids of another account and user.

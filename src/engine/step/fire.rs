@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::delta::Step;
 use super::emit;
+use super::life;
 use super::rails::{self, AtRails, Passes};
-use super::update::{self, News};
+use super::update::News;
 use crate::engine::context::Sighted;
 use crate::engine::picture::{self, Fired};
 use crate::engine::state::Account;
@@ -143,7 +144,7 @@ fn find_occurrences<'a>(
             continue;
         }
         if let Some(user) = news.user.filter(|_| pulse.raised_hand) {
-            update::acts(step, account, user);
+            life::acts(step, account, user);
         }
         let signal = pulse.signal.clone().filter(|_| by_role);
         let kind = SignalKind::Pulse { signal, trigger: Some(plan.triggers[trigger].id.clone()) };

@@ -8,6 +8,7 @@ pub(super) mod close;
 pub(super) mod delta;
 pub(super) mod emit;
 pub(super) mod fire;
+pub(super) mod life;
 pub(super) mod measure;
 pub(super) mod people;
 pub(super) mod rails;

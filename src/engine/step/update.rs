@@ -1,7 +1,8 @@
-//! Takes what happens into the state: activity, members, traits, facts and the life of the account. The delta says what
-//! changed; nothing else is marked.
+//! Takes what happens into the state: activity, members, traits and facts. The delta says what changed; nothing else is
+//! marked.
 
 use super::delta::{Fact, Step};
+use super::life;
 use super::people::{self, Taken};
 use crate::engine::context::Sighted;
 use crate::engine::figures::windows;
@@ -10,9 +11,8 @@ use crate::engine::state::Account;
 use crate::engine::state::account::Activity;
 use crate::engine::state::counts::EVENTS;
 use crate::engine::state::timers::Timer;
-use crate::engine::state::traits::Latest;
 use crate::engine::state::word::Flag;
-use crate::model::{Day, EventKind, EventTime, Field, Place, Role};
+use crate::model::{Day, EventKind, EventTime, Field, Role};
 use crate::rules::{Changes, Kind, SignalRef};
 
 /// What of an event is taken.
@@ -289,7 +289,7 @@ fn facts(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: 
         // Another sign-up can be the earliest: what is measured from it is measured again.
         sign_up_facts(step, user);
     }
-    note_life(step, account, user, it);
+    life::note(step, account, user, it);
 }
 
 /// The role of which the first event does not count, and is here.
@@ -327,159 +327,6 @@ fn sign_up_facts(step: &mut Step<'_>, user: u32) {
     if !slots.is_empty() {
         step.delta.user(user, Changes::SIGNED_UP);
         slots.iter().for_each(|slot| step.delta.fact(Some(user), *slot, false));
-    }
-}
-
-/// What an event means for the account's life, beyond the signals that its roles feed.
-fn note_life(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: &Sighted<'_>) {
-    let (plan, roles) = (step.plan, &it.roles);
-    if roles.has(Role::FeatureUsed) {
-        use_feature(step, account, it);
-    }
-    if roles.has(Role::UserInvited) && account.life().is_none_or(|life| !life.invited) {
-        account.rare_mut().life.invited = true;
-        step.delta.account.add(Changes::INVITED);
-    }
-    if roles.has_any(plan.index.completing) {
-        complete(step, account, it);
-    }
-    if roles.has(Role::EnterpriseFeatureRequested)
-        && let Some(feature) = it.text(plan, Role::EnterpriseFeatureRequested, Field::Feature)
-    {
-        account.rare_mut().life.request(&feature);
-    }
-    if roles.has(Role::UsageReported) {
-        report_usage(step, account, it);
-    }
-    meter(step, account, it);
-    if let Some(user) = user {
-        note_life_of_user(step, account, user, it);
-    }
-}
-
-fn use_feature(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
-    let plan = step.plan;
-    if let Some(feature) = plan.roles.text(&it.roles, Role::FeatureUsed, Field::Feature, it.event) {
-        account.rare_mut().use_feature(feature.trim(), it.day);
-    }
-    if let Some(is) = it.premium(plan) {
-        // One premium use is enough for this life.
-        let premium = &mut account.rare_mut().life.premium;
-        let before = premium.replace(is || *premium == Some(true));
-        if *premium != before {
-            step.delta.account.add(Changes::PREMIUM);
-        }
-    }
-}
-
-fn note_life_of_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, it: &Sighted<'_>) {
-    let (plan, roles, time) = (step.plan, &it.roles, it.event.time);
-    if roles.has(Role::Activated) {
-        let activated = &mut account.more_mut(user).activated;
-        if activated.is_none_or(|known| time < known) {
-            *activated = Some(time);
-            step.delta.user_row(user, Changes::default());
-        }
-    }
-    if roles.has(Role::SignedUp)
-        && let Some(source) = it.text(plan, Role::SignedUp, Field::Source)
-    {
-        let known = &mut account.more_mut(user).source;
-        if known.as_ref().is_none_or(|known| time < known.0) {
-            *known = Some((time, source.into()));
-            step.delta.user_row(user, Changes::default());
-        }
-    }
-    let billing = || {
-        it.text(plan, Role::SupportContacted, Field::Topic)
-            .is_some_and(|topic| plan.people.billing_topics.contains(&topic.to_lowercase()))
-    };
-    let buys = roles.has(Role::UpgradeStarted)
-        || roles.has(Role::TermsViewed)
-        || (roles.has(Role::SupportContacted) && billing());
-    if buys {
-        acts(step, account, user);
-    }
-}
-
-/// A user did what buyers do (semantics E18).
-pub(super) fn acts(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
-    if !account.more(user).is_some_and(|more| more.acted) {
-        account.more_mut(user).acted = true;
-        step.delta.user_row(user, Changes::BUYS);
-    }
-}
-
-/// Somebody of the account completed something: nobody's is abandoned any more.
-fn complete(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
-    let (plan, time) = (step.plan, it.event.time);
-    for (role, slots) in plan.index.completions.iter().filter(|(role, _)| it.roles.has(**role)) {
-        let completed = &mut account.rare_mut().life.completed;
-        if completed.get(role).is_some_and(|latest| *latest >= time) {
-            continue;
-        }
-        completed.insert(*role, time);
-        for user in account.user_indices() {
-            let kept = slots.iter().filter(|slot| account.fact(Some(user), **slot).is_some());
-            kept.for_each(|slot| step.delta.fact(Some(user), *slot, true));
-        }
-    }
-}
-
-/// A report of how much of a quota is used: of each meter the latest counts.
-fn report_usage(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
-    let plan = step.plan;
-    let number = |field| it.number(plan, Role::UsageReported, field);
-    let Some(used) = number(Field::Used) else { return };
-    let quota = number(Field::Quota).unwrap_or(0.0);
-    let meter = it.text(plan, Role::UsageReported, Field::Meter).unwrap_or_default();
-    if account.rare_mut().life.report(&meter, (used, quota), (it.event.time, it.place)) {
-        step.delta.account.add(Changes::QUOTAS);
-    }
-}
-
-/// Counts an event in the meters that listen to it, in thousandths. A gauge rises from the latest reading by event time:
-/// what an older one says that comes late is over (semantics A22).
-fn meter(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
-    let plan = step.plan;
-    for (place, meter) in plan.meters.iter().enumerate().filter(|(_, meter)| it.roles.has(meter.role)) {
-        if !meter.only.iter().all(|(field, values)| it.has(plan, meter.role, *field, values)) {
-            continue;
-        }
-        let amount = match meter.sum {
-            None => Some(1_000),
-            Some(field) => it.number(plan, meter.role, field).map(in_thousandths),
-        };
-        let Some(amount) = amount else { continue };
-        let meters = &mut account.rare_mut().meters;
-        if meters.len() <= place {
-            meters.resize_with(plan.meters.len(), Default::default);
-        }
-        let (daily, level) = &mut meters[place];
-        let amount = if meter.gauge { rise(level, amount, (it.event.time, it.place)) } else { amount };
-        daily.add(it.day.0, amount);
-        step.delta.account.add(Changes::METERS);
-    }
-}
-
-/// An amount in thousandths. What is beyond any use is counted as the most there can be: 10¹¹ of these have an exact sum.
-fn in_thousandths(number: f64) -> i128 {
-    const MOST: f64 = 1e27;
-    libm::round(number * 1_000.0).clamp(-MOST, MOST) as i128
-}
-
-/// How far a reading lies above the one before it, which it follows in the order of event time.
-fn rise(level: &mut Option<Latest<i128>>, reading: i128, stated: (EventTime, Place)) -> i128 {
-    match level {
-        None => {
-            *level = Some(Latest::new(reading, stated));
-            0
-        }
-        Some(level) => {
-            let before = level.value;
-            level.replace(reading, stated);
-            (level.value - before).max(0)
-        }
     }
 }
 
