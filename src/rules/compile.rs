@@ -151,7 +151,7 @@ fn plan(whole: &str, file: &File, presets: &[Preset]) -> Result<Plan, Wrong> {
         roles,
         exclude: exclude.transpose()?.unwrap_or_default(),
         meters,
-        index: index(&names, &triggers),
+        index: index(&names, &triggers, &by_level),
         people: people(&file.traits),
         routes: routes(&file.routes, &triggers, &segments, &tiers)?,
         scores: scores(&file.scores, tiers)?,
@@ -906,7 +906,7 @@ fn must_be_noticed(when: &Condition, per_user: bool, names: &Names) -> Result<()
     }
 }
 
-fn index(names: &Names, triggers: &[Trigger]) -> Index {
+fn index(names: &Names, triggers: &[Trigger], by_level: &[usize]) -> Index {
     let mut index = Index { by_role: vec![Vec::new(); Role::ALL.len()], ..Index::default() };
     let is_pulse = |trigger: &usize| matches!(triggers[*trigger].kind, TriggerKind::Pulse(_));
     index.pulses = (0..triggers.len()).filter(is_pulse).collect();
@@ -937,6 +937,13 @@ fn index(names: &Names, triggers: &[Trigger]) -> Index {
             Some(Closes::Day) => index.user_by_day.push(slot),
             Some(Closes::Week) => index.user_by_week.push(slot),
             None => {}
+        }
+    }
+    index.places = vec![0; triggers.len()];
+    for (place, trigger) in by_level.iter().enumerate() {
+        index.places[*trigger] = place;
+        if let TriggerKind::State { when, .. } = &triggers[*trigger].kind {
+            index.readers.insert(&when.reads, place);
         }
     }
     index.completing = index.completions.keys().copied().collect();

@@ -184,6 +184,8 @@ impl Changes {
     pub const BEGAN: Changes = Changes(1 << 22);
     /// Whether the account has one user only.
     pub const ONLY_USER: Changes = Changes(1 << 23);
+    /// Levels of signals of the account.
+    pub const LEVELS: Changes = Changes(1 << 25);
     /// The account begins another life.
     pub const REBORN: Changes = Changes(1 << 24);
 
@@ -209,6 +211,76 @@ impl Changes {
     }
 }
 
+/// A set of triggers, by their places in the order in which they are decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places([u64; TRIGGERS_MAX / 64]);
+
+impl Places {
+    /// Adds a place.
+    pub fn insert(&mut self, place: usize) {
+        self.0[place / 64] |= 1 << (place % 64);
+    }
+
+    /// Adds the places of another set.
+    fn add(&mut self, other: &Places) {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own |= other);
+    }
+
+    /// The first place from this one on.
+    pub fn next(&self, from: usize) -> Option<usize> {
+        let mut bits = self.0.get(from / 64)? >> (from % 64) << (from % 64);
+        for word in from / 64.. {
+            if bits != 0 {
+                return Some(word * 64 + bits.trailing_zeros() as usize);
+            }
+            bits = *self.0.get(word + 1)?;
+        }
+        None
+    }
+}
+
+/// Which condition triggers read what.
+#[derive(Debug, Default)]
+pub struct Readers {
+    users: Vec<Places>,
+    accounts: Vec<Places>,
+    figures: Vec<Places>,
+}
+
+impl Readers {
+    /// Adds a condition trigger at a place.
+    pub(super) fn insert(&mut self, reads: &Reads, place: usize) {
+        let add = |list: &mut Vec<Places>, at: usize| {
+            if list.len() <= at {
+                list.resize(at + 1, Places::default());
+            }
+            list[at].insert(place);
+        };
+        reads.users.iter().for_each(|slot| add(&mut self.users, slot));
+        reads.accounts.iter().for_each(|slot| add(&mut self.accounts, slot));
+        bits(reads.figures).for_each(|figure| add(&mut self.figures, figure));
+    }
+
+    /// The condition triggers that read any of this.
+    pub fn of(&self, reads: &Reads) -> Places {
+        let mut places = Places::default();
+        let mut add = |list: &[Places], at: usize| list.get(at).into_iter().for_each(|it| places.add(it));
+        reads.users.iter().for_each(|slot| add(&self.users, slot));
+        reads.accounts.iter().for_each(|slot| add(&self.accounts, slot));
+        bits(reads.figures).for_each(|figure| add(&self.figures, figure));
+        places
+    }
+}
+
+/// The numbers of the bits that are set.
+fn bits(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let number = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(number)
+    })
+}
+
 /// A set of signals of one scope, by slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slots([u64; SIGNALS_MAX / 64]);
@@ -222,6 +294,11 @@ impl Slots {
     /// Whether a slot is in it.
     pub fn has(&self, slot: usize) -> bool {
         self.0[slot / 64] >> (slot % 64) & 1 != 0
+    }
+
+    /// The slots, rising.
+    pub fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().enumerate().flat_map(|(word, of_word)| bits(of_word).map(move |bit| word * 64 + bit))
     }
 
     /// Adds the slots of another set.
@@ -275,6 +352,10 @@ pub struct Index {
     pub completing: RoleBits,
     /// Everything that conditions of state triggers read.
     pub reads: Reads,
+    /// Which condition triggers read a user signal, an account signal or a figure: by slot, or by the figure's number.
+    pub readers: Readers,
+    /// By trigger: its place in the order of [`Plan::by_level`].
+    pub places: Vec<usize>,
     /// What of it depends on changes of the account beyond levels: the signals that may become known, and the figures.
     pub reads_by: Vec<(Changes, Reads)>,
     /// All of these changes together.

@@ -117,8 +117,9 @@ impl Delta {
         }
     }
 
-    /// The bands of these users may be others.
+    /// Points are others by the rules: the bands of these users may be too.
     pub(in crate::engine) fn score_again(&mut self, users: impl Iterator<Item = u32>) {
+        self.account.add(Changes::LEVELS);
         self.scored.extend(users);
     }
 

@@ -19,7 +19,7 @@ use crate::engine::state::triggers::{Edge, Kept, PULSE_STALE_MS, State};
 use crate::engine::state::word::Flag;
 use crate::engine::values;
 use crate::model::{EventTime, Handoff, HandoffId, Level, Rail, SignalKind};
-use crate::rules::{Changes, Condition, Figure, Kind, Plan, Pulse, Reads, SignalRef, TriggerKind};
+use crate::rules::{Changes, Condition, Figure, Kind, Places, Plan, Pulse, Reads, SignalRef, TriggerKind};
 use crate::wire::LIST_MAX;
 
 /// Of so many users a handoff says in words and facts why; of the others it gives the ids, and beyond a bound their
@@ -182,22 +182,25 @@ fn evaluate(step: &mut Step<'_>, account: &mut Account<'_>, occurrences: &[Occur
     let at = step.at(account);
     let paced_before = account.rare().and_then(|rare| rare.triggers.paced);
     let mut evaluation = Evaluation { step, at, moment, paced: Vec::new(), first_paced: None, fired: false };
+    let mut places = plan.index.readers.of(&changed);
+    occurrences.iter().for_each(|it| places.insert(plan.index.places[it.trigger]));
+    let remembered = |account: &Account<'_>, places: &mut Places| {
+        let states = account.rare().map_or(&[][..], |rare| &rare.triggers.states);
+        states.iter().for_each(|(trigger, _)| places.insert(plan.index.places[*trigger]));
+    };
     // Of the triggers up to the first that fired not all that waits was looked at.
-    let mut unseen = 0;
-    for &index in &plan.by_level {
-        unseen += usize::from(!evaluation.looks_at_all());
-        match &plan.triggers[index].kind {
-            TriggerKind::Pulse(pulse) => {
-                evaluation.held_occurrence(account, index, pulse);
-                let own = occurrences.iter().filter(|it| it.trigger == index);
-                own.for_each(|it| evaluation.occurrence(account, pulse, it));
-            }
-            TriggerKind::State { when, per_user, rearm_after_closed_days } => {
-                let subjects = evaluation.subjects(account, index, when, *per_user, &changed, &concerned);
-                if !subjects.is_empty() {
-                    evaluation.condition(account, index, when, *rearm_after_closed_days, &subjects);
-                }
-            }
+    let mut unseen = plan.by_level.len();
+    if evaluation.looks_at_all() {
+        unseen = 0;
+        remembered(account, &mut places);
+    }
+    let mut next = 0;
+    while let Some(place) = places.next(next) {
+        evaluation.trigger(account, plan.by_level[place], occurrences, &changed, &concerned);
+        next = place + 1;
+        if evaluation.looks_at_all() && unseen > next {
+            unseen = next;
+            remembered(account, &mut places);
         }
     }
     concerned.clear();
@@ -218,6 +221,29 @@ impl Evaluation<'_, '_> {
     /// Whether every edge under way is looked at, not only what reads something that changed.
     fn looks_at_all(&self) -> bool {
         self.moment != Moment::Event || self.fired
+    }
+
+    fn trigger(
+        &mut self,
+        account: &mut Account<'_>,
+        index: usize,
+        occurrences: &[Occurrence<'_>],
+        changed: &Reads,
+        concerned: &[u32],
+    ) {
+        match &self.step.context.plan.triggers[index].kind {
+            TriggerKind::Pulse(pulse) => {
+                self.held_occurrence(account, index, pulse);
+                let own = occurrences.iter().filter(|it| it.trigger == index);
+                own.for_each(|it| self.occurrence(account, pulse, it));
+            }
+            TriggerKind::State { when, per_user, rearm_after_closed_days } => {
+                let subjects = self.subjects(account, index, when, *per_user, changed, concerned);
+                if !subjects.is_empty() {
+                    self.condition(account, index, when, *rearm_after_closed_days, &subjects);
+                }
+            }
+        }
     }
 
     fn state_of(&self, account: &mut Account<'_>, index: usize) -> State {

@@ -148,7 +148,7 @@ fn set(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: 
     step.delta.levels.push(Level { user, slot, before, after: level });
     let signal = user.map_or(SignalRef::Account(slot), |_| SignalRef::User(slot));
     step.delta.reads.signal(signal);
-    step.delta.account.add(Changes::SCORE);
+    step.delta.account.add(if user.is_some() { Changes::SCORE } else { Changes::SCORE.and(Changes::LEVELS) });
     if let Some(user) = user {
         step.delta.concerned.push(user);
         step.delta.scored.push(user);

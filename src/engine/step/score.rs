@@ -22,7 +22,8 @@ pub(in crate::engine) fn settle(step: &mut Step<'_>, account: &mut Account<'_>, 
         step.delta.account.add(Changes::SCORE);
     }
     account.user_points += std::mem::take(&mut step.delta.points);
-    let for_users = points::for_users(plan, account);
+    let levels_changed = step.delta.account.meet(Changes::LEVELS);
+    let for_users = if levels_changed { points::for_users(plan, account) } else { account.pql_points };
     if for_users != account.pql_points {
         account.pql_points = for_users;
         step.delta.all_rows = true;
