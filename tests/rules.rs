@@ -555,7 +555,7 @@ fn lists() -> Vec<(&'static str, String)> {
         .unwrap();
         writeln!(examples, "  - {}", about.example).unwrap();
     }
-    kinds.push_str("\n*Evidence* is the first event and the newest five, about 50 bytes and a message id each.\n");
+    kinds.push_str("\n*Evidence* is the first event and the newest three, about 50 bytes and a message id each.\n");
     examples.push_str("```\n");
     let mut figures = String::from("| name | type | what it is |\n|---|---|---|\n");
     for (_, name, of, says) in rules::Figure::ALL {

@@ -40,7 +40,7 @@ const SEEN: About = About {
     parameters: &["roles", "where", "where_bound", "premium", "ttl", "after"],
     on: AT_ONCE,
     off: "when the ttl of the newest event ends; without a ttl never",
-    state: "about 70 bytes; up to six events as evidence, 50 bytes and a message id each",
+    state: "about 70 bytes; up to four events as evidence, 50 bytes and a message id each",
     timer: "the end of the ttl",
     example: "{ id: my.export, kind: seen, scopes: [user], points: 5, in: [pql, pqa], roles: [exported], ttl: 90d }",
 };
@@ -51,7 +51,7 @@ const COUNT: About = About {
     parameters: &["roles", "where", "where_bound", "premium", "ttl", "after", "rungs"],
     on: AT_ONCE,
     off: "when the ttl of events ends and too few are left; without a ttl never",
-    state: "about 70 bytes; 8 for each of the newest events, as many as the highest rung asks for; up to six events as evidence",
+    state: "about 70 bytes; 8 for each of the newest events, as many as the highest rung asks for; up to four events as evidence",
     timer: "the end of the ttl of each event",
     example: "{ id: my.exports, kind: count, scopes: [account], points: [5, 10], in: [pqa], roles: [exported], ttl: \
               28d, rungs: [3, 10] }",
@@ -78,7 +78,7 @@ const SESSIONS: About = About {
     on: AT_ONCE,
     off: "when the ttl of sessions ends and too few are left; at the next close of a day where a late event joins \
               two",
-    state: "about 70 bytes; 16 a session; up to six events as evidence",
+    state: "about 70 bytes; 16 a session; up to four events as evidence",
     timer: "the end of the ttl of each session, counted from its last event",
     example: "{ id: my.terms, kind: distinct, scopes: [user], points: 10, in: [pql], roles: [terms_viewed], of: \
               session, gap: 30m, ttl: 30d, rungs: [2] }",
@@ -92,7 +92,7 @@ const WITHIN: About = About {
     on: AT_ONCE,
     off: "never in this life of the user",
     state: "about 70 bytes; 8 for each of up to 16 instants that may still count: the newest, and of \
-            any three so near to each other two; up to six events as evidence",
+            any three so near to each other two; up to four events as evidence",
     timer: NONE,
     example: "{ id: my.quick_start, kind: within, scopes: [user], points: 10, in: [pql], roles: [signed_up, \
               activated], within: 1d }",
@@ -104,7 +104,7 @@ const ABANDONED: About = About {
     parameters: &["roles", "after", "ttl"],
     on: "when `after` has passed since the latest start",
     off: "at a completion, or after the ttl",
-    state: "about 70 bytes; up to six events as evidence",
+    state: "about 70 bytes; up to four events as evidence",
     timer: "the end of the wait, then the end of the ttl",
     example: "{ id: my.checkout, kind: abandoned, scopes: [user], points: 25, in: [pql], roles: [upgrade_started, \
               upgrade_completed], after: 2d, ttl: 30d }",

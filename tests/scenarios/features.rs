@@ -161,11 +161,11 @@ stories! {
     signals_of_ones_own_work_like_those_of_the_pack "
         proves  E5, E23
 
-        story  what it rests on: the first fact, and the newest five
+        story  what it rests on: the first fact, and the newest three
         rules  signals +: {id: mine.exports, kind: count, scopes: [user], roles: [exported], rungs: [7]}
         watch mine.exports
         day 1 01:00, 02:00, 03:00, 04:00, 05:00, 06:00, 07:00   acme  ann exports data
-        expect day 1 07:00  acme  ann mine.exports 0→1 crossed with evidence day 1 01:00/day 1 03:00/day 1 04:00/day 1 05:00/day 1 06:00/day 1 07:00
+        expect day 1 07:00  acme  ann mine.exports 0→1 crossed with evidence day 1 01:00/day 1 05:00/day 1 06:00/day 1 07:00
 
         story  a count of events
         rules  signals +: {id: mine.exports, kind: count, scopes: [user], points: [10, 30], in: [pql, pqa], roles: [exported], ttl: 7d, rungs: [2, 4]}

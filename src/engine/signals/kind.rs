@@ -121,6 +121,8 @@ impl Subject<'_, '_> {
         let place = match facts.binary_search_by_key(&slot, |fact| fact.slot) {
             Ok(place) => place,
             Err(place) => {
+                // Most users have facts of one signal, and room for four would be most of their memory.
+                facts.reserve_exact(1);
                 facts.insert(place, Kept { slot, armed: EventTime::MAX, state: new() });
                 place
             }

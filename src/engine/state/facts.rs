@@ -68,17 +68,19 @@ impl Fact {
     }
 }
 
-/// The events that something rests on: the first and the newest five, by (time, place) (semantics E23).
+/// The events that something rests on: the first and the newest three, by (time, place) (semantics E23).
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Evidence(Vec<(EventTime, Place, String)>);
 
 impl Evidence {
-    const NEWEST: usize = 5;
+    const NEWEST: usize = 3;
 
-    /// Adds an event. Once there are six, the memory of the one that goes is used again.
+    /// Adds an event. Once there are four, the memory of the one that goes is used again.
     pub(in crate::engine) fn add(&mut self, mark: Mark<'_>) {
         let at = self.0.partition_point(|known| (known.0, known.1) < (mark.time, mark.place));
         if self.0.len() <= Self::NEWEST {
+            // Most of what is kept rests on one event, and room for four would be most of its memory.
+            self.0.reserve_exact(1);
             self.0.insert(at, (mark.time, mark.place, mark.message_id.to_owned()));
             return;
         }
@@ -129,6 +131,7 @@ pub(in crate::engine) fn add_value(
     }
     if values.len() < most {
         let (time, place) = new;
+        values.reserve_exact(1);
         values.push(Sighting { value: value.to_owned(), time, place, message_id: mark.message_id.to_owned() });
         return true;
     }
@@ -228,7 +231,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn evidence_is_the_first_and_the_newest_five(times in proptest::collection::vec(0_i64..50, 0..40)) {
+        fn evidence_is_the_first_and_the_newest_three(times in proptest::collection::vec(0_i64..50, 0..40)) {
             let mut evidence = Evidence::default();
             let mut all: Vec<(i64, i64)> = Vec::new();
             for (place, time) in (0..).zip(times) {
@@ -236,8 +239,8 @@ mod tests {
                 all.push((time, place));
                 all.sort_unstable();
                 let mut expected = all.clone();
-                if expected.len() > 6 {
-                    expected.drain(1..all.len() - 5);
+                if expected.len() > 4 {
+                    expected.drain(1..all.len() - 3);
                 }
                 let found: Vec<(i64, i64)> = evidence.0.iter().map(|it| (it.0.0, it.1.offset)).collect();
                 prop_assert_eq!(&found, &expected);

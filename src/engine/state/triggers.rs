@@ -78,7 +78,10 @@ impl Triggers {
     pub(in crate::engine) fn put(&mut self, trigger: usize, state: State) {
         match self.place(trigger) {
             Ok(place) => self.states[place].1 = state,
-            Err(place) => self.states.insert(place, (trigger, state)),
+            Err(place) => {
+                self.states.reserve_exact(1);
+                self.states.insert(place, (trigger, state));
+            }
         }
     }
 
