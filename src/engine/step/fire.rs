@@ -3,6 +3,7 @@
 //! An edge that has not fired and whose condition is true is pending: it fires as soon as no cooldown and no rail holds
 //! it. There is no other state of being pending. An occurrence that a rail holds is pending for a week.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -259,12 +260,12 @@ impl Evaluation<'_, '_> {
         per_user: bool,
         changed: &Reads,
         touched: &[u32],
-    ) -> Vec<Option<u32>> {
+    ) -> Cow<'static, [Option<u32>]> {
         let known = || account.rare().and_then(|rare| rare.triggers.get(index));
         if !per_user {
             let looks = when.reads.meet(changed)
                 || (self.looks_at_all() && known().is_some_and(|state| !state.edges.is_empty()));
-            return if looks { vec![None] } else { Vec::new() };
+            return Cow::Borrowed(if looks { &[None] } else { &[] });
         }
         let mut subjects: BTreeSet<u32> = BTreeSet::new();
         if when.reads.meet(changed) {
