@@ -256,29 +256,28 @@ impl Readers {
             }
             list[at].insert(place);
         };
-        reads.users.iter().for_each(|slot| add(&mut self.users, slot));
-        reads.accounts.iter().for_each(|slot| add(&mut self.accounts, slot));
-        bits(reads.figures).for_each(|figure| add(&mut self.figures, figure));
+        reads.users.each(|slot| add(&mut self.users, slot));
+        reads.accounts.each(|slot| add(&mut self.accounts, slot));
+        each_bit(reads.figures, |figure| add(&mut self.figures, figure));
     }
 
     /// The condition triggers that read any of this.
     pub fn of(&self, reads: &Reads) -> Places {
         let mut places = Places::default();
         let mut add = |list: &[Places], at: usize| list.get(at).into_iter().for_each(|it| places.add(it));
-        reads.users.iter().for_each(|slot| add(&self.users, slot));
-        reads.accounts.iter().for_each(|slot| add(&self.accounts, slot));
-        bits(reads.figures).for_each(|figure| add(&self.figures, figure));
+        reads.users.each(|slot| add(&self.users, slot));
+        reads.accounts.each(|slot| add(&self.accounts, slot));
+        each_bit(reads.figures, |figure| add(&self.figures, figure));
         places
     }
 }
 
-/// The numbers of the bits that are set.
-fn bits(mut bits: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let number = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+/// Calls with the number of every bit that is set.
+fn each_bit(mut bits: u64, mut call: impl FnMut(usize)) {
+    while bits != 0 {
+        call(bits.trailing_zeros() as usize);
         bits &= bits - 1;
-        Some(number)
-    })
+    }
 }
 
 /// A set of signals of one scope, by slot.
@@ -296,9 +295,11 @@ impl Slots {
         self.0[slot / 64] >> (slot % 64) & 1 != 0
     }
 
-    /// The slots, rising.
-    pub fn iter(&self) -> impl Iterator<Item = usize> {
-        self.0.into_iter().enumerate().flat_map(|(word, of_word)| bits(of_word).map(move |bit| word * 64 + bit))
+    /// Calls with every slot, rising.
+    fn each(&self, mut call: impl FnMut(usize)) {
+        for (word, of_word) in self.0.into_iter().enumerate().filter(|(_, of_word)| *of_word != 0) {
+            each_bit(of_word, |bit| call(word * 64 + bit));
+        }
     }
 
     /// Adds the slots of another set.
