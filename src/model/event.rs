@@ -86,8 +86,8 @@ pub enum Fields<'a> {
     None,
     /// Every occurrence of field `tag` in an encoded, checked `ProductEvent`: together one `Struct`.
     Proto {
-        /// The whole event.
-        event: &'a [u8],
+        /// The part of the event that holds them: whole fields.
+        part: &'a [u8],
         /// The field that holds the `Struct`.
         tag: u32,
     },

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
@@ -268,10 +268,8 @@ const fn bit(role: Role) -> u64 {
 pub struct Roles {
     mappings: Vec<Meaning>,
     entries: Vec<Entry>,
-    /// Names in lower case that are written out in some mapping, by kind of call → entry.
-    by_name: HashMap<(u8, Box<[u8]>), u32, foldhash::fast::FixedState>,
-    /// The longest of these names, in bytes.
-    longest: usize,
+    /// Names in lower case that are written out in some mapping, and the entry of each by its kind of call.
+    by_name: HashTable<Name>,
     /// Whether some mapping says which features are premium.
     maps_premium: bool,
     /// The fields that some mapping to a role binds, one bit each, by role: most are not.
@@ -287,6 +285,29 @@ const CALLS: [EventKind; 5] =
 const NAME_MAX: usize = 128;
 /// Mappings that may be for one name: what the bits of a word can tell apart.
 const CANDIDATES_MAX: usize = u128::BITS as usize;
+
+/// A name that is written out in some mapping.
+#[derive(Debug)]
+struct Name {
+    kind: EventKind,
+    /// In lower case.
+    lower: Box<[u8]>,
+    entry: u32,
+}
+
+/// A hash of a name that does not depend on the case of its letters: the bit that tells it is set in every byte, of eight
+/// at a time.
+fn hash_name(kind: EventKind, name: &[u8]) -> u64 {
+    const CASE: u64 = 0x2020_2020_2020_2020;
+    let mix = |hash: u64, word: u64| {
+        let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;
+        product as u64 ^ (product >> 64) as u64
+    };
+    let start = (name.len() as u64) << 8 | kind as u64;
+    let (words, tail) = name.as_chunks::<8>();
+    let hash = words.iter().fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word) | CASE));
+    mix(hash, tail.iter().fold(0, |word, byte| word << 8 | u64::from(byte | 0x20)))
+}
 
 /// What the events of a mapping mean.
 #[derive(Debug)]
@@ -396,14 +417,8 @@ impl Roles {
 
     /// The entry of a name that is written out.
     fn exact(&self, kind: EventKind, name: &[u8]) -> Option<u32> {
-        if name.len() > self.longest {
-            return None;
-        }
-        let mut lower = [0; NAME_MAX];
-        let lower = lower.get_mut(..name.len())?;
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        self.by_name.get(&NameRef(kind as u8, lower)).copied()
+        let is = |it: &Name| it.kind == kind && it.lower.eq_ignore_ascii_case(name);
+        self.by_name.find(hash_name(kind, name), is).map(|it| it.entry)
     }
 
     /// Whether an event is activity only because no mapping is for its name (semantics §4): what is reported as
@@ -594,16 +609,6 @@ impl Entry {
     }
 }
 
-/// Borrowed key of the table of names.
-#[derive(Hash)]
-struct NameRef<'a>(u8, &'a [u8]);
-
-impl hashbrown::Equivalent<(u8, Box<[u8]>)> for NameRef<'_> {
-    fn equivalent(&self, key: &(u8, Box<[u8]>)) -> bool {
-        self.0 == key.0 && *self.1 == *key.1
-    }
-}
-
 /// Mappings on their way to the table.
 #[derive(Default)]
 struct Table {
@@ -656,18 +661,17 @@ impl Table {
             bound,
             mappings: self.mappings,
             entries: Vec::new(),
-            by_name: HashMap::default(),
-            longest: 0,
+            by_name: HashTable::new(),
             others: [0; CALLS.len()],
         };
         for (call, mappings) in self.by_call.into_iter().enumerate() {
             let written_out = || mappings.iter().flat_map(|(_, names)| names).filter(|name| !is_pattern(name));
             for name in written_out() {
-                let key = (CALLS[call] as u8, name.as_bytes().into());
-                if !roles.by_name.contains_key(&key) {
-                    let number = roles.enter(exact_entry(&mappings, name.as_bytes()))?;
-                    roles.by_name.insert(key, number);
-                    roles.longest = roles.longest.max(name.len());
+                let (kind, lower) = (CALLS[call], name.as_bytes());
+                if roles.exact(kind, lower).is_none() {
+                    let entry = roles.enter(exact_entry(&mappings, lower))?;
+                    let name = Name { kind, lower: lower.into(), entry };
+                    roles.by_name.insert_unique(hash_name(kind, lower), name, |it| hash_name(it.kind, &it.lower));
                 }
             }
             roles.others[call] = roles.enter(entry_of_others(&mappings))?;

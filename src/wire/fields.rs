@@ -148,7 +148,7 @@ pub fn value<'a>(fields: &Fields<'a>, key: &str) -> Option<Scalar<'a>> {
     match *fields {
         Fields::None => None,
         Fields::Json(object) => value_in_json(object, key),
-        Fields::Proto { event, tag } => value_in_proto(event, tag, key),
+        Fields::Proto { part, tag } => value_in_proto(part, tag, key),
     }
 }
 
@@ -161,8 +161,8 @@ fn value_in_json<'a>(object: &'a str, key: &str) -> Option<Scalar<'a>> {
     json_scalar(value.get())
 }
 
-fn value_in_proto<'a>(event: &'a [u8], tag: u32, key: &str) -> Option<Scalar<'a>> {
-    let structs = || members(event).filter(move |member| member.0 == tag).map(|member| member.1);
+fn value_in_proto<'a>(part: &'a [u8], tag: u32, key: &str) -> Option<Scalar<'a>> {
+    let structs = || members(part).filter(move |member| member.0 == tag).map(|member| member.1);
     let field = |name| proto_field(structs(), name).filter(|value| value.nests_at_most(DEPTH_MAX));
     let value = field(key).or_else(|| {
         let (first, rest) = key.split_once('.')?;
@@ -426,9 +426,8 @@ impl Value<'_> {
 /// The keys and values of a struct; `None` for a value without content.
 fn entries(fields: &[u8]) -> impl Iterator<Item = (&str, Option<Value<'_>>)> {
     members(fields).filter(|member| member.0 == 1).map(|(_, entry)| {
-        let key = members(entry).filter(|field| field.0 == 1).last().map_or(&b""[..], |field| field.1);
         let value = proto_value(members(entry).filter(|field| field.0 == 2).map(|field| field.1));
-        (std::str::from_utf8(key).unwrap_or_default(), value)
+        (std::str::from_utf8(key_of(entry)).unwrap_or_default(), value)
     })
 }
 
@@ -464,14 +463,15 @@ fn proto_step<'a>(value: Value<'a>, step: &str) -> Option<Value<'a>> {
 /// The value of `key` in structs that together are one. Of several entries with one key the last counts, as in any
 /// protobuf map.
 fn proto_field<'a>(structs: impl Iterator<Item = &'a [u8]>, key: &str) -> Option<Value<'a>> {
-    let entry = structs
-        .flat_map(members)
-        .filter(|(tag, entry)| {
-            let name = || members(entry).filter(|field| field.0 == 1).last().map_or(&b""[..], |field| field.1);
-            *tag == 1 && name() == key.as_bytes()
-        })
-        .last()?;
-    proto_value(members(entry.1).filter(|field| field.0 == 2).map(|field| field.1))
+    let mut found = None;
+    for fields in structs {
+        for (tag, entry) in members(fields) {
+            if tag == 1 && key_of(entry) == key.as_bytes() {
+                found = Some(entry);
+            }
+        }
+    }
+    proto_value(members(found?).filter(|field| field.0 == 2).map(|field| field.1))
 }
 
 #[cold]
@@ -484,6 +484,10 @@ pub(super) fn skip(rest: &mut &[u8], tag: u32, wire_type: WireType) -> Result<()
     match wire_type {
         WireType::Varint => take_varint(rest).map(drop),
         WireType::LengthDelimited => take_bytes(rest).map(drop),
+        WireType::SixtyFourBit if rest.len() >= 8 => {
+            *rest = &rest[8..];
+            Ok(())
+        }
         _ => encoding::skip_field(wire_type, tag, rest, DecodeContext::default()).map_err(broken),
     }
 }
@@ -509,10 +513,15 @@ fn take_long_varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
 #[inline(always)]
 pub(super) fn take_key(rest: &mut &[u8]) -> Result<(u32, WireType), Malformed> {
     match *rest {
-        // Tags 1 to 15 with the two wire types of nearly all fields.
-        [byte, tail @ ..] if (0x08..0x80).contains(byte) && byte & 5 == 0 => {
+        // Tags 1 to 15 with the wire types of nearly all fields.
+        [byte @ 0x08..0x80, tail @ ..] if byte & 7 <= 2 => {
             *rest = tail;
-            Ok((u32::from(byte >> 3), if byte & 2 == 0 { WireType::Varint } else { WireType::LengthDelimited }))
+            let wire_type = match byte & 7 {
+                0 => WireType::Varint,
+                1 => WireType::SixtyFourBit,
+                _ => WireType::LengthDelimited,
+            };
+            Ok((u32::from(byte >> 3), wire_type))
         }
         _ => encoding::decode_key(rest).map_err(broken),
     }
@@ -532,17 +541,40 @@ pub(super) fn take_bytes<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Malformed>
 }
 
 /// The length-delimited fields of a checked message, by tag; fields of other wire types are passed over.
-fn members(mut message: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
-    std::iter::from_fn(move || {
-        while !message.is_empty() {
-            let (tag, wire_type) = take_key(&mut message).ok()?;
+fn members(message: &[u8]) -> MembersOf<'_> {
+    MembersOf(message)
+}
+
+/// See [`members`].
+#[derive(Clone)]
+struct MembersOf<'a>(&'a [u8]);
+
+impl<'a> Iterator for MembersOf<'a> {
+    type Item = (u32, &'a [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<(u32, &'a [u8])> {
+        while !self.0.is_empty() {
+            let (tag, wire_type) = take_key(&mut self.0).ok()?;
             if wire_type == WireType::LengthDelimited {
-                return Some((tag, take_bytes(&mut message).ok()?));
+                return Some((tag, take_bytes(&mut self.0).ok()?));
             }
-            skip(&mut message, tag, wire_type).ok()?;
+            skip(&mut self.0, tag, wire_type).ok()?;
         }
         None
-    })
+    }
+}
+
+/// The key of a struct's entry. Nearly every entry is a short key and a short value.
+#[inline]
+fn key_of(entry: &[u8]) -> &[u8] {
+    if let [0x0a, length @ 0..0x80, tail @ ..] = entry
+        && let Some((key, [0x12, rest @ 0..0x80, value @ ..])) = tail.split_at_checked(usize::from(*length))
+        && value.len() == usize::from(*rest)
+    {
+        return key;
+    }
+    members(entry).filter(|field| field.0 == 1).last().map_or(&b""[..], |field| field.1)
 }
 
 /// What the parts of a `google.protobuf.Value` say: of several kinds the last counts.
@@ -571,55 +603,115 @@ fn proto_value<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Value<'a>> {
     found
 }
 
-/// The wire type that each field of a message must have, by tag.
-struct Shape(&'static [(u32, WireType, Inner)]);
-
-/// What stands inside a field.
-#[derive(Clone, Copy)]
-enum Inner {
-    Plain,
-    Text,
-    Message(&'static Shape),
-}
-
-static STRUCT: Shape = Shape(&[(1, WireType::LengthDelimited, Inner::Message(&ENTRY))]);
-static ENTRY: Shape =
-    Shape(&[(1, WireType::LengthDelimited, Inner::Text), (2, WireType::LengthDelimited, Inner::Message(&VALUE))]);
-static LIST: Shape = Shape(&[(1, WireType::LengthDelimited, Inner::Message(&VALUE))]);
-static VALUE: Shape = Shape(&[
-    (1, WireType::Varint, Inner::Plain),
-    (2, WireType::SixtyFourBit, Inner::Plain),
-    (3, WireType::LengthDelimited, Inner::Text),
-    (4, WireType::Varint, Inner::Plain),
-    (5, WireType::LengthDelimited, Inner::Message(&STRUCT)),
-    (6, WireType::LengthDelimited, Inner::Message(&LIST)),
-]);
-
 /// Whether the bytes are a `google.protobuf.Struct`: what passes can be read without a doubt.
 ///
 /// # Errors
 /// What is wrong, in words.
 pub(super) fn check(message: &[u8]) -> Result<(), Malformed> {
-    check_shape(message, &STRUCT, MESSAGES_MAX)
+    check_struct(message, MESSAGES_MAX)
 }
 
-fn check_shape(mut message: &[u8], shape: &Shape, depth: u32) -> Result<(), Malformed> {
-    // Deeper parts belong to a value that is left out, so they are never read.
+/// Checks a `Struct` in which messages nest at most so deep. Deeper parts belong to a value that is left out, so they are
+/// never read.
+fn check_struct(message: &[u8], depth: u32) -> Result<(), Malformed> {
     let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
-    while !message.is_empty() {
-        let (tag, wire_type) = take_key(&mut message)?;
-        match shape.0.iter().find(|field| field.0 == tag) {
-            Some((_, expected, _)) if wire_type != *expected => {
-                return Err(Malformed(format!("field {tag} has the wrong wire type")));
-            }
-            Some((_, _, Inner::Text)) => {
-                std::str::from_utf8(take_bytes(&mut message)?).map_err(|_| Malformed::new("a text is not UTF-8"))?;
-            }
-            Some((_, _, Inner::Message(shape))) => check_shape(take_bytes(&mut message)?, shape, depth)?,
-            Some((_, _, Inner::Plain)) | None => skip(&mut message, tag, wire_type)?,
+    let is_ascii = message.is_ascii();
+    let mut rest = message;
+    while !rest.is_empty() {
+        // Nearly every entry is a short key and a short text, in ASCII.
+        if let [0x0a, length @ 0..0x80, tail @ ..] = rest
+            && is_ascii
+            && let Some((entry, tail)) = tail.split_at_checked(usize::from(*length))
+            && is_short_text(entry)
+        {
+            rest = tail;
+        } else {
+            rest = check_member(rest, depth)?;
         }
     }
     Ok(())
+}
+
+/// Whether an entry of a struct is a key and a text, both short.
+#[inline(always)]
+fn is_short_text(entry: &[u8]) -> bool {
+    if let [0x0a, key @ 0..0x80, tail @ ..] = entry
+        && let Some([0x12, value @ 0..0x80, 0x1a, text @ 0..0x80, rest @ ..]) = tail.get(usize::from(*key)..)
+    {
+        return rest.len() == usize::from(*text) && rest.len() + 2 == usize::from(*value);
+    }
+    false
+}
+
+/// Checks the first field of a `Struct`; what follows it.
+fn check_member(mut rest: &[u8], depth: u32) -> Result<&[u8], Malformed> {
+    match take_key(&mut rest)? {
+        (1, WireType::LengthDelimited) => check_entry(take_bytes(&mut rest)?, depth)?,
+        (1, _) => return Err(wrong_type(1)),
+        (tag, wire_type) => skip(&mut rest, tag, wire_type)?,
+    }
+    Ok(rest)
+}
+
+#[inline]
+fn check_entry(message: &[u8], depth: u32) -> Result<(), Malformed> {
+    let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
+    let mut rest = message;
+    while !rest.is_empty() {
+        match take_key(&mut rest)? {
+            (1, WireType::LengthDelimited) => check_text(take_bytes(&mut rest)?)?,
+            (2, WireType::LengthDelimited) => check_value(take_bytes(&mut rest)?, depth)?,
+            (tag @ 1..=2, _) => return Err(wrong_type(tag)),
+            (tag, wire_type) => skip(&mut rest, tag, wire_type)?,
+        }
+    }
+    Ok(())
+}
+
+#[inline]
+fn check_value(message: &[u8], depth: u32) -> Result<(), Malformed> {
+    let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
+    let mut rest = message;
+    while !rest.is_empty() {
+        match take_key(&mut rest)? {
+            (1 | 4, WireType::Varint) => take_varint(&mut rest).map(drop)?,
+            (tag @ 2, wire_type @ WireType::SixtyFourBit) => skip(&mut rest, tag, wire_type)?,
+            (3, WireType::LengthDelimited) => check_text(take_bytes(&mut rest)?)?,
+            (5, WireType::LengthDelimited) => check_struct(take_bytes(&mut rest)?, depth)?,
+            (6, WireType::LengthDelimited) => check_list(take_bytes(&mut rest)?, depth)?,
+            (tag @ 1..=6, _) => return Err(wrong_type(tag)),
+            (tag, wire_type) => skip(&mut rest, tag, wire_type)?,
+        }
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn check_list(message: &[u8], depth: u32) -> Result<(), Malformed> {
+    let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
+    let mut rest = message;
+    while !rest.is_empty() {
+        match take_key(&mut rest)? {
+            (1, WireType::LengthDelimited) => check_value(take_bytes(&mut rest)?, depth)?,
+            (1, _) => return Err(wrong_type(1)),
+            (tag, wire_type) => skip(&mut rest, tag, wire_type)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text is UTF-8. Most are short and ASCII, for which this is the shorter way.
+#[inline]
+fn check_text(text: &[u8]) -> Result<(), Malformed> {
+    match text.is_ascii() || std::str::from_utf8(text).is_ok() {
+        true => Ok(()),
+        false => Err(Malformed::new("a text is not UTF-8")),
+    }
+}
+
+#[cold]
+fn wrong_type(tag: u32) -> Malformed {
+    Malformed(format!("field {tag} has the wrong wire type"))
 }
 
 /// The fields as a protobuf `Struct`, as far as they can be kept (semantics A30).
@@ -652,9 +744,9 @@ fn to_map(fields: &Fields<'_>) -> Option<serde_json::Map<String, serde_json::Val
     match *fields {
         Fields::None => None,
         Fields::Json(object) => Some(keep_members(object, is_flat_enough)),
-        Fields::Proto { event, tag } => {
+        Fields::Proto { part, tag } => {
             let mut kept = serde_json::Map::new();
-            let structs = members(event).filter(|member| member.0 == tag).map(|member| member.1);
+            let structs = members(part).filter(|member| member.0 == tag).map(|member| member.1);
             for (key, value) in structs.flat_map(entries) {
                 match value.filter(|value| value.nests_at_most(DEPTH_MAX)).and_then(|value| value.to_json()) {
                     Some(value) => kept.insert(key.to_owned(), value),

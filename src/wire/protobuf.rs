@@ -47,8 +47,9 @@ impl<'a> Iterator for Packed<'a> {
     fn next(&mut self) -> Option<Decoded<'a>> {
         while !self.rest.is_empty() {
             let unread = self.rest;
-            match next_field(&mut self.rest) {
-                Ok(Field { tag: PACKED, value: Value::Bytes(raw) }) => {
+            match next_field(unread) {
+                Ok((PACKED, Value::Bytes(raw), tail)) => {
+                    self.rest = tail;
                     return Some(match view(raw) {
                         Ok(View::Event(event)) => event.decoded(raw),
                         Ok(View::Packing { .. }) => Decoded::malformed(
@@ -58,7 +59,7 @@ impl<'a> Iterator for Packed<'a> {
                         Err(malformed) => Decoded::malformed(raw, malformed),
                     });
                 }
-                Ok(_) => {}
+                Ok((_, _, tail)) => self.rest = tail,
                 Err(malformed) => {
                     (self.rest, self.fault) = (&[], None);
                     return Some(Decoded::malformed(unread, malformed));
@@ -152,11 +153,23 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// A field as it stands on the wire.
-struct Field<'a> {
-    tag: u32,
-    value: Value<'a>,
-}
+/// The names of the fields, from tag 1 on.
+const NAMES: [&str; 14] = [
+    "message_id",
+    "source",
+    "type",
+    "event",
+    "user_id",
+    "anonymous_id",
+    "account_id",
+    "timestamp_ms",
+    "properties",
+    "traits",
+    "provenance",
+    "control",
+    "packed",
+    "context",
+];
 
 /// The value of a field.
 enum Value<'a> {
@@ -166,96 +179,127 @@ enum Value<'a> {
     Other,
 }
 
-impl<'a> Value<'a> {
-    fn bytes(self, field: &str) -> Result<&'a [u8], Malformed> {
-        match self {
-            Value::Bytes(bytes) => Ok(bytes),
-            _ => Err(Malformed(format!("{field} has the wrong wire type"))),
+/// The field that a message begins with, and what follows it. The message is passed by value and not by reference, so that
+/// it stays in registers from field to field.
+#[inline(always)]
+fn next_field(message: &[u8]) -> Result<(u32, Value<'_>, &[u8]), Malformed> {
+    match *message {
+        // Nearly all fields have a tag below 16 and a short length.
+        [key @ 0x08..0x80, length @ 0..0x80, ref tail @ ..] if key & 7 == 2 && tail.len() >= usize::from(length) => {
+            let (bytes, tail) = tail.split_at(usize::from(length));
+            Ok((u32::from(key >> 3), Value::Bytes(bytes), tail))
         }
-    }
-
-    fn text(self, field: &str) -> Result<&'a str, Malformed> {
-        std::str::from_utf8(self.bytes(field)?).map_err(|_| Malformed(format!("{field} is not UTF-8")))
-    }
-
-    fn varint(self, field: &str) -> Result<u64, Malformed> {
-        match self {
-            Value::Varint(number) => Ok(number),
-            _ => Err(Malformed(format!("{field} has the wrong wire type"))),
-        }
+        _ => next_other_field(message),
     }
 }
 
-/// Takes the next field off the front of `rest`.
-#[inline(always)]
-fn next_field<'a>(rest: &mut &'a [u8]) -> Result<Field<'a>, Malformed> {
-    let (tag, wire_type) = fields::take_key(rest)?;
+#[inline(never)]
+fn next_other_field(message: &[u8]) -> Result<(u32, Value<'_>, &[u8]), Malformed> {
+    let mut rest = message;
+    let (tag, wire_type) = fields::take_key(&mut rest)?;
     let value = match wire_type {
-        WireType::Varint => Value::Varint(fields::take_varint(rest)?),
-        WireType::LengthDelimited => Value::Bytes(fields::take_bytes(rest)?),
+        WireType::Varint => Value::Varint(fields::take_varint(&mut rest)?),
+        WireType::LengthDelimited => Value::Bytes(fields::take_bytes(&mut rest)?),
         _ => {
-            fields::skip(rest, tag, wire_type)?;
+            fields::skip(&mut rest, tag, wire_type)?;
             Value::Other
         }
     };
-    Ok(Field { tag, value })
+    Ok((tag, value, rest))
+}
+
+#[cold]
+fn wrong_type(name: &str) -> Malformed {
+    Malformed(format!("{name} has the wrong wire type"))
 }
 
 /// Whether the bytes begin like a packing record: its first field is a member.
-fn starts_packed(mut payload: &[u8]) -> bool {
-    matches!(next_field(&mut payload), Ok(Field { tag: PACKED, value: Value::Bytes(_) }))
+fn starts_packed(payload: &[u8]) -> bool {
+    matches!(next_field(payload), Ok((PACKED, Value::Bytes(_), _)))
+}
+
+/// A message whose texts are read. Its first bytes are checked together as far as they are ASCII: in nearly all events
+/// that covers every id and name, as the first byte that is not ASCII belongs to the timestamp.
+struct Texts<'a> {
+    message: &'a [u8],
+    ascii: &'a str,
+}
+
+impl<'a> Texts<'a> {
+    fn new(message: &'a [u8]) -> Texts<'a> {
+        const HIGH: u64 = 0x8080_8080_8080_8080;
+        let (words, _) = message.as_chunks::<8>();
+        let whole = words.iter().take_while(|word| u64::from_le_bytes(**word) & HIGH == 0).count() * 8;
+        let length = whole + message[whole..].iter().take_while(|byte| byte.is_ascii()).count();
+        Texts { message, ascii: std::str::from_utf8(&message[..length]).unwrap_or_default() }
+    }
+
+    /// The text of a field that consists of these bytes, after which so many follow.
+    #[inline(always)]
+    fn text(&self, bytes: &'a [u8], after: usize, name: &str) -> Result<&'a str, Malformed> {
+        let end = self.message.len() - after;
+        match self.ascii.get(end - bytes.len()..end) {
+            Some(text) => Ok(text),
+            None => std::str::from_utf8(bytes).map_err(|_| Malformed(format!("{name} is not UTF-8"))),
+        }
+    }
 }
 
 fn view(message: &[u8]) -> Result<View<'_>, Malformed> {
+    use Value::{Bytes, Varint};
     let mut raw = Raw::default();
     let mut packing = false;
+    let texts = Texts::new(message);
     let mut rest = message;
     while !rest.is_empty() {
-        let Field { tag, value } = next_field(&mut rest)?;
-        match tag {
-            1 => raw.message_id = value.text("message_id")?,
-            2 => raw.source = value.text("source")?,
-            3 => raw.kind = value.varint("type")? as i32,
-            4 => raw.name = value.text("event")?,
-            5 => raw.user = value.text("user_id")?,
-            6 => raw.anonymous_id = value.text("anonymous_id")?,
-            7 => raw.account = value.text("account_id")?,
-            8 => raw.time = Some(value.varint("timestamp_ms")? as i64),
-            PROPERTIES => {
-                fields::check(value.bytes("properties")?).map_err(|what| Malformed(format!("properties: {what}")))?;
-                raw.properties = Fields::Proto { event: message, tag };
+        let (tag, value, tail) = next_field(rest)?;
+        let text = |bytes, name| texts.text(bytes, tail.len(), name);
+        match (tag, value) {
+            (1, Bytes(id)) => raw.message_id = text(id, NAMES[0])?,
+            (2, Bytes(source)) => raw.source = text(source, NAMES[1])?,
+            (3, Varint(kind)) => raw.kind = kind as i32,
+            (4, Bytes(name)) => raw.name = text(name, NAMES[3])?,
+            (5, Bytes(user)) => raw.user = text(user, NAMES[4])?,
+            (6, Bytes(id)) => raw.anonymous_id = text(id, NAMES[5])?,
+            (7, Bytes(account)) => raw.account = text(account, NAMES[6])?,
+            (8, Varint(time)) => raw.time = Some(time as i64),
+            (PROPERTIES | TRAITS | CONTEXT, Bytes(value)) => {
+                fields::check(value).map_err(|what| Malformed(format!("{}: {what}", NAMES[tag as usize - 1])))?;
+                let known = match tag {
+                    PROPERTIES => &mut raw.properties,
+                    TRAITS => &mut raw.traits,
+                    _ => &mut raw.context,
+                };
+                // One field holds it, but for a message that repeats it.
+                let part = if let Fields::None = known { &rest[..rest.len() - tail.len()] } else { message };
+                *known = Fields::Proto { part, tag };
             }
-            TRAITS => {
-                fields::check(value.bytes("traits")?).map_err(|what| Malformed(format!("traits: {what}")))?;
-                raw.traits = Fields::Proto { event: message, tag };
-            }
-            CONTEXT => {
-                fields::check(value.bytes("context")?).map_err(|what| Malformed(format!("context: {what}")))?;
-                raw.context = Fields::Proto { event: message, tag };
-            }
-            11 => raw.provenance = Some(provenance(value.bytes("provenance")?)?),
-            12 => raw.control = control(value.bytes("control")?)?.or(raw.control),
-            PACKED => {
-                value.bytes("packed")?;
-                packing = true;
-            }
+            (11, Bytes(value)) => raw.provenance = Some(provenance(value)?),
+            (12, Bytes(value)) => raw.control = control(value)?.or(raw.control),
+            (PACKED, Bytes(_)) => packing = true,
+            (1..=14, _) => return Err(wrong_type(NAMES[tag as usize - 1])),
             _ => {}
         }
+        rest = tail;
     }
     Ok(if packing { View::Packing { stray: !raw.is_empty() } } else { View::Event(raw) })
 }
 
-fn provenance(bytes: &[u8]) -> Result<Provenance<'_>, Malformed> {
+fn provenance(message: &[u8]) -> Result<Provenance<'_>, Malformed> {
+    const NAMES: [&str; 3] = ["provenance.topic", "provenance.partition", "provenance.offset"];
     let mut provenance = Provenance { topic: Cow::Borrowed(""), partition: 0, offset: 0 };
-    let mut rest = bytes;
+    let texts = Texts::new(message);
+    let mut rest = message;
     while !rest.is_empty() {
-        let Field { tag, value } = next_field(&mut rest)?;
-        match tag {
-            1 => provenance.topic = Cow::Borrowed(value.text("provenance.topic")?),
-            2 => provenance.partition = value.varint("provenance.partition")? as i32,
-            3 => provenance.offset = value.varint("provenance.offset")? as i64,
+        let (tag, value, tail) = next_field(rest)?;
+        match (tag, value) {
+            (1, Value::Bytes(topic)) => provenance.topic = Cow::Borrowed(texts.text(topic, tail.len(), NAMES[0])?),
+            (2, Value::Varint(partition)) => provenance.partition = partition as i32,
+            (3, Value::Varint(offset)) => provenance.offset = offset as i64,
+            (1..=3, _) => return Err(wrong_type(NAMES[tag as usize - 1])),
             _ => {}
         }
+        rest = tail;
     }
     Ok(provenance)
 }
@@ -486,20 +530,49 @@ mod tests {
 
     #[test]
     fn the_view_agrees_with_a_full_parser_on_every_cut_and_flip() {
-        let mut rng = 0x9e37_79b9_u32;
-        let whole = event("acme").encode_to_vec();
-        for round in 0..20_000 {
-            let mut bytes = whole.clone();
-            rng = rng.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let at = rng as usize % bytes.len();
-            if round % 2 == 0 {
-                bytes.truncate(at)
-            } else {
-                bytes[at] ^= 1 << (rng >> 29)
+        // Short texts alone, numbers and lists between them, texts beyond ASCII, and lengths of two bytes.
+        let long = format!(r#"{{"plan":"team","path":"{}"}}"#, "/x".repeat(100));
+        let properties = [
+            r#"{"plan":"team","session":"6hskn"}"#,
+            r#"{"a":"b","feature":"editor","n":3,"ok":true,"list":[1,{"a":null}]}"#,
+            r#"{"plan":"größer","ключ":"x"}"#,
+            &long,
+        ];
+        for (seed, properties) in (1..).zip(properties) {
+            let mut rng = 0x9e37_79b9_u32.wrapping_mul(seed);
+            let user_id = if seed == 3 { "änn" } else { "ann" };
+            let properties = fields::to_struct(&Fields::Json(properties));
+            let whole = proto::ProductEvent { properties, user_id: user_id.into(), ..event("acme") }.encode_to_vec();
+            for round in 0..10_000 {
+                let mut bytes = whole.clone();
+                rng = rng.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let at = rng as usize % bytes.len();
+                if round % 2 == 0 {
+                    bytes.truncate(at)
+                } else {
+                    bytes[at] ^= 1 << (rng >> 29)
+                }
+                let full = proto::ProductEvent::decode(&bytes[..]);
+                assert_eq!(view(&bytes).is_ok(), full.is_ok(), "{bytes:02x?}");
             }
-            let full = proto::ProductEvent::decode(&bytes[..]);
-            assert_eq!(view(&bytes).is_ok(), full.is_ok(), "{bytes:02x?}");
         }
+    }
+
+    #[test]
+    fn properties_that_stand_twice_are_one_struct_and_ids_beyond_ascii_are_read() {
+        let first = event("größe").encode_to_vec();
+        let second = proto::ProductEvent {
+            user_id: "änn".into(),
+            properties: fields::to_struct(&Fields::Json(r#"{"n":4,"plan":"größer"}"#)),
+            ..Default::default()
+        };
+        let bytes = [first, second.encode_to_vec()].concat();
+        let event = decode(&bytes).next().unwrap().event.unwrap();
+        assert_eq!((&*event.account, &*event.user, &*event.name), ("größe", "änn", "Feature Used"));
+        let value = |key| fields::value(&event.properties, key);
+        assert_eq!(value("feature"), Some(Scalar::Text("editor".into())));
+        assert_eq!(value("n"), Some(Scalar::Number(4.0, "")));
+        assert_eq!(value("plan"), Some(Scalar::Text("größer".into())));
     }
 
     #[test]

@@ -46,6 +46,19 @@ fn words(roles: &Roles, call: &str) -> String {
     ask(call, |event| roles.in_order(&roles.of(event)).map(word).collect::<Vec<_>>().join(" "))
 }
 
+#[test]
+fn names_are_the_same_without_regard_to_the_case_of_letters_alone() {
+    let roles = roles("roles: [{role: exported, track: ['Report [A] Exported', 'größe']}]");
+    for name in ["Report [A] Exported", "REPORT [a] EXPORTED", "größe", "GRößE"] {
+        assert_eq!(words(&roles, &format!("track {name}")), "exported", "{name}");
+    }
+    // `{` and `[`, and `@` and the backtick, differ by the bit that tells the case of letters.
+    for name in ["Report {A} Exported", "Report [A] Exporte", "Report [A] Exported ", "gr\u{d6}ße", "GRÖSSE"] {
+        let mapped = ask("track x", |event| roles.of(&Event { name: name.into(), ..event.clone() }).is_mapped());
+        assert!(!mapped, "{name}");
+    }
+}
+
 fn is_activity(roles: &Roles, call: &str) -> bool {
     ask(call, |event| roles.of(event).is_activity())
 }
