@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use upswell::engine::{Partition, Record};
+use upswell::engine::{Partition, Record, read_ahead};
 use upswell::model::{DAY_MS, Day, Effects, EventTime, Outcome, Tally};
 use upswell::rules::{self, Plan, Ready};
 use upswell::simulate::load::Load;
@@ -317,19 +317,22 @@ fn measure_fold(rules: &str, length: usize) {
         found.decode += meter.since(before, &mut instructions);
 
         let mut before = meter.read();
-        for ready in batch.drain(..) {
+        for (number, ready) in batch.iter().enumerate() {
+            if number.is_multiple_of(wire::BATCH) {
+                let next = batch[number..].iter().take(wire::BATCH);
+                read_ahead(next.map(|ready| (&partition, ready.keys())));
+            }
             let record = Record { offset, time: None };
             offset += 1;
             let closes = ready.event.as_ref().is_ok_and(|event| event.time >= closes_at);
-            let ready = std::iter::once(ready);
             if !closes {
-                tally.add(&partition.apply(record, ready, &mut effects));
+                let _ = partition.apply_and_count(record, 0, ready, &mut effects, &mut tally);
                 continue;
             }
             found.fold += meter.since(before, &mut instructions);
             let was_open = partition.open_day();
             before = meter.read();
-            tally.add(&partition.apply(record, ready, &mut effects));
+            let _ = partition.apply_and_count(record, 0, ready, &mut effects, &mut tally);
             let spent = meter.since(before, &mut instructions);
             found.closes += spent;
             if was_open.is_some() && was_open != partition.open_day() {
@@ -343,6 +346,7 @@ fn measure_fold(rules: &str, length: usize) {
             before = meter.read();
         }
         found.fold += meter.since(before, &mut instructions);
+        batch.clear();
 
         found.count(&effects, &mut hash);
         let before = meter.read();

@@ -363,7 +363,21 @@ fn a_file_that_is_cut_off_is_an_error_with_its_place() {
     room.generate("whole.pb");
     let whole = room.read("whole.pb");
     room.write("cut.pb", &whole[..whole.len() - 1]);
-    room.run(&["replay", "cut.pb"]).fails(1, &["cut.pb", "record 19999", "cut off"]);
+    let cut = room.run(&["replay", "cut.pb", "--signals", "-"]).fails(1, &["cut.pb", "record 19999", "cut off"]);
+    // What stands before it was folded.
+    let (mut last, mut next) = (0, 0);
+    while next < whole.len() {
+        let (length, bytes) = match whole[next..] {
+            [low, high, ..] if low >= 0x80 => (usize::from(high) << 7 | usize::from(low & 0x7f), 2),
+            [length, ..] => (usize::from(length), 1),
+            [] => unreachable!(),
+        };
+        (last, next) = (next, next + bytes + length);
+    }
+    room.write("shorter.pb", &whole[..last]);
+    let shorter = room.run(&["replay", "shorter.pb", "--signals", "-"]).ok();
+    assert!(shorter.err.contains("19,999"), "{}", shorter.err);
+    assert_eq!(cut.out, shorter.out);
     let zipped = gzip(&whole);
     room.write("cut.pb.gz", &zipped[..zipped.len() / 2]);
     room.run(&["replay", "cut.pb.gz"]).fails(1, &["cut.pb.gz"]);
@@ -577,6 +591,9 @@ fn rules_of_a_log_are_refused_for_their_text_and_halt_a_version_that_lacks_a_pre
     log("\npresets: [segment]", "\npresets: [segmint]");
     let named = ["log.ndjson:2: the activated rules:", "unknown preset segmint", "a version of Upswell that knows it"];
     room.run(&replay).fails(2, &named);
+    // The event before the rules was folded, and none after them.
+    let accounts: Vec<Value> = room.json("handoffs").iter().map(|handoff| handoff["account"].clone()).collect();
+    assert_eq!(accounts, ["m1"]);
     room.run(&["explain", "m1", "--on", "log.ndjson", "--control"]).fails(2, &named);
     // What folds no rules of the log has no need of them.
     room.run(&["rules", "diff", "default", "default", "--on", "log.ndjson", "--control"]).ok();

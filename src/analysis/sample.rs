@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::needs::{Came, Needs, What, all_needs};
 use crate::model::{Event, EventKind, Field, Role, Unmapped};
-use crate::replay::{Files, Readable};
+use crate::replay::{Files, Read, Readable};
 use crate::rules::{self, Plan, RoleSet};
 
 /// What a sample of events holds, by the rules.
@@ -80,11 +80,13 @@ impl Sample {
     /// # Errors
     /// They cannot be read.
     pub fn read(&mut self, plan: &Plan, files: &Files, progress: &ProgressBar) -> Result<()> {
-        files.read(progress, &mut |_, _, decoded, place| {
-            let decoded = plan.ids.key(decoded);
-            self.readable.count(&decoded, place);
-            if let Ok(event) = &decoded.event {
-                self.count(plan, event);
+        files.read(progress, &mut |events| {
+            for Read { mut decoded, place, .. } in events {
+                plan.ids.key(&mut decoded);
+                self.readable.count(&decoded, place);
+                if let Ok(event) = &decoded.event {
+                    self.count(plan, event);
+                }
             }
             Ok(())
         })?;

@@ -12,7 +12,7 @@ use super::reading::{self, Reading};
 use super::screen::{self, plain};
 use crate::analysis::{Changes, Counts, Difference, Fired, Side};
 use crate::model::{EventKind, EventTime, Level};
-use crate::replay::Readable;
+use crate::replay::{Read, Readable};
 use crate::rules;
 
 /// Accounts that are shown.
@@ -64,16 +64,19 @@ impl Diff {
             [Side::new(rules::load(Some(&self.a))?, partitions), Side::new(rules::load(Some(&self.b))?, partitions)];
         let progress = screen::progress(files.bytes(), "bytes");
         let mut readable = Readable::new(sides[0].plan.time.allowed_lateness_ms);
-        files.read(&progress, &mut |record, index, decoded, place| {
-            readable.count(&sides[0].plan.ids.key(decoded.clone()), place);
-            // Rules that the history activates are neither of the two.
-            if decoded.event.as_ref().is_ok_and(|event| event.kind == EventKind::RulesActivation) {
-                return Ok(());
-            }
-            let [a, b] = &mut sides;
-            a.apply(record, index, decoded.clone())?;
-            b.apply(record, index, decoded)?;
-            Ok(())
+        files.read(&progress, &mut |events| {
+            events.into_iter().try_for_each(|Read { record, index, decoded, place }| {
+                let mut keyed = decoded.clone();
+                sides[0].plan.ids.key(&mut keyed);
+                readable.count(&keyed, place);
+                // Rules that the history activates are neither of the two.
+                if decoded.event.as_ref().is_ok_and(|event| event.kind == EventKind::RulesActivation) {
+                    return Ok(());
+                }
+                let [a, b] = &mut sides;
+                a.apply(record, index, decoded.clone())?;
+                b.apply(record, index, decoded)
+            })
         })?;
         reading::warn(&readable)?;
         if let Some(day) = until {

@@ -12,7 +12,7 @@ use super::reading::{self, Reading};
 use super::{page, screen};
 use crate::analysis::{AccountFold, Life};
 use crate::model::{MetricsRow, Week, WeekRow};
-use crate::replay::Readable;
+use crate::replay::{Read, Readable};
 use crate::rules::{self, Ready};
 use crate::wire::ToWire;
 
@@ -60,10 +60,12 @@ impl Explain {
         let mut fold = AccountFold::new(plan, account);
         let progress = screen::progress(files.bytes(), "bytes");
         let mut readable = Readable::new(lateness_ms);
-        files.read(&progress, &mut |record, index, decoded, place| {
-            let decoded = ids.key(decoded);
-            readable.count(&decoded, place);
-            fold.apply(record, index, &Ready::new(decoded).with_context(|| place.to_string())?)
+        files.read(&progress, &mut |events| {
+            events.into_iter().try_for_each(|Read { record, index, mut decoded, place }| {
+                ids.key(&mut decoded);
+                readable.count(&decoded, place);
+                fold.apply(record, index, &Ready::new(decoded).with_context(|| place.to_string())?)
+            })
         })?;
         reading::warn(&readable)?;
         progress.finish_and_clear();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ use super::reading::{self, FileFormat, Reading};
 use super::screen::{self, WrongUse};
 use crate::engine::Record;
 use crate::model::{Day, Effects, EventTime, MetricsRow, Outcome, Snapshots, Tally, Unmapped};
-use crate::replay::{Driver, Readable, Step, Topic};
+use crate::replay::{Driver, Read, Readable, Step, Topic};
 use crate::rules::{self, Plan, Ready};
 use crate::wire::{self, Format, Kind, ToWire};
 
@@ -143,12 +144,7 @@ impl Replay {
         let plan = rules::load(self.rules.as_deref())?;
         let mut fold = Fold::new(plan, usize::from(self.partitions), self.outputs()?);
         let progress = screen::progress(files.bytes(), "bytes");
-        files.read(&progress, &mut |record, index, decoded, place| {
-            let decoded = fold.plan.ids.key(decoded);
-            fold.readable.count(&decoded, place);
-            let ready = Ready::new(decoded).with_context(|| place.to_string())?;
-            fold.apply(None, record, index, &ready, place.file)
-        })?;
+        files.read(&progress, &mut |events| fold.apply_all(events))?;
         progress.finish_and_clear();
         Ok(fold)
     }
@@ -164,11 +160,7 @@ impl Replay {
         let source = Topic::open(&config.kafka, topic)?;
         let mut fold = Fold::new(plan, source.partitions(), self.outputs()?);
         let progress = screen::progress(Some(source.records()), "records");
-        source.read(format, &progress, &mut |partition, record, index, decoded| {
-            let place = || format!("{topic}, partition {partition}, offset {}", record.offset);
-            let ready = Ready::new(decoded).with_context(place)?;
-            fold.apply(Some(partition), record, index, &ready, topic)
-        })?;
+        source.read(format, &progress, &mut |events| fold.apply_all(events))?;
         progress.finish_and_clear();
         Ok(fold)
     }
@@ -280,16 +272,38 @@ impl Fold {
         }
     }
 
-    /// Folds one event in: into the partition it was read from, or where a file's event belongs.
+    /// Folds events in: into the partition that they were read from, or where a file's event belongs.
+    fn apply_all(&mut self, events: Vec<Read<'_>>) -> Result<()> {
+        let mut batch = Vec::with_capacity(events.len());
+        for Read { record, index, mut decoded, place } in events {
+            if place.partition.is_none() {
+                self.plan.ids.key(&mut decoded);
+                self.readable.count(&decoded, place);
+            }
+            let partitions = self.driver.place(place.partition, &decoded);
+            batch.push((partitions, record, index, Ready::new(decoded), place));
+        }
+        let found =
+            batch.iter().filter_map(|(partitions, _, _, ready, _)| Some((partitions.start, ready.as_ref().ok()?)));
+        self.driver.read_ahead(found);
+        for (partitions, record, index, ready, place) in batch {
+            match ready {
+                Ok(ready) => self.apply(partitions, record, index, &ready, place.file)?,
+                Err(error) => return Err(anyhow::Error::new(error).context(place.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds one event in.
     fn apply(
         &mut self,
-        read_from: Option<usize>,
+        places: Range<usize>,
         record: Record,
         index: u32,
         ready: &Ready<'_>,
         source: &str,
     ) -> Result<()> {
-        let places = self.driver.place(read_from, ready);
         if let Ok(event) = &ready.event {
             if self.driver.partitions()[places.start].plan().roles.is_unmapped(event) {
                 self.unmapped.count(&event.name);

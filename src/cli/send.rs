@@ -9,7 +9,7 @@ use super::config::{self, Connection};
 use super::reading::{self, FileFormat};
 use super::screen::{self, WrongUse};
 use crate::kafka::{self, LogWriter, Partitioner};
-use crate::replay::{Files, Readable};
+use crate::replay::{Files, Read, Readable};
 use crate::rules;
 use crate::wire::{self, Admit, Decoded, Format};
 
@@ -47,10 +47,12 @@ impl Send {
         let mut log = Log::open(&config.kafka, &topic, &config.input, usize::from(self.pack))?;
         let progress = screen::progress(files.bytes(), "bytes");
         let mut readable = Readable::new(plan.time.allowed_lateness_ms);
-        files.read(&progress, &mut |_, _, decoded, place| {
-            let decoded = plan.ids.key(decoded);
-            readable.count(&decoded, place);
-            log.send(&decoded, place.format)
+        files.read(&progress, &mut |events| {
+            events.into_iter().try_for_each(|Read { mut decoded, place, .. }| {
+                plan.ids.key(&mut decoded);
+                readable.count(&decoded, place);
+                log.send(&decoded, place.format)
+            })
         })?;
         log.finish()?;
         progress.finish_and_clear();

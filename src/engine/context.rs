@@ -1,7 +1,7 @@
 //! What a step is about: the rules, the instant and the cause, and the event with the roles that the rules give it.
 
 use super::state::Account;
-use crate::model::{Day, Event, EventTime, Fact, Field, Place, Role};
+use crate::model::{Day, Event, EventTime, Fact, Field, Keys, Place, Role};
 use crate::rules::{Filter, Kind, Plan, Reads, RoleSet, Signal, SignalRef};
 
 /// What is the same for a whole step of an account. It is read, never changed by what it is passed to.
@@ -83,6 +83,8 @@ impl Warming {
 /// An event, the roles that the rules give it, and its place in the log.
 pub(super) struct Sighted<'a> {
     pub(super) event: &'a Event<'a>,
+    /// What it is found by.
+    pub(super) keys: &'a Keys,
     pub(super) roles: RoleSet,
     pub(super) place: Place,
     /// The day of its time.

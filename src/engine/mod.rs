@@ -16,4 +16,4 @@ mod state;
 mod step;
 mod values;
 
-pub use partition::{Partition, Record};
+pub use partition::{Partition, Record, read_ahead};

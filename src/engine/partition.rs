@@ -8,14 +8,16 @@ use super::context::Sighted;
 use super::context::{Context, Warming};
 use super::picture;
 use super::state::due::Due;
+use super::state::tables::Near;
 use super::state::timers::{Timer, Timers};
 use super::state::word::Flag;
-use super::state::{Account, Tables, tables};
+use super::state::{Account, Tables};
 use super::step::admit::Admission;
 use super::step::update::Takes;
 use super::step::{self, Close, Delta, Step};
-use crate::model::{Day, DeadLetter, Effects, Event, EventTime, Outcome, Place, Snapshots, Tally};
+use crate::model::{Day, DeadLetter, Effects, Event, EventTime, Keys, Outcome, Place, Snapshots, Tally};
 use crate::rules::{Error, Plan, Ready};
+use crate::wire::BATCH;
 
 /// Characters of a dead letter's explanation: it must fit into a record beside the payload.
 const DETAIL_MAX: usize = 300;
@@ -53,6 +55,23 @@ struct Scratch {
     timers: Vec<(u32, Timer)>,
     accounts: Vec<u32>,
     users: Vec<(u32, u32)>,
+}
+
+/// Reads what folding these events, at most [`BATCH`], will look up, each in its partition, before they are folded one
+/// after the other. It changes nothing. Accounts, users and ids of consecutive events lie far apart in memory: read one by
+/// one, each is waited for; read together, the waits overlap.
+pub fn read_ahead<'a>(events: impl Iterator<Item = (&'a Partition, &'a Keys)> + Clone) {
+    for (number, (partition, keys)) in events.clone().enumerate() {
+        partition.tables.touch_indices(keys);
+        partition.admission.touch(keys, number);
+    }
+    let mut near = [Near::default(); BATCH];
+    for (near, (partition, keys)) in near.iter_mut().zip(events.clone()) {
+        *near = partition.tables.touch_rows(keys);
+    }
+    for (near, (partition, _)) in near.iter().zip(events) {
+        partition.tables.touch_beyond(*near);
+    }
 }
 
 /// A [`Step`] of an account of a partition: borrows what it works with, and leaves the tables free.
@@ -141,13 +160,7 @@ impl Partition {
     ) -> Tally {
         let mut tally = Tally::default();
         for (index, ready) in (0..).zip(events) {
-            let (outcome, has_forbidden) = self.screen_and_apply(record, index, &ready, effects);
-            tally.count(outcome);
-            tally.zoneless += u64::from(ready.loose.zoneless);
-            tally.left_out += u64::from(ready.loose.left_out);
-            tally.forbidden_ids += u64::from(has_forbidden);
-            let unnamed = |event: &Event<'_>| event.message_id.is_empty() && !event.account.is_empty();
-            tally.without_id += u64::from(ready.event.as_ref().is_ok_and(unnamed));
+            let _ = self.apply_and_count(record, index, &ready, effects, &mut tally);
         }
         tally
     }
@@ -155,6 +168,25 @@ impl Partition {
     /// Folds one event of a record in.
     pub fn apply_one(&mut self, record: Record, index: u32, ready: &Ready<'_>, effects: &mut Effects) -> Outcome {
         self.screen_and_apply(record, index, ready, effects).0
+    }
+
+    /// Folds one event of a record in, and counts it.
+    pub fn apply_and_count(
+        &mut self,
+        record: Record,
+        index: u32,
+        ready: &Ready<'_>,
+        effects: &mut Effects,
+        tally: &mut Tally,
+    ) -> Outcome {
+        let (outcome, has_forbidden) = self.screen_and_apply(record, index, ready, effects);
+        tally.count(outcome);
+        tally.zoneless += u64::from(ready.loose.zoneless);
+        tally.left_out += u64::from(ready.loose.left_out);
+        tally.forbidden_ids += u64::from(has_forbidden);
+        let unnamed = |event: &Event<'_>| event.message_id.is_empty() && !event.account.is_empty();
+        tally.without_id += u64::from(ready.event.as_ref().is_ok_and(unnamed));
+        outcome
     }
 
     /// Folds one event of a record in, without the ids that the rules forbid; and whether it has such.
@@ -170,10 +202,10 @@ impl Partition {
         let (outcome, detail) = match (&ready.event, ready.rules()) {
             (Ok(event), Some(rules)) => self.apply_rules(rules, event, effects),
             (Ok(event), None) => match self.plan.ids.screen(event) {
-                Ok(None) => self.apply_event(event, place, record.time.or(event.received), effects),
+                Ok(None) => self.apply_event((event, ready.keys()), place, record.time.or(event.received), effects),
                 Ok(Some(event)) => {
                     has_forbidden = true;
-                    self.apply_event(&event, place, record.time.or(event.received), effects)
+                    self.apply_event((&event, ready.keys()), place, record.time.or(event.received), effects)
                 }
                 Err(what) => (Outcome::Malformed, what),
             },
@@ -191,14 +223,14 @@ impl Partition {
     /// Decides, raises the watermark, runs what is due, applies (semantics A13, A14). The text explains a dead letter.
     fn apply_event(
         &mut self,
-        event: &Event<'_>,
+        event: (&Event<'_>, &Keys),
         place: Place,
         record_time: Option<EventTime>,
         effects: &mut Effects,
     ) -> (Outcome, String) {
         let decision = self.admission.decide(&self.plan, &mut self.tables, event, place, record_time);
         if decision.moves_time {
-            self.accept(event.time, effects);
+            self.accept(event.0.time, effects);
         }
         self.admission.remember(&decision);
         if let Some((takes, it)) = decision.takes {
@@ -300,7 +332,7 @@ impl Partition {
         let Some(now) = self.admission.clock.watermark() else { return };
         let last_closed = self.plan.time.calendar.day(now).plus(-1);
         let id = &*it.event.account;
-        let hash = tables::hash_account(id);
+        let hash = it.keys.account;
         let known = self.tables.find_account(hash, id);
         let index = known.unwrap_or_else(|| self.tables.insert_account(hash, id, last_closed));
         let mut account = Account::new(&mut self.tables, index);

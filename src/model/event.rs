@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use super::time::EventTime;
 
@@ -42,6 +43,41 @@ impl<'a> Event<'a> {
     /// What the event tells: the properties of one that has a name, or else the traits.
     pub fn told(&self) -> &Fields<'a> {
         if self.kind.has_name() { &self.properties } else { &self.traits }
+    }
+}
+
+/// Hashes of what an event is found by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Of the account.
+    pub account: u64,
+    /// Of the user of the account; without a meaning where the event has none.
+    pub user: u64,
+    /// Of the message of its source; none where the event has no message id.
+    pub message: Option<u128>,
+}
+
+impl Keys {
+    /// Those of an event.
+    pub fn of(event: &Event<'_>) -> Keys {
+        let account = Keys::hash_account(&event.account);
+        Keys { account, user: Keys::hash_user(account, event.user.as_bytes()), message: Keys::hash_message(event) }
+    }
+
+    /// The hash of an account's id.
+    pub fn hash_account(id: &str) -> u64 {
+        xxh3_64(id.as_bytes())
+    }
+
+    /// The hash of a user: of the account, by its hash, and the id.
+    pub fn hash_user(account: u64, id: &[u8]) -> u64 {
+        (account ^ xxh3_64(id).rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// The hash of a message id, with a seed that its source gives.
+    fn hash_message(event: &Event<'_>) -> Option<u128> {
+        (!event.message_id.is_empty())
+            .then(|| xxh3_128_with_seed(event.message_id.as_bytes(), xxh3_64(event.source.as_bytes())))
     }
 }
 

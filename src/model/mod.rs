@@ -11,7 +11,7 @@ pub use effect::{
     Level, Money, Onboarding, Picture, Rail, Reason, SignalChange, SignalKind, SignalMessage, Snapshots, TopUser,
     Track, Usage, UserSnapshot, share_of,
 };
-pub use event::{Event, EventKind, Field, Fields, Outcome, Place, Provenance, Role, Tally};
+pub use event::{Event, EventKind, Field, Fields, Keys, Outcome, Place, Provenance, Role, Tally};
 pub use metrics::{DayRow, MetricsRow, WeekRow};
 pub use time::{Calendar, DAY_MS, Day, EventTime, HOUR_MS, MINUTE_MS, Millis, Week};
 pub use unmapped::Unmapped;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -13,7 +13,7 @@ use super::forms::{self, HEAD};
 use crate::engine::Record;
 use crate::model::{DAY_MS, EventTime};
 use crate::text;
-use crate::wire::{self, Admit, Decoded, Format, Malformed};
+use crate::wire::{self, Admit, BATCH, Decoded, Format, Malformed, Records};
 
 /// A record of a file may be at most so long: more is a file of another kind.
 const RECORD_MAX: u64 = 64 << 20;
@@ -58,7 +58,7 @@ struct Source<'a> {
 impl<'a> Source<'a> {
     fn open(input: &'a Input, progress: &ProgressBar) -> Result<Source<'a>> {
         let name = input.name();
-        let raw: Box<dyn Read> = if input.path == Path::new("-") {
+        let raw: Box<dyn io::Read> = if input.path == Path::new("-") {
             Box::new(std::io::stdin().lock())
         } else {
             Box::new(File::open(&input.path).with_context(|| format!("opening {name}"))?)
@@ -99,14 +99,19 @@ impl<'a> Source<'a> {
         Ok(time)
     }
 
-    fn events(&self) -> wire::Events<'_> {
-        let record = if self.input.format == Format::Json { self.record.trim_ascii() } else { &self.record };
+    /// The present record.
+    fn record(&self) -> &[u8] {
+        if self.input.format == Format::Json { self.record.trim_ascii() } else { &self.record }
+    }
+
+    /// The events of a record of this file.
+    fn events<'r>(&self, record: &'r [u8]) -> wire::Events<'r> {
         wire::decode_admitting(self.input.admit, self.input.format, record)
     }
 
     /// The time of the present record's first event, if it can be read.
     fn time(&self) -> Option<EventTime> {
-        self.events().next().and_then(|decoded| decoded.event.ok()).map(|event| event.time)
+        self.events(self.record()).next().and_then(|decoded| decoded.event.ok()).map(|event| event.time)
     }
 }
 
@@ -159,17 +164,13 @@ impl Files {
         self.inputs.iter().map(Input::bytes).sum()
     }
 
-    /// Reads the files as one log, several merged by event time: `each` gets every event with its record, its index in
-    /// it, and where it stands. Of each file the order stays: the file whose next event is the oldest goes on, and a
-    /// record that cannot be read follows the one before it. `progress` follows the bytes read.
+    /// Reads the files as one log, several merged by event time: `each` gets the events in order, some at a time. Of each
+    /// file the order stays: the file whose next event is the oldest goes on, and a record that cannot be read follows the
+    /// one before it. `progress` follows the bytes read.
     ///
     /// # Errors
-    /// A file cannot be opened or read, is of another kind, or `each` failed.
-    pub fn read(
-        &self,
-        progress: &ProgressBar,
-        each: &mut dyn FnMut(Record, u32, Decoded<'_>, Place<'_>) -> Result<()>,
-    ) -> Result<()> {
+    /// A file cannot be opened or read, is of another kind, or `each` failed. What was read before is shown before.
+    pub fn read(&self, progress: &ProgressBar, each: &mut dyn FnMut(Vec<Read<'_>>) -> Result<()>) -> Result<()> {
         let mut sources = self.inputs.iter().map(|input| Source::open(input, progress)).collect::<Result<Vec<_>>>()?;
         let mut filled = Vec::new();
         for (place, source) in sources.iter_mut().enumerate() {
@@ -177,43 +178,12 @@ impl Files {
                 filled.push(place);
             }
         }
-        let mut jumps = self.jumps(&mut sources, &filled)?;
-        let time_of = |source: &Source<'_>, jumps: &Option<Jumps>, before: EventTime| {
-            // What jumps is refused: it does not hold up its file.
-            let allowed = |time: &EventTime| jumps.as_ref().is_none_or(|jumps| *time <= jumps.bound());
-            source.time().filter(allowed).unwrap_or(before)
-        };
-        let mut heads: BTreeSet<(EventTime, usize)> = match filled[..] {
-            [only] => [(EventTime::MIN, only)].into(),
-            _ => filled.iter().map(|place| (time_of(&sources[*place], &jumps, EventTime::MIN), *place)).collect(),
-        };
-        let mut offset = 0;
-        while let Some((mut time, number)) = heads.pop_first() {
-            let source = &mut sources[number];
-            loop {
-                let record = Record { offset, time: None };
-                offset += 1;
-                let place = Place { file: &source.name, number: source.number, format: source.input.format };
-                for (index, decoded) in (0..).zip(source.events()) {
-                    let decoded = match &mut jumps {
-                        Some(jumps) => jumps.check(decoded),
-                        None => decoded,
-                    };
-                    each(record, index, decoded, place)?;
-                }
-                if !source.next()? {
-                    break;
-                }
-                if let Some(other) = heads.first() {
-                    time = time_of(source, &jumps, time);
-                    if (time, number) > *other {
-                        heads.insert((time, number));
-                        break;
-                    }
-                }
-            }
-        }
-        Ok(())
+        let jumps = self.jumps(&mut sources, &filled)?;
+        let mut merged = Merged { sources, jumps, waiting: Records::default() };
+        let read = merged.read(&filled, each);
+        // What follows from an error of `each` is none of what waits: it has been taken.
+        merged.show(each)?;
+        read
     }
 
     /// The bound on jumps of time. Before the first event it begins at the older of the first two, in any file: a first
@@ -230,13 +200,105 @@ impl Files {
     }
 }
 
-/// Where an event stands: its file, and its line (from 1) or record (from 0) in it.
+/// The files of a history while they are read.
+struct Merged<'a> {
+    sources: Vec<Source<'a>>,
+    jumps: Option<Jumps>,
+    /// Records that were read and not shown.
+    waiting: Records<Waiting>,
+}
+
+/// A record that was read: of which file, and where it stands.
+struct Waiting {
+    source: usize,
+    record: Record,
+    number: u64,
+}
+
+impl Merged<'_> {
+    fn read(&mut self, filled: &[usize], each: &mut dyn FnMut(Vec<Read<'_>>) -> Result<()>) -> Result<()> {
+        let mut heads: BTreeSet<(EventTime, usize)> = match filled[..] {
+            [only] => [(EventTime::MIN, only)].into(),
+            _ => filled.iter().map(|place| (self.time_of(*place, EventTime::MIN), *place)).collect(),
+        };
+        let mut offset = 0;
+        while let Some((mut time, number)) = heads.pop_first() {
+            loop {
+                let source = &self.sources[number];
+                let record = Record { offset, time: None };
+                offset += 1;
+                self.waiting.push(Waiting { source: number, record, number: source.number }, &[source.record()]);
+                // Which file goes on depends on how far time has come where jumps are bounded.
+                if self.waiting.are_enough() || (self.jumps.is_some() && !heads.is_empty()) {
+                    self.show(each)?;
+                }
+                if !self.sources[number].next()? {
+                    break;
+                }
+                if let Some(other) = heads.first() {
+                    time = self.time_of(number, time);
+                    if (time, number) > *other {
+                        heads.insert((time, number));
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The time by which a file is merged: that of its next event. What jumps is refused: it does not hold up its file.
+    fn time_of(&self, number: usize, before: EventTime) -> EventTime {
+        let allowed = |time: &EventTime| self.jumps.as_ref().is_none_or(|jumps| *time <= jumps.bound());
+        self.sources[number].time().filter(allowed).unwrap_or(before)
+    }
+
+    /// Shows the events of the records that wait.
+    fn show(&mut self, each: &mut dyn FnMut(Vec<Read<'_>>) -> Result<()>) -> Result<()> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let mut events = Vec::with_capacity(BATCH);
+        for (Waiting { source, record, number }, value) in waiting.iter() {
+            let source = &self.sources[*source];
+            let place = Place { file: &source.name, partition: None, number: *number, format: source.input.format };
+            for (index, decoded) in (0..).zip(source.events(value)) {
+                let decoded = match &mut self.jumps {
+                    Some(jumps) => jumps.check(decoded),
+                    None => decoded,
+                };
+                events.push(Read { record: *record, index, decoded, place });
+                if events.len() == BATCH {
+                    each(std::mem::replace(&mut events, Vec::with_capacity(BATCH)))?;
+                }
+            }
+        }
+        each(events)?;
+        waiting.clear();
+        self.waiting = waiting;
+        Ok(())
+    }
+}
+
+/// An event that was read, and where it stands.
+pub struct Read<'a> {
+    /// Its record.
+    pub record: Record,
+    /// Its index in it.
+    pub index: u32,
+    /// The event.
+    pub decoded: Decoded<'a>,
+    /// Where its record stands.
+    pub place: Place<'a>,
+}
+
+/// Where an event stands: its file, and its line (from 1) or record (from 0) in it; or its topic, partition and offset.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
-    /// The file.
+    /// The file or topic.
     pub file: &'a str,
-    /// How many lines or records were read with it.
-    number: u64,
+    /// The partition of a topic; none of a file.
+    pub partition: Option<usize>,
+    /// How many lines or records were read with it; the offset in a topic.
+    pub(super) number: u64,
     /// How its records are written.
     pub format: Format,
 }
@@ -248,7 +310,7 @@ pub(super) struct At(u64, Format);
 impl At {
     /// The same with its file.
     pub(super) fn in_file(self, file: &str) -> Place<'_> {
-        Place { file, number: self.0, format: self.1 }
+        Place { file, partition: None, number: self.0, format: self.1 }
     }
 }
 
@@ -261,14 +323,15 @@ impl Place<'_> {
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.format {
-            Format::Json => write!(f, "{}:{}", self.file, self.number),
-            Format::Protobuf => write!(f, "{}, record {}", self.file, self.number - 1),
+        match (self.partition, self.format) {
+            (Some(partition), _) => write!(f, "{}, partition {partition}, offset {}", self.file, self.number),
+            (None, Format::Json) => write!(f, "{}:{}", self.file, self.number),
+            (None, Format::Protobuf) => write!(f, "{}, record {}", self.file, self.number - 1),
         }
     }
 }
 
-fn decompress(mut raw: impl Read + 'static) -> std::io::Result<Box<dyn BufRead>> {
+fn decompress(mut raw: impl io::Read + 'static) -> std::io::Result<Box<dyn BufRead>> {
     let mut magic = Vec::with_capacity(4);
     raw.by_ref().take(4).read_to_end(&mut magic)?;
     let whole = Cursor::new(magic.clone()).chain(raw);

@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::engine::{Partition, Record};
+use crate::engine::{Partition, Record, read_ahead};
 use crate::kafka;
 use crate::model::{Day, Effects, EventTime, Outcome};
 use crate::rules::{Plan, Ready};
 use crate::wire::Decoded;
 
-pub use files::{Files, Input, Place};
+pub use files::{Files, Input, Place, Read};
 pub use readable::Readable;
 pub use topic::Topic;
 
@@ -61,6 +61,11 @@ impl Driver {
     /// Where an event goes: into the partition it was read from, or where a file's event belongs.
     pub fn place(&self, read_from: Option<usize>, decoded: &Decoded<'_>) -> Range<usize> {
         read_from.map_or_else(|| place(decoded, self.partitions.len()), |it| it..it + 1)
+    }
+
+    /// Reads ahead for events that are folded in next, at most [`crate::wire::BATCH`], each with its partition.
+    pub fn read_ahead<'a>(&self, events: impl Iterator<Item = (usize, &'a Ready<'a>)> + Clone) {
+        read_ahead(events.map(|(partition, ready)| (&self.partitions[partition], ready.keys())));
     }
 
     /// Folds one event in, wherever it goes, and shows each step.

@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use anyhow::Result;
 use indicatif::ProgressBar;
 
+use super::files::{Place, Read};
 use crate::engine::Record;
 use crate::kafka::{Config, Reader};
 use crate::model::EventTime;
-use crate::wire::{self, Admit, Decoded, Format};
+use crate::wire::{self, Admit, BATCH, Format, Records};
 
 /// A topic, and how far it is read.
 pub struct Topic<'a> {
@@ -40,7 +41,7 @@ impl<'a> Topic<'a> {
         self.spans.iter().map(|(start, end)| (end - start) as u64).sum()
     }
 
-    /// Shows every event with its partition, its record and its index in it.
+    /// Shows every event, some at a time.
     ///
     /// # Errors
     /// The topic cannot be read, or `each` failed.
@@ -48,7 +49,7 @@ impl<'a> Topic<'a> {
         mut self,
         format: Format,
         progress: &ProgressBar,
-        each: &mut dyn FnMut(usize, Record, u32, Decoded<'_>) -> Result<()>,
+        each: &mut dyn FnMut(Vec<Read<'_>>) -> Result<()>,
     ) -> Result<()> {
         for (partition, (start, _)) in (0..).zip(&self.spans) {
             if *start > 0 {
@@ -59,16 +60,34 @@ impl<'a> Topic<'a> {
                     "records before this offset are gone: what follows from them is missing"
                 );
             }
-            let mut failed = Ok(());
+            let (mut failed, mut waiting) = (Ok(()), Records::default());
+            let name = self.name;
+            let mut show = |waiting: &mut Records<(Record, bool)>| -> Result<()> {
+                let mut events = Vec::with_capacity(BATCH);
+                for ((record, is_control), value) in waiting.iter() {
+                    let admit = Admit::of_log(*is_control);
+                    let number = record.offset as u64;
+                    let place = Place { file: name, partition: Some(partition as usize), number, format };
+                    for (index, decoded) in (0..).zip(wire::decode_admitting(admit, format, value)) {
+                        events.push(Read { record: *record, index, decoded, place });
+                        if events.len() == BATCH {
+                            each(std::mem::replace(&mut events, Vec::with_capacity(BATCH)))?;
+                        }
+                    }
+                }
+                each(events)?;
+                waiting.clear();
+                Ok(())
+            };
             self.reader.read(partition, &mut |message| {
                 progress.inc(1);
                 let record = Record { offset: message.offset, time: message.time_ms.and_then(EventTime::new) };
-                let admit = Admit::of_log(message.is_control);
-                let mut events = (0..).zip(wire::decode_admitting(admit, format, message.payload));
-                failed = events.try_for_each(|(index, decoded)| each(partition as usize, record, index, decoded));
+                waiting.push((record, message.is_control), &[message.payload]);
+                failed = if waiting.are_enough() { show(&mut waiting) } else { Ok(()) };
                 if failed.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
             failed?;
+            show(&mut waiting)?;
         }
         Ok(())
     }

@@ -136,8 +136,8 @@ impl Ids {
 
     /// The event as it goes into a log: its account's id folded where `fold` asks for it, and without the ids that are
     /// none.
-    pub fn key<'a>(&self, mut decoded: Decoded<'a>) -> Decoded<'a> {
-        let Ok(event) = &mut decoded.event else { return decoded };
+    pub fn key(&self, decoded: &mut Decoded<'_>) {
+        let Ok(event) = &mut decoded.event else { return };
         if self.fold {
             let folded = folded(&event.account).into_owned();
             if folded != event.account {
@@ -149,7 +149,6 @@ impl Ids {
             Ok(Some(screened)) => (*event, decoded.loose.forbidden) = (screened, true),
             Err(what) => (decoded.event, decoded.loose.forbidden) = (Err(Malformed(what)), true),
         }
-        decoded
     }
 }
 
@@ -211,7 +210,8 @@ mod tests {
                 r#"{{"type":"track","event":"x","userId":"{user}","anonymousId":"null","messageId":"0",
                 "context":{{"groupId":"{account}"}},"timestamp":0}}"#
             );
-            let decoded = ids.key(decode(Format::Json, line.as_bytes()).next().unwrap());
+            let mut decoded = decode(Format::Json, line.as_bytes()).next().unwrap();
+            ids.key(&mut decoded);
             let event = decoded.event.map(|event| {
                 assert_eq!((&*event.anonymous_id, &*event.message_id), ("", ""));
                 (event.account.into_owned(), event.user.into_owned())

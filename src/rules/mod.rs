@@ -18,7 +18,7 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use crate::model::EventKind;
+use crate::model::{EventKind, Keys};
 use crate::wire::Decoded;
 
 pub use exclude::Exclude;
@@ -121,6 +121,7 @@ impl Error {
 #[derive(Debug)]
 pub struct Ready<'a> {
     decoded: Decoded<'a>,
+    keys: Keys,
     /// Of an activation of rules the plan, or what the text says that is not allowed.
     rules: Option<Result<Arc<Plan>, Error>>,
 }
@@ -140,8 +141,16 @@ impl<'a> Ready<'a> {
                                version";
                 Err(error)
             }
-            rules => Ok(Ready { decoded, rules }),
+            rules => {
+                let keys = decoded.event.as_ref().map(Keys::of).unwrap_or_default();
+                Ok(Ready { decoded, keys, rules })
+            }
         }
+    }
+
+    /// What the event is found by; of one that cannot be read without a meaning.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// The rules that the event activates, or why they are refused; none of any other event.

@@ -8,6 +8,7 @@ pub mod fields;
 mod json;
 mod protobuf;
 mod published;
+mod records;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ pub use effects::{ToWire, dead_letter, user_key};
 pub use json::{encode as encode_json, instant};
 pub use protobuf::{append, encode, encode_activation, encode_tick, pack};
 pub use published::{read_handoff, read_json};
+pub use records::{BATCH, Records};
 
 /// The types that `proto/` describes, generated at build time.
 #[allow(missing_docs, unreachable_pub, clippy::all)]
@@ -160,6 +162,14 @@ impl Admit {
         if is_control { Admit::Control } else { Admit::Product }
     }
 
+    /// An event that must not stand where it does is malformed.
+    fn check(self, decoded: &mut Decoded<'_>, is_alone: bool) {
+        let kind = decoded.event.as_ref().ok().map(|event| event.kind);
+        if let Some(refusal) = kind.and_then(|kind| self.refusal(kind, is_alone)) {
+            decoded.event = Err(Malformed::new(refusal));
+        }
+    }
+
     /// Why an event must not stand where it does.
     fn refusal(self, kind: EventKind, is_alone: bool) -> Option<&'static str> {
         match (self, kind.is_control()) {
@@ -199,17 +209,14 @@ impl<'a> Iterator for Events<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Decoded<'a>> {
-        let (decoded, is_alone) = match &mut self.members {
-            Members::One(event) => (event.take(), true),
-            Members::Packed(members) => (members.next(), false),
-            Members::Listed(members) => (members.next(), false),
+        let mut decoded = match &mut self.members {
+            // It was admitted when it was decoded.
+            Members::One(event) => return event.take(),
+            Members::Packed(members) => members.next(),
+            Members::Listed(members) => members.next(),
         };
-        let mut decoded = decoded?;
-        let kind = decoded.event.as_ref().ok().map(|event| event.kind);
-        if let Some(refusal) = kind.and_then(|kind| self.admit.refusal(kind, is_alone)) {
-            decoded.event = Err(Malformed::new(refusal));
-        }
-        Some(decoded)
+        decoded.iter_mut().for_each(|decoded| self.admit.check(decoded, false));
+        decoded
     }
 }
 
@@ -220,9 +227,12 @@ pub fn decode(format: Format, payload: &[u8]) -> Events<'_> {
 
 /// The events of the record with this value; those that it must not hold are malformed.
 pub fn decode_admitting(admit: Admit, format: Format, payload: &[u8]) -> Events<'_> {
-    let members = match format {
+    let mut members = match format {
         Format::Protobuf => protobuf::decode(payload),
         Format::Json => json::decode(payload),
     };
+    if let Members::One(Some(decoded)) = &mut members {
+        admit.check(decoded, true);
+    }
     Events { admit, members }
 }

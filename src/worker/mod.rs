@@ -250,6 +250,7 @@ impl<'a> Worker<'a> {
         self.producer.attend();
         let Worker { consumer, share, .. } = self;
         consumer.poll(wait, &mut |polled| share.take(polled))?;
+        share.fold_waiting();
         if let Some(error) = share.failed.take() {
             return Err(Ended::Failed(error));
         }
@@ -408,14 +409,26 @@ impl<'a> Share<'a> {
                 self.drop_partition(partition);
             }
             Polled::Message(message) => {
-                if let Some(owned) = self.partitions.get_mut(&message.partition).filter(|_| self.failed.is_none()) {
-                    self.failed = owned.apply(self.job, &message, &mut self.outbox, self.telemetry).err();
+                if let Some(owned) = self.partitions.get_mut(&message.partition).filter(|_| self.failed.is_none())
+                    && owned.take(&message)
+                {
+                    self.failed = owned.fold(self.job, &mut self.outbox, self.telemetry).err();
                 }
             }
             Polled::End { partition, position } => {
+                self.fold_waiting();
                 if let Some(owned) = self.partitions.get_mut(&partition) {
                     owned.at_end(position);
                 }
+            }
+        }
+    }
+
+    /// Folds the records that were taken and wait for more.
+    fn fold_waiting(&mut self) {
+        for owned in self.partitions.values_mut() {
+            if self.failed.is_none() {
+                self.failed = owned.fold(self.job, &mut self.outbox, self.telemetry).err();
             }
         }
     }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::job::Job;
-use crate::engine::{Partition, Record};
+use crate::engine::{Partition, Record, read_ahead};
 use crate::kafka::{self, Ends, Message, Producer, TransactionError};
 use crate::model::{DAY_MS, Effects, EventTime, Handoff, Snapshots, Tally, Unmapped};
-use crate::rules::Ready;
+use crate::rules::{self, Plan, Ready};
 use crate::telemetry::{PartitionStatus, Telemetry, now_ms};
-use crate::wire::{self, Context, ToWire};
+use crate::wire::{self, BATCH, Context, Records, ToWire};
 
 /// A partition is live, and may get ticks, if its newest event is at most this much older than its record.
 const LIVE_WITHIN_MS: i64 = DAY_MS;
@@ -109,10 +109,55 @@ impl Waits {
     }
 }
 
+/// A record that waits to be folded; its bytes are its value and its key.
+#[derive(Debug)]
+struct Waiting {
+    offset: i64,
+    time_ms: Option<i64>,
+    is_control: bool,
+    /// The length of its key, if it has one.
+    key: Option<usize>,
+}
+
+/// A record that is folded: what follows is said of it.
+#[derive(Clone, Copy)]
+struct Cause<'a> {
+    offset: i64,
+    time_ms: Option<i64>,
+    key: Option<&'a [u8]>,
+}
+
+impl Cause<'_> {
+    fn time(self) -> Option<EventTime> {
+        self.time_ms.and_then(EventTime::new)
+    }
+}
+
+/// An event of a record with its index in it, or a record without events.
+struct Part<'a> {
+    cause: Cause<'a>,
+    /// Whether the record begins with it, and whether it ends.
+    begins: bool,
+    event: Option<(u32, Result<Ready<'a>, rules::Error>)>,
+    ends: bool,
+}
+
+/// How the partition stood before the record that is folded.
+#[derive(Debug)]
+struct Before {
+    plan: Arc<Plan>,
+    highest: Option<EventTime>,
+    /// Whether the record is a tick, or brings rules.
+    is_tick: bool,
+}
+
 /// A partition that is ours.
 #[derive(Debug)]
 pub(super) struct Owned {
     fold: Partition,
+    /// Records that were taken and are not folded.
+    waiting: Records<Waiting>,
+    before: Option<Before>,
     effects: Effects,
     /// The latest snapshots that no transaction has taken yet, by topic and key.
     pub(super) snapshots: BTreeMap<(Arc<str>, Vec<u8>), Outgoing>,
@@ -163,6 +208,8 @@ impl Owned {
         let now = Instant::now();
         Owned {
             fold: Partition::new(Arc::clone(&job.plan)),
+            waiting: Records::default(),
+            before: None,
             effects: Effects::default(),
             snapshots: BTreeMap::new(),
             to: Destinations::new(&job.topics),
@@ -192,70 +239,128 @@ impl Owned {
         }
     }
 
-    /// Folds a record in. What it says goes to the outbox, unless it was published before.
+    /// Takes a record, to be folded together with those that follow it; whether there are enough.
+    pub(super) fn take(&mut self, message: &Message<'_>) -> bool {
+        let &Message { offset, time_ms, is_control, key, payload, .. } = message;
+        let about = Waiting { offset, time_ms, is_control, key: key.map(<[u8]>::len) };
+        self.waiting.push(about, &[payload, key.unwrap_or_default()]);
+        self.waiting.are_enough()
+    }
+
+    /// Folds the records that wait, in their order. What they say goes to the outbox, unless it was published before.
     ///
     /// # Errors
-    /// The record activates rules that this version of Upswell cannot compile and another one may.
-    pub(super) fn apply(
+    /// A record activates rules that this version of Upswell cannot compile and another one may.
+    pub(super) fn fold(&mut self, job: &Job, outbox: &mut Vec<Outgoing>, telemetry: &Telemetry) -> anyhow::Result<()> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let mut batch: Vec<Part<'_>> = Vec::with_capacity(BATCH);
+        for (about, bytes) in waiting.iter() {
+            let (value, key) = bytes.split_at(bytes.len() - about.key.unwrap_or(0));
+            let cause = Cause { offset: about.offset, time_ms: about.time_ms, key: about.key.map(|_| key) };
+            let admit = wire::Admit::of_log(about.is_control);
+            let mut part = Part { cause, begins: true, event: None, ends: true };
+            for (index, decoded) in (0..).zip(wire::decode_admitting(admit, job.format, value)) {
+                if index > 0 {
+                    self.add(job, &mut batch, Part { ends: false, ..part }, outbox, telemetry)?;
+                }
+                part = Part { cause, begins: index == 0, event: Some((index, Ready::new(decoded))), ends: true };
+            }
+            self.add(job, &mut batch, part, outbox, telemetry)?;
+        }
+        self.fold_batch(job, &mut batch, outbox, telemetry)?;
+        drop(batch);
+        waiting.clear();
+        self.waiting = waiting;
+        Ok(())
+    }
+
+    fn add<'r>(
         &mut self,
         job: &Job,
-        message: &Message<'_>,
+        batch: &mut Vec<Part<'r>>,
+        part: Part<'r>,
         outbox: &mut Vec<Outgoing>,
         telemetry: &Telemetry,
     ) -> anyhow::Result<()> {
-        self.speak_from(message.offset);
-        let time = message.time_ms.and_then(EventTime::new);
-        let record = Record { offset: message.offset, time };
-        let highest = self.fold.highest();
-        let admit = wire::Admit::of_log(message.is_control);
-        let mut decoded = wire::decode_admitting(admit, job.format, message.payload).peekable();
-        let is_tick =
-            decoded.peek().is_some_and(|first| first.event.as_ref().is_ok_and(|event| event.account.is_empty()));
-        let plan = Arc::clone(self.fold.plan());
-        let mut failed = None;
-        let ready = decoded.map_while(|decoded| {
-            if let Some(event) = decoded.event.as_ref().ok().filter(|event| plan.roles.is_unmapped(event)) {
+        batch.push(part);
+        if batch.len() == BATCH { self.fold_batch(job, batch, outbox, telemetry) } else { Ok(()) }
+    }
+
+    fn fold_batch(
+        &mut self,
+        job: &Job,
+        batch: &mut Vec<Part<'_>>,
+        outbox: &mut Vec<Outgoing>,
+        telemetry: &Telemetry,
+    ) -> anyhow::Result<()> {
+        let found = batch.iter().filter_map(|part| Some((&self.fold, part.event.as_ref()?.1.as_ref().ok()?.keys())));
+        read_ahead(found);
+        for part in batch.drain(..) {
+            if part.begins {
+                self.begin_record(part.cause);
+            }
+            if let Some((index, ready)) = part.event {
+                let ready = ready.map_err(|error| {
+                    let place = format!("{}, partition {}, offset {}", self.to.log, self.number, part.cause.offset);
+                    anyhow::Error::new(error).context(place)
+                })?;
+                self.fold_event(job, part.cause, index, &ready);
+            }
+            if part.ends {
+                self.end_record(job, part.cause, outbox, telemetry);
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_record(&mut self, cause: Cause<'_>) {
+        self.speak_from(cause.offset);
+        self.before = Some(Before { plan: Arc::clone(self.fold.plan()), highest: self.fold.highest(), is_tick: false });
+    }
+
+    fn fold_event(&mut self, job: &Job, cause: Cause<'_>, index: u32, ready: &Ready<'_>) {
+        if let Ok(event) = &ready.event {
+            let plan = self.fold.plan();
+            if plan.roles.is_unmapped(event) {
                 self.unmapped.count(&event.name);
             }
-            let place = decoded.event.as_ref().ok().and_then(|event| {
-                let place = job.partitioner.place(event.account.as_bytes(), self.count)?;
-                // Ticks and rules are of no account, and what is malformed is not folded.
-                let is_misplaced = place != self.number && !event.kind.is_control() && plan.ids.screen(event).is_ok();
-                is_misplaced.then_some(place)
-            });
-            if let Some(place) = place {
+            let expected = job.partitioner.place(event.account.as_bytes(), self.count);
+            // Ticks and rules are of no account, and what is malformed is not folded.
+            let is_counted = || !event.kind.is_control() && plan.ids.screen(event).is_ok();
+            if let Some(expected) = expected.filter(|expected| *expected != self.number && is_counted()) {
                 self.misplaced += 1;
                 if !std::mem::replace(&mut self.misplaced_warned, true) {
-                    warn_of_misplaced(self.number, message.offset, place);
+                    warn_of_misplaced(self.number, cause.offset, expected);
                 }
             }
-            Ready::new(decoded).map_err(|error| failed = Some(error)).ok()
-        });
-        let tally = self.fold.apply(record, ready, &mut self.effects);
-        if let Some(error) = failed {
-            let place = format!("{}, partition {}, offset {}", self.to.log, self.number, message.offset);
-            return Err(anyhow::Error::new(error).context(place));
+            if let Some(before) = &mut self.before {
+                before.is_tick |= index == 0 && event.account.is_empty();
+            }
         }
-        self.tally.add(&tally);
+        let record = Record { offset: cause.offset, time: cause.time() };
+        let _ = self.fold.apply_and_count(record, index, ready, &mut self.effects, &mut self.tally);
+    }
+
+    fn end_record(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut Vec<Outgoing>, telemetry: &Telemetry) {
+        let Some(Before { plan, highest, is_tick }) = self.before.take() else { return };
         if !Arc::ptr_eq(&plan, self.fold.plan()) {
             let (before, rules) = (&*plan.version, &*self.fold.plan().version);
-            tracing::info!(partition = self.number, offset = message.offset, before, rules, "rules activated");
+            tracing::info!(partition = self.number, offset = cause.offset, before, rules, "rules activated");
         }
-        if let (Some(now), Some(time)) = (self.fold.highest().filter(|now| Some(*now) != highest), time) {
+        if let (Some(now), Some(time)) = (self.fold.highest().filter(|now| Some(*now) != highest), cause.time()) {
             self.live = time.0 - now.0 <= LIVE_WITHIN_MS;
         }
-        self.position = message.offset + 1;
-        self.folded_at = message.time_ms.or(self.folded_at);
+        self.position = cause.offset + 1;
+        self.folded_at = cause.time_ms.or(self.folded_at);
         self.at_end = false;
         if !is_tick {
             self.heard = Instant::now();
         }
         if !self.mute && !self.effects.is_empty() {
             telemetry.produced(&self.effects);
-            self.send_effects(job, message, outbox);
+            self.send_effects(job, cause, outbox);
         }
         self.effects.clear();
-        Ok(())
     }
 
     /// What comes from this offset on is published, unless it was before.
@@ -270,7 +375,7 @@ impl Owned {
     }
 
     /// Messages without a name of their own get one from the record that caused them and their number in what it says.
-    fn send_effects(&self, job: &Job, cause: &Message<'_>, outbox: &mut Vec<Outgoing>) {
+    fn send_effects(&self, job: &Job, cause: Cause<'_>, outbox: &mut Vec<Outgoing>) {
         let Effects { handoffs, signals, onboarding, dead_letters, metrics: _ } = &self.effects;
         for handoff in handoffs {
             let (topic, key) = (self.to.handoff(handoff), handoff.account.as_bytes());

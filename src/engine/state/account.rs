@@ -87,9 +87,10 @@ impl<'t> Account<'t> {
         self.tables.find_user(self.index, id)
     }
 
-    /// The user of that id, who is new if there is none.
-    pub(in crate::engine) fn find_or_insert_user(&mut self, id: &str) -> u32 {
-        self.find_user(id).unwrap_or_else(|| self.tables.insert_user(self.index, id))
+    /// The user with this hash and id, who is new if there is none.
+    pub(in crate::engine) fn find_or_insert_user(&mut self, hash: u64, id: &str) -> u32 {
+        let known = self.tables.find_user_hashed(self.index, hash, id);
+        known.unwrap_or_else(|| self.tables.insert_user(self.index, hash, id))
     }
 
     /// The users, in no order that means anything.

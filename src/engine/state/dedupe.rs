@@ -1,11 +1,11 @@
 //! Which messages were applied lately.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 use hashbrown::HashTable;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
-use crate::model::{Event, EventTime};
+use crate::model::EventTime;
 
 /// Ids of applied messages, each for the dedupe window or until enough newer ones came (semantics A20).
 ///
@@ -19,22 +19,16 @@ pub(in crate::engine) struct Recent {
     /// Positions in `ids`, counted from the first id ever remembered.
     index: HashTable<u32>,
     dropped: u32,
+    /// Whether the last id took the place of an older one.
+    drops: bool,
 }
 
 /// A message id together with its source; none if the id is empty.
 pub(in crate::engine) type Id = Option<u128>;
 
-/// The id of an event: its message id, hashed with a seed that its source gives.
-pub(in crate::engine) fn id(event: &Event<'_>) -> Id {
-    if event.message_id.is_empty() {
-        return None;
-    }
-    Some(xxh3_128_with_seed(event.message_id.as_bytes(), xxh3_64(event.source.as_bytes())))
-}
-
 impl Recent {
     pub(in crate::engine) fn new(window_ms: i64, ids_max: usize) -> Recent {
-        Recent { window_ms, ids_max, ids: VecDeque::new(), index: HashTable::new(), dropped: 0 }
+        Recent { window_ms, ids_max, ids: VecDeque::new(), index: HashTable::new(), dropped: 0, drops: false }
     }
 
     /// Whether the id was applied within the window, seen from the highest accepted event time.
@@ -44,14 +38,27 @@ impl Recent {
         entry.is_some_and(|position| highest.0 - self.window_ms <= self.at(*position).1.0)
     }
 
+    /// Reads ahead for an id, before which so many others are looked for: each may take the place of the oldest.
+    pub(in crate::engine) fn touch(&self, id: Id, others: usize) {
+        if let Some(id) = id {
+            black_box(self.index.find(id as u64, |_| false));
+        }
+        if let Some((oldest, _)) = self.ids.get(others).filter(|_| self.drops) {
+            let position = self.dropped.wrapping_add(others as u32);
+            black_box(self.index.find(*oldest as u64, |found| *found == position));
+        }
+    }
+
     /// Remembers the id of an applied message; `highest` includes it.
     pub(in crate::engine) fn insert(&mut self, id: Id, highest: EventTime) {
         let Some(id) = id else { return };
+        let dropped = self.dropped;
         while self.ids.front().is_some_and(|oldest| oldest.1.0 < highest.0 - self.window_ms)
             || self.ids.len() >= self.ids_max.max(1)
         {
             self.drop_oldest();
         }
+        self.drops = self.dropped != dropped;
         if self.ids_max > 0 {
             let position = self.dropped.wrapping_add(self.ids.len() as u32);
             self.ids.push_back((id, highest));

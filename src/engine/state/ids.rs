@@ -1,5 +1,7 @@
 //! Ids of users and accounts, in append-only pages of bytes.
 
+use std::hint::black_box;
+
 /// Bytes of a page. The longest id, and what stands before it, fits into one.
 const PAGE: usize = 65_536;
 
@@ -46,6 +48,11 @@ impl Ids {
         let (page, at) = (&self.pages[id.0 as usize / PAGE], id.0 as usize % PAGE);
         let length = usize::from(u16::from_le_bytes([page[at], page[at + 1]]));
         &page[at + 2..at + 2 + length]
+    }
+
+    /// Reads ahead for an id.
+    pub(in crate::engine) fn touch(&self, id: Id) {
+        black_box(self.pages[id.0 as usize / PAGE][id.0 as usize % PAGE]);
     }
 
     /// An id.

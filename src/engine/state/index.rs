@@ -1,5 +1,7 @@
 //! A hash index from keys to rows: the rows hold the keys.
 
+use std::hint::black_box;
+
 /// Rows that a bucket holds: with their tags they fill a cache line.
 const ROWS: usize = 12;
 /// A bucket splits, with all others, when this share of all places is taken: in sixteenths.
@@ -55,6 +57,17 @@ impl Index {
             }
             at = (at + 1) & (self.buckets.len() - 1);
         }
+    }
+
+    /// Reads ahead for the key with this hash.
+    pub(in crate::engine) fn touch(&self, hash: u64) {
+        black_box(self.buckets[self.home(hash)].overflowed);
+    }
+
+    /// The row that the key with this hash most likely has: none of the keys is compared.
+    pub(in crate::engine) fn likely(&self, hash: u64) -> Option<u32> {
+        let (bucket, tag) = (&self.buckets[self.home(hash)], tag(hash));
+        bucket.tags.iter().position(|it| *it == tag).map(|place| bucket.rows[place])
     }
 
     /// Adds a row whose key is not there. `hash_of`: the hash of the key of any row.

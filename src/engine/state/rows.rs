@@ -1,6 +1,7 @@
 //! The rows of accounts and users, and what only some of them have.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hint::black_box;
 
 use super::counts::Counts;
 use super::days::Days;
@@ -124,6 +125,14 @@ pub(in crate::engine) struct Row {
 }
 
 const _: () = assert!(size_of::<Row>() <= 384);
+
+impl Row {
+    /// Reads ahead what an event changes: the row, and of the counters those of days.
+    pub(super) fn touch(&self) {
+        black_box((self.hash, self.signed_up, self.changed, self.track, self.threshold));
+        self.counts.touch();
+    }
+}
 
 /// A user's life before the present one.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The tables of a partition: accounts and users, their ids, and the indices that find them.
 
-use xxhash_rust::xxh3::xxh3_64;
+use std::hint::black_box;
 
 use super::counts::{Counts, WideCounts};
 use super::days::Days;
@@ -11,7 +11,7 @@ use super::levels::Levels;
 use super::pages::{Pages, Ref, Slab};
 use super::rows::{More, NOBODY, Rare, Row, User};
 use super::word::Word;
-use crate::model::{Day, EventTime};
+use crate::model::{Day, EventTime, Keys};
 
 /// Accounts and users by index.
 #[derive(Debug)]
@@ -42,14 +42,11 @@ struct Visiting {
     taken: Vec<u32>,
 }
 
-/// The hash of an account's id.
-pub(in crate::engine) fn hash_account(id: &str) -> u64 {
-    xxh3_64(id.as_bytes())
-}
-
-/// The hash of a user's key: the account, by its hash, and the id.
-pub(in crate::engine) fn hash_user(account: u64, id: &[u8]) -> u64 {
-    (account ^ xxh3_64(id).rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+/// The rows that an event most likely concerns.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::engine) struct Near {
+    account: Option<u32>,
+    user: Option<u32>,
 }
 
 impl Tables {
@@ -153,11 +150,44 @@ impl Tables {
     }
 
     pub(in crate::engine) fn find_user(&self, account: u32, id: &str) -> Option<u32> {
-        let hash = hash_user(self.accounts[account].hash, id.as_bytes());
+        self.find_user_hashed(account, Keys::hash_user(self.accounts[account].hash, id.as_bytes()), id)
+    }
+
+    pub(in crate::engine) fn find_user_hashed(&self, account: u32, hash: u64, id: &str) -> Option<u32> {
         self.users_by_id.find(hash, |index| {
             let user = &self.users[index];
             user.account == account && self.ids.bytes(user.id) == id.as_bytes()
         })
+    }
+
+    /// Reads ahead for an event with these keys: first the buckets of the indices.
+    pub(in crate::engine) fn touch_indices(&self, keys: &Keys) {
+        self.accounts_by_id.touch(keys.account);
+        self.users_by_id.touch(keys.user);
+    }
+
+    /// Reads ahead, once the buckets are near: the rows that the event most likely concerns.
+    pub(in crate::engine) fn touch_rows(&self, keys: &Keys) -> Near {
+        let near = Near { account: self.accounts_by_id.likely(keys.account), user: self.users_by_id.likely(keys.user) };
+        if let Some(index) = near.account {
+            self.accounts[index].touch();
+        }
+        if let Some(index) = near.user {
+            black_box(self.users[index].id);
+        }
+        near
+    }
+
+    /// Reads ahead, once the rows are near: what they refer to.
+    pub(in crate::engine) fn touch_beyond(&self, near: Near) {
+        if let Some(index) = near.account {
+            let row = &self.accounts[index];
+            self.ids.touch(row.id);
+            black_box(self.rares.get(row.rare).map(|rare| rare.executives));
+        }
+        if let Some(index) = near.user {
+            self.ids.touch(self.users[index].id);
+        }
     }
 
     /// Adds an account that is not there; `closed` is the last closed day.
@@ -201,7 +231,7 @@ impl Tables {
         index
     }
 
-    pub(in crate::engine) fn insert_user(&mut self, account: u32, id: &str) -> u32 {
+    pub(in crate::engine) fn insert_user(&mut self, account: u32, hash: u64, id: &str) -> u32 {
         let first = self.accounts[account].users;
         let user = User {
             days: Days::NEVER,
@@ -228,11 +258,10 @@ impl Tables {
         }
         let row = &mut self.accounts[account];
         (row.users, row.users_len) = (index, row.users_len + 1);
-        let hash = hash_user(row.hash, id.as_bytes());
         let (accounts, users, ids) = (&self.accounts, &self.users, &self.ids);
         self.users_by_id.insert(hash, index, |index| {
             let user = &users[index];
-            hash_user(accounts[user.account].hash, ids.bytes(user.id))
+            Keys::hash_user(accounts[user.account].hash, ids.bytes(user.id))
         });
         index
     }
@@ -240,7 +269,7 @@ impl Tables {
     /// Gives back the memory of a user that no later event can depend on. Its id stays in the pages of ids.
     pub(in crate::engine) fn remove_user(&mut self, index: u32) {
         let User { id, account, next, previous, .. } = self.users[index];
-        let hash = hash_user(self.accounts[account].hash, self.ids.bytes(id));
+        let hash = Keys::hash_user(self.accounts[account].hash, self.ids.bytes(id));
         self.users_by_id.remove(hash, index);
         match previous {
             NOBODY => self.accounts[account].users = next,
@@ -264,5 +293,40 @@ impl Tables {
         row.counts.give_back(&mut self.wide);
         row.due = Visit::NEVER;
         self.free_accounts.push(index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_ahead_is_what_an_event_concerns() {
+        let mut tables = Tables::new();
+        let keys = |account: &str, user: &str| {
+            let hash = Keys::hash_account(account);
+            Keys { account: hash, user: Keys::hash_user(hash, user.as_bytes()), message: None }
+        };
+        let ids: Vec<(String, String)> = (0..2_000).map(|it| (format!("a{}", it % 300), format!("u{it}"))).collect();
+        for (account, user) in &ids {
+            let keys = keys(account, user);
+            let known = tables.find_account(keys.account, account);
+            let index = known.unwrap_or_else(|| tables.insert_account(keys.account, account, Day(0)));
+            tables.insert_user(index, keys.user, user);
+        }
+        let mut found = 0;
+        for (account, user) in &ids {
+            let keys = keys(account, user);
+            tables.touch_indices(&keys);
+            let near = tables.touch_rows(&keys);
+            tables.touch_beyond(near);
+            let index = tables.find_account(keys.account, account).unwrap();
+            found += usize::from(near.account == Some(index));
+            found += usize::from(near.user == tables.find_user(index, user));
+        }
+        // Few keys share a bucket and the byte that tells them apart there, or stand in the bucket after theirs.
+        assert!(found > 2 * ids.len() * 9 / 10, "{found} of {}", 2 * ids.len());
+        let near = tables.touch_rows(&keys("nobody", "nobody"));
+        tables.touch_beyond(near);
     }
 }

@@ -9,9 +9,9 @@ use super::update::Takes;
 use crate::engine::context::Sighted;
 use crate::engine::state::dedupe::{self, Recent};
 use crate::engine::state::timers::Clock;
-use crate::engine::state::{Account, Tables, tables};
-use crate::model::{Event, EventKind, EventTime, Outcome, Place, Provenance};
-use crate::rules::{Plan, RoleSet, Time};
+use crate::engine::state::{Account, Tables};
+use crate::model::{Event, EventKind, EventTime, Keys, Outcome, Place, Provenance};
+use crate::rules::{Plan, Time};
 
 /// Days before the first open one that late events can still correct: eight weeks (semantics A11).
 const CORRECTABLE_DAYS: i32 = 56;
@@ -58,7 +58,7 @@ impl Admission {
         &mut self,
         plan: &Plan,
         tables: &mut Tables,
-        event: &'a Event<'a>,
+        (event, keys): (&'a Event<'a>, &'a Keys),
         place: Place,
         record_time: Option<EventTime>,
     ) -> Decision<'a> {
@@ -74,16 +74,17 @@ impl Admission {
         if self.mark_read(event.provenance.as_ref(), place) {
             return Decision::refused(Outcome::Replayed, String::new(), false);
         }
-        let id = dedupe::id(event);
+        // An id that the rules forbid is none.
+        let id = keys.message.filter(|_| !event.message_id.is_empty());
         if self.recent.has(id, self.clock.highest()) {
             return Decision::refused(Outcome::Duplicate, String::new(), false);
         }
         let roles = plan.roles.of(event);
-        let it = Sighted { event, roles, place, day: plan.time.calendar.day(event.time) };
-        if is_excluded(plan, tables, event, &it.roles) {
+        let it = Sighted { event, keys, roles, place, day: plan.time.calendar.day(event.time) };
+        if is_excluded(plan, tables, &it) {
             // Of an event that does not count its traits are taken, and it moves time (semantics A34).
             let takes = it.roles.is_timeless().then_some((Takes::Traits, it));
-            return match refusal(plan, tables, event).filter(|_| takes.is_some()) {
+            return match refusal(plan, tables, (event, keys)).filter(|_| takes.is_some()) {
                 Some(refusal) => Decision::refused(Outcome::Refused, refusal, true),
                 None => Decision { outcome: Outcome::Excluded, detail: String::new(), moves_time: true, id, takes },
             };
@@ -94,12 +95,17 @@ impl Admission {
             let detail = format!("its day lies {days_late} days before the first open one");
             return Decision::refused(Outcome::TooLate, detail, false);
         }
-        if let Some(refusal) = refusal(plan, tables, event) {
+        if let Some(refusal) = refusal(plan, tables, (event, keys)) {
             return Decision::refused(Outcome::Refused, refusal, true);
         }
         let takes = if days_late <= CORRECTABLE_DAYS { Takes::All } else { Takes::Timeless };
         let (outcome, detail) = (Outcome::Applied, String::new());
         Decision { outcome, detail, moves_time: true, id, takes: Some((takes, it)) }
+    }
+
+    /// Reads ahead for an event with these keys, before which so many others are decided.
+    pub(in crate::engine) fn touch(&self, keys: &Keys, others: usize) {
+        self.recent.touch(keys.message, others);
     }
 
     /// Remembers the id of an event that was decided, once time has moved.
@@ -126,13 +132,14 @@ impl Admission {
 }
 
 /// Whether an event does not count: by itself, or by the e-mail address of its user, as it states or as is known.
-fn is_excluded(plan: &Plan, tables: &mut Tables, event: &Event<'_>, roles: &RoleSet) -> bool {
+fn is_excluded(plan: &Plan, tables: &mut Tables, it: &Sighted<'_>) -> bool {
+    let Sighted { event, keys, roles, .. } = it;
     let exclude = &plan.exclude;
     if exclude.is_empty() {
         return false;
     }
     let mut known = || {
-        let index = tables.find_account(tables::hash_account(&event.account), &event.account)?;
+        let index = tables.find_account(keys.account, &event.account)?;
         let account = Account::new(tables, index);
         Some(account.more(account.find_user(&event.user)?)?.excluded)
     };
@@ -141,14 +148,14 @@ fn is_excluded(plan: &Plan, tables: &mut Tables, event: &Event<'_>, roles: &Role
 }
 
 /// Why there is no room for what the event brings, if so.
-fn refusal(plan: &Plan, tables: &Tables, event: &Event<'_>) -> Option<String> {
+fn refusal(plan: &Plan, tables: &Tables, (event, keys): (&Event<'_>, &Keys)) -> Option<String> {
     let (accounts, users) = (tables.accounts(), tables.users());
     let (accounts_full, users_full) = (accounts >= plan.accounts_max, users >= plan.users_max);
     let ids_full = tables.ids_are_full();
     if !accounts_full && !users_full && !ids_full {
         return None;
     }
-    let account = tables.find_account(tables::hash_account(&event.account), &event.account);
+    let account = tables.find_account(keys.account, &event.account);
     if account.is_none() && accounts_full {
         return Some(format!("the partition holds {accounts} accounts: limits.accounts of the rules"));
     }

@@ -55,7 +55,7 @@ pub(super) fn event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted
     let user = match id.is_empty() {
         true => None,
         false if excluded && !it.roles.has(Role::Profile) => account.find_user(id),
-        false => Some(account.find_or_insert_user(id)),
+        false => Some(account.find_or_insert_user(it.keys.user, id)),
     };
     let leaver = if it.roles.has(Role::MemberRemoved) { leaver(step, account, user, it) } else { None };
     // Who leaves has left before anybody is counted: an event is applied whole (semantics A14).
