@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use upswell::engine::{Partition, Record};
 use upswell::model::{DAY_MS, Effects, Event, EventKind, EventTime, Fields, HOUR_MS};
-use upswell::rules::Ready;
+use upswell::rules::{self, Figure, Input, Inputs, Ready, TriggerKind, Type, Value};
 use upswell::wire::{self, Format};
 
 thread_local! {
@@ -90,4 +90,56 @@ fn an_event_that_says_nothing_allocates_nothing() {
     );
     assert!(silent > 50_000 && newly_active > 10_000, "too few events to mean anything");
     assert_eq!(allocated, 0);
+}
+
+/// Inputs whose numbers are all the same.
+struct All(i64);
+
+impl Inputs for All {
+    fn value(&self, input: Input) -> Value<'_> {
+        let Input::Figure(figure) = input else { return Value::Int(self.0) };
+        match Figure::ALL.iter().find(|known| known.0 == figure).map(|known| known.2) {
+            Some(Type::Bool) => Value::Bool(self.0 > 0),
+            Some(Type::Int) => Value::Int(self.0),
+            Some(Type::Double) => Value::Double(self.0 as f64),
+            Some(Type::Text) => Value::Text("warm"),
+            Some(Type::Ints) => Value::Ints(input),
+            _ => Value::Unknown,
+        }
+    }
+
+    fn item(&self, _: Input, at: usize) -> Option<i64> {
+        (at < 13).then_some(self.0)
+    }
+}
+
+#[test]
+fn a_condition_is_evaluated_without_an_allocation() {
+    let all = [
+        "active_users in [1, users, 3] || size(weekly_users) * 2 - idle_days > 20 || -users in weekly_users",
+        "plan.contains('war') && industry in ['warm', 'hot'] && (paid ? users : departments) + 1 > 1 && weekly_users[3] > 0",
+        "traits.region == 'emea' || double(users) / 2.0 > 0.5 || weekly_users == weekly_users && has(traits.region)",
+    ];
+    let own: String = (0..).zip(all).map(|(id, when)| own_trigger(id, when)).collect();
+    let text = rules::DEFAULT.replacen("\ntriggers:\n", &format!("\ntriggers:\n{own}"), 1);
+    let plan = rules::parse("test", &text).unwrap_or_else(|error| panic!("{error}"));
+    let conditions: Vec<_> = plan
+        .triggers
+        .iter()
+        .filter_map(|trigger| match &trigger.kind {
+            TriggerKind::State { when, .. } => Some(when),
+            TriggerKind::Pulse(pulse) => pulse.when.as_ref(),
+        })
+        .collect();
+    let before = ALLOCATIONS.with(Cell::get);
+    let mut held = 0;
+    for condition in &conditions {
+        held += (-1..4).filter(|number| condition.holds(&All(*number)) == Some(true)).count();
+    }
+    assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
+    assert!(held > conditions.len() / 2, "{held} of {} conditions hold", conditions.len());
+}
+
+fn own_trigger(id: usize, when: &str) -> String {
+    format!("  - {{ id: own-{id}, level: low, cooldown: 1d, when: \"users >= 1 && ({when})\" }}\n")
 }

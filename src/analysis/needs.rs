@@ -235,7 +235,7 @@ pub(super) fn all_needs(plan: &Plan) -> Vec<(What, Needs)> {
             [Role::SubscriptionChanged, Role::Firmographics].map(|role| Source::new(role, false, is()))
         }));
         all.push((What::Pulse(place), Needs::any(sources)));
-        for input in pulse.when.iter().flat_map(|when| &when.inputs) {
+        for input in pulse.when.iter().flat_map(|when| when.inputs()) {
             if let Reads::Event(field) = input {
                 let needs = Needs::one(role, false, vec![Part::Field(*field, Is::Anything)]);
                 all.push((What::Event(place, *field), needs));

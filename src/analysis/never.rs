@@ -2,7 +2,9 @@
 
 use super::needs::{Needs, What, signal};
 use super::sample::Sample;
-use crate::rules::{Age, BANDS, Figure, Input as Reads, Kind, Plan, SignalRef, Still, Trigger, TriggerKind, Value};
+use crate::rules::{
+    Age, BANDS, Figure, Input as Reads, Kind, Plan, Possible, SignalRef, Still, Trigger, TriggerKind, Value,
+};
 
 /// The signals for which something never came, and what.
 pub fn never_on(plan: &Plan, sample: &Sample) -> Vec<(SignalRef, String)> {
@@ -30,54 +32,50 @@ fn most_points(plan: &Plan, sample: &Sample) -> i32 {
     can_be.map(|which| signal(plan, which).points.into_iter().max().unwrap_or(0)).sum()
 }
 
-/// What a name of a condition can be with such data, and what it needs to be more; none: anything.
-fn can_be(plan: &Plan, trigger: usize, input: &Reads, sample: &Sample) -> Option<(Vec<Value>, String)> {
+/// What a name of a condition can be with such data, how it stays so, and what it needs to be more; none: anything.
+fn can_be(plan: &Plan, trigger: usize, input: &Reads, sample: &Sample) -> Option<(Possible, String, String)> {
+    let unknown = |why| (Possible::of(&[Value::Unknown]), "unknown".to_owned(), why);
     let figure = match input {
         Reads::Signal(which) => {
             let why = never(plan, *which, sample)?;
             let why = why.strip_prefix("needs ").map_or(format!("a mapping: {why}"), str::to_owned);
-            return Some((vec![Value::Int(0), Value::Unknown], why));
+            return Some((Possible::of(&[Value::Int(0), Value::Unknown]), "off".to_owned(), why));
         }
-        Reads::Trait(place) => return Some((vec![Value::Unknown], sample.missing(plan, What::Trait(*place))?)),
-        Reads::Event(field) => {
-            return Some((vec![Value::Unknown], sample.missing(plan, What::Event(trigger, *field))?));
-        }
+        Reads::Trait(place) => return Some(unknown(sample.missing(plan, What::Trait(*place))?)),
+        Reads::Event(field) => return Some(unknown(sample.missing(plan, What::Event(trigger, *field))?)),
         Reads::Figure(Figure::UserBand) => {
             let most = most_points(plan, sample);
             let reached = plan.scores.bands.iter().filter(|from| **from <= most).count();
-            let bands = BANDS.iter().take(1 + reached).map(|band| Value::Text((*band).into())).collect();
+            let bands: Vec<Value<'_>> = BANDS.iter().take(1 + reached).map(|band| Value::Text(band)).collect();
             let why = format!("more points than the {most} that such data can bring a user");
-            return (reached + 1 < BANDS.len()).then_some((bands, why));
+            let stays = match reached {
+                0 => "empty".to_owned(),
+                _ => format!("at most {}", BANDS[reached]),
+            };
+            return (reached + 1 < BANDS.len()).then(|| (Possible::of(&bands), stays, why));
+        }
+        Reads::Figure(Figure::UserScore) => {
+            let most = most_points(plan, sample);
+            let why = format!("more points than the {most} that such data can bring a user");
+            let score = Possible::between(i64::MIN, most.into()).or(Possible::of(&[Value::Unknown]));
+            return Some((score, format!("at most {most}"), why));
         }
         Reads::Figure(figure) => *figure,
     };
     let why = sample.missing(plan, What::Figure(figure))?;
-    let value = match figure {
-        Figure::ActiveUsers | Figure::Users | Figure::Departments => Value::Int(0),
+    let (value, stays) = match figure {
+        Figure::ActiveUsers | Figure::Users | Figure::Departments => (Value::Int(0), "0"),
         Figure::Paid | Figure::Target | Figure::DoNotContact | Figure::OpenOpportunity | Figure::ContractOwner => {
-            Value::Bool(false)
+            (Value::Bool(false), "false")
         }
-        Figure::Plan => Value::Text("".into()),
-        Figure::Segment => Value::Text(plan.segments.first().map_or("".into(), |segment| segment.id.clone())),
-        _ => Value::Unknown,
+        Figure::Plan => (Value::Text(""), "empty"),
+        Figure::Segment => {
+            let smallest = plan.segments.first().map_or("", |segment| &*segment.id);
+            (Value::Text(smallest), smallest)
+        }
+        _ => return Some(unknown(why)),
     };
-    Some((vec![value], why))
-}
-
-/// How a name stays that can be only this.
-fn stays(values: &[Value]) -> String {
-    match values {
-        [Value::Unknown] => "unknown".into(),
-        [Value::Bool(is)] => is.to_string(),
-        [Value::Int(number)] => number.to_string(),
-        [Value::Text(text)] if text.is_empty() => "empty".into(),
-        [Value::Text(text)] => text.to_string(),
-        [Value::Int(0), Value::Unknown] => "off".into(),
-        _ => match values.last() {
-            Some(Value::Text(band)) => format!("at most {band}"),
-            _ => "too small".into(),
-        },
-    }
+    Some((Possible::of(&[value]), stays.to_owned(), why))
 }
 
 /// Why a trigger cannot fire: what it listens to never came, or its condition can never be true.
@@ -91,13 +89,13 @@ pub fn never_fires(plan: &Plan, place: usize, trigger: &Trigger, sample: &Sample
         }
         TriggerKind::State { when, .. } => when,
     };
-    let known: Vec<_> = when.inputs.iter().map(|input| can_be(plan, place, input, sample)).collect();
-    let values = |at: usize| known[at].as_ref().map(|(values, _)| values.clone());
-    if when.expression.can_hold(&values) {
+    let known: Vec<_> = when.inputs().iter().map(|input| can_be(plan, place, input, sample)).collect();
+    let values = |at: usize| known[at].as_ref().map(|(values, ..)| values.clone());
+    if when.can_hold(&values) {
         return None;
     }
     // Each of these alone prevents it; or only all of them together do.
-    let alone = |at: &usize| !when.expression.can_hold(&|other| values(other).filter(|_| other == *at));
+    let alone = |at: &usize| !when.can_hold(&|other| values(other).filter(|_| other == *at));
     let bound: Vec<usize> = (0..known.len()).filter(|at| known[*at].is_some()).collect();
     let (told, between) = match bound.iter().copied().filter(alone).collect::<Vec<_>>() {
         none if none.is_empty() => (bound, " or "),
@@ -105,11 +103,11 @@ pub fn never_fires(plan: &Plan, place: usize, trigger: &Trigger, sample: &Sample
     };
     let (mut needs, mut names) = (Vec::new(), Vec::new());
     for at in told {
-        let Some((values, why)) = &known[at] else { continue };
+        let Some((_, stays, why)) = &known[at] else { continue };
         if !needs.contains(why) {
             needs.push(why.clone());
         }
-        names.push(format!("{} stays {}", when.expression.names()[at], stays(values)));
+        names.push(format!("{} stays {stays}", when.names()[at]));
     }
     Some(format!("needs {}: {}", needs.join(between), names.join(", ")))
 }

@@ -441,8 +441,8 @@ fn condition(when: &Condition) -> Vec<(&'static str, String)> {
         Input::Trait(_) => format!("{name}: a trait of the account"),
         Input::Event(field) => format!("{name}: {} of the event", field.word()),
     };
-    let names = when.expression.names().iter().zip(&when.inputs).map(meaning);
-    vec![("when", when.expression.text().to_owned()), ("where", join(names, "; "))]
+    let names = when.names().iter().zip(when.inputs()).map(meaning);
+    vec![("when", when.text().to_owned()), ("where", join(names, "; "))]
 }
 
 /// The first letter of a sentence that stands in another, unless an abbreviation begins it.
@@ -499,7 +499,7 @@ fn held_by(plan: &Plan, place: usize, level: Level, raised_hand: bool) -> String
 
 /// Which accounts an arm splits, and how.
 fn between(arm: &rules::Arm) -> String {
-    let (above, share) = (arm.above.expression.text(), arm.share * 100.0);
+    let (above, share) = (arm.above.text(), arm.share * 100.0);
     format!(
         "unless {above}, only handoffs of {share} % of accounts are sent, by salt {}; the others are recorded",
         arm.salt

@@ -1,15 +1,17 @@
 //! What conditions read: signals, figures, traits and fields of an event, as they stand; unknown is a value.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
 use super::context::{Context, Sighted};
-use super::figures::windows;
-use super::figures::{Closed, people, points};
+use super::figures::{Closed, people, points, windows};
 use super::signals;
 use super::state::Account;
 use super::state::counts::WEEKS;
 use super::state::traits::{Value as Trait, in_usd};
 use super::state::word::Flag;
 use crate::model::{Fact, Field, Role};
-use crate::rules::{BANDS, Condition, Figure, Input, SignalRef, Value};
+use crate::rules::{BANDS, Condition, Figure, Input, Inputs, SignalRef, Value};
 
 /// Whether a condition holds; none if that is unknown. `event`: what a pulse reads, with the role that it has.
 pub(super) fn holds(
@@ -19,12 +21,12 @@ pub(super) fn holds(
     when: &Condition,
     event: Option<(&Sighted<'_>, Option<Role>)>,
 ) -> Option<bool> {
-    when.expression.holds(&mut |input| match &when.inputs[input] {
-        Input::Signal(signal) => rung(context, account, *signal, user),
-        Input::Figure(figure) => self::figure(context, account, user, *figure),
-        Input::Trait(place) => trait_value(account, &context.plan.traits[*place]),
-        Input::Event(field) => event.map_or(Value::Unknown, |(it, role)| of_event(context, it, role, *field)),
-    })
+    when.holds(&Values { context, account, user, event, closed: OnceCell::new(), texts: Texts::default() })
+}
+
+/// Whether a condition can be true, by the signals that it needs.
+pub(super) fn may_hold(account: &Account<'_>, user: Option<u32>, when: &Condition) -> bool {
+    when.needs().is_none_or(|signals| signals.iter().any(|signal| level_of(account, *signal, user) > 0))
 }
 
 /// The level of a signal; of a signal of users that of the user whom a condition is about.
@@ -36,109 +38,200 @@ fn level_of(account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> u8 {
     }
 }
 
-fn rung(context: &Context<'_>, account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> Value {
-    let rung = level_of(account, signal, user);
-    // What is on was proved; off means no only where enough is known.
-    if rung > 0 || signals::is_known(context, account, signal, user) { Value::Int(rung.into()) } else { Value::Unknown }
+/// The values that a condition of an account, or of one of its users, reads.
+struct Values<'a, 'c, 's> {
+    context: &'a Context<'c>,
+    account: &'a Account<'s>,
+    user: Option<u32>,
+    /// What a condition of an event reads, and the role that it has.
+    event: Option<(&'a Sighted<'a>, Option<Role>)>,
+    /// Its figures of the last closed days, once one of them is asked for.
+    closed: OnceCell<Option<Closed>>,
+    texts: Texts,
 }
 
-fn trait_value(account: &Account<'_>, name: &str) -> Value {
-    match account.traits().and_then(|traits| traits.other(name)) {
-        Some(Trait::Text(text)) => Value::Text(text.as_ref().into()),
-        Some(Trait::Number(number)) => Value::Double(*number),
-        Some(Trait::Boolean(is)) => Value::Bool(*is),
-        Some(Trait::Null) | None => Value::Unknown,
-    }
-}
+/// Texts that stand nowhere as they are read, such as one in lower case. Most conditions read none.
+#[derive(Default)]
+struct Texts(OnceCell<Box<(String, Texts)>>);
 
-fn of_event(context: &Context<'_>, it: &Sighted<'_>, role: Option<Role>, field: Field) -> Value {
-    let (Some(role), plan) = (role, context.plan) else { return Value::Unknown };
-    if let Some(number) = it.number(plan, role, field) {
-        if !matches!(field, Field::Amount | Field::Mrr | Field::Price | Field::Value) {
-            return Value::Double(number);
+impl Texts {
+    fn keep(&self, text: String) -> &str {
+        let mut last = self;
+        while let Some(next) = last.0.get() {
+            last = &next.1;
         }
-        let currency = it.text(plan, role, Field::Currency);
-        return double(in_usd(number, currency.as_deref(), &plan.money.rates));
+        &last.0.get_or_init(|| Box::new((text, Texts::default()))).0
     }
-    if let Some(is) = plan.roles.boolean(&it.roles, role, field, it.event) {
-        return Value::Bool(is);
-    }
-    it.text(plan, role, field).map_or(Value::Unknown, |text| Value::Text(text.as_str().into()))
 }
 
-fn double(number: Option<f64>) -> Value {
+impl Inputs for Values<'_, '_, '_> {
+    fn value(&self, input: Input) -> Value<'_> {
+        match input {
+            Input::Signal(signal) => self.rung(signal),
+            Input::Figure(figure) => self.figure(figure),
+            Input::Trait(place) => self.other(&self.context.plan.traits[place]),
+            Input::Event(field) => self.of_event(field),
+        }
+    }
+
+    fn item(&self, list: Input, at: usize) -> Option<i64> {
+        match list {
+            Input::Figure(Figure::WeeklyUsers) => week(self.context, self.account, at),
+            _ => None,
+        }
+    }
+}
+
+impl Values<'_, '_, '_> {
+    fn rung(&self, signal: SignalRef) -> Value<'_> {
+        let rung = level_of(self.account, signal, self.user);
+        // What is on was proved; off means no only where enough is known.
+        if rung > 0 || signals::is_known(self.context, self.account, signal, self.user) {
+            Value::Int(rung.into())
+        } else {
+            Value::Unknown
+        }
+    }
+
+    /// A trait that only conditions name.
+    fn other(&self, name: &str) -> Value<'_> {
+        match self.account.traits().and_then(|traits| traits.other(name)) {
+            Some(Trait::Text(text)) => Value::Text(text),
+            Some(Trait::Number(number)) => Value::Double(*number),
+            Some(Trait::Boolean(is)) => Value::Bool(*is),
+            Some(Trait::Null) | None => Value::Unknown,
+        }
+    }
+
+    fn of_event(&self, field: Field) -> Value<'_> {
+        let (Some((it, Some(role))), plan) = (self.event, self.context.plan) else { return Value::Unknown };
+        if let Some(number) = it.number(plan, role, field) {
+            if !matches!(field, Field::Amount | Field::Mrr | Field::Price | Field::Value) {
+                return Value::Double(number);
+            }
+            let currency = it.text(plan, role, Field::Currency);
+            return double(in_usd(number, currency.as_deref(), &plan.money.rates));
+        }
+        if let Some(is) = plan.roles.boolean(&it.roles, role, field, it.event) {
+            return Value::Bool(is);
+        }
+        let text = match plan.roles.text(&it.roles, role, field, it.event) {
+            Some(Cow::Borrowed(text)) => text,
+            Some(Cow::Owned(text)) => self.texts.keep(text),
+            None => return Value::Unknown,
+        };
+        Some(text.trim()).filter(|text| !text.is_empty()).map_or(Value::Unknown, Value::Text)
+    }
+
+    /// A figure of the account or of its user.
+    fn figure(&self, figure: Figure) -> Value<'_> {
+        let (context, account) = (self.context, self.account);
+        let closed = || self.closed.get_or_init(|| Closed::last(account, context.last_closed())).as_ref();
+        let int = |number: Option<u32>| number.map_or(Value::Unknown, |number| Value::Int(number.into()));
+        match figure {
+            Figure::ActiveUsers => Value::Int(account.active_users.into()),
+            Figure::Users => Value::Int(account.users_ever.into()),
+            Figure::Departments => Value::Int(account.rare().map_or(0, |rare| rare.departments.len()) as i64),
+            Figure::Dau => int(closed().map(|closed| closed.dau)),
+            Figure::Wau => int(closed().map(|closed| closed.wau)),
+            Figure::Mau => int(closed().map(|closed| closed.mau)),
+            Figure::NewUsers => int(closed().map(|closed| closed.new_users_7d)),
+            Figure::Stickiness => {
+                double(closed().and_then(|it| it.stickiness()).map(|(part, whole)| f64::from(part) / f64::from(whole)))
+            }
+            Figure::SpikeKnown => {
+                boolean(account.founded().map(|founded| windows::blocks(context.last_closed(), founded) >= 2))
+            }
+            Figure::WeeklyUsers => Value::Ints(Input::Figure(Figure::WeeklyUsers)),
+            Figure::IdleDays => {
+                let idle = context.last_closed().0.saturating_sub(account.last_day.0).max(0);
+                account.founded().map_or(Value::Unknown, |_| Value::Int(idle.into()))
+            }
+            Figure::Score => Value::Int(points::pqa(context.plan, account).into()),
+            Figure::Tier => Value::Text(tier(context, account).map_or("", |tier| tier)),
+            Figure::Segment => Value::Text(&people::segment(context.plan, account).id),
+            Figure::Paid => Value::Bool(account.is_paid()),
+            Figure::UsageRatio => double(signals::usage_ratio(account)),
+            Figure::UserBand | Figure::UserFell | Figure::UserScore | Figure::UserBuys => {
+                self.user.map_or_else(|| of_nobody(figure), |user| self.of_user(user, figure))
+            }
+            Figure::Traits => Value::Unknown,
+            _ => self.stated(figure),
+        }
+    }
+
+    fn of_user(&self, user: u32, figure: Figure) -> Value<'_> {
+        let (plan, account) = (self.context.plan, self.account);
+        match figure {
+            Figure::UserBand => Value::Text(BANDS[usize::from(account.user(user).word.band())]),
+            Figure::UserFell => Value::Bool(account.user(user).word.is(Flag::Fell)),
+            // Who was never active, or has left, has no score (semantics B4, B5).
+            Figure::UserScore if !account.exists(user) => Value::Int(0),
+            Figure::UserScore => Value::Int(points::pql(plan, account, user).into()),
+            Figure::UserBuys => Value::Bool(people::is_buyer(plan, account, user)),
+            _ => Value::Unknown,
+        }
+    }
+
+    /// A figure that traits and subscriptions state.
+    fn stated(&self, figure: Figure) -> Value<'_> {
+        let rates = &self.context.plan.money.rates;
+        let traits = self.account.traits();
+        let text = |field| traits.and_then(|traits| traits.text(field));
+        let is = |field| traits.and_then(|traits| traits.boolean(field));
+        match figure {
+            Figure::Plan => Value::Text(traits.and_then(|traits| traits.plan(rates)).unwrap_or_default()),
+            Figure::Seats => double(traits.and_then(|traits| traits.seats(rates))),
+            Figure::Mrr => double(traits.and_then(|traits| traits.mrr(rates))),
+            Figure::YearlySpend => double(traits.and_then(|traits| traits.mrr(rates)).map(|mrr| mrr * 12.0)),
+            Figure::Employees => double(traits.and_then(|traits| traits.employees())),
+            Figure::Industry => {
+                text(Field::Industry).map_or(Value::Unknown, |text| Value::Text(self.lower(text.trim())))
+            }
+            Figure::Country => text(Field::Country).map_or(Value::Unknown, Value::Text),
+            Figure::Icp => boolean(is(Field::Icp)),
+            Figure::Target => Value::Bool(is(Field::Target).unwrap_or(false)),
+            Figure::LeadScore => double(traits.and_then(|traits| traits.number(Field::LeadScore))),
+            Figure::DoNotContact => Value::Bool(is(Field::DoNotContact).unwrap_or(false)),
+            Figure::OpenOpportunity => Value::Bool(is(Field::OpenOpportunity).unwrap_or(false)),
+            Figure::ContractOwner => Value::Bool(text(Field::ContractOwner).is_some()),
+            _ => Value::Unknown,
+        }
+    }
+
+    /// A text in lower case: as it stands, if it is.
+    fn lower<'t>(&'t self, text: &'t str) -> &'t str {
+        if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+            text
+        } else {
+            self.texts.keep(text.to_lowercase())
+        }
+    }
+}
+
+/// A figure of users, of a condition that is about none.
+fn of_nobody<'a>(figure: Figure) -> Value<'a> {
+    if figure == Figure::UserBand { Value::Text("") } else { Value::Unknown }
+}
+
+fn boolean<'a>(is: Option<bool>) -> Value<'a> {
+    is.map_or(Value::Unknown, Value::Bool)
+}
+
+fn double<'a>(number: Option<f64>) -> Value<'a> {
     number.filter(|number| number.is_finite()).map_or(Value::Unknown, Value::Double)
 }
 
-/// A figure of the account or of a user.
-fn figure(context: &Context<'_>, account: &Account<'_>, user: Option<u32>, figure: Figure) -> Value {
-    let plan = context.plan;
-    let rare = account.rare();
-    let traits = account.traits();
-    let boolean = |is: Option<bool>| is.map_or(Value::Unknown, Value::Bool);
-    let text = |text: Option<&str>| Value::Text(text.unwrap_or_default().into());
-    let closed = || Closed::last(account, context.last_closed());
-    match figure {
-        Figure::ActiveUsers => Value::Int(account.active_users.into()),
-        Figure::Users => Value::Int(account.users_ever.into()),
-        Figure::Departments => Value::Int(rare.map_or(0, |rare| rare.departments.len()) as i64),
-        Figure::Dau => closed().map_or(Value::Unknown, |closed| Value::Int(closed.dau.into())),
-        Figure::Wau => closed().map_or(Value::Unknown, |closed| Value::Int(closed.wau.into())),
-        Figure::Mau => closed().map_or(Value::Unknown, |closed| Value::Int(closed.mau.into())),
-        Figure::NewUsers => closed().map_or(Value::Unknown, |closed| Value::Int(closed.new_users_7d.into())),
-        Figure::Stickiness => {
-            double(closed().and_then(|it| it.stickiness()).map(|(part, whole)| f64::from(part) / f64::from(whole)))
-        }
-        Figure::SpikeKnown => {
-            boolean(account.founded().map(|founded| windows::blocks(context.last_closed(), founded) >= 2))
-        }
-        Figure::WeeklyUsers => Value::Ints(weekly_users(context, account)),
-        Figure::IdleDays => {
-            let idle = context.last_closed().0.saturating_sub(account.last_day.0).max(0);
-            account.founded().map_or(Value::Unknown, |_| Value::Int(idle.into()))
-        }
-        Figure::Score => Value::Int(points::pqa(plan, account).into()),
-        Figure::Tier => Value::Text(tier(context, account).map_or_else(|| "".into(), Clone::clone)),
-        Figure::Segment => Value::Text(people::segment(plan, account).id.clone()),
-        Figure::Paid => Value::Bool(account.is_paid()),
-        Figure::Plan => text(traits.and_then(|traits| traits.plan(&plan.money.rates))),
-        Figure::Seats => double(traits.and_then(|traits| traits.seats(&plan.money.rates))),
-        Figure::Mrr => double(traits.and_then(|traits| traits.mrr(&plan.money.rates))),
-        Figure::YearlySpend => double(traits.and_then(|traits| traits.mrr(&plan.money.rates)).map(|mrr| mrr * 12.0)),
-        Figure::UsageRatio => double(signals::usage_ratio(account)),
-        Figure::Employees => double(traits.and_then(|traits| traits.employees())),
-        Figure::Industry => match traits.and_then(|traits| traits.text(Field::Industry)) {
-            Some(industry) => Value::Text(industry.trim().to_lowercase().into()),
-            None => Value::Unknown,
-        },
-        Figure::Country => match traits.and_then(|traits| traits.text(Field::Country)) {
-            Some(country) => Value::Text(country.into()),
-            None => Value::Unknown,
-        },
-        Figure::Icp => boolean(traits.and_then(|traits| traits.boolean(Field::Icp))),
-        Figure::Target => Value::Bool(traits.and_then(|it| it.boolean(Field::Target)).unwrap_or(false)),
-        Figure::LeadScore => double(traits.and_then(|traits| traits.number(Field::LeadScore))),
-        Figure::DoNotContact => Value::Bool(traits.and_then(|it| it.boolean(Field::DoNotContact)).unwrap_or(false)),
-        Figure::OpenOpportunity => {
-            Value::Bool(traits.and_then(|it| it.boolean(Field::OpenOpportunity)).unwrap_or(false))
-        }
-        Figure::ContractOwner => Value::Bool(traits.is_some_and(|it| it.text(Field::ContractOwner).is_some())),
-        Figure::UserBand => text(user.map(|user| BANDS[usize::from(account.user(user).word.band())])),
-        Figure::UserFell => boolean(user.map(|user| account.user(user).word.is(Flag::Fell))),
-        // Who was never active, or has left, has no score (semantics B4, B5).
-        Figure::UserScore => user.map_or(Value::Unknown, |user| {
-            Value::Int(if account.exists(user) { points::pql(plan, account, user).into() } else { 0 })
-        }),
-        Figure::UserBuys => boolean(user.map(|user| people::is_buyer(plan, account, user))),
-        Figure::Traits => Value::Unknown,
-    }
+/// Active users of a closed complete week, so many weeks before the last one; at most 13 weeks are known.
+fn week(context: &Context<'_>, account: &Account<'_>, back: usize) -> Option<i64> {
+    let last = windows::last_week(context.last_closed());
+    let known = account.founded().map_or(0, |founded| windows::weeks_known(founded, last)).min(13);
+    (back < known as usize).then(|| account.count(WEEKS, last.0 - back as i32).into())
 }
 
 /// Active users of the last closed complete weeks, newest first.
 pub(super) fn weekly_users(context: &Context<'_>, account: &Account<'_>) -> Vec<i64> {
-    let week = windows::last_week(context.last_closed());
-    let known = account.founded().map_or(0, |founded| windows::weeks_known(founded, week)).min(13) as i32;
-    (0..known).map(|back| account.count(WEEKS, week.0 - back).into()).collect()
+    (0..).map_while(|back| week(context, account, back)).collect()
 }
 
 /// The tier that the account is in.
@@ -156,15 +249,16 @@ pub(super) fn explain(
     words: &mut Vec<String>,
     facts: &mut Vec<Fact>,
 ) {
-    for input in &when.inputs {
+    let values = Values { context, account, user, event: None, closed: OnceCell::new(), texts: Texts::default() };
+    for input in when.inputs() {
         match input {
             Input::Signal(signal) if level_of(account, *signal, user) > 0 => {
                 words.push(signals::words(context, account, *signal, user));
                 facts.extend(signals::evidence(context, account, *signal, user));
             }
             Input::Figure(figure) => {
-                let value = self::figure(context, account, user, *figure);
-                if let Some((word, number)) = in_words(context, account, user, *figure, &value) {
+                let value = values.figure(*figure);
+                if let Some((word, number)) = in_words(context, account, user, *figure, value) {
                     words.push(word);
                     facts.extend(number.map(|number| context.figure(number)));
                 }
@@ -173,7 +267,7 @@ pub(super) fn explain(
         }
     }
     if words.is_empty() {
-        words.push(format!("it is true that {}", when.expression.text()));
+        words.push(format!("it is true that {}", when.text()));
     }
     if facts.is_empty() {
         facts.push(context.figure(1.0));
@@ -186,11 +280,11 @@ fn in_words(
     account: &Account<'_>,
     user: Option<u32>,
     figure: Figure,
-    value: &Value,
+    value: Value<'_>,
 ) -> Option<(String, Option<f64>)> {
     let number = match value {
-        Value::Int(number) => Some(*number as f64),
-        Value::Double(number) => Some(*number),
+        Value::Int(number) => Some(number as f64),
+        Value::Double(number) => Some(number),
         _ => None,
     };
     let who = || user.map(|user| account.user_id(user));
@@ -208,7 +302,7 @@ fn in_words(
         (Figure::UsageRatio, _) => format!("{:.0} % of a plan limit is used", number? * 100.0),
         (Figure::YearlySpend, _) => format!("pays {} USD a year", rounded?),
         (Figure::LeadScore, _) => format!("lead score {}", rounded?),
-        (Figure::IdleDays, Value::Int(days)) if *days > 0 => format!("nobody was active for {days} days"),
+        (Figure::IdleDays, Value::Int(days)) if days > 0 => format!("nobody was active for {days} days"),
         (Figure::Icp, Value::Bool(true)) => "matches the ideal customer profile".to_owned(),
         (Figure::Target, Value::Bool(true)) => "is a target account".to_owned(),
         (Figure::Paid, Value::Bool(true)) => "is a paying customer".to_owned(),

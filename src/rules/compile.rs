@@ -7,15 +7,15 @@ use std::sync::Arc;
 use serde_saphyr::{Location, Spanned};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Error;
+use super::condition::{Condition, Inputs, Only, Type, Value, Vocabulary};
 use super::exclude::Exclude;
-use super::expression::{Expression, Only, Type, Value, Vocabulary, suggestion};
 use super::file::{self, File};
 use super::free_mail::FreeMail;
 use super::ids::Ids;
 use super::plan::*;
 use super::roles::{Preset, Roles};
 use super::template::Template;
+use super::{Error, suggestion};
 use crate::model::{Calendar, DAY_MS, EventTime, Field, HOUR_MS, Level, Millis, Role, Track};
 
 /// Compiles a file. Its name is for errors, and its text with the presets written out for the version: what decides
@@ -766,7 +766,7 @@ fn trigger_kind(trigger: &file::Trigger, names: &mut Names) -> Result<TriggerKin
         (Some(_), None) => Err("rearm_after_closed_days goes with when, not with pulse".into()),
         (None, Some(when)) => {
             let when = condition("when", when, names, false)?;
-            let per_user = when.expression.names().iter().any(|name| name.starts_with("user."));
+            let per_user = when.names().iter().any(|name| name.starts_with("user."));
             must_be_noticed(&when, per_user, names)?;
             Ok(TriggerKind::State { when, per_user, rearm_after_closed_days: trigger.rearm_after_closed_days })
         }
@@ -776,23 +776,46 @@ fn trigger_kind(trigger: &file::Trigger, names: &mut Names) -> Result<TriggerKin
 
 /// The condition in a text; `key` is where it is written.
 fn condition(key: &str, text: &str, names: &mut Names, of_event: bool) -> Result<Condition, String> {
-    let vocabulary = Vocabulary {
-        type_of: &|path| type_of(path, names, of_event),
-        only: &|path| only(path, names),
-        unknown: &|path| unknown(path, names, of_event),
-    };
-    let expression = Expression::compile(text, &vocabulary).map_err(|what| format!("{key}: {what}"))?;
-    if expression.names().is_empty() {
+    let condition =
+        Condition::compile(text, &mut Scope { names, of_event }).map_err(|what| format!("{key}: {what}"))?;
+    if condition.names().is_empty() {
         return Err(format!("{key}: it names nothing, and so is always the same"));
     }
-    let mut reads = Reads::default();
-    let mut inputs = Vec::new();
-    for path in expression.names() {
-        let input = input(path, names);
-        reads.add(&input);
-        inputs.push(input);
+    Ok(condition)
+}
+
+/// What a condition may name: with `of_event` fields of an event, and nothing of a user.
+struct Scope<'a> {
+    names: &'a mut Names,
+    of_event: bool,
+}
+
+impl Vocabulary for Scope<'_> {
+    fn find(&mut self, name: &str) -> Option<(Input, Type)> {
+        let found = type_of(name, self.names, self.of_event)?;
+        Some((input(name, self.names), found))
     }
-    Ok(Condition { expression, inputs, reads })
+
+    fn only(&self, name: &str) -> Only {
+        only(name, self.names)
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        unknown(name, self.names, self.of_event)
+    }
+}
+
+/// Inputs of which a function gives the value.
+struct Assumed<'a>(&'a dyn Fn(Input) -> Value<'a>);
+
+impl Inputs for Assumed<'_> {
+    fn value(&self, input: Input) -> Value<'_> {
+        (self.0)(input)
+    }
+
+    fn item(&self, _: Input, _: usize) -> Option<i64> {
+        None
+    }
 }
 
 fn slot(list: &[Signal], id: &str) -> Option<usize> {
@@ -881,25 +904,30 @@ fn unknown(path: &str, names: &Names, of_event: bool) -> String {
 /// A condition is looked at when something that it reads changes. One that could be true where nothing has ever
 /// happened would be noticed late, or never.
 fn must_be_noticed(when: &Condition, per_user: bool, names: &Names) -> Result<(), String> {
-    let off = |input: usize| {
-        let name = &when.expression.names()[input];
-        if per_user && !name.starts_with("user.") {
+    let of_user = |input: Input| match input {
+        Input::Signal(SignalRef::User(_)) => true,
+        Input::Figure(figure) => Figure::OF_ACCOUNT >> figure as u32 & 1 == 0,
+        _ => false,
+    };
+    let segment = &*names.segments[0];
+    let off = |input: Input| {
+        if per_user && !of_user(input) {
             return Value::Unknown;
         }
-        match &when.inputs[input] {
+        match input {
             Input::Signal(_) => Value::Int(0),
             Input::Trait(_) | Input::Event(_) => Value::Unknown,
             Input::Figure(Figure::Industry | Figure::Country) => Value::Unknown,
-            Input::Figure(Figure::Segment) => Value::Text(names.segments[0].as_str().into()),
-            Input::Figure(figure) => match Figure::ALL.iter().find(|known| known.0 == *figure).map(|known| known.2) {
+            Input::Figure(Figure::Segment) => Value::Text(segment),
+            Input::Figure(figure) => match Figure::ALL.iter().find(|known| known.0 == figure).map(|known| known.2) {
                 Some(Type::Int) => Value::Int(0),
-                Some(Type::Text) => Value::Text("".into()),
-                Some(Type::Bool) if *figure != Figure::Icp => Value::Bool(false),
+                Some(Type::Text) => Value::Text(""),
+                Some(Type::Bool) if figure != Figure::Icp => Value::Bool(false),
                 _ => Value::Unknown,
             },
         }
     };
-    match (when.expression.holds(&mut { off }), per_user) {
+    match (when.holds(&Assumed(&off)), per_user) {
         (Some(false), _) | (None, false) => Ok(()),
         (_, true) => Err("when could be true of a user without any signal: name a signal, a band or a score".into()),
         (_, false) => Err("when is true of an account of which nothing is known: name what must have happened".into()),
@@ -1013,18 +1041,18 @@ fn restless_days(when: &Condition, names: &Names) -> i32 {
     /// 13 weeks of figures, and the one that the last active day lies in.
     const WEEKS_DAYS: i32 = 14 * 7;
     // Of an account without activity for 28 days no signal of activity is on.
-    let at_rest = |input: usize| match &when.inputs[input] {
-        Input::Signal(SignalRef::Account(slot)) if becomes_known_in_time(&names.accounts[*slot].kind) => Value::Int(0),
+    let at_rest = |input: Input| match input {
+        Input::Signal(SignalRef::Account(slot)) if becomes_known_in_time(&names.accounts[slot].kind) => Value::Int(0),
         Input::Figure(
             Figure::ActiveUsers | Figure::Departments | Figure::Dau | Figure::Wau | Figure::Mau | Figure::NewUsers,
         ) => Value::Int(0),
         _ => Value::Unknown,
     };
-    if when.expression.holds(&mut { at_rest }) == Some(false) {
+    if when.holds(&Assumed(&at_rest)) == Some(false) {
         return 0;
     }
     let days = |input: &Input| match input {
-        Input::Figure(Figure::IdleDays) => i32::try_from(when.expression.greatest()).unwrap_or(i32::MAX - 1) + 1,
+        Input::Figure(Figure::IdleDays) => i32::try_from(when.greatest()).unwrap_or(i32::MAX - 1) + 1,
         Input::Figure(Figure::WeeklyUsers) => WEEKS_DAYS,
         Input::Signal(SignalRef::Account(slot)) => match names.accounts[*slot].kind {
             Kind::Spike(_) | Kind::Stalled(_) => WEEKS_DAYS,
@@ -1034,7 +1062,7 @@ fn restless_days(when: &Condition, names: &Names) -> i32 {
         },
         _ => 0,
     };
-    when.inputs.iter().map(days).max().unwrap_or(0)
+    when.inputs().iter().map(days).max().unwrap_or(0)
 }
 
 fn fed_by(kind: &Kind) -> Vec<Role> {
@@ -1210,7 +1238,7 @@ fn arm(written: &file::Arm, triggers: &[Trigger], names: &mut Names) -> Result<A
         return Err("triggers is empty".into());
     }
     let above = condition("above", &written.above, names, false)?;
-    let of_user = above.expression.names().iter().any(|name| name.starts_with("user."));
+    let of_user = above.names().iter().any(|name| name.starts_with("user."));
     let place = |id: &String| {
         let place = trigger_place(id, triggers)?;
         match (&triggers[place].kind, triggers[place].level) {

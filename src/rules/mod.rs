@@ -2,15 +2,14 @@
 
 mod bill;
 mod compile;
+mod condition;
 mod exclude;
-mod expression;
 mod file;
 mod free_mail;
 mod ids;
 mod kinds;
 mod plan;
 mod roles;
-mod syntax;
 mod template;
 
 use std::borrow::Cow;
@@ -21,8 +20,8 @@ use std::sync::{Arc, LazyLock};
 use crate::model::{EventKind, Keys};
 use crate::wire::Decoded;
 
+pub use condition::{Condition, Inputs, Possible, Type, Value};
 pub use exclude::Exclude;
-pub use expression::{Type, Value};
 pub use ids::{Ids, folded};
 pub use kinds::{About, KINDS};
 pub use plan::*;
@@ -288,14 +287,8 @@ pub fn with_suggestion(what: &str) -> String {
         return what.to_owned();
     };
     let Some(found) = names(before).pop() else { return what.to_owned() };
-    let near = names(after)
-        .into_iter()
-        .map(|allowed| (strsim::jaro_winkler(&found, &allowed), allowed))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match near {
-        Some((likeness, allowed)) if likeness > 0.75 => format!("{what}: did you mean `{allowed}`?"),
-        _ => what.to_owned(),
-    }
+    let allowed = names(after);
+    format!("{what}{}", suggestion(&found, allowed.iter().map(String::as_str)))
 }
 
 /// The rules in `text`; `name` says where it is from.
@@ -333,6 +326,15 @@ pub fn complete<'a>(name: &str, text: &'a str) -> Result<Cow<'a, str>, Error> {
 /// The JSON Schema of a rules file, for editors.
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(file::File).to_value()
+}
+
+/// The one of `names` that is most like `name`, as the end of a message; empty if none is near.
+fn suggestion<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let near = names.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
+    match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((likeness, known)) if likeness > 0.75 => format!(": did you mean `{known}`?"),
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]

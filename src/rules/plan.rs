@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::condition::Condition;
 use super::exclude::Exclude;
-use super::expression::Expression;
 use super::free_mail::FreeMail;
 use super::ids::Ids;
 use super::roles::{RoleBits, Roles};
@@ -926,19 +926,8 @@ pub struct Pulse {
     pub signal: Option<Arc<str>>,
 }
 
-/// A condition and what it reads.
-#[derive(Debug)]
-pub struct Condition {
-    /// The condition.
-    pub expression: Expression,
-    /// What it reads, by the order of its names.
-    pub inputs: Vec<Input>,
-    /// The same as a set.
-    pub reads: Reads,
-}
-
 /// Something that a condition reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
     /// The rung of a signal.
     Signal(SignalRef),
@@ -959,13 +948,6 @@ pub struct Reads {
     pub accounts: Slots,
     /// Figures, a bit each; traits beyond the known ones share one.
     pub figures: u64,
-}
-
-/// Conditions of one text are the same, though what they read may stand in other places.
-impl PartialEq for Condition {
-    fn eq(&self, other: &Condition) -> bool {
-        self.expression.text() == other.expression.text()
-    }
 }
 
 impl Reads {
@@ -1048,8 +1030,8 @@ macro_rules! figures {
 
         impl Figure {
             /// Every figure with its name in conditions, its type, and what it is.
-            pub const ALL: &[(Figure, &'static str, super::expression::Type, &'static str)] =
-                &[$((Figure::$figure, $name, super::expression::Type::$type, $doc),)*];
+            pub const ALL: &[(Figure, &'static str, super::condition::Type, &'static str)] =
+                &[$((Figure::$figure, $name, super::condition::Type::$type, $doc),)*];
         }
     };
 }

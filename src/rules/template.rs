@@ -6,7 +6,7 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::expression::suggestion;
+use super::suggestion;
 use crate::model::Level;
 
 /// What a text can name. What is not known is left out: `{% if plan %}` asks for it, and a text that names it all the

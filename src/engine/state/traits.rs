@@ -112,7 +112,9 @@ impl Traits {
 
     /// A trait that only conditions name.
     pub(in crate::engine) fn other(&self, name: &str) -> Option<&Value> {
-        self.company.get(&Key::Other(name.into())).map(|latest| &latest.value).filter(|value| **value != Value::Null)
+        let is = |key: &Key| matches!(key, Key::Other(other) if **other == *name);
+        let (_, latest) = self.company.iter().find(|(key, _)| is(key))?;
+        Some(&latest.value).filter(|value| **value != Value::Null)
     }
 
     /// Employees: enrichment before what users say (semantics E19).

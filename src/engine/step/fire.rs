@@ -360,7 +360,8 @@ impl Evaluation<'_, '_> {
         // Most conditions are not true, and never were.
         let is_known = account.rare().is_some_and(|rare| rare.triggers.get(index).is_some());
         let holds = |it: &Self, account: &Account<'_>, user| values::holds(it.step, account, user, when, None);
-        if !is_known && subjects.iter().all(|user| holds(self, account, *user) != Some(true)) {
+        let may_be = |user| values::may_hold(account, user, when) && holds(self, account, user) == Some(true);
+        if !is_known && !subjects.iter().any(|user| may_be(*user)) {
             return;
         }
         let mut state = self.state_of(account, index);

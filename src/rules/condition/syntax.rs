@@ -1,7 +1,7 @@
 //! Text of a condition → syntax tree: the part of [CEL](https://cel.dev)'s grammar that conditions use.
 //!
 //! A Pratt parser that needs no thread and little stack: brackets and operators are nested at most [`DEEPEST`] levels
-//! deep, whatever the text. It knows nothing of names and types; `expression` checks them.
+//! deep, whatever the text. It knows nothing of names and types; `check` does.
 
 use std::sync::Arc;
 

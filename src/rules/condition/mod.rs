@@ -1,0 +1,281 @@
+//! Conditions of the rules file: a part of [CEL](https://cel.dev) over dotted names, checked when the rules are loaded.
+//!
+//! `syntax` parses the text, `check` refuses unknown names, unlike types and whatever is not total and deterministic,
+//! `lower` makes flat code of the tree, and `ir` runs it over the values of its inputs, or `possible` over all that they
+//! can be. What conditions have:
+//!
+//! | | |
+//! |---|---|
+//! | logic | `&&`, `\|\|`, `!`, `c ? a : b` |
+//! | comparison | `==`, `!=`, `<`, `<=`, `>`, `>=`, between an int and a double too; `x in [a, b]`, `x in list` |
+//! | arithmetic | `+`, `-`, `*`, `/` of two ints or of two doubles, `%` of ints |
+//! | lists | `list[0]`, `size(list)` |
+//! | text | `size(s)`, `s.contains(t)`, `s.startsWith(t)`, `s.endsWith(t)` |
+//! | conversion | `int(x)`, `double(x)` |
+//! | presence | `has(name)`: whether its value is known |
+//!
+//! A condition is true, false or unknown. An unknown value, and any error at run time (a division by zero, an index
+//! past the end, a trait of another type), makes unknown what depends on it; `false && unknown` is false and
+//! `true || unknown` is true, in either order: Kleene's logic, which is CEL's rule for errors.
+
+mod check;
+mod ir;
+#[cfg(test)]
+mod laws;
+mod lower;
+mod possible;
+mod syntax;
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::fmt;
+
+use self::ir::Code;
+pub use self::possible::Possible;
+use super::plan::{Input, Reads, SignalRef};
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// True or false.
+    Bool,
+    /// A whole number of 64 bits.
+    Int,
+    /// A number of 64 bits with a fraction.
+    Double,
+    /// A string.
+    Text,
+    /// A list of ints.
+    Ints,
+    /// Not known before the value is there; where the value does not fit, the result is unknown.
+    Any,
+}
+
+impl Type {
+    /// Whether it may be a number.
+    fn is_number(self) -> bool {
+        matches!(self, Type::Int | Type::Double | Type::Any)
+    }
+
+    /// Whether a value of this type may stand where `other` is wanted.
+    fn fits(self, other: Type) -> bool {
+        self == other || self == Type::Any || other == Type::Any
+    }
+
+    /// Whether values of both types can be equal. Ints and doubles compare as numbers.
+    fn compares_with(self, other: Type) -> bool {
+        self.fits(other) || (self.is_number() && other.is_number())
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Type::Bool => "a bool",
+            Type::Int => "an int",
+            Type::Double => "a double",
+            Type::Text => "a string",
+            Type::Ints => "a list of ints",
+            Type::Any => "a value of any type",
+        })
+    }
+}
+
+/// The value of an input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Not known, or absent.
+    Unknown,
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction.
+    Double(f64),
+    /// A string.
+    Text(&'a str),
+    /// A list of ints: its items are asked for one by one.
+    Ints(Input),
+}
+
+/// The values that a condition reads, each computed when it is asked for.
+pub trait Inputs {
+    /// The value of an input.
+    fn value(&self, input: Input) -> Value<'_>;
+
+    /// The item of a list at a place from 0 on; none past its end.
+    fn item(&self, list: Input, at: usize) -> Option<i64>;
+}
+
+/// What a name can be beyond its type.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Only {
+    /// Anything.
+    Any,
+    /// One of these words.
+    Words(Vec<String>),
+    /// A text in lower case.
+    LowerCase,
+    /// A number from 0 to this one.
+    UpTo(i64),
+    /// A list of so many items at most.
+    Items(i64),
+}
+
+/// What a condition may name.
+pub(super) trait Vocabulary {
+    /// What a dotted name stands for, `user.intent.pricing` say, and its type; none if there is no such name.
+    fn find(&mut self, name: &str) -> Option<(Input, Type)>;
+
+    /// What it can be.
+    fn only(&self, name: &str) -> Only;
+
+    /// What to say of a name that is none.
+    fn unknown(&self, name: &str) -> String;
+}
+
+/// A condition, ready to be evaluated.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    text: Box<str>,
+    names: Vec<String>,
+    types: Vec<Type>,
+    code: Code,
+    greatest: i64,
+    /// Inputs that stand in it more than once, up to as many as are remembered while it is evaluated.
+    repeated: Vec<Input>,
+    needs: Option<Vec<SignalRef>>,
+    /// What it reads, as a set.
+    pub reads: Reads,
+}
+
+/// Conditions of one text are the same, though what they read may stand in other places.
+impl PartialEq for Condition {
+    fn eq(&self, other: &Condition) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Condition {
+    /// Compiles `text`.
+    ///
+    /// # Errors
+    /// What is wrong and in which column (counted in characters from 1): the text is no CEL expression, names something
+    /// unknown, mixes types, compares with what a name can never be, is not a bool, is nested more than 16 levels
+    /// deep, or uses a part of CEL that conditions leave out.
+    pub(super) fn compile(text: &str, vocabulary: &mut dyn Vocabulary) -> Result<Condition, String> {
+        let checked = check::check(text, vocabulary)?;
+        let inputs: Vec<Input> = checked.names.iter().map(|(_, input, _)| *input).collect();
+        let mut reads = Reads::default();
+        inputs.iter().for_each(|input| reads.add(input));
+        let code = lower::lower(&checked.tree, &inputs);
+        let mut condition = Condition {
+            text: text.into(),
+            types: checked.names.iter().map(|(.., of)| *of).collect(),
+            names: checked.names.into_iter().map(|(name, ..)| name).collect(),
+            greatest: checked.greatest,
+            repeated: code.repeated().take(REMEMBERED).collect(),
+            code,
+            needs: None,
+            reads,
+        };
+        condition.needs = condition.needed();
+        Ok(condition)
+    }
+
+    /// The condition as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The dotted names that it reads, each once, in order of appearance.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// What the names stand for, in their order.
+    pub fn inputs(&self) -> &[Input] {
+        &self.code.inputs
+    }
+
+    /// The greatest number that is written in it, rounded up; 0 without any.
+    pub fn greatest(&self) -> i64 {
+        self.greatest
+    }
+
+    /// Signals of which at least one must be on for the condition to be true; none if it can be true without. Of a
+    /// condition that is never true they are no signals.
+    pub fn needs(&self) -> Option<&[SignalRef]> {
+        self.needs.as_deref()
+    }
+
+    /// Whether the condition holds; `None` if that is unknown. Inputs are asked from left to right, and only those that
+    /// the result depends on.
+    pub fn holds(&self, inputs: &impl Inputs) -> Option<bool> {
+        if self.repeated.is_empty() {
+            return self.code.holds(inputs).known();
+        }
+        let known = [const { Cell::new(None) }; REMEMBERED];
+        self.code.holds(&Remembered { inputs, repeated: &self.repeated, known }).known()
+    }
+
+    /// Whether the condition can be true. `can_be(i)` is what the value of `names()[i]` can be; `None`: anything of its
+    /// type. False is certain; each name is looked at by itself, so what only two together forbid counts as possible.
+    pub fn can_hold(&self, can_be: &dyn Fn(usize) -> Option<Possible>) -> bool {
+        let any = |at: usize| Possible::any(self.types[at]);
+        let inputs: Vec<Possible> = (0..self.names.len()).map(|at| can_be(at).unwrap_or_else(|| any(at))).collect();
+        self.code.can_hold(&inputs)
+    }
+
+    /// A smallest set of signals without which it cannot be true: none of them can be left out.
+    fn needed(&self) -> Option<Vec<SignalRef>> {
+        let off = Possible::of(&[Value::Int(0), Value::Unknown]);
+        let without = |signals: &[SignalRef]| {
+            let is_off = |at: usize| matches!(self.inputs()[at], Input::Signal(signal) if signals.contains(&signal));
+            self.can_hold(&|at| is_off(at).then(|| off.clone()))
+        };
+        let signal = |input: &Input| match input {
+            Input::Signal(signal) => Some(*signal),
+            _ => None,
+        };
+        let mut needed: Vec<SignalRef> = self.inputs().iter().filter_map(signal).collect();
+        if without(&needed) {
+            return None;
+        }
+        for place in (0..needed.len()).rev() {
+            let left_out = needed.remove(place);
+            if without(&needed) {
+                needed.insert(place, left_out);
+            }
+        }
+        Some(needed)
+    }
+}
+
+/// How many repeated inputs are asked only once.
+const REMEMBERED: usize = 4;
+
+/// Inputs of which those that stand in a condition more than once are asked once.
+struct Remembered<'a, I> {
+    inputs: &'a I,
+    repeated: &'a [Input],
+    known: [Cell<Option<Value<'a>>>; REMEMBERED],
+}
+
+impl<I: Inputs> Inputs for Remembered<'_, I> {
+    fn value(&self, input: Input) -> Value<'_> {
+        let Some(place) = self.repeated.iter().position(|known| *known == input) else {
+            return self.inputs.value(input);
+        };
+        self.known[place].get().unwrap_or_else(|| {
+            let value = self.inputs.value(input);
+            self.known[place].set(Some(value));
+            value
+        })
+    }
+
+    fn item(&self, list: Input, at: usize) -> Option<i64> {
+        self.inputs.item(list, at)
+    }
+}
