@@ -119,7 +119,7 @@ impl Partition {
         &self.plan
     }
 
-    /// No event that is still to come counts before this instant; none before the first record.
+    /// The watermark: days that end at or before it are closed; none before the first record.
     pub fn watermark(&self) -> Option<EventTime> {
         self.admission.clock.watermark()
     }

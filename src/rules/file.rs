@@ -43,7 +43,7 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Meter>")]
     pub(super) meters: BTreeMap<String, Spanned<Meter>>,
-    /// Instances of the signal kinds, at most 28 of one scope. Rungs of a ladder are exclusive: the highest one met counts.
+    /// Instances of the signal kinds, at most 256 of one scope. Rungs of a ladder are exclusive: the highest one met counts.
     #[schemars(with = "Vec<Signal>")]
     pub(super) signals: Vec<Spanned<Signal>>,
     /// What people and companies are.

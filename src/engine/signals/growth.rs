@@ -28,11 +28,10 @@ impl Growth {
         match &self.by {
             GrowthBy::Level(level, slopes) => closed.moves(at.account, (*level, slopes)),
             GrowthBy::Streak => closed.runs(at.account, self.up),
-            GrowthBy::Ratio(percent) => closed.knows_change().then(|| {
-                closed.change(at.account).is_some_and(|(before, after)| {
-                    let by = i64::from(after) - i64::from(before);
-                    (if self.up { by } else { -by }) * 100 >= i64::from(*percent) * i64::from(before)
-                })
+            // Without users in the week before, the change is undefined (semantics C11).
+            GrowthBy::Ratio(percent) => closed.change(at.account).map(|(before, after)| {
+                let by = i64::from(after) - i64::from(before);
+                (if self.up { by } else { -by }) * 100 >= i64::from(*percent) * i64::from(before)
             }),
             GrowthBy::Newcomers(percent) => {
                 (closed.knows_change() && knows_newcomers(at.context, at.account)).then(|| {
@@ -57,10 +56,10 @@ impl Measure for Growth {
     fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
         // Before ten weeks it is known only of an inactive account: it does not decline.
         if at.user.is_none() && !self.up {
-            return at.weeks_known() <= 10;
+            return at.weeks_known() <= 10 || matches!(self.by, GrowthBy::Ratio(_));
         }
         // A slope is known from 4 weeks on, a decline from 10, a change in percent from 2.
-        day.is_sunday() && matches!(at.weeks_known(), 2 | 4 | 10)
+        day.is_sunday() && (matches!(self.by, GrowthBy::Ratio(_)) || matches!(at.weeks_known(), 2 | 4 | 10))
     }
 
     fn next_known(&self, at: At<'_, '_>, day: Day) -> Day {

@@ -214,6 +214,11 @@ impl<const DAYS: i32, Amount: Copy + AddAssign + Sum> Daily<DAYS, Amount> {
         self.0.iter().rev().skip_while(|entry| entry.0 > to).take_while(|entry| entry.0 >= from).map(|it| it.1).sum()
     }
 
+    /// Whether anything was added on the days `from` to `to`.
+    pub(in crate::engine) fn has_any(&self, from: i32, to: i32) -> bool {
+        self.0.iter().rev().skip_while(|entry| entry.0 > to).take_while(|entry| entry.0 >= from).next().is_some()
+    }
+
     /// Whether no window of `day` or later sees anything.
     pub(in crate::engine) fn is_over(&self, day: i32) -> bool {
         self.0.last().is_none_or(|last| last.0 <= day - DAYS)

@@ -15,8 +15,35 @@ pub(in crate::engine) const PULSE_STALE_MS: i64 = 7 * DAY_MS;
 pub(in crate::engine) struct Triggers {
     /// By the trigger's place in the rules, rising. Few triggers have anything to remember.
     pub(in crate::engine) states: Vec<(usize, State)>,
-    /// The last medium or low handoff.
-    pub(in crate::engine) paced: Option<(Level, EventTime)>,
+    /// The last medium and the last low handoff.
+    pub(in crate::engine) paced: Paced,
+}
+
+/// When the last medium and the last low handoff went out (semantics D9).
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::engine) struct Paced {
+    medium: Option<EventTime>,
+    low: Option<EventTime>,
+}
+
+impl Paced {
+    /// A handoff goes out.
+    pub(in crate::engine) fn note(&mut self, level: Level, at: EventTime) {
+        match level {
+            Level::High => {}
+            Level::Medium => self.medium = Some(at),
+            Level::Low => self.low = Some(at),
+        }
+    }
+
+    /// The handoff that one of this level must keep its distance from: medium passes what low began, high passes all.
+    pub(in crate::engine) fn before(self, level: Level) -> Option<EventTime> {
+        match level {
+            Level::High => None,
+            Level::Medium => self.medium,
+            Level::Low => self.medium.max(self.low),
+        }
+    }
 }
 
 #[derive(Debug, Default)]

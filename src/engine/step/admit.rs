@@ -32,14 +32,14 @@ pub(in crate::engine) struct Decision<'a> {
     pub(in crate::engine) detail: String,
     /// Whether the event moves time.
     pub(in crate::engine) moves_time: bool,
-    /// Whether its id is remembered.
+    /// The id to remember, if any.
     id: dedupe::Id,
     /// What of it is taken.
     pub(in crate::engine) takes: Option<(Takes, Sighted<'a>)>,
 }
 
 impl Decision<'_> {
-    fn refused(outcome: Outcome, detail: String, moves_time: bool) -> Self {
+    fn without_changes(outcome: Outcome, detail: String, moves_time: bool) -> Self {
         Decision { outcome, detail, moves_time, id: None, takes: None }
     }
 }
@@ -66,18 +66,18 @@ impl Admission {
         if ahead_ms > plan.time.max_skew_ms {
             self.mark_read(event.provenance.as_ref(), place);
             let detail = format!("its time is {ahead_ms} ms ahead of its record's");
-            return Decision::refused(Outcome::FromTheFuture, detail, false);
+            return Decision::without_changes(Outcome::FromTheFuture, detail, false);
         }
         if event.kind == EventKind::Tick {
-            return Decision::refused(Outcome::Applied, String::new(), true);
+            return Decision::without_changes(Outcome::Applied, String::new(), true);
         }
         if self.mark_read(event.provenance.as_ref(), place) {
-            return Decision::refused(Outcome::Replayed, String::new(), false);
+            return Decision::without_changes(Outcome::Replayed, String::new(), false);
         }
         // An id that the rules forbid is none.
         let id = keys.message.filter(|_| !event.message_id.is_empty());
         if self.recent.has(id, self.clock.highest()) {
-            return Decision::refused(Outcome::Duplicate, String::new(), false);
+            return Decision::without_changes(Outcome::Duplicate, String::new(), false);
         }
         let roles = plan.roles.of(event);
         let it = Sighted { event, keys, roles, place, day: plan.time.calendar.day(event.time) };
@@ -85,7 +85,7 @@ impl Admission {
             // Of an event that does not count its traits are taken, and it moves time (semantics A34).
             let takes = it.roles.is_timeless().then_some((Takes::Traits, it));
             return match refusal(plan, tables, (event, keys)).filter(|_| takes.is_some()) {
-                Some(refusal) => Decision::refused(Outcome::Refused, refusal, true),
+                Some(refusal) => Decision::without_changes(Outcome::Refused, refusal, true),
                 None => Decision { outcome: Outcome::Excluded, detail: String::new(), moves_time: true, id, takes },
             };
         }
@@ -93,10 +93,10 @@ impl Admission {
         let keeps_traits = matches!(event.kind, EventKind::Identify | EventKind::Group) || it.roles.is_timeless();
         if days_late > CORRECTABLE_DAYS && !keeps_traits {
             let detail = format!("its day lies {days_late} days before the first open one");
-            return Decision::refused(Outcome::TooLate, detail, false);
+            return Decision::without_changes(Outcome::TooLate, detail, false);
         }
         if let Some(refusal) = refusal(plan, tables, (event, keys)) {
-            return Decision::refused(Outcome::Refused, refusal, true);
+            return Decision::without_changes(Outcome::Refused, refusal, true);
         }
         let takes = if days_late <= CORRECTABLE_DAYS { Takes::All } else { Takes::Timeless };
         let (outcome, detail) = (Outcome::Applied, String::new());

@@ -17,7 +17,7 @@ pub(super) fn has_work(plan: &Plan, account: &Account<'_>, day: Day) -> bool {
         || account.levels(None).any(|(slot, _)| plan.index.account_by_close.has(slot))
         || is_restless
         || account.rare().is_some_and(|rare| {
-            rare.meters.iter().any(|(daily, _)| daily.sum(day.0 - 26, day.0 + 1) != 0) || rare.triggers.count_days(plan)
+            rare.meters.iter().any(|(daily, _)| daily.has_any(day.0 - 26, day.0 + 1)) || rare.triggers.count_days(plan)
         })
 }
 
@@ -62,7 +62,7 @@ pub(super) fn close(step: &mut Step<'_>, account: &mut Account<'_>, close: &Clos
     Some(closed)
 }
 
-/// Measures the visited users, and lets go who has not been active in the running 28 days.
+/// Measures the visited users, and removes who was not active in the last 28 days from the running count.
 fn close_users(step: &mut Step<'_>, account: &mut Account<'_>, day: Day, users: &[(u32, u32)]) {
     let (plan, first_running, before) = (step.plan, day.plus(1 - 27), account.active_users);
     for &(_, user) in users {

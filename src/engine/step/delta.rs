@@ -1,5 +1,5 @@
-//! What a step works with, and what it has changed: `update` writes the delta, and the phases after it read it. Nobody else
-//! says what must be looked at.
+//! What a step works with, and what it has changed: each phase records its changes in the delta, and later phases read
+//! it to know what they must look at.
 
 use std::ops::Deref;
 
@@ -49,10 +49,11 @@ pub(in crate::engine) struct Delta {
     pub(super) users: Vec<(u32, Changes)>,
     /// Facts to measure again.
     pub(super) facts: Vec<Fact>,
-    /// Users whose profiles say something else.
+    /// Users whose profiles must be published again.
     pub(super) rows: Vec<u32>,
-    /// The profile of the account says something else; so do those of all its users.
+    /// Whether the profile of the account must be published again.
     pub(super) row: bool,
+    /// Whether the profiles of the account and all its users must be.
     pub(super) all_rows: bool,
     /// Signals of which a session began.
     pub(super) sessions: Vec<(Option<u32>, usize)>,
@@ -60,7 +61,7 @@ pub(in crate::engine) struct Delta {
     pub(super) levels: Vec<Level>,
     /// What running users add to the score, more or less.
     pub(super) points: i32,
-    /// Users whose band may be another one.
+    /// Users whose band may have changed.
     pub(super) scored: Vec<u32>,
     /// What conditions read and has changed, and the users whose own conditions it may concern.
     pub(super) reads: Reads,

@@ -16,15 +16,15 @@ use crate::engine::context::Sighted;
 use crate::engine::picture::{self, Fired};
 use crate::engine::state::Account;
 use crate::engine::state::facts::Mark;
-use crate::engine::state::triggers::{Edge, Kept, PULSE_STALE_MS, State};
+use crate::engine::state::triggers::{Edge, Kept, PULSE_STALE_MS, Paced, State};
 use crate::engine::state::word::Flag;
 use crate::engine::values;
 use crate::model::{EventTime, Handoff, HandoffId, Level, Rail, SignalKind};
 use crate::rules::{Changes, Condition, Figure, Kind, Places, Plan, Pulse, Reads, SignalRef, TriggerKind};
 use crate::wire::LIST_MAX;
 
-/// Of so many users a handoff says in words and facts why; of the others it gives the ids, and beyond a bound their
-/// number (semantics F22): a person does not read on.
+/// A handoff explains at most so many users; of the others it gives the ids, and beyond a bound their number
+/// (semantics F22).
 const SUBJECTS_MAX: usize = 5;
 
 /// An event that is the occurrence of an event trigger.
@@ -181,7 +181,7 @@ fn evaluate(step: &mut Step<'_>, account: &mut Account<'_>, occurrences: &[Occur
     concerned.sort_unstable();
     concerned.dedup();
     let at = step.at(account);
-    let paced_before = account.rare().and_then(|rare| rare.triggers.paced);
+    let paced_before = account.rare().map(|rare| rare.triggers.paced).unwrap_or_default();
     let mut evaluation = Evaluation { step, at, moment, paced: Vec::new(), first_paced: None, fired: false };
     let mut places = plan.index.readers.of(&changed);
     occurrences.iter().for_each(|it| places.insert(plan.index.places[it.trigger]));
@@ -456,7 +456,7 @@ impl Evaluation<'_, '_> {
             rare.unanswered.push((id, at));
         }
         if trigger.level != Level::High {
-            rare.triggers.paced = Some((trigger.level, at));
+            rare.triggers.paced.note(trigger.level, at);
             self.first_paced.get_or_insert(self.step.effects.handoffs.len());
         }
         self.step.effects.handoffs.push(Handoff {
@@ -479,7 +479,7 @@ impl Evaluation<'_, '_> {
     }
 
     /// Names in the first medium or low handoff what pacing holds in its favour (semantics D10).
-    fn also_held(self, account: &Account<'_>, paced_before: Option<(Level, EventTime)>, unseen: usize) {
+    fn also_held(self, account: &Account<'_>, paced_before: Paced, unseen: usize) {
         let Evaluation { step, paced, first_paced: Some(first), .. } = self else { return };
         let (plan, now) = (step.context.plan, step.now);
         let has_usage = account.has_usage(account.window_end(step.open_day()));

@@ -1,4 +1,4 @@
-//! Measures the levels whose inputs have changed, and writes those that are others. Only this file writes levels, and what
+//! Measures the levels whose inputs have changed, and writes those that changed. Only this file writes levels, and what
 //! is kept of facts once they are measured.
 
 use super::delta::{Fact, Level, Step};
@@ -93,7 +93,7 @@ fn level(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot
     set(step, account, user, slot, level);
 }
 
-/// Of who is forgotten every signal is off, but for what is known of the company (semantics B12, B13).
+/// Turns off all signals of who is forgotten, but for what is known of the company (semantics B12, B13).
 pub(super) fn forgotten(step: &mut Step<'_>, account: &mut Account<'_>) {
     let plan = step.plan;
     for place in 0..step.delta.users.len() {

@@ -1,11 +1,12 @@
-//! What keeps something true from firing: cooldowns, pacing, and the other guard rails (semantics D3 to D10, §7).
+//! Decides whether what is true fires, waits or is dropped: cooldowns, pacing, and the other guard rails (semantics D3 to
+//! D10, §7).
 
 use super::delta::Step;
 use super::emit;
 use crate::engine::context::Sighted;
 use crate::engine::state::Account;
 use crate::engine::state::timers::Timer;
-use crate::engine::state::triggers::{Edge, PULSE_STALE_MS, State};
+use crate::engine::state::triggers::{Edge, PULSE_STALE_MS, Paced, State};
 use crate::engine::state::word::Flag;
 use crate::model::{EventTime, Field, Level, Rail, SignalKind};
 use crate::rules::Plan;
@@ -57,7 +58,8 @@ pub(super) fn passes(
     if trigger.level == Level::High {
         return (Passes::Fires, None);
     }
-    let pacing = pacing_end(account.rare().and_then(|rare| rare.triggers.paced), trigger.level, plan);
+    let paced = account.rare().map(|rare| rare.triggers.paced).unwrap_or_default();
+    let pacing = pacing_end(paced, trigger.level, plan);
     if let Some(rested) = pacing.filter(|rested| clock < *rested && it.edge.passed != pacing) {
         hold(step, account, &mut it, Rail::Pacing, Some(rested));
         return (Passes::Waits, Some(Rail::Pacing));
@@ -94,14 +96,12 @@ fn hold(step: &mut Step<'_>, account: &mut Account<'_>, it: &mut AtRails<'_>, ra
     }
 }
 
-/// When the last handoff stops holding one of this level: medium passes what low began, high passes all (semantics D9).
-fn pacing_end(paced: Option<(Level, EventTime)>, level: Level, plan: &Plan) -> Option<EventTime> {
-    let (paced, at) = paced?;
-    let passes = level == Level::High || (level == Level::Medium && paced == Level::Low);
-    (!passes).then(|| at.plus(plan.rails.pacing_ms))
+/// When pacing ends for a handoff of this level (semantics D9).
+fn pacing_end(paced: Paced, level: Level, plan: &Plan) -> Option<EventTime> {
+    paced.before(level).map(|at| at.plus(plan.rails.pacing_ms))
 }
 
-/// Whether somebody is in touch with the account: the outer none is nobody; the inner none is nobody knows until when.
+/// Until when somebody is in touch with the account: none if nobody is, and none inside if no end is known.
 fn engaged_until(account: &Account<'_>, clock: EventTime, plan: &Plan) -> Option<Option<EventTime>> {
     let rare = account.rare()?;
     let is = |field| rare.traits.boolean(field) == Some(true);
@@ -117,7 +117,7 @@ pub(super) fn waits_for_pacing(
     plan: &Plan,
     account: &Account<'_>,
     index: usize,
-    paced: Option<(Level, EventTime)>,
+    paced: Paced,
     has_usage: bool,
     now: EventTime,
 ) -> bool {

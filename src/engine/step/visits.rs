@@ -84,7 +84,7 @@ fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_
     let tomorrow = day.plus(1);
     let is_under_way = || {
         account.rare().is_some_and(|rare| {
-            rare.triggers.are_under_way() || rare.meters.iter().any(|(daily, _)| daily.sum(day.0 - 26, day.0 + 1) != 0)
+            rare.triggers.are_under_way() || rare.meters.iter().any(|(daily, _)| daily.has_any(day.0 - 26, day.0 + 1))
         })
     };
     if account.newest > day
