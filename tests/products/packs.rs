@@ -54,34 +54,9 @@ pub(crate) fn pack(rng: &mut SmallRng) -> Pack {
     pack
 }
 
-/// Whether conditions ask for less of a figure of closed days: that it becomes known with the first activity of the
-/// account, as 0, is noticed by the engine at the next close only (semantics A15).
-const CLOSED_FIGURES_BECOME_KNOWN: bool = true;
-const CLOSED_FIGURES: [&str; 4] = ["dau", "wau", "mau", "new_users_7d"];
-
-/// Whether an abandoned action begins with a view that opens a session, too: of a late view whose wait is over, the engine
-/// gives the view its own time where the signal of sessions comes first (semantics A17).
-const VIEWS_BEGIN_A_WAIT: bool = true;
-
-/// Whether conditions ask for less of the signal of stickiness: of an account that nobody used for 28 days it is unknown,
-/// and off by the engine (semantics C5).
-const LITTLE_STICKINESS: bool = true;
-
-/// Whether the condition of an event trigger reads the tier: the engine evaluates it before tiers are settled (semantics
-/// A14).
-const EVENTS_ASK_FOR_THE_TIER: bool = true;
-
-/// Whether conditions read the score of the account: where only points of a signal of the account change it, the engine
-/// does not notice (semantics A15).
-const SCORE_CHANGES_BY_THE_ACCOUNT: bool = true;
-
 /// Whether other rules, activated in the midst of a log, may have other signals of the kind `within`: whether a new one
 /// knows the earlier sign-up of a user is not defined (semantics A27, E8).
 const WITHIN_CHANGES: bool = false;
-
-/// Whether they may have other signals of the kind `active_days`: the engine turns one on with the next event of the user
-/// or the next close, although days of activity are known (semantics A27, C3).
-const ACTIVE_DAYS_CHANGE: bool = true;
 
 /// Whether a signal that begins with them may leave out the first event of its role: whether that is the first of the
 /// account's life, or the first that the signal knows, is not defined (semantics A27, E16).
@@ -109,11 +84,7 @@ pub(crate) fn after(rng: &mut SmallRng, before: &Pack, mut after: Pack) -> Pack 
         let known = before.triggers.iter().find(|known| known.id == trigger.id);
         trigger.cooldown = known.map_or(trigger.cooldown, |known| known.cooldown);
     }
-    let stays = |signal: &Definition| match signal.measure {
-        Measure::Within(_) => !WITHIN_CHANGES,
-        Measure::ActiveDays(_) => !ACTIVE_DAYS_CHANGE,
-        _ => false,
-    };
+    let stays = |signal: &Definition| matches!(signal.measure, Measure::Within(_)) && !WITHIN_CHANGES;
     let kept: Vec<Definition> = before.signals.iter().filter(|signal| stays(signal)).cloned().collect();
     let is_kept = |signal: &Definition| kept.iter().any(|kept| kept.id == signal.id);
     after.signals.retain(|signal| !stays(signal) && !is_kept(signal));
@@ -389,9 +360,6 @@ fn measure(rng: &mut SmallRng) -> (Measure, bool, bool) {
                     (Role::PricingViewed, Role::UpgradeStarted),
                 ],
             );
-            let is_of_views = start == Role::PricingViewed && !VIEWS_BEGIN_A_WAIT;
-            let (start, complete) =
-                if is_of_views { (Role::UpgradeStarted, Role::UpgradeCompleted) } else { (start, complete) };
             let after = one_of(rng, &[HOUR, DAY, 5 * DAY]);
             of_users(Measure::Abandoned { start, complete, after, ttl: one_of(rng, &[HOUR, 3 * DAY, 30 * DAY]) })
         }
@@ -507,8 +475,6 @@ fn trigger(rng: &mut SmallRng, place: usize, signals: &[Definition]) -> Rule {
         let roles = [ROLES.as_slice(), &[Role::ContactSales, Role::BillingForecast, Role::MqlCreated]].concat();
         let role = rng.random_bool(0.85).then(|| one_of(rng, &roles));
         let when = rng.random_bool(0.5).then(|| condition(rng, signals, false));
-        let asks_for_the_tier = |when: &Condition| when.names().iter().any(|name| name == "tier");
-        let when = when.filter(|when| EVENTS_ASK_FOR_THE_TIER || !asks_for_the_tier(when));
         Fires::On(On {
             role,
             only: role.map_or(Vec::new(), |role| only(rng, &[role])),
@@ -534,14 +500,7 @@ fn condition(rng: &mut SmallRng, signals: &[Definition], of_users: bool) -> Cond
         let more = |rng: &mut SmallRng| {
             let is_of_user = of_users && rng.random_bool(0.4);
             let more = if is_of_user { of_a_user(rng, signals) } else { of_the_account(rng, signals) };
-            let is_of_closed_days = more.names().iter().any(|name| CLOSED_FIGURES.contains(&&**name));
-            let of_stickiness = |name: &String| {
-                let signal = signals.iter().find(|signal| name.strip_prefix("user.").unwrap_or(name) == signal.id);
-                signal.is_some_and(|signal| matches!(signal.measure, Measure::Stickiness(_)))
-            };
-            let may_be_less = (CLOSED_FIGURES_BECOME_KNOWN || !is_of_closed_days)
-                && (LITTLE_STICKINESS || !more.names().iter().any(of_stickiness));
-            if rng.random_bool(0.35) && may_be_less { not(more) } else { more }
+            if rng.random_bool(0.35) { not(more) } else { more }
         };
         let one = more(rng);
         all.push(if rng.random_bool(0.3) { Condition::Any(vec![one, more(rng)]) } else { one });
@@ -581,7 +540,7 @@ fn of_the_account(rng: &mut SmallRng, signals: &[Definition]) -> Condition {
         12 => at_least(one_of(rng, &["dau", "wau", "mau"]), rng.random_range(1..9)),
         13 => at_least("new_users_7d", rng.random_range(1..5)),
         14 => at_least("idle_days", rng.random_range(1..40)),
-        15 if SCORE_CHANGES_BY_THE_ACCOUNT => at_least("score", 10 * rng.random_range(1..12)),
+        15 => at_least("score", 10 * rng.random_range(1..12)),
         16 => Condition::one_of("tier", one_of::<&[&str]>(rng, &[&["T1", "T2"], &["T3"], &["T4"]])),
         17 => Condition::one_of("segment", one_of::<&[&str]>(rng, &[&["smb", "mid_market"], &["enterprise"]])),
         18 => is("paid"),

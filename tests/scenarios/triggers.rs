@@ -627,4 +627,76 @@ stories! {
         until day 100
         expect end of day 63 acme  HIGH was_busy at once
     "
+
+    figures_of_closed_days_are_known_with_the_first_activity "
+        proves  A15
+        rules   triggers +: {id: none-new, level: high, cooldown: 1d, when: has(employees) && !(new_users_7d >= 1)}
+        rules   triggers +: {id: none-today, level: high, cooldown: 1d, when: has(employees) && !(dau >= 1)}
+        rules   triggers +: {id: none-this-week, level: high, cooldown: 1d, when: has(employees) && !(wau >= 1)}
+        rules   triggers +: {id: none-this-month, level: high, cooldown: 1d, when: has(employees) && !(mau >= 1)}
+
+        story  they are 0 from the event on that begins the account
+        day 1               acme  it has employees 10
+        day 2               acme  ann uses editor
+        until end of day 4
+        expect day 2        acme  HIGH none-new due day 3 not before day 3
+        expect day 2        acme  HIGH none-today due day 3 not before day 3
+        expect day 2        acme  HIGH none-this-week due day 3 not before day 3
+        expect day 2        acme  HIGH none-this-month due day 3 not before day 3
+        expect end of day 3 acme  HIGH none-today at once
+    "
+
+    points_of_the_account_alone_change_its_score "
+        proves  A15
+        rules   triggers +: {id: by-score, level: high, cooldown: 1d, when: score >= 15}
+
+        story  a signal of the account turns on, and no points of users change
+        day 1               acme  ann uses editor
+        day 3               acme  somebody creates workspace one; somebody creates workspace two
+        until end of day 4
+        expect day 3        acme  HIGH by-score at once
+    "
+
+    whatever_an_event_does_has_one_time "
+        proves  A17
+        rules   signals +: {id: my.views, kind: abandoned, scopes: [user], points: 5, roles: [pricing_viewed, upgrade_started], after: 1h, ttl: 3d}
+        watch intent.pricing, my.views, pulses
+
+        story  a late view opens a session, and a wait that is over
+        day 1 10:00         acme  ann uses editor
+        day 2 18:00         zeta  zoe uses editor
+        day 2 10:00 arriving day 2 18:00  acme  ann views pricing
+        expect day 2 11:00  acme  ann pulse intent.pricing
+        expect day 2 11:00  acme  ann intent.pricing 0→1 crossed
+        expect day 2 11:00  acme  ann my.views 0→1 crossed
+    "
+
+    the_condition_of_an_event_trigger_follows_the_event "
+        proves  A14
+        rules   triggers +: {id: alone, level: high, cooldown: 1d, pulse: {new_user: true, when: 'tier in [\"T4\"]'}}
+
+        story  the tier that the event itself gives
+        day 1               acme  ann uses editor
+        until end of day 2
+        expect day 1        acme  HIGH alone due day 2 for ann not before day 2
+    "
+
+    stickiness_of_nobody_is_unknown "
+        proves  C5
+        rules   rails usage: false
+        rules   triggers +: {id: little, level: high, cooldown: 1d, when: paid && !(velocity.stickiness >= 1)}
+
+        story  nobody was active for 28 days
+        day 1               acme  ann uses editor
+        day 40              acme  it pays
+        until end of day 40
+        expect day 40       acme  MEDIUM at-risk due day 41–42
+
+        story  somebody was
+        day 1, 30           acme  ann uses editor
+        day 40              acme  it pays
+        until end of day 40
+        expect day 40       acme  HIGH little at once
+        expect day 40       acme  MEDIUM at-risk due day 41–42
+    "
 }
