@@ -100,7 +100,7 @@ fn encode_handoff(bencher: Bencher<'_, '_>) {
         why: "5 new users in 7 days".into(),
         facts: Vec::new(),
         rules_version: "default@0".into(),
-        picture: Box::default(),
+        context: Box::default(),
     };
     bencher.bench(|| black_box(&handoff).to_bytes());
 }

@@ -8,7 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "upswell/v1/event.proto",
         "upswell/v1/handoff.proto",
         "upswell/v1/signal.proto",
-        "upswell/v1/snapshot.proto",
+        "upswell/v1/profile.proto",
     ];
     println!("cargo:rerun-if-changed=proto");
     let descriptors = protox::compile(FILES, ["proto"])?;

@@ -18,7 +18,7 @@ const EVENTS_MISPLACED: &str = "upswell_events_misplaced_total";
 const HANDOFFS: &str = "upswell_handoffs_total";
 const SIGNALS: &str = "upswell_signals_total";
 const ONBOARDING: &str = "upswell_onboarding_total";
-const SNAPSHOTS: &str = "upswell_snapshots_total";
+const PROFILES: &str = "upswell_profiles_total";
 const DEAD_LETTERS: &str = "upswell_dead_letters_total";
 const TICKS: &str = "upswell_ticks_total";
 const TRANSACTION_SECONDS: &str = "upswell_transaction_seconds";
@@ -223,9 +223,9 @@ impl Telemetry {
         }
     }
 
-    /// Snapshots of so many keys are on their way out.
-    pub fn gathered(&self, snapshots: usize) {
-        counter!(SNAPSHOTS).increment(snapshots as u64);
+    /// Profiles of so many keys are on their way out.
+    pub fn gathered(&self, profiles: usize) {
+        counter!(PROFILES).increment(profiles as u64);
     }
 
     /// A tick was written.
@@ -353,7 +353,7 @@ fn describe() {
     describe_counter!(HANDOFFS, "Handoffs produced, by level and trigger.");
     describe_counter!(SIGNALS, "Messages of the signals feed produced.");
     describe_counter!(ONBOARDING, "Changes of onboarding tracks produced.");
-    describe_counter!(SNAPSHOTS, "Snapshots of accounts and users produced.");
+    describe_counter!(PROFILES, "Profiles of accounts and users produced.");
     describe_counter!(DEAD_LETTERS, "Events that could not be used, by reason.");
     describe_counter!(TICKS, "Ticks written into silent partitions.");
     describe_histogram!(TRANSACTION_SECONDS, "Time of a transaction from its beginning to its end, in seconds.");
@@ -375,7 +375,7 @@ fn describe() {
     counter!(EVENTS_MISPLACED).absolute(0);
     counter!(SIGNALS).absolute(0);
     counter!(ONBOARDING).absolute(0);
-    counter!(SNAPSHOTS).absolute(0);
+    counter!(PROFILES).absolute(0);
     counter!(TICKS).absolute(0);
     counter!(TRANSACTIONS_ABORTED).absolute(0);
 }

@@ -127,8 +127,8 @@ fn a_condition_is_evaluated_without_an_allocation() {
         .triggers
         .iter()
         .filter_map(|trigger| match &trigger.kind {
-            TriggerKind::State { when, .. } => Some(when),
-            TriggerKind::Pulse(pulse) => pulse.when.as_ref(),
+            TriggerKind::Condition { when, .. } => Some(when),
+            TriggerKind::Event(on) => on.when.as_ref(),
         })
         .collect();
     let before = ALLOCATIONS.with(Cell::get);

@@ -347,7 +347,7 @@ fn what_cannot_be_read_is_dead_lettered_and_the_rest_goes_on() {
         assert_eq!(from_base64(letter["payload"].as_str().unwrap()), bytes);
         assert!(letter["detail"].as_str().unwrap().contains(detail), "{letter}");
     }
-    assert_eq!(room.json("signals").iter().filter(|signal| signal["kind"] == "KIND_PULSE").count(), 2);
+    assert_eq!(room.json("signals").iter().filter(|signal| signal["kind"] == "KIND_OCCURRED").count(), 2);
 }
 
 fn from_base64(text: &str) -> Vec<u8> {
@@ -417,7 +417,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
-fn snapshots_stand_once_a_key_in_order() {
+fn profiles_stand_once_a_key_in_order() {
     let room = Room::new();
     room.generate("events.ndjson");
     for partitions in ["1", "4"] {
@@ -700,7 +700,7 @@ fn explain_says_of_an_account_what_replay_says() {
     let of_account = |name: &str| -> Vec<Value> {
         room.json(name).into_iter().filter(|message| message["account"] == *account).collect()
     };
-    // When a snapshot is taken is not part of what it says.
+    // When a profile is taken is not part of what it says.
     let timeless = |mut messages: Vec<Value>| {
         messages.iter_mut().filter_map(Value::as_object_mut).for_each(|message| drop(message.remove("atMs")));
         messages
@@ -712,9 +712,9 @@ fn explain_says_of_an_account_what_replay_says() {
         assert!(!expected.is_empty(), "{name} of {account}");
         assert_eq!(said[name], Value::from(expected), "{name} of {account}");
     }
-    assert_eq!(vec![said["snapshot"].clone()], of_account("accounts"));
+    assert_eq!(vec![said["profile"].clone()], of_account("accounts"));
     let points: i64 = said["points"].as_array().unwrap().iter().filter_map(|it| it["points"].as_i64()).sum();
-    assert_eq!(Some(points), said["snapshot"]["score"].as_i64().or(Some(0)), "{}", said["points"]);
+    assert_eq!(Some(points), said["profile"]["score"].as_i64().or(Some(0)), "{}", said["points"]);
 
     let metrics = of_account("metrics");
     let (weeks, days): (Vec<&Value>, Vec<&Value>) = metrics.iter().partition(|row| row["kind"] == "week");
@@ -825,8 +825,8 @@ fn explain_tells_whom_a_hold_was_about_and_what_became_of_it() {
         page.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let held = "held pricing-sessions u0, u1, u2 and 2 more: pacing: another handoff was just sent;";
-    let rested = "id: pricing-sessions, level: medium, cooldown: ";
-    let rules = RULES.replacen(&format!("{rested}7d"), &format!("{rested}1h"), 1);
+    let cooldown = "id: pricing-sessions, level: medium, cooldown: ";
+    let rules = RULES.replacen(&format!("{cooldown}7d"), &format!("{cooldown}1h"), 1);
     let page = told(&rules, &[]);
     assert!(page.contains(&format!("{held} next fired 2026-01-08 12:00")), "{page}");
     assert!(told(&rules, &["--all"]).contains("held pricing-sessions u0, u1, u2, u3, u4: pacing"), "{page}");
@@ -1023,13 +1023,13 @@ fn tail_shows_nothing_that_a_terminal_obeys() {
     let config = Config { brokers: broker.brokers(), ..Config::default() };
 
     let mut partition = upswell::engine::Partition::new(upswell::rules::default_plan());
-    let (mut effects, mut snapshots) = (upswell::model::Effects::default(), upswell::model::Snapshots::default());
+    let (mut effects, mut profiles) = (upswell::model::Effects::default(), upswell::model::Profiles::default());
     let not_an_event = "\u{1b}]0;title\u{7}";
     for (offset, line) in (0..).zip(STRANGE.lines().chain([not_an_event])) {
         let record = upswell::engine::Record { offset, time: None };
         let _ = partition.apply(record, wire::decode(Format::Json, line.as_bytes()).flat_map(Ready::new), &mut effects);
     }
-    partition.snapshots(&mut snapshots);
+    partition.profiles(&mut profiles);
     let mut published: Vec<(String, Vec<u8>)> = Vec::new();
     let mut publish = |topic: &str, message: &dyn ToWire| {
         published.push((topic.to_owned(), message.to_payload(Format::Protobuf)));
@@ -1040,8 +1040,8 @@ fn tail_shows_nothing_that_a_terminal_obeys() {
     effects.dead_letters.iter().for_each(|it| {
         publish(&names.dead_letter(), &wire::dead_letter(it, "log\u{1b}[2J", 0));
     });
-    snapshots.accounts.iter().for_each(|it| publish(&names.accounts(), it));
-    snapshots.users.iter().for_each(|it| publish(&names.users(), it));
+    profiles.accounts.iter().for_each(|it| publish(&names.accounts(), it));
+    profiles.users.iter().for_each(|it| publish(&names.users(), it));
     published.push((names.handoff("high"), b"\x1b[31mno handoff".to_vec()));
     published.push((names.users(), Vec::new()));
     let handoffs = effects.handoffs.len();

@@ -7,9 +7,9 @@ use std::sync::{Arc, LazyLock};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage as _, Value};
 use serde_json::json;
 use upswell::model::{
-    AccountSnapshot, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Group, Handoff,
-    HandoffId, Level, Money, Onboarding, Outcome, Picture, Place, Rail, Reason, SignalChange, SignalKind,
-    SignalMessage, TopUser, Track, Usage, UserSnapshot, Week,
+    AccountProfile, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Group, Handoff,
+    HandoffContext, HandoffId, Level, Money, Onboarding, Outcome, Place, Rail, Reason, SignalChange, SignalKind,
+    SignalMessage, TopUser, Track, Usage, UserProfile, Week,
 };
 use upswell::wire::{self, Context, Format, Kind, ToWire};
 
@@ -18,7 +18,7 @@ const AT: EventTime = EventTime(1_772_445_600_000);
 
 fn descriptor(kind: Kind) -> MessageDescriptor {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-        let files = ["handoff", "signal", "snapshot", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
+        let files = ["handoff", "signal", "profile", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
         DescriptorPool::from_file_descriptor_set(protox::compile(files, ["proto"]).unwrap()).unwrap()
     });
     POOL.get_message_by_name(kind.name()).unwrap()
@@ -81,8 +81,8 @@ fn user() -> TopUser {
     }
 }
 
-fn picture() -> Picture {
-    Picture {
+fn context() -> HandoffContext {
+    HandoffContext {
         segment: "mid_market".into(),
         tier: Some("T2".into()),
         play: "targeted outreach".into(),
@@ -155,18 +155,18 @@ fn handoff() -> Handoff {
         why: "five new users".into(),
         facts: facts(),
         rules_version: "default@1".into(),
-        picture: Box::new(picture()),
+        context: Box::new(context()),
     }
 }
 
-fn account() -> AccountSnapshot {
-    AccountSnapshot {
+fn account() -> AccountProfile {
+    AccountProfile {
         account: "acme".into(),
         at: AT,
         users: 15,
         founded: Some(Day(20_455)),
         last_active: Some(Day(20_514)),
-        picture: Box::new(picture()),
+        context: Box::new(context()),
         trajectory: vec![None, Some(0), Some(7)],
         departments: 2,
         enterprise_requests: vec!["sso".into()],
@@ -174,8 +174,8 @@ fn account() -> AccountSnapshot {
     }
 }
 
-fn snapshot_of_user() -> UserSnapshot {
-    UserSnapshot {
+fn profile_of_user() -> UserProfile {
+    UserProfile {
         account: "acme".into(),
         at: AT,
         gone: false,
@@ -201,7 +201,7 @@ fn signals() -> [SignalMessage; 3] {
     let (signal, trigger): (Arc<str>, Arc<str>) = ("intent.pricing".into(), "pricing-sessions".into());
     [
         SignalKind::Changed(SignalChange { signal: signal.clone(), before, after, reason }),
-        SignalKind::Pulse { signal: Some(signal), trigger: Some(trigger.clone()) },
+        SignalKind::Occurrence { signal: Some(signal), trigger: Some(trigger.clone()) },
         SignalKind::Held { trigger, rail: Rail::Pacing },
     ]
     .map(|kind| SignalMessage { account: "acme".into(), user: "ann".into(), kind, at: AT, facts: facts() })
@@ -221,11 +221,11 @@ fn letter() -> DeadLetter {
 fn every_field_of_the_contract_is_set() {
     let many = longest('x');
     complete(&[&handoff(), &*many[0]]);
-    let [changed, pulse, held] = signals();
-    complete(&[&changed, &pulse, &held, &*many[1]]);
+    let [changed, occurrence, held] = signals();
+    complete(&[&changed, &occurrence, &held, &*many[1]]);
     complete(&[&onboarding()]);
     complete(&[&account()]);
-    complete(&[&snapshot_of_user(), &*many[6]]);
+    complete(&[&profile_of_user(), &*many[6]]);
     complete(&[&wire::dead_letter(&letter(), "log", 3)]);
 }
 
@@ -241,7 +241,7 @@ fn longest(of: char) -> Vec<Box<dyn ToWire>> {
     let some = || (0..64).map(|_| "x".repeat(3_000).into()).collect::<Vec<Arc<str>>>();
     let facts = || (0..2_000).map(|_| Fact { message_id: id().into(), at: EventTime::MAX, number: f64::MIN }).collect();
     let user = || TopUser { user: id(), score: i32::MIN, band: shared(), is_buyer: true, title: text(), email: text() };
-    let picture = || Picture {
+    let context = || HandoffContext {
         segment: shared(),
         tier: Some(shared()),
         play: shared(),
@@ -251,22 +251,22 @@ fn longest(of: char) -> Vec<Box<dyn ToWire>> {
         arm: Some(Arm { id: shared(), group: Group::Higher }),
         points: some().into_iter().map(|signal| (signal, u8::MAX, i32::MIN)).collect(),
         top_users: (0..5).map(|_| user()).collect(),
-        usage: Usage { features: (0..20).map(|_| (text(), u64::MAX)).collect(), ..picture().usage },
+        usage: Usage { features: (0..20).map(|_| (text(), u64::MAX)).collect(), ..context().usage },
         money: Money {
             plan: text(),
             quotas: (0..1_000).map(|_| (word(), f64::MIN, f64::MIN)).collect(),
             suggested_plan: shared(),
-            ..picture().money
+            ..context().money
         },
-        conversation: Conversation { template: shared(), text: text(), ..picture().conversation },
+        conversation: Conversation { template: shared(), text: text(), ..context().conversation },
         company: Company {
             industry: text(),
             country: text(),
             tech_stack: text(),
             contacts: text(),
-            ..picture().company
+            ..context().company
         },
-        ..picture()
+        ..context()
     };
     let handoff = Handoff {
         account: id(),
@@ -277,7 +277,7 @@ fn longest(of: char) -> Vec<Box<dyn ToWire>> {
         why: text(),
         facts: facts(),
         rules_version: shared(),
-        picture: Box::new(picture()),
+        context: Box::new(context()),
         ..handoff()
     };
     let change = |kind: SignalKind| SignalMessage { account: id(), user: id(), kind, at: AT, facts: facts() };
@@ -286,24 +286,24 @@ fn longest(of: char) -> Vec<Box<dyn ToWire>> {
     vec![
         Box::new(handoff),
         change(SignalKind::Changed(SignalChange { signal: shared(), before, after, reason })),
-        change(SignalKind::Pulse { signal: Some(shared()), trigger: Some(shared()) }),
+        change(SignalKind::Occurrence { signal: Some(shared()), trigger: Some(shared()) }),
         change(SignalKind::Held { trigger: shared(), rail: Rail::WarmUp }),
         Box::new(Onboarding { account: id(), ..onboarding() }),
-        Box::new(AccountSnapshot {
+        Box::new(AccountProfile {
             account: id(),
-            picture: Box::new(picture()),
+            context: Box::new(context()),
             enterprise_requests: many(&word),
             signals: some(),
             ..account()
         }),
-        Box::new(UserSnapshot {
+        Box::new(UserProfile {
             account: id(),
             user: user(),
             source: text(),
             features: many(&word),
             plan: text(),
             signals: some(),
-            ..snapshot_of_user()
+            ..profile_of_user()
         }),
     ]
 }
@@ -403,7 +403,7 @@ fn figures_stand_where_they_belong() {
         })
     );
     assert_eq!(
-        json(&snapshot_of_user()),
+        json(&profile_of_user()),
         json!({
             "account": "acme", "user": "ann", "atMs": "1772445600000", "signedUpMs": "1767312000001",
             "firstActiveDay": 20455, "lastActiveDay": 20514, "source": "referral", "activated": true,
@@ -424,17 +424,17 @@ fn figures_stand_where_they_belong() {
 
 #[test]
 fn a_handoff_is_read_back_whole() {
-    let bare = Handoff { due: None, due_from: None, picture: Box::default(), ..handoff() };
+    let bare = Handoff { due: None, due_from: None, context: Box::default(), ..handoff() };
     for handoff in [handoff(), bare] {
         for format in [Format::Protobuf, Format::Json] {
             assert_eq!(wire::read_handoff(&handoff.to_payload(format)).unwrap(), handoff);
         }
     }
     let lower = Some(Arm { id: "new-users-8".into(), group: Group::Lower });
-    let sent = Handoff { picture: Box::new(Picture { arm: lower, holdout: false, ..picture() }), ..handoff() };
+    let sent = Handoff { context: Box::new(HandoffContext { arm: lower, holdout: false, ..context() }), ..handoff() };
     assert_eq!(wire::read_handoff(&sent.to_payload(Format::Protobuf)).unwrap(), sent);
     let newer = handoff().to_json().replacen('{', r#"{"addedLater":{"x":1},"#, 1).replace("evaluating", "dreaming");
-    assert_eq!(wire::read_handoff(newer.as_bytes()).unwrap().picture.conversation.buying_stage, "");
+    assert_eq!(wire::read_handoff(newer.as_bytes()).unwrap().context.conversation.buying_stage, "");
     for (bytes, says) in [(&b"{\"level\": 3"[..], "EOF"), (b"\xff", "no upswell.v1.Handoff"), (b"", "no level")] {
         let error = wire::read_handoff(bytes).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");

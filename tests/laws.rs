@@ -236,7 +236,7 @@ impl Effect {
                 handoff.due = handoff.due.map(|at| at.plus(ms));
                 handoff.not_before = handoff.not_before.plus(ms);
                 handoff.id = HandoffId::new(&handoff.account, &handoff.trigger, handoff.at);
-                let usage = &mut handoff.picture.usage;
+                let usage = &mut handoff.context.usage;
                 usage.first_seen = usage.first_seen.map(|at| at.plus(ms));
                 usage.last_seen = usage.last_seen.map(|at| at.plus(ms));
                 usage.growth = usage.growth.map(|(growth, week)| (growth, week.plus((ms / (7 * DAY_MS)) as i32)));
@@ -458,8 +458,8 @@ proptest! {
             let mut last: BTreeMap<&str, i64> = BTreeMap::new();
             for handoff in said.handoffs().filter(|handoff| handoff.trigger == trigger.id) {
                 let before = last.insert(&handoff.account, handoff.at.0);
-                let rested = before.is_none_or(|before| handoff.at.0 - before >= trigger.cooldown_ms);
-                prop_assert!(rested, "{} fired at {:?} and at {}", trigger.id, before, handoff.at.0);
+                let cooldown_is_over = before.is_none_or(|before| handoff.at.0 - before >= trigger.cooldown_ms);
+                prop_assert!(cooldown_is_over, "{} fired at {:?} and at {}", trigger.id, before, handoff.at.0);
             }
         }
     }
@@ -636,11 +636,11 @@ fn moved_row(row: MetricsRow, days: i32) -> MetricsRow {
     }
 }
 
-/// When each state trigger fired: for whom, and all its instants.
+/// When each condition trigger fired: for whom, and all its instants.
 fn fires_of_states(said: &Said) -> Vec<(&str, &str, &str, Vec<i64>)> {
     let plan = rules::default_plan();
     let is_state = |id: &str| {
-        plan.triggers.iter().any(|trigger| *trigger.id == *id && matches!(trigger.kind, TriggerKind::State { .. }))
+        plan.triggers.iter().any(|trigger| *trigger.id == *id && matches!(trigger.kind, TriggerKind::Condition { .. }))
     };
     let mut fires: BTreeMap<(&str, &str, &str), Vec<i64>> = BTreeMap::new();
     for handoff in said.handoffs().filter(|handoff| is_state(&handoff.trigger)) {

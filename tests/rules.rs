@@ -317,7 +317,7 @@ fn what_cannot_be_meant_is_refused_where_it_stands() {
         (
             "event.amount >= 500.0 && paid",
             "user.score >= 50",
-            "`user.score` is of a user: a pulse asks for the account",
+            "`user.score` is of a user: the condition of an event trigger is about the account",
         ),
         ("when: icp && departments >= 2", "when: intent.pricing >= 1", "did you mean `user.intent.pricing`?"),
         ("when: icp && departments >= 2", "when: user.account.users >= 1", "did you mean `account.users`?"),
@@ -658,7 +658,7 @@ fn arms_are_explained_and_refused_where_they_stand() {
         (score.replace("0.25", "-0.1"), 0, "share is -0.1"),
         (score.replace("lead-score]", "lead-scor]"), 0, "there is no trigger lead-scor"),
         (score.replace("lead-score]", "near-limit]"), 0, "trigger near-limit is high"),
-        (score.replace("lead-score]", "first-bill]"), 0, "trigger first-bill is a pulse"),
+        (score.replace("lead-score]", "first-bill]"), 0, "trigger first-bill is an event trigger"),
         (score.replace("lead-score]", "]"), 0, "triggers is empty"),
         (score.replace("[lead-score]", "[lead-score, lead-score]"), 0, "trigger lead-score is named twice"),
         (score.replace("lead_score >=", "leed_score >="), 0, "did you mean `lead_score`?"),

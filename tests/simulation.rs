@@ -83,7 +83,7 @@ fn try_seed(seed: u64, shown: &mut BTreeMap<String, u64>) {
     crashes.sort_unstable();
     let crashed = fold(&plan, &records, &crashes);
     assert!(whole.published == crashed.published, "seed {seed}: crashes at {crashes:?} can be seen");
-    assert!(whole.snapshots == crashed.snapshots, "seed {seed}: crashes at {crashes:?} are seen at the end");
+    assert!(whole.profiles == crashed.profiles, "seed {seed}: crashes at {crashes:?} are seen at the end");
     let changed = activate(&mut rng, log, &records, |_, applies| texts[applies].clone());
     assert!(whole.is(&fold(&plan, &changed, &[])), "seed {seed}: activating the rules that apply can be seen");
     let in_turn = |nth: usize, applies: usize| {
@@ -139,7 +139,7 @@ impl Drop for NamedIfItFails {
 const SIGNAL: [&str; 10] =
     ["account", "user", "signal", "kind", "rungBefore", "rungAfter", "atMs", "reason", "rail", "trigger"];
 const TRACK: [&str; 5] = ["account", "track", "before", "atMs", "notifySales"];
-const SNAPSHOT: [&str; 8] = ["account", "user", "score", "tier", "activeUsers", "departments", "segment", "band"];
+const PROFILE: [&str; 8] = ["account", "user", "score", "tier", "activeUsers", "departments", "segment", "band"];
 const HANDOFF: [&str; 18] = [
     "handoffId",
     "account",
@@ -170,13 +170,13 @@ struct Said {
     /// Handoffs, signals and tracks as lines, in order.
     published: Vec<String>,
     /// The accounts and users as they stand at the end, as lines.
-    snapshots: Vec<String>,
+    profiles: Vec<String>,
 }
 
 impl Said {
     /// Whether the same was said, word for word.
     fn is(&self, other: &Said) -> bool {
-        let parts = |said: &Said| (said.outcomes.clone(), said.published.clone(), said.snapshots.clone());
+        let parts = |said: &Said| (said.outcomes.clone(), said.published.clone(), said.profiles.clone());
         parts(self) == parts(other) && self.metrics == other.metrics
     }
 }
@@ -291,10 +291,10 @@ fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize
             effects.clear();
         }
         committed = stop.max(committed);
-        let mut snapshots = model::Snapshots::default();
-        partition.snapshots(&mut snapshots);
-        let users = snapshots.users.iter().filter(|user| !user.gone).map(ToWireLine::line);
-        said.snapshots = snapshots.accounts.iter().map(ToWireLine::line).chain(users).collect();
+        let mut profiles = model::Profiles::default();
+        partition.profiles(&mut profiles);
+        let users = profiles.users.iter().filter(|user| !user.gone).map(ToWireLine::line);
+        said.profiles = profiles.accounts.iter().map(ToWireLine::line).chain(users).collect();
     }
     said
 }
@@ -332,16 +332,16 @@ fn compare(seed: u64, log: &[Input], expected: &reference::Output, said: &Said) 
     {
         same_by_account(seed, what, expected, found.get(what).map_or(&[], Vec::as_slice));
     }
-    same_snapshots(seed, expected, &said.snapshots);
+    same_profiles(seed, expected, &said.profiles);
 }
 
 /// Every account and user that the model keeps stands in the fold as it does in the model.
-fn same_snapshots(seed: u64, expected: &reference::Output, found: &[String]) {
+fn same_profiles(seed: u64, expected: &reference::Output, found: &[String]) {
     let key = |value: &Value| (value["account"].to_string(), value["user"].to_string());
     let found: BTreeMap<_, Value> =
         found.iter().map(|line| serde_json::from_str(line).unwrap()).map(|value| (key(&value), value)).collect();
     for expected in expected.accounts.iter().chain(&expected.users) {
-        let found = found.get(&key(expected)).map(|found| known(found, &SNAPSHOT));
+        let found = found.get(&key(expected)).map(|found| known(found, &PROFILE));
         assert!(
             found.as_ref() == Some(expected),
             "seed {seed}: at the end:\nreference {expected}\nengine    {}",

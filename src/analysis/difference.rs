@@ -76,8 +76,8 @@ fn keep(fired: &mut Vec<Fired>, step: Step<'_>) -> Result<()> {
         trigger: Arc::clone(&handoff.trigger),
         id: handoff.id,
         level: handoff.level,
-        tier: handoff.picture.tier.clone().unwrap_or_else(|| "".into()),
-        holdout: handoff.picture.holdout,
+        tier: handoff.context.tier.clone().unwrap_or_else(|| "".into()),
+        holdout: handoff.context.holdout,
     }));
     Ok(())
 }

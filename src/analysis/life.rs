@@ -7,14 +7,14 @@ use anyhow::{Result, bail};
 
 use crate::engine::Record;
 use crate::model::{
-    AccountSnapshot, Day, Effects, EventTime, Fact, Handoff, MetricsRow, Onboarding, SignalKind, SignalMessage,
-    Snapshots, Tally, UserSnapshot, Week, WeekRow,
+    AccountProfile, Day, Effects, EventTime, Fact, Handoff, MetricsRow, Onboarding, Profiles, SignalKind,
+    SignalMessage, Tally, UserProfile, Week, WeekRow,
 };
 use crate::replay::{Driver, Step};
 use crate::rules::{BANDS, Plan, Ready, Signal};
 use crate::text;
 
-/// Snapshots of what changed are taken after so many events: what is changed and not taken costs memory.
+/// Profiles of what changed are taken after so many events: what is changed and not taken costs memory.
 const GATHER_EVERY: u64 = 10_000;
 /// Accounts that are named where the one asked for is unknown.
 const NEAREST: usize = 3;
@@ -44,9 +44,9 @@ pub struct Life {
     /// Its onboarding tracks.
     pub onboarding: Vec<Onboarding>,
     /// How it stands; none where no event of it was applied.
-    pub stands: Option<AccountSnapshot>,
+    pub stands: Option<AccountProfile>,
     /// How its users stand, by id.
-    pub users: BTreeMap<String, UserSnapshot>,
+    pub users: BTreeMap<String, UserProfile>,
 }
 
 impl Life {
@@ -108,14 +108,14 @@ impl Life {
 
     /// What each signal of running active users brings to the account's score: how many users, and their points. Points of
     /// the user's own score count where they are good in sum.
-    pub fn brought(&self, stands: &AccountSnapshot) -> BTreeMap<&str, (u32, i32)> {
+    pub fn brought(&self, stands: &AccountProfile) -> BTreeMap<&str, (u32, i32)> {
         let mut rungs: BTreeMap<(&str, &str), u8> = BTreeMap::new();
         for (signal, user, rung) in self.signals.iter().filter_map(user_rung) {
             rungs.insert((user, signal), rung);
         }
         let mut brought: BTreeMap<&str, (u32, i32)> = BTreeMap::new();
         let from = self.plan.time.calendar.day(stands.at).plus(-27);
-        let is_running = |user: &&UserSnapshot| user.last_day.is_some_and(|last| last >= from);
+        let is_running = |user: &&UserProfile| user.last_day.is_some_and(|last| last >= from);
         for user in self.users.values().filter(is_running) {
             let on = self.plan.user_signals.iter().filter(|signal| user.signals.contains(&signal.id));
             let worth: Vec<(&Signal, i32)> = on
@@ -250,8 +250,8 @@ impl AccountFold {
 
     /// Takes how the account stands.
     fn look(&mut self) {
-        let mut changed = Snapshots::default();
-        self.driver.partitions_mut().iter_mut().for_each(|partition| partition.snapshots(&mut changed));
+        let mut changed = Profiles::default();
+        self.driver.partitions_mut().iter_mut().for_each(|partition| partition.profiles(&mut changed));
         let life = &mut self.life;
         life.stands = changed.accounts.into_iter().find(|it| it.account == life.account).or(life.stands.take());
         for user in changed.users.into_iter().filter(|it| it.account == life.account) {

@@ -14,9 +14,9 @@ pub(super) enum What {
     Figure(Figure),
     /// A trait that only conditions name, by its place.
     Trait(usize),
-    /// The role of a pulse, by the place of its trigger.
-    Pulse(usize),
-    /// A field of the event of a pulse.
+    /// The role of an event trigger, by the place of its trigger.
+    OnEvent(usize),
+    /// A field of the event of an event trigger.
     Event(usize, Field),
 }
 
@@ -75,7 +75,9 @@ impl Part {
     fn is_in(&self, plan: &Plan, set: &RoleSet, role: Role, event: &Event<'_>) -> bool {
         let (field, is) = match self {
             Part::Premium => return is_premium(plan, set, event),
-            Part::Trait(name) => return fields::value(event.told(), name).is_some_and(|value| value != Scalar::Null),
+            Part::Trait(name) => {
+                return fields::value(event.payload(), name).is_some_and(|value| value != Scalar::Null);
+            }
             Part::OneOf(field, ..) => (*field, Is::Anything),
             Part::Field(field, is) => (*field, *is),
         };
@@ -223,19 +225,19 @@ pub(super) fn all_needs(plan: &Plan) -> Vec<(What, Needs)> {
         all.push((What::Trait(place), needs));
     }
     for (place, trigger) in plan.triggers.iter().enumerate() {
-        let TriggerKind::Pulse(pulse) = &trigger.kind else { continue };
-        let Some(role) = pulse.role else {
-            all.push((What::Pulse(place), Needs { activity: true, ..Needs::default() }));
+        let TriggerKind::Event(on) = &trigger.kind else { continue };
+        let Some(role) = on.role else {
+            all.push((What::OnEvent(place), Needs { activity: true, ..Needs::default() }));
             continue;
         };
         let one_of = |(field, values): &(Field, Vec<String>)| Part::OneOf(*field, values.clone(), false);
-        let mut sources = vec![Source::new(role, false, pulse.only.iter().map(one_of).collect())];
-        sources.extend(pulse.plan.iter().flat_map(|plan| {
+        let mut sources = vec![Source::new(role, false, on.only.iter().map(one_of).collect())];
+        sources.extend(on.plan.iter().flat_map(|plan| {
             let is = || vec![Part::OneOf(Field::Plan, vec![plan.clone()], false)];
             [Role::SubscriptionChanged, Role::Firmographics].map(|role| Source::new(role, false, is()))
         }));
-        all.push((What::Pulse(place), Needs::any(sources)));
-        for input in pulse.when.iter().flat_map(|when| when.inputs()) {
+        all.push((What::OnEvent(place), Needs::any(sources)));
+        for input in on.when.iter().flat_map(|when| when.inputs()) {
             if let Reads::Event(field) = input {
                 let needs = Needs::one(role, false, vec![Part::Field(*field, Is::Anything)]);
                 all.push((What::Event(place, *field), needs));

@@ -81,13 +81,13 @@ fn can_be(plan: &Plan, trigger: usize, input: &Reads, sample: &Sample) -> Option
 /// Why a trigger cannot fire: what it listens to never came, or its condition can never be true.
 pub fn never_fires(plan: &Plan, place: usize, trigger: &Trigger, sample: &Sample) -> Option<String> {
     let when = match &trigger.kind {
-        TriggerKind::Pulse(pulse) => {
-            if let Some(missing) = sample.missing(plan, What::Pulse(place)) {
+        TriggerKind::Event(on) => {
+            if let Some(missing) = sample.missing(plan, What::OnEvent(place)) {
                 return Some(format!("needs {missing}"));
             }
-            pulse.when.as_ref()?
+            on.when.as_ref()?
         }
-        TriggerKind::State { when, .. } => when,
+        TriggerKind::Condition { when, .. } => when,
     };
     let known: Vec<_> = when.inputs().iter().map(|input| can_be(plan, place, input, sample)).collect();
     let values = |at: usize| known[at].as_ref().map(|(values, ..)| values.clone());

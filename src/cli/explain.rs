@@ -90,7 +90,7 @@ struct Document<'a> {
     account: &'a str,
     rules_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    snapshot: Option<Box<RawValue>>,
+    profile: Option<Box<RawValue>>,
     points: Vec<Points<'a>>,
     users: Vec<Box<RawValue>>,
     weeks: Vec<serde_json::Value>,
@@ -114,11 +114,11 @@ fn is_zero(number: &i32) -> bool {
 }
 
 fn document(life: &Life) -> Result<Document<'_>> {
-    let points = life.stands.iter().flat_map(|stands| &stands.picture.points);
+    let points = life.stands.iter().flat_map(|stands| &stands.context.points);
     Ok(Document {
         account: &life.account,
         rules_version: &life.plan.version,
-        snapshot: life.stands.as_ref().map(raw).transpose()?,
+        profile: life.stands.as_ref().map(raw).transpose()?,
         points: points
             .map(|(signal, rung, points)| Points { signal, rung: i32::from(*rung), points: *points })
             .collect(),

@@ -81,12 +81,12 @@ impl Page {
             self.line(&format!("days begin at midnight of UTC{calendar}; times with hours and minutes are in UTC"));
         }
         let Some(stands) = &life.stands else { return };
-        let (picture, usage, money) = (&stands.picture, &stands.picture.usage, &stands.picture.money);
+        let (context, usage, money) = (&stands.context, &stands.context.usage, &stands.context.money);
         let mut words = vec![
             format!("{} users, {} active in 28 days", screen::count(stands.users.into()), usage.active_users),
-            format!("{} points", picture.score),
-            picture.tier.as_deref().unwrap_or("no tier").to_owned(),
-            format!("segment {}", picture.segment),
+            format!("{} points", context.score),
+            context.tier.as_deref().unwrap_or("no tier").to_owned(),
+            format!("segment {}", context.segment),
         ];
         words.extend((!money.plan.is_empty()).then(|| format!("plan {}", money.plan)));
         words.extend(money.paid.map(|paid| if paid { "paid".to_owned() } else { "not paid".to_owned() }));
@@ -141,16 +141,16 @@ impl Page {
     fn score(&mut self, life: &Life) {
         let Some(stands) = &life.stands else { return };
         let tiers = tiers(life);
-        self.heading(&format!("Score: {} points", stands.picture.score), &tiers);
-        if stands.picture.points.is_empty() {
+        self.heading(&format!("Score: {} points", stands.context.score), &tiers);
+        if stands.context.points.is_empty() {
             self.line("  no signal of the account is on, and none of its active users brings points");
         }
-        for (signal, rung, points) in &stands.picture.points {
+        for (signal, rung, points) in &stands.context.points {
             let is_users = &**signal == "users";
             let what = if is_users { "what its active users bring".to_owned() } else { format!("rung {rung}") };
             self.line(&fit(&format!("  {points:>+5}  {signal:<26}  {what}"), WIDTH));
             let brought = if is_users { life.brought(stands) } else { BTreeMap::new() };
-            // Somebody who was removed brings nothing, which snapshots do not say: no parts where they do not add up.
+            // Somebody who was removed brings nothing, which profiles do not say: no parts where they do not add up.
             if brought.values().map(|(_, sum)| sum).sum::<i32>() == *points {
                 for (signal, (users, sum)) in brought {
                     let line = fit(&format!("           {sum:>+5}  {signal:<26}  {}", users_of(users)), WIDTH);
@@ -163,12 +163,12 @@ impl Page {
 
     fn users(&mut self, life: &Life) {
         let Some(stands) = &life.stands else { return };
-        if stands.picture.top_users.is_empty() {
+        if stands.context.top_users.is_empty() {
             return;
         }
-        let buyer = if stands.picture.find_buyer { "nobody looks like a buyer" } else { "" };
+        let buyer = if stands.context.find_buyer { "nobody looks like a buyer" } else { "" };
         self.heading("Top users", buyer);
-        for user in &stands.picture.top_users {
+        for user in &stands.context.top_users {
             let signals = life.users.get(&user.user).map_or(String::new(), |it| it.signals.join(" "));
             let buyer = if user.is_buyer { "buyer " } else { "" };
             let about = [&*user.band, buyer.trim_end(), &user.title, &signals];
@@ -177,7 +177,7 @@ impl Page {
         }
     }
 
-    /// What fired, what was held back, and pulses that passed, in their order.
+    /// What fired, what was held back, and event triggers that passed, in their order.
     fn fired(&mut self, life: &Life) {
         let mut lines: Vec<(EventTime, Vec<String>)> = Vec::new();
         for handoff in &life.handoffs {
@@ -194,10 +194,10 @@ impl Page {
                     let key = (message.at, &**trigger, rail.word());
                     held.entry(key).or_insert((*rail, Vec::new())).1.push(&message.user);
                 }
-                SignalKind::Pulse { trigger: Some(trigger), .. } if !has_fired(message.at, trigger) => {
+                SignalKind::Occurrence { trigger: Some(trigger), .. } if !has_fired(message.at, trigger) => {
                     let who = self.names(&[&message.user]);
-                    let words = format!("{who}a pulse that did not fire at once: {}", rest(life, trigger));
-                    lines.push((message.at, self.row(message.at, ("pulse", DIM), trigger, &words)));
+                    let words = format!("{who}an occurrence that did not fire at once: {}", rest(life, trigger));
+                    lines.push((message.at, self.row(message.at, ("occurred", DIM), trigger, &words)));
                 }
                 _ => {}
             }
@@ -219,12 +219,12 @@ impl Page {
 
     fn handoff(&self, handoff: &Handoff) -> Vec<String> {
         let due = handoff.due.map_or("nurture".into(), |due| format!("due {}", screen::minute(due)));
-        let holdout = if handoff.picture.holdout { " · held out: only recorded" } else { "" };
+        let holdout = if handoff.context.holdout { " · held out: only recorded" } else { "" };
         let also =
             if handoff.also.is_empty() { String::new() } else { format!(" · also {}", handoff.also.join(", ")) };
-        let route = &handoff.picture.route;
+        let route = &handoff.context.route;
         let arm = |arm: &Arm| format!(" · {} of arm {}", arm.group.word(), arm.id);
-        let arm = handoff.picture.arm.as_ref().map(arm).unwrap_or_default();
+        let arm = handoff.context.arm.as_ref().map(arm).unwrap_or_default();
         let head = format!("{route} · {due}{holdout}{arm}{also}");
         let word = handoff.level.word().to_uppercase();
         let mut lines = self.row(handoff.at, (&word, screen::level_colour(handoff.level)), &handoff.trigger, &head);
@@ -310,7 +310,7 @@ impl Page {
     /// What the last handoff says to the account.
     fn talk(&mut self, life: &Life) {
         let Some(last) = life.handoffs.last() else { return };
-        let conversation = &last.picture.conversation;
+        let conversation = &last.context.conversation;
         self.heading("What to say", &format!("{} of {}", last.trigger, screen::minute(last.at)));
         let needs = conversation.needs.iter().copied();
         let step: Vec<&str> = [conversation.buying_stage, conversation.next_step]
@@ -383,11 +383,11 @@ fn later(life: &Life, at: EventTime, trigger: &str, rail: Rail, users: &[&str]) 
     instead + &what
 }
 
-/// Why a pulse may not have fired.
+/// Why an event trigger may not have fired.
 fn rest(life: &Life, trigger: &str) -> String {
     let known = life.plan.triggers.iter().find(|it| *it.id == *trigger);
     match known {
-        Some(known) if matches!(&known.kind, TriggerKind::Pulse(pulse) if pulse.first) => "only the first does".into(),
+        Some(known) if matches!(&known.kind, TriggerKind::Event(on) if on.first) => "only the first does".into(),
         Some(known) => format!("held, or within {} days of the last", known.cooldown_ms / crate::model::DAY_MS),
         None => "held, or too soon after the last".into(),
     }

@@ -17,12 +17,12 @@ use super::config::Connection;
 use super::reading::{self, FileFormat, Reading};
 use super::screen::{self, WrongUse};
 use crate::engine::Record;
-use crate::model::{Day, Effects, EventTime, MetricsRow, Outcome, Snapshots, Tally, Unmapped};
+use crate::model::{Day, Effects, EventTime, MetricsRow, Outcome, Profiles, Tally, Unmapped};
 use crate::replay::{Driver, Read, Readable, Step, Topic};
 use crate::rules::{self, Plan, Ready};
 use crate::wire::{self, Format, Kind, ToWire};
 
-/// Snapshots of what changed are taken after so many events: what is changed and not taken costs memory.
+/// Profiles of what changed are taken after so many events: what is changed and not taken costs memory.
 const GATHER_EVERY: u64 = 10_000;
 
 /// Folds a history and writes what it would have said.
@@ -133,8 +133,8 @@ impl Replay {
             handoffs: open(self.handoffs.as_deref())?,
             signals: open(self.signals.as_deref())?,
             onboarding: open(self.onboarding.as_deref())?,
-            accounts: open(self.accounts.as_deref())?.map(|out| Latest::new(out, Kind::AccountSnapshot)),
-            users: open(self.users.as_deref())?.map(|out| Latest::new(out, Kind::UserSnapshot)),
+            accounts: open(self.accounts.as_deref())?.map(|out| Latest::new(out, Kind::AccountProfile)),
+            users: open(self.users.as_deref())?.map(|out| Latest::new(out, Kind::UserProfile)),
             dead_letters: open(self.dead_letters.as_deref())?,
         })
     }
@@ -241,12 +241,12 @@ struct Lines {
     out: Box<dyn Write>,
 }
 
-/// Snapshots on their way into a file, which has the last of each key.
+/// Profiles on their way into a file, which has the last of each key.
 struct Latest {
     out: Lines,
     kind: Kind,
     /// Encoded, by key.
-    snapshots: BTreeMap<Vec<u8>, Vec<u8>>,
+    profiles: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 /// Rows of metrics on their way into one order: they wait until every partition has closed their day.
@@ -322,26 +322,26 @@ impl Fold {
         Ok(())
     }
 
-    /// Takes the snapshots of what changed, if somebody asked for them.
+    /// Takes the profiles of what changed, if somebody asked for them.
     fn gather(&mut self) {
         let Outputs { accounts, users, .. } = &mut self.said.outputs;
         if accounts.is_none() && users.is_none() {
             return;
         }
-        let mut changed = Snapshots::default();
-        self.driver.partitions_mut().iter_mut().for_each(|partition| partition.snapshots(&mut changed));
+        let mut changed = Profiles::default();
+        self.driver.partitions_mut().iter_mut().for_each(|partition| partition.profiles(&mut changed));
         if let Some(accounts) = accounts {
             for account in &changed.accounts {
-                accounts.snapshots.insert(account.account.as_bytes().to_vec(), account.to_bytes());
+                accounts.profiles.insert(account.account.as_bytes().to_vec(), account.to_bytes());
             }
         }
         if let Some(users) = users {
             for user in &changed.users {
                 let key = wire::user_key(&user.account, &user.user.user);
                 if user.gone {
-                    users.snapshots.remove(&key);
+                    users.profiles.remove(&key);
                 } else {
-                    users.snapshots.insert(key, user.to_bytes());
+                    users.profiles.insert(key, user.to_bytes());
                 }
             }
         }
@@ -438,12 +438,12 @@ impl Said {
 
 impl Latest {
     fn new(out: Lines, kind: Kind) -> Latest {
-        Latest { out, kind, snapshots: BTreeMap::new() }
+        Latest { out, kind, profiles: BTreeMap::new() }
     }
 
     fn write(&mut self) -> Result<()> {
-        for snapshot in self.snapshots.values() {
-            self.out.write(&wire::read_json(self.kind, snapshot)?)?;
+        for profile in self.profiles.values() {
+            self.out.write(&wire::read_json(self.kind, profile)?)?;
         }
         self.out.flush()
     }

@@ -45,9 +45,9 @@ enum What {
     Signals,
     /// Changes of onboarding tracks.
     Onboarding,
-    /// Snapshots of accounts.
+    /// Profiles of accounts.
     Accounts,
-    /// Snapshots of users.
+    /// Profiles of users.
     Users,
     /// Events that could not be used.
     DeadLetters,
@@ -95,8 +95,8 @@ impl Tail {
                 What::Holdout => topics.push((names.holdout(), Kind::Handoff)),
                 What::Signals => topics.push((names.signals(), Kind::SignalChanged)),
                 What::Onboarding => topics.push((names.onboarding(), Kind::Onboarding)),
-                What::Accounts => topics.push((names.accounts(), Kind::AccountSnapshot)),
-                What::Users => topics.push((names.users(), Kind::UserSnapshot)),
+                What::Accounts => topics.push((names.accounts(), Kind::AccountProfile)),
+                What::Users => topics.push((names.users(), Kind::UserProfile)),
                 What::DeadLetters => topics.push((names.dead_letter(), Kind::DeadLetter)),
             }
         }

@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 use super::screen::WrongUse;
 use crate::model::{DAY_MS, Field, HOUR_MS, Level, MINUTE_MS, Role};
 use crate::rules::{
-    self, ActiveDays, Age, Condition, Count, Figure, Filter, GrowthBy, Idle, Input, Kind, Ladder, LevelTest, Of, Plan,
-    Pulse, Route, Signal, SignalRef, SlopeTest, Stalled, Stickiness, Still, Tier, TraitIs, Trigger, TriggerKind,
-    UsageRatio,
+    self, ActiveDays, Age, Condition, Count, Figure, Filter, GrowthBy, Idle, Input, Kind, Ladder, LevelTest, Of,
+    OnEvent, Plan, Route, Signal, SignalRef, SlopeTest, Stalled, Stickiness, Still, Tier, TraitIs, Trigger,
+    TriggerKind, UsageRatio,
 };
 
 /// Columns of the page.
@@ -380,17 +380,17 @@ fn segments(plan: &Plan) -> Vec<Entry> {
 fn trigger(plan: &Plan, place: usize, trigger: &Trigger) -> Entry {
     let mut rows = Vec::new();
     let (kind, hand, asked) = match &trigger.kind {
-        TriggerKind::Pulse(pulse) => {
-            rows.push(("listens to", listens_to(plan, pulse)));
-            if let Some(when) = &pulse.when {
+        TriggerKind::Event(on) => {
+            rows.push(("listens to", listens_to(plan, on)));
+            if let Some(when) = &on.when {
                 rows.extend(condition(when));
             }
-            if pulse.first {
+            if on.first {
                 rows.push(("fires", "for the first one in the account's life".into()));
             }
-            ("a pulse", pulse.raised_hand, pulse.asks_for_sales)
+            ("an event trigger", on.raised_hand, on.asks_for_sales)
         }
-        TriggerKind::State { when, per_user, rearm_after_closed_days } => {
+        TriggerKind::Condition { when, per_user, rearm_after_closed_days } => {
             rows.extend(condition(when));
             let whose =
                 if *per_user { "of a user; those who turn at one instant share a handoff" } else { "of the account" };
@@ -402,7 +402,7 @@ fn trigger(plan: &Plan, place: usize, trigger: &Trigger) -> Entry {
             ("a state", false, false)
         }
     };
-    rows.push(("rests", format!("{} after a fire", length(trigger.cooldown_ms))));
+    rows.push(("cooldown", length(trigger.cooldown_ms).to_string()));
     rows.push(("due", due(plan, trigger.level, hand)));
     rows.push(("held by", held_by(plan, place, trigger.level, hand)));
     rows.push(("route", routes_of(plan, place, trigger.level, asked)));
@@ -411,15 +411,15 @@ fn trigger(plan: &Plan, place: usize, trigger: &Trigger) -> Entry {
     Entry { id: trigger.id.to_string(), head, rows }
 }
 
-fn listens_to(plan: &Plan, pulse: &Pulse) -> String {
-    let mut words = match pulse.role {
+fn listens_to(plan: &Plan, on: &OnEvent) -> String {
+    let mut words = match on.role {
         Some(role) => fed_by_role(plan, role),
         None => "the first activity of a user".into(),
     };
-    for (field, values) in &pulse.only {
+    for (field, values) in &on.only {
         write!(words, ", with {} {}", field.word(), values.join(" or ")).unwrap_or_default();
     }
-    if let Some(named) = &pulse.plan {
+    if let Some(named) = &on.plan {
         write!(words, "; or the plan becoming {named}").unwrap_or_default();
     }
     words

@@ -135,13 +135,13 @@ fn triggers(step: &Step<'_>, account: &mut Account<'_>, before: &Plan) {
     for (place, trigger) in plan.triggers.iter().enumerate() {
         let (was, mut state) = by_id.remove(&*trigger.id).map_or((None, State::default()), |it| (Some(it.0), it.1));
         match (&trigger.kind, was) {
-            (TriggerKind::Pulse(pulse), Some(TriggerKind::Pulse(was))) if was == pulse => {}
-            (TriggerKind::Pulse(_), _) => {
+            (TriggerKind::Event(on), Some(TriggerKind::Event(was))) if was == on => {}
+            (TriggerKind::Event(_), _) => {
                 state = State { fired_at: state.fired_at, fired_by: state.fired_by, ..State::default() }
             }
-            (TriggerKind::State { when, per_user, rearm_after_closed_days }, was) => {
+            (TriggerKind::Condition { when, per_user, rearm_after_closed_days }, was) => {
                 let known = std::mem::take(&mut state.edges);
-                let is_same = matches!(was, Some(TriggerKind::State { when: was, rearm_after_closed_days: rearm, .. })
+                let is_same = matches!(was, Some(TriggerKind::Condition { when: was, rearm_after_closed_days: rearm, .. })
                     if was == when && rearm == rearm_after_closed_days);
                 let known = if is_same { known } else { BTreeMap::new() };
                 state = State { fired_at: state.fired_at, wakes_at: state.wakes_at, ..State::default() };
@@ -173,7 +173,7 @@ fn firsts_in(plan: &Plan, before: &Plan, firsts: &BTreeSet<u16>) -> BTreeSet<u16
         let was =
             before.triggers.iter().position(|it| it.id == trigger.id).filter(|was| firsts.contains(&(*was as u16)));
         match (&trigger.kind, was.map(|was| &before.triggers[was].kind)) {
-            (TriggerKind::Pulse(pulse), Some(TriggerKind::Pulse(was))) => was == pulse,
+            (TriggerKind::Event(on), Some(TriggerKind::Event(was))) => was == on,
             _ => false,
         }
     };
@@ -215,8 +215,8 @@ fn rename(renaming: &Renaming<'_>, account: &mut Account<'_>) {
     }
     account.rename_levels(None, accounts);
     account.tier = tiers[usize::from(account.tier)];
-    let told = account.threshold.checked_sub(1).map(|place| before.scores.active_users[usize::from(place)]);
-    account.threshold = after.scores.active_users.iter().filter(|users| told >= Some(**users)).count() as u8;
+    let reached = account.threshold.checked_sub(1).map(|place| before.scores.active_users[usize::from(place)]);
+    account.threshold = after.scores.active_users.iter().filter(|users| reached >= Some(**users)).count() as u8;
     let Some(rare) = account.known_rare() else { return };
     renaming.rename_facts(None, &mut rare.life.facts);
     rare.life.firsts = firsts_in(after, before, &rare.life.firsts);

@@ -81,7 +81,7 @@ impl Warming {
 }
 
 /// An event, the roles that the rules give it, and its place in the log.
-pub(super) struct Sighted<'a> {
+pub(super) struct MatchedEvent<'a> {
     pub(super) event: &'a Event<'a>,
     /// What it is found by.
     pub(super) keys: &'a Keys,
@@ -91,7 +91,7 @@ pub(super) struct Sighted<'a> {
     pub(super) day: Day,
 }
 
-impl Sighted<'_> {
+impl MatchedEvent<'_> {
     /// The text of a field, trimmed; none where it is absent or empty.
     pub(super) fn text(&self, plan: &Plan, role: Role, field: Field) -> Option<String> {
         plan.roles

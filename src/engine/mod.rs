@@ -3,14 +3,14 @@
 //!
 //! `partition` decides which record is next and which day closes; what happens then to an account is a `step`, in phases.
 //! `signals` measures levels, a file for each kind, from `figures` and from the facts in `state`; `values` gives
-//! conditions what they read; `picture` collects what a person must know; `activation` applies other rules to the
+//! conditions what they read; `handoff_context` collects what a person must know; `activation` applies other rules to the
 //! state. `state` is what a partition remembers; it decides nothing.
 
 mod activation;
 mod context;
 mod figures;
+mod handoff_context;
 mod partition;
-mod picture;
 mod signals;
 mod state;
 mod step;

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use super::activation::{self, Renaming};
-use super::context::Sighted;
+use super::context::MatchedEvent;
 use super::context::{Context, Warming};
-use super::picture;
+use super::handoff_context;
 use super::state::due::Due;
 use super::state::tables::Near;
 use super::state::timers::{Timer, Timers};
@@ -15,7 +15,7 @@ use super::state::{Account, Tables};
 use super::step::admit::Admission;
 use super::step::update::Takes;
 use super::step::{self, Close, Delta, Step};
-use crate::model::{Day, DeadLetter, Effects, Event, EventTime, Keys, Outcome, Place, Snapshots, Tally};
+use crate::model::{Day, DeadLetter, Effects, Event, EventTime, Keys, Outcome, Place, Profiles, Tally};
 use crate::rules::{Error, Plan, Ready};
 use crate::wire::BATCH;
 
@@ -144,7 +144,7 @@ impl Partition {
         self.tables.users()
     }
 
-    /// Nobody asks for [`Partition::snapshots`]: closes need not visit accounts for their sake.
+    /// Nobody asks for [`Partition::profiles`]: closes need not visit accounts for their sake.
     #[must_use]
     pub fn without_profiles(mut self) -> Partition {
         self.profiles = false;
@@ -290,7 +290,7 @@ impl Partition {
     }
 
     /// Reports how accounts and users stand that changed since this was last asked: one profile of each.
-    pub fn snapshots(&mut self, told: &mut Snapshots) {
+    pub fn profiles(&mut self, changed: &mut Profiles) {
         let Some(now) = self.admission.clock.watermark() else { return };
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.sort_by(|a, b| self.tables.account_id(*a).cmp(self.tables.account_id(*b)));
@@ -300,14 +300,14 @@ impl Partition {
             // Figures are those of the day that had closed when something changed last.
             let as_of = account.as_of.min(now);
             let step = step!(self, &mut effects, index, as_of, "", as_of);
-            told.accounts.push(picture::account_snapshot(&step, &account));
+            changed.accounts.push(handoff_context::account_profile(&step, &account));
             let mut users: Vec<u32> =
                 account.users().filter(|(_, user)| user.word.is(Flag::Dirty)).map(|(user, _)| user).collect();
             users.sort_by(|a, b| account.user_id(*a).cmp(account.user_id(*b)));
             for user in users {
                 // Who was never active is no user yet (semantics B4).
                 if !account.user(user).days.is_never() {
-                    told.users.push(picture::user_snapshot(&step, &account, user));
+                    changed.users.push(handoff_context::user_profile(&step, &account, user));
                 }
                 account.user_mut(user).word.set(Flag::Dirty, false);
             }
@@ -317,7 +317,7 @@ impl Partition {
     }
 
     /// Takes what changed so far as told: somebody else has told it.
-    pub fn skip_snapshots(&mut self) {
+    pub fn skip_profiles(&mut self) {
         for index in std::mem::take(&mut self.dirty) {
             let mut account = Account::new(&mut self.tables, index);
             account.word.set(Flag::Dirty, false);
@@ -328,7 +328,7 @@ impl Partition {
         }
     }
 
-    fn apply_to_account(&mut self, it: &Sighted<'_>, takes: Takes, effects: &mut Effects) {
+    fn apply_to_account(&mut self, it: &MatchedEvent<'_>, takes: Takes, effects: &mut Effects) {
         let Some(now) = self.admission.clock.watermark() else { return };
         let last_closed = self.plan.time.calendar.day(now).plus(-1);
         let id = &*it.event.account;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use super::context::{Context, Sighted};
+use super::context::{Context, MatchedEvent};
 use super::figures::{Closed, people, points, windows};
 use super::signals;
 use super::state::Account;
@@ -13,13 +13,13 @@ use super::state::word::Flag;
 use crate::model::{Fact, Field, Role};
 use crate::rules::{BANDS, Condition, Figure, Input, Inputs, SignalRef, Value};
 
-/// Whether a condition holds; none if that is unknown. `event`: what a pulse reads, with the role that it has.
+/// Whether a condition holds; none if that is unknown. `event`: the event, of an event trigger, with the role that it has.
 pub(super) fn holds(
     context: &Context<'_>,
     account: &Account<'_>,
     user: Option<u32>,
     when: &Condition,
-    event: Option<(&Sighted<'_>, Option<Role>)>,
+    event: Option<(&MatchedEvent<'_>, Option<Role>)>,
 ) -> Option<bool> {
     when.holds(&Values { context, account, user, event, closed: OnceCell::new(), texts: Texts::default() })
 }
@@ -44,7 +44,7 @@ struct Values<'a, 'c, 's> {
     account: &'a Account<'s>,
     user: Option<u32>,
     /// What a condition of an event reads, and the role that it has.
-    event: Option<(&'a Sighted<'a>, Option<Role>)>,
+    event: Option<(&'a MatchedEvent<'a>, Option<Role>)>,
     /// Its figures of the last closed days, once one of them is asked for.
     closed: OnceCell<Option<Closed>>,
     texts: Texts,

@@ -115,7 +115,7 @@ const ALL_TIME: Setting = Setting::new("retention.ms", "-1", "recovery replays t
 const ALL_SIZE: Setting = Setting { name: "retention.bytes", ..ALL_TIME };
 const NOT_COMPACTED: Setting =
     Setting::new("cleanup.policy", "delete", "every record counts, not only the last of a key");
-const COMPACTED: Setting = Setting::new("cleanup.policy", "compact", "only the latest snapshot of a key is of use");
+const COMPACTED: Setting = Setting::new("cleanup.policy", "compact", "only the latest profile of a key is of use");
 const MONTH: Setting =
     Setting::new("retention.ms", DAYS_30, "long enough to find out what happened and to send it again");
 
@@ -142,8 +142,8 @@ impl Topics {
         );
         specs.push(spec(self.holdout(), &[NOT_COMPACTED, MONTH, holds(Kind::Handoff, output)]));
         specs.push(spec(self.signals(), &[NOT_COMPACTED, MONTH, holds(Kind::SignalChanged, output)]));
-        specs.push(spec(self.accounts(), &[COMPACTED, holds(Kind::AccountSnapshot, output)]));
-        specs.push(spec(self.users(), &[COMPACTED, holds(Kind::UserSnapshot, output)]));
+        specs.push(spec(self.accounts(), &[COMPACTED, holds(Kind::AccountProfile, output)]));
+        specs.push(spec(self.users(), &[COMPACTED, holds(Kind::UserProfile, output)]));
         specs.push(spec(self.onboarding(), &[NOT_COMPACTED, MONTH, holds(Kind::Onboarding, output)]));
         specs.push(spec(self.dead_letter(), &[NOT_COMPACTED, MONTH, holds(Kind::DeadLetter, output)]));
         specs

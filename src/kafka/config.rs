@@ -290,13 +290,13 @@ impl Topics {
         self.named("signals")
     }
 
-    /// The latest snapshot of each account.
+    /// The latest profile of each account.
     #[must_use]
     pub fn accounts(&self) -> String {
         self.named("accounts")
     }
 
-    /// The latest snapshot of each user.
+    /// The latest profile of each user.
     #[must_use]
     pub fn users(&self) -> String {
         self.named("users")

@@ -43,7 +43,7 @@ pub struct Handoff {
     /// The rules that fired it.
     pub rules_version: Arc<str>,
     /// What a person needs to help rather than sell.
-    pub picture: Box<Picture>,
+    pub context: Box<HandoffContext>,
 }
 
 impl Handoff {
@@ -56,7 +56,7 @@ impl Handoff {
 
 /// An account as it was when a trigger fired.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Picture {
+pub struct HandoffContext {
     /// Size class, by its id in the rules.
     pub segment: Arc<str>,
     /// Tier, by its id in the rules; none if untiered.
@@ -278,7 +278,7 @@ impl Track {
 
 /// An account as it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AccountSnapshot {
+pub struct AccountProfile {
     /// The account.
     pub account: String,
     /// As of.
@@ -290,7 +290,7 @@ pub struct AccountSnapshot {
     /// Its last active day; none before its first meaningful event.
     pub last_active: Option<Day>,
     /// Its figures: activity, money, company and scores.
-    pub picture: Box<Picture>,
+    pub context: Box<HandoffContext>,
     /// Distinct active users of the last 8 closed weeks, oldest first; none where the week is not complete.
     pub trajectory: Vec<Option<u32>>,
     /// Distinct departments of running active users.
@@ -303,16 +303,16 @@ pub struct AccountSnapshot {
 
 /// Accounts and users as they stand, for whoever keeps a copy: one of each.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Snapshots {
+pub struct Profiles {
     /// Accounts, by id bytes.
-    pub accounts: Vec<AccountSnapshot>,
+    pub accounts: Vec<AccountProfile>,
     /// Users, by account and id bytes.
-    pub users: Vec<UserSnapshot>,
+    pub users: Vec<UserProfile>,
 }
 
 /// A user as they stand; `gone`: forgotten, to be removed wherever it was kept.
 #[derive(Clone, Debug, PartialEq)]
-pub struct UserSnapshot {
+pub struct UserProfile {
     /// The account.
     pub account: String,
     /// As of.
@@ -432,7 +432,7 @@ pub enum SignalKind {
     /// A signal moved from one rung to another.
     Changed(SignalChange),
     /// Something happened, fired or not.
-    Pulse {
+    Occurrence {
         /// The signal that it feeds, if any.
         signal: Option<Arc<str>>,
         /// The trigger that it belongs to, if any.
@@ -481,7 +481,7 @@ pub enum Reason {
 pub enum Rail {
     /// No usage fact to talk about.
     Usage = 1,
-    /// At most one medium or low handoff per account in the rest time.
+    /// At most one medium or low handoff per account in the pacing time.
     Pacing = 2,
     /// Do not contact, an open opportunity, or a handoff that waits for an answer.
     Engaged = 4,

@@ -41,7 +41,7 @@ pub struct Event<'a> {
 
 impl<'a> Event<'a> {
     /// What the event tells: the properties of one that has a name, or else the traits.
-    pub fn told(&self) -> &Fields<'a> {
+    pub fn payload(&self) -> &Fields<'a> {
         if self.kind.has_name() { &self.properties } else { &self.traits }
     }
 }

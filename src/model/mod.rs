@@ -7,9 +7,9 @@ pub mod time;
 pub mod unmapped;
 
 pub use effect::{
-    AccountSnapshot, Arm, Attribution, Company, Conversation, DeadLetter, Effects, Fact, Group, Handoff, HandoffId,
-    Level, Money, Onboarding, Picture, Rail, Reason, SignalChange, SignalKind, SignalMessage, Snapshots, TopUser,
-    Track, Usage, UserSnapshot, share_of,
+    AccountProfile, Arm, Attribution, Company, Conversation, DeadLetter, Effects, Fact, Group, Handoff, HandoffContext,
+    HandoffId, Level, Money, Onboarding, Profiles, Rail, Reason, SignalChange, SignalKind, SignalMessage, TopUser,
+    Track, Usage, UserProfile, share_of,
 };
 pub use event::{Event, EventKind, Field, Fields, Keys, Outcome, Place, Provenance, Role, Tally};
 pub use metrics::{DayRow, MetricsRow, WeekRow};

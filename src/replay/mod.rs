@@ -39,7 +39,7 @@ pub struct Step<'a> {
 
 impl Driver {
     /// So many partitions before their first record; `effects` says whether metrics are wanted, `profiles` whether
-    /// snapshots of accounts and users are.
+    /// profiles of accounts and users are.
     pub fn new(plan: &Arc<Plan>, partitions: usize, effects: Effects, profiles: bool) -> Driver {
         let partition = || {
             let partition = Partition::new(Arc::clone(plan));
@@ -53,7 +53,7 @@ impl Driver {
         &self.partitions
     }
 
-    /// The partitions, to take snapshots of.
+    /// The partitions, to take profiles of.
     pub fn partitions_mut(&mut self) -> &mut [Partition] {
         &mut self.partitions
     }

@@ -740,37 +740,37 @@ fn triggers(written: &[Spanned<file::Trigger>], names: &mut Names) -> Result<Vec
 }
 
 fn trigger_kind(trigger: &file::Trigger, names: &mut Names) -> Result<TriggerKind, String> {
-    match (&trigger.pulse, &trigger.when) {
-        (Some(pulse), None) if trigger.rearm_after_closed_days == 0 => {
+    match (&trigger.on, &trigger.when) {
+        (Some(on), None) if trigger.rearm_after_closed_days == 0 => {
             let feeds = |signal: &&Signal| match &signal.kind {
                 Kind::Seen(seen) => {
-                    pulse.role.is_some_and(|role| seen.filter.roles == [role]) && seen.filter.only.is_empty()
+                    on.role.is_some_and(|role| seen.filter.roles == [role]) && seen.filter.only.is_empty()
                 }
                 _ => false,
             };
             let signal = names.users.iter().find(feeds).map(|signal| Arc::clone(&signal.id));
-            if pulse.role.is_some() == pulse.new_user {
-                return Err("a pulse listens to exactly one of role and new_user".into());
+            if on.role.is_some() == on.new_user {
+                return Err("on takes exactly one of role and new_user".into());
             }
-            Ok(TriggerKind::Pulse(Pulse {
-                role: pulse.role,
-                only: words("where", &pulse.only)?,
-                plan: pulse.plan.as_ref().map(|plan| plan.to_lowercase()),
-                when: pulse.when.as_ref().map(|when| condition("when", when, names, true)).transpose()?,
-                first: pulse.first,
-                raised_hand: pulse.raised_hand,
-                asks_for_sales: pulse.asks_for_sales,
+            Ok(TriggerKind::Event(OnEvent {
+                role: on.role,
+                only: words("where", &on.only)?,
+                plan: on.plan.as_ref().map(|plan| plan.to_lowercase()),
+                when: on.when.as_ref().map(|when| condition("when", when, names, true)).transpose()?,
+                first: on.first,
+                raised_hand: on.raised_hand,
+                asks_for_sales: on.asks_for_sales,
                 signal,
             }))
         }
-        (Some(_), None) => Err("rearm_after_closed_days goes with when, not with pulse".into()),
+        (Some(_), None) => Err("rearm_after_closed_days goes with when, not with on".into()),
         (None, Some(when)) => {
             let when = condition("when", when, names, false)?;
             let per_user = when.names().iter().any(|name| name.starts_with("user."));
             must_be_noticed(&when, per_user, names)?;
-            Ok(TriggerKind::State { when, per_user, rearm_after_closed_days: trigger.rearm_after_closed_days })
+            Ok(TriggerKind::Condition { when, per_user, rearm_after_closed_days: trigger.rearm_after_closed_days })
         }
-        _ => Err("exactly one of pulse and when is needed".into()),
+        _ => Err("exactly one of on and when is needed".into()),
     }
 }
 
@@ -886,7 +886,7 @@ fn unknown(path: &str, names: &Names, of_event: bool) -> String {
         return format!("signal `{id}` is off");
     }
     if of_event && path.starts_with("user.") && type_of(path, names, false).is_some() {
-        return format!("`{path}` is of a user: a pulse asks for the account and for `event.…`");
+        return format!("`{path}` is of a user: the condition of an event trigger is about the account and `event.…`");
     }
     let of_other_scope = if id == path { format!("user.{path}") } else { id.to_owned() };
     if type_of(&of_other_scope, names, of_event).is_some() {
@@ -936,15 +936,15 @@ fn must_be_noticed(when: &Condition, per_user: bool, names: &Names) -> Result<()
 
 fn index(names: &Names, triggers: &[Trigger], by_level: &[usize]) -> Index {
     let mut index = Index { by_role: vec![Vec::new(); Role::ALL.len()], ..Index::default() };
-    let is_pulse = |trigger: &usize| matches!(triggers[*trigger].kind, TriggerKind::Pulse(_));
-    index.pulses = (0..triggers.len()).filter(is_pulse).collect();
-    let pulse_role = |trigger: &Trigger| match &trigger.kind {
-        TriggerKind::Pulse(pulse) => pulse.role,
-        TriggerKind::State { .. } => None,
+    let is_on_event = |trigger: &usize| matches!(triggers[*trigger].kind, TriggerKind::Event(_));
+    index.event_triggers = (0..triggers.len()).filter(is_on_event).collect();
+    let event_trigger_role = |trigger: &Trigger| match &trigger.kind {
+        TriggerKind::Event(on) => on.role,
+        TriggerKind::Condition { .. } => None,
     };
-    index.pulse_roles = triggers.iter().filter_map(pulse_role).collect();
+    index.event_trigger_roles = triggers.iter().filter_map(event_trigger_role).collect();
     for trigger in triggers {
-        let TriggerKind::State { when, per_user, .. } = &trigger.kind else { continue };
+        let TriggerKind::Condition { when, per_user, .. } = &trigger.kind else { continue };
         index.reads.all(&when.reads);
         if *per_user {
             index.user_conditions.add(&when.reads.users);
@@ -970,7 +970,7 @@ fn index(names: &Names, triggers: &[Trigger], by_level: &[usize]) -> Index {
     index.places = vec![0; triggers.len()];
     for (place, trigger) in by_level.iter().enumerate() {
         index.places[*trigger] = place;
-        if let TriggerKind::State { when, .. } = &triggers[*trigger].kind {
+        if let TriggerKind::Condition { when, .. } = &triggers[*trigger].kind {
             index.readers.insert(&when.reads, place);
         }
     }
@@ -996,8 +996,8 @@ fn index(names: &Names, triggers: &[Trigger], by_level: &[usize]) -> Index {
     }
     index_reads(&mut index, names);
     let conditions = triggers.iter().filter_map(|trigger| match &trigger.kind {
-        TriggerKind::State { when, .. } => Some(when),
-        TriggerKind::Pulse(_) => None,
+        TriggerKind::Condition { when, .. } => Some(when),
+        TriggerKind::Event(_) => None,
     });
     index.restless_days = conditions.map(|when| restless_days(when, names)).max().unwrap_or(0);
     index
@@ -1242,9 +1242,9 @@ fn arm(written: &file::Arm, triggers: &[Trigger], names: &mut Names) -> Result<A
     let place = |id: &String| {
         let place = trigger_place(id, triggers)?;
         match (&triggers[place].kind, triggers[place].level) {
-            (TriggerKind::Pulse(_), _) => Err(format!("trigger {id} is a pulse: it has no threshold")),
+            (TriggerKind::Event(_), _) => Err(format!("trigger {id} is an event trigger: it has no threshold")),
             (_, Level::High) => Err(format!("trigger {id} is high: only medium and low ones are split")),
-            (TriggerKind::State { per_user: false, .. }, _) if of_user => {
+            (TriggerKind::Condition { per_user: false, .. }, _) if of_user => {
                 Err(format!("above names user.…, but trigger {id} is of the account"))
             }
             _ => Ok(place),

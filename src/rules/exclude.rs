@@ -94,7 +94,7 @@ impl Exclude {
 
     fn has_property(&self, event: &Event<'_>) -> bool {
         self.properties.iter().any(|(key, expected)| {
-            fields::value(event.told(), key).is_some_and(|value| expected.iter().any(|each| each.is(&value)))
+            fields::value(event.payload(), key).is_some_and(|value| expected.iter().any(|each| each.is(&value)))
         })
     }
 

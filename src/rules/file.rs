@@ -444,7 +444,7 @@ pub(super) enum TrackName {
     Enterprise,
 }
 
-/// A trigger: exactly one of pulse and when.
+/// A trigger: exactly one of `on` and `when`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Trigger {
@@ -453,21 +453,21 @@ pub(super) struct Trigger {
     pub(super) id: String,
     /// How urgent its handoffs are.
     pub(super) level: Level,
-    /// How long it rests after a fire.
+    /// Its cooldown: how long after a handoff it does not fire again.
     pub(super) cooldown: Millis,
     /// Closed days on which it must have been false before it can fire again; 0: it was false at any moment.
     #[serde(default)]
     pub(super) rearm_after_closed_days: u8,
     /// Fires on an event.
-    pub(super) pulse: Option<Pulse>,
+    pub(super) on: Option<OnEvent>,
     /// Fires when this CEL condition becomes true. One that names `user.…` has an edge for each user.
     pub(super) when: Option<String>,
 }
 
-/// What a pulse listens to: exactly one of role and new_user.
+/// What an event trigger fires on: exactly one of role and new_user.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Pulse {
+pub(super) struct OnEvent {
     /// Events of this role.
     pub(super) role: Option<Role>,
     /// The first meaningful event of a user.

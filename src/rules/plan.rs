@@ -343,15 +343,15 @@ pub struct Index {
     pub ages: Vec<usize>,
     /// Account signals that closes can turn off: while one is on, closes have work.
     pub account_by_close: Slots,
-    /// Triggers that are pulses, and the roles that they listen to.
-    pub pulses: Vec<usize>,
-    /// See [`Index::pulses`].
-    pub pulse_roles: RoleBits,
+    /// Event triggers, and the roles that they fire on.
+    pub event_triggers: Vec<usize>,
+    /// See [`Index::event_triggers`].
+    pub event_trigger_roles: RoleBits,
     /// User signals of what is abandoned, by the role that completes it.
     pub completions: BTreeMap<Role, Vec<usize>>,
     /// These roles.
     pub completing: RoleBits,
-    /// Everything that conditions of state triggers read.
+    /// Everything that condition triggers read.
     pub reads: Reads,
     /// Which condition triggers read a user signal, an account signal or a figure: by slot, or by the figure's number.
     pub readers: Readers,
@@ -401,7 +401,7 @@ pub enum SignalRef {
 /// here. "At once" means at the event that proves it.
 #[derive(Debug, PartialEq)]
 pub enum Kind {
-    /// An event of some roles. State: the end and the newest sightings; timer: the end. On at once, off at its end.
+    /// An event of some roles. State: the end and the newest observations; timer: the end. On at once, off at its end.
     Seen(Seen),
     /// So many events of some roles. State: their newest instants, as many as the highest rung asks for; timer: their
     /// ends. On at once, off at an end.
@@ -883,7 +883,7 @@ pub struct Trigger {
     pub id: Arc<str>,
     /// How urgent it is.
     pub level: Level,
-    /// How long it rests after a fire, in milliseconds.
+    /// Its cooldown: how long it does not fire again, in milliseconds.
     pub cooldown_ms: i64,
     /// What makes it fire.
     pub kind: TriggerKind,
@@ -893,9 +893,9 @@ pub struct Trigger {
 #[derive(Debug)]
 pub enum TriggerKind {
     /// An event.
-    Pulse(Pulse),
+    Event(OnEvent),
     /// A condition that becomes true.
-    State {
+    Condition {
         /// The condition.
         when: Condition,
         /// Whether each user has an edge of its own.
@@ -905,9 +905,9 @@ pub enum TriggerKind {
     },
 }
 
-/// What a pulse listens to.
+/// What an event trigger fires on.
 #[derive(Debug, PartialEq)]
-pub struct Pulse {
+pub struct OnEvent {
     /// Events of this role; none: the first meaningful event of a user.
     pub role: Option<Role>,
     /// With one of these values in each field.

@@ -440,7 +440,7 @@ impl Roles {
     /// The number that an event of this set has in a field of one of its roles.
     pub fn number(&self, set: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<f64> {
         let Some(binding) = self.binding(set, role, field)? else {
-            return fields::value(event.told(), field.word())?.number();
+            return fields::value(event.payload(), field.word())?.number();
         };
         if let Some(key) = &binding.bill {
             let bill = read_bill(key, event)?;
@@ -449,7 +449,7 @@ impl Roles {
         match (first(&binding.keys, event, Scalar::number), &binding.value) {
             (Some(number), _) => {
                 let other = |key: &Option<Box<str>>| match key {
-                    Some(key) => fields::value(event.told(), key).and_then(Scalar::number),
+                    Some(key) => fields::value(event.payload(), key).and_then(Scalar::number),
                     None => Some(1.0),
                 };
                 let (times, per) = (other(&binding.times)?, other(&binding.per)?);
@@ -479,7 +479,7 @@ impl Roles {
         read: fn(Scalar<'a>) -> Option<Cow<'a, str>>,
     ) -> Option<Cow<'a, str>> {
         let Some(binding) = self.binding(set, role, field)? else {
-            return read(fields::value(event.told(), field.word())?);
+            return read(fields::value(event.payload(), field.word())?);
         };
         first(&binding.keys, event, read).or(match &binding.value {
             Some(Literal::Text(text)) => Some(Cow::Borrowed(text)),
@@ -490,7 +490,7 @@ impl Roles {
     /// The truth that an event of this set has in a field of one of its roles.
     pub fn boolean(&self, set: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<bool> {
         let Some(binding) = self.binding(set, role, field)? else {
-            return fields::value(event.told(), field.word())?.boolean();
+            return fields::value(event.payload(), field.word())?.boolean();
         };
         if let Some(key) = &binding.bill {
             // Where nothing says what it costs, it may cost something.
@@ -505,13 +505,13 @@ impl Roles {
     /// Whether an event of this set says that a field of one of its roles is nothing: null, and no other value.
     pub fn is_null(&self, set: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> bool {
         match self.binding(set, role, field) {
-            Some(None) => fields::value(event.told(), field.word()) == Some(Scalar::Null),
+            Some(None) => fields::value(event.payload(), field.word()) == Some(Scalar::Null),
             Some(Some(binding)) => {
                 // What a bill does not say, is not what an earlier one said (semantics D30).
                 if binding.bill.is_some() && matches!(field, Field::Mrr | Field::Price) {
                     return self.number(set, role, field, event).is_none();
                 }
-                let mut said = binding.keys.iter().filter_map(|key| fields::value(event.told(), key)).peekable();
+                let mut said = binding.keys.iter().filter_map(|key| fields::value(event.payload(), key)).peekable();
                 said.peek().is_some() && said.all(|value| value == Scalar::Null)
             }
             None => false,
@@ -559,11 +559,11 @@ impl Roles {
 
 /// The value of the first property that is there and of the type asked for.
 fn first<'a, T>(keys: &[Box<str>], event: &Event<'a>, read: impl Fn(Scalar<'a>) -> Option<T>) -> Option<T> {
-    keys.iter().find_map(|key| fields::value(event.told(), key).and_then(&read))
+    keys.iter().find_map(|key| fields::value(event.payload(), key).and_then(&read))
 }
 
 fn read_bill(key: &str, event: &Event<'_>) -> Option<Bill> {
-    match fields::value(event.told(), key)? {
+    match fields::value(event.payload(), key)? {
         Scalar::Nested(subscription) => bill::read(&subscription.json()?, event.time),
         _ => None,
     }
@@ -587,7 +587,7 @@ impl Meaning {
     /// Whether the properties of an event are as the mapping asks.
     fn holds(&self, event: &Event<'_>) -> bool {
         self.conditions.iter().all(|(key, expected)| {
-            fields::value(event.told(), key).is_some_and(|value| expected.iter().any(|each| each.is(&value)))
+            fields::value(event.payload(), key).is_some_and(|value| expected.iter().any(|each| each.is(&value)))
         })
     }
 

@@ -16,7 +16,7 @@ const TEXT_MAX: usize = 256;
 const TALK_MAX: usize = 4_096;
 /// Items of a list of ids, of evidence, of features that signals keep, and of meters.
 pub const LIST_MAX: usize = 100;
-/// Bytes of a record besides its value: the key, which is at most that of a user's snapshot, the headers, and what
+/// Bytes of a record besides its value: the key, which is at most that of a user's profile, the headers, and what
 /// frames them; of a dead letter also its other fields.
 const BESIDE_MAX: usize = 16 * 1_024;
 

@@ -5,8 +5,8 @@ use prost::Message as _;
 use super::bounds::{self, List, PAYLOAD_MAX, fit, id, short};
 use super::{Format, Kind, proto};
 use crate::model::{
-    AccountSnapshot, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Group, Handoff, Level,
-    Money, Onboarding, Outcome, Reason, SignalKind, SignalMessage, TopUser, Track, Usage, UserSnapshot,
+    AccountProfile, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Group, Handoff, Level,
+    Money, Onboarding, Outcome, Reason, SignalKind, SignalMessage, TopUser, Track, Usage, UserProfile,
 };
 
 /// An effect that the contract has a message for.
@@ -61,8 +61,8 @@ to_wire! {
     Handoff is Handoff by handoff;
     SignalMessage is SignalChanged by signal;
     Onboarding is Onboarding by onboarding;
-    AccountSnapshot is AccountSnapshot by account_snapshot;
-    UserSnapshot is UserSnapshot by user_snapshot;
+    AccountProfile is AccountProfile by account_profile;
+    UserProfile is UserProfile by user_profile;
 }
 
 impl ToWire for proto::DeadLetter {
@@ -122,7 +122,7 @@ fn facts(facts: &[Fact]) -> Vec<proto::Fact> {
 }
 
 fn handoff(handoff: &Handoff) -> proto::Handoff {
-    let picture = &*handoff.picture;
+    let context = &*handoff.context;
     let message = proto::Handoff {
         handoff_id: handoff.id.to_string(),
         account: id(&handoff.account),
@@ -143,22 +143,22 @@ fn handoff(handoff: &Handoff) -> proto::Handoff {
         facts: facts(&handoff.facts),
         facts_left_out: 0,
         rules_version: short(&handoff.rules_version),
-        segment: short(&picture.segment),
-        tier: short(picture.tier.as_deref().unwrap_or_default()),
-        play: short(&picture.play),
-        route: short(&picture.route),
-        owner: short(&picture.owner),
-        territory: short(&picture.territory),
-        attribution: match picture.attribution {
+        segment: short(&context.segment),
+        tier: short(context.tier.as_deref().unwrap_or_default()),
+        play: short(&context.play),
+        route: short(&context.route),
+        owner: short(&context.owner),
+        territory: short(&context.territory),
+        attribution: match context.attribution {
             Attribution::UsageAndPql => proto::Attribution::UsageAndPql,
             Attribution::UsageAndMql => proto::Attribution::UsageAndMql,
             Attribution::MqlOnly => proto::Attribution::MqlOnly,
             Attribution::BuyerUnknown => proto::Attribution::BuyerUnknown,
         } as i32,
-        holdout: picture.holdout,
+        holdout: context.holdout,
         traceparent: handoff.traceparent(),
-        score: picture.score,
-        points: picture
+        score: context.score,
+        points: context
             .points
             .iter()
             .map(|(signal, rung, points)| proto::SignalPoints {
@@ -167,13 +167,13 @@ fn handoff(handoff: &Handoff) -> proto::Handoff {
                 points: *points,
             })
             .collect(),
-        top_users: picture.top_users.iter().map(top_user).collect(),
-        find_buyer: picture.find_buyer,
-        usage: Some(usage(&picture.usage)),
-        money: Some(money(&picture.money)),
-        conversation: Some(conversation(&picture.conversation)),
-        company: Some(company(&picture.company)),
-        arm: picture.arm.as_ref().map(arm),
+        top_users: context.top_users.iter().map(top_user).collect(),
+        find_buyer: context.find_buyer,
+        usage: Some(usage(&context.usage)),
+        money: Some(money(&context.money)),
+        conversation: Some(conversation(&context.conversation)),
+        company: Some(company(&context.company)),
+        arm: context.arm.as_ref().map(arm),
     };
     let lists = [
         List {
@@ -307,8 +307,8 @@ fn signal(message: &SignalMessage) -> proto::SignalChanged {
                 Reason::Activated => proto::Reason::Activated,
             } as i32;
         }
-        SignalKind::Pulse { signal, trigger } => {
-            out.kind = proto::Kind::Pulse as i32;
+        SignalKind::Occurrence { signal, trigger } => {
+            out.kind = proto::Kind::Occurred as i32;
             out.signal = short(signal.as_deref().unwrap_or_default());
             out.trigger = short(trigger.as_deref().unwrap_or_default());
         }
@@ -336,11 +336,11 @@ fn onboarding(onboarding: &Onboarding) -> proto::Onboarding {
     }
 }
 
-fn account_snapshot(account: &AccountSnapshot) -> proto::AccountSnapshot {
-    let picture = &*account.picture;
-    let usage = &picture.usage;
+fn account_profile(account: &AccountProfile) -> proto::AccountProfile {
+    let context = &*account.context;
+    let usage = &context.usage;
     let day = |day: Option<Day>| day.map_or(0, |day| day.0);
-    proto::AccountSnapshot {
+    proto::AccountProfile {
         account: id(&account.account),
         at_ms: account.at.0,
         users: account.users,
@@ -353,43 +353,43 @@ fn account_snapshot(account: &AccountSnapshot) -> proto::AccountSnapshot {
         founded_day: day(account.founded),
         last_active_day: day(account.last_active),
         active_users: usage.active_users,
-        score: picture.score,
-        tier: short(picture.tier.as_deref().unwrap_or_default()),
+        score: context.score,
+        tier: short(context.tier.as_deref().unwrap_or_default()),
         departments: account.departments,
-        segment: short(&picture.segment),
-        plan: short(&picture.money.plan),
-        paid: picture.money.paid,
+        segment: short(&context.segment),
+        plan: short(&context.money.plan),
+        paid: context.money.paid,
         // The fold keeps no more.
         enterprise_requests: texts(
             &account.enterprise_requests[..account.enterprise_requests.len().min(bounds::LIST_MAX)],
         ),
         events: usage.events,
-        find_buyer: picture.find_buyer,
+        find_buyer: context.find_buyer,
         signals: texts(&account.signals),
     }
 }
 
-fn user_snapshot(snapshot: &UserSnapshot) -> proto::UserSnapshot {
-    let user = &snapshot.user;
-    let message = proto::UserSnapshot {
-        account: id(&snapshot.account),
+fn user_profile(profile: &UserProfile) -> proto::UserProfile {
+    let user = &profile.user;
+    let message = proto::UserProfile {
+        account: id(&profile.account),
         user: id(&user.user),
-        at_ms: snapshot.at.0,
-        signed_up_ms: snapshot.signed_up.map(|at| at.0),
-        first_active_day: snapshot.first_day.map_or(0, |day| day.0),
-        last_active_day: snapshot.last_day.map_or(0, |day| day.0),
-        source: short(&snapshot.source),
-        activated: snapshot.activated,
-        features: texts(&snapshot.features),
+        at_ms: profile.at.0,
+        signed_up_ms: profile.signed_up.map(|at| at.0),
+        first_active_day: profile.first_day.map_or(0, |day| day.0),
+        last_active_day: profile.last_day.map_or(0, |day| day.0),
+        source: short(&profile.source),
+        activated: profile.activated,
+        features: texts(&profile.features),
         features_left_out: 0,
         score: user.score,
         band: short(&user.band),
         is_buyer: user.is_buyer,
-        plan: short(&snapshot.plan),
-        signals: texts(&snapshot.signals),
+        plan: short(&profile.plan),
+        signals: texts(&profile.signals),
     };
     let features = List {
-        len: |it: &proto::UserSnapshot| it.features.len(),
+        len: |it: &proto::UserProfile| it.features.len(),
         leave_out: |it, some| leave_out(&mut it.features, &mut it.features_left_out, some),
     };
     fit(message, &[features])

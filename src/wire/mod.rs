@@ -53,9 +53,9 @@ pub enum Kind {
     /// A track changed.
     Onboarding,
     /// An account as it stands.
-    AccountSnapshot,
+    AccountProfile,
     /// A user as they stand.
-    UserSnapshot,
+    UserProfile,
     /// What could not be used.
     DeadLetter,
 }
@@ -67,8 +67,8 @@ impl Kind {
             Kind::Handoff => "upswell.v1.Handoff",
             Kind::SignalChanged => "upswell.v1.SignalChanged",
             Kind::Onboarding => "upswell.v1.Onboarding",
-            Kind::AccountSnapshot => "upswell.v1.AccountSnapshot",
-            Kind::UserSnapshot => "upswell.v1.UserSnapshot",
+            Kind::AccountProfile => "upswell.v1.AccountProfile",
+            Kind::UserProfile => "upswell.v1.UserProfile",
             Kind::DeadLetter => "upswell.v1.DeadLetter",
         }
     }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::effects::json;
 use super::{Kind, Malformed, proto};
 use crate::model::{
-    Arm, Attribution, Company, Conversation, EventTime, Fact, Group, Handoff, HandoffId, Level, Money, Picture,
+    Arm, Attribution, Company, Conversation, EventTime, Fact, Group, Handoff, HandoffContext, HandoffId, Level, Money,
     TopUser, Usage, Week,
 };
 
@@ -26,8 +26,8 @@ pub fn read_json(kind: Kind, bytes: &[u8]) -> Result<String, Malformed> {
         Kind::Handoff => through::<proto::Handoff>(kind, bytes),
         Kind::SignalChanged => through::<proto::SignalChanged>(kind, bytes),
         Kind::Onboarding => through::<proto::Onboarding>(kind, bytes),
-        Kind::AccountSnapshot => through::<proto::AccountSnapshot>(kind, bytes),
-        Kind::UserSnapshot => through::<proto::UserSnapshot>(kind, bytes),
+        Kind::AccountProfile => through::<proto::AccountProfile>(kind, bytes),
+        Kind::UserProfile => through::<proto::UserProfile>(kind, bytes),
         Kind::DeadLetter => through::<proto::DeadLetter>(kind, bytes),
     }
 }
@@ -73,7 +73,7 @@ pub fn read_handoff(bytes: &[u8]) -> Result<Handoff, Malformed> {
         account: message.account.clone(),
         trigger: message.trigger.as_str().into(),
         rules_version: message.rules_version.as_str().into(),
-        picture: Box::new(picture(message)?),
+        context: Box::new(context(message)?),
     })
 }
 
@@ -89,8 +89,8 @@ fn fact(fact: &proto::Fact) -> Result<Fact, Malformed> {
     Ok(Fact { message_id: fact.message_id.as_str().into(), at: time(fact.ms)?, number: fact.number })
 }
 
-fn picture(message: proto::Handoff) -> Result<Picture, Malformed> {
-    Ok(Picture {
+fn context(message: proto::Handoff) -> Result<HandoffContext, Malformed> {
+    Ok(HandoffContext {
         attribution: match message.attribution() {
             proto::Attribution::UsageAndPql => Attribution::UsageAndPql,
             proto::Attribution::UsageAndMql => Attribution::UsageAndMql,

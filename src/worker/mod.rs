@@ -39,9 +39,9 @@ const FENCED_MAX: usize = 5;
 const FENCED_WITHIN: Duration = Duration::from_secs(60);
 /// The broker ends a transaction that takes longer, which its producer cannot tell from a fence.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// Snapshots of a partition that go into one transaction: with more, as after the close of a day with a million
+/// Profiles of a partition that go into one transaction: with more, as after the close of a day with a million
 /// users, it could outlast its timeout.
-const SNAPSHOTS_AT_ONCE: usize = 10_000;
+const PROFILES_AT_ONCE: usize = 10_000;
 
 /// Works until `job.kafka.stop` is set: joins the group, folds what it is given, and joins anew when it was fenced or
 /// lost Kafka. The batch that is on its way when `stop` is set is finished if Kafka answers within seconds; if not, the
@@ -265,7 +265,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Effects, the latest snapshots, and the offsets of what caused them, in one transaction. Offsets and snapshots
+    /// Effects, the latest profiles, and the offsets of what caused them, in one transaction. Offsets and profiles
     /// alone wait for their interval, unless this is the last. After an abort they are sent again; once the process
     /// stops, only for a short while: then the next owner publishes them.
     fn publish(&mut self, last: bool) -> Result<(), Ended> {
@@ -327,21 +327,21 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Where there are more snapshots than one transaction should hold, the first ones go ahead in transactions of
-    /// their own: a snapshot that comes too early, or twice, does no harm. Each commits the offset that stands already,
+    /// Where there are more profiles than one transaction should hold, the first ones go ahead in transactions of
+    /// their own: a profile that comes too early, or twice, does no harm. Each commits the offset that stands already,
     /// which the group refuses to a member that has lost the partition.
     fn send_ahead(&mut self) -> Result<(), TransactionError> {
         let (job, standing) = (self.share.job, self.share.standing());
         let topic = job.topics.log();
         for (partition, owned) in &mut self.share.partitions {
-            while let Some(last) = owned.snapshots.keys().nth(SNAPSHOTS_AT_ONCE).cloned() {
+            while let Some(last) = owned.profiles.keys().nth(PROFILES_AT_ONCE).cloned() {
                 self.producer.begin()?;
-                owned.snapshots.range(..&last).try_for_each(|(_, snapshot)| snapshot.send(&mut self.producer))?;
+                owned.profiles.range(..&last).try_for_each(|(_, profile)| profile.send(&mut self.producer))?;
                 let (offset, rules) = owned.standing(&job.plan.version);
                 let metadata = Standing { rules, ..standing }.to_string();
                 let stands = Progress { topic: &topic, partition: *partition, offset, metadata: &metadata };
                 self.producer.commit(&[stands], &self.consumer.group_metadata())?;
-                owned.snapshots = owned.snapshots.split_off(&last);
+                owned.profiles = owned.profiles.split_off(&last);
             }
         }
         Ok(())
@@ -352,8 +352,8 @@ impl<'a> Worker<'a> {
         let log = job.topics.log();
         let metadata = self.share.standing().to_string();
         self.producer.begin()?;
-        let snapshots = partitions.values().flat_map(|owned| owned.snapshots.values());
-        outbox.iter().chain(snapshots).try_for_each(|effect| effect.send(&mut self.producer))?;
+        let profiles = partitions.values().flat_map(|owned| owned.profiles.values());
+        outbox.iter().chain(profiles).try_for_each(|effect| effect.send(&mut self.producer))?;
         let progress: Vec<Progress<'_>> = partitions
             .iter()
             .filter(|(_, owned)| owned.has_progress())
@@ -437,7 +437,7 @@ impl<'a> Share<'a> {
     /// them is published before.
     ///
     /// A partition without a committed offset is new, or its offset is lost and its handoffs would be published again.
-    /// The topic of accounts shows which: it keeps a snapshot of every account that was ever folded, committed together
+    /// The topic of accounts shows which: it keeps a profile of every account that was ever folded, committed together
     /// with the offset, and the id of its message names the partition.
     fn check_lost_offsets(&mut self) -> Result<(), kafka::Error> {
         let partitions = std::mem::take(&mut self.without_offset);
@@ -483,8 +483,8 @@ impl<'a> Share<'a> {
 
     /// Whether every topic that something is to be sent to still exists.
     fn check_destinations(&self) -> Result<(), kafka::Error> {
-        let snapshots = self.partitions.values().flat_map(|owned| owned.snapshots.values());
-        let topics: BTreeSet<&str> = self.outbox.iter().chain(snapshots).map(|effect| &*effect.topic).collect();
+        let profiles = self.partitions.values().flat_map(|owned| owned.profiles.values());
+        let topics: BTreeSet<&str> = self.outbox.iter().chain(profiles).map(|effect| &*effect.topic).collect();
         topics.into_iter().try_for_each(|topic| match kafka::partitions(&self.job.kafka, topic) {
             Err(missing @ (kafka::Error::TopicMissing { .. } | kafka::Error::Stopped { .. })) => Err(missing),
             // Kafka may be out of reach for a while: that is waited out.
@@ -492,7 +492,7 @@ impl<'a> Share<'a> {
         })
     }
 
-    /// Gathers the snapshots of what changed.
+    /// Gathers the profiles of what changed.
     fn gather(&mut self) {
         for owned in self.partitions.values_mut() {
             owned.gather(self.job, self.telemetry);

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::job::Job;
 use crate::engine::{Partition, Record, read_ahead};
 use crate::kafka::{self, Ends, Message, Producer, TransactionError};
-use crate::model::{DAY_MS, Effects, EventTime, Handoff, Snapshots, Tally, Unmapped};
+use crate::model::{DAY_MS, Effects, EventTime, Handoff, Profiles, Tally, Unmapped};
 use crate::rules::{self, Plan, Ready};
 use crate::telemetry::{PartitionStatus, Telemetry, now_ms};
 use crate::wire::{self, BATCH, Context, Records, ToWire};
@@ -84,7 +84,7 @@ impl Destinations {
     }
 
     fn handoff(&self, handoff: &Handoff) -> &Arc<str> {
-        if handoff.picture.holdout { &self.holdout } else { &self.handoffs[handoff.level as usize] }
+        if handoff.context.holdout { &self.holdout } else { &self.handoffs[handoff.level as usize] }
     }
 }
 
@@ -159,8 +159,8 @@ pub(super) struct Owned {
     waiting: Records<Waiting>,
     before: Option<Before>,
     effects: Effects,
-    /// The latest snapshots that no transaction has taken yet, by topic and key.
-    pub(super) snapshots: BTreeMap<(Arc<str>, Vec<u8>), Outgoing>,
+    /// The latest profiles that no transaction has taken yet, by topic and key.
+    pub(super) profiles: BTreeMap<(Arc<str>, Vec<u8>), Outgoing>,
     to: Destinations,
     number: i32,
     /// The number of partitions of the log.
@@ -175,7 +175,7 @@ pub(super) struct Owned {
     committed: i64,
     /// Whether all that was folded had been published before.
     mute: bool,
-    /// Whether that was by other rules: snapshots of then are not those of now.
+    /// Whether that was by other rules: profiles of then are not those of now.
     rules_changed: bool,
     /// What the group had done when the partition came.
     recovered_at: i64,
@@ -211,7 +211,7 @@ impl Owned {
             waiting: Records::default(),
             before: None,
             effects: Effects::default(),
-            snapshots: BTreeMap::new(),
+            profiles: BTreeMap::new(),
             to: Destinations::new(&job.topics),
             number,
             count,
@@ -366,9 +366,9 @@ impl Owned {
     /// What comes from this offset on is published, unless it was before.
     fn speak_from(&mut self, offset: i64) {
         if self.mute && offset >= self.committed {
-            // What the last owner committed, it committed with the snapshots of then.
+            // What the last owner committed, it committed with the profiles of then.
             if !self.rules_changed {
-                self.fold.skip_snapshots();
+                self.fold.skip_profiles();
             }
             self.mute = false;
         }
@@ -412,13 +412,13 @@ impl Owned {
         }
     }
 
-    /// Gathers the snapshots of what changed since they were last gathered. A newer one replaces one that waits.
+    /// Gathers the profiles of what changed since they were last gathered. A newer one replaces one that waits.
     pub(super) fn gather(&mut self, job: &Job, telemetry: &Telemetry) {
         if self.mute {
             return;
         }
-        let mut changed = Snapshots::default();
-        self.fold.snapshots(&mut changed);
+        let mut changed = Profiles::default();
+        self.fold.profiles(&mut changed);
         telemetry.gathered(changed.accounts.len() + changed.users.len());
         for account in &changed.accounts {
             self.replace(job, Arc::clone(&self.to.accounts), account.account.as_bytes().to_vec(), account, false);
@@ -429,13 +429,13 @@ impl Owned {
         }
     }
 
-    /// The snapshot of a key that is to be sent. Its name is that of the state, which does not depend on what else a
+    /// The profile of a key that is to be sent. Its name is that of the state, which does not depend on what else a
     /// transaction holds: the position in the log, and the key.
-    fn replace(&mut self, job: &Job, topic: Arc<str>, key: Vec<u8>, snapshot: &dyn ToWire, gone: bool) {
+    fn replace(&mut self, job: &Job, topic: Arc<str>, key: Vec<u8>, profile: &dyn ToWire, gone: bool) {
         let id = format!("{}-{}-{:016x}", self.number, self.position, xxh3_64(&key));
-        let mut message = self.outgoing(job, &topic, Some(&key), snapshot, id);
+        let mut message = self.outgoing(job, &topic, Some(&key), profile, id);
         message.payload = message.payload.filter(|_| !gone);
-        self.snapshots.insert((topic, key), message);
+        self.profiles.insert((topic, key), message);
     }
 
     /// There is nothing stable after what was folded.
@@ -496,7 +496,7 @@ impl Owned {
 
     pub(super) fn committed(&mut self) {
         self.committed = self.committed.max(self.position);
-        self.snapshots.clear();
+        self.profiles.clear();
         self.rules_changed &= self.mute;
     }
 

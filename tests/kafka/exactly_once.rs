@@ -138,8 +138,8 @@ impl Service<'_> {
             let published = published.get(topic).cloned().unwrap_or_default();
             assert_same(topic, replayed, &published);
         }
-        // How many snapshots there are depends on when they were committed; the last of each key does not.
-        for (topic, message) in [("accounts", "AccountSnapshot"), ("users", "UserSnapshot")] {
+        // How many profiles there are depends on when they were committed; the last of each key does not.
+        for (topic, message) in [("accounts", "AccountProfile"), ("users", "UserProfile")] {
             assert_same(topic, &self.lines(topic), &self.last_of_each_key(topic, message));
         }
         for needed in ["handoff.high", "handoff.medium", "handoff.low", "signals", "dead-letter"] {
@@ -265,7 +265,7 @@ impl<'a> Service<'a> {
         text.lines().map(|line| line.parse::<serde_json::Value>().unwrap().to_string()).collect()
     }
 
-    /// What compaction would leave of a topic of snapshots, by key.
+    /// What compaction would leave of a topic of profiles, by key.
     fn last_of_each_key(&self, topic: &str, message: &str) -> Vec<String> {
         let mut last = BTreeMap::new();
         for (key, payload) in self.read_committed(&format!("{}.{topic}", self.prefix)) {
@@ -332,7 +332,7 @@ impl<'a> Service<'a> {
 /// A message of the contract, as its JSON.
 fn decode(message: &str, bytes: &[u8]) -> String {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-        let files = ["handoff", "signal", "snapshot", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
+        let files = ["handoff", "signal", "profile", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
         DescriptorPool::from_file_descriptor_set(protox::compile(files, ["proto"]).unwrap()).unwrap()
     });
     let descriptor = POOL.get_message_by_name(&format!("upswell.v1.{message}")).unwrap();

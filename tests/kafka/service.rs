@@ -251,7 +251,7 @@ fn every_message_says_in_its_headers_what_it_is() {
 }
 
 #[test]
-fn the_last_snapshot_of_a_key_stands_whoever_wrote_it() {
+fn the_last_profile_of_a_key_stands_whoever_wrote_it() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "rules: {file: rules.yaml}");
     program.write("rules.yaml", RULES);
@@ -274,7 +274,7 @@ fn the_last_snapshot_of_a_key_stands_whoever_wrote_it() {
     assert_eq!(erased.key.as_deref(), Some(&b"acme\0m1"[..]));
     assert!(program.last_of_each_key("users").contains_key(&b"acme\0m3"[..]));
 
-    // By other rules a snapshot may be another: all are said anew.
+    // By other rules a profile may be another: all are said anew.
     let of_acme = || program.read("accounts").iter().filter(|record| record.key.as_deref() == Some(b"acme")).count();
     let before = of_acme();
     let placed = |account: &str| upswell::kafka::partition_of(account.as_bytes(), PARTITIONS);
@@ -466,7 +466,7 @@ fn rules_change_at_a_place_in_the_log_without_a_restart() {
 }
 
 #[test]
-fn more_snapshots_than_a_transaction_should_hold_go_ahead_of_it() {
+fn more_profiles_than_a_transaction_should_hold_go_ahead_of_it() {
     const USERS: usize = 25_000;
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
@@ -479,10 +479,10 @@ fn more_snapshots_than_a_transaction_should_hold_go_ahead_of_it() {
     let mut run = program.start(&["run"]);
     program.wait_until_done(&run);
     assert!(run.terminate().success(), "{}", run.said());
-    let snapshots = program.read("users");
-    assert!(snapshots.len() >= USERS);
+    let profiles = program.read("users");
+    assert!(profiles.len() >= USERS);
     let ends: i64 = (0..PARTITIONS).map(|partition| program.end("users", partition)).sum();
-    let markers = ends - snapshots.len() as i64;
+    let markers = ends - profiles.len() as i64;
     assert!(markers >= 3, "{markers} markers of transactions");
     program.assert_published_is_replayed();
 }
@@ -714,7 +714,7 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 fn decode(message: &str, bytes: &[u8]) -> Value {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
         let files =
-            ["event", "handoff", "signal", "snapshot", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
+            ["event", "handoff", "signal", "profile", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
         DescriptorPool::from_file_descriptor_set(protox::compile(files, ["proto"]).unwrap()).unwrap()
     });
     let descriptor = POOL.get_message_by_name(&format!("upswell.v1.{message}")).unwrap();
@@ -783,8 +783,8 @@ fn message_on(topic: &str) -> &'static str {
     match topic {
         "signals" => "SignalChanged",
         "onboarding" => "Onboarding",
-        "accounts" => "AccountSnapshot",
-        "users" => "UserSnapshot",
+        "accounts" => "AccountProfile",
+        "users" => "UserProfile",
         "dead-letter" => "DeadLetter",
         _ => "Handoff",
     }
@@ -976,7 +976,7 @@ impl Program {
         lines
     }
 
-    /// What compaction would leave of a topic of snapshots.
+    /// What compaction would leave of a topic of profiles.
     fn last_of_each_key(&self, topic: &str) -> BTreeMap<Vec<u8>, Value> {
         let mut last = BTreeMap::new();
         for record in self.read(topic) {
@@ -1013,7 +1013,7 @@ impl Program {
         assert_eq!(self.published("signals"), replayed("signals"));
         assert_eq!(self.published("dead-letter"), replayed("dead-letters"));
         assert_eq!(self.published("onboarding"), replayed("onboarding"));
-        // How many snapshots there are depends on when they were committed; the last of each key does not.
+        // How many profiles there are depends on when they were committed; the last of each key does not.
         for topic in ["accounts", "users"] {
             let mut last: Vec<String> = self.last_of_each_key(topic).values().map(Value::to_string).collect();
             last.sort_unstable();

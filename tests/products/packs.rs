@@ -809,21 +809,21 @@ fn write_trigger(trigger: &Rule) -> Value {
     let mut row = json!({"id": trigger.id, "level": level, "cooldown": length(trigger.cooldown)});
     match &trigger.fires {
         Fires::On(on) => {
-            let mut pulse = Map::new();
+            let mut event = Map::new();
             match on.role {
-                Some(role) => pulse.insert("role".into(), json!(role.word())),
-                None => pulse.insert("new_user".into(), json!(true)),
+                Some(role) => event.insert("role".into(), json!(role.word())),
+                None => event.insert("new_user".into(), json!(true)),
             };
-            write_only(&mut pulse, &on.only);
+            write_only(&mut event, &on.only);
             if on.enterprise {
-                pulse.insert("plan".into(), json!("enterprise"));
+                event.insert("plan".into(), json!("enterprise"));
             }
             if let Some(when) = &on.when {
-                pulse.insert("when".into(), json!(when.text()));
+                event.insert("when".into(), json!(when.text()));
             }
             let marks = [("first", on.first), ("raised_hand", on.raises_hand), ("asks_for_sales", on.asks_for_sales)];
-            pulse.extend(marks.iter().filter(|(_, is)| *is).map(|(mark, _)| ((*mark).to_owned(), json!(true))));
-            row["pulse"] = Value::Object(pulse);
+            event.extend(marks.iter().filter(|(_, is)| *is).map(|(mark, _)| ((*mark).to_owned(), json!(true))));
+            row["on"] = Value::Object(event);
         }
         Fires::When(when, closes) => {
             row["when"] = json!(when.text());

@@ -124,19 +124,19 @@ pub(crate) const WANTED: &[&str] = &[
     "negative.single_user REASON_CROSSED",
     "negative.free_only REASON_LAPSED",
     "negative.free_only REASON_CROSSED",
-    "pulse intent.pricing",
-    "pulse intent.enterpriseenterprise-request",
-    "pulse contact-sales",
-    "pulse custom-pricing",
-    "pulse first-bill",
-    "pulse consolidation",
-    "pulse target-first-user",
+    "occurrence intent.pricing",
+    "occurrence intent.enterpriseenterprise-request",
+    "occurrence contact-sales",
+    "occurrence custom-pricing",
+    "occurrence first-bill",
+    "occurrence consolidation",
+    "occurrence target-first-user",
     "rail usage",
     "rail pacing",
     "rail engaged",
     "rail warm_up",
     "held user",
-    "held pulse",
+    "held event trigger",
     "enterprise-request",
     "contact-sales",
     "near-limit",
@@ -288,14 +288,18 @@ pub(crate) fn count(product: &Product, output: &Output, seen: &mut BTreeMap<Stri
             }
             "KIND_HELD" => {
                 count(format!("rail {}", text(signal, "rail")));
-                let is_pulse =
+                let is_on_event =
                     matches!(&*text(signal, "trigger"), "first-bill" | "consolidation" | "target-first-user");
-                count(if is_pulse { "held pulse".into() } else { format!("held {}", text(signal, "trigger")) });
-                if !is_pulse && signal["user"].is_string() {
+                count(if is_on_event {
+                    "held event trigger".into()
+                } else {
+                    format!("held {}", text(signal, "trigger"))
+                });
+                if !is_on_event && signal["user"].is_string() {
                     count("held user".into());
                 }
             }
-            _ => count(format!("pulse {}{}", text(signal, "signal"), text(signal, "trigger"))),
+            _ => count(format!("occurrence {}{}", text(signal, "signal"), text(signal, "trigger"))),
         }
     }
     let mut before: BTreeMap<String, &Value> = BTreeMap::new();

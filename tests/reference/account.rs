@@ -65,7 +65,7 @@ pub(super) struct User {
     pub(super) removed: Option<i64>,
     pub(super) rungs: Rungs,
     /// The signals of whose inactivity the feed was told (semantics E10).
-    pub(super) told_inactive: BTreeSet<Signal>,
+    pub(super) published_inactive: BTreeSet<Signal>,
     /// 0 none, 1 emerging, 2 warm, 3 hot.
     pub(super) band: u32,
     /// The last change of band was a fall (semantics D6).
@@ -118,7 +118,7 @@ pub(super) struct Account {
     /// Who was forgotten at the instant that runs; empty: the account.
     pub(super) forgotten_now: BTreeSet<String>,
     pub(super) edges: BTreeMap<(Trigger, String), Edge>,
-    /// The newest occurrence of each pulse trigger that a rail holds.
+    /// The newest occurrence of each event trigger that a rail holds.
     pub(super) pending: BTreeMap<Trigger, Occurrence>,
     /// The events that were occurrences of triggers of which only the first fires.
     pub(super) met: BTreeMap<Trigger, Vec<usize>>,
@@ -129,7 +129,7 @@ pub(super) struct Account {
     pub(super) last_low: Option<i64>,
     /// Handoffs that went to a person.
     pub(super) sent: Vec<Sent>,
-    /// Ends of rests that an edge waits for.
+    /// Ends of cooldowns that an edge waits for.
     pub(super) waits: BTreeSet<i64>,
     /// `at` of the last published effect (semantics A17).
     pub(super) last_at: Option<i64>,
@@ -313,10 +313,10 @@ impl Account {
         // (semantics A14, D26).
         let visits: Vec<Signal> = self.settings.pack.signals().filter(|signal| self.opens_session(*signal)).collect();
         visits.into_iter().for_each(|signal| self.publish_visit(signal, &event.user, cause));
-        let pulses = self.pulses(event, begins_life, chose_enterprise);
-        pulses.iter().for_each(|pulse| self.publish_pulse(pulse, &event.user, cause));
+        let matches = self.matches(event, begins_life, chose_enterprise);
+        matches.iter().for_each(|matched| self.publish_occurrence(matched, &event.user, cause));
         self.publish_track(cause);
-        let occurred: Vec<Occurrence> = pulses.iter().filter_map(|pulse| self.occurrence(pulse, event)).collect();
+        let occurred: Vec<Occurrence> = matches.iter().filter_map(|matched| self.occurrence(matched, event)).collect();
         self.evaluate(Moment { cause, now: self.clock, closes_day: false }, &occurred);
     }
 

@@ -147,7 +147,8 @@ impl Account {
     fn rename(&mut self, renaming: &Renaming) {
         for user in self.users.values_mut() {
             user.rungs = renaming.rungs(&user.rungs, true);
-            user.told_inactive = user.told_inactive.iter().filter_map(|it| renaming.half(*it, true)).collect();
+            user.published_inactive =
+                user.published_inactive.iter().filter_map(|it| renaming.half(*it, true)).collect();
         }
         self.rungs = renaming.rungs(&self.rungs, false);
         let begun = std::mem::take(&mut self.begun);

@@ -1,4 +1,4 @@
-//! What the applied events say: traits, sightings, lives, money.
+//! What the applied events say: traits, observations, lives, money.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,9 +123,9 @@ impl Account {
         self.settings.day_of(event.ms) > before_last(&self.lives)
     }
 
-    /// The sightings that a signal counts: those whose TTL was not over when they came, or without a TTL those of this
+    /// The observations that a signal counts: those whose TTL was not over when they came, or without a TTL those of this
     /// life (semantics E2, E4).
-    pub(super) fn sightings(&self, id: &str, signal: Signal) -> Vec<&Applied> {
+    pub(super) fn observations(&self, id: &str, signal: Signal) -> Vec<&Applied> {
         let Some(facts) = signal.facts() else {
             return Vec::new();
         };
@@ -150,7 +150,7 @@ impl Account {
     pub(super) fn seen(&self, id: &str, signal: Signal) -> impl Iterator<Item = &Applied> {
         let ttl = signal.facts().and_then(|facts| facts.ttl);
         let counts = move |applied: &&Applied| ttl.is_none_or(|ttl| applied.event.ms + ttl > self.clock);
-        self.sightings(id, signal).into_iter().filter(counts)
+        self.observations(id, signal).into_iter().filter(counts)
     }
 
     /// The distinct values that still count: with `within`, those first seen so soon after the user's sign-up.
@@ -171,7 +171,7 @@ impl Account {
 
     /// The user's sessions: silence ends one (semantics E6).
     fn sessions(&self, user: &str, signal: Signal) -> Vec<Vec<i64>> {
-        let mut views: Vec<i64> = self.sightings(user, signal).iter().map(|view| view.event.ms).collect();
+        let mut views: Vec<i64> = self.observations(user, signal).iter().map(|view| view.event.ms).collect();
         views.sort_unstable();
         let mut sessions: Vec<Vec<i64>> = Vec::new();
         for view in views {
@@ -204,7 +204,7 @@ impl Account {
         let facts = signal.facts().filter(|_| is_of_sessions);
         let (Some(facts), Some(newest)) = (facts, self.events.last()) else { return false };
         let (event, ttl) = (&newest.event, facts.ttl.unwrap_or(0));
-        let views = self.sightings(&event.user, signal);
+        let views = self.observations(&event.user, signal);
         let mut others: Vec<i64> = views.iter().filter(|view| view.place != newest.place).map(|a| a.event.ms).collect();
         others.sort_unstable();
         let sessions = others.chunk_by(|a, b| b - a < gap(signal));
@@ -538,7 +538,7 @@ fn before_last(lives: &[Life]) -> i64 {
     lives.iter().rev().nth(1).map_or(i64::MIN, |life| life.last)
 }
 
-/// What beside its role makes an event a sighting of a signal (semantics E16).
+/// What beside its role makes an event an observation of a signal (semantics E16).
 fn feeds(applied: &Applied, facts: &Facts) -> bool {
     let is_late_enough = || applied.founded.is_some_and(|founded| applied.event.ms >= founded + facts.after);
     has_words(&applied.event, &facts.only)

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::DAY;
 use super::account::Account;
 use super::pack::{Level, Measure, Signal, Trigger};
-use super::trigger::Pulse;
+use super::trigger::EventMatch;
 
 /// Canonical proto3 JSON leaves default values out.
 pub(super) fn without_defaults(message: Value) -> Value {
@@ -59,7 +59,7 @@ impl Account {
         let before = self.rung(id, signal);
         self.users.get_mut(id).map_or(&mut self.rungs, |user| &mut user.rungs).set(signal, rung);
         if matches!(signal.it.measure, Measure::Idle(_)) {
-            self.tell_inactive(id, signal, rung == 1, cause, reason);
+            self.publish_inactive(id, signal, rung == 1, cause, reason);
         } else if before != rung {
             self.publish_change(id, &signal.it.id, (before, rung), cause, reason);
         }
@@ -67,18 +67,18 @@ impl Account {
 
     /// Once per absence; where nobody was active for 28 days the feed waits for a close at which somebody was
     /// (semantics E10).
-    fn tell_inactive(&mut self, id: &str, signal: Signal, is_inactive: bool, cause: i64, reason: &str) {
+    fn publish_inactive(&mut self, id: &str, signal: Signal, is_inactive: bool, cause: i64, reason: &str) {
         let closed = self.first_unclosed - 1;
         let may_begin = reason == "REASON_CLOSED" && self.active_users(closed - 27, closed) > 0;
         let Some(user) = self.users.get_mut(id) else {
             return;
         };
-        let is_told = user.told_inactive.contains(&signal);
-        let is_new = is_inactive && !is_told && may_begin;
-        let is_over = !is_inactive && is_told;
+        let is_published = user.published_inactive.contains(&signal);
+        let is_new = is_inactive && !is_published && may_begin;
+        let is_over = !is_inactive && is_published;
         if is_new || is_over {
-            user.told_inactive.remove(&signal);
-            user.told_inactive.extend(is_new.then_some(signal));
+            user.published_inactive.remove(&signal);
+            user.published_inactive.extend(is_new.then_some(signal));
             self.publish_change(id, &signal.it.id, (u32::from(is_over), u32::from(is_new)), cause, reason);
         }
     }
@@ -102,15 +102,15 @@ impl Account {
         self.publish(message, cause);
     }
 
-    pub(super) fn publish_pulse(&mut self, pulse: &Pulse, user: &str, cause: i64) {
+    pub(super) fn publish_occurrence(&mut self, matched: &EventMatch, user: &str, cause: i64) {
         let message =
-            json!({"user": user, "signal": pulse.signal, "kind": "KIND_PULSE", "trigger": pulse.trigger.it.id});
+            json!({"user": user, "signal": matched.signal, "kind": "KIND_OCCURRED", "trigger": matched.trigger.it.id});
         self.publish(message, cause);
     }
 
     /// A view that joins no known session (semantics D26).
     pub(super) fn publish_visit(&mut self, signal: Signal, user: &str, cause: i64) {
-        self.publish(json!({"user": user, "signal": signal.it.id, "kind": "KIND_PULSE"}), cause);
+        self.publish(json!({"user": user, "signal": signal.it.id, "kind": "KIND_OCCURRED"}), cause);
     }
 
     /// Once per edge and rail (semantics D8, D26).

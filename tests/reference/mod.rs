@@ -213,8 +213,8 @@ pub(crate) fn run(input: &[Input], settings: &Settings) -> Output {
         }
     }
     for account in partitions.values().flat_map(|partition| partition.accounts.values()) {
-        output.accounts.extend(account.snapshot());
-        output.users.extend(account.user_snapshots());
+        output.accounts.extend(account.profile());
+        output.users.extend(account.user_profiles());
     }
     rows.sort_by(|a, b| a.key.cmp(&b.key));
     output.metrics = rows.into_iter().map(|row| row.value).collect();

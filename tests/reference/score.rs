@@ -1,4 +1,4 @@
-//! Points, bands, tiers, segments and tracks (semantics §6), and the snapshots that show them.
+//! Points, bands, tiers, segments and tracks (semantics §6), and the profiles that show them.
 
 use serde_json::{Value, json};
 
@@ -167,7 +167,7 @@ impl Account {
     }
 
     /// The account as it stands, while it is kept.
-    pub(super) fn snapshot(&self) -> Option<Value> {
+    pub(super) fn profile(&self) -> Option<Value> {
         self.life(self.newest_day())?;
         Some(without_defaults(json!({
             "account": self.name,
@@ -180,7 +180,7 @@ impl Account {
     }
 
     /// The users as they stand, while they are kept.
-    pub(super) fn user_snapshots(&self) -> Vec<Value> {
+    pub(super) fn user_profiles(&self) -> Vec<Value> {
         let kept = self.users.iter().filter(|(id, _)| self.user_life(id, self.newest_day()).is_some());
         let show = |(id, user): (&String, &User)| {
             without_defaults(json!({

@@ -69,7 +69,7 @@ fn run_with(events: Vec<Event>, settings: &Settings) -> Output {
     run(&input, settings)
 }
 
-/// The messages of a feed about a signal or a trigger, each as `user before>after reason|rail|pulse at`.
+/// The messages of a feed about a signal or a trigger, each as `user before>after reason|rail|occurrence at`.
 fn about(feed: &[Value], id: &str) -> Vec<String> {
     let text = |message: &Value, field: &str| message[field].as_str().unwrap_or("").to_owned();
     let number = |message: &Value, field: &str| message[field].as_u64().unwrap_or(0);
@@ -84,7 +84,7 @@ fn about(feed: &[Value], id: &str) -> Vec<String> {
                     text(message, "reason")
                 ),
                 Some("KIND_HELD") => format!("held {}", text(message, "rail")),
-                _ => "pulse".to_owned(),
+                _ => "occurrence".to_owned(),
             };
             format!("{}: {what} {}", text(message, "user"), text(message, "atMs"))
         })
@@ -293,7 +293,7 @@ fn a_pricing_view_counts_until_its_ttl_ends() {
     let seen = run_events(vec![pricing(view, "ann"), until(view + PRICING_TTL - 1)]);
     assert_eq!(
         about(&seen.signals, PRICING),
-        [format!("ann: 0>1 REASON_CROSSED {view}"), format!("ann: pulse {view}")]
+        [format!("ann: 0>1 REASON_CROSSED {view}"), format!("ann: occurrence {view}")]
     );
     let over = run_events(vec![pricing(view, "ann"), until(view + PRICING_TTL)]);
     assert_eq!(about(&over.signals, PRICING)[2..], [format!("ann: 1>0 REASON_LAPSED {}", view + PRICING_TTL)]);
@@ -588,7 +588,7 @@ fn the_first_bill_of_500_fires_once_in_a_life() {
     let output = run_events(events);
     assert_eq!(
         about(&output.signals, "first-bill"),
-        [format!(": pulse {}", at(0, 4)), format!(": pulse {}", at(20, 0))]
+        [format!(": occurrence {}", at(0, 4)), format!(": occurrence {}", at(20, 0))]
     );
     let bills: Vec<String> = sent(&output).into_iter().filter(|sent| sent.starts_with("first-bill")).collect();
     assert_eq!(bills, [format!("first-bill {} automated_email", at(0, 4))]);
@@ -619,7 +619,7 @@ fn a_handoff_that_waits_for_an_answer_holds_the_next() {
 }
 
 #[test]
-fn a_held_pulse_waits_seven_days() {
+fn a_held_event_trigger_waits_seven_days() {
     let asked = at(1, 0);
     for (lifts, fires) in [(asked + 7 * DAY - 1, true), (asked + 7 * DAY, false)] {
         let output = run_events(vec![

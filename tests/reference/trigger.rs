@@ -13,8 +13,8 @@ use super::score::band_name;
 use super::time::last_closed_week;
 use super::{DAY, Event};
 
-/// A pulse older than this fires nothing, and one that is held longer is dropped (semantics A17, D25).
-const PULSE_MAX_AGE: i64 = 7 * DAY;
+/// An event older than this fires no event trigger, and one that is held longer is dropped (semantics A17, D25).
+const OCCURRENCE_MAX_AGE: i64 = 7 * DAY;
 /// What a trigger, or a trigger and a user, remembers of its edge.
 pub(super) struct Edge {
     armed: bool,
@@ -69,14 +69,14 @@ impl Edge {
 }
 
 /// What an event shows the feed: what a trigger goes by.
-pub(super) struct Pulse {
+pub(super) struct EventMatch {
     pub(super) trigger: Trigger,
     pub(super) signal: &'static str,
     /// Of a trigger that goes by the first of the account's life alone: this is a later one.
     is_later: bool,
 }
 
-/// What a pulse trigger may fire on.
+/// What an event trigger may fire on.
 pub(super) struct Occurrence {
     pub(super) trigger: Trigger,
     user: String,
@@ -94,11 +94,11 @@ pub(super) struct Sent {
     events: usize,
 }
 
-/// Pulses.
+/// Event triggers.
 impl Account {
-    /// The pulses that the newest event is, in the order of the triggers (semantics D1, D2, D26, D27).
-    pub(super) fn pulses(&mut self, event: &Event, begins_life: bool, chooses_enterprise: bool) -> Vec<Pulse> {
-        let mut pulses = Vec::new();
+    /// The event triggers that the newest event matches, in the order of the triggers (semantics D1, D2, D26, D27).
+    pub(super) fn matches(&mut self, event: &Event, begins_life: bool, chooses_enterprise: bool) -> Vec<EventMatch> {
+        let mut matches = Vec::new();
         for trigger in self.settings.pack.in_order() {
             let Some(on) = trigger.on() else { continue };
             let by_role = on.role.is_some() && event.role() == on.role && has_words(event, &on.only);
@@ -125,9 +125,9 @@ impl Account {
             {
                 newest.raised_hand = true;
             }
-            pulses.push(Pulse { trigger, signal: signal.map_or("", |signal| &signal.it.id), is_later });
+            matches.push(EventMatch { trigger, signal: signal.map_or("", |signal| &signal.it.id), is_later });
         }
-        pulses
+        matches
     }
 
     /// Whether the event just applied is the first that met the trigger in the account's life; from now on it has.
@@ -139,11 +139,11 @@ impl Account {
         is_first
     }
 
-    /// A pulse that its trigger may fire on: not an old one (semantics A17).
-    pub(super) fn occurrence(&self, pulse: &Pulse, event: &Event) -> Option<Occurrence> {
-        let is_new = !pulse.is_later && event.ms >= self.clock - PULSE_MAX_AGE;
+    /// An event that its trigger may fire on: not an old one (semantics A17).
+    pub(super) fn occurrence(&self, matched: &EventMatch, event: &Event) -> Option<Occurrence> {
+        let is_new = !matched.is_later && event.ms >= self.clock - OCCURRENCE_MAX_AGE;
         is_new.then(|| Occurrence {
-            trigger: pulse.trigger,
+            trigger: matched.trigger,
             user: event.user.clone(),
             ms: event.ms,
             held: BTreeSet::new(),
@@ -284,7 +284,7 @@ impl Account {
             let (fires, is_paced) = match &trigger.it.fires {
                 Fires::On(_) => {
                     let new = occurred.iter().find(|occurrence| occurrence.trigger == trigger);
-                    self.pass_pulse(trigger, new, moment, at)
+                    self.pass_occurrence(trigger, new, moment, at)
                 }
                 Fires::When(when, closes) => {
                     let pending = self.pending_edges(trigger, when, *closes, moment);
@@ -301,9 +301,9 @@ impl Account {
         self.send(sent, &paced);
     }
 
-    /// The users for whom a pulse fires: of several occurrences that a rail held, the newest counts (semantics D3,
+    /// The users for whom an event trigger fires: of several occurrences that a rail held, the newest counts (semantics D3,
     /// D25).
-    fn pass_pulse(
+    fn pass_occurrence(
         &mut self,
         trigger: Trigger,
         new: Option<&Occurrence>,
@@ -317,7 +317,7 @@ impl Account {
                 self.publish_held(trigger, &new.user, "warm_up", &mut edge.held, at);
                 return (Vec::new(), false);
             }
-            // The own times of the events rest each other too (semantics D4).
+            // The own times of the events begin the cooldown too (semantics D4).
             if self.fired.get(&trigger).is_some_and(|fired| at < fired + trigger.it.cooldown)
                 || self.fired_by.get(&trigger).is_some_and(|ms| new.ms < ms + trigger.it.cooldown)
             {
@@ -335,7 +335,7 @@ impl Account {
             return (Vec::new(), false);
         };
         let time = if is_new { at } else { moment.now };
-        if !is_new && time >= pending.ms + PULSE_MAX_AGE {
+        if !is_new && time >= pending.ms + OCCURRENCE_MAX_AGE {
             return (Vec::new(), false);
         }
         let Some((rail, end)) = self.rail(trigger, time, &mut pending.passed) else {
@@ -349,7 +349,7 @@ impl Account {
         (Vec::new(), rail == "pacing")
     }
 
-    /// The edges of a state trigger that are armed and true, after its conditions were looked at (semantics D1, D11).
+    /// The edges of a condition trigger that are armed and true, after its conditions were looked at (semantics D1, D11).
     /// At the instant of forgetting nothing fires and nothing arms (semantics B12).
     fn pending_edges(&mut self, trigger: Trigger, when: &Condition, closes: u32, moment: Moment) -> Vec<String> {
         let mut pending = Vec::new();
@@ -401,7 +401,7 @@ impl Account {
         self.settings.live_from_ms.is_some_and(|live| at < live)
     }
 
-    /// The first rail that holds, with the end of its rest where that is known: usage, pacing, engaged.
+    /// The first rail that holds, with the end of its hold where that is known: usage, pacing, engaged.
     ///
     /// What passed a pacing by its own instant is not held by the same one again: `passed` is its end (semantics D26).
     fn rail(&self, trigger: Trigger, time: i64, passed: &mut Option<i64>) -> Option<(&'static str, Option<i64>)> {
@@ -440,7 +440,7 @@ impl Account {
         self.active_users(newest - 27, newest) > 0
     }
 
-    /// The end of the rest that holds this level: medium passes a rest that a low one started (semantics D9).
+    /// The end of the pacing that holds this level: medium passes one that a low one started (semantics D9).
     fn pacing_end(&self, level: Level) -> Option<i64> {
         let started = match level {
             Level::High => None,
@@ -451,8 +451,8 @@ impl Account {
     }
 
     fn fire(&mut self, trigger: Trigger, users: &[String], at: i64) -> Value {
-        let rested = self.fired.insert(trigger, at).is_none_or(|fired| at >= fired + trigger.it.cooldown);
-        assert!(rested, "laws: at least the cooldown between two fires");
+        let is_over = self.fired.insert(trigger, at).is_none_or(|fired| at >= fired + trigger.it.cooldown);
+        assert!(is_over, "laws: at least the cooldown between two fires");
         match trigger.it.level {
             Level::High => {}
             Level::Medium => self.last_medium = Some(at),

@@ -34,27 +34,27 @@ stories! {
         day 337             acme  u0 uses editor
         day 519             acme  u1 uses editor
         until day 526
-        snapshot            acme  users 2
+        profile             acme  users 2
 
         story  also if their first life was forgotten long ago
         day 1, 300, 600     acme  u0 uses editor
         day 2               acme  u1–u40 use editor
         day 900             acme  u1, u2 use editor
         until day 910
-        snapshot            acme  users 41
+        profile             acme  users 41
 
         story  in another life of the account they count anew
         day 1               acme  u0, u1 use editor
         day 402             acme  u1 uses editor
         until day 410
-        snapshot            acme  users 1
+        profile             acme  users 1
 
         story  a late day may join the two lives
         day 1               acme  u0, u1 use editor
         day 402             acme  u1 uses editor
         day 370 arriving day 402 13:00  acme  u2 uses editor
         until day 410
-        snapshot            acme  users 3
+        profile             acme  users 3
     "
 
     executives_are_known_by_title_or_role "
@@ -218,7 +218,7 @@ stories! {
         day 3               acme  u1 uses editor
         until end of day 3
         figures day 2       acme  dau 0, mau 1
-        snapshot            acme  active users 1, users 1
+        profile             acme  active users 1, users 1
 
         story  by the id of the user or the account
         day 1               acme  staff-1, Staff-2 use editor; staff-3 contacts sales   → excluded
@@ -240,7 +240,7 @@ stories! {
         until end of day 3
         expect day 1        acme  account.users 0→1 crossed
         expect end of day 3 acme  account.users 1→0 closed
-        snapshot            acme  active users 6
+        profile             acme  active users 6
 
         story  another address ends it
         day 1               acme  u1–u7 use editor
@@ -251,7 +251,7 @@ stories! {
         expect day 1        acme  account.users 0→1 crossed
         expect end of day 2 acme  account.users 1→0 closed
         expect day 4        acme  account.users 0→1 crossed
-        snapshot            acme  active users 7
+        profile             acme  active users 7
 
         story  other rules exclude and end it, and fire nothing
         day 1               acme  u1–u7 use editor
@@ -260,7 +260,7 @@ stories! {
         until end of day 3
         expect day 1        acme  account.users 0→1 crossed
         expect end of day 2 acme  account.users 1→0 closed
-        snapshot            acme  active users 5
+        profile             acme  active users 5
 
         story  what is known for good is taken all the same
         day 1               acme  ann uses editor
@@ -290,8 +290,8 @@ stories! {
         day 2               acme  ann is removed
         until end of day 2
         figures day 2       acme  mau 2
-        snapshot            acme  active users 1, users 2, mau 2
-        snapshot            acme ann  band none, buyer no
+        profile             acme  active users 1, users 2, mau 2
+        profile             acme ann  band none, buyer no
 
         story  a day of activity after the removal is known already: it stays
         watch active users

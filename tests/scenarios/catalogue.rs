@@ -28,8 +28,8 @@ const TOPICS: [(&str, &str); 9] = [
     ("handoff.low", " LOW "),
     ("handoff.holdout", " in the holdout"),
     ("signals", " crossed"),
-    ("accounts", "snapshot"),
-    ("users", "snapshot"),
+    ("accounts", "profile"),
+    ("users", "profile"),
     ("onboarding", " onboarding "),
     ("dead-letter", "→ too-late"),
 ];
@@ -127,7 +127,7 @@ fn proofs() -> BTreeMap<&'static str, Vec<(String, &'static str)>> {
 
 /// The lines of a text that say what must come of it.
 fn expectations(text: &str) -> impl Iterator<Item = &str> {
-    let begin = ["expect ", "snapshot "];
+    let begin = ["expect ", "profile "];
     text.lines().filter(move |line| begin.iter().any(|word| line.trim().starts_with(word)) || line.contains("  → "))
 }
 

@@ -30,7 +30,7 @@ stories! {
         expect day 1        acme  ann feature.premium 0→1 crossed
         expect day 1        acme  bob feature.premium 0→1 crossed
         expect day 3        acme  ann feature.premium 1→2 crossed
-        snapshot            acme ann  features reports/roles
+        profile             acme ann  features reports/roles
 
         story  each user has a ladder of their own
         day 1               acme  ann uses premium reports; bob uses premium roles; cy uses premium branding
@@ -139,8 +139,8 @@ stories! {
 
         story  they add nothing
         day 1               acme  ann exports data
-        snapshot            acme  score 0
-        snapshot            acme ann  score 0, band none, signals feature.export
+        profile             acme  score 0
+        profile             acme ann  score 0, band none, signals feature.export
     "
 
     an_event_may_have_several_roles "
@@ -155,7 +155,7 @@ stories! {
         expect day 1        acme  ann feature.api 0→1 crossed
         expect day 1        acme  ann feature.export 0→1 crossed
         figures day 1       acme  dau 1
-        snapshot            acme  events 1
+        profile             acme  events 1
     "
 
     signals_of_ones_own_work_like_those_of_the_pack "

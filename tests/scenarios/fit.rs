@@ -74,7 +74,7 @@ stories! {
         day 1, 403          acme  ann uses editor
         until end of day 403
         expect day 1        acme  fit.icp 0→1 crossed
-        snapshot            acme  users 1, icp yes
+        profile             acme  users 1, icp yes
     "
 
     one_user_alone_is_a_bad_sign "

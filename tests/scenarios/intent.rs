@@ -4,13 +4,13 @@ stories! {
     pricing_is_counted_in_sessions "
         proves  intent.pricing, E3, E6
         story  29:59 after the last look is the same session, 30:00 a new one
-        watch intent.pricing, pulses
+        watch intent.pricing, occurrences
         day 1 10:00         acme  ann views pricing
         day 1 10:29:59.999  acme  ann views pricing
         day 1 10:59:59.999  acme  ann views pricing
         expect day 1 10:00  acme  ann intent.pricing 0→1 crossed
-        expect day 1 10:00  acme  ann pulse intent.pricing
-        expect day 1 10:59:59.999  acme  ann pulse intent.pricing
+        expect day 1 10:00  acme  ann occurrence intent.pricing
+        expect day 1 10:59:59.999  acme  ann occurrence intent.pricing
 
         story  three sessions of a user who does not pay fire; two do not
         watch intent.pricing
@@ -23,17 +23,17 @@ stories! {
         expect day 5        acme  MEDIUM pricing-sessions due day 6–7 for ann
 
         story  a late look may join two sessions: down at the close
-        watch intent.pricing, pulses
+        watch intent.pricing, occurrences
         day 1               acme  it pays
         day 1 10:00, 10:50  acme  ann views pricing
         day 2 10:00         acme  ann views pricing
         day 1 10:25 arriving day 2 11:00    acme  ann views pricing
         until end of day 2
         expect day 1 10:00  acme  ann intent.pricing 0→1 crossed
-        expect day 1 10:00  acme  ann pulse intent.pricing
-        expect day 1 10:50  acme  ann pulse intent.pricing
+        expect day 1 10:00  acme  ann occurrence intent.pricing
+        expect day 1 10:50  acme  ann occurrence intent.pricing
         expect day 2 10:00  acme  ann intent.pricing 1→2 crossed
-        expect day 2 10:00  acme  ann pulse intent.pricing
+        expect day 2 10:00  acme  ann occurrence intent.pricing
         expect end of day 2 acme  ann intent.pricing 2→1 closed
 
         story  each session counts for 30 days after its last look
@@ -48,12 +48,12 @@ stories! {
         expect day 33       acme  ann intent.pricing 1→0 lapsed
 
         story  a late look whose 30 days are over does nothing, a millisecond before that it counts
-        watch intent.pricing, pulses
+        watch intent.pricing, occurrences
         day 40              zeta  zoe uses editor
         day 10 11:00 arriving day 40         acme  ann views pricing
         day 10 11:00:00.001 arriving day 40  acme  bob views pricing
         until day 41
-        expect day 10 11:00:00.001  acme  bob pulse intent.pricing
+        expect day 10 11:00:00.001  acme  bob occurrence intent.pricing
         expect day 10 11:00:00.001  acme  bob intent.pricing 0→1 crossed
         expect day 40 11:00:00.001  acme  bob intent.pricing 1→0 lapsed
     "

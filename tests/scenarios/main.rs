@@ -16,11 +16,11 @@
 //! until end of day 9                                       the watermark reaches this instant
 //! activate day 9  rails usage: false                       once the watermark is there: the rules with another value,
 //!                                                          `as before`, or what is written
-//! watch intent.pricing, bands, pulses, holds               what is compared besides handoffs
-//! expect day 9   acme  MEDIUM five-new-users due day 11–12 a handoff, a change, a pulse or a hold
+//! watch intent.pricing, bands, occurrences, holds               what is compared besides handoffs
+//! expect day 9   acme  MEDIUM five-new-users due day 11–12 a handoff, a change, an occurrence or a hold
 //! figures day 9  acme  dau 3, stickiness unknown           some figures of a closed day, week, or none
-//! snapshot       acme  score 95, tier T3                   some of what the account's last snapshot says
-//! snapshot       acme ann  score 50, band warm             of a user's, or none
+//! profile        acme  score 95, tier T3                   some of what the account's last profile says
+//! profile        acme ann  score 50, band warm             of a user's, or none
 //! ```
 //!
 //! `day 8` is its noon, `day 8 10:00` and `day 8 10:00:00.001` are what they say, `end of day 8` is the midnight at
@@ -28,7 +28,7 @@
 //! do is listed in `tell`; `×3` behind it is three times.
 //!
 //! Events arrive in the order of their times, unless they say otherwise. Handoffs are compared in full, and so is
-//! what is watched: the signals named, `bands`, `tiers`, `active users` (their thresholds), `onboarding`, `pulses` and
+//! what is watched: the signals named, `bands`, `tiers`, `active users` (their thresholds), `onboarding`, `occurrences` and
 //! `holds`. Whatever happened must be expected. Figures are rounded as they are written. An expectation reads like one
 //! of
 //!
@@ -42,11 +42,11 @@
 //! day 9 acme tier T4→T3 crossed
 //! day 9 acme active users 0→2 crossed
 //! day 9 acme onboarding solo→small_team
-//! day 9 acme ann pulse contact-sales
+//! day 9 acme ann occurrence contact-sales
 //! day 9 acme held five-new-users by pacing
 //! ```
 //!
-//! Of what stands behind `with` and in a snapshot, only what is named is compared: `say` lists it. The table of which
+//! Of what stands behind `with` and in a profile, only what is named is compared: `say` lists it. The table of which
 //! scenario decides what is `docs/catalogue.md`; the test in `catalogue` says how to write it anew.
 
 mod catalogue;
@@ -59,7 +59,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::{Value, json};
 use upswell::engine::{Partition, Record};
 use upswell::model::{
-    AccountSnapshot, Day, Effects, EventTime, HOUR_MS, Handoff, Onboarding, SignalMessage, Snapshots, UserSnapshot,
+    AccountProfile, Day, Effects, EventTime, HOUR_MS, Handoff, Onboarding, Profiles, SignalMessage, UserProfile,
 };
 use upswell::{rules, wire};
 
@@ -115,8 +115,8 @@ struct Story {
     watched: Vec<String>,
     expected: Vec<String>,
     figures: Vec<Figures>,
-    /// Whose snapshots say what: an account, or an account and a user.
-    snapshots: Vec<(String, String)>,
+    /// Whose profiles say what: an account, or an account and a user.
+    profiles: Vec<(String, String)>,
 }
 
 /// A record of the log.
@@ -138,9 +138,9 @@ struct Figures {
 struct Happened {
     effects: Vec<Effect>,
     rows: Vec<Value>,
-    accounts: BTreeMap<String, AccountSnapshot>,
+    accounts: BTreeMap<String, AccountProfile>,
     /// By account and user, as in `acme ann`.
-    users: BTreeMap<String, UserSnapshot>,
+    users: BTreeMap<String, UserProfile>,
 }
 
 /// One thing that was said.
@@ -221,8 +221,8 @@ impl Story {
             self.rules.push((path.into(), serde_saphyr::from_str(value).ok()?));
         } else if let Some(of) = first.strip_prefix("figures ") {
             self.figures.push(Figures::parse(of, columns.get(1)?, columns.get(2)?)?);
-        } else if *first == "snapshot" {
-            self.snapshots.push(((*columns.get(1)?).into(), (*columns.get(2)?).into()));
+        } else if *first == "profile" {
+            self.profiles.push(((*columns.get(1)?).into(), (*columns.get(2)?).into()));
         } else if let Some(instant) = first.strip_prefix("until ") {
             let time = tell::instant(instant)?.plus(HOUR_MS);
             let event = json!({"type": "control", "control": "tick", "timestamp": tell::rfc3339(time)});
@@ -312,7 +312,7 @@ impl Story {
                     return Err(format!("{} is {}, not {}", told.event, outcome.word(), told.outcome));
                 }
             }
-            happened.take_snapshots(&mut partition);
+            happened.take_profiles(&mut partition);
             happened.effects.extend(effects.signals.drain(..).filter(|it| self.watches(it)).map(Effect::Signal));
             happened.effects.extend(effects.handoffs.drain(..).map(Effect::Handoff));
             if self.watched.iter().any(|watched| watched == "onboarding") {
@@ -330,9 +330,9 @@ impl Story {
     fn compare(&self, happened: &Happened) -> Result<(), String> {
         let said: Vec<String> = happened.effects.iter().map(|effect| effect.say_as(&self.expected)).collect();
         let (mut expected, mut found) = (self.expected.clone(), said.clone());
-        for (who, what) in &self.snapshots {
-            expected.push(format!("snapshot {who} {what}"));
-            found.push(format!("snapshot {who} {}", happened.say_snapshot(who, what)));
+        for (who, what) in &self.profiles {
+            expected.push(format!("profile {who} {what}"));
+            found.push(format!("profile {who} {}", happened.say_profile(who, what)));
         }
         expected.sort_unstable();
         found.sort_unstable();
@@ -370,11 +370,11 @@ impl Happened {
     }
 
     /// What changed since the last record: the last value of each key is kept.
-    fn take_snapshots(&mut self, partition: &mut Partition) {
-        let mut snapshots = Snapshots::default();
-        partition.snapshots(&mut snapshots);
-        self.accounts.extend(snapshots.accounts.into_iter().map(|it| (it.account.clone(), it)));
-        for user in snapshots.users {
+    fn take_profiles(&mut self, partition: &mut Partition) {
+        let mut profiles = Profiles::default();
+        partition.profiles(&mut profiles);
+        self.accounts.extend(profiles.accounts.into_iter().map(|it| (it.account.clone(), it)));
+        for user in profiles.users {
             let key = format!("{} {}", user.account, user.user.user);
             if user.gone {
                 self.users.remove(&key);
@@ -384,8 +384,8 @@ impl Happened {
         }
     }
 
-    /// What the last snapshot says where each of the details `asked` stands.
-    fn say_snapshot(&self, who: &str, asked: &str) -> String {
+    /// What the last profile says where each of the details `asked` stands.
+    fn say_profile(&self, who: &str, asked: &str) -> String {
         if let Some(account) = self.accounts.get(who) {
             details(asked, |asked| say::account_detail(account, asked))
         } else if let Some(user) = self.users.get(who) {

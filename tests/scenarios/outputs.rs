@@ -1,4 +1,4 @@
-//! The other outputs: onboarding, snapshots, the feed of signals.
+//! The other outputs: onboarding, profiles, the feed of signals.
 
 stories! {
     tracks_follow_size_and_users "
@@ -62,7 +62,7 @@ stories! {
         expect day 1        acme  active users 0→2 crossed with figure 2
     "
 
-    snapshots_say_how_an_account_stands "
+    profiles_of_accounts_are_published "
         proves  topic accounts, F20, F13
         day 1, 8            acme  ann, bob use editor
         day 8               acme  cy uses editor
@@ -72,22 +72,22 @@ stories! {
 
         story  users, usage, score, tier, departments, requests
         day 9               acme  ann has department sales; it has employees 60; it takes plan Team; it pays
-        snapshot            acme  users 3, active users 3, dau 0, wau 3, mau 3, score 70, tier T3, segment mid_market
-        snapshot            acme  departments 1, requests SAML/SSO, plan team, paid yes, events 8, signals fit.size
+        profile             acme  users 3, active users 3, dau 0, wau 3, mau 3, score 70, tier T3, segment mid_market
+        profile             acme  departments 1, requests SAML/SSO, plan team, paid yes, events 8, signals fit.size
 
         story  the last eight weeks, unknown before there were any
-        snapshot            acme  trajectory unknown/unknown/unknown/unknown/unknown/unknown/2/3
+        profile             acme  trajectory unknown/unknown/unknown/unknown/unknown/unknown/2/3
 
         story  and on every Sunday on which one of them is another, also of an account that sleeps
         until end of day 69
-        snapshot            acme  trajectory 3/0/0/0/0/0/0/0
+        profile             acme  trajectory 3/0/0/0/0/0/0/0
 
         story  until all of them are over
         until end of day 70
-        snapshot            acme  trajectory 0/0/0/0/0/0/0/0
+        profile             acme  trajectory 0/0/0/0/0/0/0/0
     "
 
-    snapshots_say_how_a_user_stands "
+    profiles_of_users_are_published "
         proves  topic users
 
         story  sign-up, activation, plan, features, score, band
@@ -95,20 +95,20 @@ stories! {
         day 1 10:30         acme  ann activates
         day 2               acme  ann uses premium reports; it takes plan Team; ann has title CEO, email @acme.com
         until end of day 3
-        snapshot            acme ann  signed up day 1 10:00, source search, activated yes, plan team, title CEO, email ann@acme.com
-        snapshot            acme ann  score 20, band none, buyer yes, first day 1, last day 2
+        profile             acme ann  signed up day 1 10:00, source search, activated yes, plan team, title CEO, email ann@acme.com
+        profile             acme ann  score 20, band none, buyer yes, first day 1, last day 2
 
         story  who is forgotten is taken away
         day 1               acme  ann uses editor
         day 1, 300          acme  bob uses editor
         until end of day 401
-        snapshot            acme ann  none
-        snapshot            acme bob  last day 300
+        profile             acme ann  none
+        profile             acme bob  last day 300
     "
 
     the_feed_tells_what_a_crm_wants_to_know "
         proves  topic signals, D26, D3
-        watch pulses, holds, bands, tiers, active users, intent.pricing
+        watch occurrences, holds, bands, tiers, active users, intent.pricing
 
         story  visits, requests, changes, holds
         day 1               acme  ann uses editor
@@ -119,14 +119,14 @@ stories! {
         expect day 2        acme  active users 0→2 crossed with figure 2
         expect end of day 2 acme  tier T4→none closed with figure 0
         expect day 3        acme  ann intent.pricing 0→1 crossed with evidence day 3
-        expect day 3        acme  ann pulse intent.pricing
-        expect day 4        acme  ann pulse intent.pricing
+        expect day 3        acme  ann occurrence intent.pricing
+        expect day 4        acme  ann occurrence intent.pricing
         expect day 5        acme  ann intent.pricing 1→2 crossed with evidence day 3/day 4/day 5
-        expect day 5        acme  ann pulse intent.pricing
+        expect day 5        acme  ann occurrence intent.pricing
         expect day 5        acme  MEDIUM pricing-sessions due day 6–7 for ann with evidence day 3/day 4/day 5
         expect day 6        acme  held lead-score by pacing
 
-        story  an edge in the rest of its trigger is silent
+        story  an edge within the cooldown of its trigger fires nothing
         day 1               acme  ann, bob use editor
         day 2 10:00, 11:00, 12:00  acme  ann views pricing
         day 3 10:00, 11:00, 12:00  acme  bob views pricing
@@ -134,16 +134,16 @@ stories! {
         expect day 1        acme  active users 0→2 crossed
         expect end of day 1 acme  tier T4→none closed
         expect day 2 10:00  acme  ann intent.pricing 0→1 crossed
-        expect day 2 10:00  acme  ann pulse intent.pricing
-        expect day 2 11:00  acme  ann pulse intent.pricing
+        expect day 2 10:00  acme  ann occurrence intent.pricing
+        expect day 2 11:00  acme  ann occurrence intent.pricing
         expect day 2        acme  ann intent.pricing 1→2 crossed
-        expect day 2        acme  ann pulse intent.pricing
+        expect day 2        acme  ann occurrence intent.pricing
         expect day 2        acme  MEDIUM pricing-sessions due day 3–4 for ann
         expect day 3 10:00  acme  bob intent.pricing 0→1 crossed
-        expect day 3 10:00  acme  bob pulse intent.pricing
-        expect day 3 11:00  acme  bob pulse intent.pricing
+        expect day 3 10:00  acme  bob occurrence intent.pricing
+        expect day 3 11:00  acme  bob occurrence intent.pricing
         expect day 3        acme  bob intent.pricing 1→2 crossed
-        expect day 3        acme  bob pulse intent.pricing
+        expect day 3        acme  bob occurrence intent.pricing
         expect day 3        acme  tier none→T3 crossed with figure 40
     "
 }

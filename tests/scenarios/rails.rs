@@ -59,7 +59,7 @@ stories! {
         day 4, 5, 6         acme  ann views pricing
         expect day 6        acme  MEDIUM pricing-sessions due day 7–8 for ann
 
-        story  a raised hand always passes and starts no rest
+        story  a raised hand always passes and starts no cooldown
         day 3 13:00         acme  ann contacts sales
         day 3 14:00         acme  sales accepts contact-sales
         day 4, 5, 6         acme  ann views pricing
@@ -368,7 +368,7 @@ stories! {
         expect day 6        acme  MEDIUM pricing-sessions due day 7–8 for ann
     "
 
-    a_held_pulse_waits_for_seven_days "
+    a_held_event_trigger_waits_for_seven_days "
         proves  D25, D8
         day 1               acme  ann, bob use editor
         day 2               acme  it has do_not_contact
@@ -394,7 +394,7 @@ stories! {
     a_rejection_changes_nothing_at_once "
         proves  F17
 
-        story  it fires again only after it was false, and rested
+        story  it fires again only after it was false, and after the cooldown
         day 1               acme  ann, bob use editor
         day 2, 3, 4         acme  ann views pricing
         day 5               acme  sales rejects pricing-sessions

@@ -1,8 +1,8 @@
 //! What came out → the text of an expectation.
 
 use upswell::model::{
-    AccountSnapshot, Attribution, Calendar, DAY_MS, EventTime, HOUR_MS, Handoff, HandoffId, Level, MINUTE_MS,
-    Onboarding, Picture, Reason, SignalChange, SignalKind, SignalMessage, TopUser, UserSnapshot,
+    AccountProfile, Attribution, Calendar, DAY_MS, EventTime, HOUR_MS, Handoff, HandoffContext, HandoffId, Level,
+    MINUTE_MS, Onboarding, Reason, SignalChange, SignalKind, SignalMessage, TopUser, UserProfile,
 };
 
 use crate::DAY_0;
@@ -70,10 +70,10 @@ pub(crate) fn handoff(handoff: &Handoff) -> String {
     if handoff.not_before > *at {
         line += &format!(" not before {}", instant(handoff.not_before));
     }
-    if handoff.picture.holdout {
+    if handoff.context.holdout {
         line += " in the holdout";
     }
-    if let Some(arm) = &handoff.picture.arm {
+    if let Some(arm) = &handoff.context.arm {
         line += &format!(" {} of arm {}", arm.group.word(), arm.id);
     }
     line
@@ -88,7 +88,7 @@ pub(crate) fn subject(message: &SignalMessage) -> &str {
             "account.active_users" => "active users",
             signal => signal,
         },
-        SignalKind::Pulse { .. } => "pulses",
+        SignalKind::Occurrence { .. } => "occurrences",
         SignalKind::Held { .. } => "holds",
     }
 }
@@ -98,9 +98,9 @@ pub(crate) fn signal(message: &SignalMessage) -> String {
     let who = if message.user.is_empty() { String::new() } else { format!("{} ", message.user) };
     let what = match &message.kind {
         SignalKind::Changed(change) => changed(change),
-        SignalKind::Pulse { signal, trigger } => {
+        SignalKind::Occurrence { signal, trigger } => {
             let names: Vec<&str> = signal.iter().chain(trigger).map(|name| &**name).collect();
-            format!("pulse {}", names.join(" "))
+            format!("occurrence {}", names.join(" "))
         }
         SignalKind::Held { trigger, rail } => format!("held {trigger} by {}", rail.word()),
     };
@@ -153,79 +153,79 @@ pub(crate) fn onboarding_detail(message: &Onboarding, asked: &str) -> String {
     }
 }
 
-/// Of a handoff: whatever its picture says, when its facts happened, and `why …` or `text …`, which it contains.
+/// Of a handoff: whatever its handoff context says, when its facts happened, and `why …` or `text …`, which it contains.
 pub(crate) fn handoff_detail(handoff: &Handoff, asked: &str) -> String {
     let contains = |name: &str, text: &str, words: &str| {
         if text.contains(words) { asked.to_owned() } else { format!("{name} {text:?}") }
     };
     match asked.split_once(' ') {
         Some(("why", words)) => contains("why", &handoff.why, words),
-        Some(("text", words)) => contains("text", &handoff.picture.conversation.text, words),
+        Some(("text", words)) => contains("text", &handoff.context.conversation.text, words),
         Some(("evidence", _)) => {
             let times: Vec<String> = handoff.facts.iter().map(|fact| instant(fact.at)).collect();
             format!("evidence {}", times.join("/"))
         }
-        _ => picture(&handoff.picture, asked),
+        _ => context(&handoff.context, asked),
     }
 }
 
-/// Of an account's snapshot: whatever its picture says, and what only a snapshot says.
-pub(crate) fn account_detail(snapshot: &AccountSnapshot, asked: &str) -> String {
+/// Of an account's profile: whatever its handoff context says, and what only a profile says.
+pub(crate) fn account_detail(profile: &AccountProfile, asked: &str) -> String {
     match asked.split_once(' ') {
-        Some(("users", _)) => format!("users {}", snapshot.users),
+        Some(("users", _)) => format!("users {}", profile.users),
         Some(("founded", _)) => {
-            snapshot.founded.map_or("founded never".into(), |day| format!("founded day {}", day.0 - DAY_0))
+            profile.founded.map_or("founded never".into(), |day| format!("founded day {}", day.0 - DAY_0))
         }
-        Some(("departments", _)) => format!("departments {}", snapshot.departments),
-        Some(("requests", _)) => format!("requests {}", list(&snapshot.enterprise_requests)),
-        Some(("signals", _)) => format!("signals {}", list(&snapshot.signals)),
+        Some(("departments", _)) => format!("departments {}", profile.departments),
+        Some(("requests", _)) => format!("requests {}", list(&profile.enterprise_requests)),
+        Some(("signals", _)) => format!("signals {}", list(&profile.signals)),
         Some(("trajectory", _)) => {
-            let weeks = snapshot.trajectory.iter().map(|week| week.map_or("unknown".into(), |users| users.to_string()));
+            let weeks = profile.trajectory.iter().map(|week| week.map_or("unknown".into(), |users| users.to_string()));
             format!("trajectory {}", list(&weeks.collect::<Vec<_>>()))
         }
-        _ => picture(&snapshot.picture, asked),
+        _ => context(&profile.context, asked),
     }
 }
 
-/// Of a user's snapshot.
-pub(crate) fn user_detail(snapshot: &UserSnapshot, asked: &str) -> String {
-    let user = &snapshot.user;
+/// Of a user's profile.
+pub(crate) fn user_detail(profile: &UserProfile, asked: &str) -> String {
+    let user = &profile.user;
     let day = |day: upswell::model::Day| format!("day {}", day.0 - DAY_0);
     let (name, says) = match asked.split_once(' ') {
         Some(("score", _)) => ("score", user.score.to_string()),
         Some(("band", _)) => ("band", word(&user.band)),
         Some(("buyer", _)) => ("buyer", yes(user.is_buyer)),
-        Some(("activated", _)) => ("activated", yes(snapshot.activated)),
-        Some(("source", _)) => ("source", word(&snapshot.source)),
-        Some(("plan", _)) => ("plan", word(&snapshot.plan)),
+        Some(("activated", _)) => ("activated", yes(profile.activated)),
+        Some(("source", _)) => ("source", word(&profile.source)),
+        Some(("plan", _)) => ("plan", word(&profile.plan)),
         Some(("title", _)) => ("title", word(&user.title)),
         Some(("email", _)) => ("email", word(&user.email)),
-        Some(("features", _)) => ("features", list(&snapshot.features)),
-        Some(("signals", _)) => ("signals", list(&snapshot.signals)),
-        Some(("signed", _)) => ("signed up", snapshot.signed_up.map_or("never".into(), instant)),
-        Some(("first", _)) => ("first", snapshot.first_day.map_or("never".into(), day)),
-        Some(("last", _)) => ("last", snapshot.last_day.map_or("never".into(), day)),
-        _ => panic!("a user's snapshot says nothing like {asked:?}"),
+        Some(("features", _)) => ("features", list(&profile.features)),
+        Some(("signals", _)) => ("signals", list(&profile.signals)),
+        Some(("signed", _)) => ("signed up", profile.signed_up.map_or("never".into(), instant)),
+        Some(("first", _)) => ("first", profile.first_day.map_or("never".into(), day)),
+        Some(("last", _)) => ("last", profile.last_day.map_or("never".into(), day)),
+        _ => panic!("a user's profile says nothing like {asked:?}"),
     };
     format!("{name} {says}")
 }
 
-/// What the picture of an account says where `asked` stands.
-fn picture(picture: &Picture, asked: &str) -> String {
-    let Picture { usage, money, conversation, company, .. } = picture;
+/// What the handoff context of an account says where `asked` stands.
+fn context(context: &HandoffContext, asked: &str) -> String {
+    let HandoffContext { usage, money, conversation, company, .. } = context;
     let (name, written) = asked.split_once(' ').unwrap_or((asked, ""));
     let says = match name {
-        "segment" => word(&picture.segment),
-        "tier" => picture.tier.as_deref().map_or("none".into(), word),
-        "play" => word(&picture.play),
-        "route" => word(&picture.route),
-        "owner" => word(&picture.owner),
-        "territory" => word(&picture.territory),
-        "attribution" => attribution(picture.attribution).into(),
-        "score" => picture.score.to_string(),
-        "points" => list(&picture.points.iter().map(|(of, _, points)| format!("{of} {points}")).collect::<Vec<_>>()),
-        "top" => list(&picture.top_users.iter().map(top_user).collect::<Vec<_>>()),
-        "find_buyer" => yes(picture.find_buyer),
+        "segment" => word(&context.segment),
+        "tier" => context.tier.as_deref().map_or("none".into(), word),
+        "play" => word(&context.play),
+        "route" => word(&context.route),
+        "owner" => word(&context.owner),
+        "territory" => word(&context.territory),
+        "attribution" => attribution(context.attribution).into(),
+        "score" => context.score.to_string(),
+        "points" => list(&context.points.iter().map(|(of, _, points)| format!("{of} {points}")).collect::<Vec<_>>()),
+        "top" => list(&context.top_users.iter().map(top_user).collect::<Vec<_>>()),
+        "find_buyer" => yes(context.find_buyer),
         "active" => format!("users {}", usage.active_users),
         "activated" => format!("users {}", usage.activated_users),
         "dau" => usage.dau.to_string(),

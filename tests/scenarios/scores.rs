@@ -105,13 +105,13 @@ stories! {
         day 4               acme  it has industry software
         expect day 1        acme  ann band none→emerging crossed with figure 35
         expect end of day 3 acme  ann band emerging→none closed
-        snapshot            acme ann  band none
+        profile             acme ann  band none
 
         story  on the way up 45 is emerging
         day 1               acme  ann invites i1–i3; ann calls API
         day 2               acme  it has employees 50
         expect day 1        acme  ann band none→emerging crossed with figure 35
-        snapshot            acme ann  score 45, band emerging
+        profile             acme ann  score 45, band emerging
     "
 
     without_points_of_ones_own_there_is_no_band "
@@ -122,14 +122,14 @@ stories! {
         day 1               acme  ann uses editor; bob shares outside
         day 2               acme  it has employees 500
         expect day 2        acme  bob band none→emerging crossed with figure 30
-        snapshot            acme ann  score 20, band none
-        snapshot            acme bob  score 30, band emerging
+        profile             acme ann  score 20, band none
+        profile             acme bob  score 30, band emerging
 
         story  a contact with sales is a trigger, and no points
         watch bands
         day 1               acme  ann contacts sales
         expect day 1        acme  HIGH contact-sales at once for ann
-        snapshot            acme ann  score 0, band none, buyer yes
+        profile             acme ann  score 0, band none, buyer yes
 
         story  points of somebody who did nothing yet wait for the first activity
         watch bands
@@ -140,13 +140,13 @@ stories! {
         story  a user keeps signals and band for as long as kept, and adds to the account while active in 28 days
         day 1               acme  ann invites i1–i6
         until end of day 28
-        snapshot            acme  score 0, active users 0
-        snapshot            acme ann  score 10, signals collab.invites/negative.inactive
+        profile             acme  score 0, active users 0
+        profile             acme ann  score 10, signals collab.invites/negative.inactive
 
         story  one day earlier those points are in the account's score
         day 1               acme  ann invites i1–i6
         until end of day 27
-        snapshot            acme  score 10, active users 1
+        profile             acme  score 10, active users 1
     "
 
     the_score_of_an_account_is_the_sum_of_its_evidence "
@@ -159,23 +159,23 @@ stories! {
         day 2 13:00         acme  it has icp
         expect day 1        acme  LOW user-warm for ann not before day 2
         expect day 2 13:00  acme  MEDIUM user-hot due day 3–4 13:00 for ann
-        snapshot            acme  score 95, active users 3, points feature.limit_hit 20/fit.icp 15/users 60
-        snapshot            acme ann  score 85, band hot
-        snapshot            acme bob  score 45, band emerging
-        snapshot            acme cy  score 35, band none
+        profile             acme  score 95, active users 3, points feature.limit_hit 20/fit.icp 15/users 60
+        profile             acme ann  score 85, band hot
+        profile             acme bob  score 45, band emerging
+        profile             acme cy  score 35, band none
 
         story  terms count for the account once their reader is active, and not for the reader
         day 1               acme  ann reads terms
         day 2               acme  ann uses editor
-        snapshot            acme  score 10
-        snapshot            acme ann  score 0, band none
+        profile             acme  score 10
+        profile             acme ann  score 0, band none
 
         story  who is below zero takes nothing away from the others
         day 1               acme  ann shares outside
         day 1, 8            acme  bob shares outside
         until end of day 8
-        snapshot            acme  score 10, points users 10
-        snapshot            acme ann  score -10, band none
+        profile             acme  score 10, points users 10
+        profile             acme ann  score -10, band none
     "
 
     tiers_need_all_their_conditions "
@@ -204,7 +204,7 @@ stories! {
         day 1               acme  u1–u4 use editor; u1, u2 invite i1–i6; u3 invites i1–i3
         expect day 1        acme  tier none→T4 crossed
         expect day 1        acme  tier T4→T3 crossed with figure 40
-        snapshot            acme  score 80
+        profile             acme  score 80
 
         story  five are the second, with 75 not yet
         day 1               acme  u1–u5 use editor; u1, u2 invite i1–i6; u3 calls API
@@ -246,13 +246,13 @@ stories! {
 
         story  without an ideal customer there is no first tier
         day 3               acme  u5, u6 share outside
-        snapshot            acme  score 155, tier T2
+        profile             acme  score 155, tier T2
 
         story  nor without a second department
         day 3               acme  u2 has department sales; u5, u6 share outside
         day 4               acme  it has icp
         until end of day 4
-        snapshot            acme  score 155, tier T2
+        profile             acme  score 155, tier T2
     "
 
     nine_users_are_no_first_tier "
@@ -276,23 +276,23 @@ stories! {
 
         story  nothing is known
         day 1               acme  ann uses editor
-        snapshot            acme  segment unknown, potential 0
+        profile             acme  segment unknown, potential 0
 
         story  49 are small
         day 1               acme  ann uses editor; it has employees 49
-        snapshot            acme  segment smb, potential 0
+        profile             acme  segment smb, potential 0
 
         story  50 are not
         day 1               acme  ann uses editor; it has employees 50
-        snapshot            acme  segment mid_market, potential 5000
+        profile             acme  segment mid_market, potential 5000
 
         story  nor are 499
         day 1               acme  ann uses editor; it has employees 499
-        snapshot            acme  segment mid_market, potential 5000
+        profile             acme  segment mid_market, potential 5000
 
         story  500 are an enterprise
         day 1               acme  ann uses editor; it has employees 500
-        snapshot            acme  segment enterprise, potential 50000
+        profile             acme  segment enterprise, potential 50000
 
         story  the second cut: at 200 and 1,000
         rules  segments mid_market employees: 200
@@ -301,10 +301,10 @@ stories! {
         day 1               zeta  zoe uses editor; it has employees 200
         day 1               beta  bob uses editor; it has employees 999
         day 1               moon  may uses editor; it has employees 1000
-        snapshot            acme  segment smb
-        snapshot            zeta  segment mid_market
-        snapshot            beta  segment mid_market
-        snapshot            moon  segment enterprise
+        profile             acme  segment smb
+        profile             zeta  segment mid_market
+        profile             beta  segment mid_market
+        profile             moon  segment enterprise
     "
 
     buyers_may_decide_a_purchase "
@@ -315,24 +315,24 @@ stories! {
         day 2               acme  u1 has title Director of IT; u2 has title Procurement Lead; u3 has seniority vp; u4 has title Directory Admin
         day 2               acme  u5 starts upgrade; u6 asks support about billing; u7 reads terms; u8 contacts sales
         expect day 2        acme  HIGH contact-sales at once for u8
-        snapshot            acme u1  buyer yes
-        snapshot            acme u2  buyer yes
-        snapshot            acme u3  buyer yes
-        snapshot            acme u4  buyer no
-        snapshot            acme u5  buyer yes
-        snapshot            acme u6  buyer yes
-        snapshot            acme u7  buyer yes
-        snapshot            acme u8  buyer yes
-        snapshot            acme u9  buyer no
+        profile             acme u1  buyer yes
+        profile             acme u2  buyer yes
+        profile             acme u3  buyer yes
+        profile             acme u4  buyer no
+        profile             acme u5  buyer yes
+        profile             acme u6  buyer yes
+        profile             acme u7  buyer yes
+        profile             acme u8  buyer yes
+        profile             acme u9  buyer no
 
         story  the only user of a small company is, of a larger one not
         day 1               acme  ann uses editor
         day 1               zeta  zoe uses editor; it has employees 49
         day 1               moon  may uses editor; it has employees 50
         day 1               beta  bob, bea use editor
-        snapshot            acme ann  buyer yes
-        snapshot            zeta zoe  buyer yes
-        snapshot            moon may  buyer no
-        snapshot            beta bob  buyer no
+        profile             acme ann  buyer yes
+        profile             zeta zoe  buyer yes
+        profile             moon may  buyer no
+        profile             beta bob  buyer no
     "
 }

@@ -57,11 +57,11 @@ stories! {
     a_repeated_message_counts_once "
         proves  A20, A24
         story  a message that comes again within the window does nothing
-        watch pulses
+        watch occurrences
         day 1 10:00         acme  ann contacts sales
         again               → duplicate
         again arriving day 1 10:30   → duplicate
-        expect day 1 10:00  acme  ann pulse contact-sales
+        expect day 1 10:00  acme  ann occurrence contact-sales
         expect day 1 10:00  acme  HIGH contact-sales at once for ann
 
         story  exactly one window later it is still known
@@ -70,36 +70,36 @@ stories! {
         again arriving day 1 11:00   → duplicate
 
         story  a millisecond more and it is not
-        watch pulses
+        watch occurrences
         day 1 11:00:00.001  acme  bob uses editor
         day 1 10:00         acme  ann contacts sales
         again arriving day 1 11:00:00.001
-        expect day 1 10:00  acme  ann pulse contact-sales
+        expect day 1 10:00  acme  ann occurrence contact-sales
         expect day 1 10:00  acme  HIGH contact-sales at once for ann
-        expect day 1 11:00:00.001  acme  ann pulse contact-sales
+        expect day 1 11:00:00.001  acme  ann occurrence contact-sales
     "
 
     time_never_runs_backwards_for_an_account "
         proves  A17
         story  what a late event causes carries the time of the last effect
-        watch pulses
+        watch occurrences
         day 3               acme  ann contacts sales
         day 2 arriving day 3 13:00     acme  bob requests SSO
         day 2 arriving day 3 13:00     zeta  zoe requests SSO
-        expect day 2        zeta  zoe pulse intent.enterprise enterprise-request
+        expect day 2        zeta  zoe occurrence intent.enterprise enterprise-request
         expect day 2        zeta  HIGH enterprise-request at once for zoe
-        expect day 3        acme  ann pulse contact-sales
+        expect day 3        acme  ann occurrence contact-sales
         expect day 3        acme  HIGH contact-sales at once for ann
-        expect day 3        acme  bob pulse intent.enterprise enterprise-request
+        expect day 3        acme  bob occurrence intent.enterprise enterprise-request
         expect day 3        acme  HIGH enterprise-request at once for bob
 
         story  a raised hand of seven days ago still counts, an older one is only told
-        watch pulses
+        watch occurrences
         day 20              acme  it is identified
         day 13 11:00 arriving day 20 12:01            acme  ann contacts sales
         day 13 10:59:59.999 arriving day 20 12:01     zeta  zoe contacts sales
-        expect day 13 10:59:59.999  zeta  zoe pulse contact-sales
-        expect day 13 11:00         acme  ann pulse contact-sales
+        expect day 13 10:59:59.999  zeta  zoe occurrence contact-sales
+        expect day 13 11:00         acme  ann occurrence contact-sales
         expect day 13 11:00         acme  HIGH contact-sales at once for ann
     "
 
@@ -227,23 +227,23 @@ stories! {
     names_say_what_an_event_is "
         proves  B1
         story  whatever their case
-        watch pulses
+        watch occurrences
         day 1               acme  ann tracks contact SALES
         day 2               acme  ann tracks enterprise feature requested
         day 3               acme  ann opens page pricing
-        expect day 1        acme  ann pulse contact-sales
+        expect day 1        acme  ann occurrence contact-sales
         expect day 1        acme  HIGH contact-sales at once for ann
-        expect day 2        acme  ann pulse intent.enterprise enterprise-request
+        expect day 2        acme  ann occurrence intent.enterprise enterprise-request
         expect day 2        acme  HIGH enterprise-request at once for ann
-        expect day 3        acme  ann pulse intent.pricing
+        expect day 3        acme  ann occurrence intent.pricing
 
         story  a track Pricing or a screen Pricing is no look at prices, their Pricing Viewed is
-        watch pulses
+        watch occurrences
         day 1               acme  ann tracks Pricing; ann opens screen Pricing; ann opens page Contact Sales
         day 2               acme  ann opens screen Pricing Viewed
         day 3               acme  ann tracks Pricing Viewed
-        expect day 2        acme  ann pulse intent.pricing
-        expect day 3        acme  ann pulse intent.pricing
+        expect day 2        acme  ann occurrence intent.pricing
+        expect day 3        acme  ann occurrence intent.pricing
     "
 
     a_change_of_the_rules_fires_nothing "
@@ -295,7 +295,7 @@ stories! {
         day 1               acme  ann uses editor
         day 2               acme  ann views pricing
         activate day 3  signals intent.pricing points: [30, 60]
-        snapshot            acme ann  score 30, band emerging
+        profile             acme ann  score 30, band emerging
         expect day 2        acme  ann intent.pricing 0→1 crossed
         expect day 3        acme  ann band none→emerging activated with figure 30
 
@@ -304,8 +304,8 @@ stories! {
         watch collab.shared
         day 2               acme  ann shares outside
         activate day 3  signals collab.shared off: true
-        snapshot            acme ann  score 0
-        snapshot            acme  score 0
+        profile             acme ann  score 0
+        profile             acme  score 0
         expect day 2        acme  ann collab.shared 0→1 crossed
         expect day 3        acme  ann collab.shared 1→0 activated
 
@@ -328,12 +328,12 @@ stories! {
         day 5               acme  bob has title CTO
         expect day 5        acme  HIGH buyer at once for bob
 
-        story  a pulse that listens to something else does not wait with what it heard before
-        rules  triggers +: {id: listens, level: medium, cooldown: 1d, pulse: {role: pricing_viewed}}
+        story  an event trigger that listens to something else does not wait with what it heard before
+        rules  triggers +: {id: listens, level: medium, cooldown: 1d, on: {role: pricing_viewed}}
         day 1               acme  ann, bob use editor
         day 2               acme  it has do_not_contact true
         day 2 13:00         acme  ann views pricing
-        activate day 3  triggers listens pulse: {role: upgrade_started}
+        activate day 3  triggers listens on: {role: upgrade_started}
         day 4               acme  it has do_not_contact false
         until day 5
 
@@ -396,9 +396,9 @@ stories! {
         until day 3 07:59:59.999
         figures day 1       acme  dau 1, wau 1
         figures day 2       acme  none
-        snapshot            acme  founded day 1, last day 2 08:00
-        snapshot            acme ann  first day 1, last day 1
-        snapshot            acme bob  first day 2
+        profile             acme  founded day 1, last day 2 08:00
+        profile             acme ann  first day 1, last day 1
+        profile             acme bob  first day 2
 
         story  by those days an event is too late
         rules   time utc_offset: '-08:00'

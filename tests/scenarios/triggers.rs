@@ -10,18 +10,18 @@ stories! {
         expect day 1 12:05  acme  HIGH contact-sales at once
         expect day 1 12:06  acme  HIGH enterprise-request at once for ann
 
-        story  a second one within a day is told and rests; the day after it fires
-        watch pulses
+        story  a second one within a day is published and fires nothing; one the day after fires
+        watch occurrences
         day 1               acme  ann requests SSO
         day 2 11:59:59.999  acme  bob requests SAML
         day 2               acme  cy requests SCIM
-        expect day 1        acme  ann pulse intent.enterprise enterprise-request
+        expect day 1        acme  ann occurrence intent.enterprise enterprise-request
         expect day 1        acme  HIGH enterprise-request at once for ann
-        expect day 2 11:59:59.999  acme  bob pulse intent.enterprise enterprise-request
-        expect day 2        acme  cy pulse intent.enterprise enterprise-request
+        expect day 2 11:59:59.999  acme  bob occurrence intent.enterprise enterprise-request
+        expect day 2        acme  cy occurrence intent.enterprise enterprise-request
         expect day 2        acme  HIGH enterprise-request at once for cy
 
-        story  a rested one is not made up for
+        story  one within the cooldown is not made up for
         day 1               acme  ann contacts sales
         day 2 11:00         acme  bob contacts sales
         until day 5
@@ -38,15 +38,15 @@ stories! {
         expect day 8        acme  HIGH contact-sales at once for cy
 
         story  the enterprise plan asks for sales, a nightly sync of it does not
-        watch pulses
+        watch occurrences
         day 1               acme  it takes plan team
         day 2               acme  it takes plan Enterprise
         day 3–9             acme  it takes plan enterprise
         day 10              acme  it takes plan team
         day 11              acme  ann takes plan ENTERPRISE
-        expect day 2        acme  pulse contact-sales
+        expect day 2        acme  occurrence contact-sales
         expect day 2        acme  HIGH contact-sales at once
-        expect day 11       acme  ann pulse contact-sales
+        expect day 11       acme  ann occurrence contact-sales
         expect day 11       acme  HIGH contact-sales at once for ann
 
         story  the latest plan is that of the latest time, not of the last to arrive
@@ -54,15 +54,15 @@ stories! {
         day 2 arriving day 3 13:00    acme  it takes plan enterprise
 
         story  a plan among the traits of the account is no less one, nor more
-        watch pulses
+        watch occurrences
         day 1               acme  it has plan Team
         day 2               acme  it has plan Enterprise
         day 3               acme  it takes plan enterprise
         day 4               acme  it takes plan team
         day 3 12:01 arriving day 5    acme  it has plan enterprise
-        expect day 2        acme  pulse contact-sales
+        expect day 2        acme  occurrence contact-sales
         expect day 2        acme  HIGH contact-sales at once with plan enterprise
-        snapshot            acme  plan team
+        profile             acme  plan team
     "
 
     who_looks_at_prices_is_asked_unless_paying "
@@ -85,7 +85,7 @@ stories! {
         day 6               acme  it stops paying
         expect day 6        acme  MEDIUM pricing-sessions due day 7–8 for ann, bob
 
-        story  a later one waits in silence until the trigger has rested for seven days
+        story  a later one waits in silence until the cooldown of seven days is over
         watch holds
         day 6, 7, 8         acme  bob views pricing
         until day 11 11:59:59.999
@@ -100,7 +100,7 @@ stories! {
         expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
         expect day 10       acme  MEDIUM at-risk due day 11–12
 
-        story  a new edge exactly at the end of the rest fires at once
+        story  a new edge exactly at the end of the cooldown fires at once
         day 9, 10, 11       acme  bob views pricing
         expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
         expect day 11       acme  MEDIUM pricing-sessions due day 12–13 for bob
@@ -203,16 +203,16 @@ stories! {
 
     a_request_for_special_prices_is_a_raised_hand "
         proves  custom-pricing, D14
-        watch pulses
+        watch occurrences
 
         story  of the topics in the rules, on the day of the sign-up too
         day 1               acme  ann signs up
         day 1 13:00         acme  ann asks support about Volume Pricing
         day 2               acme  bob asks support about a bug
         day 3               acme  bob asks support about custom pricing
-        expect day 1 13:00  acme  ann pulse custom-pricing
+        expect day 1 13:00  acme  ann occurrence custom-pricing
         expect day 1 13:00  acme  HIGH custom-pricing at once for ann
-        expect day 3        acme  bob pulse custom-pricing
+        expect day 3        acme  bob occurrence custom-pricing
         expect day 3        acme  HIGH custom-pricing at once for bob
     "
 
@@ -288,16 +288,16 @@ stories! {
     the_first_large_bill_is_talked_about "
         proves  first-bill, F8
         day 1, 8            acme  ann uses editor
-        watch pulses
+        watch occurrences
 
         story  500 are large, 499.99 are not; only the first fires, all are told
         day 2               acme  it pays
         day 3               acme  it expects bill of 499.99
         day 4               acme  it expects bill of 500
         day 12              acme  it expects bill of 900
-        expect day 4        acme  pulse first-bill
+        expect day 4        acme  occurrence first-bill
         expect day 4        acme  MEDIUM first-bill due day 5–6
-        expect day 12       acme  pulse first-bill
+        expect day 12       acme  occurrence first-bill
 
         story  another currency is unknown unless the rules carry a rate
         day 2               acme  it pays
@@ -308,7 +308,7 @@ stories! {
         day 2               acme  it pays
         day 3               acme  it expects bill of 70000 JPY
         day 4               acme  it expects bill of 80000 jpy
-        expect day 4        acme  pulse first-bill
+        expect day 4        acme  occurrence first-bill
         expect day 4        acme  MEDIUM first-bill due day 5–6
 
         story  without a subscription there is no bill
@@ -383,22 +383,22 @@ stories! {
     teams_that_want_one_bill_are_asked "
         proves  consolidation
         day 1               acme  ann, bob use editor
-        watch pulses
+        watch occurrences
 
-        story  each request is told; a rested one is not made up for
+        story  each request is told; one within the cooldown is not made up for
         day 3               acme  ann asks for consolidation
         day 5               acme  bob asks for consolidation
         until day 12
-        expect day 3        acme  ann pulse consolidation
+        expect day 3        acme  ann occurrence consolidation
         expect day 3        acme  MEDIUM consolidation due day 4–5 for ann
-        expect day 5        acme  bob pulse consolidation
+        expect day 5        acme  bob occurrence consolidation
 
         story  after seven days the next one fires
         day 3               acme  ann asks for consolidation
         day 10              acme  bob asks for consolidation
-        expect day 3        acme  ann pulse consolidation
+        expect day 3        acme  ann occurrence consolidation
         expect day 3        acme  MEDIUM consolidation due day 4–5 for ann
-        expect day 10       acme  bob pulse consolidation
+        expect day 10       acme  bob occurrence consolidation
         expect day 10       acme  MEDIUM consolidation due day 11–12 for bob
     "
 
@@ -514,23 +514,23 @@ stories! {
 
     the_first_users_of_target_accounts_are_welcomed "
         proves  target-first-user, D27a
-        watch pulses
+        watch occurrences
 
         story  the first fires, the others are told
         day 1               acme  it has target
         day 2               acme  ann views pricing
         day 3               acme  ann uses editor
         day 20              acme  bob uses editor
-        expect day 2        acme  ann pulse intent.pricing
-        expect day 3        acme  ann pulse target-first-user
+        expect day 2        acme  ann occurrence intent.pricing
+        expect day 3        acme  ann occurrence target-first-user
         expect day 3        acme  LOW target-first-user for ann
-        expect day 20       acme  bob pulse target-first-user
+        expect day 20       acme  bob occurrence target-first-user
 
         story  the first since it is a target
         day 1               acme  ann uses editor
         day 2               acme  it has target
         day 5               acme  bob uses editor
-        expect day 5        acme  bob pulse target-first-user
+        expect day 5        acme  bob occurrence target-first-user
         expect day 5        acme  LOW target-first-user for bob not before day 6
 
         story  other accounts have new users too
@@ -660,20 +660,20 @@ stories! {
     whatever_an_event_does_has_one_time "
         proves  A17
         rules   signals +: {id: my.views, kind: abandoned, scopes: [user], points: 5, roles: [pricing_viewed, upgrade_started], after: 1h, ttl: 3d}
-        watch intent.pricing, my.views, pulses
+        watch intent.pricing, my.views, occurrences
 
         story  a late view opens a session, and a wait that is over
         day 1 10:00         acme  ann uses editor
         day 2 18:00         zeta  zoe uses editor
         day 2 10:00 arriving day 2 18:00  acme  ann views pricing
-        expect day 2 11:00  acme  ann pulse intent.pricing
+        expect day 2 11:00  acme  ann occurrence intent.pricing
         expect day 2 11:00  acme  ann intent.pricing 0→1 crossed
         expect day 2 11:00  acme  ann my.views 0→1 crossed
     "
 
     the_condition_of_an_event_trigger_follows_the_event "
         proves  A14
-        rules   triggers +: {id: alone, level: high, cooldown: 1d, pulse: {new_user: true, when: 'tier in [\"T4\"]'}}
+        rules   triggers +: {id: alone, level: high, cooldown: 1d, on: {new_user: true, when: 'tier in [\"T4\"]'}}
 
         story  the tier that the event itself gives
         day 1               acme  ann uses editor

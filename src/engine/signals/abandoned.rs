@@ -2,7 +2,7 @@
 //! completion and at the end of the time to live.
 
 use super::kind::{At, Fed, Measure, Subject, end, mark};
-use crate::engine::context::{Context, Sighted};
+use crate::engine::context::{Context, MatchedEvent};
 use crate::engine::state::facts::{Evidence, State};
 use crate::model::EventTime;
 use crate::rules::Abandoned;
@@ -18,7 +18,7 @@ impl Abandoned {
 }
 
 impl Measure for Abandoned {
-    fn update(&self, context: &Context<'_>, mut subject: Subject<'_, '_>, it: &Sighted<'_>) -> Fed {
+    fn update(&self, context: &Context<'_>, mut subject: Subject<'_, '_>, it: &MatchedEvent<'_>) -> Fed {
         let time = it.event.time;
         if !it.roles.has(self.start) || end(time, Some(self.after_ms + self.ttl_ms)) <= context.now {
             return Fed::Nothing;

@@ -1,13 +1,13 @@
 //! `count`: so many events of some roles. On at once, off when the time to live of events ends.
 
 use super::kind::{At, Fed, Measure, Subject, deed, mark, next, steps, within};
-use crate::engine::context::{Context, Sighted};
+use crate::engine::context::{Context, MatchedEvent};
 use crate::engine::state::facts::{self, Evidence, State};
 use crate::model::EventTime;
 use crate::rules::Count;
 
 impl Measure for Count {
-    fn update(&self, context: &Context<'_>, mut subject: Subject<'_, '_>, it: &Sighted<'_>) -> Fed {
+    fn update(&self, context: &Context<'_>, mut subject: Subject<'_, '_>, it: &MatchedEvent<'_>) -> Fed {
         if self.seen.counts(context, subject.account, it).is_none() {
             return Fed::Nothing;
         }

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use super::kind::{At, Fed, Measure, Subject, deed, end, mark, next, steps, within};
-use crate::engine::context::{Context, Sighted};
+use crate::engine::context::{Context, MatchedEvent};
 use crate::engine::state::facts::{self, State};
 use crate::model::{EventTime, Field};
 use crate::rules::Distinct;
 
 /// What stands for a value that an event does not give: the event itself (semantics E13). Features without a name are no
 /// further features; of premium ones, of which any counts, they are one together.
-fn stands_for<'a>(distinct: &Distinct, it: &'a Sighted<'a>) -> Option<Cow<'a, str>> {
+fn stands_for<'a>(distinct: &Distinct, it: &'a MatchedEvent<'a>) -> Option<Cow<'a, str>> {
     if distinct.field == Field::Feature {
         return distinct.filter.premium.then_some("".into());
     }
@@ -21,7 +21,7 @@ fn stands_for<'a>(distinct: &Distinct, it: &'a Sighted<'a>) -> Option<Cow<'a, st
 }
 
 impl Measure for Distinct {
-    fn update(&self, context: &Context<'_>, mut subject: Subject<'_, '_>, it: &Sighted<'_>) -> Fed {
+    fn update(&self, context: &Context<'_>, mut subject: Subject<'_, '_>, it: &MatchedEvent<'_>) -> Fed {
         let plan = context.plan;
         let Some(role) = it.passes(plan, &self.filter).filter(|_| end(it.event.time, self.ttl_ms) > context.now) else {
             return Fed::Nothing;

@@ -1,6 +1,6 @@
 //! What every kind of signal can be asked, and what it is asked about.
 
-use crate::engine::context::{Context, Sighted};
+use crate::engine::context::{Context, MatchedEvent};
 use crate::engine::figures::windows;
 use crate::engine::state::days::Days;
 use crate::engine::state::due::NEVER;
@@ -37,7 +37,7 @@ pub(in crate::engine) struct At<'a, 't> {
 /// A kind of signal with its parameters.
 pub(in crate::engine) trait Measure {
     /// Takes an event in.
-    fn update(&self, _: &Context<'_>, _: Subject<'_, '_>, _: &Sighted<'_>) -> Fed {
+    fn update(&self, _: &Context<'_>, _: Subject<'_, '_>, _: &MatchedEvent<'_>) -> Fed {
         Fed::Nothing
     }
 
@@ -86,7 +86,7 @@ pub(in crate::engine) trait Measure {
 
     /// What the level rests on: the events that are kept, or the figure as it is now.
     fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
-        at.kept().map_or(Vec::new(), Kept::told)
+        at.kept().map_or(Vec::new(), Kept::facts)
     }
 
     /// The newest number of the evidence.
@@ -202,7 +202,7 @@ impl<'a, 't> At<'a, 't> {
 }
 
 /// An event as evidence.
-pub(super) fn mark<'a>(it: &'a Sighted<'_>) -> Mark<'a> {
+pub(super) fn mark<'a>(it: &'a MatchedEvent<'_>) -> Mark<'a> {
     Mark { time: it.event.time, place: it.place, message_id: &it.event.message_id }
 }
 

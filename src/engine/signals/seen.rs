@@ -1,7 +1,7 @@
 //! `seen`: an event of some roles. On at once, off when the time to live of the newest event ends.
 
 use super::kind::{At, Fed, Measure, Subject, deed, end, mark, next};
-use crate::engine::context::{Context, Sighted};
+use crate::engine::context::{Context, MatchedEvent};
 use crate::engine::state::Account;
 use crate::engine::state::facts::{Evidence, State};
 use crate::model::{EventTime, Role};
@@ -9,7 +9,7 @@ use crate::rules::Seen;
 
 impl Seen {
     /// The role by which an event counts, if it does. A fact that is over proves nothing (semantics E2, E6).
-    pub(super) fn counts(&self, context: &Context<'_>, account: &Account<'_>, it: &Sighted<'_>) -> Option<Role> {
+    pub(super) fn counts(&self, context: &Context<'_>, account: &Account<'_>, it: &MatchedEvent<'_>) -> Option<Role> {
         let role = it.passes(context.plan, &self.filter)?;
         let counts =
             self.is_after_founding(account, role, it.event.time) && end(it.event.time, self.ttl_ms) > context.now;
@@ -25,7 +25,7 @@ impl Seen {
 }
 
 impl Measure for Seen {
-    fn update(&self, context: &Context<'_>, mut subject: Subject<'_, '_>, it: &Sighted<'_>) -> Fed {
+    fn update(&self, context: &Context<'_>, mut subject: Subject<'_, '_>, it: &MatchedEvent<'_>) -> Fed {
         if self.counts(context, subject.account, it).is_none() {
             return Fed::Nothing;
         }

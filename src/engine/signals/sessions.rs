@@ -2,7 +2,7 @@
 //! next close where a late event joins two.
 
 use super::kind::{At, Fed, Measure, Subject, deed, end, mark, next, steps, within};
-use crate::engine::context::{Context, Sighted};
+use crate::engine::context::{Context, MatchedEvent};
 use crate::engine::state::facts::{self, Evidence, State};
 use crate::model::EventTime;
 use crate::rules::Sessions;
@@ -15,7 +15,7 @@ impl Sessions {
 }
 
 impl Measure for Sessions {
-    fn update(&self, context: &Context<'_>, mut subject: Subject<'_, '_>, it: &Sighted<'_>) -> Fed {
+    fn update(&self, context: &Context<'_>, mut subject: Subject<'_, '_>, it: &MatchedEvent<'_>) -> Fed {
         let counts = end(it.event.time, Some(self.ttl_ms)) > context.now;
         if !counts || it.passes(context.plan, &self.filter).is_none() {
             return Fed::Nothing;

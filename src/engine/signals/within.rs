@@ -2,7 +2,7 @@
 
 use super::kind::{At, Fed, Measure, Subject, mark};
 use super::new_users;
-use crate::engine::context::{Context, Sighted};
+use crate::engine::context::{Context, MatchedEvent};
 use crate::engine::state::facts::{self, Evidence, State};
 use crate::model::EventTime;
 use crate::rules::Within;
@@ -11,7 +11,7 @@ use crate::rules::Within;
 const FOLLOWERS_MAX: usize = 16;
 
 impl Measure for Within {
-    fn update(&self, _: &Context<'_>, mut subject: Subject<'_, '_>, it: &Sighted<'_>) -> Fed {
+    fn update(&self, _: &Context<'_>, mut subject: Subject<'_, '_>, it: &MatchedEvent<'_>) -> Fed {
         // Nothing later counts once the sign-up is known: another one could only be earlier.
         let signed_up = subject.user.and_then(|user| subject.account.user(user).signed_up());
         let until = signed_up.map_or(EventTime::MAX, |from| from.plus(self.within_ms));

@@ -3,7 +3,7 @@
 use std::iter::Sum;
 use std::ops::AddAssign;
 
-use crate::model::{EventTime, Fact as Told, Place};
+use crate::model::{EventTime, Fact as PublishedFact, Place};
 
 /// What is kept for one signal of a user or account.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(in crate::engine) enum State {
     /// The newest instants, rising.
     Count(Vec<EventTime>, Evidence),
     /// The newest values (those without a time to live: the earliest), by value.
-    Distinct(Vec<Sighting>),
+    Distinct(Vec<Observation>),
     /// Sessions by time, disjoint: first and last event.
     Sessions(Vec<(EventTime, EventTime)>, Evidence),
     /// The earliest instants of what should follow.
@@ -34,7 +34,7 @@ pub(in crate::engine) enum State {
 
 /// A value and the event that counts for it.
 #[derive(Debug)]
-pub(in crate::engine) struct Sighting {
+pub(in crate::engine) struct Observation {
     pub(in crate::engine) value: String,
     pub(in crate::engine) time: EventTime,
     place: Place,
@@ -51,11 +51,11 @@ pub(in crate::engine) struct Mark<'a> {
 
 impl Fact {
     /// The events that it rests on, by (time, place).
-    pub(in crate::engine) fn told(&self) -> Vec<Told> {
-        let one = |at: EventTime, message_id: &str| Told { message_id: message_id.into(), at, number: 1.0 };
+    pub(in crate::engine) fn facts(&self) -> Vec<PublishedFact> {
+        let one = |at: EventTime, message_id: &str| PublishedFact { message_id: message_id.into(), at, number: 1.0 };
         match &self.state {
             State::Distinct(values) => {
-                let mut by_time: Vec<&Sighting> = values.iter().collect();
+                let mut by_time: Vec<&Observation> = values.iter().collect();
                 by_time.sort_by_key(|value| (value.time, value.place));
                 by_time.into_iter().map(|value| one(value.time, &value.message_id)).collect()
             }
@@ -63,7 +63,7 @@ impl Fact {
             | State::Count(_, evidence)
             | State::Sessions(_, evidence)
             | State::Within(_, evidence)
-            | State::Abandoned(_, evidence) => evidence.told().collect(),
+            | State::Abandoned(_, evidence) => evidence.facts().collect(),
         }
     }
 }
@@ -101,16 +101,20 @@ impl Evidence {
         self.0.is_empty()
     }
 
-    pub(in crate::engine) fn told(&self) -> impl Iterator<Item = Told> {
-        self.0.iter().map(|(at, _, message_id)| Told { message_id: message_id.as_str().into(), at: *at, number: 1.0 })
+    pub(in crate::engine) fn facts(&self) -> impl Iterator<Item = PublishedFact> {
+        self.0.iter().map(|(at, _, message_id)| PublishedFact {
+            message_id: message_id.as_str().into(),
+            at: *at,
+            number: 1.0,
+        })
     }
 }
 
-/// Takes a value in: its latest sighting (`latest`) or its earliest counts. At most `most` values are kept, those
-/// that count longest: a value that goes could only count again by a sighting that brings it back. Returns whether
+/// Takes a value in: its latest observation (`latest`) or its earliest counts. At most `most` values are kept, those
+/// that count longest: a value that goes could only count again by an observation that brings it back. Returns whether
 /// other values are kept now.
 pub(in crate::engine) fn add_value(
-    values: &mut Vec<Sighting>,
+    values: &mut Vec<Observation>,
     value: &str,
     mark: Mark<'_>,
     latest: bool,
@@ -118,7 +122,7 @@ pub(in crate::engine) fn add_value(
 ) -> bool {
     let better = |a: (EventTime, Place), b: (EventTime, Place)| if latest { a > b } else { a < b };
     let new = (mark.time, mark.place);
-    let set = |known: &mut Sighting| {
+    let set = |known: &mut Observation| {
         (known.time, known.place) = new;
         known.message_id.clear();
         known.message_id.push_str(mark.message_id);
@@ -132,7 +136,7 @@ pub(in crate::engine) fn add_value(
     if values.len() < most {
         let (time, place) = new;
         values.reserve_exact(1);
-        values.push(Sighting { value: value.to_owned(), time, place, message_id: mark.message_id.to_owned() });
+        values.push(Observation { value: value.to_owned(), time, place, message_id: mark.message_id.to_owned() });
         return true;
     }
     let worst = values.iter_mut().reduce(|a, b| if better((a.time, a.place), (b.time, b.place)) { b } else { a });

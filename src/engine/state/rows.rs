@@ -242,13 +242,13 @@ impl Life {
         &mut self,
         meter: &str,
         (used, quota): (f64, f64),
-        said: (EventTime, Place),
+        stated_at: (EventTime, Place),
     ) -> bool {
         if let Some(known) = self.quotas.get_mut(meter) {
-            return known.replace((used, quota), said);
+            return known.replace((used, quota), stated_at);
         }
         let meter = if self.quotas.len() < NAMES_MAX { meter } else { OTHER };
-        self.quotas.insert(meter.into(), Latest::new((used, quota), said));
+        self.quotas.insert(meter.into(), Latest::new((used, quota), stated_at));
         true
     }
 }

@@ -59,7 +59,7 @@ pub(in crate::engine) enum Timer {
         slot: u8,
     },
     /// A cooldown or a rail ends.
-    Rested,
+    HoldEnds,
 }
 
 type Entry = (EventTime, u32, Timer);
@@ -101,7 +101,7 @@ impl Timers {
     pub(in crate::engine) fn rename(&mut self, slot_of: impl Fn(Option<u32>, u8) -> Option<u8>) {
         let renamed = |(at, account, timer): Entry| match timer {
             Timer::Lapse { user, slot } => Some((at, account, Timer::Lapse { user, slot: slot_of(user, slot)? })),
-            Timer::Rested => Some((at, account, timer)),
+            Timer::HoldEnds => Some((at, account, timer)),
         };
         let near = std::mem::take(&mut self.near);
         self.near = near.into_iter().filter_map(|Reverse(entry)| renamed(entry).map(Reverse)).collect();

@@ -9,25 +9,25 @@ use crate::rules::{Exclude, People};
 #[derive(Debug)]
 pub(in crate::engine) struct Latest<T> {
     pub(in crate::engine) value: T,
-    said: (EventTime, Place),
+    stated_at: (EventTime, Place),
 }
 
 impl<T: PartialEq> Latest<T> {
-    pub(in crate::engine) fn new(value: T, said: (EventTime, Place)) -> Latest<T> {
-        Latest { value, said }
+    pub(in crate::engine) fn new(value: T, stated_at: (EventTime, Place)) -> Latest<T> {
+        Latest { value, stated_at }
     }
 
     /// The event that stated it.
-    pub(in crate::engine) fn said(&self) -> (EventTime, Place) {
-        self.said
+    pub(in crate::engine) fn stated_at(&self) -> (EventTime, Place) {
+        self.stated_at
     }
 
     /// Takes a value unless a later one is known; returns whether it is now another one.
-    pub(in crate::engine) fn replace(&mut self, value: T, said: (EventTime, Place)) -> bool {
-        if self.said > said {
+    pub(in crate::engine) fn replace(&mut self, value: T, stated_at: (EventTime, Place)) -> bool {
+        if self.stated_at > stated_at {
             return false;
         }
-        self.said = said;
+        self.stated_at = stated_at;
         let changed = self.value != value;
         self.value = value;
         changed
@@ -159,9 +159,9 @@ impl Traits {
     /// The trait that names the plan, where it is not null and later than every plan that a subscription states.
     pub(in crate::engine) fn plan_trait(&self) -> Option<&str> {
         let latest = self.company.get(&Key::Known(Field::Plan))?;
-        let stated = self.subscriptions.values().filter_map(|it| it.stated.said(Field::Plan)).max();
+        let stated = self.subscriptions.values().filter_map(|it| it.stated.stated_at(Field::Plan)).max();
         match &latest.value {
-            Value::Text(text) if stated.is_none_or(|stated| stated < latest.said()) => Some(text),
+            Value::Text(text) if stated.is_none_or(|stated| stated < latest.stated_at()) => Some(text),
             _ => None,
         }
     }
@@ -187,8 +187,8 @@ impl Traits {
         rates: &BTreeMap<String, f64>,
     ) -> (bool, Option<Box<str>>) {
         let own = |text: &str| Box::<str>::from(text);
-        let as_told = |it: &Traits| (it.leading(rates).map(|(id, _)| own(id)), it.plan(rates).map(own));
-        let (known_plan, before) = (self.plan_trait().map(own), as_told(self));
+        let as_published = |it: &Traits| (it.leading(rates).map(|(id, _)| own(id)), it.plan(rates).map(own));
+        let (known_plan, before) = (self.plan_trait().map(own), as_published(self));
         let new = || Subscription { stated: Profile::default(), last: when };
         let subscription = self.subscriptions.entry(id.into()).or_insert_with(new);
         subscription.last = subscription.last.max(when);
@@ -205,19 +205,19 @@ impl Traits {
                 self.subscriptions.remove(&id);
             }
         }
-        (changed || as_told(self) != before, plan.filter(|plan| known_plan.as_ref() != Some(plan)))
+        (changed || as_published(self) != before, plan.filter(|plan| known_plan.as_ref() != Some(plan)))
     }
 
     /// Takes a value unless a later one is known; returns whether it is now another one.
-    pub(in crate::engine) fn take(&mut self, key: Key, value: Value, said: (EventTime, Place)) -> bool {
+    pub(in crate::engine) fn take(&mut self, key: Key, value: Value, stated_at: (EventTime, Place)) -> bool {
         use std::collections::btree_map::Entry;
         match self.company.entry(key) {
             Entry::Vacant(entry) => {
                 let is_new = value != Value::Null;
-                entry.insert(Latest::new(value, said));
+                entry.insert(Latest::new(value, stated_at));
                 is_new
             }
-            Entry::Occupied(mut entry) => entry.get_mut().replace(value, said),
+            Entry::Occupied(mut entry) => entry.get_mut().replace(value, stated_at),
         }
     }
 }
@@ -276,8 +276,8 @@ impl Profile {
     }
 
     /// The event that stated a field last, null or not.
-    fn said(&self, field: Field) -> Option<(EventTime, Place)> {
-        Some(self.0.iter().find(|known| known.0 == field)?.1.said())
+    fn stated_at(&self, field: Field) -> Option<(EventTime, Place)> {
+        Some(self.0.iter().find(|known| known.0 == field)?.1.stated_at())
     }
 
     pub(in crate::engine) fn text(&self, field: Field) -> Option<&str> {
@@ -294,11 +294,11 @@ impl Profile {
         }
     }
 
-    pub(in crate::engine) fn take(&mut self, field: Field, value: Value, said: (EventTime, Place)) -> bool {
+    pub(in crate::engine) fn take(&mut self, field: Field, value: Value, stated_at: (EventTime, Place)) -> bool {
         match self.0.iter_mut().find(|known| known.0 == field) {
-            Some((_, latest)) => latest.replace(value, said),
+            Some((_, latest)) => latest.replace(value, stated_at),
             None => {
-                self.0.push((field, Latest::new(value, said)));
+                self.0.push((field, Latest::new(value, stated_at)));
                 true
             }
         }
@@ -380,27 +380,27 @@ mod tests {
     }
 
     /// Paid, revenue and plan.
-    fn told(traits: &Traits) -> (Option<bool>, Option<f64>, Option<&str>) {
+    fn money_of(traits: &Traits) -> (Option<bool>, Option<f64>, Option<&str>) {
         (traits.paid(), traits.mrr(&BTreeMap::new()), traits.plan(&BTreeMap::new()))
     }
 
     #[test]
     fn subscriptions_add_up_and_the_largest_names_the_plan() {
         let mut traits = Traits::default();
-        assert_eq!(told(&traits), (None, None, None));
+        assert_eq!(money_of(&traits), (None, None, None));
         state(&mut traits, 1, "b", &[(Field::Paid, PAID), plan("team"), mrr(100.0)]);
         state(&mut traits, 2, "c", &[(Field::Paid, PAID), plan("support"), mrr(20.0)]);
-        assert_eq!(told(&traits), (Some(true), Some(120.0), Some("team")));
+        assert_eq!(money_of(&traits), (Some(true), Some(120.0), Some("team")));
         state(&mut traits, 3, "c", &[mrr(100.0)]);
-        assert_eq!(told(&traits).2, Some("team"), "of equal ones the first id");
+        assert_eq!(money_of(&traits).2, Some("team"), "of equal ones the first id");
         state(&mut traits, 4, "a", &[(Field::Paid, PAID), plan("metered")]);
-        assert_eq!(told(&traits), (Some(true), None, Some("team")), "unknown below known ones");
+        assert_eq!(money_of(&traits), (Some(true), None, Some("team")), "unknown below known ones");
         for (hour, id) in [(5, "a"), (6, "c"), (7, "b")] {
             state(&mut traits, hour, id, &[(Field::Paid, Value::Boolean(false))]);
         }
-        assert_eq!(told(&traits), (Some(false), Some(0.0), Some("team")), "that of the latest event");
+        assert_eq!(money_of(&traits), (Some(false), Some(0.0), Some("team")), "that of the latest event");
         state(&mut traits, 8, "c", &[]);
-        assert_eq!(told(&traits).2, Some("support"));
+        assert_eq!(money_of(&traits).2, Some("support"));
     }
 
     #[test]
@@ -408,12 +408,12 @@ mod tests {
         let mut traits = Traits::default();
         state(&mut traits, 3, "a", &[(Field::Paid, Value::Boolean(false))]);
         state(&mut traits, 2, "a", &[(Field::Paid, PAID), mrr(50.0)]);
-        assert_eq!(told(&traits), (Some(false), Some(0.0), None));
+        assert_eq!(money_of(&traits), (Some(false), Some(0.0), None));
         state(&mut traits, 1, "b", &[(Field::Paid, PAID), mrr(70.0)]);
         state(&mut traits, 4, "b", &[plan("pro")]);
-        assert_eq!(told(&traits), (Some(true), Some(70.0), Some("pro")), "what it does not state is as it was");
+        assert_eq!(money_of(&traits), (Some(true), Some(70.0), Some("pro")), "what it does not state is as it was");
         state(&mut traits, 5, "b", &[(Field::Mrr, Value::Null)]);
-        assert_eq!(told(&traits).1, None);
+        assert_eq!(money_of(&traits).1, None);
     }
 
     #[test]
@@ -426,7 +426,7 @@ mod tests {
         traits.take(Key::Known(Field::Plan), Value::Text("enterprise".into()), at(4));
         assert_eq!(state(&mut traits, 5, "c", &[plan("enterprise")]), None, "the account was said to have it");
         traits.take(Key::Known(Field::Plan), Value::Text("free".into()), at(6));
-        assert_eq!(told(&traits).2, Some("free"), "the later word");
+        assert_eq!(money_of(&traits).2, Some("free"), "the later word");
     }
 
     #[test]

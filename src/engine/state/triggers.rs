@@ -8,7 +8,7 @@ use crate::rules::{Plan, TriggerKind};
 
 /// An occurrence of an event trigger that is older than this, against the watermark, is published but fires nothing
 /// (semantics A17), and one that a rail holds waits no longer (semantics D25).
-pub(in crate::engine) const PULSE_STALE_MS: i64 = 7 * DAY_MS;
+pub(in crate::engine) const OCCURRENCE_STALE_MS: i64 = 7 * DAY_MS;
 
 /// What the triggers of an account remember.
 #[derive(Debug, Default)]
@@ -49,13 +49,13 @@ impl Paced {
 #[derive(Debug, Default)]
 pub(in crate::engine) struct State {
     pub(in crate::engine) fired_at: Option<EventTime>,
-    /// The own time of the event that fired last: one that comes again, or late, is rested by it (semantics D4).
+    /// The own time of the event that fired last: the cooldown is measured by it too (semantics D4).
     pub(in crate::engine) fired_by: Option<EventTime>,
     /// When the timer that was set last wakes what waits.
     pub(in crate::engine) wakes_at: Option<EventTime>,
     /// By user; the account's own under none. Edges at their beginning are left out.
     pub(in crate::engine) edges: BTreeMap<Option<u32>, Edge>,
-    /// Pulses since the last fire.
+    /// Occurrences since the last firing.
     pub(in crate::engine) evidence: Evidence,
     /// The newest occurrence that a rail keeps.
     pub(in crate::engine) kept: Option<Kept>,
@@ -76,7 +76,7 @@ pub(in crate::engine) struct Kept {
 pub(in crate::engine) struct Edge {
     /// It fired and the condition was not false since.
     pub(in crate::engine) fired: bool,
-    /// A rest or a rail kept it: it is released by the watermark.
+    /// A cooldown or a rail kept it: it is released by the watermark.
     pub(in crate::engine) waited: bool,
     /// Rails that have been published as holding it, one bit each.
     pub(in crate::engine) held: u8,
@@ -124,10 +124,10 @@ impl Triggers {
     /// Whether closed days are counted, or will be, until something that fired may fire again.
     pub(in crate::engine) fn count_days(&self, plan: &Plan) -> bool {
         self.states.iter().any(|(place, state)| match plan.triggers[*place].kind {
-            TriggerKind::State { rearm_after_closed_days, .. } => {
+            TriggerKind::Condition { rearm_after_closed_days, .. } => {
                 rearm_after_closed_days > 0 && !state.edges.is_empty()
             }
-            TriggerKind::Pulse(_) => false,
+            TriggerKind::Event(_) => false,
         })
     }
 

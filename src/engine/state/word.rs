@@ -13,8 +13,8 @@ pub(in crate::engine) enum Flag {
     /// Of a user: counted among the running active users.
     Running = 1 << 59,
     /// Inactive, which nobody was told yet (semantics E10). Of an account: that some user is.
-    Untold = 1 << 60,
-    /// Changed since the last snapshot.
+    Unpublished = 1 << 60,
+    /// Changed since the last profile.
     Dirty = 1 << 61,
     /// `since` is a sign-up.
     SignedUp = 1 << 62,
@@ -23,7 +23,7 @@ pub(in crate::engine) enum Flag {
 }
 
 impl Flag {
-    /// Of an account: on the list of those whose snapshot is to be told.
+    /// Of an account: on the list of those whose profile is to be told.
     pub(in crate::engine) const LISTED: Flag = Flag::Running;
     /// Of an account: something fired, so rails that keep what waits may be others at the next event.
     pub(in crate::engine) const FIRED: Flag = Flag::Fell;

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use super::people;
 use super::update::Takes;
-use crate::engine::context::Sighted;
+use crate::engine::context::MatchedEvent;
 use crate::engine::state::dedupe::{self, Recent};
 use crate::engine::state::timers::Clock;
 use crate::engine::state::{Account, Tables};
@@ -35,7 +35,7 @@ pub(in crate::engine) struct Decision<'a> {
     /// The id to remember, if any.
     id: dedupe::Id,
     /// What of it is taken.
-    pub(in crate::engine) takes: Option<(Takes, Sighted<'a>)>,
+    pub(in crate::engine) takes: Option<(Takes, MatchedEvent<'a>)>,
 }
 
 impl Decision<'_> {
@@ -80,7 +80,7 @@ impl Admission {
             return Decision::without_changes(Outcome::Duplicate, String::new(), false);
         }
         let roles = plan.roles.of(event);
-        let it = Sighted { event, keys, roles, place, day: plan.time.calendar.day(event.time) };
+        let it = MatchedEvent { event, keys, roles, place, day: plan.time.calendar.day(event.time) };
         if is_excluded(plan, tables, &it) {
             // Of an event that does not count its traits are taken, and it moves time (semantics A34).
             let takes = it.roles.is_timeless().then_some((Takes::Traits, it));
@@ -132,8 +132,8 @@ impl Admission {
 }
 
 /// Whether an event does not count: by itself, or by the e-mail address of its user, as it states or as is known.
-fn is_excluded(plan: &Plan, tables: &mut Tables, it: &Sighted<'_>) -> bool {
-    let Sighted { event, keys, roles, .. } = it;
+fn is_excluded(plan: &Plan, tables: &mut Tables, it: &MatchedEvent<'_>) -> bool {
+    let MatchedEvent { event, keys, roles, .. } = it;
     let exclude = &plan.exclude;
     if exclude.is_empty() {
         return false;

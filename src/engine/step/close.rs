@@ -117,21 +117,21 @@ fn suppress_absences(step: &mut Step<'_>, account: &mut Account<'_>, has_active:
     if !has_active {
         step.delta.levels.retain(|level| match level.user {
             Some(user) if level.after > 0 && is_idle(level.slot) => {
-                account.user_mut(user).word.set(Flag::Untold, true);
-                account.word.set(Flag::Untold, true);
+                account.user_mut(user).word.set(Flag::Unpublished, true);
+                account.word.set(Flag::Unpublished, true);
                 false
             }
             _ => true,
         });
         return;
     }
-    if !account.word.is(Flag::Untold) {
+    if !account.word.is(Flag::Unpublished) {
         return;
     }
-    account.word.set(Flag::Untold, false);
+    account.word.set(Flag::Unpublished, false);
     for user in account.user_indices() {
-        if account.user(user).word.is(Flag::Untold) {
-            account.user_mut(user).word.set(Flag::Untold, false);
+        if account.user(user).word.is(Flag::Unpublished) {
+            account.user_mut(user).word.set(Flag::Unpublished, false);
             for &slot in plan.index.user_by_day.iter().filter(|slot| is_idle(**slot)) {
                 let after = account.level(Some(user), slot);
                 if after > 0 {

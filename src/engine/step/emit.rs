@@ -2,7 +2,7 @@
 //! what is published.
 
 use super::delta::{Level, Step};
-use crate::engine::context::Sighted;
+use crate::engine::context::MatchedEvent;
 use crate::engine::signals;
 use crate::engine::state::Account;
 use crate::engine::state::word::Flag;
@@ -54,17 +54,17 @@ fn ends_in_silence(step: &Step<'_>, account: &mut Account<'_>, user: Option<u32>
         return false;
     };
     let word = &mut account.user_mut(user).word;
-    let suppressed = word.is(Flag::Untold);
-    word.set(Flag::Untold, false);
+    let suppressed = word.is(Flag::Unpublished);
+    word.set(Flag::Unpublished, false);
     suppressed
 }
 
 /// Publishes the sessions that an event began (semantics E6).
-pub(super) fn sessions(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
+pub(super) fn sessions(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) {
     let mut sessions = std::mem::take(&mut step.delta.sessions);
     for (user, slot) in sessions.drain(..) {
         let id = step.signals(user)[slot].id.clone();
-        occurrence(step, account, user, it, SignalKind::Pulse { signal: Some(id), trigger: None });
+        occurrence(step, account, user, it, SignalKind::Occurrence { signal: Some(id), trigger: None });
     }
     step.delta.sessions = sessions;
 }
@@ -74,7 +74,7 @@ pub(super) fn occurrence(
     step: &mut Step<'_>,
     account: &mut Account<'_>,
     user: Option<u32>,
-    it: &Sighted<'_>,
+    it: &MatchedEvent<'_>,
     kind: SignalKind,
 ) {
     let fact = Fact { message_id: it.event.message_id.as_ref().into(), at: it.event.time, number: 1.0 };

@@ -12,15 +12,15 @@ use super::emit;
 use super::life;
 use super::rails::{self, AtRails, Passes};
 use super::update::News;
-use crate::engine::context::Sighted;
-use crate::engine::picture::{self, Fired};
+use crate::engine::context::MatchedEvent;
+use crate::engine::handoff_context::{self, Fired};
 use crate::engine::state::Account;
 use crate::engine::state::facts::Mark;
-use crate::engine::state::triggers::{Edge, Kept, PULSE_STALE_MS, Paced, State};
+use crate::engine::state::triggers::{Edge, Kept, OCCURRENCE_STALE_MS, Paced, State};
 use crate::engine::state::word::Flag;
 use crate::engine::values;
 use crate::model::{EventTime, Handoff, HandoffId, Level, Rail, SignalKind};
-use crate::rules::{Changes, Condition, Figure, Kind, Places, Plan, Pulse, Reads, SignalRef, TriggerKind};
+use crate::rules::{Changes, Condition, Figure, Kind, OnEvent, Places, Plan, Reads, SignalRef, TriggerKind};
 use crate::wire::LIST_MAX;
 
 /// A handoff explains at most so many users; of the others it gives the ids, and beyond a bound their number
@@ -49,7 +49,7 @@ pub(super) enum Moment {
 }
 
 /// Evaluates what an event changed, and what it is an occurrence of.
-pub(super) fn after_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>, news: &News) {
+pub(super) fn after_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>, news: &News) {
     begin_lives(step, account);
     let mut occurrences = Vec::new();
     if !news.excluded {
@@ -105,7 +105,7 @@ fn begin_lives(step: &Step<'_>, account: &mut Account<'_>) {
         }
     }
     for (place, state) in &mut rare.triggers.states {
-        if let TriggerKind::State { when, .. } = &plan.triggers[*place].kind
+        if let TriggerKind::Condition { when, .. } = &plan.triggers[*place].kind
             && when.reads.meet(&absence)
         {
             if account_is_new {
@@ -122,36 +122,36 @@ fn begin_lives(step: &Step<'_>, account: &mut Account<'_>) {
 fn find_occurrences<'a>(
     step: &mut Step<'_>,
     account: &mut Account<'_>,
-    it: &'a Sighted<'a>,
+    it: &'a MatchedEvent<'a>,
     news: &News,
     occurrences: &mut Vec<Occurrence<'a>>,
 ) {
     let plan = step.context.plan;
-    if !it.roles.has_any(plan.index.pulse_roles) && !news.new_user && news.plan.is_none() {
+    if !it.roles.has_any(plan.index.event_trigger_roles) && !news.new_user && news.plan.is_none() {
         return;
     }
-    for &trigger in &plan.index.pulses {
-        let TriggerKind::Pulse(pulse) = &plan.triggers[trigger].kind else { continue };
-        let by_role = pulse.role.is_some_and(|role| {
-            it.roles.has(role) && pulse.only.iter().all(|(field, values)| it.has(plan, role, *field, values))
+    for &trigger in &plan.index.event_triggers {
+        let TriggerKind::Event(on) = &plan.triggers[trigger].kind else { continue };
+        let by_role = on.role.is_some_and(|role| {
+            it.roles.has(role) && on.only.iter().all(|(field, values)| it.has(plan, role, *field, values))
         });
-        let by_user = pulse.role.is_none() && news.new_user;
-        let by_plan = pulse.plan.is_some() && news.plan.as_deref() == pulse.plan.as_deref();
-        let holds = || match &pulse.when {
-            Some(when) => values::holds(step, account, None, when, Some((it, pulse.role))) == Some(true),
+        let by_user = on.role.is_none() && news.new_user;
+        let by_plan = on.plan.is_some() && news.plan.as_deref() == on.plan.as_deref();
+        let holds = || match &on.when {
+            Some(when) => values::holds(step, account, None, when, Some((it, on.role))) == Some(true),
             None => true,
         };
         if !(by_role || by_user || by_plan) || !holds() {
             continue;
         }
-        if let Some(user) = news.user.filter(|_| pulse.raised_hand) {
+        if let Some(user) = news.user.filter(|_| on.raised_hand) {
             life::acts(step, account, user);
         }
-        let signal = pulse.signal.clone().filter(|_| by_role);
-        let kind = SignalKind::Pulse { signal, trigger: Some(plan.triggers[trigger].id.clone()) };
+        let signal = on.signal.clone().filter(|_| by_role);
+        let kind = SignalKind::Occurrence { signal, trigger: Some(plan.triggers[trigger].id.clone()) };
         emit::occurrence(step, account, news.user, it, kind);
         // Of one that fires once in a life, the first occurrence is noted.
-        if pulse.first && !account.rare_mut().life.firsts.insert(trigger as u16) {
+        if on.first && !account.rare_mut().life.firsts.insert(trigger as u16) {
             continue;
         }
         let mark = Mark { time: it.event.time, place: it.place, message_id: &it.event.message_id };
@@ -233,12 +233,12 @@ impl Evaluation<'_, '_> {
         concerned: &[u32],
     ) {
         match &self.step.context.plan.triggers[index].kind {
-            TriggerKind::Pulse(pulse) => {
-                self.held_occurrence(account, index, pulse);
+            TriggerKind::Event(on) => {
+                self.held_occurrence(account, index, on);
                 let own = occurrences.iter().filter(|it| it.trigger == index);
-                own.for_each(|it| self.occurrence(account, pulse, it));
+                own.for_each(|it| self.occurrence(account, on, it));
             }
-            TriggerKind::State { when, per_user, rearm_after_closed_days } => {
+            TriggerKind::Condition { when, per_user, rearm_after_closed_days } => {
                 let subjects = self.subjects(account, index, when, *per_user, changed, concerned);
                 if !subjects.is_empty() {
                     self.condition(account, index, when, *rearm_after_closed_days, &subjects);
@@ -285,66 +285,66 @@ impl Evaluation<'_, '_> {
 
     /// An occurrence fires, falls into the cooldown and becomes evidence of the next, or is held by a rail (semantics D2,
     /// D3).
-    fn occurrence(&mut self, account: &mut Account<'_>, pulse: &Pulse, occurrence: &Occurrence<'_>) {
+    fn occurrence(&mut self, account: &mut Account<'_>, on: &OnEvent, occurrence: &Occurrence<'_>) {
         let index = occurrence.trigger;
         let trigger = &self.step.context.plan.triggers[index];
         let mut state = self.state_of(account, index);
         state.evidence.add(occurrence.mark);
         let time = occurrence.mark.time;
-        let stale = time < self.step.now.plus(-PULSE_STALE_MS);
-        let rested = state.fired_at.is_some_and(|fired| self.at < fired.plus(trigger.cooldown_ms))
+        let stale = time < self.step.now.plus(-OCCURRENCE_STALE_MS);
+        let in_cooldown = state.fired_at.is_some_and(|fired| self.at < fired.plus(trigger.cooldown_ms))
             || state.fired_by.is_some_and(|fired| time < fired.plus(trigger.cooldown_ms));
         // What waits is replaced only by what came later (semantics D25).
         let is_newest = state.kept.as_ref().is_none_or(|kept| kept.time < time);
-        if !stale && !rested && is_newest {
+        if !stale && !in_cooldown && is_newest {
             let kept = Kept { time, user: occurrence.user, by_plan: occurrence.by_plan, edge: Edge::default() };
             state.kept = None;
-            self.fire_or_hold(account, index, pulse, &mut state, kept);
+            self.fire_or_hold(account, index, on, &mut state, kept);
         }
         put_back(account, index, state);
     }
 
     /// The occurrence that a rail holds fires once it lifts, within a week.
-    fn held_occurrence(&mut self, account: &mut Account<'_>, index: usize, pulse: &Pulse) {
+    fn held_occurrence(&mut self, account: &mut Account<'_>, index: usize, on: &OnEvent) {
         let waits = |account: &Account<'_>| Some(account.rare()?.triggers.get(index)?.kept.is_some());
         if !self.looks_at_all() || waits(account) != Some(true) {
             return;
         }
         let mut state = self.state_of(account, index);
-        if let Some(kept) = state.kept.take().filter(|kept| self.step.now < kept.time.plus(PULSE_STALE_MS)) {
-            self.fire_or_hold(account, index, pulse, &mut state, kept);
+        if let Some(kept) = state.kept.take().filter(|kept| self.step.now < kept.time.plus(OCCURRENCE_STALE_MS)) {
+            self.fire_or_hold(account, index, on, &mut state, kept);
         }
         put_back(account, index, state);
     }
 
-    fn fire_or_hold(&mut self, account: &mut Account<'_>, index: usize, pulse: &Pulse, state: &mut State, kept: Kept) {
+    fn fire_or_hold(&mut self, account: &mut Account<'_>, index: usize, on: &OnEvent, state: &mut State, kept: Kept) {
         let mut edge = kept.edge;
-        match self.passes(account, index, state, kept.user, &mut edge, pulse.raised_hand) {
+        match self.passes(account, index, state, kept.user, &mut edge, on.raised_hand) {
             Passes::Fires => {}
             Passes::Waits => {
                 let mut at_rails =
-                    AtRails { trigger: index, state, edge: &mut edge, user: kept.user, raised_hand: pulse.raised_hand };
-                rails::wait(self.step, &mut at_rails, Some(kept.time.plus(PULSE_STALE_MS)));
+                    AtRails { trigger: index, state, edge: &mut edge, user: kept.user, raised_hand: on.raised_hand };
+                rails::wait(self.step, &mut at_rails, Some(kept.time.plus(OCCURRENCE_STALE_MS)));
                 state.kept = Some(Kept { edge, ..kept });
                 return;
             }
             Passes::IsOver => return,
         }
         (state.fired_at, state.fired_by) = (Some(self.at), Some(kept.time));
-        let facts = std::mem::take(&mut state.evidence).told().collect();
+        let facts = std::mem::take(&mut state.evidence).facts().collect();
         let user = kept.user.map(|user| account.user_id(user).to_string());
         let who = user.as_deref().unwrap_or("somebody");
-        let why = match (kept.by_plan, &pulse.plan, pulse.role) {
+        let why = match (kept.by_plan, &on.plan, on.role) {
             (true, Some(plan), _) => format!("{who} chose the {plan} plan"),
             (_, _, Some(role)) => format!("{who} {}", role.deed()),
             (_, _, None) => format!("{who} is new"),
         };
-        // A raised hand waits for nothing; else a pulse is its user's, or the account's (semantics D13).
+        // A raised hand waits for nothing; else an event is its user's, or the account's (semantics D13).
         let since = kept.user.map(|user| account.user(user).since).or(account.first());
-        let signed_up = since.filter(|_| !pulse.raised_hand);
+        let signed_up = since.filter(|_| !on.raised_hand);
         let user_ids = user.into_iter().collect();
         let fired =
-            Fired { trigger: index, concerned: &[], user_ids, left_out: 0, why, facts, signed_up, pulse: Some(pulse) };
+            Fired { trigger: index, concerned: &[], user_ids, left_out: 0, why, facts, signed_up, on: Some(on) };
         self.fire(account, fired);
     }
 
@@ -430,7 +430,7 @@ impl Evaluation<'_, '_> {
         words.dedup();
         let left_out = users.len().saturating_sub(LIST_MAX) as u32;
         let why = words.join("; ");
-        let fired = Fired { trigger: index, concerned: ready, user_ids, left_out, why, facts, signed_up, pulse: None };
+        let fired = Fired { trigger: index, concerned: ready, user_ids, left_out, why, facts, signed_up, on: None };
         self.fire(account, fired);
     }
 
@@ -445,7 +445,7 @@ impl Evaluation<'_, '_> {
             Level::Low => (None, None),
         };
         let id = HandoffId::new(account.id(), &trigger.id, at);
-        let (picture, awaits_answer) = picture::of_handoff(self.step, account, &fired);
+        let (handoff_context, awaits_answer) = handoff_context::of_handoff(self.step, account, &fired);
         account.last_at = at;
         self.step.delta.row = true;
         self.fired = true;
@@ -474,7 +474,7 @@ impl Evaluation<'_, '_> {
             why: fired.why,
             facts: fired.facts,
             rules_version: plan.version.clone(),
-            picture: Box::new(picture),
+            context: Box::new(handoff_context),
         });
     }
 

@@ -2,14 +2,14 @@
 //! features, invitations, completions, quotas, meters, and what buyers do.
 
 use super::delta::Step;
-use crate::engine::context::Sighted;
+use crate::engine::context::MatchedEvent;
 use crate::engine::state::Account;
 use crate::engine::state::traits::Latest;
 use crate::model::{EventTime, Field, Place, Role};
 use crate::rules::Changes;
 
 /// What an event means for the account's life, beyond the signals that its roles feed.
-pub(super) fn note(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: &Sighted<'_>) {
+pub(super) fn note(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: &MatchedEvent<'_>) {
     let (plan, roles) = (step.plan, &it.roles);
     if roles.has(Role::FeatureUsed) {
         use_feature(step, account, it);
@@ -35,7 +35,7 @@ pub(super) fn note(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<
     }
 }
 
-fn use_feature(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
+fn use_feature(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) {
     let plan = step.plan;
     if let Some(feature) = plan.roles.text(&it.roles, Role::FeatureUsed, Field::Feature, it.event) {
         account.rare_mut().use_feature(feature.trim(), it.day);
@@ -50,7 +50,7 @@ fn use_feature(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>)
     }
 }
 
-fn note_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, it: &Sighted<'_>) {
+fn note_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, it: &MatchedEvent<'_>) {
     let (plan, roles, time) = (step.plan, &it.roles, it.event.time);
     if roles.has(Role::Activated) {
         let activated = &mut account.more_mut(user).activated;
@@ -89,7 +89,7 @@ pub(super) fn acts(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
 }
 
 /// Somebody of the account completed something: nobody's is abandoned any more.
-fn complete(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
+fn complete(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) {
     let (plan, time) = (step.plan, it.event.time);
     for (role, slots) in plan.index.completions.iter().filter(|(role, _)| it.roles.has(**role)) {
         let completed = &mut account.rare_mut().life.completed;
@@ -105,7 +105,7 @@ fn complete(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
 }
 
 /// A report of how much of a quota is used: of each meter the latest counts.
-fn report_usage(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
+fn report_usage(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) {
     let plan = step.plan;
     let number = |field| it.number(plan, Role::UsageReported, field);
     let Some(used) = number(Field::Used) else { return };
@@ -118,7 +118,7 @@ fn report_usage(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>
 
 /// Counts an event in the meters that listen to it, in thousandths. A gauge rises from the latest reading by event time:
 /// what an older one says that comes late is over (semantics A22).
-fn meter(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>) {
+fn meter(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) {
     let plan = step.plan;
     for (place, meter) in plan.meters.iter().enumerate().filter(|(_, meter)| it.roles.has(meter.role)) {
         if !meter.only.iter().all(|(field, values)| it.has(plan, meter.role, *field, values)) {

@@ -16,7 +16,7 @@ pub(super) mod score;
 pub(super) mod update;
 pub(super) mod visits;
 
-use super::context::Sighted;
+use super::context::MatchedEvent;
 use super::state::Account;
 use super::state::timers::Timer;
 use crate::model::{EventTime, MetricsRow, Reason};
@@ -24,7 +24,7 @@ use crate::model::{EventTime, MetricsRow, Reason};
 pub(super) use delta::{Close, Delta, Step};
 
 /// An event happens to the account.
-pub(super) fn of_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>, takes: update::Takes) {
+pub(super) fn of_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>, takes: update::Takes) {
     let news = update::event(step, account, it, takes);
     measure::after_event(step, account);
     if step.delta.is_worth_a_score() || account.track.is_none() && takes != update::Takes::Traits {

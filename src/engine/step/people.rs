@@ -1,7 +1,7 @@
 //! Takes in what events state of people and companies, each trait by its latest event time, and counts running active
 //! users in and out.
 
-use crate::engine::context::Sighted;
+use crate::engine::context::MatchedEvent;
 use crate::engine::figures::points;
 use crate::engine::state::Account;
 use crate::engine::state::traits::{ID_MAX, Key, Value, host};
@@ -63,7 +63,7 @@ pub(in crate::engine) fn states_excluded(plan: &Plan, roles: &RoleSet, event: &E
 }
 
 /// The value that an event gives to a field of a role, if it says anything of it.
-fn said(plan: &Plan, roles: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<Value> {
+fn stated(plan: &Plan, roles: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<Value> {
     let table = &plan.roles;
     if table.is_null(roles, role, field, event) {
         return Some(Value::Null);
@@ -99,15 +99,15 @@ fn created_at(number: Option<Value>, text: Option<Value>) -> Option<Value> {
 }
 
 /// Takes what an event says of its account and user for good, by event time (semantics A22).
-pub(super) fn take(plan: &Plan, account: &mut Account<'_>, user: Option<u32>, it: &Sighted<'_>) -> Taken {
-    let Sighted { event, roles, place, .. } = it;
+pub(super) fn take(plan: &Plan, account: &mut Account<'_>, user: Option<u32>, it: &MatchedEvent<'_>) -> Taken {
+    let MatchedEvent { event, roles, place, .. } = it;
     let mut taken = Taken::default();
     let (when, rates) = ((event.time, *place), &plan.money.rates);
     if roles.has(Role::SubscriptionChanged) {
         let id = plan.roles.text(roles, Role::SubscriptionChanged, Field::SubscriptionId, event);
         let id = id.filter(|id| id.len() <= ID_MAX).unwrap_or_default();
         let stated = OF_SUBSCRIPTION.iter().filter_map(|&field| {
-            let value = said(plan, roles, Role::SubscriptionChanged, field, event)?;
+            let value = stated(plan, roles, Role::SubscriptionChanged, field, event)?;
             // Only a boolean says whether it is paid (semantics D19).
             (field != Field::Paid || value != Value::Null).then(|| (field, lower(field, value)))
         });
@@ -116,7 +116,7 @@ pub(super) fn take(plan: &Plan, account: &mut Account<'_>, user: Option<u32>, it
         taken.plan = to;
     }
     for &field in OF_COMPANY.iter().filter(|_| roles.has(Role::Firmographics)) {
-        let Some(value) = said(plan, roles, Role::Firmographics, field, event) else { continue };
+        let Some(value) = stated(plan, roles, Role::Firmographics, field, event) else { continue };
         let traits = &mut account.rare_mut().traits;
         let before = (field == Field::Plan).then(|| traits.plan(rates).map(Box::<str>::from));
         let changed = traits.take(Key::Known(field), lower(field, value), when);
@@ -142,7 +142,7 @@ pub(super) fn take(plan: &Plan, account: &mut Account<'_>, user: Option<u32>, it
     }
     if let Some(user) = user.filter(|_| roles.has(Role::Profile)) {
         // What users say of the company they are at (semantics E19).
-        if let Some(value) = said(plan, roles, Role::Profile, Field::CompanySize, event) {
+        if let Some(value) = stated(plan, roles, Role::Profile, Field::CompanySize, event) {
             taken.traits |= account.rare_mut().traits.take(Key::Known(Field::CompanySize), value, when);
         }
         taken.profile = take_profile(plan, account, user, roles, event, when);
@@ -165,7 +165,7 @@ fn lower(field: Field, value: Value) -> Value {
 
 /// A trait that no field is for, where the fields of the event stand too.
 fn raw(event: &Event<'_>, name: &str) -> Option<Value> {
-    match fields::value(event.told(), name)? {
+    match fields::value(event.payload(), name)? {
         Scalar::Null => Some(Value::Null),
         Scalar::Boolean(is) => Some(Value::Boolean(is)),
         Scalar::Number(number, _) => Some(Value::Number(number)).filter(|_| number.is_finite()),
@@ -185,7 +185,7 @@ fn take_profile(
 ) -> bool {
     let news: Vec<(Field, Value)> = OF_USER
         .into_iter()
-        .filter_map(|field| said(plan, roles, Role::Profile, field, event).map(|value| (field, value)))
+        .filter_map(|field| stated(plan, roles, Role::Profile, field, event).map(|value| (field, value)))
         .collect();
     if news.is_empty() {
         return false;

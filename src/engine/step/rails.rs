@@ -3,10 +3,10 @@
 
 use super::delta::Step;
 use super::emit;
-use crate::engine::context::Sighted;
+use crate::engine::context::MatchedEvent;
 use crate::engine::state::Account;
 use crate::engine::state::timers::Timer;
-use crate::engine::state::triggers::{Edge, PULSE_STALE_MS, Paced, State};
+use crate::engine::state::triggers::{Edge, OCCURRENCE_STALE_MS, Paced, State};
 use crate::engine::state::word::Flag;
 use crate::model::{EventTime, Field, Level, Rail, SignalKind};
 use crate::rules::Plan;
@@ -46,8 +46,8 @@ pub(super) fn passes(
     // A new edge is measured by its own instant, one that was held before by the watermark (semantics D4).
     let clock = if it.edge.waited { step.now } else { at };
     let rested = it.state.fired_at.map(|fired| fired.plus(trigger.cooldown_ms));
-    if let Some(rested) = rested.filter(|rested| clock < *rested) {
-        wait(step, &mut it, Some(rested));
+    if let Some(end) = rested.filter(|end| clock < *end) {
+        wait(step, &mut it, Some(end));
         return (Passes::Waits, None);
     }
     let has_usage = account.has_usage(account.window_end(step.open_day()));
@@ -60,8 +60,8 @@ pub(super) fn passes(
     }
     let paced = account.rare().map(|rare| rare.triggers.paced).unwrap_or_default();
     let pacing = pacing_end(paced, trigger.level, plan);
-    if let Some(rested) = pacing.filter(|rested| clock < *rested && it.edge.passed != pacing) {
-        hold(step, account, &mut it, Rail::Pacing, Some(rested));
+    if let Some(end) = pacing.filter(|end| clock < *end && it.edge.passed != pacing) {
+        hold(step, account, &mut it, Rail::Pacing, Some(end));
         return (Passes::Waits, Some(Rail::Pacing));
     }
     it.edge.passed = pacing;
@@ -79,7 +79,7 @@ pub(super) fn wait(step: &mut Step<'_>, it: &mut AtRails<'_>, until: Option<Even
     // What a late event waits for may be over, and its timer gone.
     if it.state.wakes_at != Some(until) || until <= step.now {
         it.state.wakes_at = Some(until);
-        step.timers.schedule(until, step.index, Timer::Rested);
+        step.timers.schedule(until, step.index, Timer::HoldEnds);
     }
 }
 
@@ -123,13 +123,13 @@ pub(super) fn waits_for_pacing(
 ) -> bool {
     let trigger = &plan.triggers[index];
     let Some(state) = account.rare().and_then(|rare| rare.triggers.get(index)) else { return false };
-    let is_rested = state.fired_at.is_some_and(|fired| now < fired.plus(trigger.cooldown_ms));
+    let in_cooldown = state.fired_at.is_some_and(|fired| now < fired.plus(trigger.cooldown_ms));
     let pacing = pacing_end(paced, trigger.level, plan);
     let is_paced = pacing.is_some_and(|end| now < end);
     let waits = |edge: &Edge| edge.waited && edge.held & Rail::Pacing as u8 != 0 && edge.passed != pacing;
-    let kept = state.kept.as_ref().is_some_and(|kept| waits(&kept.edge) && now < kept.time.plus(PULSE_STALE_MS));
+    let kept = state.kept.as_ref().is_some_and(|kept| waits(&kept.edge) && now < kept.time.plus(OCCURRENCE_STALE_MS));
     let has_usage = has_usage || !plan.rails.usage;
-    has_usage && is_paced && ((!is_rested && state.edges.values().any(waits)) || kept)
+    has_usage && is_paced && ((!in_cooldown && state.edges.values().any(waits)) || kept)
 }
 
 /// Whether any edge waits for a usage fact.
@@ -149,7 +149,7 @@ pub(super) fn wants_usage(account: &mut Account<'_>) -> bool {
 }
 
 /// An outcome of a handoff came back: whoever waited for it waits no longer. Returns whether a rail may have lifted.
-pub(super) fn answer(plan: &Plan, account: &mut Account<'_>, it: &Sighted<'_>) -> bool {
+pub(super) fn answer(plan: &Plan, account: &mut Account<'_>, it: &MatchedEvent<'_>) -> bool {
     let Some(role) = it.roles.outcome() else { return false };
     let id = it.text(plan, role, Field::HandoffId);
     let Some(rare) = account.known_rare().filter(|rare| !rare.unanswered.is_empty()) else { return false };

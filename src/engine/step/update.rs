@@ -4,7 +4,7 @@
 use super::delta::{Fact, Step};
 use super::life;
 use super::people::{self, Taken};
-use crate::engine::context::Sighted;
+use crate::engine::context::MatchedEvent;
 use crate::engine::figures::windows;
 use crate::engine::signals::{self, At, Fed, Subject};
 use crate::engine::state::Account;
@@ -43,7 +43,7 @@ pub(super) struct News {
 }
 
 /// Takes an event in.
-pub(super) fn event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Sighted<'_>, takes: Takes) -> News {
+pub(super) fn event(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>, takes: Takes) -> News {
     let (newest, first_before, users_before) = (account.newest, account.first(), account.users_ever);
     let (counts, excluded) = (takes == Takes::All, takes == Takes::Traits);
     if !excluded {
@@ -144,7 +144,7 @@ fn note_user(
     step: &mut Step<'_>,
     account: &mut Account<'_>,
     user: u32,
-    it: &Sighted<'_>,
+    it: &MatchedEvent<'_>,
     counts: bool,
     signs_up: bool,
 ) -> Activity {
@@ -184,7 +184,7 @@ fn note_user(
 }
 
 /// Who leaves the account: the member that the event names, else its own user.
-fn leaver(step: &Step<'_>, account: &Account<'_>, user: Option<u32>, it: &Sighted<'_>) -> Option<u32> {
+fn leaver(step: &Step<'_>, account: &Account<'_>, user: Option<u32>, it: &MatchedEvent<'_>) -> Option<u32> {
     match it.text(step.plan, Role::MemberRemoved, Field::Member) {
         Some(member) => account.find_user(&member),
         None => user,
@@ -233,7 +233,7 @@ fn runs(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
 }
 
 /// Traits are taken whenever they were stated.
-fn take_traits(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: &Sighted<'_>) -> Taken {
+fn take_traits(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: &MatchedEvent<'_>) -> Taken {
     let taken = people::take(step.plan, account, user, it);
     if let Some(user) = user.filter(|_| taken.profile) {
         if step.plan.exclude.has_hosts() {
@@ -262,7 +262,7 @@ fn exclude_by_host(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, ti
 }
 
 /// What an event of some roles proves, of its user and its account.
-fn facts(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: &Sighted<'_>) {
+fn facts(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: &MatchedEvent<'_>) {
     let plan = step.plan;
     let mut begun: Vec<Role> = Vec::new();
     let from = step.delta.facts.len();
@@ -293,7 +293,7 @@ fn facts(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: 
 }
 
 /// The role of which the first event does not count, and is here.
-fn begins(step: &Step<'_>, user: Option<u32>, slot: usize, it: &Sighted<'_>) -> Option<Role> {
+fn begins(step: &Step<'_>, user: Option<u32>, slot: usize, it: &MatchedEvent<'_>) -> Option<Role> {
     let seen = match step.kind(user, slot) {
         Kind::Seen(seen) => seen,
         Kind::Count(count) => &count.seen,
@@ -303,7 +303,7 @@ fn begins(step: &Step<'_>, user: Option<u32>, slot: usize, it: &Sighted<'_>) -> 
 }
 
 /// An event may feed a signal.
-fn feed(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize, it: &Sighted<'_>) {
+fn feed(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize, it: &MatchedEvent<'_>) {
     let kind = step.kind(user, slot);
     let fed = signals::of_kind(kind).update(&step.context, Subject { account, user, slot }, it);
     let mut fact = Fact { user, slot, falls: false, waits_until: None };

@@ -89,7 +89,7 @@ fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_
     };
     if account.newest > day
         || !context.warming.is_empty()
-        || account.word.is(Flag::Untold)
+        || account.word.is(Flag::Unpublished)
         || is_under_way()
         || (rows_wanted && close::has_work(plan, account, day))
     {

@@ -13,10 +13,10 @@ use super::state::traits::Traits;
 use super::state::word::Flag;
 use super::values;
 use crate::model::{
-    AccountSnapshot, Arm, Attribution, Company, Conversation, DAY_MS, EventTime, Fact, Field, Group, Level, Money,
-    Picture, TopUser, Usage, UserSnapshot, share_of,
+    AccountProfile, Arm, Attribution, Company, Conversation, DAY_MS, EventTime, Fact, Field, Group, HandoffContext,
+    Level, Money, TopUser, Usage, UserProfile, share_of,
 };
-use crate::rules::{BANDS, Facts, Kind, Plan, Pulse, SignalRef};
+use crate::rules::{BANDS, Facts, Kind, OnEvent, Plan, SignalRef};
 use crate::wire::short;
 
 /// Users and features that a person is told of.
@@ -37,46 +37,46 @@ pub(super) struct Fired<'a> {
     pub(super) facts: Vec<Fact>,
     /// No outreach before a while after this; none if a hand was raised (semantics D15).
     pub(super) signed_up: Option<EventTime>,
-    pub(super) pulse: Option<&'a Pulse>,
+    pub(super) on: Option<&'a OnEvent>,
 }
 
 /// The account as it is when a trigger fires, and whether a person's answer is awaited.
-pub(super) fn of_handoff(context: &Context<'_>, account: &Account<'_>, fired: &Fired<'_>) -> (Picture, bool) {
+pub(super) fn of_handoff(context: &Context<'_>, account: &Account<'_>, fired: &Fired<'_>) -> (HandoffContext, bool) {
     let plan = context.plan;
     let trigger = &plan.triggers[fired.trigger];
-    let mut picture = of_account(context, account, fired.pulse);
-    let asked = fired.pulse.is_some_and(|pulse| pulse.asks_for_sales);
+    let mut handoff_context = of_account(context, account, fired.on);
+    let asked = fired.on.is_some_and(|on| on.asks_for_sales);
     let (share, salt) = &plan.rails.holdout;
     let held_out = trigger.level != Level::High && share_of(salt, account.id()) < *share;
-    picture.arm = if held_out { None } else { arm(context, account, fired) };
-    picture.holdout = held_out || picture.arm.as_ref().is_some_and(|arm| arm.group == Group::Higher);
+    handoff_context.arm = if held_out { None } else { arm(context, account, fired) };
+    handoff_context.holdout = held_out || handoff_context.arm.as_ref().is_some_and(|arm| arm.group == Group::Higher);
     let route = plan.routes.iter().find(|row| {
         let given = |list: &Option<Vec<Arc<str>>>, id: Option<&Arc<str>>| {
             list.as_ref().is_none_or(|list| id.is_some_and(|id| list.contains(id)))
         };
         row.triggers.as_ref().is_none_or(|list| list.contains(&fired.trigger))
             && row.levels.as_ref().is_none_or(|list| list.contains(&trigger.level))
-            && given(&row.segments, Some(&picture.segment))
-            && given(&row.tiers, picture.tier.as_ref())
+            && given(&row.segments, Some(&handoff_context.segment))
+            && given(&row.tiers, handoff_context.tier.as_ref())
             && row.asked.is_none_or(|is| is == asked)
     });
     let automated = route.is_none_or(|route| route.automated);
-    picture.route = route.map_or_else(|| "".into(), |route| route.route.clone());
+    handoff_context.route = route.map_or_else(|| "".into(), |route| route.route.clone());
     if let Some((share, owners)) = plan.pilot.as_ref().filter(|_| !automated) {
         let place = share_of("pilot", account.id());
         if place < *share {
             // The same hash, spread over the people: it lies between 0 and the share.
             let person = (place / share * owners.len() as f64) as usize;
-            picture.owner = owners[person.min(owners.len() - 1)].clone();
-            picture.route = "pilot".into();
+            handoff_context.owner = owners[person.min(owners.len() - 1)].clone();
+            handoff_context.route = "pilot".into();
         }
     }
-    picture.play = values::tier(context, account)
+    handoff_context.play = values::tier(context, account)
         .and_then(|id| plan.scores.tiers.iter().find(|tier| tier.id == *id))
         .map_or_else(|| "".into(), |tier| tier.plays[trigger.level as usize].clone());
-    converse(plan, account, fired, &mut picture);
-    let awaits_answer = !automated && !picture.holdout;
-    (picture, awaits_answer)
+    converse(plan, account, fired, &mut handoff_context);
+    let awaits_answer = !automated && !handoff_context.holdout;
+    (handoff_context, awaits_answer)
 }
 
 /// Which value decides where a threshold is tested and nobody whom the handoff is about reaches the higher one.
@@ -90,18 +90,18 @@ fn arm(context: &Context<'_>, account: &Account<'_>, fired: &Fired<'_>) -> Optio
     Some(Arm { id: arm.id.clone(), group })
 }
 
-/// What is the same for handoffs and snapshots. The pulse of a handoff may be nobody's, and be known from nothing else:
+/// What is the same for handoffs and profiles. The event of a handoff may have no user, and be known from nothing else:
 /// a raised hand is a usage fact (semantics D16), and what it asked for suggests a plan.
-fn of_account(context: &Context<'_>, account: &Account<'_>, pulse: Option<&Pulse>) -> Picture {
+fn of_account(context: &Context<'_>, account: &Account<'_>, on: Option<&OnEvent>) -> HandoffContext {
     let plan = context.plan;
     let usage = usage(context, account);
     let running = || account.users().filter(|(_, user)| user.word.is(Flag::Running));
     let find_buyer = !running().any(|(user, _)| people::is_buyer(plan, account, user));
-    let raised_hand = pulse.is_some_and(|pulse| pulse.raised_hand);
+    let raised_hand = on.is_some_and(|on| on.raised_hand);
     let has_usage = raised_hand || account.has_usage(account.window_end(context.open_day()));
     let mql = account.life().and_then(|life| life.mql).is_some_and(|mql| context.at(account) < mql.plus(MQL_MS));
     let (territory, owner) = territory(plan, account);
-    Picture {
+    HandoffContext {
         segment: people::segment(plan, account).id.clone(),
         tier: values::tier(context, account).cloned(),
         owner,
@@ -117,9 +117,9 @@ fn of_account(context: &Context<'_>, account: &Account<'_>, pulse: Option<&Pulse
         top_users: top_users(plan, account),
         find_buyer,
         usage,
-        money: money(plan, account, pulse),
+        money: money(plan, account, on),
         company: company(account),
-        ..Picture::default()
+        ..HandoffContext::default()
     }
 }
 
@@ -204,11 +204,11 @@ fn usage(context: &Context<'_>, account: &Account<'_>) -> Usage {
     usage
 }
 
-fn money(plan: &Plan, account: &Account<'_>, pulse: Option<&Pulse>) -> Money {
+fn money(plan: &Plan, account: &Account<'_>, on: Option<&OnEvent>) -> Money {
     let traits = account.traits();
     let of_segment = people::segment(plan, account).potential;
     let of_seats = traits.and_then(|traits| traits.seats_worth(&plan.money.rates)).unwrap_or(0.0);
-    let asked_for = |id: &Arc<str>| pulse.is_some_and(|pulse| pulse.signal.as_ref() == Some(id));
+    let asked_for = |id: &Arc<str>| on.is_some_and(|on| on.signal.as_ref() == Some(id));
     let is_on = |signal: &SignalRef| match signal {
         SignalRef::Account(slot) => account.level(None, *slot) > 0 || asked_for(&plan.account_signals[*slot].id),
         SignalRef::User(slot) => {
@@ -269,20 +269,20 @@ fn territory(plan: &Plan, account: &Account<'_>) -> (String, String) {
 }
 
 /// What to do and say: more is asked of whoever asked, less of whoever only looks.
-fn converse(plan: &Plan, account: &Account<'_>, fired: &Fired<'_>, picture: &mut Picture) {
+fn converse(plan: &Plan, account: &Account<'_>, fired: &Fired<'_>, handoff_context: &mut HandoffContext) {
     let trigger = &plan.triggers[fired.trigger];
-    let raised_hand = fired.pulse.is_some_and(|pulse| pulse.raised_hand);
-    let warm = picture.top_users.iter().any(|user| matches!(&*user.band, "warm" | "hot"));
+    let raised_hand = fired.on.is_some_and(|on| on.raised_hand);
+    let warm = handoff_context.top_users.iter().any(|user| matches!(&*user.band, "warm" | "hot"));
     let asked_for_technology = account.life().is_some_and(|life| !life.requests.is_empty())
         || account.users().any(|(user, _)| account.levels(Some(user)).any(|(slot, _)| calls_for_engineers(plan, slot)));
-    let personal = picture.money.potential > plan.money.personal_above;
+    let personal = handoff_context.money.potential > plan.money.personal_above;
     let (stage, step) = match (raised_hand, warm || trigger.level != Level::Low) {
         (true, _) => ("ready", "discovery_call_30m"),
         (false, true) if personal => ("evaluating", "demo"),
         (false, true) => ("evaluating", "educate"),
         (false, false) => ("exploring", "educate"),
     };
-    let (usage, money) = (&picture.usage, &picture.money);
+    let (usage, money) = (&handoff_context.usage, &handoff_context.money);
     // A text that fills in another is cut as where it stands by itself (semantics F22).
     let facts = Facts {
         account: account.id().to_string(),
@@ -296,24 +296,24 @@ fn converse(plan: &Plan, account: &Account<'_>, fired: &Fired<'_>, picture: &mut
         plan: short(&money.plan),
         suggested_plan: short(&money.suggested_plan),
         potential: Some(money.potential.round() as i64).filter(|potential| *potential > 0),
-        segment: short(&picture.segment),
-        tier: short(picture.tier.as_deref().unwrap_or_default()),
-        owner: short(&picture.owner),
+        segment: short(&handoff_context.segment),
+        tier: short(handoff_context.tier.as_deref().unwrap_or_default()),
+        owner: short(&handoff_context.owner),
     };
-    let has_usage = raised_hand || picture.usage.active_users > 0;
+    let has_usage = raised_hand || handoff_context.usage.active_users > 0;
     let fits = |template: &&crate::rules::Template| {
         template.levels.as_ref().is_none_or(|levels| levels.contains(&trigger.level))
             && template.triggers.as_ref().is_none_or(|triggers| triggers.contains(&fired.trigger))
             && template.personal.is_none_or(|is| is == personal)
     };
-    let told = plan
+    let filled = plan
         .templates
         .iter()
         .filter(|_| has_usage)
         .filter(fits)
         .find_map(|template| template.render(&facts).map(|text| (template.id.clone(), text)));
-    let (template, text) = told.unwrap_or_else(|| ("".into(), String::new()));
-    picture.conversation = Conversation {
+    let (template, text) = filled.unwrap_or_else(|| ("".into(), String::new()));
+    handoff_context.conversation = Conversation {
         buying_stage: stage,
         next_step: step,
         needs: if asked_for_technology { vec!["solutions_engineer"] } else { Vec::new() },
@@ -336,19 +336,19 @@ fn calls_for_engineers(plan: &Plan, slot: usize) -> bool {
 }
 
 /// The account as it stands, for whoever keeps a copy.
-pub(super) fn account_snapshot(context: &Context<'_>, account: &Account<'_>) -> AccountSnapshot {
+pub(super) fn account_profile(context: &Context<'_>, account: &Account<'_>) -> AccountProfile {
     const TRAJECTORY: usize = 8;
     let mut trajectory: Vec<Option<u32>> =
         values::weekly_users(context, account).into_iter().take(TRAJECTORY).map(|users| Some(users as u32)).collect();
     trajectory.resize(TRAJECTORY, None);
     trajectory.reverse();
-    AccountSnapshot {
+    AccountProfile {
         account: account.id().to_string(),
         at: account.changed,
         users: account.users_ever,
         founded: account.founded(),
         last_active: account.founded().map(|_| account.last_day),
-        picture: Box::new(of_account(context, account, None)),
+        context: Box::new(of_account(context, account, None)),
         trajectory,
         departments: account.rare().map_or(0, |rare| rare.departments.len() as u32),
         enterprise_requests: account
@@ -359,7 +359,7 @@ pub(super) fn account_snapshot(context: &Context<'_>, account: &Account<'_>) -> 
 }
 
 /// A user as they stand.
-pub(super) fn user_snapshot(context: &Context<'_>, account: &Account<'_>, index: u32) -> UserSnapshot {
+pub(super) fn user_profile(context: &Context<'_>, account: &Account<'_>, index: u32) -> UserProfile {
     let plan = context.plan;
     let (user, more) = (account.user(index), account.more(index));
     let values = more.iter().flat_map(|more| &more.facts).filter_map(|fact| {
@@ -371,7 +371,7 @@ pub(super) fn user_snapshot(context: &Context<'_>, account: &Account<'_>, index:
     let named = values.flatten().map(|value| value.value.clone()).filter(|name| !name.is_empty());
     let features: BTreeSet<String> = named.collect();
     let day = |of: fn(Days) -> crate::model::Day| (!user.days.is_never()).then(|| of(user.days));
-    UserSnapshot {
+    UserProfile {
         account: account.id().to_string(),
         at: user.changed,
         gone: user.word.is(Flag::Forgotten),
