@@ -106,10 +106,11 @@ impl Closed {
             ..self.clone()
         };
         for (_, user) in account.users() {
-            let active = user.days.ending(self.day);
-            if active == 0 {
+            if user.days.is_never() {
                 continue;
             }
+            // A first day may lie in a window though the mask, which ends with the last active day, no longer holds it.
+            let active = user.days.ending(self.day);
             closed.dau += (active & 1) as u32;
             closed.wau += u32::from(active & low_bits(7) != 0);
             closed.mau += u32::from(active & low_bits(28) != 0);
@@ -324,4 +325,30 @@ fn weeks_with_any(days: u64, weeks: u32) -> u32 {
     let fours = pairs | pairs >> 2;
     let sevens = fours | fours >> 3;
     (sevens & SUNDAYS & low_bits(7 * weeks)).count_ones()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::state::Tables;
+    use crate::model::{EventTime, Keys};
+
+    #[test]
+    fn who_came_back_after_64_days_was_new_62_days_before_the_close() {
+        let mut tables = Tables::new();
+        let hash = Keys::hash_account("acme");
+        let index = tables.insert_account(hash, "acme", Day(999));
+        let mut account = Account::new(&mut tables, index);
+        let mut active = |account: &mut Account<'_>, user: &str, day: i32| {
+            let user = account.find_or_insert_user(Keys::hash_user(hash, user.as_bytes()), user);
+            account.add_activity(user, (EventTime(0), Day(day)), 400);
+        };
+        active(&mut account, "boss", 1_000);
+        active(&mut account, "ann", 1_001);
+        account.close_up_to(Day(1_063));
+        active(&mut account, "ann", 1_065);
+        let closed = Closed::last(&account, Day(1_063)).expect("it has activity");
+        assert_eq!(closed.new_users_before, 1);
+        assert_eq!(closed.recounted(&account), closed);
+    }
 }
