@@ -144,7 +144,7 @@ impl Partition {
         self.tables.users()
     }
 
-    /// Nobody asks for [`Partition::profiles`]: closes need not visit accounts for their sake.
+    /// The same without profiles: [`Partition::profiles`] is not called, and closes visit no account for its sake.
     #[must_use]
     pub fn without_profiles(mut self) -> Partition {
         self.profiles = false;

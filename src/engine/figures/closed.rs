@@ -55,10 +55,10 @@ impl Closed {
         Some(Closed::new(account, day, account.founded()?))
     }
 
-    /// The figures at the close of `day`.
-    fn new(account: &Account<'_>, day: Day, founded: Day) -> Closed {
+    /// No activity at the close of `day`.
+    fn blank(day: Day, founded: Day) -> Closed {
         let week = last_week(day);
-        let mut closed = Closed {
+        Closed {
             day,
             founded,
             dau: 0,
@@ -70,7 +70,12 @@ impl Closed {
             new_users_before: 0,
             week,
             weeks_known: weeks_known(founded, week),
-        };
+        }
+    }
+
+    /// The figures at the close of `day`.
+    fn new(account: &Account<'_>, day: Day, founded: Day) -> Closed {
+        let mut closed = Closed::blank(day, founded);
         if account.counts.closed() == day {
             closed.take_counts(account);
             #[cfg(not(test))]
@@ -95,16 +100,7 @@ impl Closed {
 
     /// The same by a pass over the users: for days before the last closed one, and to hold the counts against.
     fn recounted(&self, account: &Account<'_>) -> Closed {
-        let mut closed = Closed {
-            dau: 0,
-            wau: 0,
-            mau: 0,
-            active_days: 0,
-            new_users: 0,
-            new_users_7d: 0,
-            new_users_before: 0,
-            ..self.clone()
-        };
+        let mut closed = Closed::blank(self.day, self.founded);
         for (_, user) in account.users() {
             if user.days.is_never() {
                 continue;

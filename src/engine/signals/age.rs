@@ -18,7 +18,7 @@ fn is_settled(at: At<'_, '_>) -> bool {
 }
 
 impl Age {
-    /// When the age is reached, and when whoever may have been here before the log is of a known age.
+    /// When the age is reached, and from when on it is known for an account that may be older than the log.
     pub(in crate::engine) fn instants(&self, at: At<'_, '_>) -> Option<[EventTime; 2]> {
         let (time, founded) = (at.account.first()?.plus(self.age_ms), at.first()?);
         let plan = at.context.plan;

@@ -243,7 +243,7 @@ pub(super) fn after(day: Day, on: Day) -> Day {
     if on > day { on } else { NEVER }
 }
 
-/// The first day on which a level is another one, if no event comes.
+/// The first day on which a level changes, if no event comes.
 pub(super) fn falls(held: u8, day: Day, level_on: impl Fn(Day) -> u8) -> Day {
     if held == 0 {
         return NEVER;

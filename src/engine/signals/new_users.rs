@@ -14,8 +14,8 @@ pub(in crate::engine) fn counting_from(context: &Context<'_>, account: &Account<
     account.newcomers_count_from(context.log_began, context.plan.rails.warm_up_days)
 }
 
-/// The first instant at which sign-ups count: whoever founds an account that is born in the log signs up on its first
-/// day.
+/// The first instant at which sign-ups count. In an account whose life began in the log, those of its first day count
+/// too.
 pub(super) fn counting_from_instant(context: &Context<'_>, account: &Account<'_>) -> Option<EventTime> {
     let from = counting_from(context, account)?;
     let is_born = account.founded().is_some_and(|day| from == day.plus(1));

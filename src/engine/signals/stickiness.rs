@@ -47,7 +47,7 @@ impl Measure for Stickiness {
     }
 
     fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
-        // While nobody was active for 28 days the share is undefined (semantics C5).
+        // After 28 days without active users the share is undefined (semantics C5).
         let is_back = || at.account.count(ACTIVE, day.0) > 0 && at.account.sum(ACTIVE, day.0 - MONTH, day.0 - 1) == 0;
         at.first().is_some_and(|first| day == first.plus(6)) || (at.user.is_none() && is_back())
     }

@@ -23,7 +23,7 @@ pub(in crate::engine) enum Flag {
 }
 
 impl Flag {
-    /// Of an account: on the list of those whose profile is to be told.
+    /// Of an account: on the list of accounts whose profile is to be published.
     pub(in crate::engine) const LISTED: Flag = Flag::Running;
     /// Of an account: something fired, so rails that keep what waits may be others at the next event.
     pub(in crate::engine) const FIRED: Flag = Flag::Fell;

@@ -87,7 +87,7 @@ fn put_back(account: &mut Account<'_>, index: usize, state: State) {
     }
 }
 
-/// The account, or a user, begins a new life: nobody is absent on its first day, so what is about absence may fire
+/// The account, or a user, begins a new life. Conditions about absence are false on its first day, so they may fire
 /// again (semantics B12).
 fn begin_lives(step: &Step<'_>, account: &mut Account<'_>) {
     let is_new = |(_, changes): &&(u32, Changes)| changes.meet(Changes::BEGAN);

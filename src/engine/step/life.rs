@@ -88,7 +88,7 @@ pub(super) fn acts(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
     }
 }
 
-/// Somebody of the account completed something: nobody's is abandoned any more.
+/// A user completed something for the whole account: what its users started is no longer abandoned.
 fn complete(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) {
     let (plan, time) = (step.plan, it.event.time);
     for (role, slots) in plan.index.completions.iter().filter(|(role, _)| it.roles.has(**role)) {

@@ -101,7 +101,7 @@ fn pacing_end(paced: Paced, level: Level, plan: &Plan) -> Option<EventTime> {
     paced.before(level).map(|at| at.plus(plan.rails.pacing_ms))
 }
 
-/// Until when somebody is in touch with the account: none if nobody is, and none inside if no end is known.
+/// Until when the account must not be contacted: the outer none is for no such rail, the inner one for no known end.
 fn engaged_until(account: &Account<'_>, clock: EventTime, plan: &Plan) -> Option<Option<EventTime>> {
     let rare = account.rare()?;
     let is = |field| rare.traits.boolean(field) == Some(true);
