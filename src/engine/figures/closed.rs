@@ -335,7 +335,7 @@ mod tests {
         let hash = Keys::hash_account("acme");
         let index = tables.insert_account(hash, "acme", Day(999));
         let mut account = Account::new(&mut tables, index);
-        let mut active = |account: &mut Account<'_>, user: &str, day: i32| {
+        let active = |account: &mut Account<'_>, user: &str, day: i32| {
             let user = account.find_or_insert_user(Keys::hash_user(hash, user.as_bytes()), user);
             account.add_activity(user, (EventTime(0), Day(day)), 400);
         };
