@@ -1,16 +1,16 @@
-//! Upswell: product events in, sales handoffs out, exactly once. The map of the rooms, ground floor first; imports
-//! only go down, and rooms on one floor do not know each other (`tests/architecture.rs` reads the sources).
+//! Upswell reads product events from Kafka, computes signals for each account, and publishes sales handoffs, exactly
+//! once. A module imports only modules of lower layers, and none of its own layer (`tests/architecture.rs` checks it):
 //!
-//! - floor 0: [`model`], the nouns
-//! - floor 1: [`wire`], bytes ↔ model; [`telemetry`], every metric name; [`text`], numbers and instants for people
-//! - floor 2: [`rules`], the rules file → a compiled plan
-//! - floor 3: [`engine`], the fold
-//! - floor 4: [`kafka`], the only room that knows librdkafka
-//! - floor 5: [`replay`], the driver that folds files or a topic
-//! - floor 6: [`worker`], one visible loop per thread; [`serve`], health and metrics over HTTP
-//! - floor 7: [`simulate`], the events that `demo` and `generate` play; [`analysis`], what `check`, `rules diff` and
+//! - layer 0: [`model`], the types that all modules share
+//! - layer 1: [`wire`], bytes ↔ model; [`telemetry`], all metrics; [`text`], numbers and times as text
+//! - layer 2: [`rules`], the rules file → a compiled plan
+//! - layer 3: [`engine`], the deterministic fold of events into state and effects
+//! - layer 4: [`kafka`], the only module that uses librdkafka
+//! - layer 5: [`replay`], the driver that processes files or a topic without the service
+//! - layer 6: [`worker`], the loop of a worker thread; [`serve`], health and metrics over HTTP
+//! - layer 7: [`simulate`], the events that `demo` and `generate` send; [`analysis`], what `check`, `rules diff` and
 //!   `explain` compute
-//! - floor 8: [`cli`], one file per command
+//! - layer 8: [`cli`], one file per command
 
 pub mod analysis;
 pub mod cli;

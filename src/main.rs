@@ -1,4 +1,4 @@
-//! Start.
+//! The entry point of the program, which sets the allocator.
 
 use std::process::ExitCode;
 

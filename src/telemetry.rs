@@ -98,10 +98,10 @@ impl PartitionStatus {
     fn awaits(&self, partition: i32) -> Option<String> {
         if !self.is_recovered() {
             let (position, to) = (self.position, self.recovered_at);
-            Some(format!("partition {partition} recovers: at offset {position} of the {to} that were done before"))
+            Some(format!("partition {partition} recovers: at offset {position} of {to}"))
         } else if !self.caught_up {
             let lag = self.lag_records().map_or("an unknown number of".into(), |lag| lag.to_string());
-            Some(format!("partition {partition} catches up: {lag} records are not folded"))
+            Some(format!("partition {partition} catches up: {lag} records are not processed"))
         } else {
             None
         }
@@ -271,7 +271,7 @@ impl Telemetry {
     /// worker and each partition was folded up to its stable end.
     pub fn missing(&self) -> Vec<String> {
         if self.workers.is_empty() {
-            return vec!["no worker has started: the topics are not checked yet".into()];
+            return vec!["no worker has started: the topics are being checked".into()];
         }
         let mut workers: Vec<_> = self.workers.iter().map(|entry| (*entry.key(), *entry.value())).collect();
         workers.sort_unstable_by_key(|(number, _)| *number);
@@ -339,37 +339,41 @@ impl Telemetry {
 }
 
 fn describe() {
-    describe_counter!(EVENTS, "Events folded, by outcome; a recovery folds them again.");
-    describe_counter!(EVENTS_WITHOUT_ID, "Events without a message id, of which a repeat cannot be told.");
-    describe_counter!(
-        EVENTS_FAULTY,
-        "Events that count although a part of them could not be taken as it is, by fault."
-    );
+    describe_counter!(EVENTS, "Events processed, by outcome. A recovery counts them again.");
+    describe_counter!(EVENTS_WITHOUT_ID, "Events without a message id, whose duplicates cannot be detected.");
+    describe_counter!(EVENTS_FAULTY, "Events that were applied although something in them is wrong, by fault.");
     describe_counter!(
         EVENTS_UNMAPPED,
-        "Events that are activity and nothing else, as no mapping is for their name; by name."
+        "Events that count as activity only, because no mapping covers their name; by name."
     );
-    describe_counter!(EVENTS_MISPLACED, "Events in another partition than input.partitioner gives their account.");
+    describe_counter!(
+        EVENTS_MISPLACED,
+        "Events in another partition than input.partitioner gives for their account. A recovery counts them again."
+    );
     describe_counter!(HANDOFFS, "Handoffs produced, by level and trigger.");
     describe_counter!(SIGNALS, "Messages of the signals feed produced.");
     describe_counter!(ONBOARDING, "Changes of onboarding tracks produced.");
     describe_counter!(PROFILES, "Profiles of accounts and users produced.");
-    describe_counter!(DEAD_LETTERS, "Events that could not be used, by reason.");
+    describe_counter!(DEAD_LETTERS, "Dead letters produced, by reason.");
     describe_counter!(TICKS, "Ticks written into silent partitions.");
-    describe_histogram!(TRANSACTION_SECONDS, "Time of a transaction from its beginning to its end, in seconds.");
-    describe_counter!(TRANSACTIONS_ABORTED, "Transactions that did not commit and were sent again or given up.");
-    describe_gauge!(PARTITIONS, "Partitions that are ours.");
-    describe_gauge!(ACCOUNTS, "Accounts held, by partition.");
-    describe_gauge!(USERS, "Users held, by partition.");
-    describe_gauge!(POSITION, "The offset that comes next, by partition.");
-    describe_gauge!(RECOVERY, "Records that a recovery still has to fold, by partition; 0 once it is live.");
+    describe_histogram!(TRANSACTION_SECONDS, "Duration of a transaction, in seconds.");
+    describe_counter!(TRANSACTIONS_ABORTED, "Transactions that were aborted, and then sent again or given up.");
+    describe_gauge!(PARTITIONS, "Partitions assigned to this process.");
+    describe_gauge!(ACCOUNTS, "Accounts in memory, by partition.");
+    describe_gauge!(USERS, "Users in memory, by partition.");
+    describe_gauge!(POSITION, "The offset of the next record to process, by partition.");
+    describe_gauge!(RECOVERY, "Records that a recovery still has to process, by partition; 0 after the recovery.");
     describe_gauge!(END, "The offset after the last record, by partition.");
     describe_gauge!(
         STABLE_END,
-        "The offset after the last record that can be read, by partition; below the end while a transaction is open."
+        "The offset after the last record that can be read, by partition. It is below the end while a producer has a \
+         transaction open."
     );
-    describe_gauge!(LAG_RECORDS, "Records written and not folded, by partition, markers of transactions among them.");
-    describe_gauge!(LAG_SECONDS, "Seconds for which there have been records that are not folded, by partition.");
+    describe_gauge!(
+        LAG_RECORDS,
+        "Offsets between the position and the end, by partition; transaction markers are included."
+    );
+    describe_gauge!(LAG_SECONDS, "Seconds for which the lag in records has not been 0, by partition.");
     describe_gauge!(WATERMARK, "The watermark in seconds since 1970, by partition.");
     // Present from the beginning, so that rates and alerts see the first one.
     counter!(EVENTS_MISPLACED).absolute(0);

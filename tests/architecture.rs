@@ -1,13 +1,13 @@
-//! The sources keep to the plan: which room may know which, and what must not be named where. So the map in
-//! `src/lib.rs` cannot drift from the code.
+//! Checks the sources against the architecture: which module imports which, names that a module must not use (clocks and
+//! I/O in the fold, metrics outside `telemetry`, librdkafka outside `kafka`), file headers, and cited rules.
 
 use std::path::Path;
 
 #[path = "architecture/circles.rs"]
 mod circles;
 
-/// The rooms and their floors: imports only go down, and rooms on one floor do not know each other.
-const ROOMS: [(&str, u8); 15] = [
+/// The modules and their layers. A module imports only modules of lower layers, and none of its own layer.
+const MODULES: [(&str, u8); 15] = [
     ("model", 0),
     ("wire", 1),
     ("telemetry", 1),
@@ -25,10 +25,10 @@ const ROOMS: [(&str, u8); 15] = [
     ("cli", 8),
 ];
 
-/// The roof knows every room.
-const ROOF: [&str; 2] = ["main", "lib"];
+/// The crate roots, which may import every module.
+const ROOTS: [&str; 2] = ["main", "lib"];
 
-/// What the fold must not name: whatever could differ between two runs over the same log, and whatever leaves a trace.
+/// What the fold must not name: whatever can differ between two runs over the same log, and whatever logs or measures.
 const NOT_IN_THE_FOLD: [(&str, &str); 29] = [
     ("std::time", CLOCK),
     ("std::fs", IO),
@@ -67,7 +67,7 @@ const RANDOM: &str = "draws at random: hash the data with a fixed seed";
 const COMPILES: &str = "compiles rules: the fold takes finished plans, which the caller compiles where it decodes";
 const ORDER: &str = "is ordered by a random seed: take a BTreeMap, or hashbrown with a fixed seed";
 
-/// Ways to see the order of a hash table.
+/// Methods that iterate over a hash table.
 const WALKS: [&str; 11] = [
     "iter",
     "iter_mut",
@@ -99,7 +99,7 @@ fn the_sources_keep_to_the_plan() {
     assert!(found.is_empty(), "{} findings:\n{}", found.len(), found.join("\n"));
 }
 
-/// Rooms in which files still need each other.
+/// Modules in which files still import each other in a circle.
 const WITH_CIRCLES: [&str; 2] = ["wire", "rules"];
 
 #[test]
@@ -112,13 +112,13 @@ fn files_import_only_downward() {
     });
     let files = circles::Files::new(sources.iter().map(|(path, text)| (path.as_path(), text.as_str())));
     let is_old =
-        |circle: &String| WITH_CIRCLES.iter().any(|room| circle.split(" ↔ ").all(|file| file.starts_with(room)));
+        |circle: &String| WITH_CIRCLES.iter().any(|module| circle.split(" ↔ ").all(|file| file.starts_with(module)));
     let (old, new): (Vec<String>, Vec<String>) = files.circles().into_iter().partition(is_old);
-    assert!(new.is_empty(), "these files need each other: move what both need down:\n{}", new.join("\n"));
-    for room in WITH_CIRCLES {
+    assert!(new.is_empty(), "these files import each other: move what both need down:\n{}", new.join("\n"));
+    for module in WITH_CIRCLES {
         assert!(
-            old.iter().any(|circle| circle.starts_with(room)),
-            "`{room}` has no circle any more: take it off the list"
+            old.iter().any(|circle| circle.starts_with(module)),
+            "`{module}` no longer has a circle: remove it from the list"
         );
     }
 }
@@ -136,7 +136,7 @@ fn visit(folder: &Path, each: &mut impl FnMut(&Path)) {
     }
 }
 
-/// Every way in which a source departs from the plan: file, line, what was found, what to do.
+/// Everything in a source that violates the architecture: file, line, what was found and what to do.
 fn findings(path: &str, source: &str) -> Vec<String> {
     let tokens = tokens(source);
     let mut found: Vec<(usize, String)> = Vec::new();
@@ -144,35 +144,35 @@ fn findings(path: &str, source: &str) -> Vec<String> {
         found.push((1, "has no header: begin it with `//!` and say what the file is for".into()));
     }
     found.extend(unsafe_code(path, &tokens));
-    if let Some(room) = room_of(path) {
+    if let Some(module) = module_of(path) {
         let paths = paths(&tokens);
-        found.extend(imports(path, room, &paths));
-        found.extend(foreign_names(room, &tokens, &paths));
-        if room == "engine" {
+        found.extend(imports(path, module, &paths));
+        found.extend(foreign_names(module, &tokens, &paths));
+        if module == "engine" {
             found.extend(impurities(&tokens, &paths));
         }
     }
     found.into_iter().map(|(line, what)| format!("{path}:{line}: {what}")).collect()
 }
 
-/// The room that a source belongs to; none outside `src`.
-fn room_of(path: &str) -> Option<&str> {
+/// The module of a source; none outside `src`.
+fn module_of(path: &str) -> Option<&str> {
     let inside = path.strip_prefix("src/")?;
-    Some(inside.split_once('/').map_or(inside.trim_end_matches(".rs"), |(room, _)| room))
+    Some(inside.split_once('/').map_or(inside.trim_end_matches(".rs"), |(module, _)| module))
 }
 
-fn floor_of(room: &str) -> Option<u8> {
-    ROOMS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)
+fn layer_of(module: &str) -> Option<u8> {
+    MODULES.iter().find(|(name, _)| *name == module).map(|(_, layer)| *layer)
 }
 
-fn imports(path: &str, room: &str, paths: &[(usize, String)]) -> Vec<(usize, String)> {
-    if ROOF.contains(&room) {
+fn imports(path: &str, module: &str, paths: &[(usize, String)]) -> Vec<(usize, String)> {
+    if ROOTS.contains(&module) {
         return Vec::new();
     }
-    let Some(floor) = floor_of(room) else {
-        return vec![(1, format!("is in the room `{room}`, which has no floor: give it one in tests/architecture.rs"))];
+    let Some(layer) = layer_of(module) else {
+        return vec![(1, format!("is in the module `{module}`, which has no layer: add it to tests/architecture.rs"))];
     };
-    // How many times `super` leads from this file to the roof.
+    // How many times `super` leads from this file to the crate root.
     let depth = if path.matches('/').count() == 1 || path.ends_with("/mod.rs") { 1 } else { 2 };
     let mut found = Vec::new();
     for (line, named) in paths {
@@ -180,18 +180,18 @@ fn imports(path: &str, room: &str, paths: &[(usize, String)]) -> Vec<(usize, Str
         let supers = segments.iter().take_while(|segment| **segment == "super").count();
         let target = match segments[0] {
             "crate" => segments.get(1),
-            "super" if supers >= depth => segments.get(supers).filter(|target| floor_of(target).is_some()),
+            "super" if supers >= depth => segments.get(supers).filter(|target| layer_of(target).is_some()),
             _ => None,
         };
-        let Some(target) = target.copied().filter(|target| *target != room) else { continue };
-        let advice = match floor_of(target) {
-            None => format!("`{target}` is no room with a floor in tests/architecture.rs"),
-            Some(above) if above > floor => {
-                format!("`{room}` (floor {floor}) must not look up to `{target}` (floor {above}): move it down")
+        let Some(target) = target.copied().filter(|target| *target != module) else { continue };
+        let advice = match layer_of(target) {
+            None => format!("`{target}` has no layer in tests/architecture.rs"),
+            Some(above) if above > layer => {
+                format!("`{module}` (layer {layer}) must not import `{target}` (layer {above}): move it down")
             }
-            Some(beside) if beside == floor => {
+            Some(beside) if beside == layer => {
                 format!(
-                    "`{room}` and `{target}` share floor {floor} and must not know each other: move it a floor down"
+                    "`{module}` and `{target}` share layer {layer} and must not import each other: move it a layer down"
                 )
             }
             Some(_) => continue,
@@ -202,9 +202,9 @@ fn imports(path: &str, room: &str, paths: &[(usize, String)]) -> Vec<(usize, Str
 }
 
 /// Metrics outside `telemetry`, and librdkafka outside `kafka`.
-fn foreign_names(room: &str, tokens: &[(usize, Token)], paths: &[(usize, String)]) -> Vec<(usize, String)> {
+fn foreign_names(module: &str, tokens: &[(usize, Token)], paths: &[(usize, String)]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    if room != "telemetry" {
+    if module != "telemetry" {
         let has_own_module = tokens.windows(2).any(|pair| pair[0].1.is("mod") && pair[1].1.is("metrics"));
         let is_metric = |named: &str| {
             ["counter!", "gauge!", "histogram!", "metrics_exporter_prometheus"].iter().any(|name| begins(named, name))
@@ -221,11 +221,12 @@ fn foreign_names(room: &str, tokens: &[(usize, Token)], paths: &[(usize, String)
             _ => None,
         }));
     }
-    if room != "kafka" {
+    if module != "kafka" {
         let named = tokens.iter().filter(|(_, token)| token.is("rdkafka") || token.is("rdkafka_sys"));
-        found.extend(
-            named.map(|(line, _)| (*line, "names rdkafka: only src/kafka knows it; give that room a function".into())),
-        );
+        found
+            .extend(named.map(|(line, _)| {
+                (*line, "names rdkafka: only src/kafka knows it; give that module a function".into())
+            }));
     }
     found
 }
@@ -240,14 +241,14 @@ fn unsafe_code(path: &str, tokens: &[(usize, Token)]) -> Vec<(usize, String)> {
     tokens.iter().filter(|(_, token)| token.is("unsafe")).map(|(line, _)| (*line, advice.to_owned())).collect()
 }
 
-/// What the fold must not name, and walks over hash tables.
+/// Names that the fold must not use, and iterations over hash tables.
 fn impurities(tokens: &[(usize, Token)], paths: &[(usize, String)]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let is_tests = |words: &[(usize, Token)]| words[0].1.is("cfg") && words[2].1.is("test");
     let tests = tokens.windows(3).find(|words| is_tests(words)).map_or(usize::MAX, |words| words[0].0);
     for (line, named) in paths {
         let forbidden = NOT_IN_THE_FOLD.iter().find(|(name, _)| begins(named, name)).map(|(_, why)| *why);
-        // Tests of the fold are its callers.
+        // Tests of the fold may compile rules.
         let forbidden = forbidden.filter(|why| *why != COMPILES || *line < tests);
         if let Some(why) = forbidden.or(named.ends_with("::now").then_some(CLOCK)) {
             found.push((*line, format!("names `{named}`, which {why}")));
@@ -292,14 +293,14 @@ fn begins(path: &str, name: &str) -> bool {
     path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// A piece of Rust, as far as the checks look: comments and characters are left out.
+/// A token of Rust source, without comments and character literals.
 #[derive(Debug, PartialEq)]
 enum Token {
     /// A name, a keyword or a number.
     Word(String),
     /// `::`, or a single other character.
     Sign(&'static str),
-    /// What stands in a text.
+    /// The contents of a string literal.
     Text(String),
 }
 
@@ -313,7 +314,7 @@ impl Token {
     }
 }
 
-/// The signs that the checks tell apart; all others look alike.
+/// The signs that the checks distinguish; all others are equal.
 const SIGNS: [&str; 18] = ["::", ":", "{", "}", "(", ")", "<", ">", ";", ",", ".", "*", "&", "!", "=", "#", "[", "]"];
 
 /// The tokens of a source with their lines.
@@ -329,7 +330,7 @@ fn tokens(source: &str) -> Vec<(usize, Token)> {
     tokens
 }
 
-/// The length of the first piece, and what it is if it counts.
+/// The length of the first token, and the token unless it is left out.
 fn token(rest: &str, first: char) -> (usize, Option<Token>) {
     if rest.starts_with("//") {
         return (rest.find('\n').unwrap_or(rest.len()), None);
@@ -363,7 +364,7 @@ fn block_comment(rest: &str) -> usize {
     at
 }
 
-/// The length of a text with its quotes, and what stands in it: `"…"`, `b"…"`, `r#"…"#` and the like.
+/// The length of a string literal with its quotes, and its contents: `"…"`, `b"…"`, `r#"…"#` and the like.
 fn text(rest: &str) -> Option<(usize, &str)> {
     let prefix = rest.bytes().take_while(|byte| b"bcr".contains(byte)).count();
     if !matches!(&rest[..prefix], "" | "b" | "c" | "r" | "br" | "cr") {
@@ -401,7 +402,7 @@ fn character(rest: &str) -> usize {
     }
 }
 
-/// Every path that is named: of imports, one for each leaf; else those of two names or more, and macros with their `!`.
+/// All paths in a source: of imports, one for each leaf; otherwise those of at least two names, and macros with their `!`.
 fn paths(tokens: &[(usize, Token)]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -430,7 +431,7 @@ fn paths(tokens: &[(usize, Token)]) -> Vec<(usize, String)> {
     found
 }
 
-/// The name after a `::` that stands at a place.
+/// The name after a `::` at `at`.
 fn next_name(tokens: &[(usize, Token)], at: usize) -> Option<&str> {
     match (tokens.get(at)?, tokens.get(at + 1)?) {
         ((_, sign), (_, Token::Word(name))) if sign.is("::") => Some(name),
@@ -438,7 +439,7 @@ fn next_name(tokens: &[(usize, Token)], at: usize) -> Option<&str> {
     }
 }
 
-/// The leaves of a tree of imports that begins at a place; returns where it ends.
+/// Adds the leaves of the tree of imports that begins at `at`. Returns where it ends.
 fn leaves(tokens: &[(usize, Token)], mut at: usize, prefix: &str, found: &mut Vec<(usize, String)>) -> usize {
     let mut path = prefix.to_owned();
     while let Some((line, token)) = tokens.get(at) {
@@ -461,32 +462,32 @@ fn leaves(tokens: &[(usize, Token)], mut at: usize, prefix: &str, found: &mut Ve
     at
 }
 
-/// What is found in a source below its header, without the place.
-fn told(path: &str, source: &str) -> Vec<String> {
+/// The findings in a source with a header, without their places.
+fn messages(path: &str, source: &str) -> Vec<String> {
     let place = |finding: String| finding.split_once(": ").map_or(finding.clone(), |(_, what)| what.to_owned());
     findings(path, &format!("//! A header.\n{source}")).into_iter().map(place).collect()
 }
 
 #[track_caller]
 fn refused(path: &str, source: &str, because: &str) {
-    let found = told(path, source);
+    let found = messages(path, source);
     assert!(found.iter().any(|what| what.contains(because)), "{path}: {source}\nfound {found:?}");
 }
 
 #[track_caller]
 fn allowed(path: &str, source: &str) {
-    assert_eq!(told(path, source), [""; 0], "{path}: {source}");
+    assert_eq!(messages(path, source), [""; 0], "{path}: {source}");
 }
 
 #[test]
 fn an_import_that_goes_up_or_sideways_is_found() {
-    refused("src/model/time.rs", "use crate::wire::Format;", "must not look up to `wire`");
-    refused("src/engine/mod.rs", "use crate::{model::Day, worker};", "must not look up to `worker`");
-    refused("src/wire/mod.rs", "fn f() { crate::telemetry::install(); }", "share floor 1");
-    refused("src/telemetry.rs", "use super::wire;", "share floor 1");
-    refused("src/kafka/reader.rs", "use super::super::cli::screen;", "must not look up to `cli`");
-    refused("src/engine/mod.rs", "use crate::secrets::Key;", "no room with a floor");
-    refused("src/cellar/mod.rs", "", "has no floor");
+    refused("src/model/time.rs", "use crate::wire::Format;", "must not import `wire`");
+    refused("src/engine/mod.rs", "use crate::{model::Day, worker};", "must not import `worker`");
+    refused("src/wire/mod.rs", "fn f() { crate::telemetry::install(); }", "share layer 1");
+    refused("src/telemetry.rs", "use super::wire;", "share layer 1");
+    refused("src/kafka/reader.rs", "use super::super::cli::screen;", "must not import `cli`");
+    refused("src/engine/mod.rs", "use crate::secrets::Key;", "has no layer in tests");
+    refused("src/cellar/mod.rs", "", "has no layer");
     allowed(
         "src/engine/trigger.rs",
         "use super::rules::Own; use crate::engine::x; use crate::{model, rules::{Plan, Rails}};",
@@ -551,7 +552,7 @@ fn a_missing_header_is_found() {
 }
 
 #[test]
-fn a_name_in_a_foreign_room_is_found() {
+fn a_name_in_the_wrong_module_is_found() {
     refused("src/worker/mod.rs", "fn f() { metrics::gauge!(\"x\").set(1.0); }", "src/telemetry.rs");
     refused("src/worker/mod.rs", "use metrics::counter;", "src/telemetry.rs");
     refused(
@@ -589,7 +590,7 @@ const SEMANTICS: &str = "docs/semantics.md";
 const CITING: [&str; 7] = ["src", "tests", "benches", "proto", "docs", "k8s", "."];
 
 #[test]
-fn what_is_cited_stands_on_the_page_once() {
+fn cited_rules_are_on_the_semantics_page_once() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = std::fs::read_to_string(root.join(SEMANTICS)).expect("the page can be read");
     let anchors = anchors(&page);
@@ -610,7 +611,7 @@ fn what_is_cited_stands_on_the_page_once() {
     assert!(found.is_empty(), "{} findings:\n{}", found.len(), found.join("\n"));
 }
 
-/// Files that may cite a rule, in a folder and those in it, but not in those beside the root.
+/// Visits the files that may cite a rule in a folder and, if `deep`, in the folders in it.
 fn visit_texts(folder: &Path, deep: bool, each: &mut impl FnMut(&Path)) {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
@@ -625,12 +626,12 @@ fn visit_texts(folder: &Path, deep: bool, each: &mut impl FnMut(&Path)) {
     }
 }
 
-/// The anchors of a page, in its order: `s3` of section 3, `a5` of rule A5.
+/// The anchors of a page, in order: `s3` for section 3, `a5` for rule A5.
 fn anchors(page: &str) -> Vec<&str> {
     page.split("<a id=\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect()
 }
 
-/// Anchors that stand twice, and headings of rules whose id is not that of their anchor.
+/// Anchors that occur twice, and headings of rules whose id differs from their anchor.
 fn faults_of_anchors(page: &str) -> Vec<String> {
     let anchors = anchors(page);
     let twice = anchors.iter().enumerate().filter(|(at, id)| anchors[..*at].contains(id));
@@ -655,8 +656,8 @@ fn is_rule(word: &str) -> bool {
         && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The anchors that a text cites, with the line: rules by their ids, sections as §3, and whatever a link names. Of
-/// source code only comments count, and what a scenario says that it proves.
+/// The anchors that a text cites, with the line: rules by their ids, sections as §3, and the targets of links. In source
+/// code, only comments and the `proves` lines of scenarios count.
 fn cited(path: &str, text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (at, line) in text.lines().enumerate() {

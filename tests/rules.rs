@@ -1,5 +1,5 @@
-//! Rules files as a living thing: the schema for editors, the page about them, and the commands that explain a plan,
-//! compare two, and hold one against a sample of events.
+//! Tests of rules files: the JSON Schema, the lists and examples of `docs/rules.md`, error messages, and the commands
+//! `rules explain`, `rules diff` and `check --events`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,21 +11,22 @@ use upswell::rules;
 
 const RULES: &str = include_str!("../src/rules/default.yaml");
 
-/// Runs a command in a directory; its exit code, standard output and standard error.
-fn run(room: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_upswell")).args(arguments).current_dir(room).output().unwrap();
+/// Runs a command in a directory. Returns its exit code, standard output and standard error.
+fn run(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_upswell")).args(arguments).current_dir(dir).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 #[track_caller]
-fn ok(room: &Path, arguments: &[&str]) -> String {
-    let (code, out, err) = run(room, arguments);
+fn ok(dir: &Path, arguments: &[&str]) -> String {
+    let (code, out, err) = run(dir, arguments);
     assert_eq!(code, 0, "{arguments:?}: {err}");
     out
 }
 
-/// What a JSON Schema says against a value: enough of the language for schemas of ours, and loud about the rest.
+/// Validates a value against a JSON Schema, and adds the errors to `wrong`. It knows the keywords that our schema uses,
+/// and panics on others.
 fn validate(root: &Value, schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) {
     let Some(schema) = schema.as_object() else {
         assert_eq!(schema, &json!(true), "{path}: a schema is an object or true");
@@ -128,13 +129,13 @@ fn default() -> Value {
     serde_saphyr::from_str(RULES).unwrap()
 }
 
-/// The examples of the page: the default rules with what the example says.
+/// The examples of the page, each merged into the default rules.
 fn examples() -> Vec<(String, Value)> {
     let page = std::fs::read_to_string(page_path()).unwrap();
     let blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let of_block = |block: &str| -> Vec<(String, Value)> {
         let mut said: Value = serde_saphyr::from_str(block).unwrap();
-        // There is no room for all signals of the page beside those of the pack: one at a time.
+        // All signals of the page do not fit beside those of the default rules, so each is tested alone.
         let signals = said["signals"].as_array().cloned().unwrap_or_default();
         let mut variants = Vec::new();
         for row in signals {
@@ -152,7 +153,8 @@ fn examples() -> Vec<(String, Value)> {
     blocks.flat_map(of_block).collect()
 }
 
-/// Rows are put before those that are there, but for tables that are read as a whole; keys replace each other.
+/// Merges `said` into rules: rows are added before the existing ones, keys replace existing keys, and some tables are
+/// replaced completely.
 fn merge(into: &mut Value, said: Value) {
     let (Some(object), Value::Object(said)) = (into.as_object_mut(), said) else { panic!("an example has keys") };
     for (key, said) in said {
@@ -164,7 +166,7 @@ fn merge(into: &mut Value, said: Value) {
             (known, said) => *known = said,
         }
     }
-    // Segments of one's own: what named those of the pack goes.
+    // An example with other segments: rows that name the segments of the default rules are removed.
     let ids: BTreeSet<String> = object
         .get("segments")
         .and_then(Value::as_array)
@@ -184,7 +186,7 @@ fn merge(into: &mut Value, said: Value) {
 }
 
 #[test]
-fn the_default_pack_and_every_example_fit_the_schema_and_compile() {
+fn the_default_rules_and_all_examples_match_the_schema_and_compile() {
     assert_eq!(against_the_schema(&default()), [""; 0]);
     let examples = examples();
     assert!(examples.len() > rules::KINDS.len(), "{}", examples.len());
@@ -196,10 +198,10 @@ fn the_default_pack_and_every_example_fit_the_schema_and_compile() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused_where_it_stands() {
-    // What is said in the default pack, what is said instead, and the error, in the line in which that begins.
+fn rules_without_effect_are_refused_with_their_place() {
+    // A text of the default rules, its replacement, and the error, which names the line of the replacement.
     let table: &[(&str, &str, &str)] = &[
-        // Ids are words, and names of one thing.
+        // Ids: their characters, and ids that are used twice.
         ("id: near-limit", "id: near limit", "trigger near limit: id is \"near limit\": letters, digits"),
         ("id: near-limit", "id: ''", "trigger : id is \"\""),
         ("id: near-limit", "id: contact-sales", "trigger contact-sales: the id is used twice"),
@@ -211,7 +213,7 @@ fn what_cannot_be_meant_is_refused_where_it_stands() {
         ("id: education\n", "id: introduction\n", "template introduction: the id is used twice"),
         ("scopes: [account], points: 20", "scopes: [account, account], points: 20", "scopes names one scope twice"),
         ("kind: seen, scopes: [account], points: 20", "scopes: [account], points: 20", "kind is missing"),
-        // An empty list is never.
+        // Empty lists.
         (
             "where: { topic: [billing, plan, plans, invoice, invoices, annual terms] }",
             "where: { topic: [] }",
@@ -230,7 +232,7 @@ fn what_cannot_be_meant_is_refused_where_it_stands() {
         ("territories: []", "territories: [{ territory: x, owner: o, countries: [] }]", "countries is empty"),
         ("territories: []", "territories: [{ territory: x, owner: o, industries: [] }]", "industries is empty"),
         ("territories: []", "territories: [{ territory: x, owner: o, segments: [] }]", "segments is empty"),
-        // What one place says of another.
+        // References.
         (
             "territories: []",
             "territories: [{ territory: x, owner: o, segments: [smd] }]",
@@ -326,7 +328,7 @@ fn what_cannot_be_meant_is_refused_where_it_stands() {
         (
             "id: education\n    personal: false\n    text: \"Hi, {{ active_users }}",
             "id: education\n    personal: false\n    text: \"Hi, {{ actve_users }}",
-            "template education: text names actve_users: did you mean `active_users`?",
+            "template education: text uses the unknown value actve_users: did you mean `active_users`?",
         ),
         (
             "id: raised-hand\n    triggers: [enterprise-request, contact-sales, custom-pricing]\n    text: \"Hi, {{ why }}",
@@ -346,7 +348,7 @@ fn what_cannot_be_meant_is_refused_where_it_stands() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // Rows of several lines.
+    // Rows over several lines.
     let table = [
         ("spike_below: 0.0005", "spike_below: 0", "spike_below is 0"),
         ("spike_below: 0.0005", "spike_below: 1.1", "spike_below is 1.1"),
@@ -373,7 +375,7 @@ fn what_cannot_be_meant_is_refused_where_it_stands() {
         let error = rules::parse("own.yaml", &RULES.replacen(said, instead, 1)).unwrap_err().to_string();
         assert!(error.starts_with("own.yaml:") && error.contains(says), "{says}: {error}");
     }
-    // All that is wrong in a file as such has its place too.
+    // Errors of the file as a whole have a place too.
     for (text, place) in [("", "own.yaml:1:1: "), ("3", "own.yaml:1:1: "), ("name: x\n", "own.yaml:")] {
         let error = rules::parse("own.yaml", text).unwrap_err().to_string();
         let parts: Vec<&str> = error.splitn(4, ':').collect();
@@ -383,7 +385,7 @@ fn what_cannot_be_meant_is_refused_where_it_stands() {
 }
 
 #[test]
-fn what_is_not_known_of_an_account_may_be_asked_for() {
+fn conditions_that_hold_for_an_account_without_data_are_refused() {
     for when in
         ["has(country) && icp", "has(industry)", "country != \"US\"", "segment == \"smb\"", "segment != \"unknown\""]
     {
@@ -398,34 +400,34 @@ fn what_is_not_known_of_an_account_may_be_asked_for() {
 }
 
 #[test]
-fn packs_are_printed_and_named_wherever_a_file_is() {
-    let room = tempfile::TempDir::new().unwrap();
-    let room = room.path();
-    assert_eq!(ok(room, &["rules", "print"]), RULES);
+fn rules_that_ship_with_upswell_can_be_printed_and_named() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let dir = dir.path();
+    assert_eq!(ok(dir, &["rules", "print"]), RULES);
     for rules::Pack { name, .. } in rules::PACKS {
-        let text = ok(room, &["rules", "print", name]);
+        let text = ok(dir, &["rules", "print", name]);
         assert_eq!(Some(&*text), rules::pack(name).as_deref());
         assert_eq!(against_the_schema(&serde_saphyr::from_str(&text).unwrap()), [""; 0], "{name}");
-        std::fs::write(room.join("mine.yaml"), &text).unwrap();
-        // The version has a hash of the text: the file and the name are the same rules.
-        let says = |file: &str| ok(room, &["check", "--rules", file]).lines().nth(1).unwrap().to_owned();
+        std::fs::write(dir.join("mine.yaml"), &text).unwrap();
+        // The version has a hash of the text, so a file with the same text has the same version.
+        let says = |file: &str| ok(dir, &["check", "--rules", file]).lines().nth(1).unwrap().to_owned();
         assert_eq!(says(name), says("mine.yaml"));
-        assert!(says(name).contains(&format!("good: {name}@")), "{}", says(name));
-        std::fs::write(room.join("upswell.yaml"), format!("rules: {{ file: {name} }}")).unwrap();
-        let configured = ok(room, &["check", "--config", "upswell.yaml"]);
-        assert!(configured.contains(&format!("good: {name}@")), "{configured}");
-        std::fs::write(room.join("e.ndjson"), "").unwrap();
-        ok(room, &["rules", "diff", "default", name, "--on", "e.ndjson"]);
+        assert!(says(name).contains(&format!("valid: {name}@")), "{}", says(name));
+        std::fs::write(dir.join("upswell.yaml"), format!("rules: {{ file: {name} }}")).unwrap();
+        let configured = ok(dir, &["check", "--config", "upswell.yaml"]);
+        assert!(configured.contains(&format!("valid: {name}@")), "{configured}");
+        std::fs::write(dir.join("e.ndjson"), "").unwrap();
+        ok(dir, &["rules", "diff", "default", name, "--on", "e.ndjson"]);
     }
-    std::fs::write(room.join("early"), RULES).unwrap();
-    assert!(ok(room, &["check", "--rules", "./early"]).contains("good: default@"));
-    let (code, _, err) = run(room, &["rules", "print", "earley"]);
+    std::fs::write(dir.join("early"), RULES).unwrap();
+    assert!(ok(dir, &["check", "--rules", "./early"]).contains("valid: default@"));
+    let (code, _, err) = run(dir, &["rules", "print", "earley"]);
     assert_eq!(code, 2);
     assert!(err.contains("a similar value exists: 'early'"), "{err}");
 }
 
 #[test]
-fn rules_are_written_out_with_the_mappings_of_their_presets() {
+fn complete_rules_contain_the_mappings_of_their_presets() {
     for pack in rules::PACKS {
         let text = rules::pack(pack.name).unwrap();
         for presets in
@@ -437,13 +439,13 @@ fn rules_are_written_out_with_the_mappings_of_their_presets() {
             assert!(!document.contains_key("presets"), "{} {presets}", pack.name);
             assert!(whole.contains("# From the first visit to the first value."), "comments stay as they are");
             let (named, plan) = (rules::parse("named", &named).unwrap(), rules::parse("whole", &whole).unwrap());
-            // What the mappings of the presets decide is part of what the version stands for.
+            // The version covers the mappings of the presets.
             assert_eq!(named.version, plan.version, "{} {presets}", pack.name);
             let roles = |plan: &rules::Plan| plan.roles.mappings().map(|mapping| mapping.1).collect::<Vec<_>>();
             assert_eq!(roles(&named), roles(&plan), "{} {presets}", pack.name);
             assert_eq!(rules::complete("whole", &whole).unwrap(), whole);
         }
-        // In whatever way the file is written.
+        // Also if the file is written as one line of JSON.
         let mut document: Map<String, Value> = rules::read_yaml("flow", &text).unwrap();
         let flow = serde_json::to_string(&document).unwrap();
         let whole = rules::complete("flow", &flow).unwrap();
@@ -498,7 +500,7 @@ fn the_schema_refuses_what_the_compiler_refuses() {
 }
 
 #[test]
-fn everything_in_the_schema_is_described() {
+fn every_schema_key_has_a_description() {
     let schema = rules::schema();
     assert!(schema["title"].is_string() && schema.get("$id").is_none());
     for (name, definition) in schema["$defs"].as_object().unwrap().iter().chain([(&"the file".to_owned(), &schema)]) {
@@ -518,7 +520,7 @@ fn page_path() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md")
 }
 
-/// The lists of the page, by name.
+/// The generated lists of the page, by name.
 fn lists() -> Vec<(&'static str, String)> {
     let schema = rules::schema();
     let words = |definition: &Value| -> String {
@@ -592,7 +594,7 @@ fn rules_keys() -> Vec<String> {
 }
 
 #[test]
-fn the_lists_of_the_page_are_those_of_the_code() {
+fn the_lists_of_the_page_match_the_code() {
     let mut page = std::fs::read_to_string(page_path()).unwrap();
     for (name, list) in lists() {
         let (begin, end) = (format!("<!-- begin {name} -->\n"), "<!-- end -->");
@@ -604,13 +606,13 @@ fn the_lists_of_the_page_are_those_of_the_code() {
         std::fs::write(page_path(), &page).unwrap();
     }
     let found = std::fs::read_to_string(page_path()).unwrap();
-    assert!(found == page, "docs/rules.md is not what the code says: run this test with UPDATE_EXPECT=1");
+    assert!(found == page, "docs/rules.md differs from the code: run this test with UPDATE_EXPECT=1");
 }
 
 #[test]
-fn a_plan_is_explained_in_words() {
-    let room = tempfile::TempDir::new().unwrap();
-    let page = ok(room.path(), &["rules", "explain"]);
+fn rules_explain_describes_every_signal_and_trigger() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let page = ok(dir.path(), &["rules", "explain"]);
     for list in ["signals", "triggers"] {
         for item in default()[list].as_array().unwrap().iter().filter(|item| item["off"] != true) {
             let id = item["id"].as_str().unwrap();
@@ -618,37 +620,39 @@ fn a_plan_is_explained_in_words() {
         }
     }
     assert!(page.lines().all(|line| line.chars().count() <= 100), "it fits a terminal");
-    let pricing = ok(room.path(), &["rules", "explain", "intent.pricing"]);
+    let pricing = ok(dir.path(), &["rules", "explain", "intent.pricing"]);
+    let pricing = pricing.split_whitespace().collect::<Vec<_>>().join(" ");
     for says in [
-        "parted by 30 minutes of silence",
+        "a session ends after 30 minutes without such an event",
         "each for 30 days",
-        "rung 2     3 or more: +20 points",
+        "rung 2 3 or more: +20 points",
         "track Pricing Viewed",
     ] {
         assert!(pricing.contains(says), "{says}: {pricing}");
     }
     assert!(!pricing.contains("user-hot"));
-    let both = ok(room.path(), &["rules", "explain", "velocity.growth", "at-risk"]);
+    let both = ok(dir.path(), &["rules", "explain", "velocity.growth", "at-risk"]);
     assert!(both.contains("velocity.growth · of a user") && both.contains("velocity.growth · of an account"), "{both}");
-    for says in ["at-risk · medium · a state", "customer_success", "pacing: for 3 days", "idle_days >= 7"] {
+    for says in ["at-risk · medium · condition trigger", "customer_success", "pacing: for 3 days", "idle_days >= 7"] {
         assert!(both.contains(says), "{says}: {both}");
     }
-    let request = ok(room.path(), &["rules", "explain", "enterprise-request"]);
+    let request = ok(dir.path(), &["rules", "explain", "enterprise-request"]);
     assert!(request.contains("a raised hand") && request.contains("held by    nothing"), "{request}");
-    let (code, _, err) = run(room.path(), &["rules", "explain", "five-new-user"]);
+    let (code, _, err) = run(dir.path(), &["rules", "explain", "five-new-user"]);
     assert_eq!(code, 2);
     assert!(err.contains("did you mean five-new-users?"), "{err}");
 }
 
 #[test]
-fn arms_are_explained_and_refused_where_they_stand() {
-    let room = tempfile::TempDir::new().unwrap();
+fn arms_are_explained_and_invalid_arms_are_refused() {
+    let dir = tempfile::TempDir::new().unwrap();
     let with = |arms: &str| RULES.replacen("\n  holdout:", &format!("\n  arms:\n    - {arms}\n  holdout:"), 1);
     let score = "{ id: x, triggers: [lead-score], above: lead_score >= 40.0, share: 0.25";
-    std::fs::write(room.path().join("own.yaml"), with(&format!("{score} }}"))).unwrap();
-    let said = ok(room.path(), &["rules", "explain", "--rules", "own.yaml", "rails", "lead-score"]);
+    std::fs::write(dir.path().join("own.yaml"), with(&format!("{score} }}"))).unwrap();
+    let said = ok(dir.path(), &["rules", "explain", "--rules", "own.yaml", "rails", "lead-score"]);
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    let between = "unless lead_score >= 40.0, only handoffs of 25 % of accounts are sent, by salt x";
+    let between =
+        "unless lead_score >= 40.0, handoffs are sent for 25 % of accounts (salt x), and held out for the others";
     for says in [format!("x of lead-score: {between}"), format!("arm x: {between}")] {
         assert!(said.contains(&says), "{says}: {said}");
     }
@@ -675,25 +679,25 @@ fn arms_are_explained_and_refused_where_they_stand() {
 }
 
 #[test]
-fn a_difference_is_what_two_replays_say() {
-    let room = tempfile::TempDir::new().unwrap();
-    let room = room.path();
+fn rules_diff_agrees_with_two_replays() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let dir = dir.path();
     ok(
-        room,
+        dir,
         &["generate", "--seed", "1", "--users", "300", "--events", "20000", "--end", "2026-08-01", "--out", "e.ndjson"],
     );
     let own = RULES.replacen("rungs: [1, 3] }", "rungs: [1, 2] }", 2).replacen("hot: 80", "hot: 60", 1);
-    std::fs::write(room.join("own.yaml"), &own).unwrap();
+    std::fs::write(dir.join("own.yaml"), &own).unwrap();
     let ids = |rules: &[&str]| -> BTreeSet<String> {
         let replay = ["replay", "e.ndjson", "--until", "2026-08-01", "--partitions", "3", "--handoffs", "-"];
-        let out = ok(room, &[&replay[..], rules].concat());
+        let out = ok(dir, &[&replay[..], rules].concat());
         let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["handoffId"].as_str().unwrap().to_owned();
         out.lines().map(id).collect()
     };
     let (a, b) = (ids(&[]), ids(&["--rules", "own.yaml"]));
     let arguments =
         ["rules", "diff", "default", "own.yaml", "--on", "e.ndjson", "--until", "2026-08-01", "--partitions", "3"];
-    let json: Value = serde_json::from_str(&ok(room, &[&arguments[..], &["--json"]].concat())).unwrap();
+    let json: Value = serde_json::from_str(&ok(dir, &[&arguments[..], &["--json"]].concat())).unwrap();
     let of = |change: &str| -> BTreeSet<String> {
         let handoffs = json["handoffs"].as_array().unwrap().iter().filter(|it| it["change"] == change);
         handoffs.map(|it| it["handoffId"].as_str().unwrap().to_owned()).collect()
@@ -712,15 +716,15 @@ fn a_difference_is_what_two_replays_say() {
             assert_eq!(moved, number(row, "b"), "{list}: {row}");
         }
         let sum = |what: &str| rows.iter().map(|row| number(row, what)).sum::<u64>();
-        // Of accounts only those are told in which something changes.
+        // Only accounts with a change are listed.
         assert!((sum("a"), sum("b")) == (a.len() as u64, b.len() as u64) || list == "byAccount", "{list}");
     }
-    let shown = ok(room, &arguments);
+    let shown = ok(dir, &arguments);
     assert!(shown.contains("by trigger") && shown.contains("by tier") && shown.contains("by account"), "{shown}");
     assert!(shown.contains(&format!("the same {} · changed {}", of("same").len(), of("changed").len())), "{shown}");
-    let none = ok(room, &["rules", "diff", "default", "default", "--on", "e.ndjson"]);
+    let none = ok(dir, &["rules", "diff", "default", "default", "--on", "e.ndjson"]);
     assert!(
-        none.contains("vanished, only under A 0 · appeared, only under B 0") && !none.contains("by account"),
+        none.contains("vanished, only with A 0 · appeared, only with B 0") && !none.contains("by account"),
         "{none}"
     );
     for (wrong, code) in [
@@ -729,14 +733,14 @@ fn a_difference_is_what_two_replays_say() {
         (&["rules", "diff", "default", "default", "--on", "-", "-"], 2),
         (&["rules", "diff", "default", "default", "--on", "missing.ndjson"], 1),
     ] {
-        assert_eq!(run(room, wrong).0, code, "{wrong:?}");
+        assert_eq!(run(dir, wrong).0, code, "{wrong:?}");
     }
 }
 
 #[test]
-fn a_sample_tells_what_rules_can_see() {
-    let room = tempfile::TempDir::new().unwrap();
-    let room = room.path();
+fn check_reports_how_rules_fit_a_sample() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let dir = dir.path();
     let event = |number: usize, kind: &str, name: &str| {
         let named = if kind == "track" { "event" } else { "name" };
         format!(
@@ -754,8 +758,8 @@ fn a_sample_tells_what_rules_can_see() {
     lines.push(event(200, "page", r"Home\u001b[1m"));
     let named = r#""event":"Feature Used","properties":{"feature":"charts"}"#;
     let text = lines.join("\n").replace(r#""event":"Feature Used""#, named);
-    std::fs::write(room.join("e.ndjson"), text).unwrap();
-    let said = ok(room, &["check", "--events", "e.ndjson"]);
+    std::fs::write(dir.join("e.ndjson"), text).unwrap();
+    let said = ok(dir, &["check", "--events", "e.ndjson"]);
     let part = |title: &str| -> Vec<String> {
         let from = said.split_once(&format!("\n{title}")).unwrap_or_else(|| panic!("no {title}: {said}")).1;
         from.lines()
@@ -765,20 +769,20 @@ fn a_sample_tells_what_rules_can_see() {
             .collect()
     };
     assert!(
-        said.contains("39: 35 are activity of users, 30 have a name that no mapping is for, 1 cannot be read"),
+        said.contains("39: 35 are user activity, 30 have a name that no mapping covers, 1 cannot be read"),
         "{said}"
     );
-    assert_eq!(part("roles that came"), ["signed_up 1", "activated 1", "feature_used 3"]);
-    let names = part("names that no mapping is for");
+    assert_eq!(part("roles of the events"), ["signed_up 1", "activated 1", "feature_used 3"]);
+    let names = part("names that no mapping covers");
     assert_eq!((names.len(), names[0].as_str(), names[20].as_str()), (21, "Widget Turned 5", "and 6 more names"));
     assert_eq!(part("pages and screens"), ["Home\u{fffd}[1m 1"]);
-    assert!(part("mappings that never matched").iter().any(|row| row.starts_with("limit_hit track Limit Hit")));
+    assert!(part("mappings that matched no event").iter().any(|row| row.starts_with("limit_hit track Limit Hit")));
     let off = part("signals that can never be on");
     for row in [
-        "feature.premium (user) needs uses of premium features: no mapping says which are",
+        "feature.premium (user) needs uses of premium features: no mapping has `premium: true`",
         "feature.api (user) needs api_called or integration_connected",
         "fit.size (account) needs firmographics or profile",
-        "negative.free_only (account) unknown: no mapping says which features are premium",
+        "negative.free_only (account) unknown: no mapping has `premium: true`",
     ] {
         assert!(off.iter().any(|found| found == row), "{row}: {off:#?}");
     }
@@ -793,9 +797,9 @@ fn a_sample_tells_what_rules_can_see() {
     assert!(!triggers.iter().any(|row| row.starts_with("five-new-users")), "{triggers:#?}");
 
     let premium = RULES.replace("track: [Feature Used], bind", "track: [Feature Used], premium: true, bind");
-    std::fs::write(room.join("premium.yaml"), premium).unwrap();
-    let said = ok(room, &["check", "--rules", "premium.yaml", "--events", "e.ndjson"]);
+    std::fs::write(dir.join("premium.yaml"), premium).unwrap();
+    let said = ok(dir, &["check", "--rules", "premium.yaml", "--events", "e.ndjson"]);
     assert!(!said.contains("feature.premium (user)") && !said.contains("negative.free_only"), "{said}");
-    let (_, _, summary) = run(room, &["replay", "e.ndjson"]);
+    let (_, _, summary) = run(dir, &["replay", "e.ndjson"]);
     assert!(summary.contains("unmapped  30 events of 26 names, most of all \"Widget Turned\" 5"), "{summary}");
 }

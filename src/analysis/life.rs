@@ -293,8 +293,8 @@ impl AccountFold {
         let accounts = text::count(self.accounts.len() as u64);
         match near.is_empty() {
             true if self.events == 0 => bail!("no event of account {asked:?}: the history is empty"),
-            true => bail!("no event of account {asked:?}: no event of the history names an account"),
-            false => bail!("no event of account {asked:?} among {accounts} accounts; nearest: {}", near.join(", ")),
+            true => bail!("no event of account {asked:?}: no event of the history has an account"),
+            false => bail!("no event of account {asked:?} among {accounts} accounts; similar: {}", near.join(", ")),
         }
     }
 }

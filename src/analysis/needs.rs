@@ -105,8 +105,8 @@ impl Part {
 
     fn words(&self, plan: &Plan) -> String {
         match self {
-            Part::Premium if plan.roles.maps_premium() => "uses of premium features: none came".into(),
-            Part::Premium => "uses of premium features: no mapping says which are".into(),
+            Part::Premium if plan.roles.maps_premium() => "uses of premium features: the sample has none".into(),
+            Part::Premium => "uses of premium features: no mapping has `premium: true`".into(),
             Part::Field(field, Is::CompanyMail) => format!("{} of a company", field.word()),
             Part::Field(field, _) => field.word().into(),
             Part::OneOf(field, values, _) => format!("{} {}", field.word(), values.join(" or ")),
@@ -135,7 +135,7 @@ impl Source {
     fn missing(&self, plan: &Plan, came: &Came<'_>) -> String {
         let role = rules::role_name(self.role);
         if !self.came {
-            return if came.has(self.role) { format!("{role} that names a user") } else { role };
+            return if came.has(self.role) { format!("{role} with a user") } else { role };
         }
         let never = self.parts.iter().zip(&self.seen).filter(|(_, seen)| !**seen);
         let mut never: Vec<&Part> = never.map(|(part, _)| part).collect();
@@ -209,7 +209,7 @@ impl Needs {
             any.dedup();
             all.push(any.join(" or "));
         }
-        all.extend((self.activity && came.activity == 0).then(|| "activity of users".to_owned()));
+        all.extend((self.activity && came.activity == 0).then(|| "user activity".to_owned()));
         (!all.is_empty()).then(|| all.join(" and "))
     }
 }

@@ -19,7 +19,7 @@ pub fn never_on(plan: &Plan, sample: &Sample) -> Vec<(SignalRef, String)> {
 fn never(plan: &Plan, which: SignalRef, sample: &Sample) -> Option<String> {
     let unknown = matches!(signal(plan, which).kind, Kind::Age(Age { still: Still::FreeOnly, .. }));
     if unknown && !plan.roles.maps_premium() {
-        return Some("unknown: no mapping says which features are premium".into());
+        return Some("unknown: no mapping has `premium: true`".into());
     }
     Some(format!("needs {}", sample.missing(plan, What::Signal(which))?))
 }
@@ -47,7 +47,7 @@ fn can_be(plan: &Plan, trigger: usize, input: &Reads, sample: &Sample) -> Option
             let most = most_points(plan, sample);
             let reached = plan.scores.bands.iter().filter(|from| **from <= most).count();
             let bands: Vec<Value<'_>> = BANDS.iter().take(1 + reached).map(|band| Value::Text(band)).collect();
-            let why = format!("more points than the {most} that such data can bring a user");
+            let why = format!("more points than the {most} that a user can get with this data");
             let stays = match reached {
                 0 => "empty".to_owned(),
                 _ => format!("at most {}", BANDS[reached]),
@@ -56,7 +56,7 @@ fn can_be(plan: &Plan, trigger: usize, input: &Reads, sample: &Sample) -> Option
         }
         Reads::Figure(Figure::UserScore) => {
             let most = most_points(plan, sample);
-            let why = format!("more points than the {most} that such data can bring a user");
+            let why = format!("more points than the {most} that a user can get with this data");
             let score = Possible::between(i64::MIN, most.into()).or(Possible::of(&[Value::Unknown]));
             return Some((score, format!("at most {most}"), why));
         }
@@ -97,12 +97,12 @@ pub fn never_fires(plan: &Plan, place: usize, trigger: &Trigger, sample: &Sample
     // Each of these alone prevents it; or only all of them together do.
     let alone = |at: &usize| !when.can_hold(&|other| values(other).filter(|_| other == *at));
     let bound: Vec<usize> = (0..known.len()).filter(|at| known[*at].is_some()).collect();
-    let (told, between) = match bound.iter().copied().filter(alone).collect::<Vec<_>>() {
+    let (causes, between) = match bound.iter().copied().filter(alone).collect::<Vec<_>>() {
         none if none.is_empty() => (bound, " or "),
         alone => (alone, " and "),
     };
     let (mut needs, mut names) = (Vec::new(), Vec::new());
-    for at in told {
+    for at in causes {
         let Some((_, stays, why)) = &known[at] else { continue };
         if !needs.contains(why) {
             needs.push(why.clone());

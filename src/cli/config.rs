@@ -1,4 +1,5 @@
-//! The configuration file: one YAML file, every key of which `upswell.example.yaml` documents.
+//! Reads and checks the configuration: a YAML file, overridden by environment variables. `upswell.example.yaml`
+//! documents every key.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::model::Millis;
 use crate::wire::Format;
 use crate::{kafka, serve, worker};
 
-/// The whole file.
+/// The whole configuration.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -22,13 +23,13 @@ pub struct Config {
     pub topics: Topics,
     /// How the log is read.
     pub input: Input,
-    /// How what is published is written.
+    /// How messages are published.
     pub output: Output,
-    /// What to look for.
+    /// Which rules apply.
     pub rules: Rules,
-    /// The threads that do the work.
+    /// The worker threads.
     pub worker: worker::Config,
-    /// Health and metrics.
+    /// The HTTP server for health and metrics.
     pub http: serve::Config,
 }
 
@@ -36,13 +37,13 @@ pub struct Config {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Topics {
-    /// The beginning of every name.
+    /// The prefix of every topic name.
     pub prefix: String,
-    /// The log, where it is a topic of another name.
+    /// The topic of the log, if it does not follow the prefix.
     pub log: Option<String>,
-    /// Partitions of a topic that is created: the most workers that can share the work.
+    /// Partitions of the topics that are created. At most so many workers can share the work.
     pub partitions: u16,
-    /// Copies of each partition of a topic that is created; without it the broker's default.
+    /// Replication factor of the topics that are created; the broker's default if none.
     pub replication: Option<u16>,
 }
 
@@ -53,7 +54,7 @@ impl Default for Topics {
 }
 
 impl Topics {
-    /// The names.
+    /// The names of the topics.
     pub fn names(&self) -> kafka::Topics {
         kafka::Topics { prefix: self.prefix.clone(), log: self.log.clone() }
     }
@@ -63,13 +64,13 @@ impl Topics {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Input {
-    /// How its records are written.
+    /// The format of its records.
     pub format: Format,
-    /// Go on although the log has the producers' times: one wrong clock can then silence an account.
+    /// Accept a log whose records have the producer's time. One wrong clock can then make all later events too late.
     pub trust_create_time: bool,
-    /// A live partition that is silent for so long gets ticks, so that its days close.
+    /// A live partition that got no event for this time gets ticks, so that its days close.
     pub idle_after: Millis,
-    /// How its producers choose the partition of an account.
+    /// How the producers choose the partition of an account.
     pub partitioner: kafka::Partitioner,
 }
 
@@ -84,23 +85,23 @@ impl Default for Input {
     }
 }
 
-/// How what is published is written.
+/// How messages are published.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Output {
-    /// The values of its records.
+    /// The format of the published messages.
     pub format: Format,
 }
 
-/// What to look for.
+/// Which rules apply.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
-    /// The rules file, or the name of rules that ship with Upswell; without it the default pack.
+    /// The rules file, or the name of rules that ship with Upswell; the default rules if none.
     pub file: Option<PathBuf>,
 }
 
-/// A configuration that cannot be used: where, what was found, what is allowed.
+/// An invalid configuration: where the error is, what was found and what is allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}: {what}")]
 pub struct Error {
@@ -108,11 +109,11 @@ pub struct Error {
     what: String,
 }
 
-/// Reads the file, if one is given, and lets the environment override it: `UPSWELL_KAFKA__BROKERS` is
+/// Reads the file, if one is given, and overrides it with the environment: `UPSWELL_KAFKA__BROKERS` sets
 /// `kafka.brokers`.
 ///
 /// # Errors
-/// The file cannot be read, or it or the environment says something that is not allowed.
+/// The file cannot be read, or the file or the environment has an invalid key or value.
 pub fn load(path: Option<&Path>) -> Result<Config, Error> {
     let written = match path {
         None => Config::default(),
@@ -123,7 +124,7 @@ pub fn load(path: Option<&Path>) -> Result<Config, Error> {
             crate::rules::read_yaml(&name, &text).map_err(|error| Error { place: error.place, what: error.what })?
         }
     };
-    // Others begin like this as well: Kubernetes tells of services, as in UPSWELL_SERVICE_HOST.
+    // Not every variable with this prefix is a key: Kubernetes sets UPSWELL_SERVICE_HOST for a service of that name.
     let is_property = |key: &str| key.to_lowercase().starts_with("kafka__properties__");
     let is_key = move |key: &str| key.contains("__") && !is_property(key);
     let environment = Env::prefixed("UPSWELL_").filter(move |key| is_key(key.as_str())).split("__");
@@ -136,7 +137,7 @@ pub fn load(path: Option<&Path>) -> Result<Config, Error> {
             what: crate::rules::with_suggestion(&error.kind.to_string()),
         }
     })?;
-    // Properties have dots in their names, which variables cannot have.
+    // Names of properties contain dots, which names of variables cannot contain.
     for (name, value) in std::env::vars_os() {
         if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
             && let Some(property) = name.strip_prefix("UPSWELL_KAFKA__PROPERTIES__")
@@ -148,7 +149,7 @@ pub fn load(path: Option<&Path>) -> Result<Config, Error> {
     config.kafka.brokers_from = match path {
         _ if in_environment => "from UPSWELL_KAFKA__BROKERS".into(),
         Some(path) if in_file => format!("from kafka.brokers in {}", path.display()),
-        Some(path) => format!("the default of kafka.brokers, which {} leaves as it is", path.display()),
+        Some(path) => format!("the default of kafka.brokers, which {} does not change", path.display()),
         None => config.kafka.brokers_from,
     };
     check(&config).map_err(|what| Error {
@@ -162,7 +163,7 @@ pub fn load(path: Option<&Path>) -> Result<Config, Error> {
     Ok(config)
 }
 
-/// What no parser finds.
+/// Checks what the parser cannot check: names of topics, and numbers that must not be 0.
 fn check(config: &Config) -> Result<(), String> {
     let Config { topics, worker, .. } = config;
     let names = topics.names();
@@ -170,35 +171,41 @@ fn check(config: &Config) -> Result<(), String> {
         !name.is_empty() && name.len() <= 200 && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     };
     if !legal(&topics.prefix) || !legal(&names.log()) {
-        return Err("topics.prefix and topics.log: Kafka allows letters, digits, '.', '_' and '-', at least one and at most 200".into());
+        return Err("topics.prefix and topics.log: expected 1 to 200 characters, which are letters, digits, '.', '_' \
+                    and '-'"
+            .into());
     }
     if names.outputs().contains(&names.log()) {
-        return Err(format!("topics.log is {}, which is also written to: the log would feed on itself", names.log()));
+        return Err(format!(
+            "topics.log is {}, which is also an output topic: Upswell would read its own messages",
+            names.log()
+        ));
     }
     match (topics.partitions, topics.replication, worker.threads) {
-        (0, ..) => Err("topics.partitions is 0: at least 1".into()),
-        (_, Some(0), _) => Err("topics.replication is 0: at least 1, or null".into()),
-        (.., 0) => Err("worker.threads is 0: at least 1".into()),
+        (0, ..) => Err("topics.partitions is 0: expected at least 1".into()),
+        (_, Some(0), _) => Err("topics.replication is 0: expected at least 1, or null".into()),
+        (.., 0) => Err("worker.threads is 0: expected at least 1".into()),
         _ => Ok(()),
     }
 }
 
-/// How long a person waits for an answer of Kafka.
+/// How long an interactive command waits for an answer of Kafka.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How a command finds Kafka.
+/// The arguments by which a command connects to Kafka.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Connection {
-    /// The configuration file; upswell.example.yaml shows every key. Without it the defaults and the environment.
+    /// The configuration file; upswell.example.yaml documents every key. Without it, the defaults and the environment
+    /// apply.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Where to find the cluster, instead of kafka.brokers.
+    /// The addresses of the Kafka cluster, instead of kafka.brokers.
     #[arg(long, value_name = "HOST:PORT,…")]
     brokers: Option<String>,
 }
 
 impl Connection {
-    /// The configuration of a command that a person waits for.
+    /// The configuration of an interactive command, which gives up early if Kafka does not answer.
     pub(super) fn load(&self) -> Result<Config, Error> {
         let mut config = self.load_service()?;
         config.kafka.patience = PATIENCE;

@@ -1,4 +1,4 @@
-//! `upswell demo`: the whole way in one process, on an embedded broker.
+//! `upswell demo`: runs a generator, a broker, the service and a consumer in one process.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -21,35 +21,36 @@ use crate::telemetry::{Telemetry, Totals};
 use crate::wire;
 
 const PARTITIONS: i32 = 2;
-/// The embedded broker keeps 5 MiB a partition: the generator must not run further ahead than that.
+/// How many events the generator may be ahead of the service: the embedded broker keeps only 5 MiB a partition.
 const AHEAD_MAX: u64 = 20_000;
-/// How long after the last event its effects are waited for.
+/// How long to wait for effects after the last event was sent.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Shows it work, with nothing else installed: a product's events go through a Kafka broker inside this process, and
-/// its handoffs come out.
+/// Runs a demo that needs nothing else installed: sends the events of a simulated product through a Kafka broker in
+/// this process, and prints the handoffs.
 ///
-/// The embedded broker is librdkafka's own, for tests: it keeps nothing, and promises neither exactly-once across a
-/// restart nor the broker's time on records. `upswell run` on an Apache Kafka promises both.
+/// The embedded broker is the test broker of librdkafka. It stores nothing on disk, and does not guarantee
+/// exactly-once across a restart, nor that records have the broker's time. `upswell run` on Apache Kafka guarantees
+/// both.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell demo
   upswell demo --for 30s --rate 100000
   upswell demo --seed 7 --users 20000 --events 2000000 --rate 0")]
 pub(super) struct Demo {
-    /// End after this time, as in 30s or 2m; without it at the end of the history.
+    /// End after this time, such as 30s or 2m. Without it, the demo ends with its history.
     #[arg(long = "for", value_name = "TIME")]
     lasting: Option<jiff::SignedDuration>,
-    /// Another seed, another product.
+    /// The seed of the simulated product.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Users of the product.
+    /// The number of users of the product.
     #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     users: u64,
-    /// Events of its history, which ends now.
+    /// The number of events of its history, which ends now.
     #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     events: u64,
-    /// Events a second; 0: as fast as they go.
+    /// Events per second; 0 is without a limit.
     #[arg(long, default_value_t = 15_000, value_name = "N")]
     rate: u64,
 }
@@ -69,12 +70,12 @@ impl Demo {
         // The embedded broker keeps no offsets.
         job.from_the_beginning = true;
         eprintln!(
-            "An embedded broker listens on {}. It is made for tests: it keeps nothing, and promises",
+            "An embedded broker listens on {}. It is a test broker: it stores nothing on disk, and does not",
             broker.brokers()
         );
-        eprintln!("neither exactly-once across a restart nor the broker's time on records. An Apache Kafka does both.");
+        eprintln!("guarantee exactly-once across a restart, nor the broker's time on records. Apache Kafka does both.");
         eprintln!(
-            "{} users of a simulated product, {} events. Ctrl-C ends it.\n",
+            "Simulating {} users and {} events. Press Ctrl-C to stop.\n",
             screen::count(self.users),
             screen::count(self.events)
         );
@@ -129,7 +130,7 @@ impl Demo {
         log.finish()
     }
 
-    /// Shows handoffs as they are committed, over a line of totals, until it is time to stop.
+    /// Prints handoffs as they are committed, above a line of totals, until the demo ends.
     fn show(
         &self,
         tail: &mut Tail,
@@ -149,7 +150,7 @@ impl Demo {
                 seen += 1;
                 lines.push(match wire::read_handoff(message.payload) {
                     Ok(handoff) => screen::handoff(&handoff, colour),
-                    Err(error) => format!("a record that is no handoff: {error}"),
+                    Err(error) => format!("a record that is not a handoff: {error}"),
                 });
             })?;
             line.suspend(|| lines.iter().try_for_each(|text| writeln!(std::io::stdout(), "{text}")))

@@ -1,4 +1,4 @@
-//! `upswell rules diff`: two rules over one history, and what each would have fired.
+//! `upswell rules diff`: replays one history with two rules files, and compares the handoffs.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,42 +15,43 @@ use crate::model::{EventKind, EventTime, Level};
 use crate::replay::{Read, Readable};
 use crate::rules;
 
-/// Accounts that are shown.
+/// How many accounts are shown.
 const ACCOUNTS_SHOWN: usize = 10;
 
-/// Replays two rules files over one history and shows what would have fired, appeared and vanished.
+/// Replays one history with two rules files, and shows which handoffs stay, vanish and appear.
 ///
-/// Handoffs of one id (account, trigger and instant) are compared: one that is sent under the one and held out under the
-/// other, or has another level or tier, has changed. It vanishes from one row of a table and appears in another, so that
-/// in every row A − vanished + appeared = B. `default` and the other names of `upswell rules print` are rules as well.
-/// Rules that the history itself activates are left out. Without --until no open day closes.
+/// Handoffs are compared by id, which is account, trigger and instant. A handoff has changed if it fires with both files
+/// and is held out with one of them, or has another level or tier. A changed handoff vanishes from one row of a table and
+/// appears in another, so that in every row A − vanished + appeared = B. A and B may also be names that
+/// `upswell rules print` knows, such as `default`. Rules that the history itself activates are ignored. Days that are
+/// still open at the end of the history close only with --until.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules diff default mine.yaml --on history.ndjson.zst
   upswell rules diff old.yaml new.yaml --on a.ndjson --on b.ndjson --until 2026-08-01 --json")]
 pub(super) struct Diff {
-    /// The rules as they are.
+    /// The current rules.
     #[arg(value_name = "A")]
     a: PathBuf,
-    /// The rules as they could be.
+    /// The new rules.
     #[arg(value_name = "B")]
     b: PathBuf,
-    /// A file of events; several, merged by event time, are together one log. `-` is standard input, as NDJSON.
+    /// A file of events; can be repeated. Several files are merged by event time. `-` is standard input, as NDJSON.
     #[arg(long, value_name = "FILE", required = true)]
     on: Vec<PathBuf>,
-    /// Further files, as in `--on a b`.
+    /// Further files after `--on`, as in `--on a b`.
     #[arg(value_name = "FILE", hide = true)]
     more: Vec<PathBuf>,
-    /// Place accounts on so many partitions, as Kafka would: each has its own watermark.
+    /// Distribute accounts over this number of partitions, as Kafka does. Each partition has its own watermark.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     partitions: u16,
-    /// Move time on to the start of this day when all is read: closes the days before it. It begins where
-    /// `time.utc_offset` of the rules says.
+    /// At the end of the input, close all days before this one. Days begin at midnight of `time.utc_offset` of the
+    /// rules.
     #[arg(long, value_name = "DATE", value_parser = reading::date)]
     until: Option<jiff::civil::Date>,
     #[command(flatten)]
     reading: Reading,
-    /// Everything, as one JSON document.
+    /// Print one JSON document with all handoffs.
     #[arg(long)]
     json: bool,
 }
@@ -69,7 +70,7 @@ impl Diff {
                 let mut keyed = decoded.clone();
                 sides[0].plan.ids.key(&mut keyed);
                 readable.count(&keyed, place);
-                // Rules that the history activates are neither of the two.
+                // Only A and B apply, so activations in the history are ignored.
                 if decoded.event.as_ref().is_ok_and(|event| event.kind == EventKind::RulesActivation) {
                     return Ok(());
                 }
@@ -105,7 +106,7 @@ fn show(difference: &Difference, out: &mut impl Write) -> Result<()> {
     let [same, changed, vanished, appeared] = [same, changes.handoffs, all.vanished, all.appeared].map(screen::count);
     writeln!(
         out,
-        "\nthe same {same} · changed {changed} · vanished, only under A {vanished} · appeared, only under B {appeared}"
+        "\nthe same {same} · changed {changed} · vanished, only with A {vanished} · appeared, only with B {appeared}"
     )?;
     if let Some(words) = changes_words(changes) {
         writeln!(out, "{words}")?;
@@ -123,14 +124,14 @@ fn show(difference: &Difference, out: &mut impl Write) -> Result<()> {
     let shown = shown.map(|((account, held), counts)| (row(&plain(account), *held), *counts));
     table(out, "by account, most change first", shown)?;
     if let Some(more) = accounts.len().checked_sub(ACCOUNTS_SHOWN).filter(|more| *more > 0) {
-        writeln!(out, "and {} more rows: --json tells everything", screen::count(more as u64))?;
+        writeln!(out, "and {} more rows: --json prints all of them", screen::count(more as u64))?;
     }
     Ok(())
 }
 
 fn document(difference: &Difference) -> serde_json::Value {
     let all = difference.by(|_| ()).remove(&()).unwrap_or_default();
-    let told = |fired: &Fired| {
+    let row = |fired: &Fired| {
         json!({
             "handoffId": fired.id.to_string(),
             "account": fired.account,
@@ -142,22 +143,22 @@ fn document(difference: &Difference) -> serde_json::Value {
             "holdout": fired.holdout,
         })
     };
-    let with = |mut row: serde_json::Value, change: &str| {
+    let with_change = |mut row: serde_json::Value, change: &str| {
         row["change"] = change.into();
         row
     };
     let of_b = |fired: &Fired| match difference.under(0, fired.id) {
-        None => with(told(fired), "appeared"),
-        Some(before) if before.place() == fired.place() => with(told(fired), "same"),
+        None => with_change(row(fired), "appeared"),
+        Some(before) if before.place() == fired.place() => with_change(row(fired), "same"),
         Some(before) => {
-            let mut row = with(told(fired), "changed");
+            let mut row = with_change(row(fired), "changed");
             row["before"] = json!({"level": before.level, "tier": &*before.tier, "holdout": before.holdout});
             row
         }
     };
     let [a, b] = &difference.fired;
     let vanished = a.iter().filter(|fired| difference.under(1, fired.id).is_none());
-    let vanished = vanished.map(|fired| (fired, with(told(fired), "vanished")));
+    let vanished = vanished.map(|fired| (fired, with_change(row(fired), "vanished")));
     let mut handoffs: Vec<(&Fired, serde_json::Value)> =
         vanished.chain(b.iter().map(|fired| (fired, of_b(fired)))).collect();
     handoffs.sort_by_key(|(fired, _)| *fired);
@@ -193,13 +194,13 @@ fn changes_json(changes: Changes) -> serde_json::Value {
     json!({"handoffs": handoffs, "heldOut": held_out, "sent": sent, "level": level, "tier": tier})
 }
 
-/// In words; none where nothing changed.
+/// What changed, in words; none if nothing did.
 fn changes_words(changes: Changes) -> Option<String> {
     let parts = [
-        (changes.held_out, "sent under A and held out under B"),
-        (changes.sent, "held out under A and sent under B"),
-        (changes.level, "of another level"),
-        (changes.tier, "of another tier"),
+        (changes.held_out, "sent with A and held out with B"),
+        (changes.sent, "held out with A and sent with B"),
+        (changes.level, "with another level"),
+        (changes.tier, "with another tier"),
     ];
     let parts = parts.iter().filter(|(number, _)| *number > 0);
     let parts: Vec<String> = parts.map(|(number, what)| format!("{} {what}", screen::count(*number))).collect();

@@ -1,4 +1,4 @@
-//! `upswell explain`: the life of one account, told from its history.
+//! `upswell explain`: prints what happened in one account, and why its triggers fired.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -16,36 +16,37 @@ use crate::replay::{Read, Readable};
 use crate::rules::{self, Ready};
 use crate::wire::ToWire;
 
-/// Tells an account's life: weekly users, signals, scores, what fired, what was held back, and why.
+/// Explains one account: its weekly users, signals and score, which triggers fired, which handoffs were held, and why.
 ///
-/// The history is folded as `upswell replay` folds it, on one partition. Without --until no open day closes.
+/// The history is processed as by `upswell replay`, as one partition. Days that are still open at the end of the history
+/// close only with --until.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell explain acme --on events.ndjson.zst
   upswell explain acme --on a.ndjson --on b.ndjson --rules mine.yaml --until 2026-08-01
   upswell explain acme --on events.ndjson --json | jq '.handoffs[].why'")]
 pub(super) struct Explain {
-    /// The account.
+    /// The id of the account.
     account: String,
-    /// A file of events; several, merged by event time, are together one log. `-` is standard input, as NDJSON.
+    /// A file of events; can be repeated. Several files are merged by event time. `-` is standard input, as NDJSON.
     #[arg(long, value_name = "FILE", required = true)]
     on: Vec<PathBuf>,
-    /// Further files, as in `--on a b`.
+    /// Further files after `--on`, as in `--on a b`.
     #[arg(value_name = "FILE", hide = true)]
     more: Vec<PathBuf>,
-    /// The rules; without it the default pack.
+    /// The rules file. Without it, the default rules apply.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Move time on to the start of this day when all is read: closes the days before it. It begins where
-    /// `time.utc_offset` of the rules says.
+    /// At the end of the input, close all days before this one. Days begin at midnight of `time.utc_offset` of the
+    /// rules.
     #[arg(long, value_name = "DATE", value_parser = reading::date)]
     until: Option<jiff::civil::Date>,
     #[command(flatten)]
     reading: Reading,
-    /// Every signal and hold, not only the newest of each.
+    /// Print all entries, not only the newest ones.
     #[arg(long)]
     all: bool,
-    /// One JSON document instead of the page, with the published messages as proto3 JSON.
+    /// Print one JSON document instead of the page, with the published messages as proto3 JSON.
     #[arg(long)]
     json: bool,
 }
@@ -83,7 +84,7 @@ impl Explain {
     }
 }
 
-/// The life as one document: messages of the contract in their canonical JSON, weeks as `replay --metrics` writes them.
+/// The JSON document: published messages in their canonical JSON, and weeks as `replay --metrics` writes them.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Document<'a> {
@@ -134,12 +135,12 @@ fn raw(message: &impl ToWire) -> Result<Box<RawValue>> {
     Ok(RawValue::from_string(message.to_json())?)
 }
 
-/// Every closed week since the founding, as `replay --metrics` writes it, with its new users. Of weeks without a row
-/// either nobody was active, or they are not complete and how many were is not told.
+/// Every closed week since the founding, as `replay --metrics` writes it, with its new users. `replay` writes no row for
+/// an incomplete week, whose `wau` is null here, nor for a week at whose end nobody was active for 28 days.
 fn weeks(life: &Life) -> Result<Vec<serde_json::Value>> {
     let (Some(first), Some(last)) = (life.new_users.keys().next(), life.closed) else { return Ok(Vec::new()) };
     let row = |week: Week| -> Result<serde_json::Value> {
-        let asleep = || WeekRow {
+        let inactive = || WeekRow {
             account: (&*life.account).into(),
             week,
             wau: 0,
@@ -151,7 +152,7 @@ fn weeks(life: &Life) -> Result<Vec<serde_json::Value>> {
             declining: None,
         };
         let known = life.weeks.get(&week);
-        let mut value = serde_json::to_value(MetricsRow::Week(known.cloned().unwrap_or_else(asleep)))?;
+        let mut value = serde_json::to_value(MetricsRow::Week(known.cloned().unwrap_or_else(inactive)))?;
         if known.is_none() && life.awake.contains(&week) {
             value["wau"] = serde_json::Value::Null;
         }

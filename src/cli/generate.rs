@@ -1,4 +1,4 @@
-//! `upswell generate`: the events of a simulated product, or of a load for measuring, for a file or a log.
+//! `upswell generate`: writes the events of a simulated product, or of a load for benchmarks, to a file or a topic.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -18,43 +18,43 @@ use crate::simulate::load::{self, Load};
 use crate::simulate::product::{self, Product, PropertyValue};
 use crate::wire::{self, Decoded, Format};
 
-/// Generates the events of a lively product (accounts that take off, fade, ask for SSO and look at prices), or with
-/// --load those of a load for measuring.
+/// Generates the events of a simulated product, or with --load those of a load for benchmarks.
 ///
-/// The same flags give the same bytes, on any machine. Of a product's users nothing is held in memory.
+/// In the simulated product accounts grow and shrink, users view the pricing page, and some ask for enterprise features.
+/// The same flags give the same bytes on any machine. The memory that is used does not depend on the number of users.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell generate --users 3000 --events 300000 --end 2026-08-01 --out events.ndjson.zst
   upswell generate --seed 7 --users 1000000 --events 100000000 --end 2026-08-01 --topic upswell.log --pack 100
   upswell generate --load sparse --events 3000000 --end 2026-08-01 --out sparse.pb")]
 pub(super) struct Generate {
-    /// Another seed, another product.
+    /// The seed of the simulated product or load.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// A load for measuring, of 10 million events in 60 days, in place of the product.
+    /// Generate a load for benchmarks instead of the product: 10 million events in 60 days.
     #[arg(long, value_enum, conflicts_with = "users")]
     load: Option<LoadName>,
-    /// Users that the product gets, up to 10 million.
+    /// The number of users of the product, at most 10 million.
     #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     users: u64,
-    /// Events, up to a billion: of a product in all, 300000 if not given; of a load only the first so many, which do not
-    /// depend on how many are asked for, else all.
+    /// The number of events, at most a billion. A product has 300000 by default. A load is cut after this number; its
+    /// events do not depend on the number.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     events: Option<u64>,
-    /// The history ends just before this day (UTC). A load begins 60 days before it, however many events are asked for.
+    /// The history ends before this day (UTC). A load always begins 60 days before it.
     #[arg(long, value_name = "DATE", value_parser = reading::date)]
     end: jiff::civil::Date,
-    /// At most so many events a second.
+    /// Write at most this number of events per second.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     rate: Option<u64>,
-    /// Put so many events into one record of the topic.
+    /// Pack this number of events into one record of the topic.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pack: u16,
-    /// Write to this file: NDJSON or length-delimited protobuf by its extension, compressed if it ends in .gz or
-    /// .zst; `-` is NDJSON on standard output.
+    /// Write to this file: NDJSON or length-delimited protobuf by its extension, compressed if the name ends in .gz or
+    /// .zst. `-` is standard output, as NDJSON.
     #[arg(long, value_name = "FILE", required_unless_present = "topic", conflicts_with = "topic")]
     out: Option<PathBuf>,
-    /// Send to this topic, as `upswell send` does.
+    /// Write to this topic, as `upswell send` does.
     #[arg(long, value_name = "T")]
     topic: Option<String>,
     #[command(flatten)]
@@ -64,13 +64,13 @@ pub(super) struct Generate {
 impl Generate {
     pub(super) fn run(self) -> Result<()> {
         if self.pack > 1 && self.topic.is_none() {
-            bail!(WrongUse("--pack is for the records of a --topic: a file holds one event a record".into()));
+            bail!(WrongUse("--pack needs --topic: a file has one event per record".into()));
         }
         let load = self.load.map(LoadName::load);
         let most = load.map_or(u64::MAX, |load| load.events);
         if let Some(load) = load.filter(|load| self.events.is_some_and(|events| events > load.events)) {
             let all = screen::count(load.events);
-            bail!(WrongUse(format!("--load {} has {all} events, fewer than --events asks for", load.name)));
+            bail!(WrongUse(format!("--load {} has only {all} events, fewer than --events", load.name)));
         }
         let events = self.events.unwrap_or(if load.is_some() { most } else { PRODUCT_EVENTS });
         let mut sink = match (&self.topic, &self.out) {
@@ -115,15 +115,15 @@ impl Generate {
     }
 }
 
-/// Events of a product, if nothing else is asked for.
+/// The default of `--events` for a product.
 const PRODUCT_EVENTS: u64 = 300_000;
 
 /// The loads by name.
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum LoadName {
-    /// 1 million users of 100000 accounts, with two events on a day on which they are active.
+    /// 1 million users in 100000 accounts; a user has two events on each day of activity.
     Sparse,
-    /// 100000 users of 10000 accounts, with twenty events on a day on which they are active.
+    /// 100000 users in 10000 accounts; a user has twenty events on each day of activity.
     Busy,
 }
 
@@ -136,7 +136,7 @@ impl LoadName {
     }
 }
 
-/// Keeps to so many events a second.
+/// Limits the number of events per second.
 pub(super) struct Pace {
     rate: Option<u64>,
     began: Instant,
@@ -147,11 +147,11 @@ impl Pace {
         Pace { rate, began: Instant::now() }
     }
 
-    /// Waits, after so many events, until they are due.
+    /// Waits until this number of events may have been written.
     pub(super) fn after(&mut self, number: u64) {
         let Some(rate) = self.rate else { return };
         let due = Duration::from_secs_f64(number as f64 / rate as f64);
-        // Short waits are gathered: sleeping is coarse.
+        // Short waits are added up, because a sleep is not exact.
         if let Some(ahead) = due.checked_sub(self.began.elapsed()).filter(|ahead| *ahead > Duration::from_millis(5)) {
             std::thread::sleep(ahead);
         }
@@ -187,7 +187,7 @@ impl Sink {
     }
 }
 
-/// Sends a generated event into a log.
+/// Sends a generated event to a log.
 pub(super) fn send(log: &mut Log, event: &Generated) -> Result<()> {
     let raw = event.encode();
     event.with(|event| log.send(&Decoded::event(&raw, event.clone()), Format::Protobuf))
@@ -195,9 +195,9 @@ pub(super) fn send(log: &mut Log, event: &Generated) -> Result<()> {
 
 /// A generated event.
 pub(super) enum Generated {
-    /// Of a product.
+    /// An event of a product.
     Product(product::Event),
-    /// Of a load.
+    /// An event of a load.
     Load(load::Event),
 }
 
@@ -214,7 +214,7 @@ impl Generated {
         }
     }
 
-    /// Shows the event in the words of the model.
+    /// Calls `then` with the event as a type of the model.
     fn with<T>(&self, then: impl FnOnce(&Event<'_>) -> T) -> T {
         match self {
             Generated::Product(event) => with_event(event, then),
@@ -223,7 +223,7 @@ impl Generated {
     }
 }
 
-/// Shows the event of a product in the words of the model.
+/// Calls `then` with the event of a product as a type of the model.
 fn with_event<T>(event: &product::Event, then: impl FnOnce(&Event<'_>) -> T) -> T {
     let object: serde_json::Map<String, serde_json::Value> = event
         .properties
@@ -263,7 +263,7 @@ fn with_event<T>(event: &product::Event, then: impl FnOnce(&Event<'_>) -> T) -> 
     })
 }
 
-/// A file to write to, compressed if its name says so.
+/// Opens a file for writing, compressed if its name ends in .gz or .zst.
 fn open(path: &Path) -> Result<Box<dyn Write>> {
     if path == Path::new("-") {
         return Ok(Box::new(BufWriter::with_capacity(1 << 18, std::io::stdout().lock())));
@@ -278,7 +278,7 @@ fn open(path: &Path) -> Result<Box<dyn Write>> {
     })
 }
 
-/// A compressor whose `flush` ends the stream: what is written is whole then.
+/// A compressor whose `flush` ends the compressed stream, so that the file is complete.
 enum Finishing<W: Write> {
     Gzip(flate2::write::GzEncoder<W>),
     Zstd(Option<zstd::Encoder<'static, W>>),

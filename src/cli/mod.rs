@@ -1,5 +1,5 @@
-//! The commands, one file each. A command reads its arguments and its configuration, wires rooms together, and
-//! tells a person what happens: results on standard output, progress and summaries on standard error.
+//! The commands of the program, one file each. A command reads its arguments and the configuration, runs the modules
+//! that do the work, and prints results to standard output, progress and summaries to standard error.
 
 mod check;
 pub mod config;
@@ -28,12 +28,12 @@ use tracing_subscriber::prelude::*;
 
 /// Turns product events into sales handoffs, exactly once.
 ///
-/// Product events go in through a Kafka topic, velocity signals are computed in memory for every account, and
-/// handoffs come out on Kafka topics: high, medium and low.
+/// Upswell reads product events from a Kafka topic, computes signals for every account in memory, and publishes
+/// handoffs to Kafka topics by level: high, medium and low.
 #[derive(Parser)]
 #[command(name = "upswell", version, propagate_version = true, after_help = EXAMPLES)]
 struct Arguments {
-    /// How log lines are written, to standard error.
+    /// The format of log lines, which are written to standard error.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
     #[command(subcommand)]
@@ -41,21 +41,22 @@ struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  upswell demo                                      see it work, with nothing else installed
+  upswell demo                                      run a demo; it needs nothing else installed
   upswell replay events.ndjson --handoffs -         what would have fired on your history
-  upswell explain acme --on events.ndjson           the life of one account, and why
+  upswell explain acme --on events.ndjson           what happened in one account, and why
   upswell topics --config upswell.yaml              create the topics on your Kafka
-  upswell run --config upswell.yaml                 the service
+  upswell run --config upswell.yaml                 run the service
   upswell tail --config upswell.yaml --level high   watch handoffs as they are committed
   upswell rules diff default mine.yaml --on FILE    what a change of the rules would do
 
-Exit codes: 0 all right, 1 failed, 2 wrong use. Log lines are filtered by RUST_LOG, as in RUST_LOG=upswell=debug.";
+Exit codes: 0 success, 1 failure, 2 invalid arguments, configuration or rules. RUST_LOG filters log lines, as in
+RUST_LOG=upswell=debug.";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum LogFormat {
-    /// Lines for people.
+    /// Plain text.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -102,7 +103,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Whether the reader of our output has gone, as `head` does: nothing is wrong then.
+/// Whether the reader of standard output has closed it, as `head` does. This is not an error.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
@@ -111,18 +112,18 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn start_logging(format: LogFormat, command: &Command) -> Result<()> {
-    // What the service logs would run between the handoffs that a person watches.
+    // The demo prints handoffs: log lines of the service would mix with them.
     let usual = if matches!(command, Command::Demo(_)) { "warn" } else { "warn,upswell=info" };
     let filter = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty()).unwrap_or_else(|| usual.into());
     let filter: Targets = filter.parse().map_err(|error| {
-        screen::WrongUse(format!("RUST_LOG is `{filter}`: {error}; write levels, as in warn,upswell=debug"))
+        screen::WrongUse(format!("RUST_LOG is `{filter}`: {error}; expected levels, such as warn,upswell=debug"))
     })?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
         LogFormat::Text => lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().boxed(),
     };
-    // Not `lines.with_filter`: with that, a record of the `log` crate that is filtered out takes the next line with it.
+    // Not `lines.with_filter`: with it, a filtered record of the `log` crate also suppresses the next line.
     tracing_subscriber::registry().with(filter).with(lines).init();
     Ok(())
 }

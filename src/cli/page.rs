@@ -1,4 +1,4 @@
-//! The page that `upswell explain` shows: an account's life within 100 columns.
+//! Formats the page that `upswell explain` prints: the history of one account, in 100 columns.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -8,25 +8,26 @@ use crate::analysis::{Life, Time};
 use crate::model::{Arm, Calendar, EventTime, Fact, Handoff, Level, Rail, SignalKind, SignalMessage, Week};
 use crate::rules::{BANDS, TriggerKind};
 
-/// Columns of the page.
+/// Width of the page in columns.
 const WIDTH: usize = 100;
-/// Columns of a curve; its label stands before it.
+/// Width of a curve in columns, without its label.
 const CURVE: usize = 78;
-/// The newest moves between tiers that are told.
+/// How many changes of tier are shown, newest first.
 const TIERS_SHOWN: usize = 3;
-/// Columns of the instant and the kind before what fired and was held.
+/// Width of the time and the kind at the beginning of a line about a trigger.
 const MARGIN: usize = 28;
-/// Without `--all`: the newest so many times that each signal was on, and so many lines of what fired and was held.
+/// How many periods of each signal are shown without `--all`, newest first.
 const TIMES_SHOWN: usize = 4;
+/// How many handoffs, holds and occurrences are shown without `--all`, newest first.
 const LINES_SHOWN: usize = 24;
-/// Without `--all`: so many users of those who were held at one instant.
+/// How many of the users whose handoff was held at one instant are named without `--all`.
 const USERS_SHOWN: usize = 3;
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
 const ON: &str = "\x1b[32m";
 
-/// An account's life; `all`: nothing is left out; `colour`: for a terminal.
+/// The page of an account. With `all`, nothing is left out; with `colour`, it has escape sequences for a terminal.
 pub(super) fn of(life: &Life, all: bool, colour: bool) -> String {
     let mut page = Page { text: String::new(), all, colour };
     page.head(life);
@@ -55,7 +56,7 @@ impl Page {
         if self.colour && !code.is_empty() { format!("{code}{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// A heading with a remark at the right margin.
+    /// Writes a heading with a remark at the right margin.
     fn heading(&mut self, title: &str, remark: &str) {
         let remark = fit(remark, WIDTH - title.chars().count() - 2);
         let gap = WIDTH - title.chars().count() - remark.chars().count();
@@ -66,7 +67,7 @@ impl Page {
 
     fn left_out(&mut self, number: usize) {
         if number > 0 {
-            let line = self.paint(DIM, &format!("  … {} before: --all shows them", screen::count(number as u64)));
+            let line = self.paint(DIM, &format!("  … {} earlier ones: --all shows them", screen::count(number as u64)));
             self.line(&line);
         }
     }
@@ -96,7 +97,7 @@ impl Page {
         }
     }
 
-    /// Users by the week, and their bands.
+    /// Active users, new users and users of each band, by week.
     fn curves(&mut self, life: &Life) {
         let known = || life.weeks.keys().chain(life.new_users.keys()).copied();
         let (Some(first), Some(last)) = (known().min(), known().max()) else { return };
@@ -104,7 +105,7 @@ impl Page {
         let active: Vec<u32> = weeks.iter().map(|week| life.weeks.get(week).map_or(0, |row| row.wau)).collect();
         let added: Vec<u32> = weeks.iter().map(|week| life.new_users.get(week).copied().unwrap_or(0)).collect();
         let each = weeks.len().div_ceil(CURVE);
-        let scale = if each > 1 { format!("a column is the highest of {each} weeks") } else { "by the week".into() };
+        let scale = if each > 1 { format!("one column is the highest of {each} weeks") } else { "by week".into() };
         self.heading("Users", &scale);
         self.curve("active", &weeks, &active, each);
         self.curve("new", &weeks, &added, each);
@@ -143,14 +144,15 @@ impl Page {
         let tiers = tiers(life);
         self.heading(&format!("Score: {} points", stands.context.score), &tiers);
         if stands.context.points.is_empty() {
-            self.line("  no signal of the account is on, and none of its active users brings points");
+            self.line("  no signal of the account is on, and no active user contributes points");
         }
         for (signal, rung, points) in &stands.context.points {
             let is_users = &**signal == "users";
-            let what = if is_users { "what its active users bring".to_owned() } else { format!("rung {rung}") };
+            let what = if is_users { "points of its active users".to_owned() } else { format!("rung {rung}") };
             self.line(&fit(&format!("  {points:>+5}  {signal:<26}  {what}"), WIDTH));
             let brought = if is_users { life.brought(stands) } else { BTreeMap::new() };
-            // Somebody who was removed brings nothing, which profiles do not say: no parts where they do not add up.
+            // A removed user contributes nothing, but the profile of the user does not show the removal. So the parts
+            // are shown only if they add up.
             if brought.values().map(|(_, sum)| sum).sum::<i32>() == *points {
                 for (signal, (users, sum)) in brought {
                     let line = fit(&format!("           {sum:>+5}  {signal:<26}  {}", users_of(users)), WIDTH);
@@ -166,7 +168,7 @@ impl Page {
         if stands.context.top_users.is_empty() {
             return;
         }
-        let buyer = if stands.context.find_buyer { "nobody looks like a buyer" } else { "" };
+        let buyer = if stands.context.find_buyer { "no buyer is known" } else { "" };
         self.heading("Top users", buyer);
         for user in &stands.context.top_users {
             let signals = life.users.get(&user.user).map_or(String::new(), |it| it.signals.join(" "));
@@ -177,7 +179,7 @@ impl Page {
         }
     }
 
-    /// What fired, what was held back, and event triggers that passed, in their order.
+    /// Handoffs, held handoffs, and occurrences of event triggers that did not fire, by time.
     fn fired(&mut self, life: &Life) {
         let mut lines: Vec<(EventTime, Vec<String>)> = Vec::new();
         for handoff in &life.handoffs {
@@ -186,7 +188,7 @@ impl Page {
         let has_fired = |at: EventTime, trigger: &str| {
             life.handoffs.iter().any(|handoff| handoff.at == at && *handoff.trigger == *trigger)
         };
-        // Whoever turns at one instant is held at that instant: one line tells of all of them.
+        // Handoffs about several users that are held at one instant share a line.
         let mut held: BTreeMap<(EventTime, &str, &str), (Rail, Vec<&str>)> = BTreeMap::new();
         for message in &life.signals {
             match &message.kind {
@@ -196,7 +198,7 @@ impl Page {
                 }
                 SignalKind::Occurrence { trigger: Some(trigger), .. } if !has_fired(message.at, trigger) => {
                     let who = self.names(&[&message.user]);
-                    let words = format!("{who}an occurrence that did not fire at once: {}", rest(life, trigger));
+                    let words = format!("{who}an occurrence that did not fire at once: {}", why_not(life, trigger));
                     lines.push((message.at, self.row(message.at, ("occurred", DIM), trigger, &words)));
                 }
                 _ => {}
@@ -208,9 +210,9 @@ impl Page {
         }
         lines.sort_by_key(|(at, _)| *at);
         let number = |level: Level| life.handoffs.iter().filter(|handoff| handoff.level == level).count() as u64;
-        self.heading("What fired, and what was held", &screen::levels(&Level::ALL.map(number)));
+        self.heading("Handoffs, and what was held", &screen::levels(&Level::ALL.map(number)));
         if lines.is_empty() {
-            self.line("  nothing yet");
+            self.line("  none yet");
         }
         let skipped = if self.all { 0 } else { lines.len().saturating_sub(LINES_SHOWN) };
         self.left_out(skipped);
@@ -219,7 +221,7 @@ impl Page {
 
     fn handoff(&self, handoff: &Handoff) -> Vec<String> {
         let due = handoff.due.map_or("nurture".into(), |due| format!("due {}", screen::minute(due)));
-        let holdout = if handoff.context.holdout { " · held out: only recorded" } else { "" };
+        let holdout = if handoff.context.holdout { " · held out, not sent" } else { "" };
         let also =
             if handoff.also.is_empty() { String::new() } else { format!(" · also {}", handoff.also.join(", ")) };
         let route = &handoff.context.route;
@@ -232,7 +234,7 @@ impl Page {
         lines
     }
 
-    /// Users before what is said of them; nothing for the account itself.
+    /// The names of users, as the beginning of a line; empty for the account itself.
     fn names(&self, users: &[&str]) -> String {
         let users: Vec<&str> = users.iter().copied().filter(|user| !user.is_empty()).collect();
         let shown = if self.all { users.len() } else { users.len().min(USERS_SHOWN) };
@@ -244,7 +246,7 @@ impl Page {
         }
     }
 
-    /// A line of the account's life, and what of its words needs further lines.
+    /// A line about a trigger, followed by further lines if the words do not fit.
     fn row(&self, at: EventTime, (word, code): (&str, &str), trigger: &str, words: &str) -> Vec<String> {
         let trigger = fit(trigger, 20);
         let mut words = wrap(words, WIDTH - MARGIN - 22).into_iter();
@@ -257,10 +259,10 @@ impl Page {
         std::iter::once(first).chain(words.map(|text| format!("{:1$}{text}", "", MARGIN + 22))).collect()
     }
 
-    /// Every signal with the times that it was on, and what they rest on.
+    /// Every signal with the periods in which it was on, and their evidence.
     fn signals(&mut self, life: &Life) {
         let times = life.times();
-        self.heading("Signals", "the highest rung, and what it rests on: figure, event");
+        self.heading("Signals", "the highest rung, and its evidence: value by event");
         if times.is_empty() {
             self.line("  none was ever on");
         }
@@ -288,7 +290,7 @@ impl Page {
             self.line(&line);
             let skipped = if self.all { 0 } else { times.len().saturating_sub(TIMES_SHOWN) };
             if skipped > 0 {
-                let line = self.paint(DIM, &format!("    … {} before", screen::count(skipped as u64)));
+                let line = self.paint(DIM, &format!("    … {} earlier ones", screen::count(skipped as u64)));
                 self.line(&line);
             }
             times.iter().skip(skipped).for_each(|time| self.time(time, *is_user));
@@ -307,7 +309,7 @@ impl Page {
         self.line(&line);
     }
 
-    /// What the last handoff says to the account.
+    /// The conversation that the last handoff proposes.
     fn talk(&mut self, life: &Life) {
         let Some(last) = life.handoffs.last() else { return };
         let conversation = &last.context.conversation;
@@ -324,7 +326,7 @@ impl Page {
     }
 }
 
-/// The account's newest moves between tiers: their rungs count from the lowest, 1, to the best.
+/// The account's newest changes of tier. Rung 1 is the lowest tier, which is the last in the list of the rules.
 fn tiers(life: &Life) -> String {
     let tiers = &life.plan.scores.tiers;
     let name = |rung: u8| match rung {
@@ -346,17 +348,17 @@ fn tiers(life: &Life) -> String {
     }
 }
 
-/// Why a rail holds.
+/// Why a rail holds a handoff.
 fn why_held(rail: Rail) -> &'static str {
     match rail {
-        Rail::Usage => "usage: nothing in the last 28 days to talk about",
+        Rail::Usage => "usage: no activity in the last 28 days",
         Rail::Pacing => "pacing: another handoff was just sent",
-        Rail::Engaged => "engaged: a handoff waits for its answer, or nobody may write",
+        Rail::Engaged => "engaged: another handoff awaits an answer, or a trait forbids outreach",
         Rail::WarmUp => "warm_up: before the rules were live",
     }
 }
 
-/// What became of a handoff that was held: of those about users, for whom of them.
+/// Whether and when a held handoff fired later. For a handoff about users: for which of them.
 fn later(life: &Life, at: EventTime, trigger: &str, rail: Rail, users: &[&str]) -> String {
     if rail == Rail::WarmUp {
         return "it never fires".into();
@@ -372,24 +374,24 @@ fn later(life: &Life, at: EventTime, trigger: &str, rail: Rail, users: &[&str]) 
     let instead = instead.map_or(String::new(), |handoff| format!("in favour of {}, ", handoff.trigger));
     let what = match (fired.iter().min(), fired.iter().max()) {
         (Some(first), Some(last)) if fired.len() == users.len() && first == last => {
-            format!("next fired {}", screen::minute(*first))
+            format!("fired {}", screen::minute(*first))
         }
         (Some(first), _) => {
             let (some, all) = (screen::count(fired.len() as u64), screen::count(users.len() as u64));
-            format!("fired since for {some} of {all}, first {}", screen::minute(*first))
+            format!("fired for {some} of {all}, first {}", screen::minute(*first))
         }
-        _ => "not fired since".into(),
+        _ => "not fired yet".into(),
     };
     instead + &what
 }
 
 /// Why an event trigger may not have fired.
-fn rest(life: &Life, trigger: &str) -> String {
+fn why_not(life: &Life, trigger: &str) -> String {
     let known = life.plan.triggers.iter().find(|it| *it.id == *trigger);
     match known {
-        Some(known) if matches!(&known.kind, TriggerKind::Event(on) if on.first) => "only the first does".into(),
-        Some(known) => format!("held, or within {} days of the last", known.cooldown_ms / crate::model::DAY_MS),
-        None => "held, or too soon after the last".into(),
+        Some(known) if matches!(&known.kind, TriggerKind::Event(on) if on.first) => "only the first one fires".into(),
+        Some(known) => format!("held, or in the cooldown of {} days", known.cooldown_ms / crate::model::DAY_MS),
+        None => "held, or in the cooldown".into(),
     }
 }
 
@@ -397,13 +399,13 @@ fn users_of(number: u32) -> String {
     if number == 1 { "1 user".to_owned() } else { format!("{} users", screen::count(number.into())) }
 }
 
-/// The newest facts: figure, and the event that proves it.
+/// The newest three facts: their value, and the event that proves it.
 fn evidence(facts: &[Fact]) -> String {
-    let tell = |fact: &Fact| match fact.message_id.is_empty() {
+    let words = |fact: &Fact| match fact.message_id.is_empty() {
         true => number(fact.number),
         false => format!("{} by {}", number(fact.number), fact.message_id),
     };
-    let newest: Vec<String> = facts.iter().rev().take(3).map(tell).collect();
+    let newest: Vec<String> = facts.iter().rev().take(3).map(words).collect();
     match facts.len().checked_sub(3) {
         Some(more) if more > 0 => format!("{}, and {more} more", newest.join(", ")),
         _ => newest.join(", "),
@@ -414,7 +416,7 @@ fn number(number: f64) -> String {
     if number.fract() == 0.0 { format!("{number:.0}") } else { format!("{number:.2}") }
 }
 
-/// A bar for each value, as high as it is; a dot for none.
+/// A bar for each value, scaled to the largest; a dot for 0.
 fn spark(values: &[u32]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = values.iter().copied().max().unwrap_or(0).max(1) as usize;
@@ -425,7 +427,7 @@ fn spark(values: &[u32]) -> String {
     values.iter().map(bar).collect()
 }
 
-/// A text within so many columns: cut, and without control characters.
+/// The text cut to this number of columns, without control characters.
 fn fit(text: &str, columns: usize) -> String {
     let plain = |c: char| if super::screen::is_unsafe(c) { '\u{fffd}' } else { c };
     match text.chars().count() > columns {
@@ -434,7 +436,7 @@ fn fit(text: &str, columns: usize) -> String {
     }
 }
 
-/// A text in lines of so many columns, broken at spaces where there are any.
+/// The text in lines of this number of columns, broken at spaces. A longer word is cut.
 fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

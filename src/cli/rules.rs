@@ -1,5 +1,4 @@
-//! `upswell rules`: the rules file as a living thing: its schema for editors, its plan in words, what a change would
-//! do, and the change itself.
+//! `upswell rules`: prints, explains and compares rules files, and activates new rules in a running service.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -19,7 +18,7 @@ use crate::model::EventTime;
 use crate::rules::{self, Plan};
 use crate::wire;
 
-/// Works on rules files: their schema, what they say in words, and what a change of them would do.
+/// Prints, explains and compares rules files, and activates them.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules print early > mine.yaml
@@ -41,17 +40,17 @@ enum Command {
     Activate(Activate),
 }
 
-/// Prints rules that ship with Upswell, whole and with their comments: where a file of your own begins.
+/// Prints a rules file that ships with Upswell, with its comments, as a start for your own.
 ///
-/// Wherever a rules file is asked for, these names stand for them too: `--rules early`, `rules.file: mature`,
-/// `upswell rules diff default early`. A file that has such a name is written `./early`.
+/// The names can be used wherever a rules file is expected: `--rules early`, `rules.file: mature`,
+/// `upswell rules diff default early`. For a file of such a name write `./early`.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules print > mine.yaml
   upswell rules print early > mine.yaml
   upswell rules diff default early --on history.ndjson.zst")]
 struct Print {
-    /// Which.
+    /// The name of the rules.
     #[arg(value_name = "NAME", default_value = "default", value_parser = packs())]
     name: String,
 }
@@ -60,47 +59,47 @@ fn packs() -> PossibleValuesParser {
     rules::PACKS.map(|pack| PossibleValue::new(pack.name).help(pack.about)).into()
 }
 
-/// Prints the JSON Schema of a rules file, by which editors complete and check it.
+/// Prints the JSON Schema of the rules file, for editors.
 ///
-/// With the line `# yaml-language-server: $schema=upswell.schema.json` at its top, a rules file is completed and
-/// checked by every editor with a YAML language server.
+/// With the line `# yaml-language-server: $schema=upswell.schema.json` at the top of a rules file, an editor with a YAML
+/// language server completes and checks the file.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules schema > upswell.schema.json")]
 struct Schema {}
 
-/// Prints what the rules say, in words: signals, scores, triggers, guard rails and routes.
+/// Describes rules in words: signals, scores, triggers, guard rails and routes.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules explain
   upswell rules explain --rules mine.yaml velocity.growth at-risk")]
 struct Explain {
-    /// The rules; without it the default pack.
+    /// The rules file. Without it, the default rules are described.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Only these: signals, triggers, tiers and segments by their ids, or bands, rails, routes.
+    /// Describe only these: ids of signals, triggers, tiers and segments; or bands, rails, routes.
     #[arg(value_name = "ID")]
     ids: Vec<String>,
 }
 
-/// Puts rules into the log: from that place on every partition follows them, without a restart.
+/// Activates rules in a running service: writes them into every partition of the log, from which point they apply.
 ///
-/// Signals that measure what they measured keep their state. Those that are gone or measure something else are off,
-/// and new ones begin with the figures and traits that are known. A condition that is true at once counts as fired:
-/// the change itself fires nothing. `time` of the rules cannot change. To activate the same rules again is no change,
-/// so a command that failed half-way is simply repeated. The log keeps the rules, with the mappings of their presets
-/// written out, so that another version of Upswell follows them alike: rules.file stays what its first record was read
-/// by.
+/// A signal keeps its state if it still measures the same thing. A signal that is gone, or measures something else, turns
+/// off. A new signal begins with the figures and traits that are known. The activation fires nothing: a condition that is
+/// true right after it counts as fired. `time` and `ids` of the rules cannot change. If the command fails half-way,
+/// repeat it: activating rules that already apply changes nothing. The log contains the rules with the mappings of their
+/// presets, so another version of Upswell applies the same mappings. Do not change rules.file: records before the
+/// activation are still read with it.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules diff upswell-rules.yaml mine.yaml --on history.ndjson.zst
   upswell rules activate mine.yaml --config upswell.yaml --dry-run
   upswell rules activate mine.yaml --config upswell.yaml")]
 struct Activate {
-    /// The rules from now on: a file, or a name that `upswell rules print` knows.
+    /// The new rules: a file, or a name that `upswell rules print` knows.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Only check the rules and tell how they differ from those of the configuration.
+    /// Only check the rules, and print how they differ from those of the configuration.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -115,10 +114,10 @@ impl Activate {
         let whole = rules::complete(&self.file.display().to_string(), &text)?;
         let (configured, before) = read(config.rules.file.as_deref().unwrap_or(default))?;
         if plan.time != configured.time {
-            bail!(WrongUse("`time` of the rules cannot change in a log: what has closed stays closed".into()));
+            bail!(WrongUse("`time` of the rules cannot change in a log: closed days and weeks would change".into()));
         }
         if plan.ids != configured.ids {
-            bail!(WrongUse("`ids` of the rules cannot change in a log: who is who stays so".into()));
+            bail!(WrongUse("`ids` of the rules cannot change in a log: ids that were published would change".into()));
         }
         let mut out = std::io::stdout().lock();
         for line in differences(&configured, &plan).into_iter().chain(changes(&document(&before)?, &document(&text)?)) {
@@ -126,7 +125,7 @@ impl Activate {
         }
         let topic = config.topics.names().log();
         if self.dry_run {
-            return Ok(writeln!(out, "{} can be activated; nothing was sent", plan.version)?);
+            return Ok(writeln!(out, "{} can be activated; nothing was written", plan.version)?);
         }
         let partitions = kafka::partitions(&config.kafka, &topic)?;
         let mut writer = LogWriter::connect(&config.kafka, &topic)?;
@@ -136,23 +135,23 @@ impl Activate {
             writer.send_control(partition, &payload)?;
         }
         writer.flush()?;
-        Ok(writeln!(out, "{} is in all {partitions} partitions of {topic}", plan.version)?)
+        Ok(writeln!(out, "{} was written to all {partitions} partitions of {topic}", plan.version)?)
     }
 }
 
-/// The rules of a file, or of the name that stands for one, and its text.
+/// The rules of a file, or of a name that `upswell rules print` knows, and their text.
 fn read(file: &Path) -> Result<(Plan, String)> {
     let text = rules::read(file)?.into_owned();
     Ok((rules::parse(&file.display().to_string(), &text)?, text))
 }
 
-/// Rules as they are written.
+/// The rules file as parsed YAML.
 fn document(text: &str) -> Result<Map<String, Value>, rules::Error> {
     rules::read_yaml("rules", text)
 }
 
-/// How rules are written otherwise than others: a line for each signal, trigger and template that both have, and for
-/// each other chapter.
+/// How the text of two rules files differs: a line for each signal, trigger and template that both have, and for each
+/// other chapter.
 fn changes(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
     let mut lines = Vec::new();
     let chapters: BTreeSet<&String> = before.keys().chain(after.keys()).filter(|key| *key != "name").collect();
@@ -164,32 +163,32 @@ fn changes(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<Strin
                 let Some(other) = others.iter().find(|other| other["id"] == row["id"]) else { continue };
                 let id = row["id"].as_str().unwrap_or_default();
                 let kind = chapter.trim_end_matches('s');
-                lines.extend(told(&format!("{kind} {id}"), row, other));
+                lines.extend(change(&format!("{kind} {id}"), row, other));
             }
             let order = |rows: &[Value], among: &[Value]| -> Vec<String> {
                 let both = rows.iter().filter(|row| among.iter().any(|other| other["id"] == row["id"]));
                 both.map(|row| row["id"].to_string()).collect()
             };
             if order(rows, others) != order(others, rows) {
-                lines.push(format!("{chapter} stand in another order"));
+                lines.push(format!("{chapter} are in another order"));
             }
         } else {
-            lines.extend(told(chapter, a, b));
+            lines.extend(change(chapter, a, b));
         }
     }
     lines
 }
 
-/// What changes in something, on one line; none if nothing does.
-fn told(what: &str, before: &Value, after: &Value) -> Option<String> {
+/// How a value changes, on one line; none if it does not.
+fn change(what: &str, before: &Value, after: &Value) -> Option<String> {
     let mut parts = Vec::new();
     compare("", before, after, &mut parts);
     (!parts.is_empty()).then(|| format!("{what}: {}", parts.join(", ")))
 }
 
-/// The values that differ, by their paths.
+/// Adds the values that differ, with their paths, to `parts`.
 fn compare(path: &str, before: &Value, after: &Value, parts: &mut Vec<String>) {
-    /// Longer values are not told.
+    /// In characters; longer values are not printed.
     const LONGEST: usize = 60;
     if let (Value::Object(a), Value::Object(b)) = (before, after) {
         let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
@@ -212,7 +211,7 @@ fn compare(path: &str, before: &Value, after: &Value, parts: &mut Vec<String>) {
     }
 }
 
-/// How rules differ from others in what keeps state, a line each.
+/// How signals and triggers of two plans differ, which keep state: a line for each difference.
 fn differences(before: &Plan, after: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for of_users in [true, false] {
@@ -222,8 +221,8 @@ fn differences(before: &Plan, after: &Plan) -> Vec<String> {
             let stays = lists[1].iter().any(|other| other.id == signal.id);
             match (kept, stays) {
                 (Some(_), _) => {}
-                (None, true) => lines.push(format!("signal {} of {scope} begins anew", signal.id)),
-                (None, false) => lines.push(format!("signal {} of {scope} is gone", signal.id)),
+                (None, true) => lines.push(format!("signal {} of {scope} loses its state", signal.id)),
+                (None, false) => lines.push(format!("signal {} of {scope} is removed", signal.id)),
             }
         }
         let is_new = |id: &str| !lists[0].iter().any(|signal| *signal.id == *id);
@@ -232,7 +231,7 @@ fn differences(before: &Plan, after: &Plan) -> Vec<String> {
     }
     let has = |plan: &Plan, id: &str| plan.triggers.iter().any(|trigger| *trigger.id == *id);
     let gone = before.triggers.iter().filter(|trigger| !has(after, &trigger.id));
-    lines.extend(gone.map(|trigger| format!("trigger {} is gone", trigger.id)));
+    lines.extend(gone.map(|trigger| format!("trigger {} is removed", trigger.id)));
     let new = after.triggers.iter().filter(|trigger| !has(before, &trigger.id));
     lines.extend(new.map(|trigger| format!("trigger {} is new", trigger.id)));
     lines

@@ -1,4 +1,4 @@
-//! `upswell run`: the service.
+//! `upswell run`: starts the service, that is, the worker threads and the HTTP server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,19 +12,19 @@ use crate::telemetry::Telemetry;
 use crate::worker::{self, Job};
 use crate::{kafka, rules, serve};
 
-/// Reads the log, computes, and publishes, exactly once, until SIGTERM or Ctrl-C.
+/// Runs the service: reads the log and publishes signals and handoffs, exactly once, until SIGTERM or Ctrl-C.
 ///
-/// Several processes with the same group share the partitions of the log. /livez, /readyz and /metrics are served
-/// over HTTP. Any key of the configuration can come from the environment: UPSWELL_KAFKA__BROKERS is kafka.brokers.
+/// Several processes with the same group share the partitions of the log. /livez, /readyz and /metrics are served over
+/// HTTP. The environment can set any key of the configuration: UPSWELL_KAFKA__BROKERS is kafka.brokers.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  upswell run                                       on localhost:9092, with the rules that ship with Upswell
+  upswell run                            # on localhost:9092, with the default rules
   upswell run --config upswell.yaml
   UPSWELL_KAFKA__BROKERS=kafka:9092 upswell run --config upswell.yaml --log-format json")]
 pub(super) struct Run {
     #[command(flatten)]
     connection: Connection,
-    /// Start although the group has no committed offsets and its results are published: all of them are published again.
+    /// Start although the group has no committed offsets but results were published. All of them are published again.
     #[arg(long)]
     from_the_beginning: bool,
 }
@@ -50,7 +50,7 @@ impl Run {
     }
 }
 
-/// What the configuration asks of the workers.
+/// The job of the workers by the configuration.
 pub(super) fn job(config: &Config) -> Result<Job> {
     Ok(Job {
         kafka: config.kafka.clone(),
@@ -74,13 +74,13 @@ pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<()> {
     Ok(())
 }
 
-/// Runs so many workers until they are told to stop, or one fails.
+/// Runs this number of workers until `stop` is set or one of them fails.
 pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry) -> Result<()> {
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads.max(1))
             .map(|number| {
                 let worker = move || {
-                    // However a worker ends, the others shall not go on without it.
+                    // If one worker ends, for whatever reason, the others must end too.
                     let ended = worker::run(job, number, telemetry);
                     job.kafka.stop.store(true, Ordering::Relaxed);
                     ended
@@ -98,7 +98,7 @@ pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry) -> Result<(
     })
 }
 
-/// Topics that are missing, or a log whose times cannot be trusted, are told before anything is read.
+/// Checks, before anything is read, that all topics exist and that the log has the broker's times.
 fn check_topics(config: &Config) -> Result<()> {
     let names = config.topics.names();
     for topic in [names.log()].iter().chain(&names.outputs()) {
@@ -106,8 +106,9 @@ fn check_topics(config: &Config) -> Result<()> {
     }
     if !config.input.trust_create_time && !kafka::is_append_time(&config.kafka, &names.log())? {
         bail!(
-            "topic {} has the producers' times (message.timestamp.type=CreateTime): one wrong clock could silence an account. \
-             Set it to LogAppendTime, or input.trust_create_time: true if you trust every producer's clock",
+            "topic {} has the producers' times (message.timestamp.type=CreateTime): one wrong clock could make all \
+             later events too late. Set it to LogAppendTime; or set input.trust_create_time: true if you trust the \
+             clock of every producer",
             names.log()
         );
     }

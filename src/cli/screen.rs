@@ -1,4 +1,5 @@
-//! What several commands show: progress, outcomes, handoffs as people read them, and what is wrong with arguments.
+//! Output that several commands share: progress bars, counts of outcomes, handoffs on one line, and the error for
+//! invalid arguments.
 
 use std::io::IsTerminal;
 
@@ -8,12 +9,13 @@ use crate::model::{Handoff, Level, Outcome, Tally};
 
 pub(super) use crate::text::{count, is_unsafe, json_text, minute, plain, plain_lines};
 
-/// A wrong use of a command, found after its arguments were parsed: exit code 2.
+/// Invalid arguments that are found after parsing. The process ends with exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct WrongUse(pub(super) String);
 
-/// A bar over `total` bytes or events, or a count if that is unknown; only on a terminal.
+/// A progress bar over `total` bytes or events, or a counter if the total is unknown. It is hidden unless standard error
+/// is a terminal.
 pub(super) fn progress(total: Option<u64>, unit: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -37,13 +39,13 @@ pub(super) fn progress(total: Option<u64>, unit: &str) -> ProgressBar {
     bar.with_style(style.progress_chars("━╸ "))
 }
 
-/// The outcomes of events, the applied ones first and the others where there are any.
+/// The counts of outcomes: `applied` first, then the others that are not 0.
 pub(super) fn outcomes(tally: &Tally) -> String {
     let words = Outcome::ALL.into_iter().filter(|outcome| *outcome == Outcome::Applied || tally.of(*outcome) > 0);
     words.map(|outcome| format!("{} {}", count(tally.of(outcome)), outcome.word())).collect::<Vec<_>>().join(" · ")
 }
 
-/// Handoffs by level.
+/// The counts of handoffs by level.
 pub(super) fn levels(handoffs: &[u64; 3]) -> String {
     Level::ALL
         .into_iter()
@@ -53,7 +55,7 @@ pub(super) fn levels(handoffs: &[u64; 3]) -> String {
         .join(" · ")
 }
 
-/// The escape sequence that begins a level's colour on a terminal.
+/// The escape sequence of a level's colour.
 pub(super) fn level_colour(level: Level) -> &'static str {
     match level {
         Level::High => "\x1b[1;31m",

@@ -1,4 +1,4 @@
-//! `upswell send`: events from files into the log.
+//! `upswell send`: sends events from files to the log.
 
 use std::path::PathBuf;
 
@@ -13,24 +13,24 @@ use crate::replay::{Files, Read, Readable};
 use crate::rules;
 use crate::wire::{self, Admit, Decoded, Format};
 
-/// Sends events from files into the log: keyed by account, placed by input.partitioner.
+/// Sends events from files to the log, keyed by account and partitioned by input.partitioner.
 ///
-/// What cannot be read is sent as it is, so that the service dead-letters it: nothing is lost on the way.
+/// An event that cannot be read is sent unchanged, so that the service dead-letters it and nothing is lost.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell send events.ndjson.zst --config upswell.yaml
   upswell send a.ndjson b.ndjson --brokers localhost:9092 --topic upswell.log --pack 100")]
 pub(super) struct Send {
-    /// Files of events, several merged by event time. `-` is standard input, as NDJSON.
+    /// Files of events. Several files are merged by event time. `-` is standard input, as NDJSON.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The log, instead of topics.log.
+    /// The topic of the log, instead of topics.log.
     #[arg(long, value_name = "T")]
     topic: Option<String>,
-    /// Put so many events into one record: reading becomes 8 to 10 times cheaper. Only for a protobuf log.
+    /// Pack this number of events into one record, which makes reading 8 to 10 times cheaper. Only for a protobuf log.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pack: u16,
-    /// How the files are written; without it told by their extensions.
+    /// The format of the files. By default the extension of each file decides.
     #[arg(long, value_enum)]
     format: Option<FileFormat>,
     #[command(flatten)]
@@ -67,13 +67,13 @@ impl Send {
     }
 }
 
-/// The log, as a place to send events to.
+/// Sends events to the log: chooses the partition, encodes, and packs.
 pub(super) struct Log {
     writer: LogWriter,
     format: Format,
     partitioner: Partitioner,
     partitions: i32,
-    /// Members of the next record, by partition; none are gathered if records hold one event.
+    /// The events of the next record, by partition. Unused if `pack` is 1.
     packs: Vec<Vec<Vec<u8>>>,
     pack: usize,
 }
@@ -82,14 +82,14 @@ impl Log {
     pub(super) fn open(config: &kafka::Config, topic: &str, input: &config::Input, pack: usize) -> Result<Log> {
         let &config::Input { format, partitioner, .. } = input;
         if pack > 1 && format == Format::Json {
-            bail!(WrongUse("events are packed only into a protobuf log, and input.format is json".into()));
+            bail!(WrongUse("--pack needs a protobuf log, but input.format is json".into()));
         }
         let partitions = kafka::partitions(config, topic)?;
         let writer = LogWriter::connect(config, topic)?;
         Ok(Log { writer, format, partitioner, partitions, packs: vec![Vec::new(); partitions as usize], pack })
     }
 
-    /// Sends an event that was read from bytes of the given format.
+    /// Sends an event that was decoded from the format `from`.
     pub(super) fn send(&mut self, decoded: &Decoded<'_>, from: Format) -> Result<()> {
         let Ok(event) = &decoded.event else { return self.place("", decoded.raw.to_vec()) };
         let payload = match (self.format, from) {
@@ -120,7 +120,7 @@ impl Log {
         Ok(self.writer.send(Some(partition), None, &wire::pack(members))?)
     }
 
-    /// Sends what is gathered and waits until all is delivered.
+    /// Sends the events that wait to be packed, and waits until all records are delivered.
     pub(super) fn finish(&mut self) -> Result<()> {
         for partition in 0..self.partitions {
             if !self.packs[partition as usize].is_empty() {

@@ -1,4 +1,4 @@
-//! `upswell tail`: what is published, as it is committed.
+//! `upswell tail`: prints published messages as they are committed.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::kafka;
 use crate::model::Level;
 use crate::wire::{self, Kind};
 
-/// Shows what is published, as it is committed, until Ctrl-C.
+/// Prints published messages as they are committed, until Ctrl-C.
 ///
-/// Handoffs are shown for people to read, everything else as proto3 JSON, one message a line.
+/// Handoffs are printed as plain text, other messages as proto3 JSON; one message per line.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell tail --config upswell.yaml
@@ -22,24 +22,24 @@ use crate::wire::{self, Kind};
   upswell tail signals --brokers localhost:9092
   upswell tail accounts users --config upswell.yaml")]
 pub(super) struct Tail {
-    /// What to follow; without it handoffs.
+    /// The messages to follow; by default handoffs.
     #[arg(value_enum, value_name = "WHAT")]
     what: Vec<What>,
     #[command(flatten)]
     connection: Connection,
-    /// Only handoffs of this level; can be repeated.
+    /// Follow only handoffs of this level; can be repeated.
     #[arg(long, value_enum, value_name = "L")]
     level: Vec<LevelName>,
-    /// Handoffs too as proto3 JSON, one a line.
+    /// Print handoffs as proto3 JSON too.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// Handoffs that go out.
+    /// Handoffs that are sent.
     Handoffs,
-    /// Handoffs of accounts that are held out.
+    /// Handoffs that are held out.
     Holdout,
     /// The signals feed.
     Signals,
@@ -49,15 +49,15 @@ enum What {
     Accounts,
     /// Profiles of users.
     Users,
-    /// Events that could not be used.
+    /// Input that could not be used.
     DeadLetters,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum LevelName {
-    /// At once.
+    /// Act at once.
     High,
-    /// Within 24 to 48 hours.
+    /// Act within 24 to 48 hours.
     Medium,
     /// Nurture.
     Low,
@@ -83,7 +83,7 @@ impl Tail {
         }
     }
 
-    /// The topics that are followed, and what is on them.
+    /// The topics to follow, and the kind of their messages.
     fn topics(&self, names: &kafka::Topics) -> Vec<(String, Kind)> {
         let chosen = |what: &&What| self.what.contains(what) || (self.what.is_empty() && **what == What::Handoffs);
         let mut topics = Vec::new();
@@ -111,7 +111,7 @@ impl Tail {
 
     fn line(&self, kind: Kind, message: &kafka::Message<'_>, colour: bool) -> String {
         let shown = if message.payload.is_empty() {
-            // A key's account and user are parted by a zero byte.
+            // A zero byte separates account and user in a key.
             let key = String::from_utf8_lossy(message.key.unwrap_or_default());
             Ok(serde_json::json!({ "gone": key }).to_string())
         } else if kind == Kind::Handoff && !self.json {
@@ -120,7 +120,7 @@ impl Tail {
             wire::read_json(kind, message.payload)
         };
         match shown {
-            // Its texts are plain already, and its colours are ours.
+            // `screen::handoff` has removed control characters; the escape sequences in it are colours.
             Ok(line) if kind == Kind::Handoff && !self.json && !message.payload.is_empty() => line,
             Ok(json) => screen::json_text(&json).into_owned(),
             Err(error) => screen::plain(&format!("a record that cannot be read: {error}")),

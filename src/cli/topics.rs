@@ -1,4 +1,4 @@
-//! `upswell topics`: creates what is missing, tells what differs.
+//! `upswell topics`: creates missing topics, and reports settings that differ from what Upswell needs.
 
 use std::io::Write;
 
@@ -9,10 +9,11 @@ use super::config::Connection;
 use crate::kafka;
 use crate::wire::{self, Kind};
 
-/// Creates the topics with the settings they need. Safe to repeat: what is there is never changed, only told.
+/// Creates the topics with the settings that they need. Existing topics are never changed: settings that differ are
+/// reported.
 ///
-/// The log keeps its records for ever, because recovery folds it from its beginning, and has the time at which the
-/// broker took a record, because that bounds a producer's wrong clock.
+/// The log keeps its records for ever, because recovery reads it from its beginning. Its records have the time at which
+/// the broker received them, which limits the effect of a producer's wrong clock.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell topics --config upswell.yaml
@@ -20,7 +21,7 @@ use crate::wire::{self, Kind};
 pub(super) struct Topics {
     #[command(flatten)]
     connection: Connection,
-    /// Partitions of a topic that is created, instead of topics.partitions.
+    /// The number of partitions of created topics, instead of topics.partitions.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     partitions: Option<u16>,
 }
@@ -36,7 +37,7 @@ impl Topics {
         for report in kafka::ensure_topics(&config.kafka, &specs)? {
             let state = match (report.created, report.differs.is_empty()) {
                 (true, _) => "created",
-                (false, true) => "as it should be",
+                (false, true) => "unchanged",
                 (false, false) => "differs",
             };
             writeln!(out, "{:<28} {:>4} partitions  {state}", report.topic, report.partitions)?;
@@ -51,19 +52,19 @@ impl Topics {
             let name = kafka::SIZE_OF_PRODUCER;
             writeln!(
                 out,
-                "{name} of kafka.properties is {sent}, should be at least {largest}: the largest dead letter"
+                "{name} of kafka.properties is {sent}, should be at least {largest}: the size of the largest dead letter"
             )?;
             too_small = true;
         }
         if unusable {
             bail!(
-                "the log has settings that the results rest on and that differ: see above; change them with your Kafka's tools"
+                "the log has other settings than correct results need: see above; change them with the tools of your Kafka"
             );
         }
         if too_small {
             bail!(
-                "a message that is larger than its topic or the producer allows would end the service: see above; change \
-                 the sizes with your Kafka's tools and in kafka.properties"
+                "the service would stop at a message that is larger than its topic or the producer allows: see above; \
+                 change the sizes with the tools of your Kafka and in kafka.properties"
             );
         }
         Ok(())

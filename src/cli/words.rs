@@ -1,4 +1,4 @@
-//! The compiled plan in words, for a growth team.
+//! The page of `upswell rules explain`: describes compiled rules in words, for growth teams.
 
 use std::fmt::Write as _;
 
@@ -12,20 +12,20 @@ use crate::rules::{
     TriggerKind, UsageRatio,
 };
 
-/// Columns of the page.
+/// Width of the page in columns.
 const WIDTH: usize = 100;
-/// Columns of the labels, with what stands before them.
+/// Width of the labels in columns, with their indentation.
 const INDENT: usize = 13;
 
-/// A paragraph about one thing.
+/// A paragraph about one signal, trigger, tier or the like.
 struct Entry {
     id: String,
     head: String,
-    /// Labels and what they say.
+    /// Labels and their texts.
     rows: Vec<(&'static str, String)>,
 }
 
-/// The whole page, or the paragraphs with these ids; `off`: the signals that are in the file and turned off.
+/// The page, or only the paragraphs with these `ids`. `off` are the signals of the file that are turned off.
 ///
 /// # Errors
 /// An id is unknown, or of a signal that is off.
@@ -34,10 +34,10 @@ pub(super) fn page(plan: &Plan, off: &[&str], ids: &[String]) -> Result<String> 
     let known = || parts.iter().flat_map(|(_, entries)| entries).map(|entry| entry.id.as_str());
     if let Some(unknown) = ids.iter().find(|id| !known().any(|known| known == *id)) {
         if off.contains(&unknown.as_str()) {
-            bail!(WrongUse(format!("signal {unknown} is in the rules, and off: remove its `off: true`")));
+            bail!(WrongUse(format!("signal {unknown} is turned off in the rules: remove its `off: true`")));
         }
         let near = known().max_by(|a, b| strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown)));
-        bail!(WrongUse(format!("there is no {unknown} in the rules: did you mean {}?", near.unwrap_or_default())));
+        bail!(WrongUse(format!("the rules have no {unknown}: did you mean {}?", near.unwrap_or_default())));
     }
     let mut page = String::new();
     if ids.is_empty() {
@@ -61,11 +61,11 @@ fn parts(plan: &Plan) -> Vec<(&'static str, Vec<Entry>)> {
         ("signals of users", users.collect()),
         ("signals of accounts", accounts.collect()),
         ("bands of users", vec![bands(plan)]),
-        ("tiers of accounts, the first that fits", plan.scores.tiers.iter().map(tier).collect()),
+        ("tiers of accounts, the first that matches", plan.scores.tiers.iter().map(tier).collect()),
         ("segments", segments(plan)),
         ("triggers", (0..).zip(&plan.triggers).map(|(place, it)| trigger(plan, place, it)).collect()),
         ("guard rails", vec![rails(plan)]),
-        ("routes, the first that fits", vec![routes(plan)]),
+        ("routes, the first that matches", vec![routes(plan)]),
     ]
 }
 
@@ -94,10 +94,10 @@ fn write_entry(page: &mut String, entry: &Entry) {
     page.push('\n');
 }
 
-/// A length of time in words.
+/// A duration in words.
 fn length(ms: i64) -> String {
     let units = [(DAY_MS, "day"), (HOUR_MS, "hour"), (MINUTE_MS, "minute"), (1_000, "second"), (1, "millisecond")];
-    // Up to two days people count in hours.
+    // Up to two days are written in hours.
     let fits = |unit: &&(i64, &str)| ms % unit.0 == 0 && (ms > 2 * unit.0 || unit.0 < DAY_MS);
     let (unit, name) = units.iter().find(fits).copied().unwrap_or((1, "millisecond"));
     let number = ms / unit;
@@ -113,8 +113,8 @@ fn signal(plan: &Plan, which: SignalRef, signal: &Signal) -> Entry {
     let scope = if of_user { "of a user" } else { "of an account" };
     let is_evidence = signal.points.iter().all(|points| *points == 0);
     let scores = match (signal.pql, signal.pqa) {
-        _ if is_evidence => "none: it is evidence",
-        // The points of its users are part of an account's score.
+        _ if is_evidence => "none: evidence only",
+        // The points of users are part of the score of their account.
         (true, _) if of_user => "the user's PQL, and with the user's points the account's PQA",
         (true, true) => "the PQL of all its users, and its PQA",
         (true, false) => "the PQL of all its users",
@@ -122,7 +122,7 @@ fn signal(plan: &Plan, which: SignalRef, signal: &Signal) -> Entry {
         (false, false) => "none",
     };
     let about = signal.kind.about();
-    let mut rows = vec![("measures", measures(plan, of_user, &signal.kind)), ("fed by", fed_by(plan, &signal.kind))];
+    let mut rows = vec![("measures", measures(plan, of_user, &signal.kind)), ("events", sources(plan, &signal.kind))];
     let points = |rung: usize| if is_evidence { String::new() } else { format!("{:+} points", signal.points[rung]) };
     let met = rungs(&signal.kind);
     let labels = match &met[..] {
@@ -130,17 +130,17 @@ fn signal(plan: &Plan, which: SignalRef, signal: &Signal) -> Entry {
         _ => ["rung 1", "rung 2", "rung 3"],
     };
     for (rung, (label, met)) in (1..).zip(labels.into_iter().zip(met)) {
-        let says = [met, points(rung)].into_iter().filter(|words| !words.is_empty());
-        rows.push((label, join(says, ": ")));
+        let parts = [met, points(rung)].into_iter().filter(|words| !words.is_empty());
+        rows.push((label, join(parts, ": ")));
     }
-    rows.retain(|(_, says)| !says.is_empty());
+    rows.retain(|(_, text)| !text.is_empty());
     let (on, off, timer) = moments(&signal.kind);
     rows.extend([("scores", scores.to_owned()), ("on", on), ("off", off)]);
     rows.extend([("keeps", about.state.to_owned()), ("timer", timer)]);
     Entry { id: signal.id.to_string(), head: format!("{} · {scope}", signal.id), rows }
 }
 
-/// When a signal turns on and off, and what wakes it, with its parameters.
+/// When a signal turns on and off, and which timer can change it, with its parameters.
 fn moments(kind: &Kind) -> (String, String, String) {
     let about = kind.about();
     let ttl_ms = match kind {
@@ -149,7 +149,7 @@ fn moments(kind: &Kind) -> (String, String, String) {
         _ => None,
     };
     let (on, off, timer) = match (kind, ttl_ms) {
-        (_, Some(None)) => (about.on, "never in this life", "none"),
+        (_, Some(None)) => (about.on, "never in this life of the user or account", "none"),
         (_, Some(Some(_))) => (about.on, about.off.split(';').next().unwrap_or_default(), about.timer),
         (Kind::Growth(growth), None) => {
             let on = if growth.up { "at the close of a week" } else { "at the close of a day, and not while inactive" };
@@ -164,7 +164,7 @@ fn moments(kind: &Kind) -> (String, String, String) {
     (after(on), off.to_owned(), timer.to_owned())
 }
 
-/// The events of a filter.
+/// The events that a filter selects.
 fn events(filter: &Filter) -> String {
     let roles = join(filter.roles.iter().map(|role| rules::role_name(*role)), " or ");
     let mut words = format!("{roles} events");
@@ -175,7 +175,7 @@ fn events(filter: &Filter) -> String {
         write!(words, " with {} {}", field.word(), values.join(" or ")).unwrap_or_default();
     }
     for (field, values) in &filter.where_bound {
-        write!(words, " with {} {} where a mapping binds it", field.word(), values.join(" or ")).unwrap_or_default();
+        write!(words, " with {} {} if the mapping binds it", field.word(), values.join(" or ")).unwrap_or_default();
     }
     words
 }
@@ -191,7 +191,7 @@ fn measures(plan: &Plan, of_user: bool, kind: &Kind) -> String {
         Kind::Seen(seen) | Kind::Count(Count { seen, .. }) => {
             let after = match seen.after_founding_ms {
                 0 => String::new(),
-                after => format!(", only later than {} after the first activity of the account", length(after)),
+                after => format!(", but not within {} of the first activity of the account", length(after)),
             };
             format!("{}, {}{after}", events(&seen.filter), each_for(seen.ttl_ms))
         }
@@ -206,8 +206,8 @@ fn measures(plan: &Plan, of_user: bool, kind: &Kind) -> String {
         }
         Kind::Sessions(sessions) => {
             let parted = match sessions.gap_ms {
-                0 => "each of its own".to_owned(),
-                gap => format!("parted by {} of silence", length(gap)),
+                0 => "each event is a session".to_owned(),
+                gap => format!("a session ends after {} without such an event", length(gap)),
             };
             format!("sessions of {}, {parted}, {}", events(&sessions.filter), each_for(Some(sessions.ttl_ms)))
         }
@@ -225,38 +225,38 @@ fn measures(plan: &Plan, of_user: bool, kind: &Kind) -> String {
         Kind::Growth(growth) => {
             let way = if growth.up { "up" } else { "down" };
             let what = if of_user { "the user's active days a week" } else { "weekly active users" };
-            format!("{what} going {way}: {}", judged_by(&growth.by, of_user))
+            format!("{what} going {way}: {}", test(&growth.by, of_user))
         }
         Kind::NewUsers(_) => "new users of the last 7 days".into(),
-        Kind::Spike(spike) => format!("meter {} over 7 days, against the 8 weeks before", meter(spike.meter)),
-        Kind::Idle(_) => "days without activity, of somebody who was active before".into(),
+        Kind::Spike(spike) => format!("meter {} over 7 days, compared with the 8 weeks before", meter(spike.meter)),
+        Kind::Idle(_) => "days without activity, of a user who was active before".into(),
         Kind::Stalled(Stalled { weeks, .. }) => {
-            format!("active users of a single department, and nobody new in {weeks} closed weeks")
+            format!("active users of one department, without a new user in {weeks} closed weeks")
         }
         Kind::Age(Age { age_ms, still }) => {
             let still = match still {
-                Still::SingleUser => "there is one user, and nobody was invited",
-                Still::FreeOnly => "it neither pays nor used a premium feature",
+                Still::SingleUser => "the account has one user and no invitation",
+                Still::FreeOnly => "the account neither pays nor used a premium feature",
             };
             format!("{} after the first activity, and {still}", length(*age_ms))
         }
-        Kind::UsageRatio(_) => "used share of the fullest quota, as last reported".into(),
+        Kind::UsageRatio(_) => "used share of the quota that is used most, as last reported".into(),
         Kind::Ladder(Ladder { of, .. }) => match of {
-            Of::ActiveUsers => "active users of the running 28 days".into(),
-            Of::UsersOfADomain => "active users of the company e-mail domain that has the most".into(),
+            Of::ActiveUsers => "users active in the last 28 days".into(),
+            Of::UsersOfADomain => "active users of the company e-mail domain with the most active users".into(),
             Of::Departments => "distinct departments of active users".into(),
             Of::Volume(place) => format!("meter {} over 28 days", meter(*place)),
         },
-        Kind::Trait(TraitIs::Employees(_)) => "employees, as enriched, else as users say".into(),
+        Kind::Trait(TraitIs::Employees(_)) => "employees, as enriched, else as users state".into(),
         Kind::Trait(TraitIs::OneOf(field, _) | TraitIs::True(field) | TraitIs::AtLeast(field, _)) => {
             format!("{} of the account", field.word())
         }
-        Kind::Executive => "active users with an executive title, or a role in the product that counts as one".into(),
+        Kind::Executive => "active users with an executive title, or with a product role that counts as one".into(),
     }
 }
 
-/// What a trend of users, or of accounts, is judged by.
-fn judged_by(by: &GrowthBy, of_user: bool) -> String {
+/// The test by which a trend of users or accounts is decided.
+fn test(by: &GrowthBy, of_user: bool) -> String {
     let slope = |test: &SlopeTest| {
         let weeks =
             if test.streak == 1 { "the last week".to_owned() } else { format!("{} weeks in a row", test.streak) };
@@ -265,20 +265,20 @@ fn judged_by(by: &GrowthBy, of_user: bool) -> String {
     match by {
         GrowthBy::Level(_, slopes) if of_user => join(slopes.iter().map(slope), "; or "),
         GrowthBy::Level(LevelTest::Above { both, each }, slopes) => format!(
-            "two weeks clearly above what is usual (above {both}, each {each}); before \
-             seven complete weeks {}",
+            "two weeks clearly above the base level (above {both}, each {each}); before \
+             seven complete weeks: {}",
             join(slopes.iter().map(slope), "; or ")
         ),
         GrowthBy::Level(LevelTest::Below { below, share }, _) => {
-            format!("four weeks clearly below what is usual, at no more than {share} % of it (below {below})")
+            format!("four weeks clearly below the base level, at no more than {share} % of it (below {below})")
         }
         GrowthBy::Streak => "3 weeks in a row".to_owned(),
         GrowthBy::Ratio(percent) => format!("by {percent} % in the last week"),
-        GrowthBy::Newcomers(percent) => format!("new users of 7 days are {percent} % of the active ones"),
+        GrowthBy::Newcomers(percent) => format!("new users of 7 days are {percent} % of the active users"),
     }
 }
 
-/// What is met at each rung.
+/// The condition of each rung.
 fn rungs(kind: &Kind) -> Vec<String> {
     let counts = |rungs: &[u32]| rungs.iter().map(|rung| format!("{rung} or more")).collect();
     let levels = |rungs: &[f64]| rungs.iter().map(|rung| format!("{rung} or more")).collect();
@@ -292,7 +292,8 @@ fn rungs(kind: &Kind) -> Vec<String> {
         }
         Kind::NewUsers(new_users) => {
             let spike = new_users.spike_below;
-            let spike = spike.map(|below| format!("as many, and less likely than {} % here", below * 100.0));
+            let spike = spike
+                .map(|below| format!("as many, and with a probability below {} % for this account", below * 100.0));
             [Some(format!("{} or more", new_users.at_least)), spike].into_iter().flatten().collect()
         }
         Kind::Spike(spike) => {
@@ -315,11 +316,11 @@ fn rungs(kind: &Kind) -> Vec<String> {
     }
 }
 
-/// The events behind a signal: the mappings of its roles, or activity.
-fn fed_by(plan: &Plan, kind: &Kind) -> String {
+/// The events that a signal reads: the mappings of its roles, or activity.
+fn sources(plan: &Plan, kind: &Kind) -> String {
     let roles = kind.roles(&plan.meters);
     if roles.is_empty() {
-        return "activity: every track event of a user, but for the passive ones".into();
+        return "activity: every track event of a user that is not passive".into();
     }
     let mapped = |role: Role| {
         let mappings =
@@ -340,12 +341,12 @@ fn fed_by(plan: &Plan, kind: &Kind) -> String {
 
 fn bands(plan: &Plan) -> Entry {
     let [emerging, warm, hot] = plan.scores.bands;
-    let says = format!(
-        "emerging from {emerging} points of PQL score on, warm from {warm}, hot from {hot}; a band is kept down to {} \
-         points below its threshold; none without points of the user's own",
+    let details = format!(
+        "emerging from a PQL score of {emerging}, warm from {warm}, hot from {hot}; a band is kept down to {} points \
+         below its threshold; a user without points of their own has no band",
         plan.scores.keep
     );
-    Entry { id: "bands".into(), head: "bands".into(), rows: vec![("says", says)] }
+    Entry { id: "bands".into(), head: "bands".into(), rows: vec![("details", details)] }
 }
 
 fn tier(tier: &Tier) -> Entry {
@@ -369,10 +370,11 @@ fn segments(plan: &Plan) -> Vec<Entry> {
             from if from == f64::NEG_INFINITY => "the number of employees is unknown".to_owned(),
             from => format!("{from} or more employees"),
         };
-        let mut says = vec![size, format!("potential from {} USD a year", segment.potential)];
-        says.extend(segment.track.map(|track| format!("onboarding track {}", track.word())));
-        says.extend(segment.only_user_buys.then(|| "the only user may decide a purchase".into()));
-        Entry { id: segment.id.to_string(), head: segment.id.to_string(), rows: vec![("says", join(says, "; "))] }
+        let mut details = vec![size, format!("potential from {} USD a year", segment.potential)];
+        details.extend(segment.track.map(|track| format!("onboarding track {}", track.word())));
+        details.extend(segment.only_user_buys.then(|| "the only user of an account counts as a buyer".into()));
+        let rows = vec![("details", join(details, "; "))];
+        Entry { id: segment.id.to_string(), head: segment.id.to_string(), rows }
     };
     plan.segments.iter().map(segment).collect()
 }
@@ -381,25 +383,24 @@ fn trigger(plan: &Plan, place: usize, trigger: &Trigger) -> Entry {
     let mut rows = Vec::new();
     let (kind, hand, asked) = match &trigger.kind {
         TriggerKind::Event(on) => {
-            rows.push(("listens to", listens_to(plan, on)));
+            rows.push(("events", events_of(plan, on)));
             if let Some(when) = &on.when {
                 rows.extend(condition(when));
             }
             if on.first {
-                rows.push(("fires", "for the first one in the account's life".into()));
+                rows.push(("fires", "only on the first such event in the life of the account".into()));
             }
-            ("an event trigger", on.raised_hand, on.asks_for_sales)
+            ("event trigger", on.raised_hand, on.asks_for_sales)
         }
         TriggerKind::Condition { when, per_user, rearm_after_closed_days } => {
             rows.extend(condition(when));
-            let whose =
-                if *per_user { "of a user; those who turn at one instant share a handoff" } else { "of the account" };
+            let whose = if *per_user { "for a user; users at one instant share a handoff" } else { "for the account" };
             let again = match rearm_after_closed_days {
                 0 => "it was false".to_owned(),
                 days => format!("it was false on {days} closed days in a row"),
             };
             rows.push(("fires", format!("when the condition becomes true {whose}; again only after {again}")));
-            ("a state", false, false)
+            ("condition trigger", false, false)
         }
     };
     rows.push(("cooldown", length(trigger.cooldown_ms).to_string()));
@@ -411,32 +412,33 @@ fn trigger(plan: &Plan, place: usize, trigger: &Trigger) -> Entry {
     Entry { id: trigger.id.to_string(), head, rows }
 }
 
-fn listens_to(plan: &Plan, on: &OnEvent) -> String {
+/// The events that an event trigger fires on.
+fn events_of(plan: &Plan, on: &OnEvent) -> String {
     let mut words = match on.role {
-        Some(role) => fed_by_role(plan, role),
+        Some(role) => mappings_of(plan, role),
         None => "the first activity of a user".into(),
     };
     for (field, values) in &on.only {
         write!(words, ", with {} {}", field.word(), values.join(" or ")).unwrap_or_default();
     }
     if let Some(named) = &on.plan {
-        write!(words, "; or the plan becoming {named}").unwrap_or_default();
+        write!(words, "; or an event with which the plan becomes {named}").unwrap_or_default();
     }
     words
 }
 
-fn fed_by_role(plan: &Plan, role: Role) -> String {
+fn mappings_of(plan: &Plan, role: Role) -> String {
     let mappings = plan.roles.mappings().filter(|(_, of)| *of == Some(role)).map(|(words, _)| words.to_owned());
     format!("{}: {}", rules::role_name(role), join(mappings, "; "))
 }
 
-/// A condition and what its names mean.
+/// A condition, and the meaning of its names.
 fn condition(when: &Condition) -> Vec<(&'static str, String)> {
     let meaning = |(name, input): (&String, &Input)| match input {
         Input::Signal(_) => format!("{name}: the rung of the signal"),
         Input::Figure(figure) => {
-            let says = Figure::ALL.iter().find(|known| known.0 == *figure).map_or("", |known| known.3);
-            format!("{name}: {}", lower_first(says.trim_end_matches('.')))
+            let about = Figure::ALL.iter().find(|known| known.0 == *figure).map_or("", |known| known.3);
+            format!("{name}: {}", lower_first(about.trim_end_matches('.')))
         }
         Input::Trait(_) => format!("{name}: a trait of the account"),
         Input::Event(field) => format!("{name}: {} of the event", field.word()),
@@ -445,7 +447,7 @@ fn condition(when: &Condition) -> Vec<(&'static str, String)> {
     vec![("when", when.text().to_owned()), ("where", join(names, "; "))]
 }
 
-/// The first letter of a sentence that stands in another, unless an abbreviation begins it.
+/// The sentence with its first letter in lower case, unless it begins with an abbreviation.
 fn lower_first(sentence: &str) -> String {
     let mut chars = sentence.chars();
     match (chars.next(), chars.next()) {
@@ -461,35 +463,35 @@ fn due(plan: &Plan, level: Level, raised_hand: bool) -> String {
     let when = match level {
         Level::High => "at once".to_owned(),
         Level::Medium => format!("from {} to {} after outreach may begin", length(from), length(by)),
-        Level::Low => "nurture: no person has to act".to_owned(),
+        Level::Low => "no due time: nurture".to_owned(),
     };
     match raised_hand || plan.rails.after_signup_ms == 0 {
         true => when,
         false => {
-            format!("{when}; outreach begins {} after sign-up at the earliest", length(plan.rails.after_signup_ms))
+            format!("{when}; no outreach within {} of sign-up", length(plan.rails.after_signup_ms))
         }
     }
 }
 
-/// The rails that can hold a trigger's handoffs back.
+/// The rails that can hold handoffs of a trigger.
 fn held_by(plan: &Plan, place: usize, level: Level, raised_hand: bool) -> String {
     let rails = &plan.rails;
     let mut held = Vec::new();
     if rails.live_from.is_some() {
-        held.push("warm_up: before the rules are live nothing fires".to_owned());
+        held.push("warm_up: before `live_from`".to_owned());
     }
     if rails.usage && !raised_hand {
         held.push("usage: until there is activity in the last 28 days".into());
     }
     if level != Level::High && rails.pacing_ms > 0 {
-        let after = if level == Level::Medium { "a medium one" } else { "a medium or low one" };
+        let after = if level == Level::Medium { "a medium handoff" } else { "a medium or low handoff" };
         held.push(format!("pacing: for {} after {after}", length(rails.pacing_ms)));
     }
     if level != Level::High && (rails.engaged_traits || rails.unanswered_ms > 0) {
-        held.push("engaged: while somebody is at it".into());
+        held.push("engaged: while another handoff awaits an answer, or a trait forbids outreach".into());
     }
     if level != Level::High && rails.holdout.0 > 0.0 {
-        held.push(format!("holdout: {} % of accounts are told apart", rails.holdout.0 * 100.0));
+        held.push(format!("holdout: {} % of accounts are held out", rails.holdout.0 * 100.0));
     }
     if let Some(arm) = rails.arms.iter().find(|arm| arm.triggers.contains(&place)) {
         held.push(format!("arm {}: {}", arm.id, between(arm)));
@@ -497,16 +499,16 @@ fn held_by(plan: &Plan, place: usize, level: Level, raised_hand: bool) -> String
     if held.is_empty() { "nothing".into() } else { join(held, "; ") }
 }
 
-/// Which accounts an arm splits, and how.
+/// Which accounts an arm compares, and how it splits them.
 fn between(arm: &rules::Arm) -> String {
     let (above, share) = (arm.above.text(), arm.share * 100.0);
     format!(
-        "unless {above}, only handoffs of {share} % of accounts are sent, by salt {}; the others are recorded",
+        "unless {above}, handoffs are sent for {share} % of accounts (salt {}), and held out for the others",
         arm.salt
     )
 }
 
-/// The rows of the routes that a trigger's handoffs can match, up to the first that always does.
+/// The routes that handoffs of a trigger can match, up to the first that always matches.
 fn routes_of(plan: &Plan, place: usize, level: Level, asked: bool) -> String {
     let may = |route: &&Route| {
         route.triggers.as_ref().is_none_or(|list| list.contains(&place))
@@ -536,7 +538,7 @@ fn rails(plan: &Plan) -> Entry {
     let mut rows = vec![
         (
             "signup",
-            format!("no outreach for {} after sign-up, unless a hand was raised", length(rails.after_signup_ms)),
+            format!("no outreach within {} of sign-up, unless a hand was raised", length(rails.after_signup_ms)),
         ),
         (
             "usage",
@@ -555,7 +557,8 @@ fn rails(plan: &Plan) -> Entry {
         (
             "warm-up",
             format!(
-                "an account that was in mid-life when the log began has no new users for {} days",
+                "for {} days, the signals on new users, activation and age of an account that was in mid-life when the \
+                 log began are unknown",
                 rails.warm_up_days
             ),
         ),
@@ -563,13 +566,13 @@ fn rails(plan: &Plan) -> Entry {
     if let Some(from) = rails.live_from {
         rows.push((
             "live from",
-            format!("{}: what was before is told as held, and never fires", super::screen::minute(from)),
+            format!("{}: what happened before is published as held, and never fires", super::screen::minute(from)),
         ));
     }
     let mut engaged = Vec::new();
     engaged.extend(rails.engaged_traits.then(|| "do_not_contact or open_opportunity is true".to_owned()));
     let unanswered =
-        || format!("a handoff to a person has had no answer for less than {}", length(rails.unanswered_ms));
+        || format!("a handoff to a person is younger than {} and has no outcome", length(rails.unanswered_ms));
     engaged.extend((rails.unanswered_ms > 0).then(unanswered));
     rows.push((
         "engaged",
@@ -582,7 +585,10 @@ fn rails(plan: &Plan) -> Entry {
         "holdout",
         match share > 0.0 {
             true => {
-                format!("medium and low handoffs of {share} % of accounts, by salt {}, reach nobody", rails.holdout.1)
+                format!(
+                    "medium and low handoffs of {share} % of accounts (salt {}) go to the holdout topic only",
+                    rails.holdout.1
+                )
             }
             false => "off".into(),
         },

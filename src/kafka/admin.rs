@@ -109,21 +109,21 @@ impl fmt::Display for Difference {
 const APPEND_TIME: Setting = Setting::new(
     "message.timestamp.type",
     "LogAppendTime",
-    "event time is bounded by the time at which the broker took the record; a producer's clock can be wrong",
+    "the time at which the broker received a record limits event time, because a producer's clock can be wrong",
 );
-const ALL_TIME: Setting = Setting::new("retention.ms", "-1", "recovery replays the log from its beginning");
+const ALL_TIME: Setting = Setting::new("retention.ms", "-1", "recovery reads the log from its beginning");
 const ALL_SIZE: Setting = Setting { name: "retention.bytes", ..ALL_TIME };
 const NOT_COMPACTED: Setting =
-    Setting::new("cleanup.policy", "delete", "every record counts, not only the last of a key");
-const COMPACTED: Setting = Setting::new("cleanup.policy", "compact", "only the latest profile of a key is of use");
+    Setting::new("cleanup.policy", "delete", "every record is needed, not only the last of a key");
+const COMPACTED: Setting = Setting::new("cleanup.policy", "compact", "only the last profile of a key is needed");
 const MONTH: Setting =
-    Setting::new("retention.ms", DAYS_30, "long enough to find out what happened and to send it again");
+    Setting::new("retention.ms", DAYS_30, "operators need time to find the cause and to send the events again");
 
-/// What a topic must take so that every message of a kind can be published.
+/// The size of messages that a topic must allow so that every message of a kind can be published.
 const fn holds(kind: Kind, output: Format) -> Setting {
     let (value, why) = match kind {
-        Kind::DeadLetter => ("4194304", "a dead letter holds up to 900 KiB of a record of the log"),
-        _ => (SIZE_USUAL, "a message has up to 256 KiB, and a refused one would end the service"),
+        Kind::DeadLetter => ("4194304", "a dead letter contains up to 900 KiB of a record of the log"),
+        _ => (SIZE_USUAL, "a message has up to 256 KiB, and the service stops if one is refused"),
     };
     Setting { name: SIZE_OF_TOPIC, value, at_least: Some(record_max(kind, output)), why }
 }
@@ -237,7 +237,7 @@ fn differences(
             name: "partitions",
             found: partitions.to_string(),
             wanted: spec.partitions.to_string(),
-            why: "an account keeps its partition only while their number stays the same",
+            why: "with another number, accounts move to other partitions",
         });
     }
     for setting in &spec.settings {

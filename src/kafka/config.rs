@@ -69,14 +69,14 @@ const REFUSED: &[(&str, &str)] = &[
     ("transactional.id", "use kafka.transactional_id_prefix; each worker has an id of its own"),
     (
         "isolation.level",
-        "reading must be read_committed: only then does a new owner of a partition wait for the \
-         open transaction of the one before, without which every output can come twice",
+        "must be read_committed: otherwise a new owner of a partition does not wait for the open \
+         transaction of the previous owner, and outputs can be published twice",
     ),
     ("enable.auto.commit", "offsets are committed in the same transaction as the output, never by a timer"),
     ("enable.auto.offset.store", "offsets are committed in the same transaction as the output"),
     ("auto.commit.interval.ms", "offsets are committed in the same transaction as the output"),
     ("auto.offset.reset", "a missing offset must stop the process; a silent reset loses or repeats records"),
-    ("enable.partition.eof", "the end of a partition must be seen, to close days on silent partitions"),
+    ("enable.partition.eof", "Upswell needs the end of a partition, to close days of silent partitions"),
     ("enable.idempotence", "producing must be idempotent"),
     ("acks", "idempotent and transactional producing needs acks=all"),
     ("request.required.acks", "idempotent and transactional producing needs acks=all"),
@@ -85,9 +85,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("retries", "idempotent producing sets it"),
     ("message.send.max.retries", "idempotent producing sets it"),
     ("enable.gapless.guarantee", "the transaction already guarantees it"),
-    ("delivery.report.only.error", "the producers rely on it"),
-    ("partitioner", "use input.partitioner: all producers of the log must agree"),
-    ("allow.auto.create.topics", "a topic created by chance has the wrong settings; use `upswell topics`"),
+    ("delivery.report.only.error", "Upswell needs the report of every delivery"),
+    ("partitioner", "use input.partitioner: all producers of the log must use the same"),
+    ("allow.auto.create.topics", "topics that are created automatically have the wrong settings; use `upswell topics`"),
     ("statistics.interval.ms", "the lag of partitions is measured every second"),
     ("test.mock.num.brokers", "use `upswell demo` for an embedded broker"),
 ];

@@ -55,7 +55,7 @@ pub enum Error {
     #[error(
         "{topic}[{partition}] begins at offset {low}, not 0: records were deleted, and the state \
          cannot be rebuilt without them. Set retention.ms=-1 and retention.bytes=-1 on the topic \
-         (`upswell topics` tells what differs) and start with a new log and a new kafka.group"
+         (`upswell topics` reports what differs) and start with a new log and a new kafka.group"
     )]
     LogTrimmed {
         /// The topic of the log.
@@ -68,8 +68,8 @@ pub enum Error {
     /// The group is further than the log: the topic was made anew, or lost data.
     #[error(
         "{topic}[{partition}] ends at offset {end}, but group `{group}` has committed {committed}: \
-         the topic was created anew or lost records. If that was meant, use a new kafka.group; \
-         if not, restore the topic"
+         the topic was created again or lost records. If that is intended, use a new kafka.group; \
+         otherwise restore the topic"
     )]
     OffsetsMovedBack {
         /// The topic of the log.
@@ -87,7 +87,7 @@ pub enum Error {
     #[error(
         "group `{group}` has no committed offset for {topic}[{partition}], but `{output}` holds results of that \
          partition: the offsets expired or were deleted, or kafka.group was changed. Every handoff would be \
-         published a second time. Restore kafka.group or the offsets; or, if that is what you want, start \
+         published a second time. Restore kafka.group or the offsets; or, if that is intended, start \
          `upswell run --from-the-beginning`"
     )]
     OffsetsLost {
@@ -103,7 +103,7 @@ pub enum Error {
     /// The log has another number of partitions than when the group committed its offsets.
     #[error(
         "{topic} has {now} partitions, but group `{group}` committed offsets when it had {then}: new events of an \
-         account can lie in another partition than its earlier ones. Begin with a new log, a new topics.prefix and a \
+         account can go to another partition than its earlier ones. Begin with a new log, a new topics.prefix and a \
          new kafka.group, and send the events there"
     )]
     PartitionsChanged {
@@ -117,7 +117,7 @@ pub enum Error {
         now: i32,
     },
     /// Records that were to be read are no longer there.
-    #[error("{topic}[{partition}]: the offset to read next is gone ({detail}): was the log deleted or trimmed?")]
+    #[error("{topic}[{partition}]: the offset to read next does not exist ({detail}): was the log deleted or trimmed?")]
     OffsetGone {
         /// The topic.
         topic: String,

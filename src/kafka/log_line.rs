@@ -59,22 +59,22 @@ impl Condition {
     fn advice(&self) -> &'static str {
         match self {
             Condition::Unreachable => {
-                "upswell tries again by itself; if it lasts, see that the brokers run and that kafka.brokers and the \
-                 addresses they advertise can be reached from here"
+                "upswell retries; if this lasts, check that the brokers run, and that kafka.brokers and the addresses \
+                 that they advertise can be reached from here"
             }
             Condition::Unauthenticated => {
-                "upswell tries again by itself, in vain until security.protocol, sasl.* and ssl.* of kafka.properties \
-                 are what the brokers expect"
+                "upswell retries, without success until security.protocol, sasl.* and ssl.* of kafka.properties are \
+                 what the brokers expect"
             }
-            Condition::Other(_) => "upswell tries again by itself; if it lasts, look at the logs of the brokers",
+            Condition::Other(_) => "upswell retries; if this lasts, look at the logs of the brokers",
         }
     }
 
     fn end(&self) -> &'static str {
         match self {
             Condition::Unreachable => "Kafka can be reached again",
-            Condition::Unauthenticated => "Kafka lets this client in again",
-            Condition::Other(_) => "this was not reported again",
+            Condition::Unauthenticated => "Kafka accepts this client again",
+            Condition::Other(_) => "this is no longer reported",
         }
     }
 }

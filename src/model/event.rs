@@ -8,57 +8,57 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use super::time::EventTime;
 
-/// One product event, borrowed from the record that carried it.
+/// One product event, borrowed from its record.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
-    /// Identifies the event within its source; empty: never a duplicate.
+    /// Identifies the event within its source; if empty, duplicates are not detected.
     pub message_id: Cow<'a, str>,
     /// The producer.
     pub source: Cow<'a, str>,
     /// What kind of call this is.
     pub kind: EventKind,
-    /// The name of the thing done, or of the page or screen seen; of a rules activation the rules file, as text.
+    /// The name of the event, page or screen; of an activation of rules, the text of the rules file.
     pub name: Cow<'a, str>,
     /// The user within the account; empty: unknown.
     pub user: Cow<'a, str>,
-    /// A device of somebody unknown.
+    /// The device or browser of a visitor whose user is not known.
     pub anonymous_id: Cow<'a, str>,
     /// The account; empty only in control events.
     pub account: Cow<'a, str>,
     /// When it happened.
     pub time: EventTime,
-    /// When it was received, where a file says so: stands in for the record's time.
+    /// When it was received, if a file has that time. It replaces the time of the record.
     pub received: Option<EventTime>,
-    /// What is known of the event itself.
+    /// The properties of the event.
     pub properties: Fields<'a>,
-    /// What is known of the user (identify) or of the account (group).
+    /// The traits of the user (identify) or of the account (group).
     pub traits: Fields<'a>,
-    /// What is known of how it came about: the user agent.
+    /// The context of the event, of which the user agent is read.
     pub context: Fields<'a>,
-    /// Where it was read before it came into the log.
+    /// The place in another topic from which it was copied into the log.
     pub provenance: Option<Provenance<'a>>,
 }
 
 impl<'a> Event<'a> {
-    /// What the event tells: the properties of one that has a name, or else the traits.
+    /// The fields of the event: properties if events of its kind have a name, otherwise traits.
     pub fn payload(&self) -> &Fields<'a> {
         if self.kind.has_name() { &self.properties } else { &self.traits }
     }
 }
 
-/// Hashes of what an event is found by.
+/// Hashes of the ids of an event, by which its account, its user and duplicates are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
-    /// Of the account.
+    /// The hash of the account.
     pub account: u64,
-    /// Of the user of the account; without a meaning where the event has none.
+    /// The hash of the user within the account; meaningless if the event has no user.
     pub user: u64,
-    /// Of the message of its source; none where the event has no message id.
+    /// The hash of source and message id; none if the event has no message id.
     pub message: Option<u128>,
 }
 
 impl Keys {
-    /// Those of an event.
+    /// The hashes of an event.
     pub fn of(event: &Event<'_>) -> Keys {
         let account = Keys::hash_account(&event.account);
         Keys { account, user: Keys::hash_user(account, event.user.as_bytes()), message: Keys::hash_message(event) }
@@ -69,19 +69,19 @@ impl Keys {
         xxh3_64(id.as_bytes())
     }
 
-    /// The hash of a user: of the account, by its hash, and the id.
+    /// The hash of a user, of the hash of the account and the id of the user.
     pub fn hash_user(account: u64, id: &[u8]) -> u64 {
         (account ^ xxh3_64(id).rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
-    /// The hash of a message id, with a seed that its source gives.
+    /// The hash of a message id, seeded with the hash of its source.
     fn hash_message(event: &Event<'_>) -> Option<u128> {
         (!event.message_id.is_empty())
             .then(|| xxh3_128_with_seed(event.message_id.as_bytes(), xxh3_64(event.source.as_bytes())))
     }
 }
 
-/// What kind of call an event is.
+/// The kind of call of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// A user did something.
@@ -103,35 +103,35 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// Whether calls of this kind have a name: identify and group calls have none.
+    /// Whether calls of this kind have a name, which identify and group calls do not have.
     pub fn has_name(self) -> bool {
         !matches!(self, EventKind::Identify | EventKind::Group)
     }
 
-    /// Whether the event speaks to the engine, of no account.
+    /// Whether the event is a control event, which has no account.
     pub fn is_control(self) -> bool {
         matches!(self, EventKind::Tick | EventKind::RulesActivation)
     }
 }
 
-/// Properties or traits as they came. They stay encoded until a rule asks for a field (`wire::fields`).
+/// Properties or traits in their encoded form. A field is decoded when it is read (`wire::fields`).
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Fields<'a> {
     /// There are none.
     #[default]
     None,
-    /// Every occurrence of field `tag` in an encoded, checked `ProductEvent`: together one `Struct`.
+    /// Every occurrence of field `tag` in an encoded `ProductEvent` that was checked. Together they are one `Struct`.
     Proto {
         /// The part of the event that holds them: whole fields.
         part: &'a [u8],
-        /// The field that holds the `Struct`.
+        /// The tag of the field of the `Struct`.
         tag: u32,
     },
     /// A JSON object.
     Json(&'a str),
 }
 
-/// The place in another topic from which an event was brought into the log.
+/// The place in another topic from which an event was copied into the log.
 #[derive(Clone, Debug)]
 pub struct Provenance<'a> {
     /// The topic.
@@ -151,17 +151,17 @@ pub struct Place {
     pub index: u32,
 }
 
-/// What an event means to the rules, whatever the product calls it (semantics §4, §9).
+/// A role: what an event means to the rules, whatever the product calls it (semantics §4, §9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Somebody signed up.
+    /// A user signed up.
     SignedUp,
-    /// Somebody reached the product's first value.
+    /// A user reached the first value of the product.
     Activated,
-    /// Somebody began to tell about themself.
+    /// A user began to fill in a profile.
     ProfilingStarted,
-    /// Somebody told about themself.
+    /// A user completed a profile.
     ProfilingFinished,
     /// A feature was used.
     FeatureUsed,
@@ -177,15 +177,15 @@ pub enum Role {
     Exported,
     /// Content was shared.
     Shared,
-    /// Somebody was invited.
+    /// A user invited somebody.
     UserInvited,
-    /// Somebody became a member.
+    /// A user became a member.
     MemberAdded,
-    /// Somebody is a member no longer.
+    /// A user is no longer a member.
     MemberRemoved,
     /// A workspace was created.
     WorkspaceCreated,
-    /// The account has another or a further admin.
+    /// The account has a new admin.
     AdminTransferred,
     /// The pricing page was viewed.
     PricingViewed,
@@ -195,17 +195,17 @@ pub enum Role {
     UpgradeStarted,
     /// An upgrade was completed.
     UpgradeCompleted,
-    /// Somebody asked to speak to sales.
+    /// A user asked to speak to sales.
     ContactSales,
-    /// SSO, SAML, SCIM, audit logs and the like were asked for.
+    /// A user asked for an enterprise feature, such as SSO, SAML, SCIM or audit logs.
     EnterpriseFeatureRequested,
-    /// Support was asked.
+    /// A user contacted support.
     SupportContacted,
-    /// The seats of several teams are to be consolidated.
+    /// A user asked to consolidate the seats of several teams.
     ConsolidationRequested,
-    /// The plan or its payment changed.
+    /// The plan or the payment of a subscription changed.
     SubscriptionChanged,
-    /// What the next bill will be.
+    /// The amount of the next bill was forecast.
     BillingForecast,
     /// A trial began.
     TrialStarted,
@@ -217,9 +217,9 @@ pub enum Role {
     Firmographics,
     /// Marketing brought a lead.
     MqlCreated,
-    /// Outcome: somebody wrote to the account.
+    /// Outcome: a message was sent to the account.
     OutreachSent,
-    /// Outcome: somebody called.
+    /// Outcome: a call was made.
     CallMade,
     /// Outcome: the account replied.
     Replied,
@@ -229,7 +229,7 @@ pub enum Role {
     Accepted,
     /// Outcome: sales rejected the handoff.
     Rejected,
-    /// Outcome: sales said whether a signal was useful.
+    /// Outcome: sales graded a signal as useful or not.
     Graded,
     /// Outcome: an opportunity was created.
     OpportunityCreated,
@@ -242,7 +242,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Every role, in the order of the domain page.
+    /// Every role, in the order of docs/semantics.md.
     pub const ALL: [Role; 42] = [
         Role::SignedUp,
         Role::Activated,
@@ -288,7 +288,7 @@ impl Role {
         Role::Nps,
     ];
 
-    /// What somebody did who caused an event of this role.
+    /// What the user of an event of this role did, as a predicate.
     pub fn deed(self) -> &'static str {
         match self {
             Role::SignedUp => "signed up",
@@ -316,13 +316,13 @@ impl Role {
             Role::SupportContacted => "asked support",
             Role::ConsolidationRequested => "asked to consolidate the seats of several teams",
             Role::SubscriptionChanged => "changed the subscription",
-            Role::BillingForecast => "has a bill to come",
+            Role::BillingForecast => "has an upcoming bill",
             Role::TrialStarted => "started a trial",
             Role::TrialEnded => "ended a trial",
             Role::Profile => "has a profile",
-            Role::Firmographics => "is described",
+            Role::Firmographics => "has new traits",
             Role::MqlCreated => "came through marketing",
-            Role::OutreachSent => "was written to",
+            Role::OutreachSent => "got a message",
             Role::CallMade => "was called",
             Role::Replied => "replied",
             Role::MeetingBooked => "booked a meeting",
@@ -337,7 +337,7 @@ impl Role {
     }
 }
 
-/// What an event may say, whatever the product calls it: the rules bind each to a property or trait.
+/// A field of an event. The rules bind each field to a property or trait, whatever the product calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
@@ -367,7 +367,7 @@ pub enum Field {
     Workspace,
     /// The new admin.
     Admin,
-    /// Which of several subscriptions; if none, the account has one.
+    /// Id of the subscription; if none, the account has one subscription.
     SubscriptionId,
     /// A plan.
     Plan,
@@ -375,9 +375,9 @@ pub enum Field {
     Paid,
     /// Seats of a subscription.
     Seats,
-    /// Revenue a month.
+    /// Monthly recurring revenue.
     Mrr,
-    /// Price of a seat and month.
+    /// Price of a seat per month.
     Price,
     /// ISO 4217 code of amounts; USD if none.
     Currency,
@@ -397,7 +397,7 @@ pub enum Field {
     UseCase,
     /// E-mail address of a user.
     Email,
-    /// Employees, as a user says.
+    /// Employees of the company, as the user states.
     CompanySize,
     /// Employees of an account.
     Employees,
@@ -421,14 +421,14 @@ pub enum Field {
     Territory,
     /// Country of an account.
     Country,
-    /// Who owns an account.
+    /// Owner of an account.
     Owner,
-    /// Who owns the contract of an account.
+    /// Owner of the contract of an account.
     ContractOwner,
     /// When an account was created: RFC 3339 or Unix time.
     #[serde(rename = "createdAt")]
     CreatedAt,
-    /// The handoff that an outcome is of.
+    /// The handoff to which an outcome belongs.
     HandoffId,
     /// Why a handoff was rejected or a deal lost.
     Reason,
@@ -496,7 +496,7 @@ impl Field {
         Field::Score,
     ];
 
-    /// Its name in rules, and the property that holds it where nothing else is bound.
+    /// Its name in rules, which is also the property that it is read from unless a mapping binds another.
     pub fn word(self) -> &'static str {
         match self {
             Field::Source => "source",
@@ -552,25 +552,25 @@ impl Field {
     }
 }
 
-/// What became of an event: every event ends in exactly one.
+/// The outcome of an event. Every event has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum Outcome {
-    /// It counts.
+    /// It was applied.
     Applied,
     /// Its (source, message id) was applied before, within the dedupe window: dropped.
     Duplicate,
-    /// It came again from a place of its source that was read before: dropped.
+    /// Its place in another topic (`Provenance`) was read before: dropped.
     Replayed,
-    /// It is of somebody who does not count, or of a bot: only its traits are taken (semantics A34).
+    /// `exclude` of the rules matches it: only its traits are applied (semantics A34).
     Excluded,
-    /// Its day can no longer be corrected: dead-lettered.
+    /// Its day is too long ago: dead-lettered.
     TooLate,
-    /// Its time is ahead of its record's: dead-lettered.
+    /// Its time is too far ahead of the time of its record: dead-lettered.
     FromTheFuture,
-    /// It cannot be read: dead-lettered.
+    /// It is malformed: dead-lettered.
     Malformed,
-    /// It needs more than is allowed: dead-lettered.
+    /// A limit of the rules is reached, or it activates rules that cannot be applied: dead-lettered.
     Refused,
 }
 
@@ -587,7 +587,7 @@ impl Outcome {
         Outcome::Refused,
     ];
 
-    /// The word for it in metrics, logs and summaries.
+    /// Its name in metrics, logs and summaries.
     pub fn word(self) -> &'static str {
         match self {
             Outcome::Applied => "applied",
@@ -602,15 +602,15 @@ impl Outcome {
     }
 }
 
-/// How many events ended in which outcome.
+/// Counts of events by outcome, and of faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     outcomes: [u64; Outcome::ALL.len()],
-    /// Events without a message id: a repeat of one cannot be told.
+    /// Events without a message id, whose duplicates cannot be detected.
     pub without_id: u64,
     /// Events with a time that has no zone.
     pub zoneless: u64,
-    /// Events with a field of an unexpected type, which is as if absent.
+    /// Events with a field of an unexpected type, which is treated as absent.
     pub left_out: u64,
     /// Events with a user, anonymous or message id that the rules forbid.
     pub forbidden_ids: u64,
@@ -631,12 +631,12 @@ impl Tally {
         self.forbidden_ids += other.forbidden_ids;
     }
 
-    /// How many events ended in `outcome`.
+    /// The number of events with this outcome.
     pub fn of(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome as usize]
     }
 
-    /// How many events there were.
+    /// The number of all events.
     pub fn total(&self) -> u64 {
         self.outcomes.iter().sum()
     }

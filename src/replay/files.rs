@@ -136,7 +136,7 @@ impl Jumps {
             return decoded;
         }
         decoded.event = Err(Malformed(format!(
-            "its time, {}, lies {} days ahead of the newest before it, {}: more than --max-jump allows",
+            "its time, {}, is {} days ahead of the newest event before it, {}: more than --max-jump allows",
             text::minute(event.time),
             (event.time.0 - self.newest.0) / DAY_MS,
             text::minute(self.newest)
@@ -377,7 +377,7 @@ fn read_delimited(reader: &mut dyn BufRead, record: &mut Vec<u8>, number: &mut u
     }
     let length = read_length(reader).with_context(|| format!("the length of record {number}"))?;
     if length > RECORD_MAX {
-        bail!("record {number} claims {length} bytes, more than {RECORD_MAX}: this is no length-delimited protobuf");
+        bail!("record {number} has a length of {length} bytes, more than {RECORD_MAX}: not length-delimited protobuf");
     }
     record.clear();
     // Nearly every record lies whole in the buffer: it is copied at once.

@@ -1,16 +1,17 @@
-//! Recognises files and events in formats that are not read, such as the exports of other tools, and says what to do.
+//! Recognises files and events in formats that Upswell does not read, such as exports of other tools, for an error
+//! message that says what to do.
 
 use serde_json::Value;
 
-/// So many bytes of a file tell what it is.
+/// How many bytes at the beginning of a file are inspected.
 pub(super) const HEAD: usize = 512;
 
-/// The form of events that is read, for who must convert another.
-const READ: &str = "Upswell reads events of the Segment spec as JSON, one a line, with the account in context.groupId \
-                    (docs/events.md shows one): convert it first";
+/// The format that is read, for messages about other formats.
+const READ: &str = "Upswell reads events of the Segment spec as JSON, one per line, with the account in \
+                    context.groupId (docs/events.md has an example): convert the file first";
 
-/// What the beginning of a file tells of one that is not NDJSON, after any decompression, and what to do with it. None
-/// where it may be.
+/// If a file is not NDJSON by its first (decompressed) bytes: what it is and what to do, as the predicate of a sentence
+/// that begins with its name. None if it may be NDJSON.
 pub(super) fn of_file(head: &[u8]) -> Option<String> {
     let has_mark = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
     if has_mark && head.contains(&0) || is_utf16_without_mark(head) {
@@ -40,7 +41,7 @@ pub(super) fn of_file(head: &[u8]) -> Option<String> {
     let line = line.trim_ascii();
     match *line.first()? {
         b'{' | b'[' if is_whole && matches!(line.last(), Some(b'{' | b'[' | b',')) => Some(
-            "is JSON over several lines: one event a line is expected; write it so with `jq -c .`, or with `jq -c '.[]'` \
+            "is JSON over several lines, expected one event per line: convert it with `jq -c .`, or with `jq -c '.[]'` \
              if it is a list"
                 .to_owned(),
         ),
@@ -53,32 +54,32 @@ pub(super) fn of_file(head: &[u8]) -> Option<String> {
     }
 }
 
-/// What is said of a table.
-pub(super) const CSV: &str = "is csv, or another table: one JSON event a line is expected; convert it first";
+/// The message about a table.
+pub(super) const CSV: &str = "is csv or another table, expected one JSON event per line: convert the file first";
 
-/// Whether every other byte is zero, as in English text of two bytes a character.
+/// Whether every other byte is zero, as in English text in UTF-16.
 fn is_utf16_without_mark(head: &[u8]) -> bool {
     let pairs = head.get(..8).unwrap_or_default().as_chunks::<2>().0;
     let zeros = |which: usize| pairs.iter().all(|pair| pair[which] == 0 && pair[1 - which] != 0);
     !pairs.is_empty() && (zeros(0) || zeros(1))
 }
 
-/// What is said of an archive, by the name of its first file.
+/// The message about an archive, which depends on the name of its first file.
 fn zip(head: &[u8]) -> String {
     let length = head.get(26..28).map_or(0, |length| usize::from(u16::from_le_bytes([length[0], length[1]])));
     let name = head.get(30..30 + length).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default();
-    // Amplitude's Export API: project_date_hour#part.json.gz, in a folder of the project.
+    // The Export API of Amplitude names files project_date_hour#part.json.gz, in a folder of the project.
     if name.ends_with(".json.gz") && name.contains('#') {
-        return format!("is a zip archive that seems to be an Amplitude export: {READ}");
+        return format!("is a zip archive, probably an Amplitude export: {READ}");
     }
-    "is a zip archive: unpack it, and give the files in it, one JSON event a line".to_owned()
+    "is a zip archive: unpack it and pass the files in it, with one JSON event per line".to_owned()
 }
 
-/// Whose form an event has that cannot be read. None where it is not known.
+/// The form of an event that cannot be read, if it is recognised.
 pub(super) fn of_event(raw: &[u8]) -> Option<Form> {
     let whole: Value = serde_json::from_slice(raw).ok()?;
     form(&whole).or_else(|| {
-        // What is sent to an API, or answered by one, holds its events in a list.
+        // Requests and responses of APIs contain their events in a list.
         let lists = ["events", "data", "messages", "records", "results"];
         lists.into_iter().find_map(|list| form(whole[list].as_array()?.first()?))
     })
@@ -132,23 +133,23 @@ fn form(event: &Value) -> Option<Form> {
     Some(Form::Elsewhere(place))
 }
 
-/// A form of events that is not read.
+/// A form of events that Upswell does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Of another vendor.
+    /// The format of another tool, in words.
     Export(&'static str),
-    /// The account stands in another place: a JSON pointer.
+    /// The account is in another place, which is a JSON pointer.
     Elsewhere(&'static str),
 }
 
 impl Form {
-    /// What it is and what to do, as the predicate of a file's name.
-    pub(super) fn told(self) -> String {
+    /// What it is and what to do, as the predicate of a sentence that begins with the name of the file.
+    pub(super) fn words(self) -> String {
         match self {
-            Form::Export(whose) => format!("seems to be {whose}: {READ}"),
+            Form::Export(format) => format!("is probably {format}: {READ}"),
             Form::Elsewhere(place) => {
                 let place = place.trim_start_matches('/').replace('/', ".");
-                format!("seems to have the account in another place, as in {place}: {READ}")
+                format!("probably has the account in {place}: {READ}")
             }
         }
     }
@@ -160,7 +161,7 @@ mod tests {
 
     #[test]
     fn files_of_other_kinds_are_named() {
-        for (head, says) in [
+        for (head, expected) in [
             (&b"\xff\xfe{\0}\0"[..], Some("UTF-16")),
             (b"\xfe\xff\0{\0}", Some("UTF-16")),
             (b"{\0\"\0t\0y\0p\0", Some("UTF-16")),
@@ -176,10 +177,10 @@ mod tests {
             (b"nonsense\n", None),
             (b"", None),
         ] {
-            let told = of_file(head);
-            match says {
-                Some(says) => assert!(told.as_ref().is_some_and(|told| told.contains(says)), "{told:?}"),
-                None => assert_eq!(told, None),
+            let message = of_file(head);
+            match expected {
+                Some(part) => assert!(message.as_ref().is_some_and(|message| message.contains(part)), "{message:?}"),
+                None => assert_eq!(message, None),
             }
         }
         let name = b"4711/4711_2026-10-05_9#0.json.gz";
@@ -187,12 +188,12 @@ mod tests {
         archive.resize(26, 0);
         archive.extend([name.len() as u8, 0, 0, 0]);
         archive.extend(name);
-        assert!(of_file(&archive).is_some_and(|told| told.contains("Amplitude")));
+        assert!(of_file(&archive).is_some_and(|message| message.contains("Amplitude")));
     }
 
     #[test]
     fn events_of_other_forms_are_named() {
-        for (event, says) in [
+        for (event, expected) in [
             (
                 r#"{"uuid":"1","event":"$pageview","distinct_id":"u","properties":{},"timestamp":"?"}"#,
                 "a PostHog export",
@@ -204,12 +205,12 @@ mod tests {
             (r#"{"object":"list","data":[]}"#, "Stripe events"),
             (r#"{"api_key":"k","events":[{"event_type":"Sign Up","user_id":"u"}]}"#, "an Amplitude export"),
             (r#"{"next":null,"results":[{"event":"x","distinct_id":"u"}]}"#, "a PostHog export"),
-            (r#"{"type":"track","groupId":"acme"}"#, "as in groupId"),
-            (r#"{"type":"track","context":{"traits":{"company":{"id":7}}}}"#, "as in context.traits.company.id"),
-            (r#"{"type":"track","properties":{"$groups":{"company":"acme"}}}"#, "as in properties.$groups"),
+            (r#"{"type":"track","groupId":"acme"}"#, "account in groupId"),
+            (r#"{"type":"track","context":{"traits":{"company":{"id":7}}}}"#, "account in context.traits.company.id"),
+            (r#"{"type":"track","properties":{"$groups":{"company":"acme"}}}"#, "account in properties.$groups"),
         ] {
-            let told = of_event(event.as_bytes()).map(Form::told);
-            assert!(told.as_ref().is_some_and(|told| told.contains(says)), "{event}: {told:?}");
+            let message = of_event(event.as_bytes()).map(Form::words);
+            assert!(message.as_ref().is_some_and(|message| message.contains(expected)), "{event}: {message:?}");
         }
         for event in
             [r#"{"type":"track","context":{"groupId":"a"},"groupId":"b"}"#, "{}", "no", "7", r#"{"groupId":"a"}"#]

@@ -1,4 +1,5 @@
-//! Counts the events of files that cannot be read, are read only in part, or are out of order, and says so in words.
+//! Counts events of files that cannot be read, are read only in part, or are not in time order, and writes messages
+//! about them.
 
 use anyhow::{Result, bail};
 
@@ -8,12 +9,12 @@ use crate::model::EventTime;
 use crate::text;
 use crate::wire::{Decoded, Format};
 
-/// How many events that cannot be read are told one by one.
+/// How many events that cannot be read are reported one by one.
 const UNREADABLE_SHOWN: usize = 3;
-/// So many events that cannot be read are looked at for whose form they have.
+/// How many events that cannot be read are compared with the formats of other tools.
 const FORMS_LOOKED_AT: u64 = 1_000;
 
-/// How far the events of files are from the order of time.
+/// Whether the events of files are in time order.
 #[derive(Debug, Default)]
 struct Order {
     newest: Option<EventTime>,
@@ -22,7 +23,7 @@ struct Order {
     at: Option<At>,
     /// Events that are older than the newest before them by more than the allowed lateness.
     behind: u64,
-    /// The event that the first of them is behind, in words.
+    /// The event that is newer than the first of them, in words.
     mover: Option<String>,
 }
 
@@ -35,7 +36,7 @@ impl Order {
                 let at = self.at.as_ref();
                 self.mover.get_or_insert_with(|| {
                     let at = at.map(|at| at.in_file(&self.file).to_string()).unwrap_or_default();
-                    text::plain(&format!("{at} moved time on to {}", text::minute(newest)))
+                    text::plain(&format!("{at} moved time forward to {}", text::minute(newest)))
                 });
             }
             Some(newest) if event.time <= newest => {}
@@ -50,38 +51,38 @@ impl Order {
     }
 }
 
-/// Events, and those among them that cannot be read: how many, and why the first.
+/// Counts of events and of faults in them, with the first faults in words.
 #[derive(Debug, Default)]
 pub struct Readable {
-    /// Events so far.
+    /// Number of events so far.
     pub events: u64,
-    /// Those that cannot be read.
+    /// Number of events that cannot be read.
     pub malformed: u64,
     /// Events with a time that has no zone.
     zoneless: u64,
-    /// Events with a field that is as if absent.
+    /// Events with a field of an unexpected type, which is treated as absent.
     left_out: u64,
-    /// Events of an account whose id the rules forbid, or do not take as it is written.
+    /// Events whose account id the rules forbid, or which is not in folded form.
     forbidden_accounts: u64,
     /// Events with another id that the rules forbid.
     forbidden: u64,
-    /// Where the first of them stand, and what is wrong.
+    /// The first events that cannot be read: where they are, and what is wrong.
     first: Vec<String>,
-    /// How many of those that were looked at are of a form of others, and the first: its file, and what it is.
+    /// How many of the compared events are in the format of another tool, and the first of them: its file and its form.
     foreign: u64,
     form: Option<(String, Form)>,
-    /// How far events may lag behind the newest, in milliseconds, and how far they do.
+    /// How far events may lag behind the newest one, in milliseconds.
     lateness_ms: i64,
     order: Order,
 }
 
 impl Readable {
-    /// Of nothing yet; events may lag behind the newest by so many milliseconds.
+    /// Without events yet. Events may lag behind the newest one by `lateness_ms` milliseconds.
     pub fn new(lateness_ms: i64) -> Readable {
         Readable { lateness_ms, ..Readable::default() }
     }
 
-    /// Counts an event; one that cannot be read is remembered if it is among the first.
+    /// Counts an event. The first events that cannot be read are kept for messages.
     pub fn count(&mut self, decoded: &Decoded<'_>, place: Place<'_>) {
         self.events += 1;
         self.order.look(decoded, place, self.lateness_ms);
@@ -105,7 +106,7 @@ impl Readable {
         }
     }
 
-    /// The first that cannot be read, a line each, and how many more there are.
+    /// The first events that cannot be read, a line each, and how many more there are.
     pub fn unreadable(&self) -> Vec<String> {
         let mut lines = self.first.clone();
         let more = self.malformed - lines.len() as u64;
@@ -113,26 +114,27 @@ impl Readable {
         lines
     }
 
-    /// Faults that cost no event, a line each.
+    /// Faults of events that are used nevertheless, a line each.
     pub fn loose(&self) -> Vec<String> {
-        let said = |count: u64, what: &str| (count > 0).then(|| format!("{} {what}", text::count(count)));
-        let zoneless = said(self.zoneless, "events have a time without a zone: it is taken as UTC");
-        let left_out = said(self.left_out, "events have a field of an unexpected type: it is taken as absent");
-        let accounts = said(
+        let line = |count: u64, what: &str| (count > 0).then(|| format!("{} {what}", text::count(count)));
+        let zoneless = line(self.zoneless, "events have a time without a zone: it is taken as UTC");
+        let left_out = line(self.left_out, "events have a field of an unexpected type: it is treated as absent");
+        let accounts = line(
             self.forbidden_accounts,
-            "events have an account id that ids.forbidden of the rules names: they cannot be read",
+            "events have an account id that `ids` of the rules does not allow: they cannot be read",
         );
-        let others = said(
+        let others = line(
             self.forbidden,
-            "events have a user, anonymous or message id that ids.forbidden of the rules names: it is taken as absent",
+            "events have a user, anonymous or message id that ids.forbidden of the rules lists: it is treated as absent",
         );
         [zoneless, left_out, accounts, others].into_iter().flatten().collect()
     }
 
-    /// That the input is not in the order of time, with what is known of the cost, and what to do; nothing if it is.
+    /// If the input is not in time order: a message about it, with the number of events that came too late if that is
+    /// known, and what to do.
     pub fn disorder(&self, too_late: Option<u64>) -> Vec<String> {
         let Some(mover) = &self.order.mover else { return Vec::new() };
-        let late = too_late.map(|late| format!(", and {} are too late to count", text::count(late)));
+        let late = too_late.map(|late| format!(", and {} came too late to count", text::count(late)));
         vec![
             format!(
                 "the input is not in time order: {} events are older than the newest before them by more than the \
@@ -140,21 +142,20 @@ impl Readable {
                 text::count(self.order.behind),
                 late.unwrap_or_default()
             ),
-            format!("{mover}: sort the input by time, correct that event, or bound jumps with --max-jump"),
+            format!("{mover}: sort the input by time, correct that event, or limit jumps with --max-jump"),
         ]
     }
 
-    /// Refuses input of which nothing could be read, or most is of a form that is not read.
+    /// Refuses input of which no event can be read, or most of which is in another format.
     ///
     /// # Errors
-    /// There are events, and none of them can be read: how many, and why the first. Or most of those that were looked at
-    /// are of another form: which, and what to do.
+    /// There are events and none of them can be read; or most of the compared events are in the format of another tool.
     pub fn refuse_junk(&self) -> Result<()> {
         let [malformed, events] = [self.malformed, self.events].map(text::count);
         let looked_at = (self.events - self.malformed) + self.malformed.min(FORMS_LOOKED_AT);
         match (&self.form, self.first.first()) {
             (Some((file, form)), _) if 2 * self.foreign > looked_at => {
-                let what = format!("{file} {}. {malformed} of {events} events cannot be read", form.told());
+                let what = format!("{file} {}. {malformed} of {events} events cannot be read", form.words());
                 bail!("{}", text::plain(&what))
             }
             (_, Some(first)) if self.malformed == self.events => {

@@ -57,7 +57,7 @@ impl<'a> Topic<'a> {
                     topic = self.name,
                     partition,
                     first = start,
-                    "records before this offset are gone: what follows from them is missing"
+                    "records before this offset were deleted: their effects are missing"
                 );
             }
             let (mut failed, mut waiting) = (Ok(()), Records::default());

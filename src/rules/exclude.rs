@@ -111,7 +111,7 @@ impl Exclude {
         };
         let named = lists.into_iter().filter(|(_, list)| !list.is_empty());
         let mut words: Vec<String> = named.map(|(name, list)| format!("{name} {}", texts(list).join(", "))).collect();
-        words.extend(self.properties.iter().map(|(key, _)| format!("events with a certain {key}")));
+        words.extend(self.properties.iter().map(|(key, _)| format!("events by their property {key}")));
         words
     }
 }

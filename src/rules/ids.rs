@@ -113,11 +113,11 @@ impl Ids {
             return Ok(None);
         }
         if self.forbids(&event.account) {
-            return Err(format!("account id {:?} is none: `ids.forbidden` of the rules names it", event.account));
+            return Err(format!("account id {:?} is listed in `ids.forbidden` of the rules", event.account));
         }
         if self.fold && !matches!(folded(&event.account), Cow::Borrowed(id) if id.len() == event.account.len()) {
             return Err(format!(
-                "account id {:?} is not trimmed and in lower case, as `ids.fold` of the rules asks for",
+                "account id {:?} is not trimmed and in lower case, which `ids.fold` of the rules requires",
                 event.account
             ));
         }

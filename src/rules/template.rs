@@ -124,20 +124,20 @@ impl Template {
         if let Some(name) = unknown.first() {
             return Err(match suggestion(name, known()) {
                 hint if hint.is_empty() => {
-                    format!("text names {name}: there is only {}", known().collect::<Vec<_>>().join(", "))
+                    format!("text uses the unknown value {name}: expected {}", known().collect::<Vec<_>>().join(", "))
                 }
-                hint => format!("text names {name}{hint}"),
+                hint => format!("text uses the unknown value {name}{hint}"),
             });
         }
         if !Facts::USAGE.iter().any(|fact| named.contains(*fact)) {
-            return Err(format!("text names no usage fact: one of {} is needed", Facts::USAGE.join(", ")));
+            return Err(format!("text uses no usage fact: expected one of {}", Facts::USAGE.join(", ")));
         }
         let template = Template { id, levels, triggers, personal, text: environment };
         let filled = template.fill(&Facts::sample()).map_err(|error| format!("text cannot be filled: {error}"))?;
         if filled.trim().is_empty() {
-            return Err("text is blank though everything is known".into());
+            return Err("text is blank although all values are known".into());
         }
-        // What is said where little is known is looked at as well, though it may name what is not known then.
+        // The text must also be well-formed if nothing is known. It may then use a value that is unknown.
         match template.fill(&Facts::default()) {
             Err(error) if is_of_the_text(error.kind()) => Err(format!("text cannot be filled: {error}")),
             _ => Ok(template),
@@ -196,22 +196,22 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_filled_is_refused() {
-        for (text, says) in [
-            ("{{ actve_users }} {{ wau }}", "text names actve_users: did you mean `active_users`?"),
-            ("{{ wau }} {{ xyzzy }}", "text names xyzzy: there is only account, "),
-            ("{{ wau }} {{ shout(why) }}", "text names shout"),
+    fn templates_that_cannot_be_filled_are_refused() {
+        for (text, expected) in [
+            ("{{ actve_users }} {{ wau }}", "text uses the unknown value actve_users: did you mean `active_users`?"),
+            ("{{ wau }} {{ xyzzy }}", "text uses the unknown value xyzzy: expected account, "),
+            ("{{ wau }} {{ shout(why) }}", "text uses the unknown value shout"),
             ("{{ why | upper }}", "unknown filter"),
             ("{{ wau }}{% if not plan %}{{ why | upper }}{% endif %}", "unknown filter"),
             ("{{ wau }}{% if wau is glorious %}!{% endif %}", "unknown test"),
             ("{{ why.upper() }}", "unknown method"),
             ("{{ wau + why }}", "text cannot be filled"),
             ("{{ wau.of }}", "text cannot be filled"),
-            ("{% for n in range(9) %}{{ wau }}{% endfor %}", "text names range"),
+            ("{% for n in range(9) %}{{ wau }}{% endfor %}", "text uses the unknown value range"),
             ("{% if not wau %}{{ why }}{% endif %} ", "blank"),
         ] {
             let error = new(text).map(|_| ()).unwrap_err();
-            assert!(error.contains(says), "{text}: {error}");
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 }

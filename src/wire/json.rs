@@ -188,11 +188,13 @@ fn checked<'a>(line: Line<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed
         None => Cow::Borrowed(""),
         Some(_) if is_control => Cow::Borrowed(""),
         Some(raw) => id(raw).ok_or_else(|| {
-            Malformed(format!("{place} is no id, that is a text of at most {ID_MAX} bytes or an integer: {raw:.40}"))
+            Malformed(format!(
+                "{place} is not an id: expected a text of at most {ID_MAX} bytes or an integer: {raw:.40}"
+            ))
         })?,
     };
     if account.is_empty() && !is_control {
-        return Err(Malformed::new("no account: neither context.groupId nor, in a group call, groupId"));
+        return Err(Malformed::new("no account: expected context.groupId, or groupId in a group call"));
     }
     let mut id_or_none = |raw: Option<&'a str>| {
         let id = raw.map_or(Some(Cow::Borrowed("")), id);
@@ -261,15 +263,15 @@ fn times(line: &Line<'_>, loose: &mut Loose) -> Result<(EventTime, Option<EventT
     let sent = original.and_then(|_| optional(line.sent_at));
     let (mut happened, zoneless) = time(raw).ok_or_else(|| {
         Malformed(format!(
-            "{field} {raw:.60} is not a time: write RFC 3339 of the years -9999 to 9999, or seconds, milliseconds or \
-             microseconds since 1970"
+            "{field} {raw:.60} is not a time: expected RFC 3339 with a year from -9999 to 9999, or seconds, milliseconds \
+             or microseconds since 1970"
         ))
     })?;
     loose.zoneless |= zoneless;
     if let (Some(_), Some(sent), Some(received)) = (original, sent, received) {
         // The Segment spec: the device's clock is wrong by the same amount when it records and when it sends.
         happened = EventTime::new(received.0 - (sent.0 - happened.0)).ok_or_else(|| {
-            Malformed::new("originalTimestamp, sentAt and receivedAt lead out of the years that are known")
+            Malformed::new("originalTimestamp, sentAt and receivedAt give a time outside the years -9999 to 9999")
         })?;
     }
     Ok((happened, received))
@@ -639,7 +641,7 @@ mod tests {
         );
         assert!(
             told(r#"{"type":"track","context":{"groupId":5.5},"timestamp":"2026-01-01T00:00:00Z"}"#)
-                .contains("context.groupId is no id")
+                .contains("context.groupId is not an id")
         );
         assert!(told("[").contains("not a JSON event"));
         assert!(decode(&[0xff, 0xfe]).all(|it| it.event.is_err()));

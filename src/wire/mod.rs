@@ -179,9 +179,11 @@ impl Admit {
                  read with --control",
             ),
             (Admit::Control, false) => {
-                Some("a record with the header upswell-control holds one control event and nothing else")
+                Some("a record with the header upswell-control must contain one control event and nothing else")
             }
-            (Admit::Control | Admit::Any, true) if !is_alone => Some("a control event must stand alone in its record"),
+            (Admit::Control | Admit::Any, true) if !is_alone => {
+                Some("a control event must be the only event of its record")
+            }
             (Admit::Control | Admit::Any, true) => None,
         }
     }

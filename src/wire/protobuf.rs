@@ -19,9 +19,8 @@ pub(super) fn decode(payload: &[u8]) -> Members<'_> {
     match view(payload) {
         Ok(View::Event(event)) => Members::One(Some(event.decoded(payload))),
         Ok(View::Packing { stray }) => {
-            let fault = stray.then(|| {
-                Malformed::new("a record that packs events holds one of its own: put it among the packed ones")
-            });
+            let fault = stray
+                .then(|| Malformed::new("a record that packs events has an event of its own: pack that event too"));
             Members::Packed(Packed { record: payload, rest: payload, fault })
         }
         // The members before the break are whole: they are read, and then what is wrong is said.
@@ -54,7 +53,7 @@ impl<'a> Iterator for Packed<'a> {
                         Ok(View::Event(event)) => event.decoded(raw),
                         Ok(View::Packing { .. }) => Decoded::malformed(
                             raw,
-                            Malformed::new("a packed event packs others: packing does not nest"),
+                            Malformed::new("a packed event packs other events: packing cannot be nested"),
                         ),
                         Err(malformed) => Decoded::malformed(raw, malformed),
                     });
@@ -134,7 +133,7 @@ impl<'a> Raw<'a> {
         }
         let ms = self.time.ok_or_else(|| Malformed::new("no timestamp"))?;
         let time = EventTime::new(ms)
-            .ok_or_else(|| Malformed::new(format!("timestamp {ms} ms lies outside the years -9999 to 9999")))?;
+            .ok_or_else(|| Malformed::new(format!("timestamp {ms} ms is outside the years -9999 to 9999")))?;
         Ok(Event {
             message_id: Cow::Borrowed(self.message_id),
             source: Cow::Borrowed(self.source),
@@ -510,7 +509,7 @@ mod tests {
         assert_eq!(verdicts[0], Ok("a".into()));
         assert!(verdicts[1].as_ref().unwrap_err().contains("not a ProductEvent"));
         assert_eq!(verdicts[2], Err("no account".into()));
-        assert!(verdicts[3].as_ref().unwrap_err().contains("does not nest"));
+        assert!(verdicts[3].as_ref().unwrap_err().contains("cannot be nested"));
         assert_eq!(verdicts[4], Ok("b".into()));
     }
 
@@ -525,7 +524,7 @@ mod tests {
         let both = proto::ProductEvent { packed: vec![event("a").encode_to_vec()], ..event("own") }.encode_to_vec();
         let told = verdicts(&both);
         assert_eq!((told.len(), &told[0]), (2, &Ok("a".to_owned())));
-        assert!(told[1].as_ref().unwrap_err().contains("one of its own"));
+        assert!(told[1].as_ref().unwrap_err().contains("an event of its own"));
     }
 
     #[test]

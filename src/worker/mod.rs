@@ -64,12 +64,16 @@ pub fn run(job: &Job, number: usize, telemetry: &Telemetry) -> Result<()> {
             Ok(()) => {}
             Err(Ended::Fenced(why) | Ended::Lost(why)) if job.kafka.is_stopping() => {
                 let why = format!("{why:#}");
-                tracing::warn!(worker = number, why, "stopping without an answer: the next owner publishes the rest");
+                tracing::warn!(
+                    worker = number,
+                    why,
+                    "stopping without an answer of Kafka: the next owner publishes the rest"
+                );
             }
             Err(Ended::Fenced(why)) if fences.are_too_many(Instant::now()) => {
                 let within = FENCED_WITHIN.as_secs();
                 return Err(why.context(format!(
-                    "worker {number} was fenced {FENCED_MAX} times within {within} s: another process runs under its name"
+                    "worker {number} was fenced {FENCED_MAX} times within {within} s: another process uses the same name"
                 )));
             }
             Err(Ended::Fenced(why)) => {
@@ -84,7 +88,8 @@ pub fn run(job: &Job, number: usize, telemetry: &Telemetry) -> Result<()> {
                     tracing::warn!(
                         worker = number,
                         why,
-                        "lost Kafka: joining again until it answers; if that lasts, see that the brokers run and can be reached"
+                        "Kafka does not answer: joining again until it does; if this lasts, check that the brokers run \
+                         and can be reached"
                     );
                 }
                 std::thread::sleep(REJOIN_AFTER);
@@ -392,14 +397,15 @@ impl<'a> Share<'a> {
                     self.failed = then.check(self.job).err();
                 }
                 let committed = committed.unwrap_or(0);
-                tracing::info!(partition, committed, end, "assigned: folding the log from its beginning");
+                tracing::info!(partition, committed, end, "assigned: reading the log from its beginning");
                 let changed = committed > 0 && *then.rules != *self.job.plan.version;
                 if changed {
                     tracing::warn!(
                         partition,
                         then = then.rules,
                         now = %self.job.plan.version,
-                        "the rules have changed: the past is folded anew by the rules of today, and what they would have said then stays unsaid"
+                        "the rules have changed: the past is computed again with the new rules, and nothing of it is \
+                         published again except profiles"
                     );
                 }
                 self.partitions.insert(partition, Owned::new(self.job, partition, self.count, committed, changed));

@@ -1,5 +1,5 @@
-//! Files import only downward: no two of them need each other, directly or in a circle. A name that a module only passes
-//! on counts for the file that defines it.
+//! Finds circles of imports between files. An import of a re-exported name counts as an import of the file that defines
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,10 +11,10 @@ use syn::{Attribute, Item, UseTree};
 /// A module by its path below the crate.
 type Module = Vec<String>;
 
-/// What a file names.
+/// The names in a file.
 #[derive(Default)]
 struct Source {
-    /// Paths, each as it is written.
+    /// Paths as they are written.
     paths: BTreeSet<Vec<String>>,
     /// Names that `use` brings in, and the paths that they stand for.
     aliases: BTreeMap<String, Vec<String>>,
@@ -55,7 +55,7 @@ impl Source {
         self.aliases.insert(name.unwrap_or_default(), path);
     }
 
-    /// Paths in the arguments of a macro, which are no syntax yet.
+    /// Adds paths in the arguments of a macro, which `syn` does not parse.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut colons = 0;
@@ -113,7 +113,7 @@ impl<'ast> Visit<'ast> for Source {
         visit::visit_path(self, path);
     }
 
-    // Who may see a name is no import.
+    // A visibility is not an import.
     fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
 
     fn visit_macro(&mut self, it: &'ast syn::Macro) {

@@ -98,7 +98,7 @@ fn topics_are_created_once_and_differences_told() {
     let differs = &ensure_topics(&config, &as_log.specs(1, None, Format::Protobuf)).unwrap()[0].differs;
     let told: Vec<String> = differs.iter().map(ToString::to_string).collect();
     assert!(told[0].starts_with("message.timestamp.type is CreateTime, should be LogAppendTime"), "{told:?}");
-    assert!(told.iter().any(|line| line.contains("recovery replays the log from its beginning")), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("recovery reads the log from its beginning")), "{told:?}");
 
     let missing = unique("missing");
     assert!(matches!(partitions(&config, &missing), Err(Error::TopicMissing { .. })));
