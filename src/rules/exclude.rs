@@ -126,7 +126,7 @@ mod tests {
     use crate::wire::{self, Format};
 
     fn exclude(yaml: &str) -> Result<Exclude, String> {
-        let written = super::super::read_yaml::<Written>("rules.yaml", yaml).map_err(|error| error.to_string())?;
+        let written = crate::rules::read_yaml::<Written>("rules.yaml", yaml).map_err(|error| error.to_string())?;
         Exclude::compile(&written)
     }
 

@@ -1,13 +1,35 @@
-//! Talk tracks: texts that name what an account really does, or are not sent.
+//! The chapter `templates`, talk tracks: texts that name what an account really does, or are not sent.
 
 use std::sync::Arc;
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_saphyr::Spanned;
 
-use super::suggestion;
+use super::checks::{id, not_empty};
+use super::error::{Wrong, suggestion, wrong};
+use super::triggers::{self, Trigger};
 use crate::model::Level;
+
+/// What to say.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["id", "text"]))]
+#[schemars(rename = "Template")]
+pub(super) struct Written {
+    /// Its id.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    id: String,
+    /// For these levels.
+    levels: Option<Vec<Level>>,
+    /// For these triggers.
+    triggers: Option<Vec<String>>,
+    /// For potentials above the limit of a personal introduction, or not above it.
+    personal: Option<bool>,
+    /// The text, a Jinja template; it must name a usage fact.
+    text: String,
+}
 
 /// What a text can name. What is not known is left out: `{% if plan %}` asks for it, and a text that names it all the
 /// same is not sent.
@@ -102,7 +124,7 @@ impl Template {
     ///
     /// # Errors
     /// It is no Jinja template, names what there is not, or no usage fact, or cannot be filled though all is known.
-    pub(super) fn new(
+    fn new(
         id: Arc<str>,
         text: &str,
         levels: Option<Vec<Level>>,
@@ -152,6 +174,26 @@ impl Template {
     fn fill(&self, facts: &Facts) -> Result<String, minijinja::Error> {
         self.text.get_template("text")?.render(facts)
     }
+}
+
+/// Compiles the chapter.
+pub(super) fn compile(written: &[Spanned<Written>], triggers: &[Trigger]) -> Result<Vec<Template>, Wrong> {
+    let mut templates: Vec<Template> = Vec::new();
+    for spanned in written {
+        let template = template(&spanned.value, triggers, &templates);
+        templates.push(template.map_err(|what| wrong(spanned, format!("template {}: {what}", spanned.value.id)))?);
+    }
+    Ok(templates)
+}
+
+fn template(template: &Written, triggers: &[Trigger], others: &[Template]) -> Result<Template, String> {
+    let id = id(&template.id)?;
+    if others.iter().any(|other| other.id == id) {
+        return Err("the id is used twice".into());
+    }
+    not_empty("levels", template.levels.as_deref())?;
+    let places = triggers::places(&template.triggers, triggers)?;
+    Template::new(id, &template.text, template.levels.clone(), places, template.personal)
 }
 
 /// Whether the text is to blame, whatever is known.

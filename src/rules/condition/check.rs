@@ -1,9 +1,9 @@
 //! Checks a parsed condition: every name is known, types fit, and nothing is compared with what it can never be.
 
 use super::syntax::{self, Expr, Node, Operator};
-use super::{Only, Type, Vocabulary};
-use crate::rules::plan::Input;
-use crate::rules::suggestion;
+use super::vocabulary::{Only, Vocabulary};
+use crate::rules::error::suggestion;
+use crate::rules::inputs::{Input, Type};
 
 /// The functions that a condition can call.
 const FUNCTIONS: [&str; 7] = ["size", "contains", "startsWith", "endsWith", "int", "double", "has"];

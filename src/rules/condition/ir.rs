@@ -6,8 +6,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Inputs, Value};
-use crate::rules::plan::Input;
+use crate::rules::inputs::{Input, Inputs, Value};
 
 /// True, false or unknown: `&&` is the least of its operands, `||` the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,8 +2,7 @@
 
 use super::ir::{Arithmetic, Code, Constant, Op, Part, Relation, Term, Truth};
 use super::syntax::{Expr, Node, Operator};
-use super::{Inputs, Value};
-use crate::rules::plan::Input;
+use crate::rules::inputs::{Input, Inputs, Value};
 
 /// The code of a condition that the checker passed; `inputs` are those of its names.
 pub(super) fn lower(tree: &Node, inputs: &[Input]) -> Code {

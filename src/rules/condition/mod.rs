@@ -27,113 +27,15 @@ mod possible;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod vocabulary;
 
 use std::cell::Cell;
-use std::fmt;
 
 use self::ir::Code;
+use super::inputs::{Input, Inputs, Reads, SignalRef, Type, Value};
+
 pub use self::possible::Possible;
-use super::plan::{Input, Reads, SignalRef};
-
-/// What a name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
-    /// True or false.
-    Bool,
-    /// A whole number of 64 bits.
-    Int,
-    /// A number of 64 bits with a fraction.
-    Double,
-    /// A string.
-    Text,
-    /// A list of ints.
-    Ints,
-    /// Not known before the value is there; where the value does not fit, the result is unknown.
-    Any,
-}
-
-impl Type {
-    /// Whether it may be a number.
-    fn is_number(self) -> bool {
-        matches!(self, Type::Int | Type::Double | Type::Any)
-    }
-
-    /// Whether a value of this type may stand where `other` is wanted.
-    fn fits(self, other: Type) -> bool {
-        self == other || self == Type::Any || other == Type::Any
-    }
-
-    /// Whether values of both types can be equal. Ints and doubles compare as numbers.
-    fn compares_with(self, other: Type) -> bool {
-        self.fits(other) || (self.is_number() && other.is_number())
-    }
-}
-
-impl fmt::Display for Type {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Type::Bool => "a bool",
-            Type::Int => "an int",
-            Type::Double => "a double",
-            Type::Text => "a string",
-            Type::Ints => "a list of ints",
-            Type::Any => "a value of any type",
-        })
-    }
-}
-
-/// The value of an input.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value<'a> {
-    /// Not known, or absent.
-    Unknown,
-    /// True or false.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// A number with a fraction.
-    Double(f64),
-    /// A string.
-    Text(&'a str),
-    /// A list of ints: its items are asked for one by one.
-    Ints(Input),
-}
-
-/// The values that a condition reads, each computed when it is asked for.
-pub trait Inputs {
-    /// The value of an input.
-    fn value(&self, input: Input) -> Value<'_>;
-
-    /// The item of a list at a place from 0 on; none past its end.
-    fn item(&self, list: Input, at: usize) -> Option<i64>;
-}
-
-/// What a name can be beyond its type.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Only {
-    /// Anything.
-    Any,
-    /// One of these words.
-    Words(Vec<String>),
-    /// A text in lower case.
-    LowerCase,
-    /// A number from 0 to this one.
-    UpTo(i64),
-    /// A list of so many items at most.
-    Items(i64),
-}
-
-/// What a condition may name.
-pub(super) trait Vocabulary {
-    /// What a dotted name stands for, `user.intent.pricing` say, and its type; none if there is no such name.
-    fn find(&mut self, name: &str) -> Option<(Input, Type)>;
-
-    /// What it can be.
-    fn only(&self, name: &str) -> Only;
-
-    /// What to say of a name that is none.
-    fn unknown(&self, name: &str) -> String;
-}
+pub(super) use self::vocabulary::{Only, Vocabulary};
 
 /// A condition, ready to be evaluated.
 #[derive(Clone, Debug)]

@@ -6,8 +6,7 @@
 use std::cmp::Ordering;
 
 use super::ir::{Arithmetic, Code, Op, Part, Relation, Term, Truth, order, to_double, to_int};
-use super::{Type, Value};
-use crate::rules::plan::Input;
+use crate::rules::inputs::{Input, Type, Value};
 
 /// What a value can be: any of its parts.
 #[derive(Clone, Debug, Default, PartialEq)]

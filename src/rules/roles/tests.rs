@@ -1,6 +1,9 @@
 //! What mappings and presets make of events, as JSON and as protobuf.
 
+use serde::Deserialize;
+
 use super::*;
+use crate::rules::read_yaml;
 use crate::wire::{self, Format};
 
 fn compiled(yaml: &str) -> Result<Roles, String> {
@@ -12,7 +15,7 @@ fn compiled(yaml: &str) -> Result<Roles, String> {
         #[serde(default)]
         roles: Vec<Spanned<Mapping>>,
     }
-    let file: File = super::super::read_yaml("rules.yaml", yaml).map_err(|error| error.to_string())?;
+    let file: File = read_yaml("rules.yaml", yaml).map_err(|error| error.to_string())?;
     Roles::compile(&file.roles, &file.presets).map_err(|(at, what)| format!("{}: {what}", at.line()))
 }
 

@@ -1,181 +1,30 @@
 //! Roles: what raw event names mean. The mappings of the rules file and of the presets that it names, compiled to one
 //! look-up per event.
 
+mod bits;
+mod mapping;
+mod pattern;
+mod presets;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
+use self::bits::{OUTCOMES, TIMELESS, bit};
+use self::mapping::{Binding, Meaning, meaning};
+use self::pattern::is_pattern;
 use super::bill::{self, Bill};
 use crate::model::{Event, EventKind, Field, Role};
 use crate::wire::fields::{self, Scalar};
 
-/// A mapping as it is written: which events it is for, what they mean, and where their fields stand.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Mapping {
-    /// What the events mean; without it they are known to mean nothing, and are not reported as unmapped.
-    role: Option<Role>,
-    /// Names of track events, or patterns for them: `*` stands for any text, `?` for one character. Names are
-    /// compared without regard to the case of ASCII letters.
-    #[serde(default)]
-    track: Vec<String>,
-    /// The same for pages.
-    #[serde(default)]
-    page: Vec<String>,
-    /// The same for screens.
-    #[serde(default)]
-    screen: Vec<String>,
-    /// All identify calls.
-    #[serde(default)]
-    identify: bool,
-    /// All group calls.
-    #[serde(default)]
-    group: bool,
-    /// Properties (traits, in identify and group calls) that all must have one of the values given; texts may be
-    /// patterns, as names are.
-    #[serde(default, rename = "where")]
-    conditions: BTreeMap<String, Allowed>,
-    /// Where the role's fields stand, if not in a property with the field's own name.
-    #[serde(default)]
-    #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Field"}))]
-    bind: BTreeMap<Field, Source>,
-    /// Not activity of its user; default: as is usual for the role.
-    passive: Option<bool>,
-    /// The features used are premium ones.
-    #[serde(default)]
-    premium: bool,
-}
-
-/// What a property may be.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "a text, a number, a boolean, or a list of them")]
-pub(super) enum Allowed {
-    /// This.
-    One(Literal),
-    /// One of these.
-    AnyOf(Vec<Literal>),
-}
-
-/// A value of a property.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "a text, a number or a boolean")]
-pub(super) enum Literal {
-    /// A truth.
-    Boolean(bool),
-    /// A number.
-    Number(f64),
-    /// A text; in a condition it may be a pattern.
-    Text(String),
-}
-
-/// Where a field stands: a property, the first of several that is there, or more about it. A property that no key is
-/// named for may be a path: `$set.email`, `items.data.0.price`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "a property, a list of properties, or {property: …, scale: …, times: …, per: …, bill: …, value: …}"
-)]
-enum Source {
-    /// A property.
-    Property(String),
-    /// The first of these properties that is there.
-    FirstOf(Vec<String>),
-    /// More about it.
-    Read(Read),
-}
-
-/// How a field is read.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Read {
-    /// The property, or the first of several that is there.
-    property: Option<Properties>,
-    /// What the number is multiplied with, such as 1/100 for cents.
-    scale: Option<Scale>,
-    /// Another property that the number is multiplied with, such as the quantity.
-    times: Option<String>,
-    /// Another property that the number is divided by, such as how many months it is for.
-    per: Option<String>,
-    /// A property that holds a subscription of Stripe, from which `mrr`, `price` or `paid` is computed: all items by the
-    /// month, for `mrr` less the discounts that last; `paid` is false where the items cost nothing.
-    bill: Option<String>,
-    /// What the field is where no property says it.
-    value: Option<Literal>,
-}
-
-/// One property or several.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "a property or a list of properties")]
-enum Properties {
-    /// A property.
-    One(String),
-    /// The first of these that is there.
-    FirstOf(Vec<String>),
-}
-
-/// A factor.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "a number, or a fraction such as 1/100")]
-enum Scale {
-    /// A positive number.
-    Number(f64),
-    /// A fraction such as 1/100.
-    Fraction(String),
-}
-
-/// Mappings that ship with Upswell. They are asked after the file's own, in the order in which the file names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Preset {
-    /// The events of Segment's spec for B2B SaaS.
-    Segment,
-    /// What PostHog captures by itself, and names its users give.
-    Posthog,
-    /// What Amplitude captures by itself, and names its users give.
-    Amplitude,
-    /// What Mixpanel captures by itself, and names its users give.
-    Mixpanel,
-    /// Stripe's webhook events.
-    Stripe,
-}
-
-impl Preset {
-    pub(super) const ALL: [Preset; 5] =
-        [Preset::Segment, Preset::Posthog, Preset::Amplitude, Preset::Mixpanel, Preset::Stripe];
-
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Preset::Segment => "segment",
-            Preset::Posthog => "posthog",
-            Preset::Amplitude => "amplitude",
-            Preset::Mixpanel => "mixpanel",
-            Preset::Stripe => "stripe",
-        }
-    }
-
-    pub(super) fn text(self) -> &'static str {
-        match self {
-            Preset::Segment => include_str!("presets/segment.yaml"),
-            Preset::Posthog => include_str!("presets/posthog.yaml"),
-            Preset::Amplitude => include_str!("presets/amplitude.yaml"),
-            Preset::Mixpanel => include_str!("presets/mixpanel.yaml"),
-            Preset::Stripe => include_str!("presets/stripe.yaml"),
-        }
-    }
-
-    pub(super) fn mappings(self) -> Vec<Spanned<Mapping>> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct File {
-            roles: Vec<Spanned<Mapping>>,
-        }
-        super::read_yaml::<File>(self.word(), self.text()).expect("the embedded presets are tested").roles
-    }
-}
+pub(super) use self::bits::RoleBits;
+pub use self::mapping::word;
+pub(super) use self::mapping::{Allowed, Expected, Literal, Mapping, expected};
+pub(super) use self::pattern::matches;
+pub(super) use self::presets::Preset;
 
 /// What one event means: its roles, and which mappings say so.
 #[derive(Clone, Debug, Default)]
@@ -243,26 +92,6 @@ fn bits(mut left: u128) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Roles, one bit each.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RoleBits(u64);
-
-impl FromIterator<Role> for RoleBits {
-    fn from_iter<I: IntoIterator<Item = Role>>(roles: I) -> RoleBits {
-        RoleBits(roles.into_iter().fold(0, |bits, role| bits | bit(role)))
-    }
-}
-
-/// The roles that say what became of a handoff, and with them those that tell something for long: traits, and a lead of
-/// marketing, which counts for half a year.
-const OUTCOMES: u64 = !(bit(Role::OutreachSent) - 1);
-const TIMELESS: u64 =
-    OUTCOMES | bit(Role::SubscriptionChanged) | bit(Role::Firmographics) | bit(Role::Profile) | bit(Role::MqlCreated);
-
-const fn bit(role: Role) -> u64 {
-    1 << role as u32
-}
-
 /// The compiled mappings.
 #[derive(Debug)]
 pub struct Roles {
@@ -309,18 +138,6 @@ fn hash_name(kind: EventKind, name: &[u8]) -> u64 {
     mix(hash, tail.iter().fold(0, |word, byte| word << 8 | u64::from(byte | 0x20)))
 }
 
-/// What the events of a mapping mean.
-#[derive(Debug)]
-struct Meaning {
-    role: Option<Role>,
-    passive: bool,
-    premium: bool,
-    conditions: Vec<(Box<str>, Vec<Expected>)>,
-    bind: Vec<(Field, Binding)>,
-    /// In words, for people.
-    description: Box<str>,
-}
-
 /// The mappings that may be for an event with a certain name, or with any name that is not written out.
 #[derive(Debug, Default)]
 struct Entry {
@@ -337,43 +154,6 @@ struct Candidate {
     mapping: usize,
     /// In lower case. One of them must match; none: the name is known to match.
     patterns: Vec<Box<[u8]>>,
-}
-
-/// A value that a condition allows.
-#[derive(Debug)]
-pub(super) enum Expected {
-    Text(Box<str>),
-    /// In lower case.
-    Pattern(Box<[u8]>),
-    Number(f64),
-    Boolean(bool),
-}
-
-impl Expected {
-    pub(super) fn is(&self, value: &Scalar<'_>) -> bool {
-        match (self, value) {
-            (Expected::Text(expected), Scalar::Text(text)) => expected.eq_ignore_ascii_case(text),
-            (Expected::Pattern(pattern), Scalar::Text(text)) => matches(pattern, text.as_bytes()),
-            (Expected::Number(expected), value) => value.clone().number() == Some(*expected),
-            (Expected::Boolean(expected), Scalar::Boolean(boolean)) => expected == boolean,
-            _ => false,
-        }
-    }
-}
-
-/// Where a field's value comes from.
-#[derive(Debug)]
-struct Binding {
-    /// The first of these properties that is there.
-    keys: Vec<Box<str>>,
-    /// A number is scaled by a fraction, and by other properties.
-    scale: (f64, f64),
-    times: Option<Box<str>>,
-    per: Option<Box<str>>,
-    /// Computed from a subscription that stands here.
-    bill: Option<Box<str>>,
-    /// Where no property says it.
-    value: Option<Literal>,
 }
 
 impl Roles {
@@ -583,19 +363,6 @@ fn settle(mappings: &[Meaning], number: u32, entry: &Entry, matched: u128) -> Ro
     set
 }
 
-impl Meaning {
-    /// Whether the properties of an event are as the mapping asks.
-    fn holds(&self, event: &Event<'_>) -> bool {
-        self.conditions.iter().all(|(key, expected)| {
-            fields::value(event.payload(), key).is_some_and(|value| expected.iter().any(|each| each.is(&value)))
-        })
-    }
-
-    fn binding(&self, field: Field) -> Option<&Binding> {
-        self.bind.iter().find(|(bound, _)| *bound == field).map(|(_, binding)| binding)
-    }
-}
-
 impl Entry {
     /// All candidates.
     fn all(&self) -> u128 {
@@ -621,7 +388,7 @@ impl Table {
     fn add(&mut self, written: &Mapping, preset: Option<Preset>) -> Result<(), String> {
         let about = written.role.map_or("a mapping without a role".into(), |role| format!("role {}", word(role)));
         let wrong = |what: String| format!("{about}: {what}");
-        let meaning = meaning(written, preset).map_err(wrong)?;
+        let meaning = meaning(written, preset.map(Preset::word)).map_err(wrong)?;
         let any = |asked: bool| if asked { vec![String::new()] } else { Vec::new() };
         let lists = [
             written.track.clone(),
@@ -729,182 +496,3 @@ fn entry_of_others(mappings: &[(usize, Vec<String>)]) -> Entry {
     }
     Entry { candidates, by_first_byte, settled: None }
 }
-
-fn meaning(written: &Mapping, preset: Option<Preset>) -> Result<Meaning, String> {
-    if written.premium && written.role != Some(Role::FeatureUsed) {
-        return Err("premium goes with role feature_used".into());
-    }
-    if written.role.is_none() && !written.bind.is_empty() {
-        return Err("bind goes with a role".into());
-    }
-    let conditions = written.conditions.iter().map(|(key, allowed)| Ok((key.as_str().into(), expected(key, allowed)?)));
-    let bind = written.bind.iter().map(|(field, source)| {
-        binding(*field, source)
-            .map(|binding| (*field, binding))
-            .map_err(|what| format!("bind {}: {what}", field.word()))
-    });
-    Ok(Meaning {
-        role: written.role,
-        passive: written.passive.unwrap_or(written.role.is_some_and(is_passive)),
-        premium: written.premium,
-        conditions: conditions.collect::<Result<_, String>>()?,
-        bind: bind.collect::<Result<_, String>>()?,
-        description: describe(written, preset).into(),
-    })
-}
-
-/// Whether events of a role are no activity of their user, unless a mapping says otherwise.
-fn is_passive(role: Role) -> bool {
-    bit(role) & OUTCOMES != 0
-        || matches!(
-            role,
-            Role::PricingViewed
-                | Role::TermsViewed
-                | Role::UsageReported
-                | Role::LimitHit
-                | Role::Profile
-                | Role::Firmographics
-                | Role::BillingForecast
-                | Role::SubscriptionChanged
-                | Role::MqlCreated
-                | Role::TrialStarted
-                | Role::TrialEnded
-        )
-}
-
-pub(super) fn expected(key: &str, allowed: &Allowed) -> Result<Vec<Expected>, String> {
-    let list = match allowed {
-        Allowed::One(one) => std::slice::from_ref(one),
-        Allowed::AnyOf(list) => list,
-    };
-    if key.is_empty() || list.is_empty() {
-        return Err(format!("where {key:?}: a property and at least one value are needed"));
-    }
-    let each = |literal: &Literal| match literal {
-        Literal::Text(text) if is_pattern(text) => Expected::Pattern(text.to_ascii_lowercase().into_bytes().into()),
-        Literal::Text(text) => Expected::Text(text.as_str().into()),
-        Literal::Number(number) => Expected::Number(*number),
-        Literal::Boolean(boolean) => Expected::Boolean(*boolean),
-    };
-    Ok(list.iter().map(each).collect())
-}
-
-fn binding(field: Field, source: &Source) -> Result<Binding, String> {
-    let one = std::slice::from_ref;
-    let (keys, scale, times, per, bill, value) = match source {
-        Source::Property(key) => (one(key), None, None, None, None, None),
-        Source::FirstOf(keys) => (&keys[..], None, None, None, None, None),
-        Source::Read(Read { property, scale, times, per, bill, value }) => {
-            let keys = match property {
-                Some(Properties::One(key)) => one(key),
-                Some(Properties::FirstOf(keys)) => keys,
-                None => &[],
-            };
-            (keys, scale.as_ref(), times.as_ref(), per.as_ref(), bill.as_ref(), value.as_ref())
-        }
-    };
-    if keys.iter().chain(times).chain(per).chain(bill).any(String::is_empty) {
-        return Err("the name of a property is empty".into());
-    }
-    if bill.is_some() {
-        if !matches!(field, Field::Mrr | Field::Price | Field::Paid) {
-            return Err("only mrr, price and paid are computed from a bill".into());
-        }
-        if !keys.is_empty() || value.is_some() || scale.is_some() || times.is_some() || per.is_some() {
-            return Err("bill goes with nothing else".into());
-        }
-    } else if keys.is_empty() && (value.is_none() || scale.is_some() || times.is_some() || per.is_some()) {
-        return Err("a property is needed, or just a value".into());
-    }
-    Ok(Binding {
-        keys: keys.iter().map(|key| key.as_str().into()).collect(),
-        scale: scale.map_or(Ok((1.0, 1.0)), fraction)?,
-        times: times.map(|key| key.as_str().into()),
-        per: per.map(|key| key.as_str().into()),
-        bill: bill.map(|key| key.as_str().into()),
-        value: value.cloned(),
-    })
-}
-
-/// A scale as a fraction: a number divided by 100 is the nearest one to the hundredth; multiplied by 0.01 it is not.
-fn fraction(scale: &Scale) -> Result<(f64, f64), String> {
-    let parts = match scale {
-        Scale::Number(number) => Some((*number, 1.0)),
-        Scale::Fraction(text) => text
-            .split_once('/')
-            .and_then(|(above, below)| Some((above.trim().parse().ok()?, below.trim().parse().ok()?))),
-    };
-    parts
-        .filter(|(above, below): &(f64, f64)| [above, below].iter().all(|part| part.is_finite() && **part > 0.0))
-        .ok_or_else(|| format!("scale {scale:?} is neither a positive number nor a fraction such as 1/100"))
-}
-
-/// A mapping in words: `segment: track Invite Sent where …`.
-fn describe(written: &Mapping, preset: Option<Preset>) -> String {
-    let lists = [("track", &written.track), ("page", &written.page), ("screen", &written.screen)];
-    let named = lists.iter().filter(|(_, names)| !names.is_empty());
-    let mut calls: Vec<String> = named.map(|(call, names)| format!("{call} {}", names.join(", "))).collect();
-    calls.extend(written.identify.then(|| "identify".into()));
-    calls.extend(written.group.then(|| "group".into()));
-    let literal = |literal: &Literal| match literal {
-        Literal::Boolean(boolean) => boolean.to_string(),
-        Literal::Number(number) => number.to_string(),
-        Literal::Text(text) => text.clone(),
-    };
-    let conditions: Vec<String> = (written.conditions.iter())
-        .map(|(key, allowed)| match allowed {
-            Allowed::One(one) => format!("{key} is {}", literal(one)),
-            Allowed::AnyOf(list) => format!("{key} is {}", list.iter().map(literal).collect::<Vec<_>>().join(" or ")),
-        })
-        .collect();
-    let origin = preset.map_or(String::new(), |preset| format!("{}: ", preset.word()));
-    let only = if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
-    format!("{origin}{}{only}", calls.join("; "))
-}
-
-/// The name of a role in the rules file.
-pub fn word(role: Role) -> String {
-    serde_json::to_value(role).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-fn is_pattern(name: &str) -> bool {
-    name.contains(['*', '?'])
-}
-
-/// Whether a pattern in lower case matches a text: `*` stands for any text, `?` for one character. After a mismatch
-/// only the last `*` needs to take more: what stood before it has matched as early as it can.
-pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut retry = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                p += 1;
-                retry = Some((p, t));
-            }
-            Some(b'?') => {
-                p += 1;
-                t += 1;
-                // The rest of a character in UTF-8.
-                while text.get(t).is_some_and(|byte| byte & 0xc0 == 0x80) {
-                    t += 1;
-                }
-            }
-            Some(byte) if *byte == text[t].to_ascii_lowercase() => {
-                p += 1;
-                t += 1;
-            }
-            _ => match &mut retry {
-                Some((after, from)) => {
-                    *from += 1;
-                    (p, t) = (*after, *from);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
-}
-
-#[cfg(test)]
-mod tests;

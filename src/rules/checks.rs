@@ -1,0 +1,88 @@
+//! What several chapters check in the same way: ids, lists, shares, amounts of money and values of fields.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::error::suggestion;
+use crate::model::Field;
+
+/// An id is a word: it stands in messages, in conditions, and in other rows of the file.
+pub(super) fn id(id: &str) -> Result<Arc<str>, String> {
+    if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
+        return Err(format!("id is {id:?}: letters, digits, - and _ are allowed, and at least one"));
+    }
+    Ok(id.into())
+}
+
+/// A text that must say something.
+pub(super) fn said(name: &str, text: &str) -> Result<(), String> {
+    if text.trim().is_empty() { Err(format!("{name} is missing")) } else { Ok(()) }
+}
+
+/// A list without an entry matches nothing, where leaving it out matches everything.
+pub(super) fn not_empty<T>(name: &str, list: Option<&[T]>) -> Result<(), String> {
+    match list {
+        Some([]) => Err(format!("{name} is empty, which is never: leave it out, or name some")),
+        _ => Ok(()),
+    }
+}
+
+/// The ids of a list that all stand among those that there are.
+pub(super) fn known(
+    what: &str,
+    ids: &Option<Vec<String>>,
+    there: &[&Arc<str>],
+) -> Result<Option<Vec<Arc<str>>>, String> {
+    not_empty(&format!("{what}s"), ids.as_deref())?;
+    let find = |id: &String| {
+        let found = there.iter().find(|known| known.as_ref() == id).map(|known| Arc::clone(known));
+        found.ok_or_else(|| format!("there is no {what} {id}{}", suggestion(id, there.iter().map(|known| &***known))))
+    };
+    ids.as_ref().map(|ids| ids.iter().map(find).collect()).transpose()
+}
+
+/// An amount of money that is not negative.
+pub(super) fn amount(name: &str, amount: f64) -> Result<f64, String> {
+    if amount.is_finite() && amount >= 0.0 {
+        return Ok(amount);
+    }
+    Err(format!("{name} is {amount}: 0 or more US dollars are allowed"))
+}
+
+pub(super) fn share(name: &str, share: f64) -> Result<f64, String> {
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("{name} is {share}: 0 to 1 is allowed")) }
+}
+
+pub(super) fn fields() -> String {
+    Field::ALL.map(Field::word).join(", ")
+}
+
+pub(super) fn field(word: &str) -> Option<Field> {
+    Field::ALL.into_iter().find(|field| field.word() == word)
+}
+
+/// A value that a field may have.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a text, true or false")]
+pub(super) enum Word {
+    /// A truth.
+    Boolean(bool),
+    /// A text.
+    Text(String),
+}
+
+/// Values that fields may have, in lower case.
+pub(super) fn words(name: &str, written: &BTreeMap<Field, Vec<Word>>) -> Result<Vec<(Field, Vec<String>)>, String> {
+    let text = |word: &Word| match word {
+        Word::Boolean(is) => is.to_string(),
+        Word::Text(text) => text.trim().to_lowercase(),
+    };
+    let values = |(field, words): (&Field, &Vec<Word>)| {
+        not_empty(&format!("{name}.{}", field.word()), Some(words))?;
+        Ok((*field, words.iter().map(text).collect()))
+    };
+    written.iter().map(values).collect()
+}

@@ -1,0 +1,247 @@
+//! Which signals and triggers depend on what, so that a step looks at those and at nothing else.
+
+use std::collections::BTreeMap;
+
+use super::changes::Changes;
+use super::condition::Condition;
+use super::inputs::{Assumed, Figure, Input, Reads, SignalRef, Slots, Value, each_bit};
+use super::roles::RoleBits;
+use super::signals::{Closes, Kind, RESTLESS_DAYS_OF_WEEKS, Signal, Signals};
+use super::triggers::{TRIGGERS_MAX, Trigger, TriggerKind};
+use crate::model::Role;
+
+/// A set of triggers, by their places in the order in which they are decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places([u64; TRIGGERS_MAX / 64]);
+
+impl Places {
+    /// Adds a place.
+    pub fn insert(&mut self, place: usize) {
+        self.0[place / 64] |= 1 << (place % 64);
+    }
+
+    /// Adds the places of another set.
+    fn add(&mut self, other: &Places) {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own |= other);
+    }
+
+    /// The first place from this one on.
+    pub fn next(&self, from: usize) -> Option<usize> {
+        let mut bits = self.0.get(from / 64)? >> (from % 64) << (from % 64);
+        for word in from / 64.. {
+            if bits != 0 {
+                return Some(word * 64 + bits.trailing_zeros() as usize);
+            }
+            bits = *self.0.get(word + 1)?;
+        }
+        None
+    }
+}
+
+/// Which condition triggers read what.
+#[derive(Debug, Default)]
+pub struct Readers {
+    users: Vec<Places>,
+    accounts: Vec<Places>,
+    figures: Vec<Places>,
+}
+
+impl Readers {
+    /// Adds a condition trigger at a place.
+    fn insert(&mut self, reads: &Reads, place: usize) {
+        let add = |list: &mut Vec<Places>, at: usize| {
+            if list.len() <= at {
+                list.resize(at + 1, Places::default());
+            }
+            list[at].insert(place);
+        };
+        reads.users.each(|slot| add(&mut self.users, slot));
+        reads.accounts.each(|slot| add(&mut self.accounts, slot));
+        each_bit(reads.figures, |figure| add(&mut self.figures, figure));
+    }
+
+    /// The condition triggers that read any of this.
+    pub fn of(&self, reads: &Reads) -> Places {
+        let mut places = Places::default();
+        let mut add = |list: &[Places], at: usize| list.get(at).into_iter().for_each(|it| places.add(it));
+        reads.users.each(|slot| add(&self.users, slot));
+        reads.accounts.each(|slot| add(&self.accounts, slot));
+        each_bit(reads.figures, |figure| add(&self.figures, figure));
+        places
+    }
+}
+
+/// Where to look when something happens, so that nothing else is looked at. Every list holds slots, rising.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// By role: the signals that its events feed.
+    pub by_role: Vec<Vec<SignalRef>>,
+    /// Account signals whose level an event can change at once, and what of the account changes it.
+    pub at_once: Vec<(Changes, usize)>,
+    /// All of these changes together.
+    pub at_once_changes: Changes,
+    /// User signals that another active day can change at once.
+    pub by_activity: Vec<usize>,
+    /// User signals that are measured from the sign-up.
+    pub by_sign_up: Vec<usize>,
+    /// User signals that the close of a day decides, and those that the close of a week decides.
+    pub user_by_day: Vec<usize>,
+    /// See [`Index::user_by_day`].
+    pub user_by_week: Vec<usize>,
+    /// Account signals that the close of a day decides, and those that the close of a week decides.
+    pub account_by_day: Vec<usize>,
+    /// See [`Index::account_by_day`].
+    pub account_by_week: Vec<usize>,
+    /// Account signals over the age of the account.
+    pub ages: Vec<usize>,
+    /// Account signals that closes can turn off: while one is on, closes have work.
+    pub account_by_close: Slots,
+    /// Event triggers, and the roles that they fire on.
+    pub event_triggers: Vec<usize>,
+    /// See [`Index::event_triggers`].
+    pub event_trigger_roles: RoleBits,
+    /// User signals of what is abandoned, by the role that completes it.
+    pub completions: BTreeMap<Role, Vec<usize>>,
+    /// These roles.
+    pub completing: RoleBits,
+    /// Everything that condition triggers read.
+    pub reads: Reads,
+    /// Which condition triggers read a user signal, an account signal or a figure: by slot, or by the figure's number.
+    pub readers: Readers,
+    /// By trigger: its place in the order in which triggers of one instant are decided.
+    pub places: Vec<usize>,
+    /// What of it depends on changes of the account beyond levels: the signals that may become known, and the figures.
+    pub reads_by: Vec<(Changes, Reads)>,
+    /// All of these changes together.
+    pub reads_changes: Changes,
+    /// User signals that conditions of user triggers name.
+    pub user_conditions: Slots,
+    /// Whether a condition of a user trigger names a figure of the user.
+    pub trigger_scores: bool,
+    /// Whether it is one that can change where nothing of the user is on: the score, or who buys.
+    pub trigger_everybody: bool,
+    /// Signals that conditions read and that time makes known, though nothing turns: of the account, and of users.
+    pub known_in_time: (Vec<usize>, Vec<usize>),
+    /// Closed days without activity in which conditions can still become true or false.
+    pub restless_days: i32,
+}
+
+/// Builds the index of signals and triggers. `by_level` is the order in which triggers of one instant are decided.
+pub(super) fn build(signals: &Signals, triggers: &[Trigger], by_level: &[usize]) -> Index {
+    let mut index = Index { by_role: vec![Vec::new(); Role::ALL.len()], ..Index::default() };
+    let is_on_event = |trigger: &usize| matches!(triggers[*trigger].kind, TriggerKind::Event(_));
+    index.event_triggers = (0..triggers.len()).filter(is_on_event).collect();
+    let event_trigger_role = |trigger: &Trigger| match &trigger.kind {
+        TriggerKind::Event(on) => on.role,
+        TriggerKind::Condition { .. } => None,
+    };
+    index.event_trigger_roles = triggers.iter().filter_map(event_trigger_role).collect();
+    for trigger in triggers {
+        let TriggerKind::Condition { when, per_user, .. } = &trigger.kind else { continue };
+        index.reads.all(&when.reads);
+        if *per_user {
+            index.user_conditions.add(&when.reads.users);
+            index.trigger_scores |= when.reads.figures & !Figure::OF_ACCOUNT != 0;
+            index.trigger_everybody |= when.reads.reads(Figure::UserScore) || when.reads.reads(Figure::UserBuys);
+        }
+    }
+    for (slot, signal) in signals.users.iter().enumerate() {
+        let roles = signal.kind.fed_by();
+        roles.iter().for_each(|role| index.by_role[*role as usize].push(SignalRef::User(slot)));
+        match &signal.kind {
+            Kind::Abandoned(abandoned) => index.completions.entry(abandoned.complete).or_default().push(slot),
+            Kind::ActiveDays(_) | Kind::Idle(_) => index.by_activity.push(slot),
+            kind if kind.known_by().meet(Changes::SIGNED_UP) => index.by_sign_up.push(slot),
+            _ => {}
+        }
+        match signal.kind.closes() {
+            Some(Closes::Day) => index.user_by_day.push(slot),
+            Some(Closes::Week) => index.user_by_week.push(slot),
+            None => {}
+        }
+    }
+    index.places = vec![0; triggers.len()];
+    for (place, trigger) in by_level.iter().enumerate() {
+        index.places[*trigger] = place;
+        if let TriggerKind::Condition { when, .. } = &triggers[*trigger].kind {
+            index.readers.insert(&when.reads, place);
+        }
+    }
+    index.completing = index.completions.keys().copied().collect();
+    for (slot, signal) in signals.accounts.iter().enumerate() {
+        let (kind, roles) = (&signal.kind, signal.kind.fed_by());
+        roles.iter().for_each(|role| index.by_role[*role as usize].push(SignalRef::Account(slot)));
+        if !kind.changes().is_empty() {
+            index.at_once.push((kind.changes(), slot));
+            index.at_once_changes.add(kind.changes());
+        }
+        match kind {
+            Kind::Age(_) => index.ages.push(slot),
+            Kind::Trait(_) | Kind::UsageRatio(_) => {}
+            kind if kind.filter().is_some() => {}
+            _ => index.account_by_close.insert(slot),
+        }
+        match kind.closes() {
+            Some(Closes::Day) => index.account_by_day.push(slot),
+            Some(Closes::Week) => index.account_by_week.push(slot),
+            None => {}
+        }
+    }
+    index_reads(&mut index, signals);
+    let conditions = triggers.iter().filter_map(|trigger| match &trigger.kind {
+        TriggerKind::Condition { when, .. } => Some(when),
+        TriggerKind::Event(_) => None,
+    });
+    index.restless_days = conditions.map(|when| restless_days(when, signals)).max().unwrap_or(0);
+    index
+}
+
+/// What conditions read and changes without a level that does.
+fn index_reads(index: &mut Index, signals: &Signals) {
+    let mut by = |changes: Changes, add: &dyn Fn(&mut Reads)| {
+        let mut reads = Reads::default();
+        add(&mut reads);
+        if reads.meet(&index.reads) && !changes.is_empty() {
+            index.reads_by.push((changes, reads));
+            index.reads_changes.add(changes);
+        }
+    };
+    for (figure, ..) in Figure::ALL {
+        by(figure.changes(), &|reads| reads.figure(*figure));
+    }
+    by(Figure::Traits.changes(), &|reads| reads.figure(Figure::Traits));
+    for (slot, signal) in signals.accounts.iter().enumerate() {
+        by(signal.kind.known_by(), &|reads| reads.signal(SignalRef::Account(slot)));
+    }
+    for (slot, signal) in signals.users.iter().enumerate() {
+        by(signal.kind.known_by(), &|reads| reads.signal(SignalRef::User(slot)));
+    }
+    let of_time = |list: &[Signal], read: &Slots| {
+        let slots = (0..list.len()).filter(|slot| read.has(*slot));
+        Vec::from_iter(slots.filter(|slot| list[*slot].kind.known_by().meet(Changes::KNOWN)))
+    };
+    index.known_in_time =
+        (of_time(&signals.accounts, &index.reads.accounts), of_time(&signals.users, &index.reads.users));
+}
+
+/// For how many closed days after the last active one time alone can change what a condition says.
+fn restless_days(when: &Condition, signals: &Signals) -> i32 {
+    // Of an account without activity for 28 days no signal of activity is on.
+    let at_rest = |input: Input| match input {
+        Input::Signal(SignalRef::Account(slot)) if signals.accounts[slot].kind.is_known_in_time() => Value::Int(0),
+        Input::Figure(
+            Figure::ActiveUsers | Figure::Departments | Figure::Dau | Figure::Wau | Figure::Mau | Figure::NewUsers,
+        ) => Value::Int(0),
+        _ => Value::Unknown,
+    };
+    if when.holds(&Assumed(&at_rest)) == Some(false) {
+        return 0;
+    }
+    let days = |input: &Input| match input {
+        Input::Figure(Figure::IdleDays) => i32::try_from(when.greatest()).unwrap_or(i32::MAX - 1) + 1,
+        Input::Figure(Figure::WeeklyUsers) => RESTLESS_DAYS_OF_WEEKS,
+        Input::Signal(SignalRef::Account(slot)) => signals.accounts[*slot].kind.restless_days(),
+        _ => 0,
+    };
+    when.inputs().iter().map(days).max().unwrap_or(0)
+}

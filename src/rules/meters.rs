@@ -1,0 +1,65 @@
+//! The chapter `meters`: what is counted by the day.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::checks::{Word, words};
+use super::error::{Wrong, wrong};
+use crate::model::{Field, Role};
+
+/// What is counted by the day.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Meter")]
+pub(super) struct Written {
+    /// Events of this role.
+    role: Role,
+    /// Of them those whose fields have one of these values, without regard to case.
+    #[serde(default, rename = "where")]
+    only: BTreeMap<Field, Vec<Word>>,
+    /// Sum of this field of them; else their number.
+    sum: Option<Field>,
+    /// The field is a level, not an amount: its increases are summed, from the latest reading by event time.
+    #[serde(default)]
+    gauge: bool,
+}
+
+/// What is counted by the day.
+#[derive(Debug, PartialEq)]
+pub struct Meter {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Events of this role.
+    pub role: Role,
+    /// With one of these values in each field, in lower case.
+    pub only: Vec<(Field, Vec<String>)>,
+    /// The sum of this field; none: their number.
+    pub sum: Option<Field>,
+    /// The field is a level: its increases are summed.
+    pub gauge: bool,
+}
+
+/// Compiles the chapter.
+pub(super) fn compile(written: &BTreeMap<String, Spanned<Written>>) -> Result<Vec<Meter>, Wrong> {
+    let meter = |(id, spanned): (&String, &Spanned<Written>)| {
+        let meter = &spanned.value;
+        if meter.gauge && meter.sum.is_none() {
+            return Err(wrong(spanned, format!("meter {id}: a gauge needs sum, the field that has its level")));
+        }
+        let only = words("where", &meter.only).map_err(|what| wrong(spanned, format!("meter {id}: {what}")))?;
+        Ok(Meter { id: id.as_str().into(), role: meter.role, only, sum: meter.sum, gauge: meter.gauge })
+    };
+    written.iter().map(meter).collect()
+}
+
+/// The place of a meter among all, by its id.
+pub(super) fn place(id: &str, meters: &[Meter]) -> Result<usize, String> {
+    meters.iter().position(|meter| *meter.id == *id).ok_or_else(|| {
+        let known: Vec<&str> = meters.iter().map(|meter| &*meter.id).collect();
+        format!("of is {id}, which is no meter: meters has {}", known.join(", "))
+    })
+}

@@ -1,0 +1,306 @@
+//! A mapping of the chapter `roles`: which events it is for, what they mean, and where their fields stand.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::bits::is_passive;
+use super::pattern::{is_pattern, matches};
+use crate::model::{Event, Field, Role};
+use crate::wire::fields::{self, Scalar};
+
+/// A mapping as it is written: which events it is for, what they mean, and where their fields stand.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::rules) struct Mapping {
+    /// What the events mean; without it they are known to mean nothing, and are not reported as unmapped.
+    pub(super) role: Option<Role>,
+    /// Names of track events, or patterns for them: `*` stands for any text, `?` for one character. Names are
+    /// compared without regard to the case of ASCII letters.
+    #[serde(default)]
+    pub(super) track: Vec<String>,
+    /// The same for pages.
+    #[serde(default)]
+    pub(super) page: Vec<String>,
+    /// The same for screens.
+    #[serde(default)]
+    pub(super) screen: Vec<String>,
+    /// All identify calls.
+    #[serde(default)]
+    pub(super) identify: bool,
+    /// All group calls.
+    #[serde(default)]
+    pub(super) group: bool,
+    /// Properties (traits, in identify and group calls) that all must have one of the values given; texts may be
+    /// patterns, as names are.
+    #[serde(default, rename = "where")]
+    conditions: BTreeMap<String, Allowed>,
+    /// Where the role's fields stand, if not in a property with the field's own name.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Field"}))]
+    bind: BTreeMap<Field, Source>,
+    /// Not activity of its user; default: as is usual for the role.
+    passive: Option<bool>,
+    /// The features used are premium ones.
+    #[serde(default)]
+    premium: bool,
+}
+
+/// What a property may be.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a text, a number, a boolean, or a list of them")]
+pub(in crate::rules) enum Allowed {
+    /// This.
+    One(Literal),
+    /// One of these.
+    AnyOf(Vec<Literal>),
+}
+
+/// A value of a property.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a text, a number or a boolean")]
+pub(in crate::rules) enum Literal {
+    /// A truth.
+    Boolean(bool),
+    /// A number.
+    Number(f64),
+    /// A text; in a condition it may be a pattern.
+    Text(String),
+}
+
+/// Where a field stands: a property, the first of several that is there, or more about it. A property that no key is
+/// named for may be a path: `$set.email`, `items.data.0.price`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "a property, a list of properties, or {property: …, scale: …, times: …, per: …, bill: …, value: …}"
+)]
+enum Source {
+    /// A property.
+    Property(String),
+    /// The first of these properties that is there.
+    FirstOf(Vec<String>),
+    /// More about it.
+    Read(Read),
+}
+
+/// How a field is read.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    /// The property, or the first of several that is there.
+    property: Option<Properties>,
+    /// What the number is multiplied with, such as 1/100 for cents.
+    scale: Option<Scale>,
+    /// Another property that the number is multiplied with, such as the quantity.
+    times: Option<String>,
+    /// Another property that the number is divided by, such as how many months it is for.
+    per: Option<String>,
+    /// A property that holds a subscription of Stripe, from which `mrr`, `price` or `paid` is computed: all items by the
+    /// month, for `mrr` less the discounts that last; `paid` is false where the items cost nothing.
+    bill: Option<String>,
+    /// What the field is where no property says it.
+    value: Option<Literal>,
+}
+
+/// One property or several.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a property or a list of properties")]
+enum Properties {
+    /// A property.
+    One(String),
+    /// The first of these that is there.
+    FirstOf(Vec<String>),
+}
+
+/// A factor.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a number, or a fraction such as 1/100")]
+enum Scale {
+    /// A positive number.
+    Number(f64),
+    /// A fraction such as 1/100.
+    Fraction(String),
+}
+
+/// What the events of a mapping mean.
+#[derive(Debug)]
+pub(super) struct Meaning {
+    pub(super) role: Option<Role>,
+    pub(super) passive: bool,
+    pub(super) premium: bool,
+    pub(super) conditions: Vec<(Box<str>, Vec<Expected>)>,
+    pub(super) bind: Vec<(Field, Binding)>,
+    /// In words, for people.
+    pub(super) description: Box<str>,
+}
+
+impl Meaning {
+    /// Whether the properties of an event are as the mapping asks.
+    pub(super) fn holds(&self, event: &Event<'_>) -> bool {
+        self.conditions.iter().all(|(key, expected)| {
+            fields::value(event.payload(), key).is_some_and(|value| expected.iter().any(|each| each.is(&value)))
+        })
+    }
+
+    pub(super) fn binding(&self, field: Field) -> Option<&Binding> {
+        self.bind.iter().find(|(bound, _)| *bound == field).map(|(_, binding)| binding)
+    }
+}
+
+/// A value that a condition allows.
+#[derive(Debug)]
+pub(in crate::rules) enum Expected {
+    Text(Box<str>),
+    /// In lower case.
+    Pattern(Box<[u8]>),
+    Number(f64),
+    Boolean(bool),
+}
+
+impl Expected {
+    pub(in crate::rules) fn is(&self, value: &Scalar<'_>) -> bool {
+        match (self, value) {
+            (Expected::Text(expected), Scalar::Text(text)) => expected.eq_ignore_ascii_case(text),
+            (Expected::Pattern(pattern), Scalar::Text(text)) => matches(pattern, text.as_bytes()),
+            (Expected::Number(expected), value) => value.clone().number() == Some(*expected),
+            (Expected::Boolean(expected), Scalar::Boolean(boolean)) => expected == boolean,
+            _ => false,
+        }
+    }
+}
+
+/// Where a field's value comes from.
+#[derive(Debug)]
+pub(super) struct Binding {
+    /// The first of these properties that is there.
+    pub(super) keys: Vec<Box<str>>,
+    /// A number is scaled by a fraction, and by other properties.
+    pub(super) scale: (f64, f64),
+    pub(super) times: Option<Box<str>>,
+    pub(super) per: Option<Box<str>>,
+    /// Computed from a subscription that stands here.
+    pub(super) bill: Option<Box<str>>,
+    /// Where no property says it.
+    pub(super) value: Option<Literal>,
+}
+
+/// Compiles a mapping; `origin` is the preset that it is of.
+pub(super) fn meaning(written: &Mapping, origin: Option<&str>) -> Result<Meaning, String> {
+    if written.premium && written.role != Some(Role::FeatureUsed) {
+        return Err("premium goes with role feature_used".into());
+    }
+    if written.role.is_none() && !written.bind.is_empty() {
+        return Err("bind goes with a role".into());
+    }
+    let conditions = written.conditions.iter().map(|(key, allowed)| Ok((key.as_str().into(), expected(key, allowed)?)));
+    let bind = written.bind.iter().map(|(field, source)| {
+        binding(*field, source)
+            .map(|binding| (*field, binding))
+            .map_err(|what| format!("bind {}: {what}", field.word()))
+    });
+    Ok(Meaning {
+        role: written.role,
+        passive: written.passive.unwrap_or(written.role.is_some_and(is_passive)),
+        premium: written.premium,
+        conditions: conditions.collect::<Result<_, String>>()?,
+        bind: bind.collect::<Result<_, String>>()?,
+        description: describe(written, origin).into(),
+    })
+}
+
+pub(in crate::rules) fn expected(key: &str, allowed: &Allowed) -> Result<Vec<Expected>, String> {
+    let list = match allowed {
+        Allowed::One(one) => std::slice::from_ref(one),
+        Allowed::AnyOf(list) => list,
+    };
+    if key.is_empty() || list.is_empty() {
+        return Err(format!("where {key:?}: a property and at least one value are needed"));
+    }
+    let each = |literal: &Literal| match literal {
+        Literal::Text(text) if is_pattern(text) => Expected::Pattern(text.to_ascii_lowercase().into_bytes().into()),
+        Literal::Text(text) => Expected::Text(text.as_str().into()),
+        Literal::Number(number) => Expected::Number(*number),
+        Literal::Boolean(boolean) => Expected::Boolean(*boolean),
+    };
+    Ok(list.iter().map(each).collect())
+}
+
+fn binding(field: Field, source: &Source) -> Result<Binding, String> {
+    let one = std::slice::from_ref;
+    let (keys, scale, times, per, bill, value) = match source {
+        Source::Property(key) => (one(key), None, None, None, None, None),
+        Source::FirstOf(keys) => (&keys[..], None, None, None, None, None),
+        Source::Read(Read { property, scale, times, per, bill, value }) => {
+            let keys = match property {
+                Some(Properties::One(key)) => one(key),
+                Some(Properties::FirstOf(keys)) => keys,
+                None => &[],
+            };
+            (keys, scale.as_ref(), times.as_ref(), per.as_ref(), bill.as_ref(), value.as_ref())
+        }
+    };
+    if keys.iter().chain(times).chain(per).chain(bill).any(String::is_empty) {
+        return Err("the name of a property is empty".into());
+    }
+    if bill.is_some() {
+        if !matches!(field, Field::Mrr | Field::Price | Field::Paid) {
+            return Err("only mrr, price and paid are computed from a bill".into());
+        }
+        if !keys.is_empty() || value.is_some() || scale.is_some() || times.is_some() || per.is_some() {
+            return Err("bill goes with nothing else".into());
+        }
+    } else if keys.is_empty() && (value.is_none() || scale.is_some() || times.is_some() || per.is_some()) {
+        return Err("a property is needed, or just a value".into());
+    }
+    Ok(Binding {
+        keys: keys.iter().map(|key| key.as_str().into()).collect(),
+        scale: scale.map_or(Ok((1.0, 1.0)), fraction)?,
+        times: times.map(|key| key.as_str().into()),
+        per: per.map(|key| key.as_str().into()),
+        bill: bill.map(|key| key.as_str().into()),
+        value: value.cloned(),
+    })
+}
+
+/// A scale as a fraction: a number divided by 100 is the nearest one to the hundredth; multiplied by 0.01 it is not.
+fn fraction(scale: &Scale) -> Result<(f64, f64), String> {
+    let parts = match scale {
+        Scale::Number(number) => Some((*number, 1.0)),
+        Scale::Fraction(text) => text
+            .split_once('/')
+            .and_then(|(above, below)| Some((above.trim().parse().ok()?, below.trim().parse().ok()?))),
+    };
+    parts
+        .filter(|(above, below): &(f64, f64)| [above, below].iter().all(|part| part.is_finite() && **part > 0.0))
+        .ok_or_else(|| format!("scale {scale:?} is neither a positive number nor a fraction such as 1/100"))
+}
+
+/// A mapping in words: `segment: track Invite Sent where …`.
+fn describe(written: &Mapping, origin: Option<&str>) -> String {
+    let lists = [("track", &written.track), ("page", &written.page), ("screen", &written.screen)];
+    let named = lists.iter().filter(|(_, names)| !names.is_empty());
+    let mut calls: Vec<String> = named.map(|(call, names)| format!("{call} {}", names.join(", "))).collect();
+    calls.extend(written.identify.then(|| "identify".into()));
+    calls.extend(written.group.then(|| "group".into()));
+    let literal = |literal: &Literal| match literal {
+        Literal::Boolean(boolean) => boolean.to_string(),
+        Literal::Number(number) => number.to_string(),
+        Literal::Text(text) => text.clone(),
+    };
+    let conditions: Vec<String> = (written.conditions.iter())
+        .map(|(key, allowed)| match allowed {
+            Allowed::One(one) => format!("{key} is {}", literal(one)),
+            Allowed::AnyOf(list) => format!("{key} is {}", list.iter().map(literal).collect::<Vec<_>>().join(" or ")),
+        })
+        .collect();
+    let origin = origin.map_or(String::new(), |origin| format!("{origin}: "));
+    let only = if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
+    format!("{origin}{}{only}", calls.join("; "))
+}
+
+/// The name of a role in the rules file.
+pub fn word(role: Role) -> String {
+    serde_json::to_value(role).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}

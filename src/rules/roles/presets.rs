@@ -1,0 +1,58 @@
+//! Mappings that ship with Upswell, for the names that other products give to events.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::mapping::Mapping;
+use crate::rules::yaml::read_yaml;
+
+/// Mappings that ship with Upswell. They are asked after the file's own, in the order in which the file names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::rules) enum Preset {
+    /// The events of Segment's spec for B2B SaaS.
+    Segment,
+    /// What PostHog captures by itself, and names its users give.
+    Posthog,
+    /// What Amplitude captures by itself, and names its users give.
+    Amplitude,
+    /// What Mixpanel captures by itself, and names its users give.
+    Mixpanel,
+    /// Stripe's webhook events.
+    Stripe,
+}
+
+impl Preset {
+    pub(in crate::rules) const ALL: [Preset; 5] =
+        [Preset::Segment, Preset::Posthog, Preset::Amplitude, Preset::Mixpanel, Preset::Stripe];
+
+    pub(in crate::rules) fn word(self) -> &'static str {
+        match self {
+            Preset::Segment => "segment",
+            Preset::Posthog => "posthog",
+            Preset::Amplitude => "amplitude",
+            Preset::Mixpanel => "mixpanel",
+            Preset::Stripe => "stripe",
+        }
+    }
+
+    pub(in crate::rules) fn text(self) -> &'static str {
+        match self {
+            Preset::Segment => include_str!("../presets/segment.yaml"),
+            Preset::Posthog => include_str!("../presets/posthog.yaml"),
+            Preset::Amplitude => include_str!("../presets/amplitude.yaml"),
+            Preset::Mixpanel => include_str!("../presets/mixpanel.yaml"),
+            Preset::Stripe => include_str!("../presets/stripe.yaml"),
+        }
+    }
+
+    pub(in crate::rules) fn mappings(self) -> Vec<Spanned<Mapping>> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            roles: Vec<Spanned<Mapping>>,
+        }
+        read_yaml::<File>(self.word(), self.text()).expect("the embedded presets are tested").roles
+    }
+}

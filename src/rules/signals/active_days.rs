@@ -1,0 +1,39 @@
+//! The kind `active_days`: active on so many of the last 7 days.
+
+use super::about::{AT_DAY_CLOSE, About, Closes, NONE, Properties, USER};
+use super::parameters::Parameters;
+
+pub(super) const ABOUT: About = About {
+    written: "kind: active_days",
+    scopes: USER,
+    measures: "active on at least `days` of the last 7 days",
+    parameters: &["days"],
+    on: "at once, on the day that proves it",
+    off: AT_DAY_CLOSE,
+    state: "nothing of its own: the user's active days are kept anyway",
+    timer: NONE,
+    example: "{ id: my.daily, kind: active_days, scopes: [user], points: 20, in: [pql], days: 6 }",
+};
+
+/// Parameters of a user's active days.
+#[derive(Debug, PartialEq)]
+pub struct ActiveDays {
+    /// At least so many of the last 7 days: 1 to 7.
+    pub days: u32,
+}
+
+impl ActiveDays {
+    pub(super) fn compile(take: &mut Parameters<'_>) -> Result<ActiveDays, String> {
+        Ok(ActiveDays { days: take.days(7)? })
+    }
+}
+
+impl Properties for ActiveDays {
+    fn about(&self) -> About {
+        ABOUT
+    }
+
+    fn closes(&self) -> Option<Closes> {
+        Some(Closes::Day)
+    }
+}

@@ -1,0 +1,66 @@
+//! The kind `age`: an account that is so old, and still alone or free.
+
+use super::about::{ACCOUNT, AT_ONCE, About, Closes, Properties};
+use super::parameters::Parameters;
+use crate::model::DAY_MS;
+use crate::rules::changes::Changes;
+
+pub(super) const ABOUT: About = About {
+    written: "kind: age",
+    scopes: ACCOUNT,
+    measures: "`days` after the first activity still a `single_user` (one user, nobody invited), or still \
+              `free_only` (not paid, no premium feature; unknown unless a mapping says what is premium)",
+    parameters: &["of", "days"],
+    on: "at that age",
+    off: AT_ONCE,
+    state: "nothing of its own",
+    timer: "the age",
+    example: "{ id: my.alone, kind: age, scopes: [account], points: -5, in: [pqa], of: single_user, days: 14 }",
+};
+
+/// Parameters of an account's age.
+#[derive(Debug, PartialEq)]
+pub struct Age {
+    /// How old, in milliseconds since the first meaningful event.
+    pub age_ms: i64,
+    /// What it still is.
+    pub still: Still,
+}
+
+/// What an account of some age still is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Still {
+    /// One user, and nobody invited.
+    SingleUser,
+    /// Not paid, and without a premium feature.
+    FreeOnly,
+}
+
+impl Age {
+    pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Age, String> {
+        let still = match take.need("of", &take.signal.of)?.as_str() {
+            "single_user" => Still::SingleUser,
+            "free_only" => Still::FreeOnly,
+            other => return Err(format!("of is {other}: allowed are single_user, free_only")),
+        };
+        Ok(Age { age_ms: i64::from(take.days(3_650)?) * DAY_MS, still })
+    }
+}
+
+impl Properties for Age {
+    fn about(&self) -> About {
+        ABOUT
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::AGE.and(Changes::USERS).and(Changes::INVITED).and(Changes::PREMIUM).and(Changes::TRAITS)
+    }
+
+    fn known_by(&self) -> Changes {
+        self.changes().and(Changes::FOUNDED).and(Changes::NEW_USERS)
+    }
+
+    fn closes(&self) -> Option<Closes> {
+        None
+    }
+}

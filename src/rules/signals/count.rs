@@ -1,0 +1,52 @@
+//! The kind `count`: so many events of some roles.
+
+use super::about::{AT_ONCE, About, BOTH, Closes, Properties};
+use super::filter::Filter;
+use super::parameters::Parameters;
+use super::seen::Seen;
+
+pub(super) const ABOUT: About = About {
+    written: "kind: count",
+    scopes: BOTH,
+    measures: "so many events of some roles",
+    parameters: &["roles", "where", "where_bound", "premium", "ttl", "after", "rungs"],
+    on: AT_ONCE,
+    off: "when the ttl of events ends and too few are left; without a ttl never",
+    state: "about 70 bytes; 8 for each of the newest events, as many as the highest rung asks for; up to four events as evidence",
+    timer: "the end of the ttl of each event",
+    example: "{ id: my.exports, kind: count, scopes: [account], points: [5, 10], in: [pqa], roles: [exported], ttl: \
+              28d, rungs: [3, 10] }",
+};
+
+/// Parameters of a number of events.
+#[derive(Debug, PartialEq)]
+pub struct Count {
+    /// Which events, and how long each counts.
+    pub seen: Seen,
+    /// The steps: so many events.
+    pub rungs: Vec<u32>,
+}
+
+impl Count {
+    pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Count, String> {
+        Ok(Count { seen: Seen::compile(take)?, rungs: take.counts()? })
+    }
+}
+
+impl Properties for Count {
+    fn about(&self) -> About {
+        ABOUT
+    }
+
+    fn rungs(&self) -> u8 {
+        self.rungs.len() as u8
+    }
+
+    fn filter(&self) -> Option<&Filter> {
+        Some(&self.seen.filter)
+    }
+
+    fn closes(&self) -> Option<Closes> {
+        None
+    }
+}

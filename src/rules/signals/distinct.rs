@@ -1,0 +1,70 @@
+//! The kind `distinct`: so many distinct values of a field.
+
+use super::about::{AT_ONCE, About, BOTH, Closes, Properties};
+use super::filter::Filter;
+use super::parameters::Parameters;
+use crate::model::Field;
+use crate::rules::changes::Changes;
+
+pub(super) const ABOUT: About = About {
+    written: "kind: distinct",
+    scopes: BOTH,
+    measures: "so many distinct values of a field of events of some roles; `within` only those seen so soon after \
+              sign-up",
+    parameters: &["roles", "where", "where_bound", "premium", "of", "ttl", "within", "rungs"],
+    on: AT_ONCE,
+    off: "when the ttl of values ends and too few are left; without a ttl never",
+    state: "about 70 bytes; 75 and its length for each of the values, as many as the highest rung asks for",
+    timer: "the end of the ttl of each value, counted from its last event",
+    example: "{ id: my.integrations, kind: distinct, scopes: [account], points: 10, in: [pqa], roles: \
+              [integration_connected], of: integration, rungs: [3] }",
+};
+
+/// Parameters of distinct values.
+#[derive(Debug, PartialEq)]
+pub struct Distinct {
+    /// Which events.
+    pub filter: Filter,
+    /// The field; where no mapping binds it and it is absent: the message id.
+    pub field: Field,
+    /// How long a value counts after it was last seen, in milliseconds; none: for life.
+    pub ttl_ms: Option<i64>,
+    /// Only values first seen so soon after sign-up, in milliseconds.
+    pub within_ms: Option<i64>,
+    /// The rungs: so many values.
+    pub rungs: Vec<u32>,
+}
+
+impl Distinct {
+    pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Distinct, String> {
+        Ok(Distinct {
+            filter: take.filter()?,
+            field: take.field()?,
+            ttl_ms: take.ttl()?,
+            within_ms: take.take("within", &take.signal.within).map(|within| within.0),
+            rungs: take.counts()?,
+        })
+    }
+}
+
+impl Properties for Distinct {
+    fn about(&self) -> About {
+        ABOUT
+    }
+
+    fn rungs(&self) -> u8 {
+        self.rungs.len() as u8
+    }
+
+    fn filter(&self) -> Option<&Filter> {
+        Some(&self.filter)
+    }
+
+    fn known_by(&self) -> Changes {
+        if self.within_ms.is_some() { Changes::SIGNED_UP } else { Changes::default() }
+    }
+
+    fn closes(&self) -> Option<Closes> {
+        None
+    }
+}

@@ -1,0 +1,113 @@
+//! The kind `growth`: a trend of weekly values.
+
+use super::about::{ACCOUNT, About, BOTH, Closes, NONE, Properties};
+use super::parameters::Parameters;
+use super::significance::{self, Compiled, LevelTest, SlopeTest};
+use super::written::{Direction, Scope};
+use crate::rules::changes::Changes;
+
+pub(super) const ABOUT: About = About {
+    written: "kind: growth",
+    scopes: BOTH,
+    measures: "weekly active users clearly above or below the account's base level; for users, and for accounts whose base \
+              level is unknown, the slope of active days or weekly users; unknown before four complete weeks (a decline of \
+              an account: ten)",
+    parameters: &["direction", "of", "significance"],
+    on: "up: at the close of a week; down: at the close of a day, and not while inactive",
+    off: "as it turns on",
+    state: "nothing of its own: weekly values are kept anyway",
+    timer: NONE,
+    example: "{ id: my.surge, kind: growth, scopes: [account], points: 15, in: [pqa], direction: up, significance: \
+              { above: 50, each: 16 } }",
+};
+pub(super) const BY_PERCENT: About = About {
+    written: "kind: growth, of: ratio or new_users",
+    scopes: ACCOUNT,
+    measures: "`ratio`: the change of the last week's WAU by at least so many percent; `new_users`: new users of 7 \
+              days, in percent of active users",
+    parameters: &["direction", "of", "at_least"],
+    on: "as growth",
+    off: "as growth",
+    state: "nothing of its own: weekly values are kept anyway",
+    timer: NONE,
+    example: "{ id: my.jump, kind: growth, scopes: [account], points: 15, in: [pqa], direction: up, of: ratio, \
+              at_least: 50 }",
+};
+
+/// Parameters of a trend.
+#[derive(Debug, PartialEq)]
+pub struct Growth {
+    /// Upward or downward.
+    pub up: bool,
+    /// What decides it.
+    pub by: GrowthBy,
+}
+
+/// What a trend is judged by (semantics §3).
+#[derive(Debug, PartialEq, Eq)]
+pub enum GrowthBy {
+    /// The last weeks lie clearly above or below the account's base level; of a user, and of an account while that is
+    /// unknown, any of the slopes.
+    Level(LevelTest, Vec<SlopeTest>),
+    /// A bare streak of three weeks of strict change.
+    Streak,
+    /// The change of the last week in percent of the week before.
+    Ratio(u32),
+    /// New users of the last 7 days in percent of the active users.
+    Newcomers(u32),
+}
+
+impl Growth {
+    pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Growth, String> {
+        let signal = take.signal;
+        let up = take.need("direction", &signal.direction)? == Direction::Up;
+        let by = match take.take("of", &signal.of).as_deref() {
+            None => {
+                take.taken.push("significance");
+                let significance = signal.significance.as_ref().ok_or_else(|| take.missing("significance"))?;
+                match significance::compile(significance, up, take.scope == Scope::User)? {
+                    Compiled::Streak => GrowthBy::Streak,
+                    Compiled::Tests(level, slopes) => GrowthBy::Level(level, slopes),
+                }
+            }
+            Some(by) => {
+                let percent = take.need("at_least", &signal.at_least)?;
+                if percent > 10_000 {
+                    return Err(format!("at_least is {percent}: at most 10000 percent is allowed"));
+                }
+                match (by, take.scope) {
+                    ("ratio", Scope::Account) => GrowthBy::Ratio(percent),
+                    ("new_users", Scope::Account) if up => GrowthBy::Newcomers(percent),
+                    _ => return Err("of: allowed are ratio, and upward new_users, of accounts".into()),
+                }
+            }
+        };
+        Ok(Growth { up, by })
+    }
+}
+
+impl Properties for Growth {
+    fn about(&self) -> About {
+        match self.by {
+            GrowthBy::Ratio(_) | GrowthBy::Newcomers(_) => BY_PERCENT,
+            GrowthBy::Level(..) | GrowthBy::Streak => ABOUT,
+        }
+    }
+
+    fn known_by(&self) -> Changes {
+        Changes::KNOWN
+    }
+
+    fn is_known_in_time(&self) -> bool {
+        true
+    }
+
+    fn closes(&self) -> Option<Closes> {
+        Some(if self.up { Closes::Week } else { Closes::Day })
+    }
+
+    fn restless_days(&self) -> i32 {
+        // Four complete weeks may end so late after the founding day.
+        if self.up { 35 } else { 0 }
+    }
+}

@@ -1,0 +1,84 @@
+//! The kind `ladder`: a figure of the account, at least so large.
+
+use super::about::{ACCOUNT, AT_DAY_CLOSE, AT_ONCE, About, Closes, NONE, Properties};
+use super::parameters::Parameters;
+use crate::model::Role;
+use crate::rules::changes::Changes;
+use crate::rules::meters::{self, Meter};
+
+pub(super) const ABOUT: About = About {
+    written: "kind: ladder",
+    scopes: ACCOUNT,
+    measures: "`active_users`, `users_of_a_domain` (of the company e-mail domain with the most), `departments`, or \
+              a meter over 28 days, at least so many",
+    parameters: &["of", "rungs"],
+    on: AT_ONCE,
+    off: AT_DAY_CLOSE,
+    state: "nothing of its own: the figures are kept anyway; a meter as of spike",
+    timer: NONE,
+    example: "{ id: my.size, kind: ladder, scopes: [account], points: [5, 10, 15], in: [pqa], of: active_users, \
+              rungs: [5, 20, 100] }",
+};
+
+/// Parameters of a ladder over a figure.
+#[derive(Debug, PartialEq)]
+pub struct Ladder {
+    /// The figure.
+    pub of: Of,
+    /// The steps: at least so much.
+    pub rungs: Vec<f64>,
+}
+
+/// Figures that ladders climb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Running active users.
+    ActiveUsers,
+    /// The most running active users with one company's e-mail host.
+    UsersOfADomain,
+    /// Distinct departments of running active users.
+    Departments,
+    /// A meter over 28 days, by its place.
+    Volume(usize),
+}
+
+impl Ladder {
+    pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Ladder, String> {
+        let of = match take.need("of", &take.signal.of)?.as_str() {
+            "active_users" => Of::ActiveUsers,
+            "users_of_a_domain" => Of::UsersOfADomain,
+            "departments" => Of::Departments,
+            other => Of::Volume(meters::place(other, take.meters)?),
+        };
+        Ok(Ladder { of, rungs: take.ladder()? })
+    }
+}
+
+impl Properties for Ladder {
+    fn about(&self) -> About {
+        ABOUT
+    }
+
+    fn rungs(&self) -> u8 {
+        self.rungs.len() as u8
+    }
+
+    fn roles(&self, meters: &[Meter]) -> Vec<Role> {
+        match self.of {
+            Of::Volume(meter) => vec![meters[meter].role],
+            Of::UsersOfADomain | Of::Departments => vec![Role::Profile],
+            Of::ActiveUsers => Vec::new(),
+        }
+    }
+
+    fn changes(&self) -> Changes {
+        match self.of {
+            Of::Volume(_) => Changes::METERS,
+            Of::ActiveUsers | Of::UsersOfADomain | Of::Departments => Changes::ACTIVE_USERS,
+        }
+    }
+
+    fn closes(&self) -> Option<Closes> {
+        Some(Closes::Day)
+    }
+}

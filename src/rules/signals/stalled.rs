@@ -1,0 +1,68 @@
+//! The kind `idle` of an account: no new users for weeks.
+
+use super::about::{ACCOUNT, AT_DAY_CLOSE, About, Closes, NONE, Properties, RESTLESS_DAYS_OF_WEEKS};
+use super::parameters::Parameters;
+use crate::model::Role;
+use crate::rules::changes::Changes;
+use crate::rules::meters::Meter;
+
+pub(super) const ABOUT: About = About {
+    written: "kind: idle, of: new_users",
+    scopes: ACCOUNT,
+    measures: "at least so many active users, all of one department, and nobody new in the last `weeks` closed weeks",
+    parameters: &["of", "at_least", "weeks"],
+    on: AT_DAY_CLOSE,
+    off: AT_DAY_CLOSE,
+    state: "nothing of its own: departments and first days are kept anyway",
+    timer: NONE,
+    example: "{ id: my.stuck, kind: idle, scopes: [account], of: new_users, weeks: 4, at_least: 10 }",
+};
+
+/// Parameters of an account that no longer gains users.
+#[derive(Debug, PartialEq)]
+pub struct Stalled {
+    /// At least so many active users.
+    pub at_least: u32,
+    /// No new user in so many closed weeks.
+    pub weeks: u32,
+}
+
+impl Stalled {
+    pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Stalled, String> {
+        if take.need("of", &take.signal.of)? != "new_users" {
+            return Err("of: only new_users is idle for accounts".into());
+        }
+        let (at_least, weeks) =
+            (take.need("at_least", &take.signal.at_least)?, take.need("weeks", &take.signal.weeks)?);
+        if !(1..=12).contains(&weeks) {
+            return Err(format!("weeks is {weeks}: 1 to 12 are allowed"));
+        }
+        Ok(Stalled { at_least, weeks })
+    }
+}
+
+impl Properties for Stalled {
+    fn about(&self) -> About {
+        ABOUT
+    }
+
+    fn roles(&self, _meters: &[Meter]) -> Vec<Role> {
+        vec![Role::Profile]
+    }
+
+    fn known_by(&self) -> Changes {
+        Changes::KNOWN
+    }
+
+    fn is_known_in_time(&self) -> bool {
+        true
+    }
+
+    fn closes(&self) -> Option<Closes> {
+        Some(Closes::Day)
+    }
+
+    fn restless_days(&self) -> i32 {
+        RESTLESS_DAYS_OF_WEEKS
+    }
+}

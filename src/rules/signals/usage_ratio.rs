@@ -1,0 +1,54 @@
+//! The kind `usage_ratio`: so much of a quota used.
+
+use super::about::{ACCOUNT, AT_DAY_CLOSE, AT_ONCE, About, Closes, NONE, Properties};
+use super::parameters::Parameters;
+use crate::model::Role;
+use crate::rules::changes::Changes;
+use crate::rules::meters::Meter;
+
+pub(super) const ABOUT: About = About {
+    written: "kind: usage_ratio",
+    scopes: ACCOUNT,
+    measures: "at least so many percent of the fullest quota used, as last reported",
+    parameters: &["at_least"],
+    on: AT_ONCE,
+    off: AT_DAY_CLOSE,
+    state: "the latest report of each meter, about 60 bytes and its name",
+    timer: NONE,
+    example: "{ id: my.quota, kind: usage_ratio, scopes: [account], points: 15, in: [pqa], at_least: 80 }",
+};
+
+/// Parameters of the used share of a quota.
+#[derive(Debug, PartialEq)]
+pub struct UsageRatio {
+    /// At least so many percent.
+    pub percent: u32,
+}
+
+impl UsageRatio {
+    pub(super) fn compile(take: &mut Parameters<'_>) -> Result<UsageRatio, String> {
+        Ok(UsageRatio { percent: take.need("at_least", &take.signal.at_least)? })
+    }
+}
+
+impl Properties for UsageRatio {
+    fn about(&self) -> About {
+        ABOUT
+    }
+
+    fn roles(&self, _meters: &[Meter]) -> Vec<Role> {
+        vec![Role::UsageReported]
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::QUOTAS
+    }
+
+    fn known_by(&self) -> Changes {
+        self.changes()
+    }
+
+    fn closes(&self) -> Option<Closes> {
+        Some(Closes::Day)
+    }
+}

@@ -1,0 +1,169 @@
+//! A row of the chapter `signals` as it is written, with the parameters of every kind.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::significance::Significance;
+use crate::model::{Field, Millis, Role};
+use crate::rules::checks::Word;
+
+/// A signal with the parameters of every kind; which of them a kind takes is checked when it is compiled.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["id", "kind", "scopes"]))]
+#[schemars(rename = "Signal")]
+pub(in crate::rules) struct Written {
+    /// Its id, on the feed and in conditions: a group and a name in lower case, as velocity.growth.
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"))]
+    pub(super) id: String,
+    /// What it measures. Each kind takes parameters of its own, and refuses others.
+    #[schemars(with = "Name")]
+    pub(super) kind: Option<Name>,
+    /// Whose signal it is: user, account, or both, which makes two signals of one id.
+    #[schemars(length(min = 1, max = 2))]
+    pub(super) scopes: Vec<Scope>,
+    /// Points of each rung, or one number for all; -10000 to 10000. Without points it is evidence.
+    pub(super) points: Points,
+    /// The scores that the points enter; without it a user's enter pql, and an account's pqa, if it has both scopes.
+    #[serde(rename = "in")]
+    pub(super) enters: Option<Vec<ScoreName>>,
+    /// Off, without being removed from the file.
+    pub(super) off: bool,
+    /// Events of these roles.
+    pub(super) roles: Vec<Role>,
+    /// Of them only those whose fields have one of these values, without regard to case.
+    #[serde(rename = "where")]
+    #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Field"}))]
+    pub(super) only: BTreeMap<Field, Vec<Word>>,
+    /// The same, where the mapping of an event binds the field; others count.
+    #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Field"}))]
+    pub(super) where_bound: BTreeMap<Field, Vec<Word>>,
+    /// Only events of premium features.
+    pub(super) premium: bool,
+    /// What is counted or compared: a field, `session`, a figure, a meter, by kind.
+    pub(super) of: Option<String>,
+    /// How long a fact counts; without it for life.
+    pub(super) ttl: Option<Millis>,
+    /// Silence that ends a session.
+    pub(super) gap: Option<Millis>,
+    /// Only so soon after sign-up, or after the first event.
+    pub(super) within: Option<Millis>,
+    /// Only so long after the founding of the account; or after the start.
+    pub(super) after: Option<Millis>,
+    /// The rungs of a ladder, one to three, rising.
+    #[schemars(length(min = 1, max = 3), extend("items" = {"type": "number", "exclusiveMinimum": 0}))]
+    pub(super) rungs: Option<Vec<f64>>,
+    /// Values that count.
+    pub(super) one_of: Option<Vec<String>>,
+    /// Percent that a share must exceed, for each of one to three rungs, rising.
+    #[schemars(length(min = 1, max = 3))]
+    pub(super) above_percent: Option<Vec<u32>>,
+    /// Whether it looks for growth or decline.
+    pub(super) direction: Option<Direction>,
+    /// Tests of a trend, any of which suffices; or none: a bare streak of three weeks.
+    pub(super) significance: Option<Significance>,
+    /// Days: of the last 7 for active_days, at most 28 for idle, at most 3650 for age.
+    #[schemars(range(min = 1, max = 3650))]
+    pub(super) days: Option<u32>,
+    /// Weeks.
+    #[schemars(range(min = 1, max = 12))]
+    pub(super) weeks: Option<u32>,
+    /// At least so many.
+    pub(super) at_least: Option<u32>,
+    /// A spike is less likely than this.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(super) spike_below: Option<f64>,
+    /// A spike lies so many standard deviations above the mean.
+    pub(super) spike_above: Option<f64>,
+}
+
+/// Points of the rungs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "points are a whole number, or a list of one for each rung")]
+#[schemars(extend("anyOf" = [
+    {"description": "None.", "type": "null"},
+    {"description": "The same for every rung.", "type": "integer", "minimum": -10000, "maximum": 10000},
+    {
+        "description": "One number for each rung.",
+        "type": "array",
+        "items": {"type": "integer", "minimum": -10000, "maximum": 10000},
+        "minItems": 1,
+        "maxItems": 3
+    }
+]))]
+pub(super) enum Points {
+    /// None.
+    #[default]
+    None,
+    /// The same for every rung.
+    All(i32),
+    /// One number for each rung.
+    Each(Vec<i32>),
+}
+
+/// A score that points enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ScoreName {
+    /// Of users: how engaged they are.
+    Pql,
+    /// Of accounts.
+    Pqa,
+}
+
+/// What a signal measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Kind")]
+pub(super) enum Name {
+    /// An event of some roles.
+    Seen,
+    /// So many events of some roles.
+    Count,
+    /// So many distinct values of a field, or sessions.
+    Distinct,
+    /// A figure of the account, at least so large.
+    Ladder,
+    /// One role soon after another.
+    Within,
+    /// Something started and not completed in time.
+    Abandoned,
+    /// Active on so many of the last 7 days.
+    ActiveDays,
+    /// The mean active share of the last 28 days.
+    Stickiness,
+    /// A trend of weekly values.
+    Growth,
+    /// Far more than usual: of new users, or of a meter.
+    Spike,
+    /// No activity for days; of an account: nobody new for weeks.
+    Idle,
+    /// So old, and still a single user or free.
+    Age,
+    /// So much of a quota used.
+    UsageRatio,
+    /// What is known of the account.
+    Trait,
+}
+
+/// Whose signal it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Scope {
+    /// Each user's.
+    User,
+    /// The account's.
+    Account,
+}
+
+/// Which way a trend goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Direction {
+    /// Growth.
+    Up,
+    /// Decline.
+    Down,
+}
