@@ -1,4 +1,4 @@
-# The image of `upswell run`: one binary with TLS and SCRAM and the certificates it trusts.
+# The image of `upswell run`: one binary with TLS and SCRAM, and the certificates of trusted authorities.
 #
 #   docker build -t upswell:0.1.0 .
 
@@ -9,20 +9,20 @@ COPY Cargo.toml Cargo.lock ./
 COPY proto proto
 COPY benches benches
 COPY src src
-# The registry and the compiled dependencies stay in caches of the builder: a change of source builds Upswell alone.
+# The registry and the compiled dependencies are cached by the builder, so a change of source compiles only Upswell.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     cargo build --profile dist --locked --features tls \
     && cp target/dist/upswell /usr/local/bin/upswell
 
 FROM debian:bookworm-slim
-# The newest certificates are the right ones, whatever their version.
+# The version of the certificates is not pinned, so that the image has the newest ones.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /usr/local/bin/upswell /usr/local/bin/upswell
-# By number, so that `runAsNonRoot` can be checked. It owns no file: nothing is ever written.
+# A numeric user, so that Kubernetes can check `runAsNonRoot`. It owns no file, because the process writes none.
 USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["upswell"]

@@ -1,5 +1,5 @@
-//! Checks the sources against the architecture: which module imports which, names that a module must not use (clocks and
-//! I/O in the fold, metrics outside `telemetry`, librdkafka outside `kafka`), file headers, and cited rules.
+//! Checks the sources against the architecture: which module imports which, names that a module must not use (clocks
+//! and I/O in the fold, metrics outside `telemetry`, librdkafka outside `kafka`), file headers, and cited rules.
 
 use std::path::Path;
 
@@ -402,7 +402,8 @@ fn character(rest: &str) -> usize {
     }
 }
 
-/// All paths in a source: of imports, one for each leaf; otherwise those of at least two names, and macros with their `!`.
+/// All paths in a source: of imports, one for each leaf; otherwise those of at least two names, and macros with their
+/// `!`.
 fn paths(tokens: &[(usize, Token)]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -656,8 +657,8 @@ fn is_rule(word: &str) -> bool {
         && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The anchors that a text cites, with the line: rules by their ids, sections as §3, and the targets of links. In source
-/// code, only comments and the `proves` lines of scenarios count.
+/// The anchors that a text cites, with the line: rules by their ids, sections as §3, and the targets of links. In
+/// source code, only comments and the `proves` lines of scenarios count.
 fn cited(path: &str, text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (at, line) in text.lines().enumerate() {

@@ -20,9 +20,9 @@ const ACCOUNTS_SHOWN: usize = 10;
 
 /// Replays one history with two rules files, and shows which handoffs stay, vanish and appear.
 ///
-/// Handoffs are compared by id, which is account, trigger and instant. A handoff has changed if it fires with both files
-/// and is held out with one of them, or has another level or tier. A changed handoff vanishes from one row of a table and
-/// appears in another, so that in every row A − vanished + appeared = B. A and B may also be names that
+/// Handoffs are compared by id, which is account, trigger and instant. A handoff has changed if it fires with both
+/// files and is held out with one of them, or has another level or tier. A changed handoff vanishes from one row of a
+/// table and appears in another, so that in every row A − vanished + appeared = B. A and B may also be names that
 /// `upswell rules print` knows, such as `default`. Rules that the history itself activates are ignored. Days that are
 /// still open at the end of the history close only with --until.
 #[derive(Args)]

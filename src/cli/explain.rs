@@ -18,8 +18,8 @@ use crate::wire::ToWire;
 
 /// Explains one account: its weekly users, signals and score, which triggers fired, which handoffs were held, and why.
 ///
-/// The history is processed as by `upswell replay`, as one partition. Days that are still open at the end of the history
-/// close only with --until.
+/// The history is processed as by `upswell replay`, as one partition. Days that are still open at the end of the
+/// history close only with --until.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell explain acme --on events.ndjson.zst
@@ -135,8 +135,8 @@ fn raw(message: &impl ToWire) -> Result<Box<RawValue>> {
     Ok(RawValue::from_string(message.to_json())?)
 }
 
-/// Every closed week since the founding, as `replay --metrics` writes it, with its new users. `replay` writes no row for
-/// an incomplete week, whose `wau` is null here, nor for a week at whose end nobody was active for 28 days.
+/// Every closed week since the founding, as `replay --metrics` writes it, with its new users. `replay` writes no row
+/// for an incomplete week, whose `wau` is null here, nor for a week at whose end nobody was active for 28 days.
 fn weeks(life: &Life) -> Result<Vec<serde_json::Value>> {
     let (Some(first), Some(last)) = (life.new_users.keys().next(), life.closed) else { return Ok(Vec::new()) };
     let row = |week: Week| -> Result<serde_json::Value> {

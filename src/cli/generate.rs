@@ -20,8 +20,9 @@ use crate::wire::{self, Decoded, Format};
 
 /// Generates the events of a simulated product, or with --load those of a load for benchmarks.
 ///
-/// In the simulated product accounts grow and shrink, users view the pricing page, and some ask for enterprise features.
-/// The same flags give the same bytes on any machine. The memory that is used does not depend on the number of users.
+/// In the simulated product accounts grow and shrink, users view the pricing page, and some ask for enterprise
+/// features. The same flags give the same bytes on any machine. The memory that is used does not depend on the number
+/// of users.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell generate --users 3000 --events 300000 --end 2026-08-01 --out events.ndjson.zst

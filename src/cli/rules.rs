@@ -61,8 +61,8 @@ fn packs() -> PossibleValuesParser {
 
 /// Prints the JSON Schema of the rules file, for editors.
 ///
-/// With the line `# yaml-language-server: $schema=upswell.schema.json` at the top of a rules file, an editor with a YAML
-/// language server completes and checks the file.
+/// With the line `# yaml-language-server: $schema=upswell.schema.json` at the top of a rules file, an editor with a
+/// YAML language server completes and checks the file.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules schema > upswell.schema.json")]
@@ -84,12 +84,12 @@ struct Explain {
 
 /// Activates rules in a running service: writes them into every partition of the log, from which point they apply.
 ///
-/// A signal keeps its state if it still measures the same thing. A signal that is gone, or measures something else, turns
-/// off. A new signal begins with the figures and traits that are known. The activation fires nothing: a condition that is
-/// true right after it counts as fired. `time` and `ids` of the rules cannot change. If the command fails half-way,
-/// repeat it: activating rules that already apply changes nothing. The log contains the rules with the mappings of their
-/// presets, so another version of Upswell applies the same mappings. Do not change rules.file: records before the
-/// activation are still read with it.
+/// A signal keeps its state if it still measures the same thing. A signal that is gone, or measures something else,
+/// turns off. A new signal begins with the figures and traits that are known. The activation fires nothing: a condition
+/// that is true right after it counts as fired. `time` and `ids` of the rules cannot change. If the command fails
+/// half-way, repeat it: activating rules that already apply changes nothing. The log contains the rules with the
+/// mappings of their presets, so another version of Upswell applies the same mappings. Do not change rules.file:
+/// records before the activation are still read with it.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell rules diff upswell-rules.yaml mine.yaml --on history.ndjson.zst

@@ -14,8 +14,8 @@ pub(super) use crate::text::{count, is_unsafe, json_text, minute, plain, plain_l
 #[error("{0}")]
 pub(super) struct WrongUse(pub(super) String);
 
-/// A progress bar over `total` bytes or events, or a counter if the total is unknown. It is hidden unless standard error
-/// is a terminal.
+/// A progress bar over `total` bytes or events, or a counter if the total is unknown. It is hidden unless standard
+/// error is a terminal.
 pub(super) fn progress(total: Option<u64>, unit: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
