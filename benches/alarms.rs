@@ -1,9 +1,9 @@
-//! False alarms and power of the signals of growth: simulated accounts of which the truth is known, through the real
-//! fold with the default rules.
+//! Measures how often the growth signals raise false alarms, and how much growth they detect: simulated accounts, for
+//! which the truth is known, are folded with the default rules. `docs/alarms.md` explains the results.
 //!
-//! `cargo bench --bench alarms`. It prints tables, and a hash of everything that it counted: the same rules give the
-//! same hash on any machine. It fails if a signal alarms more often, or sees less, than it may. With `--test` it only
-//! shows that it runs.
+//! `cargo bench --bench alarms` prints tables and a hash of all counts: the same rules give the same hash on any
+//! machine. It fails if a signal raises more alarms, or detects less growth, than the limits allow. `--test` only
+//! checks that it runs.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -88,7 +88,8 @@ enum Habit {
     Persistent,
     /// Independent, and in each week a user leaves for good with probability 0.04, and somebody new takes the place.
     Turnover,
-    /// Independent, with common holidays: two weeks at the end of the year at 0.3 of the presence, six in summer at 0.7.
+    /// Independent, with common holidays: two weeks at the end of the year at 0.3 of the presence, six in summer at
+    /// 0.7.
     Holidays,
 }
 

@@ -1,6 +1,6 @@
-//! Bytes ↔ model: what an event costs on its way in, and a handoff on its way out.
+//! Measures the cost of decoding an event and of encoding a handoff.
 //!
-//! `cargo bench --bench codec`. It prints a hash of what was decoded.
+//! `cargo bench --bench codec` also prints a hash of what was decoded, so that a wrong result shows.
 
 use divan::{Bencher, black_box};
 use upswell::model::{Event, EventKind, EventTime, Fields, Handoff, HandoffId, Level};

@@ -1,11 +1,11 @@
-//! The fold: what decoding and folding an event costs on the loads that `upswell generate --load` writes, and what a
-//! close of a day costs a partition with a million users.
+//! Measures the cost of decoding and folding an event, on the loads that `upswell generate --load` writes, and of
+//! closing a day in a partition with a million users.
 //!
-//! `cargo bench --bench fold` folds the first 3 million events of each load under the default rules, and under two
-//! signals with two triggers. `--events N` folds fewer or more, `--load NAME`, `--rules NAME` and `--closes` only a part.
-//! Each measurement runs in a process of its own, so that its memory is its own. Every one ends with a hash of all
-//! effects, so that a fast wrong answer shows: the same rules give the same hash on any machine. `--test` folds a little
-//! of a hundredth of the loads, for the hash alone.
+//! `cargo bench --bench fold` folds the first 3 million events of each load with the default rules, and with rules of
+//! two signals and two triggers. `--events N` sets the number of events; `--load NAME`, `--rules NAME` and `--closes`
+//! run only a part. Each measurement runs in a process of its own, so that memory is measured separately, and prints a
+//! hash of all effects, so that a wrong result shows: the same rules give the same hash on any machine. `--test` folds
+//! a small part of a hundredth of the loads, for the hash only.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::io::{Read as _, Write as _};

@@ -1,4 +1,5 @@
-//! Once warm, the fold allocates nothing for an event that says nothing: counted by the allocator, not guessed.
+//! Tests that the fold, once its state is warm, allocates no memory for an event that changes no level. The allocator
+//! counts the allocations.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -55,7 +56,7 @@ fn encode(message: u64, user: u64, ms: i64) -> Vec<u8> {
 }
 
 #[test]
-fn an_event_that_says_nothing_allocates_nothing() {
+fn an_event_that_changes_no_level_allocates_nothing() {
     let mut partition = Partition::new(upswell::rules::default_plan());
     let mut effects = Effects::default();
     let mut message = 0;

@@ -1,5 +1,5 @@
-//! What is published, against `proto/` read by reflection: every field of every message is set from the model, where
-//! it belongs, and what is read back is what was written.
+//! Tests of the published messages against `proto/`, which is read by reflection: every field of every message is set
+//! from the right value, messages can be read back, and no message is too large.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -47,7 +47,7 @@ fn all_fields(path: &str, message: &MessageDescriptor, found: &mut BTreeSet<Stri
     }
 }
 
-/// Together the effects set every field of their message, and bytes and JSON say the same.
+/// Checks that the effects together set every field of their message, and that bytes and JSON agree.
 #[track_caller]
 fn complete(effects: &[&dyn ToWire]) {
     let kind = effects[0].kind();
@@ -229,7 +229,7 @@ fn every_field_of_the_contract_is_set() {
     complete(&[&wire::dead_letter(&letter(), "log", 3)]);
 }
 
-/// A message of each kind in which every text and list is as long as the character makes it.
+/// A message of each kind in which every text and list is as long as possible, made of this character.
 fn longest(of: char) -> Vec<Box<dyn ToWire>> {
     let text = || of.to_string().repeat(110_000);
     // Ids come no longer out of the log; what else is no bound of theirs is longer still.
@@ -351,7 +351,7 @@ fn no_message_is_too_large_to_be_published() {
 }
 
 #[test]
-fn figures_stand_where_they_belong() {
+fn every_figure_is_in_its_field() {
     let json = |effect: &dyn ToWire| effect.to_json().parse::<serde_json::Value>().unwrap();
     assert_eq!(
         json(&handoff()),
@@ -423,7 +423,7 @@ fn figures_stand_where_they_belong() {
 }
 
 #[test]
-fn a_handoff_is_read_back_whole() {
+fn a_handoff_can_be_read_back() {
     let bare = Handoff { due: None, due_from: None, context: Box::default(), ..handoff() };
     for handoff in [handoff(), bare] {
         for format in [Format::Protobuf, Format::Json] {
@@ -442,7 +442,7 @@ fn a_handoff_is_read_back_whole() {
 }
 
 #[test]
-fn headers_are_those_of_cloudevents_in_binary_mode() {
+fn headers_are_cloudevents_in_binary_mode() {
     let source: Arc<str> = "/upswell/upswell.log".into();
     let handoff = handoff();
     let context = Context::new(&handoff, handoff.id.to_string(), &source, Format::Protobuf);
@@ -476,7 +476,7 @@ fn headers_are_those_of_cloudevents_in_binary_mode() {
 }
 
 #[test]
-fn two_users_never_share_a_key() {
+fn keys_of_users_are_unique() {
     assert_eq!(wire::user_key("acme", "ann"), b"acme\0ann");
     let ids = ["", "\0", "a", "a\0", "\0a", "a\0b", "b", "\0\0"];
     let pairs: Vec<_> = ids.iter().flat_map(|account| ids.iter().map(move |user| (*account, *user))).collect();

@@ -1,9 +1,10 @@
-//! Broken input: the corpus in `tests/corpus/`, changed at random, through both decoders and the rules file.
+//! Fuzz tests of the JSON and protobuf decoders and of the rules file, with inputs of `tests/corpus/` that are changed
+//! at random.
 //!
-//! Nothing may panic, a record must not decode to more events than it has bytes, what is refused must say why, and an
-//! event must be the same whether it comes as JSON or as protobuf. A failure prints its case, and
-//! `UPSWELL_FUZZ_CASE=7 cargo test --test fuzz` repeats it; `UPSWELL_FUZZ_CASES=1000000` tries so many. What failed once
-//! goes into the corpus.
+//! Nothing may panic, a record must not decode to more events than it has bytes, an input that is refused must have a
+//! reason, and an event must be the same as JSON and as protobuf. A failure prints its case, and `UPSWELL_FUZZ_CASE=7
+//! cargo test --test fuzz` repeats it; `UPSWELL_FUZZ_CASES=1000000` tries this number of cases. Add an input that
+//! failed to the corpus.
 
 use std::path::Path;
 
@@ -18,7 +19,7 @@ use upswell::wire::{self, Admit, Format};
 const CASES: u64 = 100_000;
 const CASES_OF_RULES: u64 = 2_000;
 
-/// What breaks parsers: put into an input as it stands.
+/// Texts that break parsers, which are inserted into inputs.
 const PIECES: [&[u8]; 24] = [
     b"\"",
     b"\\",
@@ -93,7 +94,7 @@ impl Drop for Named<'_> {
     }
 }
 
-/// Checks the corpus as it stands, and then so many changed inputs.
+/// Checks the corpus unchanged, and then a number of changed inputs.
 fn fuzz(corpus: &[Vec<u8>], cases: u64, check: impl Fn(&[u8])) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     corpus.iter().for_each(|input| check(input));
@@ -122,7 +123,7 @@ fn events(format: Format, payload: &[u8]) -> Vec<Event<'_>> {
     events
 }
 
-/// What an event says, without what only files say. Numbers of protobuf are doubles.
+/// The contents of an event, without fields that only files have. Numbers of protobuf are doubles.
 fn said(event: &Event<'_>) -> Value {
     let line = wire::encode_json(&Event { received: None, ..event.clone() });
     in_doubles(serde_json::from_str(&line).expect("a line"))
@@ -137,7 +138,7 @@ fn in_doubles(value: Value) -> Value {
     }
 }
 
-/// An event is the same after it was written to the log.
+/// Checks that an event is the same after it was written to the log.
 fn is_the_same_in_the_log(event: &Event<'_>) {
     let bytes = wire::encode(event);
     let again = events(Format::Protobuf, &bytes);

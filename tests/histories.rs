@@ -1,11 +1,9 @@
-//! The metrics of two real histories, computed a second time in SQL.
+//! Compares the metrics of two real histories with SQL.
 //!
-//! The statements below are written from the definitions alone and know nothing of the engine: they
-//! see the whole history at once, keep no state, and count sets of days. `upswell replay --metrics`
-//! must give the same rows in the same order, and the same bytes again when the history is shuffled
-//! within the allowed lateness or has each line twice. The histories lie beside the project, in
-//! `../shared/data`; where they are absent the tests say so and pass, and fail
-//! where `CI=true`.
+//! The statements below are written from the definitions, not from the engine: they see the whole history at once, keep
+//! no state, and count sets of days. `upswell replay --metrics` must give the same rows in the same order, and the same
+//! bytes if the history is shuffled within the allowed lateness or has each line twice. The histories are beside the
+//! project, in `../shared/data`. Without them the tests print `SKIPPED` and pass, but fail if `CI=true`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -38,8 +36,8 @@ SELECT rowid AS place,
 FROM line;
 ";
 
-/// Counts what contradicts the shape the histories are said to have: only named activity of users in
-/// accounts, sorted by time, after 1970 (so that integer division floors) and before the end.
+/// Counts events that are not as the statements assume: named activity of users in accounts, sorted by time, after 1970
+/// (so that integer division rounds down) and before the end.
 const MISFITS: &str = "
 SELECT count(*)
 FROM (SELECT *, lag(ms, 1, 0) OVER (ORDER BY place) AS before FROM event)
@@ -51,7 +49,7 @@ WHERE type IS NOT 'track' OR name IS NOT 'Feature Used'
 ";
 
 /// Days are counted from 1970-01-01, weeks are ISO weeks: week k is the days 7k − 3 … 7k + 3.
-/// Whoever was away for more than 400 days starts a new life.
+/// A user who was absent for more than 400 days starts a new life.
 const LIVES: &str = "
 CREATE TABLE active (account, day, user, PRIMARY KEY (account, day, user)) WITHOUT ROWID;
 INSERT INTO active SELECT DISTINCT account, ms / 86400000, user FROM event;
@@ -127,7 +125,7 @@ FROM windowed w;
 ";
 
 /// One row per account and complete week whose Sunday has a day row. Streak, slope and base level look
-/// back over all complete weeks of the life, the silent ones too, so the series is filled first.
+/// back over all complete weeks of the life, also those without activity, so the series is filled first.
 const WEEKS: &str = "
 CREATE TABLE week_shown (account, founded, week, PRIMARY KEY (account, week)) WITHOUT ROWID;
 INSERT INTO week_shown
@@ -315,7 +313,7 @@ fn check(name: &str, events: i64, accounts: i64) {
     }
 }
 
-/// The file of a history, or `None` after saying loudly that it is not there.
+/// The file of a history, or `None` after printing that it does not exist.
 fn find(name: &str) -> Option<PathBuf> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let file = data.join(format!("{name}.ndjson.zst"));

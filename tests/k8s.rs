@@ -1,8 +1,8 @@
-//! The manifests and the image file, checked as far as that goes without a cluster: rendered by `kubectl`, validated
-//! against the schemas of Kubernetes, linted, and held against each other and against the real binary.
+//! Tests of the Kubernetes manifests and the Dockerfile without a cluster: they are rendered by `kubectl`, validated
+//! against the schemas of Kubernetes, linted, and compared with each other and with the binary.
 //!
-//! The tools are those that `tests/run tools` installs. Where they cannot be had, the tests say so and pass, but fail
-//! where `CI=true`.
+//! `tests/run tools` installs the tools. If a tool is missing, its tests print that they are skipped and pass, but fail
+//! if `CI=true`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-/// The oldest version that can be expected in a cluster, and the newest that the validator knows.
+/// The oldest supported version of Kubernetes, and the newest that the validator knows.
 const KUBERNETES: [&str; 2] = ["1.31", "1.37"];
-/// The paths that the service answers on its port.
+/// The paths that the service serves.
 const PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
-/// Within this many seconds Kafka aborts what a pod has not committed (`transaction.timeout.ms`).
+/// After this number of seconds Kafka aborts the open transaction of a pod (`transaction.timeout.ms`).
 const TRANSACTION_TIMEOUT_S: u64 = 10;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -117,7 +117,7 @@ fn disruptions_leave_pods_and_time() {
     assert!(base.container().get("lifecycle").is_none(), "a preStop hook eats of the grace period: add it up here");
 }
 
-/// The `restricted` pod security standard, and what we ask beyond it.
+/// The `restricted` pod security standard, and further restrictions.
 #[test]
 fn pods_are_restricted() {
     let Some(base) = Base::render() else { return };
@@ -140,7 +140,7 @@ fn pods_are_restricted() {
     }
 }
 
-/// The files as a pod sees them, under its variables, go through `upswell check`.
+/// `upswell check` accepts the mounted files with the variables of a pod.
 #[test]
 fn binary_accepts_the_mounted_configuration() {
     let Some(base) = Base::render() else { return };
@@ -271,7 +271,7 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
-/// Where a pinned tool is, or `None`, said loudly, where it cannot be had.
+/// The path of a pinned tool, or `None` after printing that it is missing.
 fn tool(name: &str) -> Option<PathBuf> {
     // The folder that holds Cargo's `tmp` is the target directory.
     static TARGET: LazyLock<&Path> = LazyLock::new(|| {

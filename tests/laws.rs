@@ -1,7 +1,7 @@
-//! Laws that hold for every log: properties of the fold that follow from the definitions, tried on random products.
+//! Property tests of the fold: laws that follow from the definitions and hold for every log, tested on random logs.
 //!
-//! A failing log is shrunk and printed. One that failed once belongs into a scenario with a name.
-//! `PROPTEST_CASES=5000 cargo test --test laws` tries so many of them for each law.
+//! A log that fails is shrunk and printed: add it as a scenario. `PROPTEST_CASES=5000 cargo test --test laws` tests
+//! each law on this number of logs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const FIRST_DAY: i64 = 20_458;
 const ACCOUNTS: u8 = 2;
 const USERS: u8 = 20;
 
-/// What somebody did.
+/// What a user did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum What {
     Use,
@@ -53,9 +53,9 @@ enum Mood {
     Steady,
     Growing,
     Fading,
-    /// Many users come in its sixth week.
+    /// Many users arrive in its sixth week.
     Bursting,
-    /// After three weeks it only looks at prices.
+    /// After three weeks it only views pricing.
     Looking,
 }
 
@@ -97,7 +97,7 @@ fn what() -> impl Strategy<Value = What> {
     ]
 }
 
-/// A time of the day: on a full ten minutes, where windows meet, or a millisecond before.
+/// A time of day: at full ten minutes, where windows meet, or one millisecond before.
 fn clock() -> impl Strategy<Value = i64> {
     (0..144_i64, 0..2_i64).prop_map(|(slot, before)| slot * 10 * MINUTE_MS + before * (10 * MINUTE_MS - 1))
 }
@@ -123,12 +123,12 @@ fn log_with(silence: impl Strategy<Value = i64>) -> impl Strategy<Value = Vec<Ac
     )
 }
 
-/// A log with silences that come near forgetting, and pass it.
+/// A log with absences around the time after which users are forgotten.
 fn log() -> impl Strategy<Value = Vec<Act>> {
     log_with(prop_oneof![3 => Just(0_i64), 1 => Just(40), 1 => 399..403_i64, 1 => Just(460)])
 }
 
-/// A log in which nobody is ever forgotten.
+/// A log in which no user is forgotten.
 fn short_log() -> impl Strategy<Value = Vec<Act>> {
     log_with(0..40_i64)
 }
@@ -142,7 +142,7 @@ struct Written {
     bytes: Vec<u8>,
 }
 
-/// The acts as records, moved by `shift` milliseconds, in the order of their times, and a tick after them.
+/// The acts as records in the order of their times, moved by `shift` milliseconds, and a tick at the end.
 fn write(acts: &[Act], shift: i64) -> Vec<Written> {
     let record = |(number, act): (usize, &Act)| {
         let time = act.time + shift;
@@ -193,7 +193,7 @@ fn tick(time: i64) -> Written {
     Written { account: String::new(), time, arrives: time, bytes }
 }
 
-/// Something published.
+/// A published message.
 #[derive(Clone, Debug, PartialEq)]
 enum Effect {
     Signal(SignalMessage),
@@ -248,15 +248,15 @@ impl Effect {
     }
 }
 
-/// What the fold said: by record, signals before handoffs.
+/// The output of the fold: by record, signals before handoffs.
 #[derive(Debug, Default, PartialEq)]
-struct Said {
+struct FoldOutput {
     steps: Vec<Vec<Effect>>,
     rows: Vec<MetricsRow>,
     outcomes: Vec<Outcome>,
 }
 
-impl Said {
+impl FoldOutput {
     fn effects(&self) -> impl Iterator<Item = &Effect> {
         self.steps.iter().flatten()
     }
@@ -293,36 +293,36 @@ impl Said {
     }
 }
 
-/// Folds records; what the first `mute` of them cause is dropped.
-fn fold<'a>(records: impl IntoIterator<Item = &'a [u8]>, mute: usize) -> Said {
+/// Folds records, and drops the effects of the first `mute` ones.
+fn fold<'a>(records: impl IntoIterator<Item = &'a [u8]>, mute: usize) -> FoldOutput {
     fold_by(rules::default_plan(), records, mute)
 }
 
-/// The same by other rules than the default ones.
-fn fold_by<'a>(plan: Arc<Plan>, records: impl IntoIterator<Item = &'a [u8]>, mute: usize) -> Said {
+/// Folds records with other rules than the default ones.
+fn fold_by<'a>(plan: Arc<Plan>, records: impl IntoIterator<Item = &'a [u8]>, mute: usize) -> FoldOutput {
     let mut partition = Partition::new(plan);
     let mut effects = Effects::with_metrics();
-    let mut said = Said::default();
+    let mut output = FoldOutput::default();
     for (number, bytes) in records.into_iter().enumerate() {
         let record = Record { offset: number as i64, time: None };
         for (index, decoded) in (0..).zip(wire::decode_admitting(wire::Admit::Any, wire::Format::Protobuf, bytes)) {
             let ready = rules::Ready::new(decoded).expect("no rules");
             let outcome = partition.apply_one(record, index, &ready, &mut effects);
             if number >= mute {
-                said.outcomes.push(outcome);
+                output.outcomes.push(outcome);
             }
         }
         if number >= mute {
             let signals = effects.signals.iter().cloned().map(Effect::Signal);
-            said.steps.push(signals.chain(effects.handoffs.iter().cloned().map(Effect::Handoff)).collect());
-            said.rows.extend(effects.metrics.iter().flatten().cloned());
+            output.steps.push(signals.chain(effects.handoffs.iter().cloned().map(Effect::Handoff)).collect());
+            output.rows.extend(effects.metrics.iter().flatten().cloned());
         }
         effects.clear();
     }
-    said
+    output
 }
 
-fn fold_log(log: &[Written]) -> Said {
+fn fold_log(log: &[Written]) -> FoldOutput {
     fold(log.iter().map(|record| &*record.bytes), 0)
 }
 
@@ -343,9 +343,9 @@ proptest! {
 
     #[test]
     fn time_never_runs_backwards_within_an_account(acts in log()) {
-        let said = fold_log(&by_arrival(write(&acts, 0)));
+        let output = fold_log(&by_arrival(write(&acts, 0)));
         let mut last: BTreeMap<&str, i64> = BTreeMap::new();
-        for step in &said.steps {
+        for step in &output.steps {
             let mut newest = last.clone();
             // Signals and handoffs of one record come in two lists; each keeps the order.
             for handoffs in [false, true] {
@@ -389,7 +389,7 @@ proptest! {
         let packed: Vec<Vec<u8>> = log
             .chunk_by(|a, b| !a.account.is_empty() && !b.account.is_empty())
             .flat_map(|run| run.chunks(size))
-            // A tick stands alone in its record.
+            // A tick must be the only event of its record.
             .map(|chunk| match chunk {
                 [tick] if tick.account.is_empty() => tick.bytes.clone(),
                 chunk => wire::pack(chunk.iter().map(|record| record.bytes.clone()).collect()),
@@ -399,9 +399,9 @@ proptest! {
         prop_assert_eq!(&alone.outcomes, &packed.outcomes);
         prop_assert_eq!(&alone.rows, &packed.rows);
         for handoffs in [false, true] {
-            let of = |said: &Said| -> Vec<Effect> {
+            let of = |output: &FoldOutput| -> Vec<Effect> {
                 let kind = |effect: &&Effect| matches!(effect, Effect::Handoff(_)) == handoffs;
-                said.effects().filter(kind).cloned().collect()
+                output.effects().filter(kind).cloned().collect()
             };
             prop_assert_eq!(of(&alone), of(&packed));
         }
@@ -424,7 +424,7 @@ proptest! {
         for (number, record) in log.iter().enumerate() {
             doubled.push(record);
             is_copy.push(false);
-            // The copy of an earlier record where the window still holds it, else of this one.
+            // A copy of an earlier record if the dedupe window still has it, otherwise of this one.
             let earlier = number.saturating_sub(lag);
             let known = highest[number] - window_ms <= highest[earlier];
             doubled.push(if known { &log[earlier] } else { record });
@@ -441,9 +441,9 @@ proptest! {
 
     #[test]
     fn a_ladder_stands_on_one_rung_and_every_change_begins_where_the_last_ended(acts in log()) {
-        let said = fold_log(&by_arrival(write(&acts, 0)));
+        let output = fold_log(&by_arrival(write(&acts, 0)));
         let mut rungs = BTreeMap::new();
-        for (of, (before, after), ..) in said.changes() {
+        for (of, (before, after), ..) in output.changes() {
             prop_assert_ne!(before, after, "{:?}", of);
             let last = rungs.insert(of, after).unwrap_or(0);
             prop_assert_eq!(last, before, "{:?}", of);
@@ -453,10 +453,10 @@ proptest! {
 
     #[test]
     fn fires_of_a_trigger_are_a_cooldown_apart(acts in log()) {
-        let said = fold_log(&by_arrival(write(&acts, 0)));
+        let output = fold_log(&by_arrival(write(&acts, 0)));
         for trigger in &rules::default_plan().triggers {
             let mut last: BTreeMap<&str, i64> = BTreeMap::new();
-            for handoff in said.handoffs().filter(|handoff| handoff.trigger == trigger.id) {
+            for handoff in output.handoffs().filter(|handoff| handoff.trigger == trigger.id) {
                 let before = last.insert(&handoff.account, handoff.at.0);
                 let cooldown_is_over = before.is_none_or(|before| handoff.at.0 - before >= trigger.cooldown_ms);
                 prop_assert!(cooldown_is_over, "{} fired at {:?} and at {}", trigger.id, before, handoff.at.0);
@@ -466,10 +466,10 @@ proptest! {
 
     #[test]
     fn between_two_fires_a_state_was_false(acts in log()) {
-        let said = fold_log(&write(&acts, 0));
-        for (account, trigger, user, fires) in fires_of_states(&said) {
+        let output = fold_log(&write(&acts, 0));
+        for (account, trigger, user, fires) in fires_of_conditions(&output) {
             for pair in fires.windows(2) {
-                let between = Between { said: &said, account, from: pair[0], to: pair[1] };
+                let between = Between { output: &output, account, from: pair[0], to: pair[1] };
                 let was_false = match trigger {
                     "five-new-users" => between.newcomers_were_false_for_seven_closes(),
                     "pricing-sessions" => between.fell("intent.pricing", user, 2) || between.paid(&acts),
@@ -513,9 +513,9 @@ proptest! {
 
     #[test]
     fn figures_bound_each_other(acts in log()) {
-        let said = fold_log(&by_arrival(write(&acts, 0)));
+        let output = fold_log(&by_arrival(write(&acts, 0)));
         let mut weekly = BTreeMap::new();
-        for row in said.days() {
+        for row in output.days() {
             prop_assert!(row.mau > 0 && row.dau <= row.wau && row.wau <= row.mau, "{row:?}");
             prop_assert!(row.new_users <= row.dau && row.new_users_7d <= row.wau, "{row:?}");
             prop_assert!(row.new_users <= row.new_users_7d, "{row:?}");
@@ -523,7 +523,7 @@ proptest! {
             prop_assert!(share(row.stickiness) && share(row.spike_p), "{row:?}");
             weekly.insert((row.account.to_string(), row.day), row.wau);
         }
-        for row in &said.rows {
+        for row in &output.rows {
             if let MetricsRow::Week(row) = row {
                 let sunday = weekly.get(&(row.account.to_string(), row.week.sunday()));
                 prop_assert_eq!(sunday, Some(&row.wau), "{:?}", row);
@@ -535,7 +535,7 @@ proptest! {
 
     #[test]
     fn founders_and_new_users_are_all_users(acts in short_log()) {
-        let said = fold_log(&by_arrival(write(&acts, 0)));
+        let output = fold_log(&by_arrival(write(&acts, 0)));
         for account in 0..ACCOUNTS {
             let active = || acts.iter().filter(|act| act.account == account && is_activity(act.what));
             let Some(founded) = active().next().map(|act| act.time.div_euclid(DAY_MS)) else { continue };
@@ -543,16 +543,16 @@ proptest! {
             let on_first_day = active().filter(|act| act.time.div_euclid(DAY_MS) == founded);
             let founders: BTreeSet<u8> = on_first_day.map(|act| act.user).collect();
             let new: u32 =
-                said.days().filter(|row| *row.account == *account_name(account)).map(|row| row.new_users).sum();
+                output.days().filter(|row| *row.account == *account_name(account)).map(|row| row.new_users).sum();
             prop_assert_eq!(founders.len() + new as usize, ever.len());
         }
     }
 
     #[test]
     fn ids_of_handoffs_are_unique(acts in log()) {
-        let said = fold_log(&by_arrival(write(&acts, 0)));
+        let output = fold_log(&by_arrival(write(&acts, 0)));
         let mut ids = BTreeSet::new();
-        for handoff in said.handoffs() {
+        for handoff in output.handoffs() {
             prop_assert_eq!(handoff.id, HandoffId::new(&handoff.account, &handoff.trigger, handoff.at));
             prop_assert!(ids.insert(handoff.id), "{handoff:?}");
         }
@@ -577,8 +577,8 @@ proptest! {
         let there = fold_by(rules_of_offset(minutes), log.iter().map(|record| &*record.bytes), 0);
         prop_assert_eq!(&here.rows, &there.rows);
         let version = rules::default_plan().version.clone();
-        let effects = |said: &Said, ms: i64| -> Vec<Effect> {
-            said.effects().cloned().map(|effect| effect.moved(ms).of_rules(&version)).collect()
+        let effects = |output: &FoldOutput, ms: i64| -> Vec<Effect> {
+            output.effects().cloned().map(|effect| effect.moved(ms).of_rules(&version)).collect()
         };
         prop_assert_eq!(effects(&here, -minutes * MINUTE_MS), effects(&there, 0));
     }
@@ -587,7 +587,7 @@ proptest! {
     fn accounts_do_not_see_each_other(acts in log(), account in 0..ACCOUNTS) {
         let log = by_arrival(write(&acts, 0));
         let account = account_name(account);
-        // What others do moves time, and nothing else.
+        // Events of other accounts move time and change nothing else.
         let unless_its_own = |record: &Written| (record.account != account).then(|| tick(record.time));
         let alone: Vec<Written> =
             log.iter().map(|record| unless_its_own(record).unwrap_or_else(|| record.clone())).collect();
@@ -598,7 +598,7 @@ proptest! {
     }
 }
 
-/// The default rules, with days that begin so many minutes before those of UTC.
+/// The default rules, with days that begin `minutes` before those of UTC.
 fn rules_of_offset(minutes: i64) -> Arc<Plan> {
     let (from, offset) = ("# utc_offset: \"-08:00\"", Calendar::ahead(minutes).expect("an offset"));
     assert!(rules::DEFAULT.contains(from));
@@ -608,7 +608,7 @@ fn rules_of_offset(minutes: i64) -> Arc<Plan> {
     plan
 }
 
-/// The highest rung that a signal of the feed can stand on.
+/// The highest rung of a signal of the feed.
 fn highest_rung(id: &str) -> u8 {
     let plan = rules::default_plan();
     match id {
@@ -636,14 +636,14 @@ fn moved_row(row: MetricsRow, days: i32) -> MetricsRow {
     }
 }
 
-/// When each condition trigger fired: for whom, and all its instants.
-fn fires_of_states(said: &Said) -> Vec<(&str, &str, &str, Vec<i64>)> {
+/// When each condition trigger fired: account, trigger, user, and all instants.
+fn fires_of_conditions(output: &FoldOutput) -> Vec<(&str, &str, &str, Vec<i64>)> {
     let plan = rules::default_plan();
     let is_state = |id: &str| {
         plan.triggers.iter().any(|trigger| *trigger.id == *id && matches!(trigger.kind, TriggerKind::Condition { .. }))
     };
     let mut fires: BTreeMap<(&str, &str, &str), Vec<i64>> = BTreeMap::new();
-    for handoff in said.handoffs().filter(|handoff| is_state(&handoff.trigger)) {
+    for handoff in output.handoffs().filter(|handoff| is_state(&handoff.trigger)) {
         let users = handoff.user_ids.iter().map(|id| &**id);
         // A handoff about no user in particular is about the account.
         for user in users.chain(handoff.user_ids.is_empty().then_some("")) {
@@ -653,9 +653,9 @@ fn fires_of_states(said: &Said) -> Vec<(&str, &str, &str, Vec<i64>)> {
     fires.into_iter().map(|((account, trigger, user), at)| (account, trigger, user, at)).collect()
 }
 
-/// What an account showed between two fires.
+/// What happened in an account between two firings.
 struct Between<'a> {
-    said: &'a Said,
+    output: &'a FoldOutput,
     account: &'a str,
     from: i64,
     to: i64,
@@ -669,16 +669,16 @@ impl Between<'_> {
     /// Whether a signal went below a rung.
     fn fell(&self, signal: &str, user: &str, below: u8) -> bool {
         let of = (self.account, user, signal);
-        self.said.changes().any(|(who, (_, after), at, _)| who == of && after < below && self.holds(at))
+        self.output.changes().any(|(who, (_, after), at, _)| who == of && after < below && self.holds(at))
     }
 
-    /// Whether a signal moved, also at the instant of the first fire: a late event can take back what it rests on.
+    /// Whether a signal changed, also at the instant of the first firing, because a late event can remove its evidence.
     fn changed(&self, signal: &str, user: &str) -> bool {
         let of = (self.account, user, signal);
-        self.said.changes().any(|(who, _, at, _)| who == of && (self.from..=self.to).contains(&at))
+        self.output.changes().any(|(who, _, at, _)| who == of && (self.from..=self.to).contains(&at))
     }
 
-    /// Whether anybody was active, or paying began or ended, from the day before the first fire on.
+    /// Whether there was activity, or payment began or ended, from the day before the first firing on.
     fn something_was_done(&self, acts: &[Act]) -> bool {
         let from = self.from - self.from.rem_euclid(DAY_MS) - DAY_MS;
         let counts = |act: &&Act| is_activity(act.what) || matches!(act.what, What::Pay(_));
@@ -697,7 +697,7 @@ impl Between<'_> {
             MetricsRow::Week(row) if *row.account == *self.account => Some((row.week, row.wau)),
             _ => None,
         };
-        let weeks: BTreeMap<_, _> = self.said.rows.iter().filter_map(weeks).collect();
+        let weeks: BTreeMap<_, _> = self.output.rows.iter().filter_map(weeks).collect();
         weeks.iter().any(|(week, wau)| {
             self.holds(Calendar::UTC.end(week.sunday()).0)
                 && weeks.get(&week.plus(-4)).is_some_and(|before| wau <= before)
@@ -709,12 +709,12 @@ impl Between<'_> {
     fn newcomers_were_false_for_seven_closes(&self) -> bool {
         let of = (self.account, "", "velocity.user_adds");
         let mut turns: Vec<(i64, Option<u8>, Option<bool>)> = self
-            .said
+            .output
             .changes()
             .filter(|(who, ..)| *who == of)
             .map(|(_, (_, after), at, _)| (at, Some(after), None))
             .collect();
-        let days = self.said.days().filter(|row| *row.account == *self.account);
+        let days = self.output.days().filter(|row| *row.account == *self.account);
         turns.extend(days.map(|row| (Calendar::UTC.end(row.day).0, None, Some(row.spike_p.is_some()))));
         turns.push((self.to, None, None));
         turns.sort_by_key(|turn| turn.0);
@@ -732,27 +732,27 @@ impl Between<'_> {
     }
 }
 
-/// The laws speak of something: random logs show all that they are about.
+/// Random logs contain all cases that the laws are about.
 #[test]
-fn random_logs_show_what_the_laws_speak_of() {
+fn random_logs_contain_what_the_laws_are_about() {
     let mut runner = TestRunner::deterministic();
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     for _ in 0..200 {
         let acts = log().new_tree(&mut runner).expect("a log can be made").current();
-        let said = fold_log(&by_arrival(write(&acts, 0)));
+        let output = fold_log(&by_arrival(write(&acts, 0)));
         let mut count = |what: String| *seen.entry(what).or_default() += 1;
-        for effect in said.effects() {
+        for effect in output.effects() {
             match effect {
                 Effect::Handoff(handoff) => count(handoff.trigger.to_string()),
                 Effect::Signal(SignalMessage { kind: SignalKind::Held { rail, .. }, .. }) => count(rail.word().into()),
                 Effect::Signal(_) => {}
             }
         }
-        said.changes().for_each(|(of, (before, after), _, reason)| {
+        output.changes().for_each(|(of, (before, after), _, reason)| {
             count(format!("{reason:?}"));
             count(format!("{} {before}→{after}", of.2));
         });
-        for (_, trigger, _, fires) in fires_of_states(&said) {
+        for (_, trigger, _, fires) in fires_of_conditions(&output) {
             fires.windows(2).for_each(|_| count(format!("{trigger} again")));
         }
     }

@@ -1,11 +1,11 @@
-//! Random products, random faults, random crashes: the fold must say what the naive reference model says, and say
-//! it once however often it dies.
+//! Simulates random products with random faults and crashes: the fold must publish the same as the naive reference
+//! model (`tests/reference/`), and publish it once however often it crashes.
 //!
-//! A failure names its seed. `UPSWELL_SIMULATION_SEED=7 cargo test --test simulation` runs one seed alone,
-//! `UPSWELL_SIMULATION_SEEDS=5000` so many: three quarters with the default rules, from seed 1,000,000 on a quarter with
-//! random ones, and besides from seed 2,000,000 on an eighth with random rules that others replace within the log. Of
-//! random rules a failure prints as few signals, triggers and events as it needs. A seed that failed once belongs into
-//! `SEEDS_THAT_FAILED`; these are tried too unless fewer seeds than usual are asked for.
+//! A failure prints its seed. `UPSWELL_SIMULATION_SEED=7 cargo test --test simulation` runs one seed,
+//! `UPSWELL_SIMULATION_SEEDS=5000` this number of seeds: three quarters have the default rules, a quarter (seeds from
+//! 1,000,000 on) random rules; in addition, an eighth (seeds from 2,000,000 on) has random rules that are replaced
+//! within the log. A failure with random rules is printed with only the signals, triggers and events that it needs. Add
+//! a seed that failed to `SEEDS_THAT_FAILED`; these run too, unless fewer seeds than usual are set.
 
 mod products;
 mod reference;
@@ -61,7 +61,7 @@ fn the_fold_agrees_with_the_reference_and_survives_crashes() {
             }
         }
     });
-    // A few seeds do not show everything.
+    // A few seeds do not cover everything.
     if number("UPSWELL_SIMULATION_SEED").is_none() && seeds.len() as u64 >= SEEDS {
         println!("{shown:#?}");
         let missing: Vec<&&str> = seen::WANTED.iter().filter(|wanted| !shown.contains_key(**wanted)).collect();
@@ -69,7 +69,7 @@ fn the_fold_agrees_with_the_reference_and_survives_crashes() {
     }
 }
 
-/// One product, through the model and the fold; `shown` counts what it was good for.
+/// Runs one product through the model and the fold. `shown` counts the cases that it covers.
 fn try_seed(seed: u64, shown: &mut BTreeMap<String, u64>) {
     let _named = NamedIfItFails(seed);
     let product = products::product(seed);
@@ -98,9 +98,9 @@ fn try_seed(seed: u64, shown: &mut BTreeMap<String, u64>) {
     seen::count(&product, &expected, shown);
 }
 
-/// The fold says what the model says. If not, and the rules are random ones, as small a product as can be found is
-/// printed of which that is true as well.
-fn agree(seed: u64, product: &Product) -> (reference::Output, Said, Vec<(Record, Vec<u8>)>) {
+/// Checks that the fold and the model agree. If they do not and the rules are random, prints the smallest product found
+/// with which they do not.
+fn agree(seed: u64, product: &Product) -> (reference::Output, FoldOutput, Vec<(Record, Vec<u8>)>) {
     let agreement = |product: &Product| {
         let expected = reference::run(&product.log, &product.settings);
         let records = encode(product);
@@ -124,7 +124,7 @@ fn agree(seed: u64, product: &Product) -> (reference::Output, Said, Vec<(Record,
     })
 }
 
-/// Says which seed it was, whatever panicked.
+/// Prints the seed if anything panics.
 struct NamedIfItFails(u64);
 
 impl Drop for NamedIfItFails {
@@ -161,35 +161,35 @@ const HANDOFF: [&str; 18] = [
     "findBuyer",
 ];
 
-/// What the fold said.
+/// The output of the fold.
 #[derive(Default)]
-struct Said {
+struct FoldOutput {
     outcomes: Vec<Outcome>,
     /// By account: metrics, handoffs and signals.
     metrics: Vec<Value>,
     /// Handoffs, signals and tracks as lines, in order.
     published: Vec<String>,
-    /// The accounts and users as they stand at the end, as lines.
+    /// The profiles of accounts and users at the end, as lines.
     profiles: Vec<String>,
 }
 
-impl Said {
-    /// Whether the same was said, word for word.
-    fn is(&self, other: &Said) -> bool {
-        let parts = |said: &Said| (said.outcomes.clone(), said.published.clone(), said.profiles.clone());
+impl FoldOutput {
+    /// Whether both outputs are the same.
+    fn is(&self, other: &FoldOutput) -> bool {
+        let parts = |output: &FoldOutput| (output.outcomes.clone(), output.published.clone(), output.profiles.clone());
         parts(self) == parts(other) && self.metrics == other.metrics
     }
 }
 
-/// The log with records in it that activate rules: the nth of them those that `rules` says, beside those of the log that
-/// apply at the place.
+/// The log with further records that activate rules: the nth of them the rules that `rules` returns, given the rules of
+/// the log that apply there.
 fn activate(
     rng: &mut SmallRng,
     log: &[Input],
     records: &[(Record, Vec<u8>)],
     rules: impl Fn(usize, usize) -> String,
 ) -> Vec<(Record, Vec<u8>)> {
-    // It moves no time on.
+    // It does not move time.
     let earliest = log.iter().filter_map(|input| Some(input.event.as_ref().ok()?.ms)).min().unwrap_or(0);
     let mut changed = records.to_vec();
     let mut places: Vec<usize> =
@@ -204,7 +204,7 @@ fn activate(
     changed
 }
 
-/// The same rules with their signals in another order, and so in other places of every state.
+/// The same rules with their signals in another order, and so at other indices of all state.
 fn turned(text: &str) -> String {
     let mut file: Value = serde_saphyr::from_str(text).expect("rules");
     file["signals"].as_array_mut().expect("a list").reverse();
@@ -212,12 +212,12 @@ fn turned(text: &str) -> String {
     file.to_string()
 }
 
-/// Rules that differ in the order of their signals say the same: in another order within an instant, and with the
-/// evidence of a score in another order.
-fn compare_sets(seed: u64, whole: &Said, turned: &Said) {
+/// Checks that rules with their signals in another order give the same output, apart from the order within an instant
+/// and the order of the evidence of a score.
+fn compare_sets(seed: u64, whole: &FoldOutput, turned: &FoldOutput) {
     assert_eq!(whole.outcomes, turned.outcomes, "seed {seed}");
     assert!(whole.metrics == turned.metrics, "seed {seed}: metrics differ");
-    let sorted = |said: &Said| {
+    let sorted = |output: &FoldOutput| {
         let plain = |line: &String| {
             let mut value: Value = serde_json::from_str(line).expect("JSON");
             for name in ["rulesVersion", "why", "points", "facts", "next", "asOfMs"] {
@@ -225,7 +225,7 @@ fn compare_sets(seed: u64, whole: &Said, turned: &Said) {
             }
             value.to_string()
         };
-        let mut lines: Vec<String> = said.published.iter().map(plain).collect();
+        let mut lines: Vec<String> = output.published.iter().map(plain).collect();
         lines.sort();
         lines
     };
@@ -263,10 +263,10 @@ fn rules_of(settings: &Settings) -> String {
     if *settings.pack != *DEFAULT { packs::write(&text, settings.pack) } else { text }
 }
 
-/// Folds the log of one partition; at each crash everything since a commit some records before is lost, and a new
-/// partition folds the log from its beginning, mute up to the commit.
-fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize]) -> Said {
-    let mut said = Said::default();
+/// Folds the log of one partition. A crash loses everything since a commit some records before, and a new partition
+/// folds the log from its beginning and drops the effects up to the commit.
+fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize]) -> FoldOutput {
+    let mut output = FoldOutput::default();
     let mut committed = 0;
     for stop in crashes.iter().copied().chain([records.len()]) {
         let mut partition = Partition::new(plan.clone());
@@ -278,15 +278,15 @@ fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize
                 let outcome = partition.apply_one(*record, index, &ready, &mut effects);
                 assert!(!is_activation || outcome == Outcome::Applied, "rules are refused");
                 if place >= committed && !is_activation {
-                    said.outcomes.push(outcome);
+                    output.outcomes.push(outcome);
                 }
             }
             if place >= committed {
-                said.published.extend(effects.handoffs.iter().map(ToWireLine::line));
-                said.published.extend(effects.signals.iter().map(ToWireLine::line));
-                said.published.extend(effects.onboarding.iter().map(ToWireLine::line));
+                output.published.extend(effects.handoffs.iter().map(ToWireLine::line));
+                output.published.extend(effects.signals.iter().map(ToWireLine::line));
+                output.published.extend(effects.onboarding.iter().map(ToWireLine::line));
                 let rows = effects.metrics.as_deref().unwrap_or_default();
-                said.metrics.extend(rows.iter().map(|row| serde_json::to_value(row).unwrap()));
+                output.metrics.extend(rows.iter().map(|row| serde_json::to_value(row).unwrap()));
             }
             effects.clear();
         }
@@ -294,9 +294,9 @@ fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize
         let mut profiles = model::Profiles::default();
         partition.profiles(&mut profiles);
         let users = profiles.users.iter().filter(|user| !user.gone).map(ToWireLine::line);
-        said.profiles = profiles.accounts.iter().map(ToWireLine::line).chain(users).collect();
+        output.profiles = profiles.accounts.iter().map(ToWireLine::line).chain(users).collect();
     }
-    said
+    output
 }
 
 trait ToWireLine {
@@ -309,14 +309,14 @@ impl<T: wire::ToWire> ToWireLine for T {
     }
 }
 
-fn compare(seed: u64, log: &[Input], expected: &reference::Output, said: &Said) {
+fn compare(seed: u64, log: &[Input], expected: &reference::Output, output: &FoldOutput) {
     let counts = |(input, _): &(&Input, _)| !input.event.as_ref().is_ok_and(|event| event.rules.is_some());
     let outcomes = log.iter().zip(&expected.outcomes).filter(counts);
-    for ((input, expected), found) in outcomes.zip(&said.outcomes) {
+    for ((input, expected), found) in outcomes.zip(&output.outcomes) {
         assert_eq!(format!("{expected:?}"), format!("{found:?}"), "seed {seed}: outcome of {input:?}");
     }
     let mut found: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-    for value in said.published.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+    for value in output.published.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
         let (what, value) = if value.get("handoffId").is_some() {
             ("handoffs", comparable(seed, &value))
         } else if value.get("track").is_some() {
@@ -326,16 +326,16 @@ fn compare(seed: u64, log: &[Input], expected: &reference::Output, said: &Said) 
         };
         found.entry(what).or_default().push(value);
     }
-    same_by_account(seed, "metrics", &expected.metrics, &said.metrics);
+    same_by_account(seed, "metrics", &expected.metrics, &output.metrics);
     for (what, expected) in
         [("signals", &expected.signals), ("handoffs", &expected.handoffs), ("tracks", &expected.onboarding)]
     {
         same_by_account(seed, what, expected, found.get(what).map_or(&[], Vec::as_slice));
     }
-    same_profiles(seed, expected, &said.profiles);
+    same_profiles(seed, expected, &output.profiles);
 }
 
-/// Every account and user that the model keeps stands in the fold as it does in the model.
+/// Checks that every account and user of the model has the same profile in the fold.
 fn same_profiles(seed: u64, expected: &reference::Output, found: &[String]) {
     let key = |value: &Value| (value["account"].to_string(), value["user"].to_string());
     let found: BTreeMap<_, Value> =
@@ -370,7 +370,7 @@ fn comparable(seed: u64, handoff: &Value) -> Value {
     comparable
 }
 
-/// Compares what is said of each account; at one instant the order is free but for the chain of each signal.
+/// Compares the messages of each account. At one instant their order is free, except for the changes of one signal.
 fn same_by_account(seed: u64, what: &str, expected: &[Value], found: &[Value]) {
     let by_account = |values: &[Value]| {
         let mut map: BTreeMap<String, Vec<Value>> = BTreeMap::new();
@@ -399,13 +399,13 @@ fn same_by_account(seed: u64, what: &str, expected: &[Value], found: &[Value]) {
     }
 }
 
-/// The lines around a place, the one in question marked.
+/// The lines around a place, with this place marked.
 fn around(values: &[Value], place: usize) -> String {
     let line = |(at, value): (usize, &Value)| format!("{} {value}\n", if at == place { '>' } else { ' ' });
     values.iter().enumerate().skip(place.saturating_sub(2)).take(5).map(line).collect()
 }
 
-/// Equal, but figures that are rounded may differ by 1e-9 relative or 1e-12 absolute (semantics C8).
+/// Whether two values are equal; rounded figures may differ by 1e-9 relative or 1e-12 absolute (semantics C8).
 fn same(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
         (Value::Object(expected), Value::Object(found)) => {

@@ -1,8 +1,8 @@
-//! A real Apache Kafka for the tests: one KRaft node from its Maven artifacts (`pom.xml`), on free
-//! loopback ports, in a directory of its own, ended with the tests that use it.
+//! Starts an Apache Kafka for the tests: one KRaft node from its Maven artifacts (`pom.xml`), on free loopback ports,
+//! in a directory of its own. It stops with the tests that use it.
 //!
-//! `UPSWELL_TEST_BROKERS=host:port` uses a cluster that is already there. Without Java or Maven
-//! the tests are skipped loudly, and fail where `CI=true`.
+//! `UPSWELL_TEST_BROKERS=host:port` uses a cluster that is already running. Without Java or Maven the tests print that
+//! they are skipped, and fail if `CI=true`.
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -1,9 +1,9 @@
-//! The whole path, as its users run it: two processes on a real Kafka are killed at random moments, and what they
-//! published is exactly what a replay of the log says: nothing lost, nothing twice.
+//! Tests exactly-once from end to end: two processes on a real Kafka are killed at random moments, and must publish
+//! exactly what a replay of the log gives, without a loss and without a duplicate.
 //!
-//! What was published is read back by a plain librdkafka consumer and decoded from `proto/` by reflection, so that
-//! nothing of the program under test vouches for itself. `UPSWELL_TEST_SEED` repeats the faults of one run,
-//! `UPSWELL_TEST_KILLS` and `UPSWELL_TEST_FAULTS` want so many.
+//! The messages are read by a plain librdkafka consumer and decoded from `proto/` by reflection, so that the test does
+//! not depend on the code under test. `UPSWELL_TEST_SEED` repeats the faults of one run; `UPSWELL_TEST_KILLS` and
+//! `UPSWELL_TEST_FAULTS` set their number.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,7 +27,7 @@ const FAULTS: u64 = 4;
 const LIMIT: Duration = Duration::from_secs(180);
 
 #[test]
-fn kills_at_random_moments_lose_nothing_and_double_nothing() {
+fn kills_at_random_moments_lose_and_duplicate_nothing() {
     let Some(broker) = Broker::shared() else { return };
     let seed = from_environment("UPSWELL_TEST_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let kills = from_environment("UPSWELL_TEST_KILLS").unwrap_or(KILLS);
@@ -55,7 +55,7 @@ fn kills_at_random_moments_lose_nothing_and_double_nothing() {
 
 /// A process is killed or halted for longer than its session lasts, or the broker is killed and comes back.
 #[test]
-fn faults_of_processes_and_broker_lose_nothing_double_nothing_and_stop_nothing() {
+fn faults_of_processes_and_broker_lose_and_duplicate_nothing() {
     let Some(mut broker) = Broker::start() else { return };
     if !broker.signal("-0") {
         // Not a broker of ours: it cannot be killed.
@@ -217,7 +217,7 @@ impl<'a> Service<'a> {
             partitions.add_partition_range(log, 0, PARTITIONS - 1);
             // A broker that has only just started may still look for the group's coordinator.
             let Ok(committed) = watcher.committed_offsets(partitions, Duration::from_secs(10)) else {
-                assert!(Instant::now() < deadline, "the group's offsets are not told");
+                assert!(Instant::now() < deadline, "the offsets of the group are not available");
                 std::thread::sleep(Duration::from_millis(200));
                 continue;
             };

@@ -1,6 +1,6 @@
-//! Tests on a real Apache Kafka.
+//! Tests on a real Apache Kafka: the module `kafka`, the commands and the service, and exactly-once under faults.
 
 mod broker;
+mod client;
 mod exactly_once;
-mod room;
 mod service;

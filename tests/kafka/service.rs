@@ -1,6 +1,6 @@
-//! The commands that need a Kafka, as a user starts them: `topics`, `send`, `run`, `tail` and `replay --topic`.
+//! Tests of the commands that need Kafka: `topics`, `send`, `run`, `tail`, `rules activate` and `replay --topic`.
 //!
-//! What stands on the topics is read back by a plain librdkafka consumer and decoded from `proto/` by reflection.
+//! The messages are read by a plain librdkafka consumer and decoded from `proto/` by reflection.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -34,7 +34,7 @@ const QUESTION: Duration = Duration::from_secs(10);
 const LIMIT: Duration = Duration::from_secs(120);
 
 #[test]
-fn topics_creates_what_is_missing_and_tells_what_differs() {
+fn topics_creates_missing_topics_and_reports_differences() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::new(&broker, "");
     let first = program.run(&["topics"]).ok();
@@ -42,7 +42,11 @@ fn topics_creates_what_is_missing_and_tells_what_differs() {
     let again = program.run(&["topics"]).ok();
     assert_eq!(again.out.matches("unchanged").count(), 10, "{again:?}");
     let more = program.run(&["topics", "--partitions", "3"]).ok();
-    assert_eq!(more.out.matches("partitions is 2").count(), 10, "more partitions are told, not made: {more:?}");
+    assert_eq!(
+        more.out.matches("partitions is 2").count(),
+        10,
+        "another number of partitions is reported, not created: {more:?}"
+    );
 
     let other = Program::new(&broker, "");
     other.create("signals", &[("retention.ms", "1000")]);
@@ -58,7 +62,7 @@ fn topics_creates_what_is_missing_and_tells_what_differs() {
 }
 
 #[test]
-fn topics_tells_which_sizes_are_too_small_for_what_may_be_written() {
+fn topics_reports_message_sizes_that_are_too_small() {
     let Some(broker) = Broker::shared() else { return };
     let small = Program::new(&broker, "");
     small.create("signals", &[("max.message.bytes", "100000")]);
@@ -89,7 +93,7 @@ fn topics_tells_which_sizes_are_too_small_for_what_may_be_written() {
 
 /// Semantics F22: in topics with the sizes that are Kafka's default.
 #[test]
-fn no_text_of_the_log_is_too_large_for_what_is_published() {
+fn messages_fit_into_their_topics_whatever_the_log_contains() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::new(&broker, "input: {format: json}");
     for topic in ["log", "handoff.high", "signals", "accounts", "users", "dead-letter"] {
@@ -137,7 +141,7 @@ fn no_text_of_the_log_is_too_large_for_what_is_published() {
 }
 
 #[test]
-fn run_refuses_what_it_cannot_work_with() {
+fn run_refuses_missing_topics_and_create_time() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::new(&broker, "");
     program.run(&["run"]).fails(1, &[&program.topic("log"), "upswell topics"]);
@@ -160,7 +164,7 @@ fn run_refuses_what_it_cannot_work_with() {
 }
 
 #[test]
-fn a_json_log_goes_the_whole_way() {
+fn a_json_log_is_processed_end_to_end() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "input: {format: json}");
     program.write(
@@ -208,7 +212,7 @@ fn a_json_log_goes_the_whole_way() {
 }
 
 #[test]
-fn every_message_says_in_its_headers_what_it_is() {
+fn every_message_has_headers() {
     let Some(broker) = Broker::shared() else { return };
     for format in ["protobuf", "json"] {
         let program = Program::with_topics(&broker, &format!("output: {{format: {format}}}"));
@@ -251,7 +255,7 @@ fn every_message_says_in_its_headers_what_it_is() {
 }
 
 #[test]
-fn the_last_profile_of_a_key_stands_whoever_wrote_it() {
+fn the_last_profile_of_a_key_is_the_current_state() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "rules: {file: rules.yaml}");
     program.write("rules.yaml", RULES);
@@ -296,7 +300,7 @@ fn readiness(run: &Running) -> (u16, Value) {
 }
 
 #[test]
-fn ready_means_assigned_loaded_and_caught_up() {
+fn a_process_is_ready_when_its_partitions_are_read_to_their_end() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
     let events = (0..2_000)
@@ -347,7 +351,7 @@ fn ready_means_assigned_loaded_and_caught_up() {
 }
 
 #[test]
-fn what_waits_behind_an_open_transaction_says_so_once() {
+fn a_wait_behind_an_open_transaction_is_logged_once() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
     let mut run = program.start(&["run"]);
@@ -383,7 +387,7 @@ fn what_waits_behind_an_open_transaction_says_so_once() {
 }
 
 #[test]
-fn rules_change_at_a_place_in_the_log_without_a_restart() {
+fn rules_are_activated_without_a_restart() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
     let changed = RULES.replace(
@@ -453,7 +457,8 @@ fn rules_change_at_a_place_in_the_log_without_a_restart() {
     assert_eq!(program.read("handoff.high").len(), 1);
     program.assert_published_is_replayed();
 
-    // Rules that another version can follow, and this one cannot, end the service: without them it would say other things.
+    // Rules that another version can follow, and this one cannot, end the service: without them it would say other
+    // things.
     let foreign = changed.replace("presets: [segment]", "presets: [another]");
     let foreign = upswell::wire::encode_activation(
         upswell::wire::Format::Protobuf,
@@ -466,7 +471,7 @@ fn rules_change_at_a_place_in_the_log_without_a_restart() {
 }
 
 #[test]
-fn more_profiles_than_a_transaction_should_hold_go_ahead_of_it() {
+fn surplus_profiles_are_published_before_their_transaction() {
     const USERS: usize = 25_000;
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
@@ -488,7 +493,7 @@ fn more_profiles_than_a_transaction_should_hold_go_ahead_of_it() {
 }
 
 #[test]
-fn packing_changes_nothing_but_the_records() {
+fn packing_does_not_change_results() {
     let Some(broker) = Broker::shared() else { return };
     let [single, packed] = [1, 100].map(|pack| {
         let program = Program::with_topics(&broker, "");
@@ -511,7 +516,7 @@ fn packing_changes_nothing_but_the_records() {
 }
 
 #[test]
-fn a_running_service_shows_how_it_is() {
+fn a_running_service_serves_health_and_metrics() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
     program.write(
@@ -580,7 +585,7 @@ fn documented_metrics() -> Vec<String> {
 }
 
 #[test]
-fn a_silent_partition_gets_ticks_if_it_is_live() {
+fn a_live_partition_without_events_gets_ticks() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "input: {idle_after: 1s}");
     let placed_on = |partition| {
@@ -612,7 +617,7 @@ fn a_silent_partition_gets_ticks_if_it_is_live() {
 }
 
 #[test]
-fn sigterm_finishes_the_batch_and_a_restart_goes_on() {
+fn sigterm_finishes_the_batch_and_a_restart_continues() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
     let log = program.topic("log");
@@ -637,7 +642,7 @@ fn sigterm_finishes_the_batch_and_a_restart_goes_on() {
 }
 
 #[test]
-fn tail_shows_a_handoff_that_is_committed_while_it_runs() {
+fn tail_prints_a_handoff_that_is_committed_while_it_runs() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
     let mut run = program.start(&["run"]);
@@ -662,7 +667,7 @@ fn tail_shows_a_handoff_that_is_committed_while_it_runs() {
 }
 
 #[test]
-fn an_output_that_cannot_be_written_ends_the_service_with_its_name() {
+fn a_topic_that_refuses_writes_stops_the_service() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::new(&broker, "");
     program.create("handoff.high", &[("max.message.bytes", "80")]);
@@ -675,7 +680,7 @@ fn an_output_that_cannot_be_written_ends_the_service_with_its_name() {
 }
 
 #[test]
-fn an_output_that_disappears_ends_the_service_with_its_name() {
+fn a_topic_that_is_deleted_stops_the_service() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
     let mut run = program.start(&["run"]);

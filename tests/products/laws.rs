@@ -1,5 +1,5 @@
-//! The laws of the pages that the model itself can break: it says the same twice, doubled records change nothing, and a
-//! log moved by whole weeks says the same moved.
+//! Tests of the reference model itself: two runs give the same result, duplicates change nothing, and a log that is
+//! moved by whole weeks gives the same result, moved.
 
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn said(output: &Output, by: i64) -> Vec<Vec<Value>> {
 }
 
 #[test]
-fn the_model_says_the_same_twice() {
+fn two_runs_of_the_model_agree() {
     for seed in SEEDS {
         let (first, second) = (product(seed), product(seed));
         let [first, second] = [first, second].map(|product| run(&product.log, &product.settings));
@@ -62,7 +62,7 @@ fn the_model_says_the_same_twice() {
 }
 
 #[test]
-fn whole_weeks_move_everything() {
+fn a_shift_by_whole_weeks_shifts_the_output() {
     for seed in SEEDS {
         let (log, settings) = log_of(seed);
         let by = 60 * WEEK;
@@ -78,7 +78,7 @@ fn whole_weeks_move_everything() {
 }
 
 #[test]
-fn doubled_records_change_nothing() {
+fn duplicate_records_change_nothing() {
     for seed in SEEDS {
         let (log, settings) = log_of(seed);
         let has_id = |input: &Input| {

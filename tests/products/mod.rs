@@ -1,6 +1,6 @@
-//! Random products for the simulation: accounts of changing moods, whose users sign up, work, invite, ask, leave and
-//! come back, whose companies become known and change, whose handoffs are answered, with every fault that the pages
-//! name.
+//! Generates random products for the simulation: users sign up, work, invite, ask for sales, leave and come back;
+//! traits of companies become known and change; handoffs are answered. Events have every fault that docs/semantics.md
+//! names.
 
 #[cfg(test)]
 mod laws;

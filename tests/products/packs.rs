@@ -1,5 +1,5 @@
-//! Random rules packs: signals of every kind beside those of the default pack, triggers with random conditions, other
-//! score marks and rails; and how a rules file writes them.
+//! Generates random rules for the simulation: signals of every kind in addition to the default ones, triggers with
+//! random conditions, other score thresholds and rails; and writes them as a rules file.
 
 use rand::RngExt as _;
 use rand::rngs::SmallRng;

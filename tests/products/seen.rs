@@ -1,4 +1,5 @@
-//! What the seeds together must have shown, so that agreeing means something.
+//! Lists the cases that the random products must have contained, all seeds together, so that the simulation is known to
+//! cover them.
 
 use std::collections::BTreeMap;
 

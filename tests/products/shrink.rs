@@ -1,5 +1,5 @@
-//! Makes a product of random rules that fails small, so that a person can read it: accounts, triggers, signals and
-//! events that the failure does not need are left out.
+//! Shrinks a failing product with random rules: removes the accounts, triggers, signals and events that the failure
+//! does not need, so that it can be read.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! One account and the course of things in it: what is due, and what an event does.
+//! One account of the reference model: what an event changes, and what is due at which instant.
 
 use std::collections::{BTreeMap, BTreeSet};
 

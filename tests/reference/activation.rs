@@ -1,4 +1,4 @@
-//! Other rules in the midst of a log (semantics A27): what state of the former rules is state of the new ones.
+//! Activation of other rules within a log (semantics A27): which state stays valid with the new rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -177,8 +177,8 @@ impl Account {
         self.user_count = renaming.after.scores.user_counts.iter().filter(is_reached).count() as u32;
     }
 
-    /// Figures and traits are known at once, and so what takes effect at once by them (semantics C3), and ages, which end
-    /// by themselves.
+    /// Figures and traits are known at once, and so what takes effect at once by them (semantics C3), and ages, which
+    /// end by themselves.
     fn begin(&mut self, renaming: &Renaming) {
         let kept: BTreeSet<Half> = renaming.halves.values().copied().collect();
         let (of_users, of_accounts): (Vec<Half>, Vec<Half>) =

@@ -1,4 +1,4 @@
-//! Conditions in three values, and how a rules file writes them (semantics D11).
+//! Three-valued conditions, and their text in a rules file (semantics D11).
 
 /// What a name stands for.
 #[derive(Debug, Clone, PartialEq)]

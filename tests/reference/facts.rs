@@ -1,4 +1,4 @@
-//! What the applied events say: traits, observations, lives, money.
+//! What follows directly from the applied events: traits, observations, lives and amounts of money.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,8 +123,8 @@ impl Account {
         self.settings.day_of(event.ms) > before_last(&self.lives)
     }
 
-    /// The observations that a signal counts: those whose TTL was not over when they came, or without a TTL those of this
-    /// life (semantics E2, E4).
+    /// The observations that a signal counts: those whose TTL was not over when they came, or without a TTL those of
+    /// this life (semantics E2, E4).
     pub(super) fn observations(&self, id: &str, signal: Signal) -> Vec<&Applied> {
         let Some(facts) = signal.facts() else {
             return Vec::new();

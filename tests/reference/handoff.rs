@@ -1,4 +1,4 @@
-//! What is published: the signals feed and the handoffs, as canonical JSON.
+//! The published messages of the reference model: the signals feed and the handoffs, as canonical JSON.
 
 use std::collections::BTreeSet;
 

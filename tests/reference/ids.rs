@@ -1,4 +1,4 @@
-//! Which ids are none, and which account ids are not written as they must be (semantics A29).
+//! Forbidden ids, and account ids that are not in folded form (semantics A29).
 
 use super::Event;
 

@@ -1,11 +1,12 @@
-//! A naive model of what the engine computes, written from the definitions and the decided edges alone.
+//! The reference model: a naive, independent implementation of docs/semantics.md, with which the simulation compares
+//! the engine.
 //!
-//! It keeps every applied event and, for each account, the set of days on which each user was active, and it
-//! computes everything anew from those whenever something is due. The only memory beside them is what the
-//! definitions themselves call memory: the rung a signal stands on, the band and tier held, what a trigger has fired,
-//! and how far the watermark has come. Rules are data of its own ([`pack::Pack`]). Speed is no aim. "edges C21" and the
-//! like in comments name the rule a function follows. Times are integer milliseconds of event time, UTC; days are days
-//! since 1970-01-01, and begin where the settings say (semantics A33).
+//! It keeps every applied event and, for each account, the set of days on which each user was active, and computes
+//! everything from these again whenever something is due. The only other state is what the definitions themselves
+//! require: the rungs of signals, bands and tiers, what triggers have fired, and the watermark. Rules have a type of
+//! its own ([`pack::Pack`]). It is not optimised for speed. "semantics C21" in a comment names the rule that a function
+//! implements. Times are integer milliseconds of event time, UTC. Days are numbered from 1970-01-01 and begin where the
+//! settings say (semantics A33).
 
 mod account;
 mod activation;

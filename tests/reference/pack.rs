@@ -1,4 +1,5 @@
-//! Rules packs: signals, triggers, score marks and rails as data, and the default pack as the pages state it.
+//! Rules of the reference model: signals, triggers, score thresholds and rails as data, with the default rules as
+//! docs/semantics.md states them.
 
 use std::sync::LazyLock;
 

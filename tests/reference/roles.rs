@@ -1,4 +1,4 @@
-//! What events mean: roles by name (semantics §4), and the lists of words that the pages give.
+//! Roles of events by their names (semantics §4), and the lists of words in docs/semantics.md.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;

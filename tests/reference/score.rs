@@ -1,4 +1,4 @@
-//! Points, bands, tiers, segments and tracks (semantics §6), and the profiles that show them.
+//! Points, bands, tiers, segments and onboarding tracks (semantics §6), and the profiles that contain them.
 
 use serde_json::{Value, json};
 

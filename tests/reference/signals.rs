@@ -1,4 +1,4 @@
-//! Metrics and signals: the rows of a close, and the rung that each signal deserves. Unknown is rung 0 (semantics D26).
+//! Metrics and signals: the rows of a close, and the rung of each signal. Unknown is rung 0 (semantics D26).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The model against cases worked by hand from the pages.
+//! Tests of the reference model against cases that were computed by hand from docs/semantics.md.
 
 use serde_json::{Map, Value, json};
 
@@ -96,7 +96,7 @@ fn row<'a>(output: &'a Output, key: &str, value: &str) -> &'a Value {
 }
 
 #[test]
-fn ids_and_dates_are_those_of_the_vectors() {
+fn ids_and_dates_match_the_vectors() {
     assert_eq!(handoff_id("acme", "five-new-users", 1_767_312_000_000), "62a46d8bb59a01314c33e295628b87f2");
     assert_eq!(date(START), "2026-01-05");
     assert_eq!(date(-1), "1969-12-31");
@@ -108,7 +108,7 @@ fn ids_and_dates_are_those_of_the_vectors() {
 }
 
 #[test]
-fn roles_go_by_kind_and_name() {
+fn kind_and_name_decide_the_roles() {
     let role = |kind, name| event(0, kind, "ann", name).role();
     assert_eq!(role(Kind::Screen, "pricing viewed"), Some(Role::PricingViewed));
     assert_eq!(role(Kind::Page, "PRICING"), Some(Role::PricingViewed));
@@ -231,7 +231,7 @@ fn the_base_level_is_the_third_largest_of_nine_weeks() {
 }
 
 #[test]
-fn the_spread_is_that_of_users_who_come_and_go() {
+fn the_spread_counts_users_who_arrive_and_leave() {
     // B = 10, U = 20, V = 10·10 + 20: D² ≥ 192 and m² ≥ 60.
     let grows = |before, now| trend(&[&[10; 11][..], &[before, now]].concat(), 20, 0).grows(32, 10, &SLOPES);
     let cases = [(14, 20, true), (20, 14, true), (14, 19, false), (13, 30, false), (30, 13, false)];
@@ -279,7 +279,7 @@ fn users_grow_by_two_days_at_least() {
 }
 
 #[test]
-fn who_is_inactive_does_not_decline() {
+fn inactive_users_and_accounts_do_not_decline() {
     // Paid, and idle for seven closed days twice: in between the condition was false, although no week is known.
     let paid = tracked(at(0, 0), "", "Subscription Changed", json!({"paid": true}));
     let output = run_events(vec![paid, track(at(0, 1), "ann"), track(at(10, 1), "ann"), until(at(18, 0))]);
@@ -320,7 +320,7 @@ fn pacing_holds_the_second_medium_handoff_for_three_days() {
 }
 
 #[test]
-fn the_one_sent_names_what_pacing_held_beside_it() {
+fn the_sent_handoff_names_those_held_by_pacing() {
     // W = 1, 1, 1, 1, 8: S₂ = 28, Q = 28, z = 28/√56 ≥ 3.5; and 7 new users after 3 blocks without any.
     let mut events = vec![sign_up(at(0, 9), "founder")];
     events.extend((1..5).map(|week| track(at(7 * week, 9), "founder")));
@@ -340,7 +340,7 @@ fn the_one_sent_names_what_pacing_held_beside_it() {
 }
 
 #[test]
-fn raised_hands_pass_every_rail_and_rest_a_day() {
+fn raised_hands_pass_every_rail_and_have_a_cooldown_of_a_day() {
     let ask = |ms| event(ms, Kind::Track, "ann", "enterprise feature requested");
     let output = run_events(vec![ask(at(0, 1)), ask(at(0, 5)), ask(at(1, 1))]);
     let fired: Vec<&Value> = output.handoffs.iter().map(|handoff| &handoff["notBeforeMs"]).collect();
@@ -376,7 +376,7 @@ fn a_late_day_joins_two_lives() {
 }
 
 #[test]
-fn who_stays_away_is_inactive_once_and_then_forgotten() {
+fn an_absent_user_is_inactive_once_and_then_forgotten() {
     let output = run_events(vec![track(at(0, 1), "ann"), until(at(402, 0))]);
     let expected =
         [format!("ann: 0>1 REASON_CLOSED {}", at(8, 0)), format!("ann: 1>0 REASON_FORGOTTEN {}", at(401, 0))];
@@ -438,7 +438,7 @@ fn sent(output: &Output) -> Vec<String> {
 }
 
 #[test]
-fn holdout_places_are_those_of_the_vectors() {
+fn holdout_numbers_match_the_vectors() {
     let vectors =
         [("upswell", "acme", 0.5660363324), ("upswell", "globex", 0.9535991290), ("2026-q1", "acme", 0.1654284891)];
     for (salt, account, place) in vectors {
@@ -526,7 +526,7 @@ fn an_upgrade_is_abandoned_after_a_day() {
 }
 
 #[test]
-fn an_hour_decides_on_activation_in_any_order() {
+fn activation_within_an_hour_counts_in_any_order_of_arrival() {
     for (after, is_on) in [(HOUR - 1, true), (HOUR, false), (0, true), (-1, false)] {
         let activated = tracked(at(0, 5) + after, "ann", "Activated", json!({}));
         let output = run_events(vec![activated, sign_up(at(0, 5), "ann")]);
@@ -535,7 +535,7 @@ fn an_hour_decides_on_activation_in_any_order() {
 }
 
 #[test]
-fn a_single_user_is_told_after_thirty_days() {
+fn a_single_user_is_published_after_thirty_days() {
     let (born, month) = (at(0, 9), at(30, 9));
     let alone = |more: Vec<Event>| run_events([vec![sign_up(born, "ann")], more].concat());
     const SINGLE: &str = "negative.single_user";
@@ -565,7 +565,7 @@ fn a_removed_member_leaves_at_the_next_close() {
 }
 
 #[test]
-fn who_was_long_away_is_told_when_somebody_is_active_again() {
+fn an_absence_is_published_when_the_account_is_active_again() {
     // Ann's only day becomes known 40 days later: nobody is active until bob comes.
     let mut events = vec![until(at(40, 0)), track(at(0, 1), "ann"), until(at(42, 0))];
     assert!(about(&run_events(events.clone()).signals, INACTIVE).is_empty());
@@ -595,14 +595,14 @@ fn the_first_bill_of_500_fires_once_in_a_life() {
 }
 
 #[test]
-fn the_enterprise_plan_is_a_call_for_sales_when_it_becomes_so() {
+fn a_change_to_the_enterprise_plan_fires_contact_sales() {
     let plan = |ms, plan: &str| tracked(ms, "ann", "Subscription Changed", json!({"plan": plan}));
     let output = run_events(vec![plan(at(0, 1), "team"), plan(at(0, 2), "Enterprise"), plan(at(2, 0), "ENTERPRISE")]);
     assert_eq!(sent(&output), [format!("contact-sales {} inside_sales", at(0, 2))]);
 }
 
 #[test]
-fn a_handoff_that_waits_for_an_answer_holds_the_next() {
+fn an_unanswered_handoff_holds_the_next() {
     let asked = at(0, 1);
     let events = vec![
         tracked(asked, "ann", "Contact Sales", json!({})),
@@ -659,7 +659,7 @@ fn history_fires_nothing() {
 }
 
 #[test]
-fn what_is_known_of_a_company_decides_segment_route_and_potential() {
+fn traits_of_the_company_decide_segment_route_and_potential() {
     let events = vec![
         company(at(0, 0), json!({"employees": "51-200", "icp": true})),
         person(at(0, 0), "ann", json!({"department": "Sales", "title": "VP Sales", "email": "ann@acme.com"})),
@@ -679,7 +679,7 @@ fn what_is_known_of_a_company_decides_segment_route_and_potential() {
 }
 
 #[test]
-fn tracks_follow_users_and_size() {
+fn tracks_depend_on_users_and_size() {
     let events = vec![
         track(at(0, 1), "ann"),
         track(at(0, 2), "bob"),
@@ -694,7 +694,7 @@ fn tracks_follow_users_and_size() {
 }
 
 #[test]
-fn other_rules_keep_what_measures_the_same() {
+fn an_activation_keeps_signals_that_measure_the_same() {
     let with = |change: fn(&mut Pack)| -> &'static Pack {
         let mut pack = DEFAULT.clone();
         change(&mut pack);

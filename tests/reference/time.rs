@@ -1,4 +1,4 @@
-//! Days, weeks and what is counted over them: lives, trends, the spike of new users, and the calendar.
+//! Days, weeks and figures over them: lives, trends, the spike of new users, and the calendar.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Triggers and rails (semantics §7, D).
+//! Triggers and guard rails of the reference model (semantics §7, D).
 
 use std::collections::BTreeSet;
 
@@ -301,8 +301,8 @@ impl Account {
         self.send(sent, &paced);
     }
 
-    /// The users for whom an event trigger fires: of several occurrences that a rail held, the newest counts (semantics D3,
-    /// D25).
+    /// The users for whom an event trigger fires: of several occurrences that a rail held, the newest counts (semantics
+    /// D3, D25).
     fn pass_occurrence(
         &mut self,
         trigger: Trigger,
@@ -349,8 +349,8 @@ impl Account {
         (Vec::new(), rail == "pacing")
     }
 
-    /// The edges of a condition trigger that are armed and true, after its conditions were looked at (semantics D1, D11).
-    /// At the instant of forgetting nothing fires and nothing arms (semantics B12).
+    /// The edges of a condition trigger that are armed and true, after its conditions were looked at (semantics D1,
+    /// D11). At the instant of forgetting nothing fires and nothing arms (semantics B12).
     fn pending_edges(&mut self, trigger: Trigger, when: &Condition, closes: u32, moment: Moment) -> Vec<String> {
         let mut pending = Vec::new();
         for (user, condition) in self.conditions(when) {

@@ -1,5 +1,6 @@
-//! Which scenario decides what: every row of the default pack, every guard rail and topic, and every rule on triggers,
-//! signals and scores (semantics D, E, F) has one, and `docs/catalogue.md` says which. `UPDATE_EXPECT=1 cargo test --test scenarios` writes that page anew.
+//! Checks that every signal and trigger of the default rules, every guard rail and topic, and every rule on triggers,
+//! signals and scores (semantics D, E, F) has a scenario, and that `docs/catalogue.md` lists them.
+//! `UPDATE_EXPECT=1 cargo test --test scenarios` writes that page.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use crate::CHAPTERS;
 
-/// Guard rails, and what an expectation says that shows them.
+/// Guard rails, and the text of an expectation that shows them.
 const RAILS: [(&str, &str); 8] = [
     ("signup", "not before"),
     ("usage", "by usage"),
@@ -21,7 +22,7 @@ const RAILS: [(&str, &str); 8] = [
     ("engaged", "by engaged"),
 ];
 
-/// Topics, and what a story says that shows them.
+/// Topics, and the text of a story that shows them.
 const TOPICS: [(&str, &str); 9] = [
     ("handoff.high", " HIGH "),
     ("handoff.medium", " MEDIUM "),
@@ -34,7 +35,7 @@ const TOPICS: [(&str, &str); 9] = [
     ("dead-letter", "→ too-late"),
 ];
 
-/// What scores make of an account and its users, and what a story says that shows it.
+/// What follows from scores, and the text of a story that shows it.
 const SCORES: [(&str, &str); 7] = [
     ("scores", "score "),
     ("bands", " band "),
@@ -48,7 +49,7 @@ const SCORES: [(&str, &str); 7] = [
 /// The page that defines the rules.
 const SEMANTICS: &str = include_str!("../../docs/semantics.md");
 
-/// Rules that no scenario decides, and where they are tested instead.
+/// Rules without a scenario, and where they are tested instead.
 const ELSEWHERE: [(&str, &str); 9] = [
     ("D30", "the unit tests of `src/rules/bill.rs`"),
     ("F13", "the simulation compares the last value of each key"),
@@ -57,19 +58,19 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("F16", "not built yet: reports"),
     ("F18", "not built yet: reports"),
     ("F19", "not built yet: reports"),
-    ("F21", "the default pack is compared with the catalogue row by row where rules are compiled"),
+    ("F21", "unit tests of `src/rules/` compare the default rules with the catalogue row by row"),
     ("F22", "`tests/contract.rs`: `no_message_is_too_large_to_be_published`"),
 ];
 
 const INTRODUCTION: &str = "\
 # The catalogue and its scenarios
 
-What the default rules contain, and the scenarios that test each part of it. A scenario is a readable story in
-`tests/scenarios`, which has a file for each group; both sides of every threshold are tested. The tests generate this
-page, and fail if a row has no scenario. [semantics.md](semantics.md) defines the signals, triggers and rules.
+This page lists what the default rules contain, and the scenarios that test each part of it. A scenario is a readable
+story in `tests/scenarios`, which has a file for each group; both sides of every threshold are tested. The tests generate
+this page, and fail if a row has no scenario. [semantics.md](semantics.md) defines the signals, triggers and rules.
 ";
 
-/// A part of the page: its title, and its rows with what a story must say to be about one.
+/// A part of the page: its title, and its rows, each with a text that a story about it must contain.
 struct Part {
     title: &'static str,
     rows: Vec<(String, String)>,
@@ -111,7 +112,7 @@ fn rules() -> impl Iterator<Item = &'static str> {
     headings.filter_map(|(_, name)| Some(name.split_once(" · ")?.0))
 }
 
-/// The names of the tests that say that they prove a row, by row, and their texts.
+/// The names of the tests that prove a row, by row, and their texts.
 fn proofs() -> BTreeMap<&'static str, Vec<(String, &'static str)>> {
     let mut proofs = BTreeMap::<_, Vec<_>>::new();
     for &(chapter, tests) in CHAPTERS {
@@ -125,7 +126,7 @@ fn proofs() -> BTreeMap<&'static str, Vec<(String, &'static str)>> {
     proofs
 }
 
-/// The lines of a text that say what must come of it.
+/// The expectations in a text.
 fn expectations(text: &str) -> impl Iterator<Item = &str> {
     let begin = ["expect ", "profile "];
     text.lines().filter(move |line| begin.iter().any(|word| line.trim().starts_with(word)) || line.contains("  → "))

@@ -1,11 +1,11 @@
-//! Working together: invitations, colleagues, sharing, departments, workspaces.
+//! Scenarios of collaboration signals: invitations, e-mail domains, sharing, departments, workspaces.
 
 stories! {
-    invitations_count_by_the_invitee "
+    invitations_count_by_distinct_invitees "
         proves  collab.invites, E5
         watch collab.invites
 
-        story  one and two are the first rung, three the second, six the third
+        story  one or two invitees are rung 1, three are rung 2, six are rung 3
         day 1 10:00         acme  ann invites i1
         day 1 11:00         acme  ann invites i2
         day 1 12:00         acme  ann invites i3
@@ -16,26 +16,26 @@ stories! {
         expect day 1        acme  ann collab.invites 1→2 crossed
         expect day 1 14:00  acme  ann collab.invites 2→3 crossed
 
-        story  the same one again is no other; whom others invite is theirs
+        story  the same invitee counts once; each user has its own invitees
         day 1               acme  ann invites i1; ann invites i2; bob invites i3
         day 2               acme  ann invites i1, i2
         expect day 1        acme  ann collab.invites 0→1 crossed
         expect day 1        acme  bob collab.invites 0→1 crossed
 
-        story  ids may be numbers, and large ones are no less distinct
+        story  ids of invitees may be numbers, and large numbers stay distinct
         day 1               acme  ann invites 1234567890123456789, 1234567890123456790, 1234567890123456791
         day 2               acme  bob invites 7, 7, 7
         expect day 1        acme  ann collab.invites 0→1 crossed
         expect day 1        acme  ann collab.invites 1→2 crossed
         expect day 2        acme  bob collab.invites 0→1 crossed
 
-        story  who is invited without a name is somebody else each time
+        story  an invitation without an invitee counts each time
         day 1               acme  ann invites somebody ×2
         day 2               acme  ann invites somebody
         expect day 1        acme  ann collab.invites 0→1 crossed
         expect day 2        acme  ann collab.invites 1→2 crossed
 
-        story  if the rules say so, only those of the first seven days count
+        story  with `within: 7d` only invitations of the first seven days count
         rules  signals collab.invites within: 7d
         day 1               acme  ann signs up; ann invites i1, i2
         day 8 11:59:59.999  acme  bob signs up; ann invites i3
@@ -44,11 +44,11 @@ stories! {
         expect day 8 11:59:59.999  acme  ann collab.invites 1→2 crossed
     "
 
-    colleagues_share_a_domain "
+    active_users_of_one_domain_are_counted "
         proves  collab.domain, E11
         watch collab.domain
 
-        story  two do not, three do, ten are the second rung
+        story  two users of one domain are off, three are rung 1, ten are rung 2
         day 1               acme  u1, u2 use editor; u1–u10 have email @acme.com
         day 2               acme  u3 uses editor
         day 3               acme  u4–u9 use editor
@@ -56,26 +56,26 @@ stories! {
         expect day 2        acme  collab.domain 0→1 crossed
         expect day 4        acme  collab.domain 1→2 crossed
 
-        story  addresses may come after the users
+        story  addresses may arrive after the activity
         day 1               acme  u1–u3 use editor; u1, u2 have email @acme.com
         day 2               acme  u3 has email @acme.com
         expect day 2        acme  collab.domain 0→1 crossed
 
-        story  mail for everybody is no company's, whatever its case
+        story  free-mail hosts do not count, in any letter case
         day 1               acme  u1–u3 use editor; u1, u2 have email @gmail.com; u3 has email @GMail.com
         day 1               acme  u4–u9 use editor; u4–u6 have email @yahoo.co.uk; u7–u9 have email @gmx.at
 
-        story  hosts are compared whole, without regard to case
+        story  hosts are compared exactly, without regard to case
         day 1               acme  u1–u3 use editor; u1 has email @acme.com; u2 has email @ACME.com; u3 has email @eu.acme.com
         day 2               acme  u4 uses editor; u4 has email @Acme.Com
         expect day 2        acme  collab.domain 0→1 crossed
 
-        story  who was removed and removes another is one user more and one less at once
+        story  a removed user who becomes active by removing another leaves the count unchanged
         day 1               acme  u1, u2 use editor; u1–u3 have email @acme.com
         day 2               acme  u3 is removed
         day 3               acme  u3 removes u2
 
-        story  who is active no longer leaves at a close
+        story  an inactive user leaves the count at a close
         day 1               acme  u1–u3 use editor; u1–u3 have email @acme.com
         day 5               acme  u1, u2 use editor
         until day 28 23:59:59.999
@@ -84,11 +84,11 @@ stories! {
         expect end of day 28 acme collab.domain 1→0 closed
     "
 
-    what_is_shared_outside_counts "
+    sharing_outside_counts "
         proves  collab.shared, E21
         watch collab.shared
 
-        story  for 90 days, and not what is shared inside
+        story  sharing outside counts for 90 days, sharing inside does not count
         day 1               acme  ann shares inside; bob shares outside
         until day 91 11:59:59.999
         until day 91
@@ -96,32 +96,32 @@ stories! {
         expect day 91       acme  bob collab.shared 1→0 lapsed
     "
 
-    two_departments_are_a_signal "
+    two_departments_turn_the_signal_on "
         proves  collab.departments, E12
         watch collab.departments
 
-        story  one is not, however it is written; an empty one is none
+        story  one department in several spellings is off, and an empty one does not count
         day 1               acme  ann, bob, cy use editor; ann has department sales; bob has department \" SALES \"; cy has department \"\"
         day 2               acme  cy has department support
         expect day 2        acme  collab.departments 0→1 crossed
 
-        story  those of who is not active do not count until then
+        story  the department of a user counts once the user is active
         day 1               acme  ann uses editor; ann has department sales; bob has department support
         day 2               acme  bob uses editor
         expect day 2        acme  collab.departments 0→1 crossed
 
-        story  other names of one department are in the rules
+        story  the rules map other names to one department
         rules  traits departments: {eng: engineering}
         day 1               acme  ann, bob use editor; ann has department eng; bob has department Engineering
 
-        story  who changes to the other's department ends it at the close
+        story  a change to the other department turns it off at the close
         day 1               acme  ann, bob use editor; ann has department sales; bob has department support
         day 2               acme  bob has department sales
         until end of day 2
         expect day 1        acme  collab.departments 0→1 crossed
         expect end of day 2 acme  collab.departments 1→0 closed
 
-        story  so does who is removed, until active again
+        story  a removal turns it off, until the user is active again
         day 1               acme  ann, bob use editor; ann has department sales; bob has department support
         day 2               acme  bob is removed
         day 5               acme  bob uses editor
@@ -130,17 +130,17 @@ stories! {
         expect day 5        acme  collab.departments 0→1 crossed
     "
 
-    two_workspaces_are_a_signal "
+    two_workspaces_turn_the_signal_on "
         proves  collab.workspaces, E13
         watch collab.workspaces
 
-        story  the same one twice is one
+        story  the same workspace counts once
         day 1               acme  ann creates workspace red
         day 2               acme  bob creates workspace red
         day 3               acme  bob creates workspace blue
         expect day 3        acme  collab.workspaces 0→1 crossed
 
-        story  those without a name are told apart by their messages
+        story  workspaces without an id are distinguished by message id
         day 1               acme  ann creates workspace
         again               → duplicate
         day 2               acme  ann creates workspace

@@ -1,17 +1,17 @@
-//! What is used: premium features, limits, the API, breadth, exports.
+//! Scenarios of feature signals: premium features, limits, the API, breadth, exports; and of own signals.
 
 stories! {
-    premium_features_count_by_the_feature "
+    premium_features_count_by_distinct_features "
         proves  feature.premium, E3, E5
         watch feature.premium
 
-        story  one is the first rung, whatever its plain features
+        story  one premium feature is rung 1, plain features do not count
         day 1               acme  ann uses editor; ann uses premium reports
         day 2               acme  ann uses premium reports
         day 3               acme  ann uses premium roles
         expect day 1        acme  ann feature.premium 0→1 crossed
 
-        story  three distinct ones are the second, and each counts for 90 days after its last use
+        story  three distinct premium features are rung 2; each counts for 90 days after its last use
         day 1               acme  ann uses premium reports; ann uses premium roles
         day 2               acme  ann uses premium branding
         day 10              acme  ann uses premium reports
@@ -23,7 +23,7 @@ stories! {
         expect day 91       acme  ann feature.premium 2→1 lapsed
         expect day 100      acme  ann feature.premium 1→0 lapsed
 
-        story  one without a name is any of them, and many of those are one
+        story  premium uses without a name count as one feature
         day 1               acme  ann uses premium ×5; bob uses premium roles
         day 2               acme  ann uses premium; ann uses premium reports
         day 3               acme  ann uses premium roles
@@ -32,7 +32,7 @@ stories! {
         expect day 3        acme  ann feature.premium 1→2 crossed
         profile             acme ann  features reports/roles
 
-        story  each user has a ladder of their own
+        story  each user has its own rung
         day 1               acme  ann uses premium reports; bob uses premium roles; cy uses premium branding
         expect day 1        acme  ann feature.premium 0→1 crossed
         expect day 1        acme  bob feature.premium 0→1 crossed
@@ -46,21 +46,21 @@ stories! {
         day 2               acme  it hits limit of storage
         expect day 2        acme  feature.limit_hit 0→1 crossed
 
-        story  until then it is on
+        story  it is on until its TTL ends
         until day 32 11:59:59.999
 
-        story  then it is off
+        story  it is off at the end of its TTL
         until day 32
         expect day 32       acme  feature.limit_hit 1→0 lapsed
 
-        story  limits of several meters and users are one signal, which the last of them ends
+        story  limits of several meters and users are one signal, which lasts as long as the last of them
         day 3               acme  ann hits limit of seats
         day 4               acme  bob hits limit
         until day 33
         until day 34
         expect day 34       acme  feature.limit_hit 1→0 lapsed
 
-        story  one that comes late does not shorten it, one whose time is over does nothing
+        story  a late event does not shorten it, and an event whose TTL is over changes nothing
         day 1 arriving day 5           acme  it hits limit of seats
         day 40              acme  ann uses editor
         day 10 11:00 arriving day 40   acme  it hits limit of seats
@@ -71,7 +71,7 @@ stories! {
         proves  feature.api
         watch feature.api
 
-        story  a call or a connection, for 90 days after the last
+        story  an API call or an integration counts, for 90 days after the last one
         day 1               acme  ann calls API; bob connects slack
         day 2               acme  ann connects slack
         until day 91
@@ -81,19 +81,19 @@ stories! {
         expect day 91       acme  bob feature.api 1→0 lapsed
         expect day 92       acme  ann feature.api 1→0 lapsed
 
-        story  a call of nobody is nobody's
+        story  a call without a user counts for no user
         day 1               acme  ann uses editor; somebody calls API
     "
 
-    five_distinct_features_are_breadth "
+    five_distinct_features_turn_breadth_on "
         proves  feature.breadth, E4
         watch feature.breadth
 
-        story  four are not, however often
+        story  four features are not enough, however often they are used
         day 1               acme  ann uses a; ann uses b; ann uses c; ann uses d
         day 2               acme  ann uses a; bob uses e; ann activates
 
-        story  the fifth is, for this life
+        story  the fifth feature turns it on, for this life
         day 1               acme  ann uses a; ann uses b; ann uses c; ann uses d
         day 2               acme  ann uses e
         until day 402 23:59:59.999
@@ -101,7 +101,7 @@ stories! {
         expect day 2        acme  ann feature.breadth 0→1 crossed
         expect end of day 402 acme ann feature.breadth 1→0 forgotten
 
-        story  it rests on a fact for each of them
+        story  it has one fact of evidence for each feature
         rules  signals feature.breadth rungs: [7]
         day 1 01:00         acme  ann uses a
         day 1 02:00         acme  ann uses b
@@ -112,12 +112,12 @@ stories! {
         day 1 07:00         acme  ann uses g
         expect day 1 07:00  acme  ann feature.breadth 0→1 crossed with evidence day 1 01:00/day 1 02:00/day 1 03:00/day 1 04:00/day 1 05:00/day 1 06:00/day 1 07:00
 
-        story  if the rules say so, only those that are used soon after the sign-up count: 14 days are too long
+        story  with `within: 14d`, a feature used 14 days after sign-up does not count
         rules  signals feature.breadth within: 14d
         day 1               acme  ann signs up; ann uses a; ann uses b; ann uses c; ann uses d
         day 15              acme  ann uses e
 
-        story  a millisecond less is soon
+        story  one millisecond earlier it counts
         rules  signals feature.breadth within: 14d
         day 1               acme  ann signs up; ann uses a; ann uses b; ann uses c; ann uses d
         day 15 11:59:59.999  acme  ann uses e
@@ -127,7 +127,7 @@ stories! {
     exports_are_evidence_without_points "
         proves  feature.export
 
-        story  for 90 days
+        story  an export counts for 90 days
         watch feature.export, bands, tiers
         day 1               acme  ann exports data
         until day 91 11:59:59.999
@@ -137,7 +137,7 @@ stories! {
         expect end of day 28 acme tier T4→none closed
         expect day 91       acme  ann feature.export 1→0 lapsed
 
-        story  they add nothing
+        story  exports add no points
         day 1               acme  ann exports data
         profile             acme  score 0
         profile             acme ann  score 0, band none, signals feature.export
@@ -146,7 +146,7 @@ stories! {
     an_event_may_have_several_roles "
         proves  E24
 
-        story  each of them counts, and it is activity once
+        story  each role of an event counts, and its activity counts once
         watch feature.export, feature.api
         rules  roles +: {role: exported, track: [Report Fetched]}
         rules  roles +: {role: api_called, track: [Report Fetched]}
@@ -158,16 +158,16 @@ stories! {
         profile             acme  events 1
     "
 
-    signals_of_ones_own_work_like_those_of_the_pack "
+    own_signals_work_like_default_signals "
         proves  E5, E23
 
-        story  what it rests on: the first fact, and the newest three
+        story  the evidence is the first fact and the newest three
         rules  signals +: {id: mine.exports, kind: count, scopes: [user], roles: [exported], rungs: [7]}
         watch mine.exports
         day 1 01:00, 02:00, 03:00, 04:00, 05:00, 06:00, 07:00   acme  ann exports data
         expect day 1 07:00  acme  ann mine.exports 0→1 crossed with evidence day 1 01:00/day 1 05:00/day 1 06:00/day 1 07:00
 
-        story  a count of events
+        story  a signal of kind count
         rules  signals +: {id: mine.exports, kind: count, scopes: [user], points: [10, 30], in: [pql, pqa], roles: [exported], ttl: 7d, rungs: [2, 4]}
         watch mine.exports, bands
         day 1 10:00         acme  ann exports data
@@ -181,7 +181,7 @@ stories! {
         expect day 8 10:00  acme  ann band emerging→none lapsed
         expect day 8        acme  ann mine.exports 1→0 lapsed
 
-        story  the share of a quota, in percent
+        story  a signal of kind usage_ratio, in percent
         rules  signals +: {id: mine.storage, kind: usage_ratio, scopes: [account], points: 10, in: [pqa], at_least: 50}
         watch mine.storage
         day 1               acme  ann uses editor
@@ -192,7 +192,7 @@ stories! {
         expect day 3        acme  mine.storage 0→1 crossed
         expect end of day 4 acme  mine.storage 1→0 closed
 
-        story  growth by the bare ratio, and the share of new users
+        story  signals of kind growth by ratio and by new users
         rules  signals +: {id: mine.ratio, kind: growth, scopes: [account], points: 10, direction: up, of: ratio, at_least: 50}
         rules  signals +: {id: mine.newcomers, kind: growth, scopes: [account], points: 10, direction: up, of: new_users, at_least: 30}
         watch mine.ratio, mine.newcomers
@@ -206,7 +206,7 @@ stories! {
         expect end of day 21 acme mine.ratio 1→0 closed
         expect end of day 21 acme mine.newcomers 1→0 closed
 
-        story  who may have been here before the log is not new, nor is the account's age known
+        story  during the warm-up, new users and the age of the account are unknown
         rules  signals +: {id: mine.newcomers, kind: growth, scopes: [account], points: 10, direction: up, of: new_users, at_least: 30}
         rules  signals +: {id: mine.alone, kind: age, scopes: [account], of: single_user, days: 14}
         watch mine.newcomers, mine.alone
@@ -216,21 +216,21 @@ stories! {
         until day 31
         expect end of day 28 acme mine.alone 0→1 lapsed
 
-        story  the age of one that is born in the log is known
+        story  the age of an account founded in the log is known
         rules  signals +: {id: mine.alone, kind: age, scopes: [account], of: single_user, days: 14}
         watch mine.alone
         day 1               acme  ann signs up; ann uses editor
         until day 20
         expect day 15       acme  mine.alone 0→1 lapsed
 
-        story  every whole percent of a quota is met exactly
+        story  each whole percent of a quota is met exactly
         rules  signals +: {id: mine.used, kind: usage_ratio, scopes: [account], at_least: 29}
         watch mine.used
         day 1               acme  it reports 28 of 100 rows
         day 2               acme  it reports 29 of 100 rows
         expect day 2        acme  mine.used 0→1 crossed
 
-        story  an account without users is looked at by closes too
+        story  closes also evaluate an account without users
         rules  signals account.volume rungs: [3, 5]
         rules  signals account.volume off: false
         rules  signals +: {id: mine.used, kind: usage_ratio, scopes: [account], at_least: 80}
@@ -243,7 +243,7 @@ stories! {
         expect end of day 2 acme  mine.used 1→0 closed
         expect end of day 28 acme account.volume 1→0 closed
 
-        story  a meter spikes though nobody was there for weeks
+        story  a meter can spike without user activity for weeks
         watch velocity.volume
         day 1               acme, zeta  ann uses editor
         day 5, 15, 25, 35, 45, 55, 65, 75, 85, 95  zeta  ann uses editor
@@ -255,7 +255,7 @@ stories! {
         expect end of day 94 zeta velocity.volume 0→1 closed
         expect end of day 96 zeta velocity.volume 1→0 closed
 
-        story  a trait with values of one's own
+        story  a signal of kind trait with a list of values
         rules  signals +: {id: mine.country, kind: trait, scopes: [account], points: 10, in: [pqa], of: country, one_of: [DE, AT]}
         watch mine.country
         day 1               acme  ann uses editor; it has country at

@@ -1,11 +1,11 @@
-//! Fit, and what speaks against an account.
+//! Scenarios of fit signals and of negative signals of accounts.
 
 stories! {
     size_has_two_rungs "
         proves  fit.size, E19, A22
         watch fit.size
 
-        story  49 employees are few, 50 some, 499 too, 500 many
+        story  49 employees are off, 50 and 499 are rung 1, 500 are rung 2
         day 1               acme  it has employees 49
         day 2               acme  it has employees 50
         day 3               acme  it has employees 499
@@ -16,14 +16,14 @@ stories! {
         until end of day 5
         expect end of day 5 acme  fit.size 2→0 closed
 
-        story  a range is read by its lower end
+        story  a range counts by its lower end
         day 1               acme  it has employees 51-200
         day 2               acme  it has employees 10-499
         expect day 1        acme  fit.size 0→1 crossed
         until end of day 2
         expect end of day 2 acme  fit.size 1→0 closed
 
-        story  what users say counts where nothing better is known
+        story  the company size that users state counts if there is no enrichment
         day 1               acme  ann has company_size 501-1000
         day 2               acme  it has employees 20
         day 3               acme  it has employees null
@@ -35,12 +35,12 @@ stories! {
         until end of day 4
         expect end of day 4 acme  fit.size 2→1 closed
 
-        story  a company size is taken only from a call that names a user
+        story  a company size needs a call with a user
         day 1               acme  somebody has company_size 700
         day 2               acme  ann has company_size 60
         expect day 2        acme  fit.size 0→1 crossed
 
-        story  the latest time wins, not the last to arrive
+        story  the value with the latest event time applies, not the last to arrive
         day 2               acme  it has employees 50
         day 1 arriving day 3           acme  it has employees 500
         day 2 arriving day 4           acme  it has employees 499
@@ -49,11 +49,11 @@ stories! {
         expect day 2        acme  fit.size 1→2 crossed
     "
 
-    industries_and_ideal_customers_fit "
+    target_industries_and_ideal_customers_turn_signals_on "
         proves  fit.industry, fit.icp
         watch fit.industry, fit.icp
 
-        story  industries as the rules name them, however written
+        story  industries of the rules match in any spelling of case and space
         day 1               acme  it has industry Farming
         day 2               acme  it has industry \" Software \"
         day 3               acme  it has industry null
@@ -61,7 +61,7 @@ stories! {
         until end of day 3
         expect end of day 3 acme  fit.industry 1→0 closed
 
-        story  the ideal customer
+        story  an account that matches the ideal customer profile
         day 1               acme  it has not icp
         day 2               acme  it has icp
         day 3               acme  it has not icp
@@ -77,47 +77,47 @@ stories! {
         profile             acme  users 1, icp yes
     "
 
-    one_user_alone_is_a_bad_sign "
+    a_single_user_after_30_days_is_negative "
         proves  negative.single_user, E17
         watch negative.single_user
         day 1               acme  ann signs up
 
-        story  30 days after the first event, until there is another
+        story  it turns on 30 days after the first event, until there is a second user
         until day 31 11:59:59.999
         until day 31
         day 40              acme  bob uses editor
         expect day 31       acme  negative.single_user 0→1 lapsed
         expect day 40       acme  negative.single_user 1→0 crossed
 
-        story  or until somebody is invited
+        story  an invitation turns it off
         until day 31
         day 40              acme  ann invites bob
         expect day 31       acme  negative.single_user 0→1 lapsed
         expect day 40       acme  negative.single_user 1→0 crossed
 
-        story  two users ever are not one, though one of them is silent
+        story  an account that ever had two users is not a single-user account
         day 2               acme  bob uses editor
         until day 40
 
-        story  nor is one who invited
+        story  an account with an invitation is not a single-user account
         day 2               acme  ann invites bob
         until day 40
     "
 
-    free_features_alone_are_a_bad_sign "
+    only_free_features_after_30_days_are_negative "
         proves  negative.free_only, E20
         watch negative.free_only
         rules  roles feature_used bind premium: premium
         day 1               acme  ann signs up; bob uses editor
 
-        story  30 days after the first event, until a premium feature is used
+        story  it turns on 30 days after the first event, until a premium feature is used
         until day 31 11:59:59.999
         until day 31
         day 40              acme  bob uses premium reports
         expect day 31       acme  negative.free_only 0→1 lapsed
         expect day 40       acme  negative.free_only 1→0 crossed
 
-        story  or until somebody pays, and again when nobody does
+        story  it is off while the account pays
         until day 31
         day 40              acme  it pays
         day 41              acme  it stops paying
@@ -125,11 +125,11 @@ stories! {
         expect day 40       acme  negative.free_only 1→0 crossed
         expect day 41       acme  negative.free_only 0→1 crossed
 
-        story  who used one before is not counted among them
+        story  an account that used a premium feature before is off
         day 2               acme  bob uses premium reports
         until day 40
 
-        story  where no mapping tells what is premium, nothing is known
+        story  it is unknown if no mapping marks premium features
         rules  roles feature_used bind premium: null
         until day 40
     "

@@ -1,36 +1,36 @@
-//! What Upswell says and when, as stories: who did what on which day, and everything that must come of it.
+//! Scenario tests: stories that say who did what on which day, and everything that must follow.
 //!
-//! Each test is a text of stories, and what stands before its first story is told in each of them. A story is a table.
-//! Day 1 is a Monday; columns are separated by two or more spaces; `#` begins a remark.
+//! A test is a text of stories. Lines before its first story belong to each of them. Day 1 is a Monday. Columns are
+//! separated by two or more spaces, and `#` begins a comment.
 //!
 //! ```text
-//! proves  intent.pricing, E6                               rows of the catalogue and rules that the test decides
+//! proves  intent.pricing, E6                               rows of the catalogue and rules that the test proves
 //! story  its name
-//! pack   early                                             the rules that ship under this name, not the default pack
-//! rules  rails holdout share: 0.5                          the pack with another value, set by its path
-//! day 1          acme  ann signs up; bob, cy use editor    what happened, in an account
-//! day 2–5, 9     acme  u1–u20 use editor                   on several days, by several users
-//! day 2 10:00 arriving day 3    acme  ann uses editor      an event that comes late; it says when it was received
-//! again arriving day 3                                     the line before once more, with its message ids
-//! day 2          acme  ann uses editor    → too-late       what becomes of it, if it is not applied
+//! pack   early                                             the rules that ship under this name, not the default rules
+//! rules  rails holdout share: 0.5                          another value in the rules, set by its path
+//! day 1          acme  ann signs up; bob, cy use editor    events of an account
+//! day 2–5, 9     acme  u1–u20 use editor                   events on several days, of several users
+//! day 2 10:00 arriving day 3    acme  ann uses editor      an event that arrives late, with the time of receipt
+//! again arriving day 3                                     the events of the previous line, with their message ids
+//! day 2          acme  ann uses editor    → too-late       the outcome, if it is not `applied`
 //! until end of day 9                                       the watermark reaches this instant
-//! activate day 9  rails usage: false                       once the watermark is there: the rules with another value,
-//!                                                          `as before`, or what is written
-//! watch intent.pricing, bands, occurrences, holds               what is compared besides handoffs
-//! expect day 9   acme  MEDIUM five-new-users due day 11–12 a handoff, a change, an occurrence or a hold
-//! figures day 9  acme  dau 3, stickiness unknown           some figures of a closed day, week, or none
-//! profile        acme  score 95, tier T3                   some of what the account's last profile says
-//! profile        acme ann  score 50, band warm             of a user's, or none
+//! activate day 9  rails usage: false                       an activation of rules when the watermark reaches this
+//!                                                          instant: another value, `as before`, or a text
+//! watch intent.pricing, bands, occurrences, holds          what is compared besides handoffs
+//! expect day 9   acme  MEDIUM five-new-users due day 11–12 a handoff, a change, an occurrence or a held handoff
+//! figures day 9  acme  dau 3, stickiness unknown           some figures of a closed day or week, or `none`
+//! profile        acme  score 95, tier T3                   some values of the account's last profile
+//! profile        acme ann  score 50, band warm             some values of a user's last profile, or `none`
 //! ```
 //!
-//! `day 8` is its noon, `day 8 10:00` and `day 8 10:00:00.001` are what they say, `end of day 8` is the midnight at
-//! which it closes. What users, the account itself (`it`), its salespeople (`sales`) or `somebody` without an id can
-//! do is listed in `tell`; `×3` behind it is three times.
+//! `day 8` is noon of this day, `day 8 10:00` and `day 8 10:00:00.001` are other times of it, `end of day 8` is the
+//! midnight at which it closes. `events` lists the actions of users, of the account (`it`), of sales (`sales`) and of
+//! `somebody` without an id. `×3` after an action repeats it three times.
 //!
-//! Events arrive in the order of their times, unless they say otherwise. Handoffs are compared in full, and so is
-//! what is watched: the signals named, `bands`, `tiers`, `active users` (their thresholds), `onboarding`, `occurrences` and
-//! `holds`. Whatever happened must be expected. Figures are rounded as they are written. An expectation reads like one
-//! of
+//! Events arrive in the order of their times, unless a line says otherwise. All handoffs are compared, and everything
+//! that is watched: signals by their ids, `bands`, `tiers`, `active users` (their thresholds), `onboarding`,
+//! `occurrences` and `holds`. Everything that happens must be expected. Figures are rounded as they are written.
+//! Expectations look like these:
 //!
 //! ```text
 //! day 9 acme HIGH contact-sales at once for ann
@@ -46,12 +46,12 @@
 //! day 9 acme held five-new-users by pacing
 //! ```
 //!
-//! Of what stands behind `with` and in a profile, only what is named is compared: `say` lists it. The table of which
-//! scenario decides what is `docs/catalogue.md`; the test in `catalogue` says how to write it anew.
+//! After `with` and in a profile, only the values that are named are compared; `expectations` lists them. `catalogue`
+//! generates `docs/catalogue.md`, which lists the scenarios by what they prove.
 
 mod catalogue;
-mod say;
-mod tell;
+mod events;
+mod expectations;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -88,15 +88,14 @@ chapters! { time features collaboration velocity accounts intent fit scores trig
 /// Day 0 of the stories: the day before Monday, 2026-01-05.
 const DAY_0: i32 = 20_457;
 
-/// Runs each story of a text, with what is told before the first of them, and compares what came of it with what it
-/// expects.
+/// Runs each story of a text, with the lines before the first one, and compares what happened with what it expects.
 #[track_caller]
 fn check(text: &str) {
     let mut stories = text.split("story  ");
     let shared = stories.next().unwrap_or_default();
     let wrong = |story: &str| {
-        let (name, told) = story.split_once('\n').unwrap_or((story, ""));
-        let story = Story::parse(&format!("{shared}\n{told}"));
+        let (name, lines) = story.split_once('\n').unwrap_or((story, ""));
+        let story = Story::parse(&format!("{shared}\n{lines}"));
         let compared = story.and_then(|story| story.compare(&story.run()?));
         compared.err().map(|wrong| format!("{name}\n{wrong}"))
     };
@@ -104,36 +103,36 @@ fn check(text: &str) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// A story, taken apart.
+/// A parsed story.
 #[derive(Default)]
 struct Story {
-    /// The pack; empty: the default one.
+    /// The name of the rules; empty for the default rules.
     pack: String,
     /// Changes of the rules: a path, and the value there.
     rules: Vec<(String, Value)>,
-    records: Vec<Told>,
+    records: Vec<LogEvent>,
     watched: Vec<String>,
     expected: Vec<String>,
     figures: Vec<Figures>,
-    /// Whose profiles say what: an account, or an account and a user.
+    /// Expected profiles: an account, or an account and a user; and the values.
     profiles: Vec<(String, String)>,
 }
 
 /// A record of the log.
 #[derive(Clone)]
-struct Told {
+struct LogEvent {
     arrives: EventTime,
     event: Value,
     outcome: String,
 }
 
-/// What is expected of one row of metrics, which begins with `of`: its figures, or that there is no such row.
+/// The expected figures of the row of metrics that has the fields `of`, or that there is no such row.
 struct Figures {
     of: Value,
     expected: Option<BTreeMap<String, String>>,
 }
 
-/// What came of a story.
+/// What happened in a story.
 #[derive(Default)]
 struct Happened {
     effects: Vec<Effect>,
@@ -143,7 +142,7 @@ struct Happened {
     users: BTreeMap<String, UserProfile>,
 }
 
-/// One thing that was said.
+/// One published message.
 enum Effect {
     Handoff(Handoff),
     Signal(SignalMessage),
@@ -159,35 +158,35 @@ impl Effect {
         }
     }
 
-    fn say(&self) -> String {
+    fn text(&self) -> String {
         match self {
-            Effect::Handoff(handoff) => say::handoff(handoff),
-            Effect::Signal(message) => say::signal(message),
-            Effect::Onboarding(onboarding) => say::onboarding(onboarding),
+            Effect::Handoff(handoff) => expectations::handoff(handoff),
+            Effect::Signal(message) => expectations::signal(message),
+            Effect::Onboarding(onboarding) => expectations::onboarding(onboarding),
         }
     }
 
-    /// What it says where `asked` stands behind `with`.
-    fn say_detail(&self, asked: &str) -> String {
+    /// The detail that `asked` names after `with`.
+    fn detail(&self, asked: &str) -> String {
         match self {
-            Effect::Handoff(handoff) => say::handoff_detail(handoff, asked),
-            Effect::Signal(message) => say::signal_detail(message, asked),
-            Effect::Onboarding(onboarding) => say::onboarding_detail(onboarding, asked),
+            Effect::Handoff(handoff) => expectations::handoff_detail(handoff, asked),
+            Effect::Signal(message) => expectations::signal_detail(message, asked),
+            Effect::Onboarding(onboarding) => expectations::onboarding_detail(onboarding, asked),
         }
     }
 
-    /// What is said in full, and of the details those that the expectations name for it.
-    fn say_as(&self, expected: &[String]) -> String {
-        let line = self.say();
+    /// The text of the message, with the details that the expectations name.
+    fn text_as(&self, expected: &[String]) -> String {
+        let line = self.text();
         let begin = format!("{line} with ");
         match expected.iter().find_map(|expected| expected.strip_prefix(&begin)) {
-            Some(asked) => begin + &details(asked, |asked| self.say_detail(asked)),
+            Some(asked) => begin + &details(asked, |asked| self.detail(asked)),
             None => line,
         }
     }
 }
 
-/// What `of` says where each of the details `asked` stands.
+/// The details that `asked` names, each by `of`.
 fn details(asked: &str, of: impl Fn(&str) -> String) -> String {
     asked.split(", ").map(of).collect::<Vec<_>>().join(", ")
 }
@@ -195,16 +194,16 @@ fn details(asked: &str, of: impl Fn(&str) -> String) -> String {
 impl Story {
     fn parse(text: &str) -> Result<Story, String> {
         let mut story = Story::default();
-        let mut last: Vec<Told> = Vec::new();
+        let mut last: Vec<LogEvent> = Vec::new();
         for line in text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
             story.line(line, &mut last).ok_or_else(|| format!("this line is not part of the grammar: {line}"))?;
         }
-        story.records.sort_by_key(|told| told.arrives);
+        story.records.sort_by_key(|logged| logged.arrives);
         Ok(story)
     }
 
-    /// Takes a line in; none if it is not understood. `last` is what the last line of events told.
-    fn line(&mut self, line: &str, last: &mut Vec<Told>) -> Option<()> {
+    /// Parses a line; none if it is not part of the grammar. `last` has the events of the last line of events.
+    fn line(&mut self, line: &str, last: &mut Vec<LogEvent>) -> Option<()> {
         if let Some(expected) = line.strip_prefix("expect ") {
             self.expected.push(expected.split_whitespace().collect::<Vec<_>>().join(" "));
             return Some(());
@@ -224,60 +223,60 @@ impl Story {
         } else if *first == "profile" {
             self.profiles.push(((*columns.get(1)?).into(), (*columns.get(2)?).into()));
         } else if let Some(instant) = first.strip_prefix("until ") {
-            let time = tell::instant(instant)?.plus(HOUR_MS);
-            let event = json!({"type": "control", "control": "tick", "timestamp": tell::rfc3339(time)});
-            self.records.push(Told { arrives: time, event, outcome: outcome.into() });
+            let time = events::instant(instant)?.plus(HOUR_MS);
+            let event = json!({"type": "control", "control": "tick", "timestamp": events::rfc3339(time)});
+            self.records.push(LogEvent { arrives: time, event, outcome: outcome.into() });
         } else if let Some(instant) = first.strip_prefix("activate ") {
-            let time = tell::instant(instant)?;
+            let time = events::instant(instant)?;
             let change = columns.get(1)?.split_once(": ").map(|(path, value)| (path, serde_saphyr::from_str(value)));
             let rules = match change {
                 Some((path, value)) => self.file(&[(path.into(), value.ok()?)]).ok()?.to_string(),
                 None if *columns.get(1)? == "as before" => self.file(&[]).ok()?.to_string(),
                 None => (*columns.get(1)?).into(),
             };
-            let tick = json!({"type": "control", "control": "tick", "timestamp": tell::rfc3339(time.plus(HOUR_MS))});
-            self.records.push(Told { arrives: time, event: tick, outcome: "applied".into() });
+            let tick = json!({"type": "control", "control": "tick", "timestamp": events::rfc3339(time.plus(HOUR_MS))});
+            self.records.push(LogEvent { arrives: time, event: tick, outcome: "applied".into() });
             let event = json!({
-                "type": "control", "control": "rules", "rules": rules, "timestamp": tell::rfc3339(time)
+                "type": "control", "control": "rules", "rules": rules, "timestamp": events::rfc3339(time)
             });
-            self.records.push(Told { arrives: time, event, outcome: outcome.trim().into() });
+            self.records.push(LogEvent { arrives: time, event, outcome: outcome.trim().into() });
         } else if *first != "proves" {
             self.events(&columns, outcome.trim(), last)?;
         }
         Some(())
     }
 
-    /// Takes a line of events in.
-    fn events(&mut self, columns: &[&str], outcome: &str, last: &mut Vec<Told>) -> Option<()> {
+    /// Parses a line of events.
+    fn events(&mut self, columns: &[&str], outcome: &str, last: &mut Vec<LogEvent>) -> Option<()> {
         let (when, arrives) = match columns.first()?.split_once("arriving") {
-            Some((when, arrives)) => (when.trim(), Some(tell::instant(arrives.trim())?)),
+            Some((when, arrives)) => (when.trim(), Some(events::instant(arrives.trim())?)),
             None => (*columns.first()?, None),
         };
         if when != "again" {
             last.clear();
-            for (time, event) in tell::events(when, columns.get(1)?, columns.get(2)?)? {
-                last.push(Told { arrives: time, event, outcome: String::new() });
+            for (time, event) in events::events(when, columns.get(1)?, columns.get(2)?)? {
+                last.push(LogEvent { arrives: time, event, outcome: String::new() });
             }
             self.number(last);
         }
-        last.iter_mut().for_each(|told| told.outcome = outcome.into());
+        last.iter_mut().for_each(|logged| logged.outcome = outcome.into());
         if let Some(arrives) = arrives {
-            last.iter_mut().for_each(|told| {
-                told.arrives = arrives;
-                told.event["receivedAt"] = tell::rfc3339(arrives).into();
+            last.iter_mut().for_each(|logged| {
+                logged.arrives = arrives;
+                logged.event["receivedAt"] = events::rfc3339(arrives).into();
             });
         }
         self.records.extend(last.iter().cloned());
         Some(())
     }
 
-    fn number(&self, events: &mut [Told]) {
-        for (number, told) in (self.records.len()..).zip(events) {
-            told.event["messageId"] = format!("m{number}").into();
+    fn number(&self, events: &mut [LogEvent]) {
+        for (number, logged) in (self.records.len()..).zip(events) {
+            logged.event["messageId"] = format!("m{number}").into();
         }
     }
 
-    /// The pack with the story's changes.
+    /// The rules with the changes of the story.
     fn plan(&self) -> Result<Arc<rules::Plan>, String> {
         static DEFAULT: LazyLock<Arc<rules::Plan>> = LazyLock::new(rules::default_plan);
         if self.rules.is_empty() && self.pack.is_empty() {
@@ -287,7 +286,7 @@ impl Story {
         rules::parse("the story's rules", &file.to_string()).map(Into::into).map_err(|error| error.to_string())
     }
 
-    /// The pack with the story's changes, and more.
+    /// The rules with the changes of the story, and `more`.
     fn file(&self, more: &[(String, Value)]) -> Result<Value, String> {
         let name = if self.pack.is_empty() { "default" } else { &self.pack };
         let text = rules::pack(name).ok_or_else(|| format!("there is no pack {name}"))?;
@@ -298,18 +297,18 @@ impl Story {
         Ok(file)
     }
 
-    /// Folds the story's log.
+    /// Folds the log of the story.
     fn run(&self) -> Result<Happened, String> {
         let mut partition = Partition::new(self.plan()?);
         let mut effects = Effects::with_metrics();
         let mut happened = Happened::default();
-        for (offset, told) in (0..).zip(&self.records) {
-            let bytes = happened.answering(&told.event).to_string().into_bytes();
+        for (offset, logged) in (0..).zip(&self.records) {
+            let bytes = happened.answering(&logged.event).to_string().into_bytes();
             for decoded in wire::decode_admitting(wire::Admit::Any, wire::Format::Json, &bytes) {
                 let ready = rules::Ready::new(decoded).map_err(|error| error.to_string())?;
                 let outcome = partition.apply_one(Record { offset, time: None }, 0, &ready, &mut effects);
-                if outcome.word() != told.outcome {
-                    return Err(format!("{} is {}, not {}", told.event, outcome.word(), told.outcome));
+                if outcome.word() != logged.outcome {
+                    return Err(format!("{} is {}, not {}", logged.event, outcome.word(), logged.outcome));
                 }
             }
             happened.take_profiles(&mut partition);
@@ -326,13 +325,13 @@ impl Story {
         Ok(happened)
     }
 
-    /// What differs between what happened and what is expected, if anything does.
+    /// Compares what happened with what is expected.
     fn compare(&self, happened: &Happened) -> Result<(), String> {
-        let said: Vec<String> = happened.effects.iter().map(|effect| effect.say_as(&self.expected)).collect();
+        let said: Vec<String> = happened.effects.iter().map(|effect| effect.text_as(&self.expected)).collect();
         let (mut expected, mut found) = (self.expected.clone(), said.clone());
         for (who, what) in &self.profiles {
             expected.push(format!("profile {who} {what}"));
-            found.push(format!("profile {who} {}", happened.say_profile(who, what)));
+            found.push(format!("profile {who} {}", happened.profile(who, what)));
         }
         expected.sort_unstable();
         found.sort_unstable();
@@ -352,12 +351,12 @@ impl Story {
     }
 
     fn watches(&self, message: &SignalMessage) -> bool {
-        self.watched.iter().any(|watched| watched == say::subject(message))
+        self.watched.iter().any(|watched| watched == expectations::subject(message))
     }
 }
 
 impl Happened {
-    /// The event with the id of the handoff that it answers, in place of the trigger's.
+    /// The event, in which the id of the handoff that it answers replaces the id of the trigger.
     fn answering(&self, event: &Value) -> Value {
         let mut event = event.clone();
         let Some(trigger) = event["properties"]["handoff_id"].as_str() else { return event };
@@ -369,7 +368,7 @@ impl Happened {
         event
     }
 
-    /// What changed since the last record: the last value of each key is kept.
+    /// Takes the profiles that changed since the last record.
     fn take_profiles(&mut self, partition: &mut Partition) {
         let mut profiles = Profiles::default();
         partition.profiles(&mut profiles);
@@ -384,20 +383,20 @@ impl Happened {
         }
     }
 
-    /// What the last profile says where each of the details `asked` stands.
-    fn say_profile(&self, who: &str, asked: &str) -> String {
+    /// The details of the last profile that `asked` names.
+    fn profile(&self, who: &str, asked: &str) -> String {
         if let Some(account) = self.accounts.get(who) {
-            details(asked, |asked| say::account_detail(account, asked))
+            details(asked, |asked| expectations::account_detail(account, asked))
         } else if let Some(user) = self.users.get(who) {
-            details(asked, |asked| say::user_detail(user, asked))
+            details(asked, |asked| expectations::user_detail(user, asked))
         } else {
             "none".into()
         }
     }
 }
 
-/// Sets what stands at `path`, words that are keys, places, or ids of list items; `+` adds an item, and nothing
-/// (`null`) takes one away.
+/// Sets the value at `path`, whose words are keys, indices, or ids of list items. `+` adds an item; `null` removes a
+/// key.
 fn set(file: &mut Value, path: &str, new: &Value) -> Option<()> {
     let (word, rest) = path.split_once(' ').unwrap_or((path, ""));
     let inner = match file {
@@ -438,7 +437,7 @@ impl Figures {
         Some(Figures { of, expected })
     }
 
-    /// How the rows differ from what is expected, if they do.
+    /// How the rows differ from what is expected; none if they do not.
     fn differ(&self, rows: &[Value]) -> Option<String> {
         let is_meant = |row: &&Value| self.of.as_object().is_some_and(|of| of.iter().all(|(key, is)| row[key] == *is));
         let row = rows.iter().find(is_meant);
@@ -452,12 +451,12 @@ impl Figures {
     }
 }
 
-/// Whether a figure is what was written of it, to as many digits.
+/// Whether a figure equals the written one, rounded to as many digits.
 fn is_figure(found: Option<&Value>, written: &str) -> bool {
     match found {
         Some(Value::Null) => written == "unknown",
         Some(Value::Bool(is)) => written == if *is { "yes" } else { "no" },
-        Some(found) => found.as_f64().is_some_and(|number| say::rounded_as(number, written) == written),
+        Some(found) => found.as_f64().is_some_and(|number| expectations::rounded_as(number, written) == written),
         None => false,
     }
 }

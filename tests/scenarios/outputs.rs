@@ -1,11 +1,11 @@
-//! The other outputs: onboarding, profiles, the feed of signals.
+//! Scenarios of the outputs besides handoffs: onboarding, profiles, the signals feed.
 
 stories! {
     tracks_follow_size_and_users "
         proves  topic onboarding, F11, D20
         watch onboarding
 
-        story  solo, a small team, the middle, an enterprise
+        story  the tracks solo, small_team, mid_market and enterprise
         day 1               acme  ann is identified; bob views pricing
         day 2               acme  ann uses editor
         day 3               acme  bob uses editor
@@ -21,12 +21,12 @@ stories! {
         expect day 7        acme  onboarding mid_market→enterprise with employees 500
         expect day 8        acme  onboarding enterprise→small_team
 
-        story  an enterprise is told with its sign-up, and is no handoff
+        story  the sign-up of an enterprise notifies sales and is no handoff
         day 1               acme  ann signs up; it has employees 500
         expect day 1        acme  onboarding none→solo
         expect day 1        acme  onboarding solo→enterprise
 
-        story  users are not forgotten by silence
+        story  inactive users still count for the track
         day 1               acme  ann, bob use editor
         day 60              acme  ann uses editor
         until end of day 60
@@ -34,11 +34,11 @@ stories! {
         expect day 1        acme  onboarding solo→small_team
     "
 
-    numbers_of_active_users_are_told "
+    thresholds_of_active_users_are_published "
         proves  active users, F12, topic signals
         watch active users
 
-        story  up at once, down at a close
+        story  the number rises at once and falls at a close
         day 1               acme  u1 uses editor
         day 2               acme  u2–u4 use editor
         day 3               acme  u5–u7 use editor
@@ -56,7 +56,7 @@ stories! {
         expect end of day 30 acme active users 5→2 closed with figure 3
         expect end of day 31 acme active users 2→0 closed with figure 0
 
-        story  the numbers are data
+        story  the thresholds are defined in the rules
         rules  scores active_users: [2]
         day 1               acme  u1–u12 use editor
         expect day 1        acme  active users 0→2 crossed with figure 2
@@ -70,19 +70,19 @@ stories! {
         until end of day 14
         expect day 9        acme  HIGH enterprise-request at once for ann
 
-        story  users, usage, score, tier, departments, requests
+        story  a profile has users, usage, score, tier, departments and requests
         day 9               acme  ann has department sales; it has employees 60; it takes plan Team; it pays
         profile             acme  users 3, active users 3, dau 0, wau 3, mau 3, score 70, tier T3, segment mid_market
         profile             acme  departments 1, requests SAML/SSO, plan team, paid yes, events 8, signals fit.size
 
-        story  the last eight weeks, unknown before there were any
+        story  the trajectory has the last eight weeks, unknown before the first complete one
         profile             acme  trajectory unknown/unknown/unknown/unknown/unknown/unknown/2/3
 
-        story  and on every Sunday on which one of them is another, also of an account that sleeps
+        story  a profile is published on every Sunday on which a weekly value changes, also of an inactive account
         until end of day 69
         profile             acme  trajectory 3/0/0/0/0/0/0/0
 
-        story  until all of them are over
+        story  profiles are published until all weekly values are 0
         until end of day 70
         profile             acme  trajectory 0/0/0/0/0/0/0/0
     "
@@ -90,7 +90,7 @@ stories! {
     profiles_of_users_are_published "
         proves  topic users
 
-        story  sign-up, activation, plan, features, score, band
+        story  a profile has sign-up, activation, plan, features, score and band
         day 1 10:00         acme  ann signs up through search
         day 1 10:30         acme  ann activates
         day 2               acme  ann uses premium reports; it takes plan Team; ann has title CEO, email @acme.com
@@ -98,7 +98,7 @@ stories! {
         profile             acme ann  signed up day 1 10:00, source search, activated yes, plan team, title CEO, email ann@acme.com
         profile             acme ann  score 20, band none, buyer yes, first day 1, last day 2
 
-        story  who is forgotten is taken away
+        story  a forgotten user gets a tombstone
         day 1               acme  ann uses editor
         day 1, 300          acme  bob uses editor
         until end of day 401
@@ -106,11 +106,11 @@ stories! {
         profile             acme bob  last day 300
     "
 
-    the_feed_tells_what_a_crm_wants_to_know "
+    the_feed_has_changes_occurrences_and_holds "
         proves  topic signals, D26, D3
         watch occurrences, holds, bands, tiers, active users, intent.pricing
 
-        story  visits, requests, changes, holds
+        story  views, requests, changes and held handoffs are published
         day 1               acme  ann uses editor
         day 2               acme  ann, bob use editor
         day 3, 4, 5         acme  ann views pricing
@@ -126,7 +126,7 @@ stories! {
         expect day 5        acme  MEDIUM pricing-sessions due day 6–7 for ann with evidence day 3/day 4/day 5
         expect day 6        acme  held lead-score by pacing
 
-        story  an edge within the cooldown of its trigger fires nothing
+        story  an edge in the cooldown of its trigger fires nothing
         day 1               acme  ann, bob use editor
         day 2 10:00, 11:00, 12:00  acme  ann views pricing
         day 3 10:00, 11:00, 12:00  acme  bob views pricing

@@ -1,11 +1,11 @@
-//! Scores and what they make: bands, tiers, segments, buyers.
+//! Scenarios of scores, bands, tiers, segments and buyers.
 
 stories! {
     bands_have_thresholds "
         proves  bands, F1, user-warm, D6
         watch bands
 
-        story  30, 50 and 80 points; a user who falls from hot to warm does not turn warm
+        story  bands begin at 30, 50 and 80 points; a fall from hot to warm fires no trigger
         day 1 08:00         acme  ann signs up; ann asks support about billing
         day 1 09:00         acme  ann calls API
         day 1 10:00         acme  ann invites i1
@@ -30,7 +30,7 @@ stories! {
         expect day 1        acme  ann band emerging→warm crossed with figure 60
         expect day 1        acme  LOW user-warm for ann not before day 2
 
-        story  80 are
+        story  80 points are hot
         day 1               acme  ann invites i1–i6; ann requests SSO
         day 2               acme  ann asks support about billing
         expect day 1        acme  HIGH enterprise-request at once for ann
@@ -40,7 +40,7 @@ stories! {
         expect day 2        acme  ann band warm→hot crossed with figure 80
         expect day 2        acme  MEDIUM user-hot due day 3–4 for ann
 
-        story  29 are not emerging, nor 49 warm
+        story  29 points are not emerging, 49 are not warm
         rules  signals collab.invites points: [10, 20, 29]
         day 1               acme  ann invites i1–i6
         day 2               acme  ann asks support about billing
@@ -51,7 +51,7 @@ stories! {
         proves  A15
         watch bands
 
-        story  a band that the close of a day takes and that of a week gives back does not turn
+        story  the closes of a day and a week at one instant change a band once
         day 1 09:00         acme  ann signs up
         day 1 10:00         acme  bob uses editor; it has icp
         day 53 09:00        acme  bob connects github; bob uses premium reports
@@ -73,7 +73,7 @@ stories! {
         proves  F1, user-hot
         watch bands
 
-        story  at 75 still hot, at 70 no longer
+        story  a hot user stays hot at 75 points, not at 70
         day 1               acme  ann invites i1–i6; ann asks support about billing
         day 2               acme  it has employees 500, industry software
         day 3               acme  it has employees 50, icp, industry null
@@ -86,7 +86,7 @@ stories! {
         until end of day 4
         expect end of day 4 acme  ann band hot→warm closed with figure 70
 
-        story  who jumps to hot does not turn warm; from hot to 45 is warm still, at 35 it is not
+        story  a jump to hot does not fire for warm; from hot to 45 points is warm, at 35 is not
         day 1               acme  ann invites i1–i3; ann calls API
         day 2               acme  it has employees 500, icp, industry software
         day 3               acme  it has employees 50, not icp, industry null
@@ -98,7 +98,7 @@ stories! {
         expect end of day 3 acme  ann band hot→warm closed with figure 45
         expect end of day 4 acme  ann band warm→emerging closed with figure 35
 
-        story  emerging is kept at 25, and not at 20
+        story  an emerging user stays emerging at 25 points, not at 20
         day 1               acme  ann calls API; it has employees 500
         day 2               acme  it has employees 50
         day 3               acme  it has employees 10
@@ -107,17 +107,17 @@ stories! {
         expect end of day 3 acme  ann band emerging→none closed
         profile             acme ann  band none
 
-        story  on the way up 45 is emerging
+        story  45 points on the way up are emerging
         day 1               acme  ann invites i1–i3; ann calls API
         day 2               acme  it has employees 50
         expect day 1        acme  ann band none→emerging crossed with figure 35
         profile             acme ann  score 45, band emerging
     "
 
-    without_points_of_ones_own_there_is_no_band "
+    a_user_without_own_points_has_no_band "
         proves  bands, E22, E25
 
-        story  the account's points alone are nobody's, with one's own they count
+        story  points of the account count for users with points of their own only
         watch bands
         day 1               acme  ann uses editor; bob shares outside
         day 2               acme  it has employees 500
@@ -125,25 +125,25 @@ stories! {
         profile             acme ann  score 20, band none
         profile             acme bob  score 30, band emerging
 
-        story  a contact with sales is a trigger, and no points
+        story  a request for sales is a trigger without points
         watch bands
         day 1               acme  ann contacts sales
         expect day 1        acme  HIGH contact-sales at once for ann
         profile             acme ann  score 0, band none, buyer yes
 
-        story  points of somebody who did nothing yet wait for the first activity
+        story  points of a user without activity count from the first activity on
         watch bands
         day 1               acme  ann views pricing; bob uses editor; it has employees 500
         day 2               acme  ann uses editor
         expect day 2        acme  ann band none→emerging crossed with figure 30
 
-        story  a user keeps signals and band for as long as kept, and adds to the account while active in 28 days
+        story  an inactive user keeps signals and band, and adds to the account for 28 days only
         day 1               acme  ann invites i1–i6
         until end of day 28
         profile             acme  score 0, active users 0
         profile             acme ann  score 10, signals collab.invites/negative.inactive
 
-        story  one day earlier those points are in the account's score
+        story  one day earlier the points are in the account's score
         day 1               acme  ann invites i1–i6
         until end of day 27
         profile             acme  score 10, active users 1
@@ -152,7 +152,7 @@ stories! {
     the_score_of_an_account_is_the_sum_of_its_evidence "
         proves  scores, E25
 
-        story  users who are active, and the account's own signals once
+        story  the score is the sum over active users, and of the account's signals once
         day 1               acme  ann invites i1–i6; ann asks support about billing; bob shares outside; cy uses editor
         day 1               acme  dee reads terms
         day 2               acme  it hits limit of storage
@@ -164,13 +164,13 @@ stories! {
         profile             acme bob  score 45, band emerging
         profile             acme cy  score 35, band none
 
-        story  terms count for the account once their reader is active, and not for the reader
+        story  a view of the terms counts for the account's score once its user is active, and not for the user
         day 1               acme  ann reads terms
         day 2               acme  ann uses editor
         profile             acme  score 10
         profile             acme ann  score 0, band none
 
-        story  who is below zero takes nothing away from the others
+        story  a user with negative points subtracts nothing
         day 1               acme  ann shares outside
         day 1, 8            acme  bob shares outside
         until end of day 8
@@ -178,42 +178,42 @@ stories! {
         profile             acme ann  score -10, band none
     "
 
-    tiers_need_all_their_conditions "
+    a_tier_needs_all_its_conditions "
         proves  tiers, F2
         watch tiers
 
-        story  one user is the fourth tier, two without 40 points are none, from the close on
+        story  one user is T4; two users below 40 points are untiered from the close on
         day 1               acme  ann uses editor
         day 2               acme  bob uses editor
         until end of day 2
         expect day 1        acme  tier none→T4 crossed
         expect end of day 2 acme  tier T4→none closed
 
-        story  two users of 35 points are none
+        story  two users with 35 points are untiered
         day 1               acme  ann, bob use editor; ann invites i1–i3; ann calls API
         until end of day 1
         expect day 1        acme  tier none→T4 crossed
         expect end of day 1 acme  tier T4→none closed
 
-        story  40 points are the third
+        story  40 points are T3
         day 1               acme  ann, bob use editor; ann, bob invite i1–i3
         expect day 1        acme  tier none→T4 crossed
         expect day 1        acme  tier T4→T3 crossed with figure 40
 
-        story  four users of 80 points are the third
+        story  four users with 80 points are T3
         day 1               acme  u1–u4 use editor; u1, u2 invite i1–i6; u3 invites i1–i3
         expect day 1        acme  tier none→T4 crossed
         expect day 1        acme  tier T4→T3 crossed with figure 40
         profile             acme  score 80
 
-        story  five are the second, with 75 not yet
+        story  five users with 75 points are not T2
         day 1               acme  u1–u5 use editor; u1, u2 invite i1–i6; u3 calls API
         day 2               acme  u4 shares outside
         expect day 1        acme  tier none→T4 crossed
         expect day 1        acme  tier T4→T3 crossed with figure 40
         expect day 2        acme  tier T3→T2 crossed with figure 85
 
-        story  80 are enough
+        story  five users with 80 points are T2
         day 1               acme  u1–u5 use editor; u1, u2 invite i1–i6; u3 shares outside
         day 2               acme  u4 shares outside
         expect day 1        acme  tier none→T4 crossed
@@ -234,7 +234,7 @@ stories! {
         day 3               acme  it has icp
         expect day 3        acme  MEDIUM icp-departments due day 4–5 with tier T2, score 150
 
-        story  160 are; down at a close
+        story  160 points are T1, and the tier falls at a close
         day 3               acme  it has icp
         day 4               acme  u5 shares outside
         day 5               acme  it has not icp
@@ -244,21 +244,21 @@ stories! {
         expect day 4        acme  tier T2→T1 crossed with figure 160
         expect end of day 5 acme  tier T1→T2 closed with figure 145
 
-        story  without an ideal customer there is no first tier
+        story  T1 needs the ideal customer profile
         day 3               acme  u5, u6 share outside
         profile             acme  score 155, tier T2
 
-        story  nor without a second department
+        story  T1 needs a second department
         day 3               acme  u2 has department sales; u5, u6 share outside
         day 4               acme  it has icp
         until end of day 4
         profile             acme  score 155, tier T2
     "
 
-    nine_users_are_no_first_tier "
+    t1_needs_ten_users "
         proves  tiers
 
-        story  whatever their score; the tenth makes them one
+        story  nine users are not T1, whatever the score; ten are
         watch tiers
         day 1               acme  u1–u9 use editor; u1–u3 invite i1–i6; u4 calls API; u5 shares outside
         day 2               acme  u1 has department sales; u2 has department support
@@ -271,30 +271,30 @@ stories! {
         expect day 4        acme  tier T2→T1 crossed with figure 160
     "
 
-    sizes_are_segments "
+    employees_decide_the_segment "
         proves  segments, E19
 
-        story  nothing is known
+        story  without employees the segment is unknown
         day 1               acme  ann uses editor
         profile             acme  segment unknown, potential 0
 
-        story  49 are small
+        story  49 employees are smb
         day 1               acme  ann uses editor; it has employees 49
         profile             acme  segment smb, potential 0
 
-        story  50 are not
+        story  50 employees are mid_market
         day 1               acme  ann uses editor; it has employees 50
         profile             acme  segment mid_market, potential 5000
 
-        story  nor are 499
+        story  499 employees are mid_market
         day 1               acme  ann uses editor; it has employees 499
         profile             acme  segment mid_market, potential 5000
 
-        story  500 are an enterprise
+        story  500 employees are enterprise
         day 1               acme  ann uses editor; it has employees 500
         profile             acme  segment enterprise, potential 50000
 
-        story  the second cut: at 200 and 1,000
+        story  segments can be cut at 200 and 1,000
         rules  segments mid_market employees: 200
         rules  segments enterprise employees: 1000
         day 1               acme  ann uses editor; it has employees 199
@@ -307,10 +307,10 @@ stories! {
         profile             moon  segment enterprise
     "
 
-    buyers_may_decide_a_purchase "
+    buyers_are_recognised "
         proves  is_buyer, E18
 
-        story  by title, seniority, or what they did
+        story  users are buyers by title, seniority or actions
         day 1               acme  u1–u9 use editor
         day 2               acme  u1 has title Director of IT; u2 has title Procurement Lead; u3 has seniority vp; u4 has title Directory Admin
         day 2               acme  u5 starts upgrade; u6 asks support about billing; u7 reads terms; u8 contacts sales
@@ -325,7 +325,7 @@ stories! {
         profile             acme u8  buyer yes
         profile             acme u9  buyer no
 
-        story  the only user of a small company is, of a larger one not
+        story  the only user of a small company is a buyer, of a larger one not
         day 1               acme  ann uses editor
         day 1               zeta  zoe uses editor; it has employees 49
         day 1               moon  may uses editor; it has employees 50

@@ -1,4 +1,4 @@
-//! Time, order and life: what counts when, for whom, and for how long.
+//! Scenarios of time: closes, late events, duplicates, lives of users and accounts, warm-up, activation of rules.
 
 stories! {
     days_close_when_the_watermark_reaches_their_end "
@@ -17,7 +17,7 @@ stories! {
         expect end of day 7 acme  ann velocity.frequency 1→0 closed
     "
 
-    closes_in_between_are_all_run "
+    all_closes_between_two_records_run "
         proves  A18
         story  a record that jumps many days runs every close in between, each with its own effects
         watch velocity.frequency, negative.inactive
@@ -33,13 +33,13 @@ stories! {
         expect day 20       acme  bob negative.inactive 1→0 crossed
     "
 
-    events_from_the_future_and_from_long_ago_are_put_aside "
+    events_from_the_future_and_too_late_events_are_dead_lettered "
         proves  A8, A11, A12, topic dead-letter
-        story  five minutes ahead of its record passes
+        story  an event five minutes ahead of its record is applied
         day 1 10:05 arriving day 1 10:00          acme  ann contacts sales
         expect day 1 10:05  acme  HIGH contact-sales at once for ann
 
-        story  a millisecond more is from the future, and does not move the watermark
+        story  one millisecond more is from the future, and does not move the watermark
         day 9 10:05:00.001 arriving day 9 10:00   acme  ann contacts sales   → from-the-future
         day 1 arriving day 9 10:01                acme  bob contacts sales
         expect day 1        acme  HIGH contact-sales at once for bob
@@ -54,9 +54,9 @@ stories! {
         figures day 60                acme  dau 1, mau 1
     "
 
-    a_repeated_message_counts_once "
+    duplicates_are_dropped "
         proves  A20, A24
-        story  a message that comes again within the window does nothing
+        story  a duplicate within the window changes nothing
         watch occurrences
         day 1 10:00         acme  ann contacts sales
         again               → duplicate
@@ -64,12 +64,12 @@ stories! {
         expect day 1 10:00  acme  ann occurrence contact-sales
         expect day 1 10:00  acme  HIGH contact-sales at once for ann
 
-        story  exactly one window later it is still known
+        story  exactly one window later a duplicate is detected
         day 1 11:00         acme  bob uses editor
         day 1 10:00         acme  ann uses editor
         again arriving day 1 11:00   → duplicate
 
-        story  a millisecond more and it is not
+        story  one millisecond later it is not
         watch occurrences
         day 1 11:00:00.001  acme  bob uses editor
         day 1 10:00         acme  ann contacts sales
@@ -79,9 +79,9 @@ stories! {
         expect day 1 11:00:00.001  acme  ann occurrence contact-sales
     "
 
-    time_never_runs_backwards_for_an_account "
+    effects_of_an_account_never_go_back_in_time "
         proves  A17
-        story  what a late event causes carries the time of the last effect
+        story  effects of a late event have the time of the last effect
         watch occurrences
         day 3               acme  ann contacts sales
         day 2 arriving day 3 13:00     acme  bob requests SSO
@@ -93,7 +93,7 @@ stories! {
         expect day 3        acme  bob occurrence intent.enterprise enterprise-request
         expect day 3        acme  HIGH enterprise-request at once for bob
 
-        story  a raised hand of seven days ago still counts, an older one is only told
+        story  a raised hand of seven days ago fires, an older one is published as an occurrence only
         watch occurrences
         day 20              acme  it is identified
         day 13 11:00 arriving day 20 12:01            acme  ann contacts sales
@@ -105,7 +105,7 @@ stories! {
 
     users_count_from_their_first_meaningful_event "
         proves  B1, B3, B4, B6, B7, B9, B12
-        story  profiles, groups, pages and looks at prices make nobody active and found nothing
+        story  profiles, groups, pages and views of pricing are not activity and do not found an account
         day 1               acme  ann is identified; it was created day 1; bob views pricing; it pays
         day 2               acme  ann opens page Home; ann opens screen Home
         day 3               acme  cy uses editor
@@ -115,14 +115,14 @@ stories! {
         figures day 3       acme  dau 1, mau 1, new_users 0
         figures day 4       acme  dau 1, mau 2, new_users 1
 
-        story  the same id in two accounts is two users, and nobody is no user
+        story  the same id in two accounts is two users, and an event without a user adds none
         day 1               acme  ann uses editor; somebody uses editor
         day 2               zeta  ann uses editor
         until end of day 2
         figures day 2       acme  dau 0, mau 1
         figures day 2       zeta  dau 1, mau 1
 
-        story  an earlier event that comes late moves the founding day back: who founded is now new
+        story  an earlier event that arrives late moves the founding day back, and the former founder becomes a new user
         day 5               acme  ann, bob use editor
         until end of day 6
         day 4 arriving day 7          acme  cy uses editor
@@ -130,21 +130,21 @@ stories! {
         figures day 5       acme  new_users 0, new_users_7d 0
         figures day 7       acme  mau 3, new_users_7d 2
 
-        story  back after 400 days: the same user
+        story  a user back after 400 days is the same user
         day 1               acme  ann uses editor
         day 1–402           acme  bob uses editor
         day 401             acme  ann uses editor
         until end of day 401
         figures day 401     acme  dau 2, new_users 0
 
-        story  back after 401 days: a new one
+        story  a user back after 401 days is a new user
         day 1               acme  ann uses editor
         day 1–402           acme  bob uses editor
         day 402             acme  ann uses editor
         until end of day 402
         figures day 402     acme  dau 2, new_users 1
 
-        story  an account that was silent for 401 days is founded again
+        story  an account that was inactive for 401 days is founded again
         day 1, 402          acme  ann uses editor
         day 402             acme  cy uses editor
         until end of day 408
@@ -152,7 +152,7 @@ stories! {
         figures day 407     acme  stickiness unknown
         figures day 408     acme  stickiness 0.143
 
-        story  who is forgotten loses the signals that are on, 401 days after the last active day
+        story  a forgotten user loses all signals, 401 days after the last active day
         watch negative.inactive
         day 1               acme  ann uses editor
         day 1–20            acme  bob uses editor
@@ -163,27 +163,27 @@ stories! {
         expect end of day 401 acme  ann negative.inactive 1→0 forgotten
     "
 
-    accounts_in_mid_life_warm_up "
+    accounts_from_before_the_log_warm_up "
         proves  B17
         day 2               acme  u1–u5 use editor
         until end of day 2
         watch velocity.user_adds
 
-        story  an account known before the log began may have had all these users before
+        story  for an account from before the log, new users are unknown
         day 1               acme  ann uses editor
         figures day 2       acme  new_users 5, new_users_7d 5
 
-        story  a sign-up says that the account is new
+        story  a sign-up shows that the account is new
         day 1               acme  ann signs up
         expect day 2        acme  velocity.user_adds 0→1 crossed
         expect day 2        acme  MEDIUM five-new-users due day 3–4
 
-        story  so does its creation less than 24 hours away
+        story  a creation less than 24 hours away shows that the account is new
         day 1               acme  ann uses editor; it was created end of day 1
         expect day 2        acme  velocity.user_adds 0→1 crossed
         expect day 2        acme  MEDIUM five-new-users due day 3–4
 
-        story  which may be told in seconds or milliseconds since 1970
+        story  the creation may be in seconds or milliseconds since 1970
         day 1               acme  ann uses editor; it has createdAt 1767657600
         day 2               zeta  z1–z5 use editor
         day 1               zeta  zoe uses editor; it has createdAt 1767657600000
@@ -192,20 +192,20 @@ stories! {
         expect day 2        zeta  velocity.user_adds 0→1 crossed
         expect day 2        zeta  MEDIUM five-new-users due day 3–4
 
-        story  24 hours away is another time
+        story  a creation 24 hours away does not
         day 1               acme  ann uses editor; it was created day 2
     "
 
     warm_up_lasts_28_days "
         proves  B17
-        story  users who came during the warm-up never count as new
+        story  users who arrive during the warm-up never count as new
         watch velocity.user_adds
         day 1               acme  ann uses editor
         day 28              acme  u1–u4 use editor
         day 29              acme  u5 uses editor
         until end of day 40
 
-        story  users who come after it do
+        story  users who arrive after the warm-up count as new
         watch velocity.user_adds
         day 1               acme  ann uses editor
         day 29              acme  u1–u5 use editor
@@ -214,7 +214,7 @@ stories! {
         expect end of day 29 acme  velocity.user_adds 1→2 closed
         expect end of day 29 acme  MEDIUM five-new-users due end of day 30–31
 
-        story  founded more than 28 days after the first day of the log is born in it
+        story  an account founded more than 28 days after the beginning of the log has no warm-up
         day 1               other  olga uses editor
         day 29              early  ann uses editor
         day 30              acme   ann uses editor
@@ -224,9 +224,9 @@ stories! {
         expect day 31       acme  MEDIUM five-new-users due day 32–33
     "
 
-    names_say_what_an_event_is "
+    the_name_and_type_of_an_event_decide_its_role "
         proves  B1
-        story  whatever their case
+        story  names match without regard to case
         watch occurrences
         day 1               acme  ann tracks contact SALES
         day 2               acme  ann tracks enterprise feature requested
@@ -237,7 +237,7 @@ stories! {
         expect day 2        acme  HIGH enterprise-request at once for ann
         expect day 3        acme  ann occurrence intent.pricing
 
-        story  a track Pricing or a screen Pricing is no look at prices, their Pricing Viewed is
+        story  a track or screen named Pricing is not a view of pricing, Pricing Viewed is
         watch occurrences
         day 1               acme  ann tracks Pricing; ann opens screen Pricing; ann opens page Contact Sales
         day 2               acme  ann opens screen Pricing Viewed
@@ -246,9 +246,9 @@ stories! {
         expect day 3        acme  ann occurrence intent.pricing
     "
 
-    a_change_of_the_rules_fires_nothing "
+    an_activation_of_rules_fires_nothing "
         proves  A27
-        story  what is true under the new rules counts as fired
+        story  a condition that is true right after the activation counts as fired
         day 1               acme  ann, bob, cy use editor
         day 1               zeta  zoe, zac use editor
         activate day 3  triggers +: {id: three-users, level: high, cooldown: 1d, when: active_users >= 3}
@@ -256,14 +256,14 @@ stories! {
         day 4               zeta  zed uses editor
         expect day 4        zeta  HIGH three-users at once
 
-        story  and fires once it was false
+        story  it fires after it was false
         day 1               acme  ann, bob, cy use editor
         activate day 3  triggers +: {id: three-users, level: high, cooldown: 1d, when: active_users >= 3}
         day 30              acme  ann, bob use editor
         day 31              acme  cy uses editor
         expect day 31       acme  HIGH three-users at once
 
-        story  the same rules are no change
+        story  activating the same rules changes nothing
         watch holds, bands, intent.pricing
         day 1               acme  ann signs up
         day 3               acme  u1–u5 use editor
@@ -278,7 +278,7 @@ stories! {
         expect day 3 16:00  acme  ann held pricing-sessions by pacing
         expect day 6        acme  MEDIUM pricing-sessions due day 7–8 for ann
 
-        story  a signal that measures something else begins anew
+        story  a signal that measures something else loses its state
         watch intent.pricing
         day 1               acme  ann uses editor
         day 2               acme  ann views pricing
@@ -290,7 +290,7 @@ stories! {
         expect day 4        acme  ann intent.pricing 0→1 crossed
         expect day 24       acme  ann intent.pricing 1→0 lapsed
 
-        story  other points leave it on, and move the band and the score
+        story  other points leave a signal on, and change band and score
         watch intent.pricing, bands
         day 1               acme  ann uses editor
         day 2               acme  ann views pricing
@@ -299,7 +299,7 @@ stories! {
         expect day 2        acme  ann intent.pricing 0→1 crossed
         expect day 3        acme  ann band none→emerging activated with figure 30
 
-        story  a signal that is gone takes its points along
+        story  a removed signal loses its points
         day 1               acme  ann uses editor
         watch collab.shared
         day 2               acme  ann shares outside
@@ -309,7 +309,7 @@ stories! {
         expect day 2        acme  ann collab.shared 0→1 crossed
         expect day 3        acme  ann collab.shared 1→0 activated
 
-        story  what closes decide is unknown until one has
+        story  what closes decide is unknown until the next close
         rules  signals +: {id: mine.away, kind: idle, scopes: [user], days: 3}
         rules  triggers +: {id: asks, level: high, cooldown: 1h, when: user.mine.away == 0 && user.intent.pricing >= 1}
         day 1–5             acme  ann, bob use editor
@@ -320,7 +320,7 @@ stories! {
         expect day 5        acme  HIGH asks at once for ann
         expect end of day 6 acme  HIGH asks at once for bob
 
-        story  what is true of a user without any signal counts as fired too
+        story  a condition that is true for a user without signals counts as fired too
         day 1               acme  ann, bob use editor
         day 1               acme  ann has title CTO
         activate day 3  triggers +: {id: buyer, level: high, cooldown: 1d, when: user.is_buyer}
@@ -328,7 +328,7 @@ stories! {
         day 5               acme  bob has title CTO
         expect day 5        acme  HIGH buyer at once for bob
 
-        story  an event trigger that listens to something else does not wait with what it heard before
+        story  a pending occurrence is dropped if the event trigger has another role
         rules  triggers +: {id: listens, level: medium, cooldown: 1d, on: {role: pricing_viewed}}
         day 1               acme  ann, bob use editor
         day 2               acme  it has do_not_contact true
@@ -337,7 +337,7 @@ stories! {
         day 4               acme  it has do_not_contact false
         until day 5
 
-        story  a volume that other rules reach falls at the close where it is over
+        story  a volume that the new rules reach falls at a close
         rules  signals account.volume off: false
         rules  signals account.volume rungs: [5, 100000]
         watch account.volume
@@ -349,7 +349,7 @@ stories! {
         expect day 35       acme  account.volume 0→1 activated
         expect end of day 47 acme  account.volume 1→0 closed
 
-        story  rules that are refused change nothing
+        story  refused rules change nothing
         day 1               acme  ann uses editor
         activate day 2  nonsense                       → refused
         activate day 2  time allowed_lateness: 2h      → refused
@@ -358,17 +358,17 @@ stories! {
         expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
     "
 
-    days_begin_where_the_rules_say "
+    days_begin_at_the_utc_offset_of_the_rules "
         proves  A33, C10
 
-        story  half past six in the evening, UTC: no day closes a millisecond before
+        story  with an offset of +05:30 no day closes one millisecond before 18:30 UTC
         rules   time utc_offset: '+05:30'
         day 1–5             acme  ann uses editor
         until day 7 18:29:59.999
         figures day 6       acme  dau 0, wau 1, mau 1
         figures day 7       acme  none
 
-        story  it closes then, and what follows carries that instant
+        story  the day closes at 18:30 UTC, and its effects have that time
         rules   time utc_offset: '+05:30'
         watch velocity.frequency
         day 1–5             acme  ann uses editor
@@ -377,7 +377,7 @@ stories! {
         expect day 5        acme  ann velocity.frequency 0→1 crossed
         expect day 7 18:30  acme  ann velocity.frequency 1→0 closed
 
-        story  an evening counts for the day that has begun, and on Sunday for the week
+        story  an evening in UTC counts for the next day, and on Sunday for the next week
         rules   time utc_offset: '+05:30'
         day 1 18:29:59.999  acme  ann uses editor
         day 1 18:30         acme  bob uses editor
@@ -389,7 +389,7 @@ stories! {
         figures week 1      acme  wau 3
         figures week 2      acme  wau 1
 
-        story  west of Greenwich an early morning counts for the day before
+        story  with a negative offset an early morning in UTC counts for the previous day
         rules   time utc_offset: '-08:00'
         day 2 07:59:59.999  acme  ann uses editor
         day 2 08:00         acme  bob uses editor
@@ -400,7 +400,7 @@ stories! {
         profile             acme ann  first day 1, last day 1
         profile             acme bob  first day 2
 
-        story  by those days an event is too late
+        story  whether an event is too late depends on the days of the offset
         rules   time utc_offset: '-08:00'
         day 60 08:59                     acme  ann uses editor
         day 4 08:00 arriving day 60 09:00  acme  bob uses editor
@@ -416,9 +416,9 @@ stories! {
         figures day 2       acme  dau 1, wau 2
     "
 
-    timers_outlive_the_places_of_users "
+    a_user_in_a_reused_row_has_its_own_timer "
         proves  B12
-        story  who stands where nobody stands any more has a timer of its own
+        story  a user whose row was reused has a timer of its own
         watch intent.pricing
         day 1               acme  u1–u40 use editor
         day 2, 200, 405, 430, 450   acme  ann uses editor

@@ -1,16 +1,16 @@
-//! Triggers: when a handoff fires, and when it does not.
+//! Scenarios of triggers: when they fire, and when they do not.
 
 stories! {
     raised_hands_go_out_at_once "
         proves  enterprise-request, contact-sales, D1, D2, D14, D27, topic handoff.high
-        story  on the day of the sign-up too, and by whomever
+        story  a raised hand fires on the day of sign-up too, for every user
         day 1               acme  ann signs up
         day 1 12:05         acme  somebody contacts sales
         day 1 12:06         acme  ann requests SSO
         expect day 1 12:05  acme  HIGH contact-sales at once
         expect day 1 12:06  acme  HIGH enterprise-request at once for ann
 
-        story  a second one within a day is published and fires nothing; one the day after fires
+        story  a second one within a day is an occurrence that does not fire; one on the next day fires
         watch occurrences
         day 1               acme  ann requests SSO
         day 2 11:59:59.999  acme  bob requests SAML
@@ -21,13 +21,13 @@ stories! {
         expect day 2        acme  cy occurrence intent.enterprise enterprise-request
         expect day 2        acme  HIGH enterprise-request at once for cy
 
-        story  one within the cooldown is not made up for
+        story  an occurrence in the cooldown does not fire later
         day 1               acme  ann contacts sales
         day 2 11:00         acme  bob contacts sales
         until day 5
         expect day 1        acme  HIGH contact-sales at once for ann
 
-        story  an old one that comes again fires nothing, nor does one that is late; what is new does
+        story  late occurrences in the cooldown by their own time do not fire, the next one does
         day 6               acme  ann contacts sales
         day 8               acme  ann requests SSO
         day 6 arriving day 8 13:00     acme  ann contacts sales
@@ -37,7 +37,7 @@ stories! {
         expect day 8        acme  HIGH enterprise-request at once for ann
         expect day 8        acme  HIGH contact-sales at once for cy
 
-        story  the enterprise plan asks for sales, a nightly sync of it does not
+        story  a change to the enterprise plan fires, a repeated report of it does not
         watch occurrences
         day 1               acme  it takes plan team
         day 2               acme  it takes plan Enterprise
@@ -49,11 +49,11 @@ stories! {
         expect day 11       acme  ann occurrence contact-sales
         expect day 11       acme  HIGH contact-sales at once for ann
 
-        story  the latest plan is that of the latest time, not of the last to arrive
+        story  the latest plan is that with the latest event time, not the last to arrive
         day 3               acme  it takes plan team
         day 2 arriving day 3 13:00    acme  it takes plan enterprise
 
-        story  a plan among the traits of the account is no less one, nor more
+        story  a plan among the traits of the account counts like one of a subscription
         watch occurrences
         day 1               acme  it has plan Team
         day 2               acme  it has plan Enterprise
@@ -65,27 +65,27 @@ stories! {
         profile             acme  plan team
     "
 
-    who_looks_at_prices_is_asked_unless_paying "
+    pricing_sessions_fire_for_accounts_that_do_not_pay "
         proves  pricing-sessions, D3, D4, D5, D19, topic handoff.medium
         day 1               acme  ann, bob use editor
         day 2, 3, 4         acme  ann views pricing
 
-        story  a paying account is left alone
+        story  a paying account does not fire
         day 1               acme  it pays
 
-        story  one that stops paying is not; what does not speak of payment changes nothing
+        story  an account that stops paying fires; an event without `paid` changes nothing
         day 1               acme  it pays
         day 5               acme  it takes plan team
         day 6               acme  it stops paying
         expect day 6        acme  MEDIUM pricing-sessions due day 7–8 for ann
 
-        story  users who turn at the same event are in one handoff
+        story  users for whom the condition becomes true at one event share a handoff
         day 1               acme  it pays
         day 3, 4, 5         acme  bob views pricing
         day 6               acme  it stops paying
         expect day 6        acme  MEDIUM pricing-sessions due day 7–8 for ann, bob
 
-        story  a later one waits in silence until the cooldown of seven days is over
+        story  a later edge waits until the cooldown of seven days is over
         watch holds
         day 6, 7, 8         acme  bob views pricing
         until day 11 11:59:59.999
@@ -93,7 +93,7 @@ stories! {
         expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
         expect day 11       acme  MEDIUM pricing-sessions due day 12–13 for bob
 
-        story  it is dropped if it is no longer true then
+        story  it is dropped if the condition is false by then
         day 6, 7, 8         acme  bob views pricing
         day 10              acme  it pays
         until day 20
@@ -105,7 +105,7 @@ stories! {
         expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
         expect day 11       acme  MEDIUM pricing-sessions due day 12–13 for bob
 
-        story  what waited is released by the watermark, not by an event of later time, and false by then it is dropped
+        story  the watermark ends the cooldown, not an event of later time, and a false condition drops the edge
         day 9, 10            acme  bob views pricing
         day 11 11:59:59.999  acme  bob views pricing
         day 11 12:10         acme  cy views pricing
@@ -123,7 +123,7 @@ stories! {
         expect day 11       acme  MEDIUM pricing-sessions due day 12–13 for bob
     "
 
-    levels_pass_each_other "
+    a_higher_level_passes_pacing "
         proves  rail pacing, D9, D10, topic handoff.low
         day 1, 8, 15, 22, 29, 36   acme  u1, u2 use editor
         day 8, 15, 22, 29, 36      acme  u3, u4 use editor
@@ -132,19 +132,19 @@ stories! {
         day 29, 36          acme  u9, u10 use editor
         watch holds
 
-        story  medium passes what a low one began
+        story  a medium handoff passes the pacing of a low one
         day 34, 35, 36      acme  u1 views pricing
         expect end of day 35 acme  LOW steady-growth
         expect day 36       acme  MEDIUM pricing-sessions due day 37–38 for u1
 
-        story  low does not pass what a medium one began
+        story  a low handoff does not pass the pacing of a medium one
         day 33, 34, 35      acme  u1 views pricing
         until day 38
         expect day 35       acme  MEDIUM pricing-sessions due day 36–37 for u1
         expect end of day 35 acme  held steady-growth by pacing
         expect day 38       acme  LOW steady-growth
 
-        story  of two at one instant the more urgent goes out and names the other
+        story  of two triggers at one instant the more urgent is sent and names the other
         day 35              acme  n1–n12 use editor
         until end of day 35
         figures week 5      acme  wau 22
@@ -152,9 +152,9 @@ stories! {
         expect end of day 35 acme  MEDIUM five-new-users due end of day 36–37 also steady-growth
     "
 
-    what_goes_out_names_all_that_waits_behind_pacing "
+    a_handoff_names_all_triggers_held_by_pacing "
         proves  D10
-        story  also what began to wait at an earlier event
+        story  a sent handoff also names those held since an earlier event
         day 26 12:00        acme  ann connects github
         day 31 17:00        acme  ann views pricing
         day 32 17:00        acme  ann views pricing
@@ -201,11 +201,11 @@ stories! {
         expect day 14        acme  velocity.user_adds 0→1 crossed
     "
 
-    a_request_for_special_prices_is_a_raised_hand "
+    a_request_for_custom_pricing_is_a_raised_hand "
         proves  custom-pricing, D14
         watch occurrences
 
-        story  of the topics in the rules, on the day of the sign-up too
+        story  topics of the rules fire, on the day of sign-up too
         day 1               acme  ann signs up
         day 1 13:00         acme  ann asks support about Volume Pricing
         day 2               acme  bob asks support about a bug
@@ -216,15 +216,15 @@ stories! {
         expect day 3        acme  HIGH custom-pricing at once for bob
     "
 
-    ten_users_near_a_limit_are_urgent "
+    ten_users_near_a_limit_fire "
         proves  near-limit, D21, D28
         day 1               acme  u1–u9 use editor
 
-        story  79 of 100 are not near
+        story  79 % of the quota is not near the limit
         day 2               acme  it reports 79 of 100 storage
         day 3               acme  u10 uses editor
 
-        story  80 are, with ten users
+        story  80 % with ten active users fires
         day 2               acme  it reports 80 of 100 storage
         day 3               acme  u10 uses editor
         expect day 3        acme  HIGH near-limit at once
@@ -236,16 +236,16 @@ stories! {
         day 5               acme  it reports 80 of 100 seats
         expect day 5        acme  HIGH near-limit at once
 
-        story  without a quota nothing is known
+        story  without a quota the ratio is unknown
         day 2               acme  it reports 90 of 0 storage
         day 3               acme  u10 uses editor
 
-        story  a limit that was hit is one
+        story  a limit hit fires too
         day 2               acme  it hits limit of storage
         day 3               acme  u10 uses editor
         expect day 3        acme  HIGH near-limit at once
 
-        story  a value that hovers at the quota fires once
+        story  a ratio that hovers at the threshold fires once
         day 2               acme  u10 uses editor
         day 3, 5, 7, 9, 11    acme  it reports 79 of 100 storage
         day 4, 6, 8, 10, 12   acme  it reports 81 of 100 storage
@@ -259,7 +259,7 @@ stories! {
         expect day 3        acme  HIGH near-limit at once
         expect day 10       acme  HIGH near-limit at once
 
-        story  six are too few
+        story  six closes are too few
         day 2               acme  it reports 80 of 100 storage
         day 3               acme  u10 uses editor
         day 3 13:00         acme  it reports 10 of 100 storage
@@ -267,16 +267,16 @@ stories! {
         expect day 3        acme  HIGH near-limit at once
     "
 
-    an_ideal_customer_with_two_departments_is_asked "
+    an_ideal_customer_with_two_departments_fires "
         proves  icp-departments, D22
         day 1               acme  ann, bob use editor; ann has department sales
 
-        story  departments may come after the enrichment
+        story  departments may arrive after the enrichment
         day 3               acme  it has icp
         day 4               acme  bob has department support
         expect day 4        acme  MEDIUM icp-departments due day 5–6
 
-        story  and the enrichment after them
+        story  the enrichment may arrive after the departments
         day 3               acme  bob has department support
         day 4               acme  it has icp
         expect day 4        acme  MEDIUM icp-departments due day 5–6
@@ -285,12 +285,12 @@ stories! {
         day 4               acme  it has icp; bob has department sales
     "
 
-    the_first_large_bill_is_talked_about "
+    the_first_large_bill_fires "
         proves  first-bill, F8
         day 1, 8            acme  ann uses editor
         watch occurrences
 
-        story  500 are large, 499.99 are not; only the first fires, all are told
+        story  500 fires, 499.99 does not; only the first fires, all are occurrences
         day 2               acme  it pays
         day 3               acme  it expects bill of 499.99
         day 4               acme  it expects bill of 500
@@ -299,11 +299,11 @@ stories! {
         expect day 4        acme  MEDIUM first-bill due day 5–6
         expect day 12       acme  occurrence first-bill
 
-        story  another currency is unknown unless the rules carry a rate
+        story  an amount in a currency without a rate is unknown
         day 2               acme  it pays
         day 3               acme  it expects bill of 70000 JPY
 
-        story  and with one, what it comes to counts
+        story  an amount in a currency with a rate is converted
         rules  money rates: {JPY: 0.0065}
         day 2               acme  it pays
         day 3               acme  it expects bill of 70000 JPY
@@ -311,58 +311,58 @@ stories! {
         expect day 4        acme  occurrence first-bill
         expect day 4        acme  MEDIUM first-bill due day 5–6
 
-        story  without a subscription there is no bill
+        story  without a paid subscription it does not fire
         day 4               acme  it expects bill of 500
     "
 
-    conditions_read_whatever_is_told_of_a_company "
+    conditions_read_traits_of_the_account "
         proves  lead-score, A22
         rules  triggers lead-score when: 'traits.tier == \"gold\"'
         day 1               acme  ann uses editor
 
-        story  in a group call, or in an event that tells of a company
+        story  traits come from a group call or an event with the role firmographics
         day 2               acme  it has tier gold
         day 2               zeta  zoe uses editor
         day 3               zeta  it is enriched with tier gold
         expect day 2        acme  MEDIUM lead-score due day 3–4
         expect day 3        zeta  MEDIUM lead-score due day 4–5
 
-        story  the latest time wins, and nothing takes it back
+        story  the value with the latest event time applies, and an absent value does not remove it
         day 2               acme  it is enriched with tier null
         day 1 arriving day 2 13:00     acme  it has tier gold
     "
 
-    leads_of_marketing_with_two_users_are_asked "
+    leads_of_marketing_with_two_users_fire "
         proves  lead-score, D19
         day 1               acme  ann uses editor
 
-        story  a score of 20 and two users
+        story  a lead score of 20 with two users fires
         day 2               acme  it has lead_score 20
         day 3               acme  bob uses editor
         expect day 3        acme  MEDIUM lead-score due day 4–5
 
-        story  19 are too few
+        story  a lead score of 19 does not fire
         day 2               acme  it has lead_score 19
         day 3               acme  bob uses editor
 
-        story  one who pays is left alone, until nobody does
+        story  a paying account does not fire until it stops paying
         day 2               acme  it has lead_score 20; it pays
         day 3               acme  bob uses editor
         day 4               acme  it stops paying
         expect day 4        acme  MEDIUM lead-score due day 5–6
 
-        story  users who are silent now were users all the same
+        story  inactive users count as users
         day 40              acme  bob uses editor
         day 41              acme  it has lead_score 20
         expect day 41       acme  MEDIUM lead-score due day 42–43
     "
 
-    what_is_unknown_fires_nothing "
+    unknown_conditions_fire_nothing "
         proves  D11
         watch holds
         day 1               acme  ann, bob use editor
 
-        story  it drops what is held
+        story  unknown drops a pending edge
         day 2, 3, 4         acme  ann views pricing
         day 5               acme  it has lead_score 20
         day 6               acme  it has lead_score null
@@ -370,7 +370,7 @@ stories! {
         expect day 4        acme  MEDIUM pricing-sessions due day 5–6 for ann
         expect day 5        acme  held lead-score by pacing
 
-        story  it does not arm again what fired, as what is false does
+        story  unknown does not re-arm a trigger, false does
         day 2               acme  it has lead_score 20
         day 3               acme  it has lead_score null
         day 10              acme  it has lead_score 20
@@ -380,12 +380,12 @@ stories! {
         expect day 12       acme  MEDIUM lead-score due day 13–14
     "
 
-    teams_that_want_one_bill_are_asked "
+    requests_for_consolidation_fire "
         proves  consolidation
         day 1               acme  ann, bob use editor
         watch occurrences
 
-        story  each request is told; one within the cooldown is not made up for
+        story  each request is an occurrence; one in the cooldown does not fire later
         day 3               acme  ann asks for consolidation
         day 5               acme  bob asks for consolidation
         until day 12
@@ -402,16 +402,16 @@ stories! {
         expect day 10       acme  MEDIUM consolidation due day 11–12 for bob
     "
 
-    who_pays_much_without_a_contract_is_asked "
+    high_spending_without_a_contract_owner_fires "
         proves  self-serve-ceiling
         day 1               acme  ann uses editor
 
-        story  833 a month are less than 10,000 a year, 834 are more
+        story  833 a month are below 10,000 a year, 834 are above
         day 2               acme  it pays 833 a month
         day 3               acme  it pays 834 a month
         expect day 3        acme  MEDIUM self-serve-ceiling due day 4–5
 
-        story  a bill that hovers at the ceiling is talked about once
+        story  spending that hovers at the threshold fires once
         day 2, 12           acme  it pays 834 a month
         day 3, 6            acme  it pays 833 a month
         day 5, 7, 10        acme  it pays 834 a month
@@ -419,42 +419,42 @@ stories! {
         day 7               acme  ann uses editor
         expect day 2        acme  MEDIUM self-serve-ceiling due day 3–4
 
-        story  who owns a contract is talked to already
+        story  an account with a contract owner does not fire
         day 2               acme  it has contract_owner kim; it pays 9000 a month
         day 3               acme  it has contract_owner null
         expect day 3        acme  MEDIUM self-serve-ceiling due day 4–5
 
-        story  what is paid for several subscriptions adds up
+        story  the revenue of several subscriptions is summed
         day 2               acme  it pays 833 a month for main
         day 3               acme  it pays 1 a month for addon
         expect day 3        acme  MEDIUM self-serve-ceiling due day 4–5
 
-        story  an unknown part makes the sum unknown
+        story  one unknown subscription makes the sum unknown
         day 2               acme  it pays for subscription addon
         day 3               acme  it pays 9000 a month for main
         day 4               acme  it stops paying for addon
         expect day 4        acme  MEDIUM self-serve-ceiling due day 5–6
 
-        story  another currency is unknown
+        story  an amount in a currency without a rate is unknown
         day 2               acme  it pays 9000 EUR a month
 
-        story  unless the rules have its rate
+        story  an amount in a currency with a rate is converted
         rules  money rates: {EUR: 1.2}
         day 2               acme  it pays 694 EUR a month
         day 3               acme  it pays 695 EUR a month
         expect day 3        acme  MEDIUM self-serve-ceiling due day 4–5
     "
 
-    who_pays_and_goes_silent_is_at_risk "
+    a_paying_account_that_is_idle_or_declines_is_at_risk "
         proves  at-risk, D29
 
-        story  after seven closed days without anybody
+        story  a paying account without activity for seven closed days fires
         day 1               acme  ann uses editor; it pays
         until day 8 23:59:59.999
         until end of day 8
         expect end of day 8 acme  MEDIUM at-risk due end of day 9–10 with route customer_success
 
-        story  the first day of a new life ends every absence: the next one is told
+        story  in a new life the next absence fires again
         day 1               acme  ann uses editor; it pays
         until end of day 8
         day 403, 405        acme  ann uses editor
@@ -462,29 +462,29 @@ stories! {
         expect end of day 8 acme  MEDIUM at-risk due end of day 9–10 with route customer_success
         expect end of day 412 acme MEDIUM at-risk due end of day 413–414 with route customer_success
 
-        story  or when declining
+        story  a paying account that declines fires
         day 1, 8, 15, 22, 29, 36, 43, 50, 57  acme  u1–u10 use editor
         day 64, 71, 78, 85  acme  u1–u6 use editor
         day 2               acme  it pays
         until end of day 91
         expect end of day 91 acme MEDIUM at-risk due end of day 92–93 with route customer_success, why 6 and 6 weekly active users; 10 is usual
 
-        story  who does not pay is not
+        story  an account that does not pay does not fire
         day 1               acme  ann uses editor
         until end of day 20
 
-        story  who cancels one of two subscriptions still pays
+        story  an account that cancels one of two subscriptions still pays
         day 1               acme  ann uses editor; it pays for subscription main; it pays for subscription addon
         day 2               acme  it stops paying for addon
         until end of day 8
         expect end of day 8 acme  MEDIUM at-risk due end of day 9–10 with route customer_success
 
-        story  who cancels both does not
+        story  an account that cancels both does not pay
         day 1               acme  ann uses editor; it pays for subscription main; it pays for subscription addon
         day 2               acme  it stops paying for addon; it stops paying for main
         until end of day 20
 
-        story  once for each silence
+        story  it fires once for each absence
         day 1, 10, 20       acme  ann uses editor; it pays
         until end of day 27
         expect end of day 8 acme  MEDIUM at-risk due end of day 9–10
@@ -492,11 +492,11 @@ stories! {
         expect end of day 27 acme MEDIUM at-risk due end of day 28–29
     "
 
-    engaged_users_of_target_accounts_are_nurtured "
+    engaged_users_of_target_accounts_fire "
         proves  target-engaged, user-warm, D10
         watch holds
 
-        story  of two low ones at one instant the first goes out and names the other, which follows
+        story  of two low triggers at one instant the first is sent and names the other, which fires later
         day 1               acme  ann invites i1–i6
         day 2               acme  it has target
         day 5               acme  ann asks support about billing
@@ -505,18 +505,18 @@ stories! {
         expect day 5        acme  LOW user-warm for ann also target-engaged
         expect day 8        acme  LOW target-engaged for ann
 
-        story  an account that becomes a target with somebody warm
+        story  an account that becomes a target with a warm user fires
         day 1               acme  ann invites i1–i6; ann asks support about billing
         day 5               acme  it has target
         expect day 1        acme  LOW user-warm for ann not before day 2
         expect day 5        acme  LOW target-engaged for ann
     "
 
-    the_first_users_of_target_accounts_are_welcomed "
+    the_first_new_user_of_a_target_account_fires "
         proves  target-first-user, D27a
         watch occurrences
 
-        story  the first fires, the others are told
+        story  the first new user fires, the others are occurrences
         day 1               acme  it has target
         day 2               acme  ann views pricing
         day 3               acme  ann uses editor
@@ -526,21 +526,21 @@ stories! {
         expect day 3        acme  LOW target-first-user for ann
         expect day 20       acme  bob occurrence target-first-user
 
-        story  the first since it is a target
+        story  the first new user since the account is a target fires
         day 1               acme  ann uses editor
         day 2               acme  it has target
         day 5               acme  bob uses editor
         expect day 5        acme  bob occurrence target-first-user
         expect day 5        acme  LOW target-first-user for bob not before day 6
 
-        story  other accounts have new users too
+        story  new users of other accounts do not fire
         day 1               acme  ann uses editor
     "
 
-    conditions_are_seen_to_become_true_whatever_makes_them "
+    a_condition_fires_whatever_makes_it_true "
         proves  D11, D12
 
-        story  that a signal is off becomes known with the fourth complete week
+        story  a signal of weeks becomes known with the fourth complete week
         rules  triggers +: {id: calm, level: high, cooldown: 1d, when: velocity.growth == 0 && users >= 2}
         day 1–28            acme  ann uses editor
         day 8, 14           acme  bob uses editor
@@ -549,29 +549,29 @@ stories! {
         until day 30
         expect end of day 28 acme  HIGH calm at once
 
-        story  of a user with the seventh day
+        story  stickiness of a user becomes known with the seventh day
         rules  triggers +: {id: rare, level: high, cooldown: 1d, when: user.velocity.stickiness == 0 && user.feature.api >= 1}
         day 1               acme  ann calls API
         until day 9
         expect end of day 7  acme  HIGH rare at once for ann
 
-        story  of new users with the end of the warm-up
+        story  new users become known with the end of the warm-up
         rules  triggers +: {id: settled, level: high, cooldown: 1d, when: velocity.user_adds == 0 && users >= 2}
         day 1, 20           acme  ann, bob use editor
         until day 31
         expect end of day 28 acme  HIGH settled at once
 
-        story  or with an event of its first day after that
+        story  new users become known with the first event after the warm-up
         rules  triggers +: {id: settled, level: high, cooldown: 1d, when: velocity.user_adds == 0 && users >= 2}
         day 1, 29 00:30     acme  ann, bob use editor
         expect day 29 00:30 acme  HIGH settled at once
 
-        story  of an account that is born in the log at once
+        story  new users of an account founded in the log are known at once
         rules  triggers +: {id: settled, level: high, cooldown: 1d, when: velocity.user_adds == 0 && users >= 2}
         day 1               acme  ann signs up; bob uses editor
         expect day 1        acme  HIGH settled due day 2 not before day 2
 
-        story  of a trait when it is told
+        story  a trait becomes known with its event
         rules  triggers +: {id: no_icp, level: high, cooldown: 1d, when: fit.icp == 0 && users >= 2}
         day 1               acme  ann, bob use editor
         day 3               acme  it has not icp
@@ -583,13 +583,13 @@ stories! {
         day 2               acme  it has employees 600, icp
         expect day 2        acme  HIGH scored at once for ann, bob
 
-        story  a buyer among others
+        story  a user becomes a buyer
         rules  triggers +: {id: buyers, level: high, cooldown: 1d, when: user.is_buyer && active_users >= 3}
         day 1               acme  ann has title CTO; ann, bob use editor
         day 3               acme  cy uses editor
         expect day 3        acme  HIGH buyers at once for ann
 
-        story  the only user of an account that turns out to be small
+        story  the only user of an account becomes a buyer when the account turns out to be small
         rules  triggers +: {id: buyers, level: high, cooldown: 1d, when: user.is_buyer && user.intent.pricing >= 1}
         day 1               acme  ann uses editor; it has employees 60
         day 2               acme  ann views pricing
@@ -597,21 +597,21 @@ stories! {
         expect day 3        acme  HIGH buyers at once for ann
     "
 
-    silence_is_no_reason_to_miss_what_time_alone_makes_true "
+    conditions_that_time_alone_makes_true_fire "
         proves  D24
 
-        story  closed days are counted though nobody is there
+        story  idle days are counted without activity
         rules  triggers +: {id: five, level: high, cooldown: 1d, rearm_after_closed_days: 7, when: active_users >= 5}
         day 1, 100          acme  u1–u5 use editor
         expect day 1        acme  HIGH five due day 2 not before day 2
         expect day 100      acme  HIGH five at once
 
-        story  one day too few
+        story  one idle day too few does not fire
         rules  triggers +: {id: five, level: high, cooldown: 1d, rearm_after_closed_days: 73, when: active_users >= 5}
         day 1, 100          acme  u1–u5 use editor
         expect day 1        acme  HIGH five due day 2 not before day 2
 
-        story  silence of a month, and of two
+        story  idle days of one month and of two
         rules  rails usage: false
         rules  triggers +: {id: month, level: high, cooldown: 1d, when: idle_days >= 29}
         rules  triggers +: {id: months, level: high, cooldown: 1d, when: idle_days == 60}
@@ -620,7 +620,7 @@ stories! {
         expect end of day 30 acme  HIGH month at once
         expect end of day 61 acme  HIGH months at once
 
-        story  weeks that were busy once
+        story  a condition on weeks becomes true by time alone
         rules  rails usage: false
         rules  triggers +: {id: was_busy, level: high, cooldown: 1d, when: 'weekly_users[0] == 0 && weekly_users[8] >= 3'}
         day 1–7             acme  u1–u3 use editor
@@ -635,7 +635,7 @@ stories! {
         rules   triggers +: {id: none-this-week, level: high, cooldown: 1d, when: has(employees) && !(wau >= 1)}
         rules   triggers +: {id: none-this-month, level: high, cooldown: 1d, when: has(employees) && !(mau >= 1)}
 
-        story  they are 0 from the event on that begins the account
+        story  figures are 0 from the first event of the account on
         day 1               acme  it has employees 10
         day 2               acme  ann uses editor
         until end of day 4
@@ -646,7 +646,7 @@ stories! {
         expect end of day 3 acme  HIGH none-today at once
     "
 
-    points_of_the_account_alone_change_its_score "
+    points_of_the_account_change_its_score_without_users "
         proves  A15
         rules   triggers +: {id: by-score, level: high, cooldown: 1d, when: score >= 15}
 
@@ -657,12 +657,12 @@ stories! {
         expect day 3        acme  HIGH by-score at once
     "
 
-    whatever_an_event_does_has_one_time "
+    all_effects_of_an_event_have_one_time "
         proves  A17
         rules   signals +: {id: my.views, kind: abandoned, scopes: [user], points: 5, roles: [pricing_viewed, upgrade_started], after: 1h, ttl: 3d}
         watch intent.pricing, my.views, occurrences
 
-        story  a late view opens a session, and a wait that is over
+        story  a late view opens a session and ends a wait
         day 1 10:00         acme  ann uses editor
         day 2 18:00         zeta  zoe uses editor
         day 2 10:00 arriving day 2 18:00  acme  ann views pricing
@@ -671,28 +671,28 @@ stories! {
         expect day 2 11:00  acme  ann my.views 0→1 crossed
     "
 
-    the_condition_of_an_event_trigger_follows_the_event "
+    the_condition_of_an_event_trigger_sees_the_event "
         proves  A14
         rules   triggers +: {id: alone, level: high, cooldown: 1d, on: {new_user: true, when: 'tier in [\"T4\"]'}}
 
-        story  the tier that the event itself gives
+        story  the condition sees the tier that the event itself changes
         day 1               acme  ann uses editor
         until end of day 2
         expect day 1        acme  HIGH alone due day 2 for ann not before day 2
     "
 
-    stickiness_of_nobody_is_unknown "
+    stickiness_without_active_users_is_unknown "
         proves  C5
         rules   rails usage: false
         rules   triggers +: {id: little, level: high, cooldown: 1d, when: paid && !(velocity.stickiness >= 1)}
 
-        story  nobody was active for 28 days
+        story  it is unknown if nobody was active for 28 days
         day 1               acme  ann uses editor
         day 40              acme  it pays
         until end of day 40
         expect day 40       acme  MEDIUM at-risk due day 41–42
 
-        story  somebody was
+        story  it is known if somebody was active
         day 1, 30           acme  ann uses editor
         day 40              acme  it pays
         until end of day 40

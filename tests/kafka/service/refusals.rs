@@ -1,4 +1,5 @@
-//! What the service refuses to begin or to go on with, and that it goes on where that is right.
+//! Tests of the conditions under which the service refuses to start or stops with an error, and of similar ones under
+//! which it continues.
 
 use super::*;
 
@@ -54,7 +55,7 @@ fn accounts() -> [String; 2] {
 }
 
 #[test]
-fn a_group_that_lost_its_offsets_is_refused_and_a_new_partition_is_not() {
+fn lost_offsets_are_refused_but_a_new_partition_is_not() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
     let [first, second] = accounts();
@@ -77,7 +78,7 @@ fn a_group_that_lost_its_offsets_is_refused_and_a_new_partition_is_not() {
 }
 
 #[test]
-fn aborted_records_on_the_outputs_are_no_work() {
+fn aborted_records_on_outputs_do_not_count_as_results() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
     program.send("m1", &accounts()[0], "2026-03-02T10:00:00Z");
@@ -99,7 +100,7 @@ fn aborted_records_on_the_outputs_are_no_work() {
 
 /// Semantics A35, also where this process is assigned only partitions that were added, and another one has the others.
 #[test]
-fn another_number_of_partitions_is_refused_with_both_numbers() {
+fn another_number_of_partitions_is_refused() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
     program.send("m1", &accounts()[0], "2026-03-02T10:00:00Z");
@@ -131,7 +132,7 @@ fn another_number_of_partitions_is_refused_with_both_numbers() {
 
 /// Semantics A29, A33.
 #[test]
-fn what_cannot_change_in_a_log_is_refused_by_name() {
+fn another_utc_offset_or_other_ids_are_refused() {
     let Some(broker) = Broker::shared() else { return };
     let utc = RULES.replacen("name: default", "name: other", 1);
     let east = RULES.replacen("# utc_offset: \"-08:00\"", "utc_offset: \"+05:30\"", 1);
@@ -161,7 +162,7 @@ fn what_cannot_change_in_a_log_is_refused_by_name() {
 
 /// Semantics A35.
 #[test]
-fn an_event_in_a_wrong_partition_is_counted_and_logged_once() {
+fn an_event_in_the_wrong_partition_is_counted_and_logged_once() {
     let Some(broker) = Broker::shared() else { return };
     for (partitioner, misplaced) in [("murmur2", 2), ("crc32", 2), ("none", 0)] {
         let program = Program::with_topics(&broker, &format!("input: {{format: json, partitioner: {partitioner}}}"));

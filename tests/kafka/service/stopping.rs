@@ -1,5 +1,5 @@
-//! What ends the service, and what does not: a stop while no broker answers, a name that is taken
-//! for a moment, and one that another process really holds.
+//! Tests of stopping and rejoining: a stop while no broker answers, a name that another process uses for a moment, and
+//! one that it keeps using.
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn ends_with(run: &mut Running, words: &[&str]) {
 }
 
 #[test]
-fn a_stop_is_obeyed_while_no_broker_answers() {
+fn a_process_stops_while_no_broker_answers() {
     let Some(broker) = Broker::start() else { return };
     let program = Program::with_topics(&broker, "");
     let events = ["--users", "300", "--events", "60000", "--end", "2026-08-01", "--out", "events.ndjson.zst"];
@@ -53,7 +53,7 @@ fn a_stop_is_obeyed_while_no_broker_answers() {
 }
 
 #[test]
-fn a_worker_whose_name_was_taken_for_a_moment_joins_again() {
+fn a_worker_that_was_fenced_once_joins_again() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
     let mut run = program.start_with(&["run"], SESSION);
@@ -76,7 +76,7 @@ fn a_worker_whose_name_was_taken_for_a_moment_joins_again() {
 }
 
 #[test]
-fn one_of_two_processes_with_one_name_stops_and_says_so() {
+fn one_of_two_processes_with_one_name_stops() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
     let mut runs = [0, 1].map(|_| program.start_with(&["run"], SESSION));
@@ -94,7 +94,7 @@ fn one_of_two_processes_with_one_name_stops_and_says_so() {
 }
 
 #[test]
-fn a_broker_that_is_away_is_logged_once_and_its_return_once() {
+fn an_unreachable_broker_and_its_return_are_logged_once() {
     let Some(mut broker) = Broker::start() else { return };
     if !broker.signal("-0") {
         // Not a broker of ours: it cannot be killed.
@@ -116,7 +116,7 @@ fn a_broker_that_is_away_is_logged_once_and_its_return_once() {
     assert!(run.terminate().success(), "{}", run.said());
     let said = run.said();
     let lines = |words: &str| said.lines().filter(|line| line.contains(words)).count();
-    let told = [lines("if it lasts, see that the brokers run"), lines("reached again")];
+    let told = [lines("if this lasts, check that the brokers run"), lines("reached again")];
     assert_eq!(told, [1, 1], "{said}");
     let troubles =
         said.lines().skip(before).filter(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\"")).count();

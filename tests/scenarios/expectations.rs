@@ -1,4 +1,4 @@
-//! What came out → the text of an expectation.
+//! Writes effects as the text of an expectation, so that a story can be compared with what happened.
 
 use upswell::model::{
     AccountProfile, Attribution, Calendar, DAY_MS, EventTime, HOUR_MS, Handoff, HandoffContext, HandoffId, Level,
@@ -11,10 +11,10 @@ use crate::DAY_0;
 const BANDS: [&str; 4] = ["none", "emerging", "warm", "hot"];
 /// The rungs of the tiers.
 const TIERS: [&str; 5] = ["none", "T4", "T3", "T2", "T1"];
-/// The rungs of the numbers of active users.
+/// The rungs of `account.active_users`.
 const ACTIVE_USERS: [&str; 8] = ["0", "2", "5", "7", "10", "25", "50", "100"];
 
-/// The day as a story counts it, its clock if it is not noon, and whether it is the midnight after it.
+/// The day as a story counts it, the time of day unless it is noon, and whether it is the end of the day.
 fn day_and_clock(time: EventTime) -> (i32, String, bool) {
     let (day, ms) = (Calendar::UTC.day(time).0 - DAY_0, time.0.rem_euclid(DAY_MS));
     let (seconds, millis) = (ms / 1_000 % 60, ms % 1_000);
@@ -37,13 +37,13 @@ fn instant(time: EventTime) -> String {
     format!("{}day {day}{clock}", if ends { "end of " } else { "" })
 }
 
-/// Two instants of the same clock time: `day 8–9 10:00`.
+/// Two instants with the same time of day: `day 8–9 10:00`.
 fn span(from: EventTime, to: EventTime) -> String {
     let ((first, clock, ends), (last, ..)) = (day_and_clock(from), day_and_clock(to));
     format!("{}day {first}–{last}{clock}", if ends { "end of " } else { "" })
 }
 
-/// A handoff: what is compared of every one.
+/// The text of a handoff that is always compared.
 pub(crate) fn handoff(handoff: &Handoff) -> String {
     let Handoff { account, trigger, at, .. } = handoff;
     assert_eq!(handoff.id, HandoffId::new(account, trigger, *at), "the id names another episode");
@@ -79,7 +79,7 @@ pub(crate) fn handoff(handoff: &Handoff) -> String {
     line
 }
 
-/// What a story watches to see this message.
+/// What a story must watch to compare this message.
 pub(crate) fn subject(message: &SignalMessage) -> &str {
     match &message.kind {
         SignalKind::Changed(change) => match &*change.signal {
@@ -125,7 +125,8 @@ fn changed(change: &SignalChange) -> String {
     format!("{name} {}→{} {reason}", rung(change.before), rung(change.after))
 }
 
-/// Of a message of the feed: `figure 50` of its last fact, or `evidence day 1/day 2`, when its facts happened.
+/// A detail of a message of the feed: `figure 50` is the number of its last fact, `evidence day 1/day 2` are the times
+/// of its facts.
 pub(crate) fn signal_detail(message: &SignalMessage, asked: &str) -> String {
     match asked.split_once(' ') {
         Some(("figure", written)) => {
@@ -145,7 +146,7 @@ pub(crate) fn onboarding(message: &Onboarding) -> String {
     format!("{} {} onboarding {before}→{}", instant(message.at), message.account, message.track.word())
 }
 
-/// Of an onboarding message: `employees 500`.
+/// A detail of an onboarding message, such as `employees 500`.
 pub(crate) fn onboarding_detail(message: &Onboarding, asked: &str) -> String {
     match asked.split_once(' ') {
         Some(("employees", written)) => format!("employees {}", number(message.employees, written)),
@@ -153,7 +154,7 @@ pub(crate) fn onboarding_detail(message: &Onboarding, asked: &str) -> String {
     }
 }
 
-/// Of a handoff: whatever its handoff context says, when its facts happened, and `why …` or `text …`, which it contains.
+/// A detail of a handoff: any value of its handoff context, the times of its facts, or a part of its `why` or `text`.
 pub(crate) fn handoff_detail(handoff: &Handoff, asked: &str) -> String {
     let contains = |name: &str, text: &str, words: &str| {
         if text.contains(words) { asked.to_owned() } else { format!("{name} {text:?}") }
@@ -169,7 +170,7 @@ pub(crate) fn handoff_detail(handoff: &Handoff, asked: &str) -> String {
     }
 }
 
-/// Of an account's profile: whatever its handoff context says, and what only a profile says.
+/// A detail of an account's profile: any value of its handoff context, or one that only a profile has.
 pub(crate) fn account_detail(profile: &AccountProfile, asked: &str) -> String {
     match asked.split_once(' ') {
         Some(("users", _)) => format!("users {}", profile.users),
@@ -187,7 +188,7 @@ pub(crate) fn account_detail(profile: &AccountProfile, asked: &str) -> String {
     }
 }
 
-/// Of a user's profile.
+/// A detail of a user's profile.
 pub(crate) fn user_detail(profile: &UserProfile, asked: &str) -> String {
     let user = &profile.user;
     let day = |day: upswell::model::Day| format!("day {}", day.0 - DAY_0);
@@ -210,7 +211,7 @@ pub(crate) fn user_detail(profile: &UserProfile, asked: &str) -> String {
     format!("{name} {says}")
 }
 
-/// What the handoff context of an account says where `asked` stands.
+/// The value of a handoff context that `asked` names.
 fn context(context: &HandoffContext, asked: &str) -> String {
     let HandoffContext { usage, money, conversation, company, .. } = context;
     let (name, written) = asked.split_once(' ').unwrap_or((asked, ""));
@@ -303,7 +304,7 @@ fn number(number: Option<f64>, written: &str) -> String {
     number.map_or("unknown".into(), |number| rounded_as(number, written))
 }
 
-/// A number with as many digits as were written.
+/// A number rounded to as many digits as `written` has.
 pub(crate) fn rounded_as(number: f64, written: &str) -> String {
     let digits = written.split_once('.').map_or(0, |(_, digits)| digits.len());
     format!("{number:.digits$}")

@@ -1,4 +1,4 @@
-//! The room `kafka` alone: what it promises, on a real broker.
+//! Tests of the module `kafka` on a real broker: topics, consumer groups, transactions and readers.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -75,7 +75,7 @@ fn poll_to_the_end(consumer: &mut Consumer, count: usize) -> Vec<(i32, i64, Stri
 }
 
 #[test]
-fn topics_are_created_once_and_differences_told() {
+fn topics_are_created_once_and_differences_reported() {
     let Some(broker) = Broker::shared() else {
         return;
     };
@@ -108,7 +108,7 @@ fn topics_are_created_once_and_differences_told() {
 }
 
 #[test]
-fn what_is_sent_is_consumed_where_partition_of_says() {
+fn records_go_to_the_partition_of_their_key() {
     let Some(broker) = Broker::shared() else {
         return;
     };
@@ -196,7 +196,7 @@ fn many_short_transactions_in_a_row_need_no_backoff() {
 }
 
 #[test]
-fn the_end_is_found_behind_markers_and_before_an_open_transaction() {
+fn the_stable_end_is_after_markers_and_before_an_open_transaction() {
     let Some(broker) = Broker::shared() else {
         return;
     };
@@ -258,7 +258,7 @@ fn the_older_of_two_producers_is_fenced() {
 }
 
 #[test]
-fn a_transaction_that_can_never_succeed_says_so() {
+fn a_transaction_that_cannot_succeed_is_an_error() {
     let Some(broker) = Broker::shared() else {
         return;
     };
@@ -289,7 +289,7 @@ fn a_transaction_that_can_never_succeed_says_so() {
 }
 
 #[test]
-fn a_commit_in_an_old_generation_is_aborted_and_can_be_resent() {
+fn a_commit_of_an_old_generation_is_aborted_and_can_be_sent_again() {
     let Some(broker) = Broker::shared() else {
         return;
     };
@@ -331,7 +331,7 @@ fn a_commit_in_an_old_generation_is_aborted_and_can_be_resent() {
 }
 
 #[test]
-fn attending_the_group_takes_no_records_in() {
+fn attending_the_group_reads_no_records() {
     let Some(broker) = Broker::shared() else {
         return;
     };
@@ -435,17 +435,17 @@ impl<'a> Copier<'a> {
 }
 
 #[test]
-fn members_come_and_go_and_nothing_is_lost_or_doubled() {
+fn rebalances_lose_and_duplicate_nothing() {
     rebalancing(&[]);
 }
 
 #[test]
-fn so_with_eager_rebalancing() {
+fn eager_rebalances_lose_and_duplicate_nothing() {
     rebalancing(&[("partition.assignment.strategy", "range")]);
 }
 
 #[test]
-fn so_with_a_group_managed_by_the_broker() {
+fn rebalances_of_the_consumer_protocol_lose_and_duplicate_nothing() {
     rebalancing(&[("group.protocol", "consumer")]);
 }
 
@@ -480,7 +480,7 @@ fn rebalancing(properties: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_log_that_cannot_be_replayed_is_refused() {
+fn a_trimmed_log_is_refused() {
     let Some(broker) = Broker::shared() else {
         return;
     };
@@ -525,7 +525,7 @@ fn delete_records(config: &Config, topic: &str, before: i64) {
 }
 
 #[test]
-fn a_tail_shows_what_is_committed_from_now_on() {
+fn a_tail_reads_records_that_are_committed_after_it_opened() {
     let Some(broker) = Broker::shared() else {
         return;
     };
@@ -550,7 +550,7 @@ fn a_tail_shows_what_is_committed_from_now_on() {
 }
 
 #[test]
-fn a_static_member_gets_its_partitions_back_and_a_namesake_is_named() {
+fn a_static_member_gets_its_partitions_back_and_a_second_one_is_an_error() {
     let Some(broker) = Broker::shared() else {
         return;
     };

@@ -1,4 +1,4 @@
-//! The text of a story → events: what users, accounts and salespeople can do, and when.
+//! Parses the lines of a story that describe events: who does what, and when.
 
 use serde_json::{Value, json};
 use upswell::model::{Calendar, Day, EventTime, HOUR_MS, MINUTE_MS};
@@ -39,7 +39,7 @@ fn clause_events(clause: &str) -> Option<Vec<Value>> {
     let object = words.collect::<Vec<_>>().join(" ");
     let mut events = Vec::new();
     for subject in subjects {
-        for mut event in deeds(&subject, singular(verb), &object)? {
+        for mut event in actions(&subject, singular(verb), &object)? {
             if !matches!(&*subject, "it" | "sales" | "somebody") {
                 event["userId"] = subject.clone().into();
             }
@@ -49,7 +49,7 @@ fn clause_events(clause: &str) -> Option<Vec<Value>> {
     Some(events)
 }
 
-/// `use` → `uses`; what ends with an s is left alone.
+/// `use` → `uses`. A verb that is not listed stays as it is.
 fn singular(verb: &str) -> &str {
     const PLURALS: [(&str, &str); 10] = [
         ("are", "is"),
@@ -66,14 +66,14 @@ fn singular(verb: &str) -> &str {
     PLURALS.iter().find(|(plural, _)| *plural == verb).map_or(verb, |(_, singular)| singular)
 }
 
-/// What was done, by whom, to what, as the events that a product sends.
-fn deeds(subject: &str, verb: &str, object: &str) -> Option<Vec<Value>> {
+/// The events that a product sends for an action: a subject, a verb and an object.
+fn actions(subject: &str, verb: &str, object: &str) -> Option<Vec<Value>> {
     let track = |name: &str, properties: Value| json!({"type": "track", "event": name, "properties": properties});
     let of = |key: &str, value: &str| if value.is_empty() { json!({}) } else { json!({ key: value }) };
     let (word, rest) = object.split_once(' ').unwrap_or((object, ""));
     let words: Vec<&str> = object.split(' ').collect();
     let event = match (verb, &words[..]) {
-        // Users, on their own.
+        // Actions of single users.
         ("signs", ["up"]) => track("Signed Up", json!({})),
         ("signs", ["up", "through", source]) => track("Signed Up", json!({"source": source})),
         ("activates", [""]) => track("Activated", json!({})),
@@ -99,7 +99,7 @@ fn deeds(subject: &str, verb: &str, object: &str) -> Option<Vec<Value>> {
         ("tracks", _) => track(object, json!({})),
         ("opens", ["page" | "screen", ..]) => json!({"type": word, "name": rest}),
         ("is", ["identified"]) => json!({"type": "identify"}),
-        // With others.
+        // Actions with others.
         ("invites", ["somebody"]) => track("User Invited", json!({})),
         ("invites", _) => {
             let invitees = object.split(", ").map(names).collect::<Option<Vec<_>>>()?.concat();
@@ -111,7 +111,7 @@ fn deeds(subject: &str, verb: &str, object: &str) -> Option<Vec<Value>> {
         ("removes", [member]) => track("Member Removed", json!({"member": member})),
         ("is", ["removed"]) => track("Member Removed", json!({})),
         ("makes", [admin, "admin"]) => track("Admin Transferred", json!({"admin": admin})),
-        // The account.
+        // Events of the account.
         ("hits", ["limit"]) => track("Limit Hit", json!({})),
         ("hits", ["limit", "of", meter]) => track("Limit Hit", json!({"meter": meter})),
         ("reports", [used, "of", quota, meter]) => {
@@ -148,7 +148,7 @@ fn deeds(subject: &str, verb: &str, object: &str) -> Option<Vec<Value>> {
         ("is", ["enriched", "with", ..]) => track("Account Enriched", traits(rest.strip_prefix("with ")?, subject)),
         ("has", _) if subject == "it" => json!({"type": "group", "traits": traits(object, subject)}),
         ("has", _) => json!({"type": "identify", "traits": traits(object, subject)}),
-        // What became of a handoff; of which trigger's, if it says so.
+        // Outcomes of a handoff, with its trigger if the object names one.
         ("writes", _) => track("Outreach Sent", of("handoff_id", object)),
         ("calls", _) => track("Call Made", of("handoff_id", object)),
         ("replies", _) => track("Replied", of("handoff_id", object)),
@@ -163,8 +163,8 @@ fn deeds(subject: &str, verb: &str, object: &str) -> Option<Vec<Value>> {
     Some(vec![event])
 }
 
-/// `title VP of Sales, department sales, icp, not target, industry null`: texts, numbers, truths, and nothing. What
-/// begins with `@` is the subject's address there.
+/// Traits such as `title VP of Sales, department sales, icp, not target, industry null`. A value that begins with `@`
+/// is the e-mail address of the subject at this host.
 fn traits(text: &str, subject: &str) -> Value {
     let trait_of = |text: &str| match text.split_once(' ') {
         Some(("not", key)) => (key.to_owned(), false.into()),
@@ -175,7 +175,7 @@ fn traits(text: &str, subject: &str) -> Value {
     text.split(", ").map(trait_of).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// A number, a truth, nothing, or a text, which may stand in quotes.
+/// A value: a number, a boolean, null, or a text with or without quotes.
 fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
