@@ -1,4 +1,4 @@
-//! Every metric, by name, and the table of partitions that health and metrics read. Nothing else names a metric.
+//! All metrics, and the status of workers and partitions for health checks. No other file names a metric.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,32 +35,32 @@ const LAG_RECORDS: &str = "upswell_partition_lag_records";
 const LAG_SECONDS: &str = "upswell_partition_lag_seconds";
 const WATERMARK: &str = "upswell_partition_watermark_seconds";
 
-/// A worker that has not come round for so long is taken for stuck. Longer than the longest wait for Kafka.
+/// A worker whose loop made no progress for this time is stuck. It is longer than the longest wait for Kafka.
 const STUCK_AFTER: Duration = Duration::from_secs(300);
-/// Gauges of a partition that has gone elsewhere are shown for so long.
+/// How long gauges of a revoked partition are still shown.
 const GAUGES_LAST: Duration = Duration::from_secs(60);
 
-/// A process to which the group assigns no partition is ready after so long: the group moves partitions from member to
-/// member in two steps, each of which takes a heartbeat of 3 s or more.
+/// A process to which the group assigns no partition becomes ready after this time: the group moves partitions from
+/// member to member in two steps, each of which takes a heartbeat of 3 s or more.
 const SPARE_AFTER: Duration = Duration::from_secs(15);
 
-/// So many names of events that no mapping is for are told one by one; each is a time series.
+/// How many names that no mapping covers get a time series of their own.
 const UNMAPPED_NAMES_MAX: usize = 100;
-/// Stands for the names beyond these.
+/// The label of the other names.
 const OTHER_NAMES: &str = "(other)";
 
-/// How a partition that is ours is doing.
+/// The status of an assigned partition.
 #[derive(Clone, Debug)]
 pub struct PartitionStatus {
-    /// The offset that comes next.
+    /// The offset of the next record.
     pub position: i64,
-    /// The offset up to which the group was done when the partition came: below it effects are mute.
+    /// The committed offset when the partition was assigned: effects of records before it are not published.
     pub recovered_at: i64,
     /// The offset after the last record; none before a broker has answered.
     pub end: Option<i64>,
     /// The offset after the last record that can be read: below the end while a transaction is open.
     pub stable_end: Option<i64>,
-    /// Whether it has been at the stable end since it came.
+    /// Whether it has been at the stable end since it was assigned.
     pub caught_up: bool,
     /// Since when, in milliseconds since 1970, there have been records that are not folded: the time of the last one
     /// that is, or when there was nothing after it, whichever is later. None while there is nothing to fold.
@@ -113,7 +113,7 @@ pub(crate) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
-/// What the process knows of itself.
+/// The status of the process, and its metrics.
 #[derive(Debug)]
 pub struct Telemetry {
     partitions: DashMap<i32, PartitionStatus>,
@@ -121,15 +121,15 @@ pub struct Telemetry {
     events: AtomicU64,
     signals: AtomicU64,
     handoffs: [AtomicU64; 3],
-    /// Names that no mapping is for and that are told.
+    /// Names that no mapping covers and that have a time series.
     unmapped: DashMap<Box<str>, ()>,
     prometheus: PrometheusHandle,
 }
 
-/// How a worker is doing.
+/// The status of a worker.
 #[derive(Clone, Copy, Debug)]
 struct WorkerStatus {
-    /// When it last came round.
+    /// When its loop last made progress.
     round: Instant,
     /// Since when the group has assigned it partitions, even if none.
     assigned: Option<Instant>,
@@ -189,7 +189,7 @@ impl Telemetry {
         }
     }
 
-    /// Events came whose names no mapping is for.
+    /// Counts events whose names no mapping covers.
     pub fn unmapped(&self, unmapped: &mut Unmapped) {
         unmapped.drain(|name, count| {
             let told = name.filter(|name| {
@@ -209,7 +209,7 @@ impl Telemetry {
         counter!(EVENTS_MISPLACED).increment(events);
     }
 
-    /// Effects are on their way out.
+    /// Effects will be published.
     pub fn produced(&self, effects: &Effects) {
         for handoff in &effects.handoffs {
             self.handoffs[handoff.level as usize].fetch_add(1, Ordering::Relaxed);
@@ -223,7 +223,7 @@ impl Telemetry {
         }
     }
 
-    /// Profiles of so many keys are on their way out.
+    /// Profiles of this number of keys will be published.
     pub fn gathered(&self, profiles: usize) {
         counter!(PROFILES).increment(profiles as u64);
     }
@@ -239,17 +239,17 @@ impl Telemetry {
         counter!(TRANSACTIONS_ABORTED).increment(u64::from(!committed));
     }
 
-    /// A partition is doing so.
+    /// Sets the status of a partition.
     pub fn partition(&self, partition: i32, status: PartitionStatus) {
         self.partitions.insert(partition, status);
     }
 
-    /// A partition is no longer ours.
+    /// A partition was revoked.
     pub fn partition_gone(&self, partition: i32) {
         self.partitions.remove(&partition);
     }
 
-    /// A worker came round.
+    /// The loop of a worker made progress.
     pub fn round(&self, worker: usize) {
         let status = || WorkerStatus { round: Instant::now(), assigned: None };
         self.workers.entry(worker).or_insert_with(status).round = Instant::now();
@@ -262,7 +262,7 @@ impl Telemetry {
         }
     }
 
-    /// Whether every worker still comes round.
+    /// Whether the loops of all workers make progress.
     pub fn is_alive(&self) -> bool {
         self.workers.iter().all(|worker| worker.round.elapsed() < STUCK_AFTER)
     }
@@ -293,7 +293,7 @@ impl Telemetry {
         missing
     }
 
-    /// The partitions that are ours, by number.
+    /// The assigned partitions, by number.
     pub fn partitions(&self) -> Vec<(i32, PartitionStatus)> {
         let mut all: Vec<_> = self.partitions.iter().map(|entry| (*entry.key(), entry.value().clone())).collect();
         all.sort_by_key(|entry| entry.0);

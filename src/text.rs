@@ -1,15 +1,15 @@
-//! Texts for people: numbers, instants, and what comes from outside without what a terminal would obey.
+//! Text for output: numbers, times, and text from outside without control characters.
 
 use indicatif::HumanCount;
 
 use crate::model::{self, Calendar, EventTime};
 
-/// A number with its thousands set apart.
+/// A number with separators of thousands.
 pub fn count(number: u64) -> String {
     HumanCount(number).to_string()
 }
 
-/// An instant as people write it, to the minute, in UTC.
+/// An instant to the minute, in UTC.
 pub fn minute(time: EventTime) -> String {
     let clock = time.0.rem_euclid(model::DAY_MS) / model::MINUTE_MS;
     format!("{} {:02}:{:02}", Calendar::UTC.day(time), clock / 60, clock % 60)
@@ -22,18 +22,18 @@ pub fn is_unsafe(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// A text from outside as it may reach a terminal: on one line, with U+FFFD for what a terminal would obey.
+/// A text from outside made safe for a terminal: on one line, with U+FFFD for control characters.
 pub fn plain(text: &str) -> String {
     text.replace(is_unsafe, "\u{fffd}")
 }
 
-/// Several lines from outside, each as it may reach a terminal.
+/// Several lines from outside, each made safe for a terminal.
 pub fn plain_lines(text: &str) -> String {
     text.replace(|c| c != '\n' && is_unsafe(c), "\u{fffd}")
 }
 
-/// JSON as it may reach a terminal: what a terminal would obey is escaped, and the JSON says the same. Line breaks stay:
-/// in JSON they stand between values only.
+/// JSON made safe for a terminal: control characters are escaped, which does not change the JSON. Line breaks stay,
+/// because in JSON they occur only between values.
 pub fn json_text(json: &str) -> std::borrow::Cow<'_, str> {
     let is_unsafe = |c| c != '\n' && is_unsafe(c);
     if !json.contains(is_unsafe) {

@@ -1,4 +1,4 @@
-//! Compares the handoffs that two rules fire over one history.
+//! Compares the handoffs that two rules files fire over one history.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::replay::{Driver, Step};
 use crate::rules::{Plan, Ready};
 use crate::wire::Decoded;
 
-/// What matters of a handoff; in the order in which it is told.
+/// The compared values of a handoff, in the order of output.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fired {
     /// When it fired.
@@ -26,7 +26,7 @@ pub struct Fired {
     pub level: Level,
     /// Empty if untiered.
     pub tier: Arc<str>,
-    /// It goes to the holdout, and to nobody.
+    /// It goes to the holdout topic.
     pub holdout: bool,
 }
 
@@ -37,7 +37,7 @@ impl Fired {
     }
 }
 
-/// Rules, and what they say of the history.
+/// One of the two rules, and the handoffs that fire with it.
 pub struct Side {
     /// The rules.
     pub plan: Arc<Plan>,
@@ -46,12 +46,12 @@ pub struct Side {
 }
 
 impl Side {
-    /// The rules before the first record, on so many partitions.
+    /// The state before the first record, with this number of partitions.
     pub fn new(plan: Arc<Plan>, partitions: usize) -> Side {
         Side { driver: Driver::new(&plan, partitions, Effects::default(), false), plan, fired: Vec::new() }
     }
 
-    /// Folds one event in.
+    /// Folds one event.
     ///
     /// # Errors
     /// The event activates rules that this version cannot compile.
@@ -82,7 +82,7 @@ fn keep(fired: &mut Vec<Fired>, step: Step<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What became of handoffs of one sort: under A, under B, only under A, only under B.
+/// Counts of handoffs in one group: with A, with B, only with A, only with B.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     /// Handoffs under A.
@@ -117,7 +117,7 @@ pub struct Changes {
     pub tier: u64,
 }
 
-/// What two rules say, side by side.
+/// The comparison of two rules files.
 pub struct Difference {
     /// The versions of the rules.
     pub versions: [Arc<str>; 2],

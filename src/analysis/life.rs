@@ -1,4 +1,4 @@
-//! Folds a whole log and keeps what concerns one account: what `explain` shows.
+//! Folds a whole log and keeps what happens in one account, for `upswell explain`.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -14,11 +14,12 @@ use crate::replay::{Driver, Step};
 use crate::rules::{BANDS, Plan, Ready, Signal};
 use crate::text;
 
-/// Profiles of what changed are taken after so many events: what is changed and not taken costs memory.
+/// After this number of events, changed profiles are taken, because a changed profile that is not taken uses memory.
 const GATHER_EVERY: u64 = 10_000;
 /// Accounts that are named where the one asked for is unknown.
 const NEAREST: usize = 3;
-/// The account is looked at so often while it is active: one that is forgotten later can still be shown.
+/// How often the state of the account is taken while it is active, so that it can be shown even if it is forgotten
+/// later.
 const LOOK_EVERY_DAYS: i32 = 7;
 
 /// What is known of an account.
@@ -27,7 +28,7 @@ pub struct Life {
     pub account: String,
     /// The rules.
     pub plan: Arc<Plan>,
-    /// What became of its events.
+    /// The outcomes of its events.
     pub events: Tally,
     /// Its closed, complete weeks with somebody active in the 28 days before their end.
     pub weeks: BTreeMap<Week, WeekRow>,
@@ -43,14 +44,14 @@ pub struct Life {
     pub handoffs: Vec<Handoff>,
     /// Its onboarding tracks.
     pub onboarding: Vec<Onboarding>,
-    /// How it stands; none where no event of it was applied.
+    /// Its last profile; none if no event of it was applied.
     pub stands: Option<AccountProfile>,
-    /// How its users stand, by id.
+    /// The last profiles of its users, by id.
     pub users: BTreeMap<String, UserProfile>,
 }
 
 impl Life {
-    /// Keeps what concerns the account.
+    /// Keeps the effects on the account.
     fn keep(&mut self, step: Step<'_>) {
         let (life, effects) = (self, step.effects);
         life.handoffs.extend(effects.handoffs.drain(..).filter(|handoff| handoff.account == life.account));
@@ -106,8 +107,8 @@ impl Life {
         times
     }
 
-    /// What each signal of running active users brings to the account's score: how many users, and their points. Points of
-    /// the user's own score count where they are good in sum.
+    /// What each signal of running active users brings to the account's score: how many users, and their points. Points
+    /// of the user's own score count where they are good in sum.
     pub fn brought(&self, stands: &AccountProfile) -> BTreeMap<&str, (u32, i32)> {
         let mut rungs: BTreeMap<(&str, &str), u8> = BTreeMap::new();
         for (signal, user, rung) in self.signals.iter().filter_map(user_rung) {
@@ -165,7 +166,7 @@ pub struct Time<'a> {
     pub now: u8,
     /// The highest rung.
     pub rung: u8,
-    /// What the highest rung rests on.
+    /// The evidence of the highest rung.
     pub facts: &'a [Fact],
 }
 
@@ -185,7 +186,7 @@ fn band_move(message: &SignalMessage) -> Option<(EventTime, &str, u8)> {
     }
 }
 
-/// The whole log, of which only what concerns one account is kept.
+/// Folds the whole log and keeps the effects on one account.
 pub struct AccountFold {
     driver: Driver,
     life: Life,
@@ -221,7 +222,7 @@ impl AccountFold {
         }
     }
 
-    /// Folds one event in.
+    /// Folds one event.
     pub fn apply(&mut self, record: Record, index: u32, ready: &Ready<'_>) -> Result<()> {
         let life = &mut self.life;
         let is_of_it = ready.event.as_ref().is_ok_and(|event| event.account == life.account);

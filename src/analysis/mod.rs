@@ -1,5 +1,5 @@
-//! What commands compute from a history besides folding it: what a sample holds, the life of one account, and how two
-//! rules differ.
+//! What commands compute from a history: the contents of a sample, what happened in one account, and how the handoffs
+//! of two rules files differ.
 
 mod difference;
 mod life;

@@ -1,4 +1,4 @@
-//! What each signal, figure and trigger of the rules needs of events, and whether events that have it came.
+//! Determines what each signal, figure and trigger of the rules needs of events, and whether a sample has such events.
 
 use crate::model::{Event, Field, Role};
 use crate::rules::{
@@ -169,13 +169,13 @@ impl Needs {
         Needs::one(Role::SubscriptionChanged, false, vec![Part::Field(field, is)])
     }
 
-    /// Some field of what users tell of themselves, and that they are active.
+    /// Some fields of user traits, and user activity.
     fn profile(fields: &[(Field, Is)]) -> Needs {
         let source = |(field, is): &(Field, Is)| Source::new(Role::Profile, true, vec![Part::Field(*field, *is)]);
         Needs { all: vec![fields.iter().map(source).collect()], activity: true }
     }
 
-    /// What users say of their company stands in where nobody else says how large it is (semantics E19).
+    /// The company size that users state is used if there is no other (semantics E19).
     fn employees() -> Needs {
         Needs::any(vec![
             Source::new(Role::Firmographics, false, vec![Part::Field(Field::Employees, Is::Size)]),
@@ -183,7 +183,7 @@ impl Needs {
         ])
     }
 
-    /// Both say which plan an account has.
+    /// Both sources of the plan of an account.
     fn plan() -> Needs {
         let source = |role| Source::new(role, false, vec![Part::Field(Field::Plan, Is::Text)]);
         Needs::any(vec![source(Role::SubscriptionChanged), source(Role::Firmographics)])

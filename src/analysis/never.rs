@@ -1,4 +1,4 @@
-//! Finds signals that can never be on, and triggers that can never fire, with events such as those of a sample.
+//! Finds the signals that can never be on and the triggers that can never fire with events like those of a sample.
 
 use super::needs::{Needs, What, signal};
 use super::sample::Sample;

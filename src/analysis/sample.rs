@@ -1,4 +1,5 @@
-//! Counts what a sample of events holds, by the rules: roles, names without a mapping, account ids that look alike.
+//! Counts what a sample of events contains: roles, names that no mapping covers, account ids that differ only by case
+//! or space.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,7 +12,7 @@ use crate::model::{Event, EventKind, Field, Role, Unmapped};
 use crate::replay::{Files, Read, Readable};
 use crate::rules::{self, Plan, RoleSet};
 
-/// What a sample of events holds, by the rules.
+/// The contents of a sample of events, by the rules.
 pub struct Sample {
     /// Events, and those among them that cannot be read.
     pub readable: Readable,
@@ -23,13 +24,13 @@ pub struct Sample {
     pub mappings: Vec<u64>,
     /// What signals, figures and triggers need of events, and whether it came.
     pub(super) needs: Vec<(What, Needs)>,
-    /// Names that no mapping is for.
+    /// Names that no mapping covers.
     pub unmapped: Unmapped,
-    /// Pages and screens, which mean nothing unless a mapping is for them.
+    /// Names of pages and screens that no mapping covers.
     pub pages: Unmapped,
     /// Account ids.
     pub accounts: Accounts,
-    /// Calls that say that two ids are one person.
+    /// Number of `alias` calls.
     pub aliases: u64,
     /// Events with an amount in a currency that the rules have no rate of, by its code.
     pub without_rate: BTreeMap<String, u64>,

@@ -1,5 +1,4 @@
-//! Other rules from here on: what the state of an account means by the old plan → what it means by the new
-//! (semantics A27).
+//! Activates other rules: moves the state of an account from the old plan to the new one (semantics A27).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -180,7 +179,7 @@ fn firsts_in(plan: &Plan, before: &Plan, firsts: &BTreeSet<u16>) -> BTreeSet<u16
     (0..plan.triggers.len()).filter(is_same).map(|place| place as u16).collect()
 }
 
-/// Users whom the new rules exclude and the old ones did not are treated as removed (semantics A34, B5).
+/// Treats users that the new rules exclude and the old ones did not as removed (semantics A34, B5).
 fn exclude(renaming: &Renaming<'_>, account: &mut Account<'_>, now: EventTime) {
     let (before, after) = (&renaming.before.exclude, &renaming.after.exclude);
     if before.is_empty() && after.is_empty() {
@@ -203,7 +202,7 @@ fn exclude(renaming: &Renaming<'_>, account: &mut Account<'_>, now: EventTime) {
     }
 }
 
-/// The state that stands in places of the plan.
+/// Moves state that is indexed by the plan to the indices of the new plan.
 fn rename(renaming: &Renaming<'_>, account: &mut Account<'_>) {
     let Renaming { before, after, users, accounts, meters, tiers } = renaming;
     for user in account.user_indices() {

@@ -1,4 +1,4 @@
-//! What a step is about: the rules, the instant and the cause, and the event with the roles that the rules give it.
+//! What stays the same during a step: the rules, the instant and the cause, and the event with its roles.
 
 use super::state::Account;
 use crate::model::{Day, Event, EventTime, Fact, Field, Keys, Place, Role};

@@ -1,4 +1,4 @@
-//! What a person or a CRM is told of an account and its users as they stand (semantics §8, §10).
+//! Collects what handoffs and profiles say about an account and its users (semantics §8, §10).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use crate::model::{
 use crate::rules::{BANDS, Facts, Kind, OnEvent, Plan, SignalRef};
 use crate::wire::short;
 
-/// Users and features that a person is told of.
+/// The number of users and features in a handoff.
 const TOP_USERS: usize = 5;
 const TOP_FEATURES: usize = 20;
 /// How long a lead of marketing counts (semantics F4).
 const MQL_MS: i64 = 180 * DAY_MS;
 
-/// What fires: its trigger, whom it is about, and why.
+/// A firing: its trigger, its users, and why.
 pub(super) struct Fired<'a> {
     pub(super) trigger: usize,
     /// The edges that fire: of the account, or of users; of an event trigger none.
@@ -79,7 +79,7 @@ pub(super) fn of_handoff(context: &Context<'_>, account: &Account<'_>, fired: &F
     (handoff_context, awaits_answer)
 }
 
-/// Which value decides where a threshold is tested and nobody whom the handoff is about reaches the higher one.
+/// Which value applies if a threshold is tested and no user of the handoff reaches the higher one.
 fn arm(context: &Context<'_>, account: &Account<'_>, fired: &Fired<'_>) -> Option<Arm> {
     let arm = context.plan.rails.arms.iter().find(|arm| arm.triggers.contains(&fired.trigger))?;
     let above = |user: &Option<u32>| values::holds(context, account, *user, &arm.above, None) == Some(true);
@@ -246,7 +246,7 @@ fn company(account: &Account<'_>) -> Company {
     }
 }
 
-/// The territory and its owner: what the CRM says, else the first row that matches.
+/// The territory and its owner: those of the CRM, else of the first matching row.
 fn territory(plan: &Plan, account: &Account<'_>) -> (String, String) {
     let traits = account.traits();
     let text = |field| traits.and_then(|traits| traits.text(field)).map(str::to_owned);
@@ -268,7 +268,7 @@ fn territory(plan: &Plan, account: &Account<'_>) -> (String, String) {
     )
 }
 
-/// What to do and say: more is asked of whoever asked, less of whoever only looks.
+/// The conversation: what to propose and say, by the buying stage.
 fn converse(plan: &Plan, account: &Account<'_>, fired: &Fired<'_>, handoff_context: &mut HandoffContext) {
     let trigger = &plan.triggers[fired.trigger];
     let raised_hand = fired.on.is_some_and(|on| on.raised_hand);
@@ -322,7 +322,7 @@ fn converse(plan: &Plan, account: &Account<'_>, fired: &Fired<'_>, handoff_conte
     };
 }
 
-/// Whether a signal says that the API, SSO or security was asked for.
+/// Whether a signal shows that the API, SSO or security was requested.
 fn calls_for_engineers(plan: &Plan, slot: usize) -> bool {
     use crate::model::Role::{ApiCalled, EnterpriseFeatureRequested, IntegrationConnected};
     match &plan.user_signals[slot].kind {
@@ -335,7 +335,7 @@ fn calls_for_engineers(plan: &Plan, slot: usize) -> bool {
     }
 }
 
-/// The account as it stands, for whoever keeps a copy.
+/// The profile of the account.
 pub(super) fn account_profile(context: &Context<'_>, account: &Account<'_>) -> AccountProfile {
     const TRAJECTORY: usize = 8;
     let mut trajectory: Vec<Option<u32>> =
@@ -358,7 +358,7 @@ pub(super) fn account_profile(context: &Context<'_>, account: &Account<'_>) -> A
     }
 }
 
-/// A user as they stand.
+/// The profile of a user.
 pub(super) fn user_profile(context: &Context<'_>, account: &Account<'_>, index: u32) -> UserProfile {
     let plan = context.plan;
     let (user, more) = (account.user(index), account.more(index));

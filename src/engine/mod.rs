@@ -1,10 +1,10 @@
-//! The fold: one partition of the log in, effects out. Pure: no clock, no I/O, no randomness, no logging. The same
-//! log gives the same bytes on any machine.
+//! The fold: turns the events of one partition of the log into state and effects. It uses no clock, I/O, randomness or
+//! logging, so the same log gives the same bytes on any machine.
 //!
-//! `partition` decides which record is next and which day closes; what happens then to an account is a `step`, in phases.
-//! `signals` measures levels, a file for each kind, from `figures` and from the facts in `state`; `values` gives
-//! conditions what they read; `handoff_context` collects what a person must know; `activation` applies other rules to the
-//! state. `state` is what a partition remembers; it decides nothing.
+//! `partition` decides which record is next and which day closes. `step` runs the phases of everything that happens to
+//! an account. `signals` measures levels, with a file for each kind, from `figures` and the facts in `state`. `values`
+//! provides what conditions read. `handoff_context` collects what a handoff says about its account. `activation`
+//! applies other rules to the state. `state` stores the state of a partition and decides nothing.
 
 mod activation;
 mod context;

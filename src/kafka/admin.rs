@@ -1,4 +1,4 @@
-//! Topics: creating those that are missing, and telling what differs about those that are there.
+//! Creates missing topics, and reports settings of existing topics that differ.
 
 use std::fmt;
 use std::future::Future;
@@ -20,7 +20,7 @@ use super::error::Error;
 use super::log_line;
 use crate::wire::{Format, Kind, record_max};
 
-/// How long one question may take.
+/// How long one request may take.
 const QUESTION: Duration = Duration::from_secs(10);
 /// How long a new topic may take until every broker knows it.
 const PROPAGATION: Duration = Duration::from_secs(30);
@@ -150,8 +150,7 @@ impl Topics {
     }
 }
 
-/// Creates the topics that are missing and tells what differs about the others, in the order
-/// given. Safe to repeat.
+/// Creates the topics that are missing and reports what differs in the others, in the order given. Safe to repeat.
 ///
 /// # Errors
 /// When Kafka cannot be reached or refuses.

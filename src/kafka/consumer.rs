@@ -23,7 +23,7 @@ use super::error::{Error, is_lasting, is_passing, is_refusal, is_silence};
 use super::log_line;
 use super::raw::{Entry, Forward, Inbox, Message};
 
-/// The generation of the group in which offsets are committed. Take it anew for each transaction.
+/// The generation of the group in which offsets are committed. Get it again for each transaction.
 pub use rdkafka::consumer::ConsumerGroupMetadata as GroupMetadata;
 
 /// How to fetch; any of it can be overridden. `fetch.queue.backoff.ms` matters most: its default
@@ -48,7 +48,7 @@ pub(super) const STABLE: &[(&str, &str)] = &[
 /// How long a question to the cluster is repeated. A predecessor's open transaction delays the
 /// committed offsets by its timeout of 10 s and up to 10 s more.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long one question may take: also how soon a stop is heard of.
+/// How long one request may take, and so how soon a stop is noticed.
 pub(super) const QUESTION: Duration = Duration::from_secs(5);
 /// How often librdkafka reports the ends of partitions.
 const STATISTICS_MS: &str = "1000";
@@ -58,7 +58,7 @@ const SLICE: Duration = Duration::from_millis(20);
 /// What a poll delivers, in order.
 #[derive(Debug)]
 pub enum Polled<'a> {
-    /// The partition is ours, and its records follow from offset 0.
+    /// The partition was assigned, and its records follow from offset 0.
     Assigned {
         /// The partition.
         partition: i32,
@@ -69,16 +69,16 @@ pub enum Polled<'a> {
         /// The end of the stable data now.
         end: i64,
     },
-    /// The partition is no longer ours; none of its records follows.
+    /// The partition was revoked; none of its records follows.
     Revoked {
         /// The partition.
         partition: i32,
-        /// Somebody else may already own it: nothing can be committed for it any more.
+        /// Another member may already own it, so nothing can be committed for it.
         lost: bool,
     },
-    /// A record of a partition that is ours.
+    /// A record of an assigned partition.
     Message(Message<'a>),
-    /// There is nothing stable after what was delivered. It comes again after further records.
+    /// The stable end is reached. It is reported again after further records.
     End {
         /// The partition.
         partition: i32,

@@ -35,7 +35,7 @@ impl Embedded {
         Ok(Self { owner })
     }
 
-    /// Refuses the offsets of so many transactions, as for a member that the group left behind.
+    /// Refuses the offsets of this number of transactions, as for a member of an old generation.
     #[cfg(test)]
     pub(crate) fn refuse_offsets(&self, times: usize) {
         use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};

@@ -1,8 +1,8 @@
-//! What can go wrong with Kafka, said so that the reader knows what to do.
+//! The errors of Kafka, with messages that say what to do.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// An error of this room.
+/// An error of this module.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A key of the configuration has no usable value.
@@ -40,7 +40,7 @@ pub enum Error {
         /// The setting that asks for it.
         asked: String,
     },
-    /// A topic that should be there is not, or this client may not see it.
+    /// A topic does not exist, or this client may not see it.
     #[error(
         "topic `{topic}` does not exist on {brokers}, or this client may not describe it: \
          create it with `upswell topics`, or check its ACLs"
@@ -51,7 +51,7 @@ pub enum Error {
         /// The brokers asked.
         brokers: String,
     },
-    /// The beginning of the log is gone; the fold cannot be replayed.
+    /// The beginning of the log was deleted, so the state cannot be computed.
     #[error(
         "{topic}[{partition}] begins at offset {low}, not 0: records were deleted, and the state \
          cannot be rebuilt without them. Set retention.ms=-1 and retention.bytes=-1 on the topic \
@@ -65,7 +65,7 @@ pub enum Error {
         /// Its first offset.
         low: i64,
     },
-    /// The group is further than the log: the topic was made anew, or lost data.
+    /// The committed offset is beyond the end of the log: the topic was created again, or lost data.
     #[error(
         "{topic}[{partition}] ends at offset {end}, but group `{group}` has committed {committed}: \
          the topic was created again or lost records. If that is intended, use a new kafka.group; \
@@ -116,7 +116,7 @@ pub enum Error {
         /// The number of partitions now.
         now: i32,
     },
-    /// Records that were to be read are no longer there.
+    /// Records that should be read no longer exist.
     #[error("{topic}[{partition}]: the offset to read next does not exist ({detail}): was the log deleted or trimmed?")]
     OffsetGone {
         /// The topic.
@@ -156,7 +156,7 @@ pub enum Error {
     Client {
         /// What was being done.
         doing: String,
-        /// The client's error; no source, as the text above says all of it.
+        /// The client's error. It is not the source, because the message contains it.
         error: KafkaError,
     },
     /// A record could not be written.

@@ -10,11 +10,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::error::code_of;
 
-/// A condition that was not reported for so long has ended. While a broker cannot be reached, librdkafka tries within
+/// A condition that was not reported for this time has ended. While a broker cannot be reached, librdkafka tries within
 /// `socket.connection.setup.timeout.ms` (30 s) and `reconnect.backoff.max.ms` (10 s) and reports the same error at most
 /// every 30 s.
 const QUIET: Duration = Duration::from_secs(60);
-/// An answer ends a condition after so long: until then, other clients may still report what they met before it.
+/// An answer ends a condition after this time: until then, other clients may still report what they met before it.
 const STALE: Duration = Duration::from_secs(5);
 
 static CONDITIONS: Mutex<Conditions> = Mutex::new(Conditions { begun: BTreeMap::new() });
@@ -141,9 +141,8 @@ pub(super) fn write(level: RDKafkaLogLevel, facility: &str, line: &str) {
     }
 }
 
-/// An error that concerns a whole client. librdkafka goes on by itself after nearly all of them,
-/// and those that end a client are returned by the call that meets them. The end of a partition
-/// comes this way too and is no error.
+/// An error of a whole client. librdkafka goes on by itself after nearly all of them, and those that end a client are
+/// returned by the call that meets them. The end of a partition comes this way too and is no error.
 pub(super) fn client_error(error: &KafkaError, reason: &str) {
     if code_of(error) != Some(RDKafkaErrorCode::PartitionEOF) {
         report(code_of(error), &format!("{error}: {reason}"));

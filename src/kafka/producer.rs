@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// So long at most once the process was asked to end: what is on its way can still arrive, and the
 /// operations of a transaction together stay below the 30 s that Kubernetes grants.
 const PATIENCE_AT_THE_END: Duration = Duration::from_secs(3);
-/// One attempt of such an operation, which the next one resumes: also how soon a stop is heard of.
+/// How long one attempt of such an operation takes, which the next one resumes; also how soon a stop is noticed.
 const ATTEMPT: Duration = Duration::from_secs(3);
 
 /// For short transactions, one after another. With the default backoff of 100 ms a transaction
@@ -37,7 +37,7 @@ const TRANSACTIONS: &[(&str, &str)] = &[
     ("linger.ms", "0"),
     ("retry.backoff.ms", "2"),
     ("transaction.timeout.ms", "10000"),
-    // The headers of messages are much alike.
+    // The headers of messages are similar.
     ("compression.type", "lz4"),
     // A dead letter holds most of a record of the log.
     (SIZE_OF_PRODUCER, "4194304"),
@@ -45,10 +45,10 @@ const TRANSACTIONS: &[(&str, &str)] = &[
     ("batch.size", "262144"),
 ];
 
-/// The headers of a record that speaks to the engine (semantics A32); only the name matters.
+/// The header of a control record (semantics A32). Its value is empty.
 pub const CONTROL_HEADERS: &[(&str, &str)] = &[("upswell-control", "1")];
 
-/// The largest record, in bytes, that the producer of a worker sends; none where its configuration says no number.
+/// The largest record in bytes that the producer of a worker sends; none if the configured value is not a number.
 pub fn largest_sent(config: &Config) -> Option<usize> {
     config.client(TRANSACTIONS, MUSTS).get(SIZE_OF_PRODUCER)?.parse().ok()
 }
@@ -66,7 +66,7 @@ const BULK: &[(&str, &str)] = &[
 const MUSTS: &[(&str, &str)] =
     &[("enable.idempotence", "true"), ("delivery.report.only.error", "true"), ("partitioner", "murmur2_random")];
 
-/// How far a group has got in a partition: committed with the effects of what lies before it.
+/// A committed position of a group in a partition, committed with the effects of the records before it.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
     /// The topic of the log.
@@ -159,8 +159,7 @@ impl Producer {
 
     /// Commits the records and, with them, how far the group has got.
     ///
-    /// # Errors
-    /// As `TransactionError` says; unless it is `Fenced`, nobody sees anything of the transaction.
+    /// # Errors See `TransactionError`. Unless it is `Fenced`, no reader sees anything of the transaction.
     pub fn commit(&mut self, progress: &[Progress<'_>], group: &GroupMetadata) -> Result<(), TransactionError> {
         let offsets = match offset_list(progress) {
             Ok(offsets) => offsets,
@@ -181,7 +180,7 @@ impl Producer {
         Ok(())
     }
 
-    /// Aborts the transaction; nobody sees anything of it.
+    /// Aborts the transaction. No reader sees anything of it.
     ///
     /// # Errors
     /// When the producer was fenced or failed for good.
@@ -214,7 +213,7 @@ impl Producer {
         Ok(())
     }
 
-    /// Ends a transaction that met `error`, and says what that means.
+    /// Ends a transaction after `error`, and returns what it means for the transaction.
     fn end(&mut self, error: KafkaError) -> TransactionError {
         if let Some(fatal) = self.fatal() {
             return fatal;
@@ -296,7 +295,7 @@ impl LogWriter {
         sent.map_err(|error| Error::client(format!("writing to topic `{}`", self.topic), error))
     }
 
-    /// Takes a record that speaks to the engine, for a partition.
+    /// Sends a control record to a partition.
     ///
     /// # Errors
     /// As for `send`.

@@ -23,7 +23,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 use rdkafka_sys as sys;
 
-/// The header that tells control records.
+/// The header of control records.
 const CONTROL: &CStr = c"upswell-control";
 /// What one read delivers, at most.
 const BATCH: usize = 4096;
@@ -74,7 +74,7 @@ pub(super) enum Entry<'a> {
 /// One queue into which the partitions of a consumer are forwarded.
 pub(super) struct Inbox<C: ConsumerContext> {
     queue: NonNull<sys::rd_kafka_queue_t>,
-    // Last: the queue goes before the client, which would else wait for it for ever.
+    // Last, so that the queue is dropped before the client, which would wait for it for ever.
     consumer: Arc<BaseConsumer<C>>,
 }
 

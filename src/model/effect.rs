@@ -1,4 +1,4 @@
-//! What comes out: handoffs, the signals feed and dead letters, as data.
+//! The effects of the fold: handoffs, messages of the signals feed, onboarding tracks, profiles and dead letters.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use super::event::{Outcome, Place};
 use super::metrics::MetricsRow;
 use super::time::{Day, EventTime};
 
-/// Passes an account to a channel: sales or nurture.
+/// Passes an account to sales or nurture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Handoff {
-    /// A stable name of the episode.
+    /// The id of the episode.
     pub id: HandoffId,
     /// The account.
     pub account: String,
@@ -30,84 +30,84 @@ pub struct Handoff {
     pub due: Option<EventTime>,
     /// No outreach before.
     pub not_before: EventTime,
-    /// Triggers held back in favour of this one, at the same instant.
+    /// Triggers whose handoffs were held by pacing when this one fired.
     pub also: Vec<Arc<str>>,
     /// The users that it is about, by id bytes: at most 100.
     pub user_ids: Vec<String>,
-    /// How many more it is about.
+    /// How many users are left out of `user_ids`.
     pub user_ids_left_out: u32,
-    /// The fired trigger in words.
+    /// Why the trigger fired, in words.
     pub why: String,
-    /// What it rests on.
+    /// Its evidence.
     pub facts: Vec<Fact>,
     /// The rules that fired it.
     pub rules_version: Arc<str>,
-    /// What a person needs to help rather than sell.
+    /// What the handoff says about the account.
     pub context: Box<HandoffContext>,
 }
 
 impl Handoff {
-    /// W3C trace context of the episode: the handoff id is the trace id, so that whatever follows can be found.
+    /// The W3C trace context of the episode, whose trace id is the handoff id.
     pub fn traceparent(&self) -> String {
         let id = self.id.to_string();
         format!("00-{id}-{}-01", &id[..16])
     }
 }
 
-/// An account as it was when a trigger fired.
+/// What a handoff says about its account.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HandoffContext {
     /// Size class, by its id in the rules.
     pub segment: Arc<str>,
     /// Tier, by its id in the rules; none if untiered.
     pub tier: Option<Arc<str>>,
-    /// What the tier's team does at this level.
+    /// The play of the tier at this level.
     pub play: Arc<str>,
-    /// Through whom.
+    /// The route.
     pub route: Arc<str>,
-    /// Who owns the account; empty if nobody does.
+    /// The owner of the account; empty if none.
     pub owner: String,
     /// The territory; empty if none.
     pub territory: String,
-    /// Who brought the account.
+    /// The source to which the account is attributed.
     pub attribution: Attribution,
-    /// Sent to nobody, only recorded.
+    /// Whether it goes to the holdout topic only.
     pub holdout: bool,
-    /// The test of a threshold between whose two values the account lies.
+    /// The test of a threshold, if the account lies between its two values.
     pub arm: Option<Arm>,
     /// PQA score in points.
     pub score: i32,
-    /// What the score is the sum of: a signal and its rung, or `users`, and points.
+    /// The parts of the score: a signal and its rung, or `users`, with their points.
     pub points: Vec<(Arc<str>, u8, i32)>,
     /// The top users.
     pub top_users: Vec<TopUser>,
-    /// Whether no active user looks like a buyer.
+    /// Whether no active user is a buyer.
     pub find_buyer: bool,
-    /// What the account does.
+    /// How the account uses the product.
     pub usage: Usage,
     /// What it pays.
     pub money: Money,
     /// What to do and say.
     pub conversation: Conversation,
-    /// What is known of the company.
+    /// The traits of the company.
     pub company: Company,
 }
 
-/// A test of a threshold, and which of its two candidate values decides for an account that lies between them.
+/// A test of a threshold, and which of its two candidate values applies to an account that lies between them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arm {
     /// The id of the test.
     pub id: Arc<str>,
-    /// The value that decides, by a hash of the account.
+    /// The group of the account, by a hash.
     pub group: Group,
 }
 
-/// Which of two candidate values decides.
+/// Which of two candidate values applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     /// The lower one: the handoff is sent as usual.
     Lower,
-    /// The higher one, which is not reached: the handoff is only recorded.
+    /// The higher one, which is not reached: the handoff goes to the holdout topic.
     Higher,
 }
 
@@ -121,10 +121,10 @@ impl Group {
     }
 }
 
-/// Who brought an account (semantics F4).
+/// The source to which an account is attributed (semantics F4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Attribution {
-    /// There is usage, and a user looks like a buyer.
+    /// There is usage, and an active user is a buyer.
     UsageAndPql,
     /// There is usage, and marketing brought a lead.
     UsageAndMql,
@@ -135,7 +135,7 @@ pub enum Attribution {
     BuyerUnknown,
 }
 
-/// A user whom a person should know.
+/// One of the users with the highest scores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TopUser {
     /// The user.
@@ -146,13 +146,13 @@ pub struct TopUser {
     pub band: Arc<str>,
     /// Whether the user may decide a purchase.
     pub is_buyer: bool,
-    /// The title, as the profile says.
+    /// The title in the profile.
     pub title: String,
-    /// The e-mail address, as the profile says.
+    /// The e-mail address in the profile.
     pub email: String,
 }
 
-/// What an account does with the product. Windows end with the last closed day unless a field says otherwise.
+/// How an account uses the product. Windows end with the last closed day unless a field says otherwise.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
     /// Features with their uses in the running 28 days, most used first.
@@ -194,7 +194,7 @@ pub struct Money {
     pub quotas: Vec<(String, f64, f64)>,
     /// What the account could be worth a year, in USD.
     pub potential: f64,
-    /// The plan that fits what was asked for; empty if none.
+    /// The suggested plan; empty if none.
     pub suggested_plan: Arc<str>,
     /// Seats of the subscription that the plan is of.
     pub seats: Option<f64>,
@@ -207,7 +207,7 @@ pub struct Conversation {
     pub buying_stage: &'static str,
     /// What to propose.
     pub next_step: &'static str,
-    /// Whom else it takes.
+    /// Who else should take part.
     pub needs: Vec<&'static str>,
     /// The template of the text; empty if none applies.
     pub template: Arc<str>,
@@ -215,7 +215,7 @@ pub struct Conversation {
     pub text: String,
 }
 
-/// What is known of a company.
+/// The traits of a company.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Company {
     /// Employees.
@@ -236,7 +236,7 @@ pub struct Company {
     pub lead_score: Option<f64>,
 }
 
-/// The track that an account should see changed.
+/// A change of the onboarding track of an account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Onboarding {
     /// The account.
@@ -251,7 +251,7 @@ pub struct Onboarding {
     pub employees: Option<f64>,
 }
 
-/// How an account is brought into the product (semantics F11).
+/// The onboarding track of an account (semantics F11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Track {
     /// One user.
@@ -260,7 +260,7 @@ pub enum Track {
     SmallTeam,
     /// A mid-market company: richer onboarding, with the offer of a walkthrough.
     MidMarket,
-    /// An enterprise: told to sales at once, never gated.
+    /// An enterprise: sales is notified at once, and the product is never gated.
     Enterprise,
 }
 
@@ -276,12 +276,12 @@ impl Track {
     }
 }
 
-/// An account as it stands.
+/// The profile of an account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccountProfile {
     /// The account.
     pub account: String,
-    /// As of.
+    /// The instant of the profile.
     pub at: EventTime,
     /// Users ever active in this life.
     pub users: u32,
@@ -295,13 +295,13 @@ pub struct AccountProfile {
     pub trajectory: Vec<Option<u32>>,
     /// Distinct departments of running active users.
     pub departments: u32,
-    /// Enterprise features asked for, in byte order.
+    /// Requested enterprise features, in byte order.
     pub enterprise_requests: Vec<String>,
     /// Signals that are on.
     pub signals: Vec<Arc<str>>,
 }
 
-/// Accounts and users as they stand, for whoever keeps a copy: one of each.
+/// Profiles of accounts and users, at most one of each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profiles {
     /// Accounts, by id bytes.
@@ -310,14 +310,14 @@ pub struct Profiles {
     pub users: Vec<UserProfile>,
 }
 
-/// A user as they stand; `gone`: forgotten, to be removed wherever it was kept.
+/// The profile of a user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UserProfile {
     /// The account.
     pub account: String,
-    /// As of.
+    /// The instant of the profile.
     pub at: EventTime,
-    /// Forgotten.
+    /// Whether the user was forgotten; then the profile is a tombstone.
     pub gone: bool,
     /// The user, with score, band, `is_buyer`, title and e-mail address.
     pub user: TopUser,
@@ -331,7 +331,7 @@ pub struct UserProfile {
     pub source: String,
     /// Whether first value was reached.
     pub activated: bool,
-    /// Features that its signals rest on, in byte order.
+    /// Features that the user's signals keep, in byte order.
     pub features: Vec<String>,
     /// The plan of the account.
     pub plan: String,
@@ -339,7 +339,7 @@ pub struct UserProfile {
     pub signals: Vec<Arc<str>>,
 }
 
-/// The stable name of an episode: (account, trigger, instant), hashed.
+/// The id of an episode: a hash of account, trigger and instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HandoffId(pub [u8; 16]);
 
@@ -357,8 +357,8 @@ impl HandoffId {
     }
 }
 
-/// Where an account lies among all, 0 to 1, for experiments: the first 8 bytes, big-endian, of SHA-256 over salt, a
-/// zero byte and account, divided by 2⁶⁴. Anyone can recompute it (semantics D17).
+/// A number from 0 to 1 for an account, for experiments: the first 8 bytes, big-endian, of SHA-256 over salt, a zero
+/// byte and account, divided by 2⁶⁴. Anyone can recompute it (semantics D17).
 pub fn share_of(salt: &str, account: &str) -> f64 {
     let mut hash = Sha256::new();
     hash.update(salt.as_bytes());
@@ -390,7 +390,7 @@ impl Level {
     /// Every level, most urgent first: the order in which triggers of one instant are decided.
     pub const ALL: [Level; 3] = [Level::High, Level::Medium, Level::Low];
 
-    /// The word for it in topics, metrics and on the screen.
+    /// Its name in topics, metrics and output.
     pub fn word(self) -> &'static str {
         match self {
             Level::High => "high",
@@ -400,14 +400,14 @@ impl Level {
     }
 }
 
-/// One thing that a signal or trigger rests on.
+/// A piece of evidence of a signal or trigger.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
-    /// The event that proves it; empty for a figure of a close.
+    /// The message id of the event that proves it; empty for a figure of a close.
     pub message_id: Box<str>,
     /// When.
     pub at: EventTime,
-    /// The figure; its meaning is the signal's.
+    /// A count, a ratio or an amount; the signal defines which.
     pub number: f64,
 }
 
@@ -418,36 +418,36 @@ pub struct SignalMessage {
     pub account: String,
     /// The user; empty at account scope.
     pub user: String,
-    /// What is said.
+    /// The kind of message, with its contents.
     pub kind: SignalKind,
     /// When.
     pub at: EventTime,
-    /// What it rests on.
+    /// Its evidence.
     pub facts: Vec<Fact>,
 }
 
-/// What a message of the signals feed says.
+/// The kind of a message of the signals feed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SignalKind {
     /// A signal moved from one rung to another.
     Changed(SignalChange),
-    /// Something happened, fired or not.
+    /// An event of an event trigger or a session of pricing views, whether or not a handoff follows.
     Occurrence {
-        /// The signal that it feeds, if any.
+        /// Its signal, if any.
         signal: Option<Arc<str>>,
-        /// The trigger that it belongs to, if any.
+        /// Its trigger, if any.
         trigger: Option<Arc<str>>,
     },
-    /// A guard rail holds a handoff back.
+    /// A guard rail holds a handoff.
     Held {
-        /// What is held.
+        /// The trigger.
         trigger: Arc<str>,
-        /// What holds it.
+        /// The rail that holds it.
         rail: Rail,
     },
 }
 
-/// A signal's way from one rung to another.
+/// A change of a signal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignalChange {
     /// The signal.
@@ -475,17 +475,17 @@ pub enum Reason {
     Activated,
 }
 
-/// A guard rail that can hold a handoff back.
+/// A guard rail that can hold a handoff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Rail {
-    /// No usage fact to talk about.
+    /// There is no usage in the last 28 days.
     Usage = 1,
     /// At most one medium or low handoff per account in the pacing time.
     Pacing = 2,
-    /// Do not contact, an open opportunity, or a handoff that waits for an answer.
+    /// A trait forbids outreach, an opportunity is open, or another handoff awaits an answer.
     Engaged = 4,
-    /// History that was loaded: nobody is to be told of what is long over.
+    /// The event is before `live_from` of the rules.
     WarmUp = 8,
 }
 
@@ -508,11 +508,11 @@ pub struct DeadLetter {
     pub reason: Outcome,
     /// Why, in words.
     pub detail: String,
-    /// The bytes as they came.
+    /// The bytes of the event.
     pub payload: Vec<u8>,
-    /// Where in the partition.
+    /// The place in the partition.
     pub place: Place,
-    /// The record's own time.
+    /// The time of the record.
     pub record_time: Option<EventTime>,
 }
 
@@ -527,12 +527,12 @@ pub struct Effects {
     pub onboarding: Vec<Onboarding>,
     /// Dead letters.
     pub dead_letters: Vec<DeadLetter>,
-    /// Rows of metrics, if somebody asked for them.
+    /// Rows of metrics; none if they are not needed.
     pub metrics: Option<Vec<MetricsRow>>,
 }
 
 impl Effects {
-    /// A buffer that asks for metrics as well.
+    /// A buffer that also collects metrics.
     pub fn with_metrics() -> Effects {
         Effects { metrics: Some(Vec::new()), ..Effects::default() }
     }

@@ -1,4 +1,4 @@
-//! What goes in: events, where they stand, and what became of each.
+//! The input: events, their places in the log, and their outcomes; roles and fields.
 
 use std::borrow::Cow;
 

@@ -53,11 +53,11 @@ pub struct WeekRow {
     pub streak: Option<u32>,
     /// The slope over the last weeks in units of its standard deviation.
     pub slope_z: Option<f64>,
-    /// What is usual for the account: the base level B; unknown before seven complete weeks.
+    /// The base level B of the account; unknown before seven complete weeks.
     pub base: Option<u32>,
-    /// Whether the account grows, whatever the rules make of it; unknown before four complete weeks.
+    /// Whether the account grows, whether or not a signal of the rules uses it; unknown before four complete weeks.
     pub growing: Option<bool>,
-    /// Whether it declines, whatever the rules make of it; unknown before ten complete weeks.
+    /// Whether it declines, whether or not a signal of the rules uses it; unknown before ten complete weeks.
     pub declining: Option<bool>,
 }
 

@@ -1,4 +1,4 @@
-//! The nouns of the domain: event, time, role, handoff. No behaviour that needs more than itself.
+//! The types that all modules share: events, times, roles, effects, rows of metrics. They depend on no other module.
 
 pub mod effect;
 pub mod event;

@@ -15,7 +15,7 @@ pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// Milliseconds in a day.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// A length of time in milliseconds, written `30m`, `24h` or `7d` in files; a day is 24 hours.
+/// A duration in milliseconds, written `30m`, `24h` or `7d` in files; a day is 24 hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Millis(pub i64);
 
@@ -80,7 +80,7 @@ impl EventTime {
 /// that it lies in depends on the calendar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calendar {
-    /// By so much are its clocks ahead of UTC.
+    /// How far its clocks are ahead of UTC, in milliseconds.
     offset_ms: i64,
 }
 
@@ -90,7 +90,7 @@ impl Calendar {
     /// No offset is larger, on either side of UTC.
     const OFFSET_MAX: i64 = 14 * HOUR_MS;
 
-    /// The calendar whose clocks are so many minutes ahead of UTC, -840 to 840.
+    /// The calendar whose clocks are `minutes` ahead of UTC, from -840 to 840.
     pub fn ahead(minutes: i64) -> Option<Calendar> {
         let calendar = Calendar { offset_ms: minutes.checked_mul(MINUTE_MS)? };
         (-Calendar::OFFSET_MAX..=Calendar::OFFSET_MAX).contains(&calendar.offset_ms).then_some(calendar)

@@ -1,24 +1,24 @@
-//! Names that no mapping is for, counted in bounded memory.
+//! Counts event names that no mapping covers, in bounded memory.
 
 use std::collections::BTreeMap;
 
-/// Distinct names that are counted one by one; what comes after them is counted together.
+/// The number of distinct names that are counted separately; further names are counted together.
 const NAMES_MAX: usize = 1_000;
 /// Longer names are cut, in characters.
 const NAME_MAX: usize = 100;
 
-/// How often names came that the rules do not know: a missing mapping shows here first.
+/// Counts of names that no mapping covers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unmapped {
     names: BTreeMap<Box<str>, u64>,
-    /// Events whose name came after the bound was reached.
+    /// Events with further names.
     others: u64,
 }
 
 impl Unmapped {
     /// Counts an event by its name.
     pub fn count(&mut self, name: &str) {
-        // A name of so many bytes has no more characters, and is not looked through.
+        // A name of at most this number of bytes has no more characters, so it need not be counted.
         let cut = if name.len() > NAME_MAX { name.char_indices().nth(NAME_MAX) } else { None };
         let name = cut.map_or(name, |(end, _)| &name[..end]);
         if let Some(count) = self.names.get_mut(name) {
@@ -40,7 +40,7 @@ impl Unmapped {
         self.names.values().filter(|count| **count > 0).count()
     }
 
-    /// The most frequent names, at most so many, with their counts: by count, then by name.
+    /// The most frequent names, at most `most`, with their counts: by count, then by name.
     pub fn top(&self, most: usize) -> Vec<(&str, u64)> {
         let mut all: Vec<(&str, u64)> = self.names.iter().map(|(name, count)| (&**name, *count)).collect();
         all.retain(|(_, count)| *count > 0);
@@ -49,7 +49,7 @@ impl Unmapped {
         all
     }
 
-    /// Hands the counts over and begins anew; events beyond the bound have no name. The names keep their memory.
+    /// Passes the counts to `each` and sets them to 0; further names are none. The memory of the names is kept.
     pub fn drain(&mut self, mut each: impl FnMut(Option<&str>, u64)) {
         for (name, count) in self.names.iter_mut().filter(|(_, count)| **count > 0) {
             each(Some(name), std::mem::take(count));

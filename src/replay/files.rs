@@ -15,7 +15,7 @@ use crate::model::{DAY_MS, EventTime};
 use crate::text;
 use crate::wire::{self, Admit, BATCH, Decoded, Format, Malformed, Records};
 
-/// A record of a file may be at most so long: more is a file of another kind.
+/// The largest record of a file in bytes. A larger length means that the file has another format.
 const RECORD_MAX: u64 = 64 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -27,12 +27,12 @@ pub struct Input {
 }
 
 impl Input {
-    /// A file of this format; `admit` says which events its records may hold.
+    /// A file of this format, whose records may contain the events of `admit`.
     pub fn new(path: &Path, format: Format, admit: Admit) -> Input {
         Input { path: path.to_owned(), format, admit }
     }
 
-    /// What messages call it.
+    /// Its name in messages.
     fn name(&self) -> String {
         if self.path == Path::new("-") { "standard input".into() } else { self.path.display().to_string() }
     }
@@ -117,7 +117,7 @@ impl<'a> Source<'a> {
 
 /// How far event time may go on from one event to the next.
 struct Jumps {
-    /// At most so far, in milliseconds.
+    /// The limit, in milliseconds.
     longest: i64,
     newest: EventTime,
 }
@@ -128,7 +128,7 @@ impl Jumps {
         self.newest.plus(self.longest)
     }
 
-    /// An event that lies too far ahead is malformed.
+    /// Makes an event malformed if it is too far ahead.
     fn check<'a>(&mut self, mut decoded: Decoded<'a>) -> Decoded<'a> {
         let Ok(event) = &decoded.event else { return decoded };
         if event.time <= self.bound() {
@@ -148,13 +148,13 @@ impl Jumps {
 /// The files of a history: together one log.
 pub struct Files {
     inputs: Vec<Input>,
-    /// Event time may jump ahead so far, in milliseconds.
+    /// How far event time may jump ahead, in milliseconds.
     longest_jump: Option<i64>,
 }
 
 impl Files {
-    /// The files, in any order. Event time may jump ahead by at most so many milliseconds from one event to the next; if
-    /// none, as far as it likes.
+    /// The files, in any order. Event time may jump ahead by at most so many milliseconds from one event to the next;
+    /// if none, as far as it likes.
     pub fn new(inputs: Vec<Input>, longest_jump: Option<i64>) -> Files {
         Files { inputs, longest_jump }
     }
@@ -164,9 +164,9 @@ impl Files {
         self.inputs.iter().map(Input::bytes).sum()
     }
 
-    /// Reads the files as one log, several merged by event time: `each` gets the events in order, some at a time. Of each
-    /// file the order stays: the file whose next event is the oldest goes on, and a record that cannot be read follows the
-    /// one before it. `progress` follows the bytes read.
+    /// Reads the files as one log, several merged by event time: `each` gets the events in order, some at a time. Of
+    /// each file the order stays: the file whose next event is the oldest goes on, and a record that cannot be read
+    /// follows the one before it. `progress` follows the bytes read.
     ///
     /// # Errors
     /// A file cannot be opened or read, is of another kind, or `each` failed. What was read before is shown before.
@@ -380,7 +380,7 @@ fn read_delimited(reader: &mut dyn BufRead, record: &mut Vec<u8>, number: &mut u
         bail!("record {number} has a length of {length} bytes, more than {RECORD_MAX}: not length-delimited protobuf");
     }
     record.clear();
-    // Nearly every record lies whole in the buffer: it is copied at once.
+    // Nearly every record is completely in the buffer and can be copied at once.
     match reader.fill_buf()?.get(..length as usize) {
         Some(whole) => {
             record.extend_from_slice(whole);

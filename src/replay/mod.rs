@@ -1,5 +1,5 @@
-//! The driver that folds a source of records, files or a topic, without a service: what `replay`, `explain`, `rules diff`
-//! and `check` read their history by.
+//! The driver that folds a source of records, files or a topic, without a service: what `replay`, `explain`, `rules
+//! diff` and `check` read their history by.
 
 mod files;
 mod forms;
@@ -68,7 +68,7 @@ impl Driver {
         read_ahead(events.map(|(partition, ready)| (&self.partitions[partition], ready.keys())));
     }
 
-    /// Folds one event in, wherever it goes, and shows each step.
+    /// Folds one event into its partition, and calls `each` for every step.
     ///
     /// # Errors
     /// `each` failed.
@@ -124,7 +124,7 @@ fn place(decoded: &Decoded<'_>, partitions: usize) -> Range<usize> {
     }
 }
 
-/// Whether a tick can move time on to the start of this day, wherever days begin.
+/// Whether a tick can move time to the start of this day, for every offset of days.
 pub fn can_close(day: Day) -> bool {
     let [first, last] = [EventTime::MIN, EventTime::MAX].map(|time| crate::model::Calendar::UTC.day(time));
     (first.plus(1)..last.plus(-1)).contains(&day)

@@ -1,4 +1,4 @@
-//! Health and metrics over HTTP. It reads what the workers tell, never the engine.
+//! Serves health and metrics over HTTP. It reads `telemetry`, never the engine.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::telemetry::Telemetry;
 
-/// Where to serve.
+/// The `http` chapter of the configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -53,7 +53,7 @@ fn router(telemetry: Arc<Telemetry>) -> Router {
         .with_state(telemetry)
 }
 
-/// Whether the process is worth keeping: 503 makes Kubernetes restart it.
+/// Answers 503 if a worker is stuck, so that Kubernetes restarts the process.
 async fn livez(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
     if telemetry.is_alive() {
         (StatusCode::OK, "alive\n")
@@ -62,7 +62,7 @@ async fn livez(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
     }
 }
 
-/// Whether the process does its share: 503, with what is missing, until it has its partitions and has caught up.
+/// Answers 503, with what is missing, until the process has its partitions and has read them to their end.
 async fn readyz(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
     let missing = telemetry.missing();
     let ready = missing.is_empty();

@@ -1,4 +1,4 @@
-//! Loads for measuring: many accounts and users of whom most do little, which is what a product's log holds.
+//! Loads for benchmarks: many accounts and users, most of whom do little, as in the log of a real product.
 //!
 //! Accounts have Zipf sizes. Users join over the days and have one of three habits: they are active on a few days, on
 //! one day in seven, or on most days. The stream is a pure function of the load, the seed and its first day: reading
@@ -20,7 +20,7 @@ const SOURCES: [&str; 4] = ["web", "ios", "server", "android"];
 const PLANS: [&str; 4] = ["free", "trial", "team", "business"];
 /// The exponent of the law of Zipf that account sizes follow.
 const ZIPF: f64 = 0.8;
-/// More events than are asked for are planned, since how many there are is drawn; the rest is cut off.
+/// The number of events is random, so more events than needed are planned and the rest is cut off.
 const MARGIN: f64 = 1.005;
 /// Spreads the ranks of accounts over their names, so that no partition gets all of the large ones. It is a prime.
 const SPREAD: u64 = 61_681;
@@ -266,7 +266,7 @@ pub struct Event {
     pub account: u64,
     /// When it happened.
     pub time: EventTime,
-    /// Decides what else it says.
+    /// Decides its other fields.
     draw: u64,
 }
 
@@ -278,7 +278,7 @@ impl Event {
         wire::append(&texts.event(self, Fields::None), &properties[..length], out);
     }
 
-    /// Shows the event in the words of the model.
+    /// Calls `then` with the event as a type of the model.
     pub fn with<T>(&self, then: impl FnOnce(&model::Event<'_>) -> T) -> T {
         let texts = Texts::new(self);
         let (properties, length) = texts.properties(self.draw);
@@ -318,7 +318,7 @@ impl Texts {
         texts
     }
 
-    /// What the event says of itself, in the order of the names; every other event names a path.
+    /// The properties of the event, in the order of their names; every other event has a path.
     fn properties(&self, draw: u64) -> ([(&'static str, &str); 3], usize) {
         let [plan, session] = [("plan", pick(&PLANS, draw >> 6)), ("session", ascii(&self.session))];
         match draw >> 40 & 1 {

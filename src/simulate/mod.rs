@@ -1,5 +1,5 @@
-//! Generated events: the product that `demo` and `generate` play, and the loads that benchmarks fold. Every stream is a
-//! pure function of its arguments.
+//! Generates events: of the simulated product of `demo` and `generate`, and of the loads for benchmarks. Every stream
+//! is a pure function of its arguments.
 
 mod draw;
 pub mod load;

@@ -293,7 +293,7 @@ impl Story {
     }
 }
 
-/// One account, as its hash tells it.
+/// One account, derived from its hash.
 pub(super) struct Account {
     key: u64,
     story: Story,
@@ -378,7 +378,7 @@ impl Account {
         let permille = portion(1000, draw >> 32 & 0xffff, 0x10000);
         let turning = (self.onset..self.onset + self.span + 14).contains(&day);
         let rising = self.story.grows() && turning;
-        // The first three members speak for the account; the first one pays.
+        // Only the first three members ask for sales; the first one pays.
         match permille {
             0..20 if member < 3 && rising => What::Enterprise,
             0..2 if member < 3 && self.size >= 10 => What::Enterprise,

@@ -1,4 +1,4 @@
-//! A simulated product: the events that `upswell demo` and `upswell generate` play.
+//! A simulated product: the events of `upswell demo` and `upswell generate`.
 //!
 //! The stream is a pure function of (seed, users, events, end). Nothing of an account or a user is kept: their
 //! nature is derived again from a hash wherever it is asked for, so memory grows only with the events of one slot

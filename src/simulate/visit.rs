@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::draw::{hash, portion};
 
 const MINUTE_MS: i64 = 60_000;
-/// Longest visit. Its events lie closer together than the silence that ends a session.
+/// The longest visit. The gaps between its events are shorter than the silence that ends a session.
 const VISIT_MS: i64 = 40 * MINUTE_MS;
 /// One event in this many arrives late, by less than `LATE_MS`.
 const LATE_ONE_IN: u64 = 64;
@@ -65,7 +65,7 @@ pub(super) struct Visit {
 }
 
 impl Visit {
-    /// Takes the last events of a history in whose last hours nobody came.
+    /// A visit for the last events of a history without visits in its last hours.
     pub(super) fn of_the_first_user(start_ms: i64) -> Self {
         Self { start_ms, account: 0, member: 0, user: 0, opening: What::Feature, draw: 0 }
     }
@@ -119,7 +119,7 @@ pub(super) struct Planned {
     pub(super) draw: u32,
 }
 
-/// What an event says.
+/// The kind of an event, with its properties.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum What {
     SignedUp,

@@ -1,18 +1,20 @@
-//! How large a published message can be, whatever stands in the log (semantics F22): ids are whole, every other text is
-//! cut, lists have an end and say how many items they leave out, and what is still too large leaves out more.
+//! Limits the size of published messages, whatever the log contains (semantics F22): ids are whole, every other text is
+//! cut, lists have a maximum length and count the items that they leave out, and a message that is still too large
+//! leaves out more items.
 
 use serde::Serialize;
 
 use super::effects::json;
 use super::{Format, ID_MAX, Kind};
 
-/// Bytes of a published message, in either format. A dead letter, which holds the bytes of a record, may be larger.
+/// The largest published message in bytes, in either format. A dead letter, which contains a record, may be larger.
 pub const MESSAGE_MAX: usize = 256 * 1_024;
-/// Bytes of a record that a dead letter holds.
+/// How many bytes of a record a dead letter contains.
 pub const PAYLOAD_MAX: usize = 900 * 1_024;
-/// Bytes of a text that is no id, before its ellipsis.
+/// The length in bytes at which a text that is not an id is cut.
 const TEXT_MAX: usize = 256;
-/// The same of a text that a template says: what fills it in is cut as any text, what the rules say around it is not.
+/// The same for the text of a template. The values that fill the template are cut as other texts, its own words are
+/// not.
 const TALK_MAX: usize = 4_096;
 /// Items of a list of ids, of evidence, of features that signals keep, and of meters.
 pub const LIST_MAX: usize = 100;
@@ -35,17 +37,17 @@ pub fn dead_letter_key(key: &[u8]) -> &[u8] {
     &key[..key.len().min(ID_MAX)]
 }
 
-/// A text, of which the first 256 bytes are published; an ellipsis stands for the rest.
+/// The first 256 bytes of a text, with an ellipsis if more follow.
 pub fn short(text: &str) -> String {
     cut(text, TEXT_MAX)
 }
 
-/// A text that a template says.
+/// The text of a template, cut at its own limit.
 pub(super) fn talk(text: &str) -> String {
     cut(text, TALK_MAX)
 }
 
-/// An id: what the log brings is not longer than what is published, and file names have no bound.
+/// An id, which is not cut: ids of the log have at most 1,024 bytes, and names of files no limit.
 pub(super) fn id(text: &str) -> String {
     cut(text, ID_MAX)
 }
@@ -57,11 +59,11 @@ fn cut(text: &str, max: usize) -> String {
 /// A list of a message that may leave out items.
 pub(super) struct List<M> {
     pub(super) len: fn(&M) -> usize,
-    /// Leaves out so many items, and counts them.
+    /// Leaves out this number of items, and counts them.
     pub(super) leave_out: fn(&mut M, usize),
 }
 
-/// A message that is not too large: of each list, in this order, as few items are left out as need be.
+/// The message, without as many items of its lists, in this order, as are needed to make it small enough.
 pub(super) fn fit<M: prost::Message + Serialize + Clone>(mut message: M, lists: &[List<M>]) -> M {
     for List { len, leave_out } in lists {
         let beyond = len(&message).saturating_sub(LIST_MAX);

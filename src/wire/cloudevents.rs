@@ -1,10 +1,10 @@
-//! The headers of a published message: the attributes of CloudEvents 1.0, binary mode of its Kafka protocol binding.
+//! The headers of published messages: the attributes of CloudEvents 1.0, in the binary mode of its Kafka binding.
 
 use std::sync::Arc;
 
 use super::{Format, Kind, ToWire};
 
-/// What the headers of a message say.
+/// The attributes of a message.
 #[derive(Clone, Debug)]
 pub struct Context {
     kind: Kind,
@@ -17,7 +17,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of an effect. Together, `id` and `source` name it for ever.
+    /// The attributes of an effect. `id` and `source` together identify it.
     pub fn new(effect: &dyn ToWire, id: String, source: &Arc<str>, format: Format) -> Context {
         let time = effect.at().and_then(|at| jiff::Timestamp::from_millisecond(at.0).ok());
         Context {

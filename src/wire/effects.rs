@@ -1,4 +1,4 @@
-//! Effects → the contract's messages, as bytes or as canonical proto3 JSON.
+//! Encodes effects as messages of `proto/`, in protobuf or in canonical proto3 JSON.
 
 use prost::Message as _;
 
@@ -9,7 +9,7 @@ use crate::model::{
     Money, Onboarding, Outcome, Reason, SignalKind, SignalMessage, TopUser, Track, Usage, UserProfile,
 };
 
-/// An effect that the contract has a message for.
+/// An effect that has a message in `proto/`.
 pub trait ToWire {
     /// Which message.
     fn kind(&self) -> Kind;

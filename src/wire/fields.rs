@@ -1,4 +1,4 @@
-//! Properties and traits, read where they stand: one field at a time, only when a rule asks.
+//! Reads properties and traits in their encoded form, JSON or protobuf: one field at a time, when a rule needs it.
 
 use std::borrow::Cow;
 
@@ -23,17 +23,17 @@ const MESSAGES_MAX: u32 = 3 * DEPTH_MAX + 3;
 pub enum Scalar<'a> {
     /// A text; also the digits of a whole number beyond 2⁵³, of which a double would lose some.
     Text(Cow<'a, str>),
-    /// A number, and as it was written; empty where it came as a double.
+    /// A number, and its digits as written; empty if it is a protobuf double.
     Number(f64, &'a str),
-    /// Yes or no.
+    /// A boolean.
     Boolean(bool),
-    /// Said to be nothing.
+    /// An explicit null.
     Null,
     /// A list or a struct.
     Nested(Nested<'a>),
 }
 
-/// A list or a struct, as it stands.
+/// A list or a struct, in its encoded form.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Nested<'a> {
     /// Either, in JSON.
@@ -45,7 +45,7 @@ pub enum Nested<'a> {
 }
 
 impl<'a> Scalar<'a> {
-    /// The number. A whole one beyond what a double can tell from its neighbours is as near as a double comes.
+    /// The number. A whole number that a double cannot represent is rounded to the nearest double.
     pub fn number(self) -> Option<f64> {
         match self {
             Scalar::Number(number, _) => Some(number),
@@ -54,7 +54,7 @@ impl<'a> Scalar<'a> {
         }
     }
 
-    /// The truth.
+    /// The boolean.
     pub fn boolean(self) -> Option<bool> {
         match self {
             Scalar::Boolean(boolean) => Some(boolean),
@@ -62,8 +62,8 @@ impl<'a> Scalar<'a> {
         }
     }
 
-    /// The text. A number is told as text, because ids are numbers in many products: a whole one by the digits that were
-    /// written, since many large ones are the same double.
+    /// The text. A number is converted to text, because ids are numbers in many products: a whole number by the digits
+    /// as written, because several large numbers are the same double.
     pub fn text(self) -> Option<Cow<'a, str>> {
         match self {
             Scalar::Text(text) => Some(text),
@@ -73,7 +73,7 @@ impl<'a> Scalar<'a> {
         }
     }
 
-    /// The text, and of a list or struct what stands in it.
+    /// The text, or the contents of a list or struct as text.
     pub fn words(self) -> Option<Cow<'a, str>> {
         match self {
             Scalar::Nested(nested) => nested.words().map(Cow::Owned),
@@ -87,8 +87,8 @@ pub(super) fn is_whole(written: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a text is a whole number beyond 2⁵³ on either side of 0, as JSON writes it. Such numbers are ids rather than
-/// amounts, and many are the same double: they are kept by their digits, on every way in.
+/// Whether a text is a whole number above 2⁵³ or below −2⁵³ in JSON. Such numbers are usually ids, and several of them
+/// are the same double, so they are kept as digits in every format.
 fn is_large(text: &str) -> bool {
     const LAST_EXACT: &str = "9007199254740992";
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -215,7 +215,7 @@ pub(super) fn json_field<'a>(object: &'a str, key: &str) -> Option<&'a RawValue>
     serde_json::Deserializer::from_str(object).deserialize_map(Find(key)).ok()?
 }
 
-/// The first byte of a surrogate, as serde_json gives halves of one in bytes. Other characters begin so too.
+/// The first byte of half a surrogate pair in the bytes of serde_json. Other characters begin with it too.
 const SURROGATE: u8 = 0xed;
 
 /// The text with U+FFFD for each half of a surrogate.
@@ -238,7 +238,7 @@ fn replaced(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// What stands between the quotes of a JSON text, if no escape does; none where the value is no text.
+/// The contents of a JSON string; the inner none if it has escapes, the outer none if the value is not a string.
 #[inline]
 fn json_plain(raw: &str) -> Option<Option<&str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
@@ -329,8 +329,8 @@ fn json_step<'a>(value: &'a RawValue, step: &str) -> Option<&'a RawValue> {
     }
 }
 
-/// A JSON value as far as it can be kept, of at most the depth that is read: texts with U+FFFD for halves of surrogates,
-/// without the numbers that are not finite (semantics A30). None where nothing of it can be kept.
+/// A JSON value as far as it can be kept, of at most the depth that is read: texts with U+FFFD for halves of
+/// surrogates, without the numbers that are not finite (semantics A30). None where nothing of it can be kept.
 fn keep(raw: &str) -> Option<serde_json::Value> {
     use serde_json::Value as Json;
     Some(match json_scalar(raw)? {
@@ -385,7 +385,7 @@ fn keep_members(object: &str, wanted: fn(&str) -> bool) -> serde_json::Map<Strin
     serde_json::Deserializer::from_str(object).deserialize_map(Members(wanted)).unwrap_or_default()
 }
 
-/// A value as it stands in a message.
+/// A value in its encoded form in a message.
 enum Value<'a> {
     Scalar(Scalar<'a>),
     Struct(&'a [u8]),
@@ -577,7 +577,7 @@ fn key_of(entry: &[u8]) -> &[u8] {
     members(entry).filter(|field| field.0 == 1).last().map_or(&b""[..], |field| field.1)
 }
 
-/// What the parts of a `google.protobuf.Value` say: of several kinds the last counts.
+/// The value of the parts of a `google.protobuf.Value`: of several kinds the last counts.
 fn proto_value<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Value<'a>> {
     let mut found = None;
     for mut part in parts {
@@ -611,8 +611,8 @@ pub(super) fn check(message: &[u8]) -> Result<(), Malformed> {
     check_struct(message, MESSAGES_MAX)
 }
 
-/// Checks a `Struct` in which messages nest at most so deep. Deeper parts belong to a value that is left out, so they are
-/// never read.
+/// Checks a `Struct` in which messages nest at most so deep. Deeper parts belong to a value that is left out, so they
+/// are never read.
 fn check_struct(message: &[u8], depth: u32) -> Result<(), Malformed> {
     let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
     let is_ascii = message.is_ascii();
@@ -719,10 +719,10 @@ pub(super) fn to_struct(fields: &Fields<'_>) -> Option<Struct> {
     to_map(fields).map(from_json)
 }
 
-/// Where the context of an event names the program that sent it.
+/// The key of the user agent in the context of an event.
 pub const USER_AGENT: &str = "userAgent";
 
-/// The user agent of an event: all of its context that is kept, for the rest of it would make most of the log.
+/// The user agent of an event. The rest of its context is not kept, because it would be most of the log.
 pub(super) fn user_agent<'a>(event: &Event<'a>) -> Option<Cow<'a, str>> {
     match value(&event.context, USER_AGENT)? {
         Scalar::Text(agent) => Some(agent),

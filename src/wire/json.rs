@@ -1,4 +1,4 @@
-//! Newline-delimited JSON with the names of the Segment spec → model.
+//! Decodes and encodes events as JSON with the names of the Segment spec.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use super::{Decoded, ID_MAX, Loose, Malformed, Members, fields};
 use crate::model::{Event, EventKind, EventTime, Fields, MINUTE_MS};
 
-/// The fields of a line that the fold reads, each as it stands; of several with one name the last counts. Others are
-/// passed over. A `null` is no value.
+/// The fields of a line that the fold reads, each in its encoded form. Of several with one name the last counts. Other
+/// fields are skipped, and `null` is treated as absent.
 #[derive(Default)]
 struct Line<'a> {
     message_id: Option<&'a str>,
@@ -107,7 +107,8 @@ pub(super) fn decode(record: &[u8]) -> Members<'_> {
         Some(b'[') => return members(record, record, &Line::default()),
         _ => return one(Decoded::malformed(record, Malformed::new("not a JSON event: not an object"))),
     }
-    // A text is known to be UTF-8 in all its parts; what is not may still be read where its faults are passed over.
+    // Parts of a UTF-8 text are UTF-8. A record that is not UTF-8 can still be read if the faults are in skipped
+    // fields.
     let line = match std::str::from_utf8(record) {
         Ok(text) => serde_json::from_str::<Line<'_>>(text),
         Err(_) => serde_json::from_slice::<Line<'_>>(record),
@@ -125,7 +126,7 @@ fn not_json(error: &serde_json::Error) -> Malformed {
     Malformed(format!("not a JSON event: {error}"))
 }
 
-/// The members of a list. What the record says of its sending and receipt holds for members that do not.
+/// The events of a list. `sentAt` and `receivedAt` of the record apply to events without their own.
 fn members<'a>(record: &'a [u8], list: &'a [u8], around: &Line<'a>) -> Members<'a> {
     let members: Vec<&'a RawValue> = match serde_json::from_slice(list) {
         Ok(members) => members,
@@ -226,20 +227,21 @@ fn checked<'a>(line: Line<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed
     })
 }
 
-/// A field that decides what an event is.
+/// A required field: an invalid value makes the event malformed.
 fn needed<'a>(raw: Option<&'a str>, field: &str) -> Result<Option<Cow<'a, str>>, Malformed> {
     let text = |raw| fields::json_text(raw).ok_or_else(|| Malformed(format!("{field} is not a text: {raw:.40}")));
     raw.map(text).transpose()
 }
 
-/// A text that costs no event: of another type it is as if absent (semantics A30).
+/// An optional text: a value of another type is treated as absent (semantics A30).
 fn text_or_none<'a>(raw: Option<&'a str>, loose: &mut Loose) -> Cow<'a, str> {
     let text = raw.map_or(Some(Cow::Borrowed("")), fields::json_text);
     loose.left_out |= text.is_none();
     text.unwrap_or_default()
 }
 
-/// An id: a text, or an integer as it is written (semantics A29). Half a surrogate makes no id: two could become one.
+/// An id: a text, or an integer as it is written (semantics A29). A text with half a surrogate pair is not an id,
+/// because two such texts could become one.
 fn id(raw: &str) -> Option<Cow<'_, str>> {
     let id = if fields::is_whole(raw) { Some(Cow::Borrowed(raw)) } else { fields::json_text_exact(raw) };
     id.filter(|id| id.len() <= ID_MAX)
@@ -277,7 +279,7 @@ fn times(line: &Line<'_>, loose: &mut Loose) -> Result<(EventTime, Option<EventT
     Ok((happened, received))
 }
 
-/// A time as it stands in a line, and whether it has no zone.
+/// The time in a JSON value, and whether it has no zone.
 fn time(raw: &str) -> Option<(EventTime, bool)> {
     if raw.starts_with('"') {
         let text = fields::json_text_exact(raw)?;
@@ -392,7 +394,7 @@ fn epoch(number: &str, is_json: bool) -> Option<EventTime> {
     EventTime::new(ms)
 }
 
-/// An object; anything else is as if absent (semantics A30).
+/// An object; any other value is treated as absent (semantics A30).
 fn object<'a>(raw: Option<&'a str>, loose: &mut Loose) -> Fields<'a> {
     match raw {
         None => Fields::None,
@@ -404,7 +406,7 @@ fn object<'a>(raw: Option<&'a str>, loose: &mut Loose) -> Fields<'a> {
     }
 }
 
-/// The event as a line. It must be one that a line can say: no provenance.
+/// The event as a line of JSON. It must not have a provenance, which JSON cannot express.
 pub fn encode(event: &Event<'_>) -> String {
     #[derive(serde::Serialize)]
     #[serde(rename_all = "camelCase")]

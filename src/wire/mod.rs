@@ -1,5 +1,5 @@
-//! Bytes ↔ model: protobuf and newline-delimited JSON. Generated types never leave this room, and decoding never
-//! fails: what cannot be read is an event that says what is wrong.
+//! Decodes records of the log and encodes published messages, in protobuf and JSON. Types generated from `proto/` are
+//! private to this module. Decoding never fails: an event that cannot be read contains the reason.
 
 mod bounds;
 mod cloudevents;
@@ -32,7 +32,7 @@ mod proto {
 /// The longest id, in bytes (semantics A29).
 const ID_MAX: usize = 1_024;
 
-/// How records are written: those of the log, or those that are published.
+/// The format of records, of the log or published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -43,20 +43,20 @@ pub enum Format {
     Json,
 }
 
-/// The messages that are published.
+/// The kinds of published messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An account is passed to sales or nurture.
+    /// A handoff.
     Handoff,
-    /// The signals feed.
+    /// A message of the signals feed.
     SignalChanged,
-    /// A track changed.
+    /// A change of an onboarding track.
     Onboarding,
-    /// An account as it stands.
+    /// The profile of an account.
     AccountProfile,
-    /// A user as they stand.
+    /// The profile of a user.
     UserProfile,
-    /// What could not be used.
+    /// Input that could not be used.
     DeadLetter,
 }
 
@@ -74,39 +74,39 @@ impl Kind {
     }
 }
 
-/// One event of a record: its bytes, and what they say.
+/// One event of a record: its bytes, and the decoded event or the reason why it is malformed.
 #[derive(Clone, Debug)]
 pub struct Decoded<'a> {
-    /// The bytes as they came: the record's value, or one member of it.
+    /// The bytes of the event: the value of the record, or one event of a packed record.
     pub raw: &'a [u8],
-    /// The event, or what is wrong with it.
+    /// The event, or the reason why it is malformed.
     pub event: Result<Event<'a>, Malformed>,
-    /// What was read although it is not as the contract says.
+    /// Faults of the event that do not make it malformed.
     pub loose: Loose,
-    /// Whether the event says other than its bytes: a member of a JSON list or batch may have times from there, and an
-    /// account's id may be folded.
+    /// Whether the event differs from its bytes: an event of a JSON list or batch may have times from there, and the
+    /// account id may be folded.
     pub is_changed: bool,
 }
 
-/// Faults of a record that do not cost the event, to be counted (semantics A30, A31).
+/// Faults that are counted but do not make an event malformed (semantics A30, A31), and forbidden ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loose {
     /// A time has no zone: it is taken as UTC.
     pub zoneless: bool,
-    /// A field of an unexpected type is as if absent.
+    /// A field has an unexpected type: it is treated as absent.
     pub left_out: bool,
-    /// An id is one that the rules forbid: without an account the event is malformed, without others it is as if they
-    /// were absent.
+    /// An id is forbidden by the rules: with such an account id the event is malformed, other ids are treated as
+    /// absent.
     pub forbidden: bool,
 }
 
 impl<'a> Decoded<'a> {
-    /// An event, as if it had been read from these bytes.
+    /// The event as if it had been decoded from these bytes.
     pub fn event(raw: &'a [u8], event: Event<'a>) -> Decoded<'a> {
         Decoded { raw, event: Ok(event), loose: Loose::default(), is_changed: false }
     }
 
-    /// A tick of this time, which stands in no record.
+    /// A tick of this time, without a record.
     pub fn tick(time: EventTime) -> Decoded<'static> {
         Decoded::event(b"", control_event(EventKind::Tick, "", time))
     }
@@ -134,7 +134,7 @@ fn control_event(kind: EventKind, rules: &str, time: EventTime) -> Event<'_> {
     }
 }
 
-/// What is wrong with an event that cannot be read, in words.
+/// The reason why an event is malformed, in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub String);
@@ -145,7 +145,7 @@ impl Malformed {
     }
 }
 
-/// What a record may hold: control events are for those who operate the service (semantics A32).
+/// Which events a record may contain. Control events are reserved for operators (semantics A32).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admit {
     /// Product events only: a record of the log without the header `upswell-control`, or a line of a file.
@@ -157,12 +157,12 @@ pub enum Admit {
 }
 
 impl Admit {
-    /// What a record of the log may hold, by whether it has the header of control records.
+    /// Which events a record of the log may contain, by whether it has the header of control records.
     pub fn of_log(is_control: bool) -> Admit {
         if is_control { Admit::Control } else { Admit::Product }
     }
 
-    /// An event that must not stand where it does is malformed.
+    /// Makes an event malformed if the record may not contain it.
     fn check(self, decoded: &mut Decoded<'_>, is_alone: bool) {
         let kind = decoded.event.as_ref().ok().map(|event| event.kind);
         if let Some(refusal) = kind.and_then(|kind| self.refusal(kind, is_alone)) {
@@ -170,7 +170,7 @@ impl Admit {
         }
     }
 
-    /// Why an event must not stand where it does.
+    /// Why the record may not contain an event of this kind, if so.
     fn refusal(self, kind: EventKind, is_alone: bool) -> Option<&'static str> {
         match (self, kind.is_control()) {
             (Admit::Product | Admit::Any, false) => None,
@@ -212,7 +212,7 @@ impl<'a> Iterator for Events<'a> {
     #[inline]
     fn next(&mut self) -> Option<Decoded<'a>> {
         let mut decoded = match &mut self.members {
-            // It was admitted when it was decoded.
+            // It was checked when it was decoded.
             Members::One(event) => return event.take(),
             Members::Packed(members) => members.next(),
             Members::Listed(members) => members.next(),
@@ -227,7 +227,7 @@ pub fn decode(format: Format, payload: &[u8]) -> Events<'_> {
     decode_admitting(Admit::Product, format, payload)
 }
 
-/// The events of the record with this value; those that it must not hold are malformed.
+/// The events of the record with this value. Events that it may not contain are malformed.
 pub fn decode_admitting(admit: Admit, format: Format, payload: &[u8]) -> Events<'_> {
     let mut members = match format {
         Format::Protobuf => protobuf::decode(payload),

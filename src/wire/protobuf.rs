@@ -1,5 +1,5 @@
-//! `ProductEvent` ↔ model. Reading borrows from the record: one pass, no allocation, and the same verdict as a
-//! full protobuf parser would give.
+//! Decodes and encodes `ProductEvent`. Decoding borrows from the record, in one pass and without an allocation, and
+//! accepts exactly what a complete protobuf parser accepts.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ pub(super) fn decode(payload: &[u8]) -> Members<'_> {
                 .then(|| Malformed::new("a record that packs events has an event of its own: pack that event too"));
             Members::Packed(Packed { record: payload, rest: payload, fault })
         }
-        // The members before the break are whole: they are read, and then what is wrong is said.
+        // The events before the fault are complete: they are decoded, followed by a malformed event with the reason.
         Err(malformed) if starts_packed(payload) => {
             Members::Packed(Packed { record: payload, rest: payload, fault: Some(malformed) })
         }
@@ -178,8 +178,8 @@ enum Value<'a> {
     Other,
 }
 
-/// The field that a message begins with, and what follows it. The message is passed by value and not by reference, so that
-/// it stays in registers from field to field.
+/// The field that a message begins with, and what follows it. The message is passed by value and not by reference, so
+/// that it stays in registers from field to field.
 #[inline(always)]
 fn next_field(message: &[u8]) -> Result<(u32, Value<'_>, &[u8]), Malformed> {
     match *message {
@@ -303,7 +303,7 @@ fn provenance(message: &[u8]) -> Result<Provenance<'_>, Malformed> {
     Ok(provenance)
 }
 
-/// What a control event says, and the rules that it brings.
+/// The kind of a control event, and the rules that it contains.
 fn control(bytes: &[u8]) -> Result<Option<(EventKind, String)>, Malformed> {
     let control = proto::Control::decode(bytes).map_err(fields::broken)?;
     Ok(control.kind.map(|kind| match kind {
@@ -312,7 +312,8 @@ fn control(bytes: &[u8]) -> Result<Option<(EventKind, String)>, Malformed> {
     }))
 }
 
-/// The event as an encoded `ProductEvent`. What a file says of its receipt stays behind: the log has its own time.
+/// The event as an encoded `ProductEvent`. The time of receipt in a file is left out, because records of the log have
+/// their own time.
 pub fn encode(event: &Event<'_>) -> Vec<u8> {
     let is_control = event.kind.is_control();
     let control = |kind| Some(proto::Control { kind: Some(kind) });
@@ -408,12 +409,12 @@ fn append_varint(tag: u32, value: u64, out: &mut Vec<u8>) {
     encoding::encode_varint(value, out);
 }
 
-/// A tick of this time, as a record's value in a log of this format.
+/// A tick of this time, as the value of a record in a log of this format.
 pub fn encode_tick(format: super::Format, time: EventTime) -> Vec<u8> {
     encode_control(format, EventKind::Tick, "", time)
 }
 
-/// From this time on these rules apply, as a record's value in a log of this format.
+/// An activation of these rules, as the value of a record in a log of this format.
 pub fn encode_activation(format: super::Format, rules: &str, time: EventTime) -> Vec<u8> {
     encode_control(format, EventKind::RulesActivation, rules, time)
 }

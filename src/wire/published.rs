@@ -1,4 +1,4 @@
-//! What was published, read back: as protobuf or JSON, whichever it was written as.
+//! Reads published messages back, for `tail` and `demo`: protobuf or JSON, whichever they are.
 
 use prost::Message;
 use serde::Serialize;

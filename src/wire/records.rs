@@ -1,14 +1,14 @@
-//! Records that wait to be decoded and folded together.
+//! Collects records until there are enough to decode and fold them as a batch.
 
-/// How many events are folded together, one after the other, when memory was read ahead for all of them: enough for their
-/// waits to overlap, and few enough that what was read for the last is still near when its turn comes.
+/// The number of events in a batch, for which memory is read ahead. It is large enough for the reads to overlap, and
+/// small enough that what was read for the last event is still in the cache when it is applied.
 pub const BATCH: usize = 32;
 
-/// Records that wait, each with what is known of it, their values in one buffer.
+/// Collected records, each with its metadata; their values are in one buffer.
 #[derive(Debug)]
 pub struct Records<T> {
     values: Vec<u8>,
-    /// What is known of each record, and where its value ends.
+    /// The metadata of each record, and where its value ends.
     records: Vec<(T, usize)>,
 }
 
@@ -19,7 +19,7 @@ impl<T> Default for Records<T> {
 }
 
 impl<T> Records<T> {
-    /// Larger records are not gathered: decoding them takes longer than waiting for memory.
+    /// Larger records are not collected, because decoding them takes longer than reading memory.
     const BYTES: usize = 65_536;
 
     /// Adds a record whose value is these parts, one after the other.
@@ -38,7 +38,7 @@ impl<T> Records<T> {
         self.records.is_empty()
     }
 
-    /// Forgets the records. Of their memory no more is kept than small ones take.
+    /// Removes the records, and gives back the memory of large ones.
     pub fn clear(&mut self) {
         self.values.clear();
         self.values.shrink_to(2 * Self::BYTES);

@@ -1,4 +1,4 @@
-//! What a worker works on, and how many workers there are.
+//! The configuration of the worker threads, and what they need to run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::model::Millis;
 use crate::rules::Plan;
 use crate::wire::Format;
 
-/// The threads that do the work.
+/// The `worker` chapter of the configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How many; each is a member of the group. More than partitions in all processes are idle.
+    /// The number of threads, each of which is a member of the group. Threads beyond the number of partitions are idle.
     pub threads: u16,
-    /// Offsets without effects are committed this often; effects are committed at once.
+    /// How often offsets without effects are committed. Effects are committed at once.
     pub commit_interval: Millis,
 }
 
@@ -26,25 +26,25 @@ impl Default for Config {
     }
 }
 
-/// What a worker works on.
+/// What a worker needs to run.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// How to reach Kafka.
     pub kafka: kafka::Config,
     /// The names of the topics.
     pub topics: kafka::Topics,
-    /// How the records of the log are written.
+    /// The format of the records of the log.
     pub format: Format,
-    /// How what is published is written.
+    /// The format of published messages.
     pub output: Format,
-    /// What to look for.
+    /// The rules.
     pub plan: Arc<Plan>,
-    /// A live partition that is silent for so long gets ticks.
+    /// A live partition that got no event for this time gets ticks.
     pub idle_after: Duration,
     /// Offsets without effects are committed this often.
     pub commit_interval: Duration,
-    /// How the producers of the log place accounts among its partitions.
+    /// How the producers of the log choose the partition of an account.
     pub partitioner: kafka::Partitioner,
-    /// Publish everything again where the group has no committed offsets but its results are published.
+    /// Whether to publish everything again if the group has no committed offsets but results were published.
     pub from_the_beginning: bool,
 }

@@ -1,8 +1,8 @@
-//! One visible loop per thread: poll → decode → apply → publish → commit. Its order is the guarantee.
+//! The loop of a worker thread: poll → decode → apply → publish → commit. The order of these steps gives exactly-once.
 //!
-//! Effects and the offsets of the records that caused them go into one Kafka transaction. What is lost with a worker
-//! is only what nobody has seen: the next owner folds the log from its beginning, mute up to the committed offset,
-//! and says the rest.
+//! Effects and the offsets of the records that caused them are committed in one Kafka transaction. If a worker dies,
+//! only uncommitted work is lost: the next owner of the partition reads the log from its beginning, publishes nothing
+//! up to the committed offset, and publishes the rest.
 
 mod job;
 mod owned;
@@ -22,34 +22,34 @@ use owned::{Outgoing, Owned};
 
 pub use job::{Config, Job};
 
-/// How long one poll waits for records: also how soon a worker hears that it should stop.
+/// How long one poll waits for records, and so how soon a worker notices that it should stop.
 const POLL: Duration = Duration::from_millis(100);
-/// A silent partition gets a tick at most so often.
+/// The least time between two ticks of a silent partition.
 const TICK_EVERY: Duration = Duration::from_secs(10);
 /// How long to wait before a transaction that was aborted is sent again.
 const RESEND_AFTER: Duration = Duration::from_millis(200);
-/// How long a transaction that is aborted again and again is still sent again after a stop.
+/// How long an aborted transaction is sent again after the process was asked to stop.
 const RESEND_AT_THE_END: Duration = Duration::from_secs(3);
 /// How long to wait before joining again.
 const REJOIN_AFTER: Duration = Duration::from_secs(1);
-/// A worker that is fenced so often within `FENCED_WITHIN` has a live namesake: two that hold one name fence each
-/// other at every heartbeat of 3 s. A broker that comes back, or a process that was halted, fences once.
+/// A worker that is fenced this often within `FENCED_WITHIN` shares its name with another running process: two
+/// processes with one name fence each other at every heartbeat of 3 s. A broker or a process that was halted causes one
+/// fence only.
 const FENCED_MAX: usize = 5;
 /// See `FENCED_MAX`.
 const FENCED_WITHIN: Duration = Duration::from_secs(60);
-/// The broker ends a transaction that takes longer, which its producer cannot tell from a fence.
+/// The broker aborts a transaction that takes longer. For the producer this looks like a fence.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// Profiles of a partition that go into one transaction: with more, as after the close of a day with a million
-/// users, it could outlast its timeout.
+/// The most profiles of a partition in one transaction. With more, as after the close of a day with a million users,
+/// the transaction could exceed its timeout.
 const PROFILES_AT_ONCE: usize = 10_000;
 
-/// Works until `job.kafka.stop` is set: joins the group, folds what it is given, and joins anew when it was fenced or
-/// lost Kafka. The batch that is on its way when `stop` is set is finished if Kafka answers within seconds; if not, the
-/// next owner publishes it.
+/// Runs a worker until `job.kafka.stop` is set: joins the group, processes its partitions, and joins again after it was
+/// fenced or lost Kafka. The current batch is finished if Kafka answers within seconds; otherwise the next owner of the
+/// partition publishes it.
 ///
-/// # Errors
-/// When going on is impossible or would be wrong, when Kafka cannot be reached from the first, or when a live process
-/// holds the same name.
+/// # Errors Continuing is impossible or would give wrong results, Kafka cannot be reached at the start, or another
+/// running process uses the same name.
 pub fn run(job: &Job, number: usize, telemetry: &Telemetry) -> Result<()> {
     let mut fences = Fences::default();
     let (mut has_joined, mut lost) = (false, false);
@@ -82,7 +82,7 @@ pub fn run(job: &Job, number: usize, telemetry: &Telemetry) -> Result<()> {
                 std::thread::sleep(REJOIN_AFTER);
             }
             Err(Ended::Lost(why)) if has_joined => {
-                // One line until it has joined again, which the line `joined` says.
+                // This is logged once; the line `joined` follows when the worker has joined again.
                 if !std::mem::replace(&mut lost, true) {
                     let why = format!("{why:#}");
                     tracing::warn!(
@@ -105,7 +105,7 @@ pub fn run(job: &Job, number: usize, telemetry: &Telemetry) -> Result<()> {
 struct Fences(VecDeque<Instant>);
 
 impl Fences {
-    /// Counts a fence `now`; whether only a live namesake explains so many.
+    /// Counts a fence at `now`. Returns whether there are so many that another process must use the same name.
     fn are_too_many(&mut self, now: Instant) -> bool {
         self.0.push_back(now);
         self.0.retain(|at| now.duration_since(*at) <= FENCED_WITHIN);
@@ -116,13 +116,13 @@ impl Fences {
 /// The metadata of a committed offset.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Standing<'a> {
-    /// How many partitions the log had; none if an older version committed it, which did not say.
+    /// The number of partitions of the log; none if an older version committed the offset.
     partitions: Option<i32>,
-    /// Where days began; in UTC if an older version committed it, which knew of no other days.
+    /// The offset of days from UTC; UTC if an older version committed the offset.
     calendar: Calendar,
-    /// The fingerprint of `ids` of the rules; none if an older version committed it.
+    /// The fingerprint of `ids` of the rules; none if an older version committed the offset.
     ids: Option<u32>,
-    /// The version of the rules by which everything before the offset was published.
+    /// The version of the rules with which everything before the offset was published.
     rules: &'a str,
 }
 
@@ -138,9 +138,8 @@ impl<'a> Standing<'a> {
         parts().unwrap_or(Standing { partitions: None, calendar: Calendar::UTC, ids: None, rules: metadata })
     }
 
-    /// # Errors
-    /// Days began elsewhere than they do by the rules of the job, or other ids were none or alike: what was published is
-    /// of other days, or of other accounts and users (semantics A29, A33).
+    /// # Errors `time.utc_offset` or `ids` of the rules differ from those of the committed offset, so that published
+    /// messages are about other days, or about other accounts and users (semantics A29, A33).
     fn check(&self, job: &Job) -> anyhow::Result<()> {
         let (then, now) = (self.calendar, job.plan.time.calendar);
         anyhow::ensure!(
@@ -175,11 +174,11 @@ impl fmt::Display for Standing<'_> {
 
 /// Why a worker's membership ended.
 enum Ended {
-    /// Somebody else took over, or the cluster takes it so; a new membership may go on.
+    /// Another member took over, or the broker assumes so. The worker may join again.
     Fenced(anyhow::Error),
-    /// Kafka did not answer for long, or the process is stopping.
+    /// Kafka did not answer for a long time, or the process is stopping.
     Lost(anyhow::Error),
-    /// Going on is impossible or would be wrong.
+    /// Continuing is impossible or would give wrong results.
     Failed(anyhow::Error),
 }
 
@@ -202,17 +201,17 @@ struct Worker<'a> {
     committed_at: Instant,
 }
 
-/// The partitions that are ours, and what they have said since the last commit.
+/// The assigned partitions, and their effects since the last commit.
 struct Share<'a> {
     job: &'a Job,
     telemetry: &'a Telemetry,
     partitions: BTreeMap<i32, Owned>,
     outbox: Vec<Outgoing>,
-    /// Why the fold cannot go on: nothing is folded or published any more.
+    /// Why the worker must stop: from then on nothing is processed or published.
     failed: Option<anyhow::Error>,
     /// The number of partitions of the log.
     count: i32,
-    /// Partitions that came with records, but without a committed offset, and were not checked yet.
+    /// Assigned partitions with records but without a committed offset, which were not checked yet.
     without_offset: BTreeSet<i32>,
 }
 
@@ -220,8 +219,8 @@ impl<'a> Worker<'a> {
     fn join(job: &'a Job, number: usize, telemetry: &'a Telemetry) -> Result<Worker<'a>, Ended> {
         telemetry.round(number);
         telemetry.assigned(number, false);
-        // The producer first: it ends what a predecessor of its name left open, and the committed offsets are not
-        // told before that has ended.
+        // The producer comes first: it aborts an open transaction of its predecessor, and Kafka does not return the
+        // committed offsets before that.
         let id = job.kafka.transactional_id(number);
         let producer = Producer::connect(&job.kafka, &id)?;
         let topic = job.topics.log();
@@ -250,7 +249,7 @@ impl<'a> Worker<'a> {
         self.publish(true)
     }
 
-    /// Takes a batch in: group events, and records into their partitions.
+    /// Polls once: handles group events, and passes records to their partitions.
     fn take(&mut self, wait: Duration) -> Result<(), Ended> {
         self.producer.attend();
         let Worker { consumer, share, .. } = self;
@@ -266,13 +265,13 @@ impl<'a> Worker<'a> {
             }
         });
         share.telemetry.assigned(self.number, consumer.is_assigned());
-        share.tell();
+        share.report();
         Ok(())
     }
 
-    /// Effects, the latest profiles, and the offsets of what caused them, in one transaction. Offsets and profiles
-    /// alone wait for their interval, unless this is the last. After an abort they are sent again; once the process
-    /// stops, only for a short while: then the next owner publishes them.
+    /// Publishes effects, the latest profiles, and the offsets of the records that caused them, in one transaction.
+    /// Without effects it waits for the commit interval, unless `last`. An aborted transaction is sent again; once the
+    /// process stops, only for a short time, after which the next owner publishes it.
     fn publish(&mut self, last: bool) -> Result<(), Ended> {
         let mut stopping = None;
         let mut aborted = 0_u64;
@@ -300,7 +299,7 @@ impl<'a> Worker<'a> {
                     {
                         return Err(Ended::Lost(anyhow::anyhow!("the transaction was aborted: {why}")));
                     }
-                    // Where a topic has gone, sending again would fail for ever.
+                    // If a topic no longer exists, every further attempt would fail.
                     self.share.check_destinations()?;
                     if aborted == 0 {
                         tracing::warn!(
@@ -312,8 +311,8 @@ impl<'a> Worker<'a> {
                     }
                     aborted += 1;
                     std::thread::sleep(RESEND_AFTER);
-                    // The group may have changed: what was revoked is dropped, with what it said. No records are
-                    // taken in: a batch that fails must not grow.
+                    // The group may have changed: revoked partitions are dropped with their effects. No records are
+                    // read, because a batch that fails must not grow.
                     let Worker { consumer, share, .. } = self;
                     consumer.attend(&mut |polled| share.take(polled))?;
                     share.check_lost_offsets()?;
@@ -332,9 +331,9 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Where there are more profiles than one transaction should hold, the first ones go ahead in transactions of
-    /// their own: a profile that comes too early, or twice, does no harm. Each commits the offset that stands already,
-    /// which the group refuses to a member that has lost the partition.
+    /// If there are more profiles than one transaction should contain, publishes the first ones before it in
+    /// transactions of their own, because a profile that is published early or twice does no harm. Each commits the
+    /// offset that is already committed, which the group refuses if the member has lost the partition.
     fn send_ahead(&mut self) -> Result<(), TransactionError> {
         let (job, standing) = (self.share.job, self.share.standing());
         let topic = job.topics.log();
@@ -379,7 +378,7 @@ impl<'a> Worker<'a> {
 }
 
 impl<'a> Share<'a> {
-    /// What is committed with the offset of a partition whose effects were published by the rules of today.
+    /// The metadata of the offset of a partition whose effects were published with the present rules.
     fn standing(&self) -> Standing<'a> {
         let plan = &self.job.plan;
         let ids = Some(plan.ids.fingerprint());
@@ -430,7 +429,7 @@ impl<'a> Share<'a> {
         }
     }
 
-    /// Folds the records that were taken and wait for more.
+    /// Folds the records that were read and wait for a full batch.
     fn fold_waiting(&mut self) {
         for owned in self.partitions.values_mut() {
             if self.failed.is_none() {
@@ -439,12 +438,12 @@ impl<'a> Share<'a> {
         }
     }
 
-    /// Refuses partitions whose results are published although the group has no committed offset for them; nothing of
-    /// them is published before.
+    /// Refuses partitions whose results were published although the group has no committed offset for them, before
+    /// anything of them is published.
     ///
-    /// A partition without a committed offset is new, or its offset is lost and its handoffs would be published again.
-    /// The topic of accounts shows which: it keeps a profile of every account that was ever folded, committed together
-    /// with the offset, and the id of its message names the partition.
+    /// A partition without a committed offset is either new, or its offset was lost and its handoffs would be published
+    /// again. The topic of accounts shows which: it has a profile of every account, committed together with the offset,
+    /// and the id of the message contains the partition.
     fn check_lost_offsets(&mut self) -> Result<(), kafka::Error> {
         let partitions = std::mem::take(&mut self.without_offset);
         if partitions.is_empty() || self.job.from_the_beginning {
@@ -468,7 +467,7 @@ impl<'a> Share<'a> {
         self.telemetry.partition_gone(partition);
     }
 
-    /// Writes the wall clock into partitions that are silent though their product is alive (semantics A5).
+    /// Writes ticks into live partitions that get no events (semantics A5).
     fn tick_silent_partitions(&mut self) {
         let job = self.job;
         for (partition, owned) in &mut self.partitions {
@@ -487,18 +486,18 @@ impl<'a> Share<'a> {
         }
     }
 
-    /// Whether every topic that something is to be sent to still exists.
+    /// Checks that the topics of all waiting messages still exist.
     fn check_destinations(&self) -> Result<(), kafka::Error> {
         let profiles = self.partitions.values().flat_map(|owned| owned.profiles.values());
         let topics: BTreeSet<&str> = self.outbox.iter().chain(profiles).map(|effect| &*effect.topic).collect();
         topics.into_iter().try_for_each(|topic| match kafka::partitions(&self.job.kafka, topic) {
             Err(missing @ (kafka::Error::TopicMissing { .. } | kafka::Error::Stopped { .. })) => Err(missing),
-            // Kafka may be out of reach for a while: that is waited out.
+            // Kafka may be unreachable for a while, which is not an error here.
             Ok(_) | Err(_) => Ok(()),
         })
     }
 
-    /// Gathers the profiles of what changed.
+    /// Collects the profiles that changed.
     fn gather(&mut self) {
         for owned in self.partitions.values_mut() {
             owned.gather(self.job, self.telemetry);
@@ -514,17 +513,17 @@ impl<'a> Share<'a> {
         self.partitions.values_mut().for_each(Owned::committed);
     }
 
-    /// Shows how the partitions are doing.
-    fn tell(&mut self) {
+    /// Updates the metrics of the partitions.
+    fn report(&mut self) {
         for (partition, owned) in &mut self.partitions {
-            owned.tell(*partition, self.telemetry);
+            owned.report(*partition, self.telemetry);
         }
     }
 }
 
-/// Refuses a log whose number of partitions is not what it was when the group committed its offsets: accounts are in
-/// other partitions since (semantics A35). Partitions that were added have no offset, so those of all are looked at.
-/// And refuses one whose days began elsewhere (semantics A33).
+/// Refuses a log whose number of partitions differs from the one when the group committed its offsets, because accounts
+/// have moved to other partitions (semantics A35). Added partitions have no offset, so the offsets of all are checked.
+/// Also refuses another `time.utc_offset` (semantics A33).
 fn check_log(job: &Job, now: i32) -> Result<(), Ended> {
     let topic = job.topics.log();
     let committed = kafka::committed_metadata(&job.kafka, &topic)?;
@@ -538,7 +537,7 @@ fn check_log(job: &Job, now: i32) -> Result<(), Ended> {
     Ok(())
 }
 
-/// A partition, out of some of the log, whose results are on the topic of accounts.
+/// One of these partitions whose results are on the topic of accounts, if there is one.
 fn find_published(job: &Job, partitions: &BTreeSet<i32>) -> Result<Option<i32>, kafka::Error> {
     let source = wire::source(&job.topics.log());
     let mut reader = kafka::Reader::open(&job.kafka, &job.topics.accounts())?;

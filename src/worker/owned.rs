@@ -1,4 +1,4 @@
-//! A partition that is ours: its fold, how far it has come, and whether it is silent.
+//! An assigned partition: its fold, its position and lag, the messages that wait to be published, and its ticks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use crate::wire::{self, BATCH, Context, Records, ToWire};
 
 /// A partition is live, and may get ticks, if its newest event is at most this much older than its record.
 const LIVE_WITHIN_MS: i64 = DAY_MS;
-/// A wait behind an open transaction is logged after so long: most are over within milliseconds.
+/// After this time a wait behind an open transaction is logged. Most waits end within milliseconds.
 const WAITS_AFTER: Duration = Duration::from_secs(5);
-/// A recovery tells how far it is this often.
-const TELL_EVERY: Duration = Duration::from_secs(5);
+/// How often the progress of a recovery is logged.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
 
 /// A record that is to be sent in the next transaction.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    /// The partition of the log that it comes from; it goes with it.
+    /// The partition of the log that caused it. If the partition is revoked, the record is dropped.
     pub(super) partition: i32,
-    /// Whether it goes into that partition of the log: then it is a control record.
+    /// Whether it is a control record for that partition of the log.
     pub(super) into_log: bool,
     pub(super) topic: Arc<str>,
     pub(super) key: Option<Vec<u8>>,
     /// The value; none is a tombstone.
     pub(super) payload: Option<Vec<u8>>,
-    /// What its headers say; none in the log.
+    /// Its headers; none for the log.
     pub(super) context: Option<Context>,
 }
 
@@ -64,7 +64,7 @@ struct Destinations {
     users: Arc<str>,
     dead_letters: Arc<str>,
     log: Arc<str>,
-    /// What messages name as their source.
+    /// The source in the headers of messages.
     source: Arc<str>,
 }
 
@@ -88,17 +88,19 @@ impl Destinations {
     }
 }
 
-/// Whether the partition waits behind an open transaction: one that stays, as transactions come and go.
+/// Detects that the partition waits behind an open transaction, that is, that its stable end does not move although
+/// records follow it.
 #[derive(Debug, Default)]
 struct Waits {
-    /// The stable end that it stands at, and since when.
+    /// The stable end at which the position is, and since when.
     at: Option<(i64, Instant)>,
     /// Whether it was logged.
     logged: bool,
 }
 
 impl Waits {
-    /// Looks at the stable end that the partition stands at while more follows it. Whether a wait begins, or ends.
+    /// `stands_at` is the stable end if the position is there and records follow it. Returns `true` if a wait begins
+    /// and `false` if it ends.
     fn look(&mut self, stands_at: Option<i64>, now: Instant) -> Option<bool> {
         self.at = stands_at.map(|end| match self.at {
             Some((before, since)) if before == end => (end, since),
@@ -109,7 +111,7 @@ impl Waits {
     }
 }
 
-/// A record that waits to be folded; its bytes are its value and its key.
+/// A record that waits to be folded. Its bytes are its value followed by its key.
 #[derive(Debug)]
 struct Waiting {
     offset: i64,
@@ -119,7 +121,7 @@ struct Waiting {
     key: Option<usize>,
 }
 
-/// A record that is folded: what follows is said of it.
+/// The record that causes effects, for the ids of their messages.
 #[derive(Clone, Copy)]
 struct Cause<'a> {
     offset: i64,
@@ -133,33 +135,33 @@ impl Cause<'_> {
     }
 }
 
-/// An event of a record with its index in it, or a record without events.
+/// An event of a record with its index, or a record without events.
 struct Part<'a> {
     cause: Cause<'a>,
-    /// Whether the record begins with it, and whether it ends.
+    /// Whether it is the first and the last of its record.
     begins: bool,
     event: Option<(u32, Result<Ready<'a>, rules::Error>)>,
     ends: bool,
 }
 
-/// How the partition stood before the record that is folded.
+/// The state of the partition before the record that is being folded.
 #[derive(Debug)]
 struct Before {
     plan: Arc<Plan>,
     highest: Option<EventTime>,
-    /// Whether the record is a tick, or brings rules.
+    /// Whether the record is a tick, or activates rules.
     is_tick: bool,
 }
 
-/// A partition that is ours.
+/// An assigned partition.
 #[derive(Debug)]
 pub(super) struct Owned {
     fold: Partition,
-    /// Records that were taken and are not folded.
+    /// Records that were read and are not folded yet.
     waiting: Records<Waiting>,
     before: Option<Before>,
     effects: Effects,
-    /// The latest profiles that no transaction has taken yet, by topic and key.
+    /// The latest profiles that are not yet in a transaction, by topic and key.
     pub(super) profiles: BTreeMap<(Arc<str>, Vec<u8>), Outgoing>,
     to: Destinations,
     number: i32,
@@ -167,35 +169,35 @@ pub(super) struct Owned {
     count: i32,
     /// Events in another partition than that of their account, since the metric was last updated.
     misplaced: u64,
-    /// Whether there was one, and the log warned of it.
+    /// Whether a warning about such an event was logged.
     misplaced_warned: bool,
-    /// The offset that comes next.
+    /// The offset of the next record.
     position: i64,
-    /// What the group has done: effects of records before it have been published.
+    /// The committed offset: effects of records before it have been published.
     committed: i64,
-    /// Whether all that was folded had been published before.
+    /// Whether effects are not published, because the position is before the committed offset.
     mute: bool,
-    /// Whether that was by other rules: profiles of then are not those of now.
+    /// Whether they were published with other rules, so that profiles differ.
     rules_changed: bool,
-    /// What the group had done when the partition came.
+    /// The committed offset when the partition was assigned.
     recovered_at: i64,
     began: Instant,
-    told: Instant,
+    reported: Instant,
     /// The ends of the partition; none before a broker has answered.
     ends: Option<Ends>,
-    /// Whether it has been at the stable end since it came.
+    /// Whether it has been at the stable end since it was assigned.
     caught_up: bool,
-    /// When it came, when the last record that was folded was written, and when there was last nothing to fold; in
+    /// When it was assigned, when the last folded record was written, and when there was last nothing to fold; in
     /// milliseconds since 1970.
     came_at: i64,
     folded_at: Option<i64>,
     current_at: Option<i64>,
     waits: Waits,
-    /// Whether there is nothing after what was folded.
+    /// Whether the position is at the stable end.
     at_end: bool,
-    /// Whether the newest event accepted is of today, so to say.
+    /// Whether the newest accepted event is at most a day older than its record.
     live: bool,
-    /// When something other than a tick came last.
+    /// When a record other than a tick arrived last.
     heard: Instant,
     ticked: Option<Instant>,
     tally: Tally,
@@ -203,7 +205,8 @@ pub(super) struct Owned {
 }
 
 impl Owned {
-    /// A partition up to whose committed offset all has been said, by the rules of today or, if they `changed`, by others.
+    /// A partition whose effects up to `committed` have been published, with the present rules, or with others if they
+    /// `changed`.
     pub(super) fn new(job: &Job, number: i32, count: i32, committed: i64, changed: bool) -> Owned {
         let now = Instant::now();
         Owned {
@@ -223,7 +226,7 @@ impl Owned {
             rules_changed: changed,
             recovered_at: committed,
             began: now,
-            told: now,
+            reported: now,
             ends: None,
             caught_up: false,
             came_at: now_ms(),
@@ -239,7 +242,7 @@ impl Owned {
         }
     }
 
-    /// Takes a record, to be folded together with those that follow it; whether there are enough.
+    /// Adds a record to the batch. Returns whether the batch is full.
     pub(super) fn take(&mut self, message: &Message<'_>) -> bool {
         let &Message { offset, time_ms, is_control, key, payload, .. } = message;
         let about = Waiting { offset, time_ms, is_control, key: key.map(<[u8]>::len) };
@@ -247,7 +250,8 @@ impl Owned {
         self.waiting.are_enough()
     }
 
-    /// Folds the records that wait, in their order. What they say goes to the outbox, unless it was published before.
+    /// Folds the records of the batch in their order. Their effects go to the outbox, unless they were published
+    /// before.
     ///
     /// # Errors
     /// A record activates rules that this version of Upswell cannot compile and another one may.
@@ -314,7 +318,7 @@ impl Owned {
     }
 
     fn begin_record(&mut self, cause: Cause<'_>) {
-        self.speak_from(cause.offset);
+        self.publish_from(cause.offset);
         self.before = Some(Before { plan: Arc::clone(self.fold.plan()), highest: self.fold.highest(), is_tick: false });
     }
 
@@ -325,7 +329,7 @@ impl Owned {
                 self.unmapped.count(&event.name);
             }
             let expected = job.partitioner.place(event.account.as_bytes(), self.count);
-            // Ticks and rules are of no account, and what is malformed is not folded.
+            // Control events have no account, and malformed events are not folded.
             let is_counted = || !event.kind.is_control() && plan.ids.screen(event).is_ok();
             if let Some(expected) = expected.filter(|expected| *expected != self.number && is_counted()) {
                 self.misplaced += 1;
@@ -363,10 +367,10 @@ impl Owned {
         self.effects.clear();
     }
 
-    /// What comes from this offset on is published, unless it was before.
-    fn speak_from(&mut self, offset: i64) {
+    /// Publishes effects from this offset on, unless they were published before.
+    fn publish_from(&mut self, offset: i64) {
         if self.mute && offset >= self.committed {
-            // What the last owner committed, it committed with the profiles of then.
+            // The previous owner published the profiles together with the committed offset.
             if !self.rules_changed {
                 self.fold.skip_profiles();
             }
@@ -374,7 +378,8 @@ impl Owned {
         }
     }
 
-    /// Messages without a name of their own get one from the record that caused them and their number in what it says.
+    /// Moves effects to the outbox. The id of a message without an id of its own is the place of the record that caused
+    /// it and a number.
     fn send_effects(&self, job: &Job, cause: Cause<'_>, outbox: &mut Vec<Outgoing>) {
         let Effects { handoffs, signals, onboarding, dead_letters, metrics: _ } = &self.effects;
         for handoff in handoffs {
@@ -412,7 +417,7 @@ impl Owned {
         }
     }
 
-    /// Gathers the profiles of what changed since they were last gathered. A newer one replaces one that waits.
+    /// Collects the profiles that changed since the last call. A newer profile replaces one that waits.
     pub(super) fn gather(&mut self, job: &Job, telemetry: &Telemetry) {
         if self.mute {
             return;
@@ -429,8 +434,8 @@ impl Owned {
         }
     }
 
-    /// The profile of a key that is to be sent. Its name is that of the state, which does not depend on what else a
-    /// transaction holds: the position in the log, and the key.
+    /// Sets the profile of a key that waits to be published. Its id is the position in the log and the key, which do
+    /// not depend on what else a transaction contains.
     fn replace(&mut self, job: &Job, topic: Arc<str>, key: Vec<u8>, profile: &dyn ToWire, gone: bool) {
         let id = format!("{}-{}-{:016x}", self.number, self.position, xxh3_64(&key));
         let mut message = self.outgoing(job, &topic, Some(&key), profile, id);
@@ -438,14 +443,14 @@ impl Owned {
         self.profiles.insert((topic, key), message);
     }
 
-    /// There is nothing stable after what was folded.
+    /// The position is at the stable end.
     pub(super) fn at_end(&mut self, position: i64) {
-        self.speak_from(position);
+        self.publish_from(position);
         self.position = self.position.max(position);
         self.at_end = true;
     }
 
-    /// The ends of the partition are these now.
+    /// Sets the ends of the partition.
     pub(super) fn ends_at(&mut self, ends: Ends) {
         self.ends = Some(ends);
         let is_behind = self.position >= ends.stable && ends.last > ends.stable;
@@ -467,8 +472,8 @@ impl Owned {
         }
     }
 
-    /// Whether the wall clock should be written into the log: the partition has events of today, is at its end, and
-    /// nothing came for a while (semantics A5).
+    /// Whether the partition needs a tick: its newest event is at most a day old, the position is at the end, and no
+    /// event arrived for a while (semantics A5).
     pub(super) fn wants_tick(&mut self, idle_after: Duration, every: Duration) -> bool {
         let wants = self.at_end
             && self.live
@@ -480,7 +485,7 @@ impl Owned {
         wants
     }
 
-    /// The offset that the group has committed, and the rules by which all before it was said.
+    /// The committed offset, and the rules with which everything before it was published.
     pub(super) fn standing<'a>(&self, rules: &'a str) -> (i64, &'a str) {
         (self.committed, if self.rules_changed { "" } else { rules })
     }
@@ -489,7 +494,7 @@ impl Owned {
         self.position
     }
 
-    /// Whether there is something to commit: a recovery has nothing to say before it is through.
+    /// Whether there is something to commit. A recovery commits nothing before it is complete.
     pub(super) fn has_progress(&self) -> bool {
         self.position > self.committed
     }
@@ -500,8 +505,8 @@ impl Owned {
         self.rules_changed &= self.mute;
     }
 
-    /// Shows how the partition is doing, and how far its recovery is.
-    pub(super) fn tell(&mut self, partition: i32, telemetry: &Telemetry) {
+    /// Updates the metrics of the partition, and logs the progress of its recovery.
+    pub(super) fn report(&mut self, partition: i32, telemetry: &Telemetry) {
         telemetry.folded(&std::mem::take(&mut self.tally));
         telemetry.unmapped(&mut self.unmapped);
         telemetry.misplaced(std::mem::take(&mut self.misplaced));
@@ -533,15 +538,15 @@ impl Owned {
             let seconds = self.began.elapsed().as_secs_f64();
             tracing::info!(partition, records = self.recovered_at, seconds, "recovered");
             self.recovered_at = 0;
-        } else if self.told.elapsed() >= TELL_EVERY {
-            self.told = Instant::now();
+        } else if self.reported.elapsed() >= REPORT_EVERY {
+            self.reported = Instant::now();
             let percent = 100 * self.position / self.recovered_at;
             tracing::info!(partition, position = self.position, of = self.recovered_at, percent, "recovering");
         }
     }
 }
 
-/// Once a partition: the metric counts them.
+/// Logged once per partition; the metric counts the events.
 fn warn_of_misplaced(partition: i32, offset: i64, expected: i32) {
     tracing::warn!(
         partition,

@@ -1,4 +1,4 @@
-//! The figures of closed days and weeks of an account, from what is counted by the day (semantics §3, C).
+//! Computes the figures of closed days and weeks of an account from its daily counts (semantics §3, C).
 
 use super::newcomers::Newcomers;
 use super::trend::{RISE_MIN, SLOPE_WEEKS, Trend, WEEKS_TO_GROW};
@@ -9,7 +9,7 @@ use crate::engine::state::days::low_bits;
 use crate::model::{Day, DayRow, Week, WeekRow};
 use crate::rules::{Growth, GrowthBy, LevelTest, SlopeTest};
 
-/// Complete weeks after which whoever was here before the last eight counts as settled.
+/// With this number of complete weeks, users who were there before the last eight weeks count as settled.
 const WEEKS_TO_SETTLE: u32 = 13;
 /// Complete weeks below which it is unknown whether an account declines (semantics C13a).
 const WEEKS_TO_DECLINE: u32 = 10;
@@ -105,7 +105,7 @@ impl Closed {
             if user.days.is_never() {
                 continue;
             }
-            // A first day may lie in a window though the mask, which ends with the last active day, no longer holds it.
+            // A first day may be in a window although the mask, which ends with the last active day, no longer has it.
             let active = user.days.ending(self.day);
             closed.dau += (active & 1) as u32;
             closed.wau += u32::from(active & low_bits(7) != 0);
@@ -193,11 +193,12 @@ impl Closed {
         Some(weeks[weeks.len() / 4])
     }
 
-    /// Whether the last weeks lie so clearly above or below the base level; none while that is unknown (semantics §3).
+    /// Whether the last weeks are clearly above or below the base level, by the test; none if that is unknown
+    /// (semantics §3).
     fn lies(&self, account: &Account<'_>, test: LevelTest) -> Option<bool> {
         let base = i128::from(self.base(account)?);
         let week = |back: i32| i128::from(account.count(WEEKS, self.week.0 - back));
-        // distance² · U ≥ so many V, V = B·(U − B) + U.
+        // distance² · U ≥ times · V, V = B·(U − B) + U.
         let reaches = |distance: i128, users: i128, times: u32| {
             distance > 0 && distance * distance * users >= i128::from(times) * (base * (users - base) + users)
         };
@@ -221,8 +222,8 @@ impl Closed {
         }
     }
 
-    /// Whether weekly active users grow, or decline, as the test of the level says; while the base level is unknown by a
-    /// slope, where it matters. None while it is unknown (semantics C13a).
+    /// Whether weekly active users grow, or decline, as the test of the level says; while the base level is unknown by
+    /// a slope, where it matters. None while it is unknown (semantics C13a).
     pub(in crate::engine) fn moves(&self, account: &Account<'_>, by: (LevelTest, &[SlopeTest])) -> Option<bool> {
         let (level, slopes) = by;
         let lies = self.lies(account, level);

@@ -1,6 +1,5 @@
-//! Figures of an account and its users: pure functions of the state, of who was active when, who people are, and which
-//! signals are on. Whatever is decided is decided in integers. What is printed is one IEEE division, or comes from
-//! `libm`, which gives the same bits on every machine.
+//! Figures of an account and its users: pure functions of the state. Decisions use integers. A published ratio is one
+//! IEEE division; logarithms and powers come from `libm`, which gives the same bits on every machine.
 
 pub(super) mod closed;
 pub(super) mod newcomers;

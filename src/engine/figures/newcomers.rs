@@ -1,5 +1,5 @@
-//! How unusual a number of new users is: the negative binomial distribution that earlier weeks predict (semantics §3,
-//! C21 to C23).
+//! The probability of a number of new users, by the negative binomial distribution that earlier weeks predict
+//! (semantics §3, C21 to C23).
 
 /// What new users of 7 days are expected to be, after whole blocks of 7 days with new users in all: a negative
 /// binomial with r = ½ + total and success probability (1 + blocks) / (2 + blocks) (semantics §3).

@@ -1,4 +1,4 @@
-//! Who people and companies are, as far as traits say: size classes and buyers.
+//! Size classes of accounts, and buyers, by their traits.
 
 use crate::engine::state::Account;
 use crate::engine::state::traits::Traits;

@@ -1,4 +1,4 @@
-//! Points, bands and tiers as levels give them (semantics §6, F). Integers only: a score is the sum of its evidence.
+//! Computes points, bands and tiers from levels (semantics §6, F), in integers.
 
 use crate::engine::state::Account;
 use crate::model::Field;

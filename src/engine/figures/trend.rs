@@ -45,8 +45,8 @@ struct Slope {
     spread: i64,
 }
 
-/// The trend of a user's active days per week at the last closed week. It sees the 8 weeks that the days tell of:
-/// streaks beyond 7 count as 7 (semantics C14).
+/// The trend of a user's active days per week at the last closed week, over the 8 weeks that the days cover: streaks
+/// beyond 7 count as 7 (semantics C14).
 pub(in crate::engine) fn of_user(days: Days, day: Day) -> Trend<impl Fn(u32) -> u32, impl Fn() -> i64> {
     let week = last_week(day);
     let known = weeks_known(days.first(), week).min(SLOPE_WEEKS);

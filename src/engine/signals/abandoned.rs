@@ -1,5 +1,5 @@
-//! `abandoned`: something started and not completed in time by anyone of the account. On when the wait ends, off at a
-//! completion and at the end of the time to live.
+//! The kind `abandoned`: a user started something, and no user of the account completed it in time. It turns on when
+//! the wait ends, and off at a completion or at the end of the TTL.
 
 use super::kind::{At, Fed, Measure, Subject, end, mark};
 use crate::engine::context::{Context, MatchedEvent};

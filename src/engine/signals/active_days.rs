@@ -1,4 +1,5 @@
-//! `active_days`: active on at least so many of the last 7 days. On at once, off at the close of a day.
+//! The kind `active_days`: the user was active on at least a number of the last 7 days. It turns on at once, and off at
+//! the close of a day.
 
 use super::kind::{At, Measure};
 use crate::model::{Day, Fact};

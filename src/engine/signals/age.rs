@@ -1,4 +1,5 @@
-//! `age`: an account that is so old, and what it still is. On at that age, off at once (semantics E17, E20).
+//! The kind `age`: at a given age, the account still has one user, or still uses only free features. It turns on at
+//! that age, and off at once (semantics E17, E20).
 
 use super::kind::{At, Measure};
 use super::new_users::counting_from;

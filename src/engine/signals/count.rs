@@ -1,4 +1,4 @@
-//! `count`: so many events of some roles. On at once, off when the time to live of events ends.
+//! The kind `count`: a number of events of some roles. It turns on at once, and off when the TTL of events ends.
 
 use super::kind::{At, Fed, Measure, Subject, deed, mark, next, steps, within};
 use crate::engine::context::{Context, MatchedEvent};

@@ -1,4 +1,5 @@
-//! `distinct`: so many distinct values of a field. On at once, off when the time to live of values ends.
+//! The kind `distinct`: a number of distinct values of a field. It turns on at once, and off when the TTL of values
+//! ends.
 
 use std::borrow::Cow;
 
@@ -8,8 +9,8 @@ use crate::engine::state::facts::{self, State};
 use crate::model::{EventTime, Field};
 use crate::rules::Distinct;
 
-/// What stands for a value that an event does not give: the event itself (semantics E13). Features without a name are no
-/// further features; of premium ones, of which any counts, they are one together.
+/// What stands for a value that an event does not give: the event itself (semantics E13). Features without a name are
+/// no further features; of premium ones, of which any counts, they are one together.
 fn stands_for<'a>(distinct: &Distinct, it: &'a MatchedEvent<'a>) -> Option<Cow<'a, str>> {
     if distinct.field == Field::Feature {
         return distinct.filter.premium.then_some("".into());

@@ -1,5 +1,5 @@
-//! `growth`: a trend of weekly values. Upward it is decided at the close of a week, downward at the close of a day, and not
-//! while inactive (semantics C11 to C16, C31).
+//! The kind `growth`: a trend of weekly values. Growth is decided at the close of a week; a decline at the close of a
+//! day, and not while inactive (semantics C11 to C16, C31).
 
 use super::kind::{At, Measure, after, next_sunday};
 use super::new_users;

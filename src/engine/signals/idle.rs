@@ -1,4 +1,5 @@
-//! `idle`: no activity of a user in so many days. On at the close of a day, off at once (semantics E10).
+//! The kind `idle`: no activity of a user for a number of days. It turns on at the close of a day, and off at once
+//! (semantics E10).
 
 use super::kind::{At, Measure, after};
 use crate::engine::figures::windows;

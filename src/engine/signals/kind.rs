@@ -1,4 +1,4 @@
-//! What every kind of signal can be asked, and what it is asked about.
+//! The interface that every kind of signal implements, and the state that it reads.
 
 use crate::engine::context::{Context, MatchedEvent};
 use crate::engine::figures::windows;
@@ -24,7 +24,7 @@ pub(in crate::engine) enum Fed {
     Wait(EventTime),
 }
 
-/// A signal of one user, or of the account, as it stands.
+/// The state of a signal, of one user or of the account.
 #[derive(Clone, Copy)]
 pub(in crate::engine) struct At<'a, 't> {
     pub(in crate::engine) context: &'a Context<'a>,
@@ -44,12 +44,13 @@ pub(in crate::engine) trait Measure {
     /// The level that the state proves now; 0 is off.
     fn level(&self, at: At<'_, '_>) -> u8;
 
-    /// The level that an event can bring about at once. Most signals only rise at once and fall at closes (semantics C3).
+    /// The level that an event can bring about at once. Most signals only rise at once and fall at closes (semantics
+    /// C3).
     fn level_at_once(&self, at: At<'_, '_>) -> u8 {
         self.level(at).max(at.held())
     }
 
-    /// Whether enough is known to say that the signal is off (semantics C1, D11).
+    /// Whether enough is known to decide that the signal is off (semantics C1, D11).
     fn is_known(&self, _: At<'_, '_>) -> bool {
         true
     }
@@ -84,7 +85,7 @@ pub(in crate::engine) trait Measure {
         false
     }
 
-    /// What the level rests on: the events that are kept, or the figure as it is now.
+    /// The evidence of the level: the facts that are kept, or the present figure.
     fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
         at.kept().map_or(Vec::new(), Kept::facts)
     }
@@ -105,7 +106,7 @@ pub(in crate::engine) trait Measure {
     }
 }
 
-/// Of whom facts are written.
+/// The user or account whose facts are changed.
 pub(in crate::engine) struct Subject<'a, 't> {
     pub(in crate::engine) account: &'a mut Account<'t>,
     /// None: of the account.

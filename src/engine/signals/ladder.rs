@@ -1,4 +1,4 @@
-//! `ladder`: a figure of the account, at least so much. On at once, off at the close of a day.
+//! The kind `ladder`: a figure of the account reaches a threshold. It turns on at once, and off at the close of a day.
 
 use super::kind::{At, Measure, reached};
 use crate::engine::state::Account;

@@ -1,7 +1,7 @@
-//! Signals: one file per kind. Each says how an event updates the facts that are kept for a signal, how its level is
-//! measured from the state, whether the level is known, when time alone can change either, and what it rests on.
+//! Signals: one file per kind. It defines how an event updates the facts of a signal, how the level is measured from
+//! the state, whether the level is known, when time alone can change either, and the evidence of the level.
 //!
-//! [`of_kind`] is the only place that lists the kinds. Nothing here writes a level: `step::measure` does.
+//! [`of_kind`] is the only list of the kinds. No code here writes a level; `step::measure` does.
 
 mod abandoned;
 mod active_days;
@@ -68,7 +68,7 @@ pub(super) fn is_known(context: &Context<'_>, account: &Account<'_>, signal: Sig
     At::new(context, account, signal, user).is_some_and(|it| of(it).is_known(it))
 }
 
-/// What a level rests on.
+/// The evidence of a level.
 pub(super) fn evidence(
     context: &Context<'_>,
     account: &Account<'_>,

@@ -1,5 +1,6 @@
-//! `spike, of: new_users`: so many new users of the account in 7 days. The first step is on at once, the second, more than
-//! is usual for the account, at the close of a day; off at the close of a day (semantics C3, C20 to C25).
+//! The kind `spike` of `new_users`: new users of the account in 7 days. The first rung turns on at once; the second
+//! rung, more new users than usual for the account, at the close of a day. Both turn off at the close of a day
+//! (semantics C3, C20 to C25).
 
 use super::kind::{At, Measure, after};
 use crate::engine::context::Context;

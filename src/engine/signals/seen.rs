@@ -1,4 +1,4 @@
-//! `seen`: an event of some roles. On at once, off when the time to live of the newest event ends.
+//! The kind `seen`: an event of some roles. It turns on at once, and off when the TTL of the newest event ends.
 
 use super::kind::{At, Fed, Measure, Subject, deed, end, mark, next};
 use crate::engine::context::{Context, MatchedEvent};

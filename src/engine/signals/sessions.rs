@@ -1,5 +1,5 @@
-//! `distinct, of: session`: so many sessions of events. On at once, off when the time to live of sessions ends, and at the
-//! next close where a late event joins two.
+//! The kind `distinct` of `session`: a number of sessions of events. It turns on at once, and off when the TTL of
+//! sessions ends, or at the next close if a late event joins two sessions.
 
 use super::kind::{At, Fed, Measure, Subject, deed, end, mark, next, steps, within};
 use crate::engine::context::{Context, MatchedEvent};

@@ -1,5 +1,5 @@
-//! `spike`: a meter's last 7 days far above the 8 blocks of 7 days before. Decided at the close of a day (semantics §3,
-//! C30).
+//! The kind `spike` of a meter: its last 7 days are far above the 8 blocks of 7 days before. It is decided at the close
+//! of a day (semantics §3, C30).
 
 use super::kind::{At, Measure, after};
 use super::ladder;

@@ -1,5 +1,5 @@
-//! `idle, of: new_users`: active users of one department, and none of them new in so many closed weeks. Decided at the
-//! close of a day.
+//! The kind `idle` of `new_users`: all active users are of one department, and there was no new user for a number of
+//! closed weeks. It is decided at the close of a day.
 
 use super::kind::{At, Measure, next_sunday};
 use crate::engine::figures::windows;

@@ -1,4 +1,5 @@
-//! `stickiness`: the mean active share of the last 28 days, DAU/MAU. Decided at the close of a day (semantics C5 to C7).
+//! The kind `stickiness`: the mean active share of the last 28 days (DAU/MAU). It is decided at the close of a day
+//! (semantics C5 to C7).
 
 use super::kind::{At, Measure, after, falls};
 use crate::engine::figures::windows::{self, MONTH, stickiness_days};

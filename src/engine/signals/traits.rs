@@ -1,5 +1,5 @@
-//! `trait`: something that is known of the account, or that an active user is an executive. On at once, off at the close
-//! of a day.
+//! The kind `trait`: a trait of the account, or an active user who is an executive. It turns on at once, and off at the
+//! close of a day.
 
 use super::kind::{At, Measure, reached};
 use crate::model::Fact;

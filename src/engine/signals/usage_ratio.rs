@@ -1,4 +1,5 @@
-//! `usage_ratio`: how much of the fullest quota is used. On at once, off at the close of a day (semantics D21).
+//! The kind `usage_ratio`: the used share of the quota that is used most. It turns on at once, and off at the close of
+//! a day (semantics D21).
 
 use super::kind::{At, Measure};
 use crate::engine::state::Account;

@@ -1,4 +1,5 @@
-//! `within`: one role so soon after another, in whatever order the events come. On at once, for life.
+//! The kind `within`: one role within a time after another, whatever the order of arrival. It turns on at once, and
+//! stays on for this life.
 
 use super::kind::{At, Fed, Measure, Subject, mark};
 use super::new_users;

@@ -1,4 +1,4 @@
-//! An account and its users in the tables: the life of both, and what is counted of them.
+//! Access to an account and its users in the tables: their lives, counts, traits and levels.
 
 use std::ops::{Deref, DerefMut};
 
@@ -93,7 +93,7 @@ impl<'t> Account<'t> {
         known.unwrap_or_else(|| self.tables.insert_user(self.index, hash, id))
     }
 
-    /// The users, in no order that means anything.
+    /// The users, in no particular order.
     pub(in crate::engine) fn users(&self) -> impl Iterator<Item = (u32, &User)> {
         let mut next = self.users;
         std::iter::from_fn(move || {
@@ -136,7 +136,7 @@ impl<'t> Account<'t> {
         mores.remove(&mut users[user].more);
     }
 
-    /// Gives back what holds nothing.
+    /// Gives back the memory of empty state.
     pub(in crate::engine) fn tidy(&mut self, user: u32) {
         if self.more(user).is_some_and(More::is_blank) {
             self.erase_more(user);
@@ -173,7 +173,7 @@ impl<'t> Account<'t> {
         rares.get_or_new(&mut accounts[self.index].rare)
     }
 
-    /// What is known of the company.
+    /// The traits of the company.
     pub(in crate::engine) fn traits(&self) -> Option<&Traits> {
         self.rare().map(|rare| &rare.traits)
     }
@@ -215,7 +215,7 @@ impl<'t> Account<'t> {
         self.counts.sum(&self.tables.wide, ring, first, last)
     }
 
-    /// MAU of each day to come if nobody becomes active any more.
+    /// MAU of each following day if no user becomes active.
     pub(in crate::engine) fn mau_to_come(&self) -> impl Iterator<Item = (Day, u32)> + '_ {
         self.counts.mau_to_come(&self.tables.wide)
     }
@@ -233,14 +233,14 @@ impl<'t> Account<'t> {
         }
     }
 
-    /// Something changed that the profile of the account says, at an instant, when time had come so far.
+    /// Marks the profile of the account as changed at an instant, with the watermark at that time.
     pub(in crate::engine) fn touch(&mut self, (at, now): (EventTime, EventTime)) {
         let row = &mut **self;
         row.word.set(Flag::Dirty, true);
         (row.changed, row.as_of) = (at, now);
     }
 
-    /// Something changed that the profiles of the user and the account say.
+    /// Marks the profiles of the user and the account as changed.
     pub(in crate::engine) fn touch_user(&mut self, user: u32, (at, now): (EventTime, EventTime)) {
         let user = self.user_mut(user);
         user.word.set(Flag::Dirty, true);
@@ -248,7 +248,7 @@ impl<'t> Account<'t> {
         self.touch((at, now));
     }
 
-    /// Something changed that the profiles of all users say.
+    /// Marks the profiles of all users as changed.
     pub(in crate::engine) fn touch_users(&mut self, when: (EventTime, EventTime)) {
         let mut next = self.users;
         while next != NOBODY {
@@ -408,7 +408,7 @@ impl<'t> Account<'t> {
         self.users().filter(|(_, user)| been(user)).count() as u32
     }
 
-    /// A user is back after so long that nothing of before counts; a late day may still join the two lives.
+    /// A user begins a new life after a long absence. A late day may still join the two lives.
     fn begin_life(&mut self, index: u32, first: Day, last: Day) {
         let user = self.user_mut(index);
         let (since, signed_up) = (user.since, user.word.is(Flag::SignedUp));
@@ -441,7 +441,7 @@ impl<'t> Account<'t> {
         }
     }
 
-    /// Somebody signed up: keeps what lies nearest to the first event.
+    /// Records a sign-up: the one nearest to the first event is kept.
     pub(in crate::engine) fn add_sign_up(&mut self, time: EventTime) {
         let nearer = |known: EventTime| match self.first {
             Some(first) => (time.0 - first.0).abs() < (known.0 - first.0).abs(),
@@ -474,9 +474,9 @@ impl<'t> Account<'t> {
         self.users_len == 0 && self.rare().is_none_or(|rare| rare.traits.is_empty())
     }
 
-    /// Gives back the memory of a user whose days can no longer matter: forgotten, so long ago that no late day can join
-    /// their life, and not of those ever active in this life of the account, of whom each counts once (semantics B16).
-    /// Nothing tells whether or when this happens. Returns whether the user is gone.
+    /// Gives back the memory of a user whose days can no longer matter: forgotten, so long ago that no late day can
+    /// join their life, and not of those ever active in this life of the account, of whom each counts once (semantics
+    /// B16). Nothing tells whether or when this happens. Returns whether the user is gone.
     pub(in crate::engine) fn drop_gone_user(&mut self, index: u32, open_day: Day, time: &Time, profiles: bool) -> bool {
         let long_ago = open_day.plus(-57 - time.forget_after_days);
         let former = self.rare().and_then(|rare| rare.former).filter(|(.., last)| *last >= long_ago);

@@ -1,8 +1,8 @@
-//! What an account counts by the day and week, so that no figure needs a pass over its users.
+//! The daily and weekly counts of an account, so that no figure needs a pass over its users.
 //!
-//! Days are counted against C, the last closed day. A newly active day of a user changes DAU on that day; WAU and MAU
-//! change on every day whose window it is the only active day of the user in. Those days are consecutive, so two
-//! differences stand for them: one where they begin, one after they end.
+//! Days are counted relative to C, the last closed day. A newly active day of a user changes DAU of that day, and WAU
+//! and MAU of every day in whose window it is the only active day of the user. Those days are consecutive, so only two
+//! differences are stored: one at their beginning and one after their end.
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -241,7 +241,7 @@ impl Counts {
         }
     }
 
-    /// MAU of each day after C if nobody becomes active any more, from the next one on.
+    /// MAU of each day after C if no user becomes active, from the next day on.
     pub(in crate::engine) fn mau_to_come<'a>(&'a self, wide: &'a WideCounts) -> impl Iterator<Item = (Day, u32)> + 'a {
         let mut mau = self.mau;
         (self.closed + 1..self.closed + MAU.length).map(move |day| {

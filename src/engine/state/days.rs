@@ -1,11 +1,11 @@
-//! The days on which a user was active.
+//! The days on which a user was active, as a bit mask.
 
 use crate::model::{Day, Week};
 
 /// The days on which a user was active: the last 64 exactly, before that the first and last of this life.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Days {
-    /// Bit i: active on day `last − i`. Anchored at the last active day, so no day needs a sweep over users.
+    /// Bit i: active on day `last − i`. It is relative to the last active day, so the close of a day shifts no masks.
     mask: u64,
     first: i32,
     last: i32,
@@ -44,7 +44,7 @@ impl Days {
         Day(self.last)
     }
 
-    /// Adds a day that the watermark still lets in: at most 57 days before the last. A gap of more than
+    /// Adds a day that is not too late: at most 57 days before the last one. A gap of more than
     /// `forget_after` days starts a new life (semantics B9).
     pub(in crate::engine) fn add(&mut self, day: Day, forget_after: i32) -> Added {
         let day = day.0;

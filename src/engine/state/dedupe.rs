@@ -1,4 +1,4 @@
-//! Which messages were applied lately.
+//! The message ids of recently applied events, for the detection of duplicates.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -9,7 +9,7 @@ use crate::model::EventTime;
 
 /// Ids of applied messages, each for the dedupe window or until enough newer ones came (semantics A20).
 ///
-/// An id is kept as its 128-bit xxh3: among a million ids two differing ones meet with a probability below 1e-26.
+/// An id is stored as its 128-bit xxh3: the probability that two of a million ids collide is below 1e-26.
 #[derive(Debug)]
 pub(in crate::engine) struct Recent {
     window_ms: i64,

@@ -1,5 +1,5 @@
-//! Who is visited at the close of which day: whom an event touched since the last close, and for whom time alone may
-//! change something then.
+//! Which accounts and users are visited at the close of a day: those that an event touched since the last close, and
+//! those for which time alone may change something.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::model::Day;
 pub(in crate::engine) struct Visit(i32);
 
 impl Visit {
-    /// Not before the row is touched.
+    /// No visit before an event touches the row.
     pub(in crate::engine) const NEVER: Visit = Visit(NEVER.0 << 1);
 
     fn is_touched(self) -> bool {
@@ -35,7 +35,7 @@ pub(in crate::engine) struct Visits {
 }
 
 impl Visits {
-    /// An event touched a row: it is visited at the next close.
+    /// Marks a row as touched by an event, so that it is visited at the next close.
     #[inline]
     pub(in crate::engine) fn touch(&mut self, visit: &mut Visit, index: u32) {
         if !visit.is_touched() {
@@ -44,7 +44,7 @@ impl Visits {
         }
     }
 
-    /// A row is visited at the close of `day` or before; of `NEVER` at no close.
+    /// Sets that a row is visited at the close of `day` or before; with `NEVER`, at no close.
     pub(in crate::engine) fn by(&mut self, visit: &mut Visit, index: u32, day: Day) {
         if day < visit.day() {
             visit.set_day(day);

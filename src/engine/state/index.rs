@@ -1,4 +1,4 @@
-//! A hash index from keys to rows: the rows hold the keys.
+//! A hash index from keys to rows. The keys are stored in the rows.
 
 use std::hint::black_box;
 

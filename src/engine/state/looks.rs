@@ -1,4 +1,4 @@
-//! How often a user was looked at: what a step costs, counted, for tests.
+//! Counts how often users are read, so that tests can check the cost of a step.
 
 use std::cell::Cell;
 

@@ -1,4 +1,4 @@
-//! What a partition remembers: tables of rows, addressed by stable indices. Nothing is decided here.
+//! The state of a partition: tables of rows with stable indices. It decides nothing.
 
 pub(super) mod account;
 pub(super) mod counts;

@@ -1,4 +1,4 @@
-//! The rows of accounts and users, and what only some of them have.
+//! The rows of accounts and users, and the state that only some of them have.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
@@ -61,21 +61,21 @@ impl User {
     }
 }
 
-/// What is known of a user besides activity. Erased when the user is forgotten.
+/// The state of a user besides activity. It is erased when the user is forgotten.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct More {
     /// By slot.
     pub(in crate::engine) facts: Vec<Fact>,
     pub(in crate::engine) profile: Profile,
-    /// Does not count, by the e-mail address that is known (semantics A34).
+    /// Whether the user is excluded by the e-mail address (semantics A34).
     pub(in crate::engine) excluded: bool,
-    /// Left the account, and not active since.
+    /// When the user was removed from the account, if there was no activity since.
     pub(in crate::engine) removed: Option<EventTime>,
-    /// Raised a hand, started an upgrade, asked about billing, or read the terms.
+    /// Whether the user raised a hand, started an upgrade, asked about billing, or read the terms.
     pub(in crate::engine) acted: bool,
     /// Where the earliest sign-up says that the user came from.
     pub(in crate::engine) source: Option<(EventTime, Box<str>)>,
-    /// First value.
+    /// When the user reached first value.
     pub(in crate::engine) activated: Option<EventTime>,
 }
 
@@ -109,15 +109,15 @@ pub(in crate::engine) struct Row {
     pub(in crate::engine) users_ever: u32,
     /// Users active in the running 28 days who have not left.
     pub(in crate::engine) active_users: u32,
-    /// What they bring to the PQA score.
+    /// Their points in the PQA score.
     pub(in crate::engine) user_points: i32,
-    /// What the account's signals bring to every PQL score, as of when bands were last settled.
+    /// The points of the account's signals in every PQL score, when bands were last computed.
     pub(in crate::engine) pql_points: i32,
     /// Closed days since the last active one, as of the last close.
     pub(in crate::engine) idle_days: i32,
-    /// How many tiers from the worst: 0 is untiered.
+    /// The tier, counted from the lowest: 0 is untiered.
     pub(in crate::engine) tier: u8,
-    /// How many of the published numbers of active users are reached.
+    /// How many of the published thresholds of active users are reached.
     pub(in crate::engine) threshold: u8,
     /// The track that was published last.
     pub(in crate::engine) track: Option<Track>,
@@ -143,14 +143,14 @@ pub(super) struct FormerLife {
     pub(super) signed_up: bool,
 }
 
-/// What many accounts do not have.
+/// State that many accounts do not have.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Rare {
     /// The life before this one, while a late day can still join them: first event, its day, and last day.
     pub(super) former: Option<(EventTime, Day, Day)>,
     /// The same of users.
     pub(super) former_users: BTreeMap<u32, FormerLife>,
-    /// What is known of the company and its subscription. Never forgotten with activity.
+    /// The traits of the company and its subscriptions. They are not forgotten with activity.
     pub(in crate::engine) traits: Traits,
     /// What happened in this life.
     pub(in crate::engine) life: Life,
@@ -166,9 +166,9 @@ pub(in crate::engine) struct Rare {
     pub(in crate::engine) domains: BTreeMap<Box<str>, u32>,
     /// Running active users who are executives.
     pub(in crate::engine) executives: u32,
-    /// Handoffs to persons that wait for an answer.
+    /// Handoffs to persons that await an answer.
     pub(in crate::engine) unanswered: Vec<(HandoffId, EventTime)>,
-    /// What triggers remember.
+    /// The state of triggers.
     pub(in crate::engine) triggers: Triggers,
 }
 
@@ -200,7 +200,7 @@ pub(in crate::engine) type Monthly = Daily<31, u64>;
 /// Days that a meter looks back on: nine blocks of seven days, and the open ones.
 pub(in crate::engine) type Metered = Daily<72, i128>;
 
-/// Names that are kept of one account: what more there is, is counted together under the last of these.
+/// The number of distinct names of one account that are counted separately; further ones are counted together.
 const NAMES_MAX: usize = 1_000;
 const OTHER: &str = "(other)";
 

@@ -91,8 +91,8 @@ impl Tables {
         (0..self.accounts.len()).filter(move |index| free.binary_search(index).is_err())
     }
 
-    /// Takes the accounts to visit at the close of a day, rising, each with the users to visit: pairs of account and user,
-    /// by account.
+    /// Takes the accounts to visit at the close of a day, rising, each with the users to visit: pairs of account and
+    /// user, by account.
     pub(in crate::engine) fn take_due(
         &mut self,
         due: &mut Due,

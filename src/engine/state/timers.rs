@@ -1,4 +1,4 @@
-//! Event time of a partition, and what is due at which instant.
+//! Event time of a partition, and timers for work that is due at an instant.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};

@@ -1,8 +1,8 @@
 //! The code that a checked condition becomes, and how it is run.
 //!
-//! Logic is a flat program: each comparison leaves a truth, `&&` and `||` jump over what no longer matters. Of the usual
-//! comparisons, an input with a constant, each is one operation. Other operands are terms in an arena; a term nests no
-//! deeper than the text, which `syntax` bounds. Nothing here allocates.
+//! Logic is a flat program: each comparison leaves a truth, `&&` and `||` jump over what no longer matters. Of the
+//! usual comparisons, an input with a constant, each is one operation. Other operands are terms in an arena; a term
+//! nests no deeper than the text, which `syntax` bounds. Nothing here allocates.
 
 use std::cmp::Ordering;
 

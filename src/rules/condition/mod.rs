@@ -1,8 +1,8 @@
 //! Conditions of the rules file: a part of [CEL](https://cel.dev) over dotted names, checked when the rules are loaded.
 //!
 //! `syntax` parses the text, `check` refuses unknown names, unlike types and whatever is not total and deterministic,
-//! `lower` makes flat code of the tree, and `ir` runs it over the values of its inputs, or `possible` over all that they
-//! can be. What conditions have:
+//! `lower` makes flat code of the tree, and `ir` runs it over the values of its inputs, or `possible` over all that
+//! they can be. What conditions have:
 //!
 //! | | |
 //! |---|---|
