@@ -1,4 +1,4 @@
-//! `upswell replay`: the same wire and the same fold over files, or over a topic from its beginning to its end.
+//! `upswell replay`: processes files or a topic with the same code as the service, and writes the results to files.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -11,12 +11,13 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use foldhash::fast::FixedState;
 use rustix::time::{ClockId, clock_gettime};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::config::Connection;
 use super::reading::{self, FileFormat, Reading};
 use super::screen::{self, WrongUse};
 use crate::engine::Record;
-use crate::model::{Day, Effects, EventTime, Keys, MetricsRow, Outcome, Profiles, Tally, Unmapped};
+use crate::model::{Day, Effects, EventTime, MetricsRow, Outcome, Profiles, Tally, Unmapped};
 use crate::replay::{Driver, Read, Readable, Step, Topic};
 use crate::rules::{self, Plan, Ready};
 use crate::wire::{self, Format, Kind, ToWire};
@@ -24,9 +25,10 @@ use crate::wire::{self, Format, Kind, ToWire};
 /// Profiles of what changed are taken after so many events: what is changed and not taken costs memory.
 const GATHER_EVERY: u64 = 10_000;
 
-/// Folds a history and writes what it would have said.
+/// Processes a history as the service would, and writes what would have been published.
 ///
-/// The same log gives the same bytes on any machine. Without --until no open day closes.
+/// The same log gives the same bytes on any machine. Days that are still open at the end of the history close only with
+/// --until.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell replay events.ndjson.zst --handoffs -
@@ -35,46 +37,46 @@ const GATHER_EVERY: u64 = 10_000;
   upswell replay events.ndjson --accounts accounts.ndjson --users users.ndjson
   gunzip -c old.gz | upswell replay - --rules mine.yaml --handoffs out.ndjson")]
 pub(super) struct Replay {
-    /// Files of events: together one log, several merged by event time. `-` is standard input, as NDJSON.
+    /// Files of events. Several files are merged by event time. `-` is standard input, as NDJSON.
     #[arg(value_name = "FILE", required_unless_present = "topic", conflicts_with = "topic")]
     files: Vec<PathBuf>,
-    /// Read every partition of this topic instead, from its beginning to its stable end.
+    /// Read this topic instead: every partition from its beginning to its stable end.
     #[arg(long, value_name = "T")]
     topic: Option<String>,
-    /// The rules; without it the default pack, or with --topic what the configuration names.
+    /// The rules file. Without it, the default rules apply, or with --topic those of the configuration.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Move time on to the start of this day when all is read: closes the days before it. It begins where
-    /// `time.utc_offset` of the rules says.
+    /// At the end of the input, close all days before this one. Days begin at midnight of `time.utc_offset` of the
+    /// rules.
     #[arg(long, value_name = "DATE", value_parser = reading::date)]
     until: Option<jiff::civil::Date>,
-    /// Place accounts on so many partitions, as Kafka would: each has its own watermark.
+    /// Distribute accounts over this number of partitions, as Kafka does. Each partition has its own watermark.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "topic")]
     partitions: u16,
     #[command(flatten)]
     reading: Reading,
-    /// Figures of every account, day and week, one JSON object a line.
+    /// Write the figures of every account by day and week, one JSON object per line.
     #[arg(long, value_name = "OUT")]
     metrics: Option<PathBuf>,
-    /// Handoffs, as proto3 JSON, one a line.
+    /// Write handoffs, as proto3 JSON, one per line.
     #[arg(long, value_name = "OUT")]
     handoffs: Option<PathBuf>,
-    /// The signals feed, as proto3 JSON, one a line.
+    /// Write the signals feed, as proto3 JSON, one message per line.
     #[arg(long, value_name = "OUT")]
     signals: Option<PathBuf>,
-    /// Changes of onboarding tracks, as proto3 JSON, one a line.
+    /// Write changes of onboarding tracks, as proto3 JSON, one per line.
     #[arg(long, value_name = "OUT")]
     onboarding: Option<PathBuf>,
-    /// Accounts as they stand in the end, as proto3 JSON, one a line, by id.
+    /// Write the last profiles of accounts, as proto3 JSON, one per line, by id.
     #[arg(long, value_name = "OUT")]
     accounts: Option<PathBuf>,
-    /// Users as they stand in the end, as proto3 JSON, one a line, by account and id.
+    /// Write the last profiles of users, as proto3 JSON, one per line, by account and id.
     #[arg(long, value_name = "OUT")]
     users: Option<PathBuf>,
-    /// Events that could not be used, as proto3 JSON, one a line.
+    /// Write dead letters, as proto3 JSON, one per line.
     #[arg(long, value_name = "OUT")]
     dead_letters: Option<PathBuf>,
-    /// Say also what it cost: CPU time, also of one event, and the most memory that was resident.
+    /// Print the cost too: CPU time in all and per event, and the peak of resident memory.
     #[arg(long)]
     stats: bool,
     #[command(flatten)]
@@ -190,19 +192,19 @@ struct Fold {
     accounts: Accounts,
 }
 
-/// The accounts that came, by their hashes in the fold: the partitions give back the memory of those that are long gone.
+/// The accounts that came, by hash: the partitions give back the memory of those that are long gone.
 #[derive(Default)]
 struct Accounts {
-    known: HashSet<u64, FixedState>,
+    known: HashSet<u128, FixedState>,
     /// Hashes of the last events. They are looked up together: many waits for memory then overlap.
-    waiting: Vec<u64>,
+    waiting: Vec<u128>,
 }
 
 impl Accounts {
     const WAITING_MAX: usize = 1_024;
 
-    fn note(&mut self, keys: &Keys) {
-        self.waiting.push(keys.account);
+    fn note(&mut self, account: &str) {
+        self.waiting.push(xxh3_128(account.as_bytes()));
         if self.waiting.len() == Self::WAITING_MAX {
             self.count();
         }
@@ -272,20 +274,23 @@ impl Fold {
     }
 
     /// Folds events in: into the partition that they were read from, or where a file's event belongs.
-    fn apply_all(&mut self, events: &mut [Read<'_>]) -> Result<()> {
-        for read in events.iter_mut().filter(|read| read.place.partition.is_none()) {
-            self.plan.ids.key(&mut read.decoded);
-            self.readable.count(&read.decoded, read.place);
-        }
-        let place = |read: &Read<'_>| self.driver.place(read.place.partition, &read.decoded);
+    fn apply_all(&mut self, events: Vec<Read<'_>>) -> Result<()> {
         let mut batch = Vec::with_capacity(events.len());
-        batch.extend(events.iter().map(|read| (place(read), Ready::new(&read.decoded))));
-        let found = batch.iter().filter_map(|(partitions, ready)| Some((partitions.start, ready.as_ref().ok()?)));
+        for Read { record, index, mut decoded, place } in events {
+            if place.partition.is_none() {
+                self.plan.ids.key(&mut decoded);
+                self.readable.count(&decoded, place);
+            }
+            let partitions = self.driver.place(place.partition, &decoded);
+            batch.push((partitions, record, index, Ready::new(decoded), place));
+        }
+        let found =
+            batch.iter().filter_map(|(partitions, _, _, ready, _)| Some((partitions.start, ready.as_ref().ok()?)));
         self.driver.read_ahead(found);
-        for ((partitions, ready), read) in batch.into_iter().zip(&*events) {
+        for (partitions, record, index, ready, place) in batch {
             match ready {
-                Ok(ready) => self.apply(partitions, read.record, read.index, &ready, read.place.file)?,
-                Err(error) => return Err(anyhow::Error::new(error).context(read.place.to_string())),
+                Ok(ready) => self.apply(partitions, record, index, &ready, place.file)?,
+                Err(error) => return Err(anyhow::Error::new(error).context(place.to_string())),
             }
         }
         Ok(())
@@ -307,7 +312,7 @@ impl Fold {
             self.oldest = Some(self.oldest.map_or(event.time, |oldest| oldest.min(event.time)));
             self.newest = self.newest.max(Some(event.time));
             if !event.account.is_empty() {
-                self.accounts.note(ready.keys());
+                self.accounts.note(&event.account);
             }
         }
         self.driver.apply(places, record, index, ready, &mut |step| self.said.publish(step, source))?;

@@ -1,4 +1,4 @@
-//! How to reach Kafka: the `kafka` and `topics` sections of the configuration, checked before use.
+//! The `kafka` chapter of the configuration with its checks, and the names of the topics.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -1,7 +1,7 @@
-//! A member of the consumer group: each worker thread has one and keeps it.
+//! A member of the consumer group. Each worker thread has one.
 //!
-//! An assigned partition is read from offset 0, whatever was committed: recovery replays the log,
-//! and the worker mutes the effects below the committed offset.
+//! An assigned partition is read from offset 0, whatever the committed offset is: recovery reads the log from its
+//! beginning, and the worker drops the effects before the committed offset.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,9 +1,9 @@
-//! A broker in the process, for `demo` and for tests: librdkafka's own mock cluster, which speaks
-//! the Kafka protocol on a free loopback port.
+//! A broker in the process, for `demo` and for tests: the mock cluster of librdkafka, which serves the Kafka protocol
+//! on a free loopback port.
 //!
-//! What it does not promise. It keeps 5 MiB a partition and forgets what is older; it discards the
-//! offsets of transactions, so a restart begins anew; it shows the records of aborted transactions;
-//! its records have the producer's time; and it has no requests for creating or describing topics.
+//! Its limitations: it keeps only the last 5 MiB of a partition; it discards the offsets of transactions, so a restart
+//! begins from offset 0; it shows the records of aborted transactions; its records have the producer's time; and it
+//! cannot create or describe topics.
 
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, DefaultProducerContext, Producer as _};

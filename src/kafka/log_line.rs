@@ -1,5 +1,5 @@
-//! What librdkafka reports, passed on to `tracing` under the target `librdkafka`: each condition once when it begins
-//! and once when it ends, for all clients of the process together. What repeats it meanwhile is logged at `debug`.
+//! Logs the reports of librdkafka with the target `librdkafka`: each condition once when it begins and once when it
+//! ends, for all clients of the process together. Repetitions are logged at `debug`.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,5 @@
-//! The only room that knows librdkafka: group consumer, transactional producer, readers, topics,
-//! and the embedded broker of the demo. It moves bytes; what they mean is decided above it.
+//! The only module that uses librdkafka: group consumer, transactional producer, readers, topics, and the embedded
+//! broker of the demo. It reads and writes bytes and does not know their meaning.
 
 mod admin;
 mod config;

@@ -1,4 +1,4 @@
-//! Writing: the transactional producer of a worker, and a plain writer into the log.
+//! The transactional producer of a worker, and a plain producer for the log.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! Reading without a group: a topic from its beginning to its stable end, or several as they grow.
+//! Readers without a consumer group: of a topic from its beginning to its stable end, or of several topics as they
+//! grow.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

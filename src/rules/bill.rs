@@ -1,5 +1,5 @@
-//! What a subscription costs a month, read from the bill of a payment provider (semantics D30). Stripe's subscription
-//! object is the one form that is known: <https://docs.stripe.com/api/subscriptions/object>.
+//! Computes the monthly cost of a subscription from Stripe's subscription object,
+//! <https://docs.stripe.com/api/subscriptions/object> (semantics D30).
 
 use jiff::{Span, Timestamp, tz::TimeZone};
 use serde_json::Value;
@@ -50,8 +50,8 @@ struct Item<'a> {
     /// Of one unit and period, in the smallest unit of the currency.
     amount: f64,
     quantity: f64,
-    /// What an amount of a period is by the month, in whole units of the currency, as a fraction: a division by 100 gives
-    /// the nearest number to the hundredth.
+    /// What an amount of a period is by the month, in whole units of the currency, as a fraction: a division by 100
+    /// gives the nearest number to the hundredth.
     per_month: (f64, f64),
 }
 
@@ -131,8 +131,8 @@ fn after_discounts(subscription: &Value, items: &[Item<'_>], currency: &str, at:
     Some(left.iter().sum())
 }
 
-/// The coupons of an object that still run at a time, in the order in which they are taken off. None where one cannot be
-/// read: an id alone, as events carry it, does not say what it is worth.
+/// The coupons of an object that still run at a time, in the order in which they are taken off. None where one cannot
+/// be read: an id alone, as events carry it, does not say what it is worth.
 fn lasting(of: &Value, at: EventTime) -> Option<Vec<&Value>> {
     // An event of an older API names the one discount twice: in full, and by its id in the list.
     let single = Some(&of["discount"]).filter(|single| !single.is_null());

@@ -1,4 +1,5 @@
-//! What a step can change. Signals and figures name what changes them, so that nothing else is looked at.
+//! The kinds of change that a step can make. Signals and figures state which of them they depend on, so that only these
+//! are evaluated.
 
 /// What a step can change of an account and its users, a bit each: the inputs of levels and figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

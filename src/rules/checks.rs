@@ -1,4 +1,4 @@
-//! What several chapters check in the same way: ids, lists, shares, amounts of money and values of fields.
+//! Checks that several chapters share: ids, lists, shares, amounts of money and values of fields.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

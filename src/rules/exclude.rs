@@ -1,4 +1,4 @@
-//! Who and what does not count: the vendor's own people, test accounts, bots (semantics A34).
+//! The chapter `exclude`: events that do not count, of staff, test accounts and bots (semantics A34).
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use super::roles::{Allowed, Expected, expected, matches};
 use crate::model::Event;
 use crate::wire::fields::{self, Scalar};
 
-/// Who and what does not count, as it is written: one of these suffices. Texts are patterns: `*` stands for any text,
-/// `?` for one character, without regard to the case of ASCII letters.
+/// Events that do not count: those that match one of these. Texts are patterns: `*` matches any text, `?` one
+/// character, without regard to the case of ASCII letters.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Written {
@@ -18,7 +18,7 @@ pub(super) struct Written {
     users: Vec<String>,
     /// Ids of accounts.
     accounts: Vec<String>,
-    /// Hosts of the e-mail addresses of users, as known when the event comes.
+    /// Hosts of the e-mail addresses of users, as known when the event arrives.
     hosts: Vec<String>,
     /// User agents: `context.userAgent` of the event.
     user_agents: Vec<String>,
@@ -26,7 +26,7 @@ pub(super) struct Written {
     properties: BTreeMap<String, Allowed>,
 }
 
-/// Who and what does not count, compiled.
+/// The compiled chapter `exclude`.
 #[derive(Debug, Default)]
 pub struct Exclude {
     users: Vec<Box<[u8]>>,
@@ -37,8 +37,7 @@ pub struct Exclude {
 }
 
 impl Exclude {
-    /// # Errors
-    /// Which list holds an empty pattern or a property without a value.
+    /// # Errors A list has an empty pattern, or a property has no value.
     pub(super) fn compile(written: &Written) -> Result<Exclude, String> {
         let list = |name: &str, patterns: &[String]| {
             let each = |pattern: &String| match pattern.trim() {
@@ -69,17 +68,17 @@ impl Exclude {
         !self.hosts.is_empty()
     }
 
-    /// Whether an event says by itself that it does not count.
+    /// Whether an event is excluded by its user agent or its properties.
     pub fn has_event(&self, event: &Event<'_>) -> bool {
         self.has_user(&event.account, &event.user) || self.has_agent(event) || self.has_property(event)
     }
 
-    /// Whether a user of an account does not count, whatever is known of the user.
+    /// Whether a user is excluded by the id of the user or the account.
     pub fn has_user(&self, account: &str, user: &str) -> bool {
         any(&self.accounts, account) || (!user.is_empty() && any(&self.users, user))
     }
 
-    /// Whether users with e-mail addresses of a host, in lower case, do not count.
+    /// Whether users with an e-mail address of this host, in lower case, are excluded.
     pub fn has_host(&self, host: &str) -> bool {
         any(&self.hosts, host)
     }
@@ -98,7 +97,7 @@ impl Exclude {
         })
     }
 
-    /// In words, for people; empty where nothing is excluded.
+    /// A description in words; empty if nothing is excluded.
     pub fn words(&self) -> Vec<String> {
         let lists = [
             ("users", &self.users),

@@ -1,7 +1,6 @@
-//! The rules file as a whole: its chapters, and how they are joined to a plan.
+//! The rules file as a whole: its chapters, and how they are compiled to a plan.
 //!
-//! What each key means is said where its chapter is compiled, and in the schema that `upswell rules schema` derives from
-//! these types.
+//! The types of a chapter document its keys. `upswell rules schema` derives the JSON Schema from them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

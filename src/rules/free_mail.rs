@@ -1,7 +1,7 @@
-//! E-mail hosts that are no company's: lists that ship with Upswell, by name (semantics E11).
+//! Lists of free-mail hosts that ship with Upswell, by name (semantics E11).
 //!
-//! The same log must give the same bytes under every version of Upswell, so a list never changes: its name is part of
-//! the rules, a newer one comes beside it under another name, and rules that name the old one find it for ever.
+//! The same log must give the same bytes with every version of Upswell, so a list never changes. Its name is part of
+//! the rules; a newer list gets another name, and the old one stays available.
 
 use std::collections::BTreeSet;
 

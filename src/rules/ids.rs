@@ -1,4 +1,4 @@
-//! The chapter `ids`: which ids are none, and how account ids are written (semantics A29).
+//! The chapter `ids`: forbidden ids, and folded account ids (semantics A29).
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::model::Event;
 use crate::wire::{Decoded, Malformed};
 
-/// What producers write where they know no id, in lower case.
+/// Values that producers write if they know no id, in lower case.
 const FORBIDDEN: [&str; 13] = [
     "undefined",
     "null",
@@ -26,16 +26,16 @@ const FORBIDDEN: [&str; 13] = [
     "test",
 ];
 
-/// Which ids are none, and how account ids are written. It cannot change in a log.
+/// Forbidden ids, and whether case and space of account ids matter. They cannot change in a log.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Written {
-    /// Ids that producers write where they know none: an event of such an account is malformed, and such a user,
-    /// anonymous or message id is as if absent. Without regard to case, and to space before and after. An empty id is
-    /// always none.
+    /// Ids that producers write if they know none. An event of such an account is malformed; such a user, anonymous or
+    /// message id is treated as absent. They are compared without regard to case and to space before and after. An
+    /// empty id is always forbidden.
     forbidden: Vec<String>,
-    /// Account ids are the same without regard to case, and to space before and after. `send` and `replay` write them
-    /// trimmed and in lower case; an event of the log whose account id is not so is malformed.
+    /// Account ids that differ only by case, or by space before and after, are the same account. `send` and `replay`
+    /// write account ids trimmed and in lower case; an event of the log whose account id has another form is malformed.
     fold: bool,
 }
 
@@ -45,7 +45,7 @@ impl Default for Written {
     }
 }
 
-/// Which ids are none, and how account ids are written.
+/// Forbidden ids, and whether case and space of account ids matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ids {
     /// In folded form, in order, without the empty one.
@@ -81,13 +81,13 @@ impl Ids {
         Ids { forbidden, lengths, fold: written.fold }
     }
 
-    /// A number that is the same for the same ids, on every machine.
+    /// A fingerprint of the chapter, the same on every machine.
     pub fn fingerprint(&self) -> u32 {
         let text = format!("{}\n{}", self.fold, self.forbidden.join("\n"));
         xxh3_64(text.as_bytes()) as u32
     }
 
-    /// Whether the id is none.
+    /// Whether the id is forbidden.
     #[inline]
     pub fn forbids(&self, id: &str) -> bool {
         if id.is_ascii() {
@@ -95,7 +95,7 @@ impl Ids {
                 [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => id,
                 _ => id.trim(),
             };
-            // Most ids are of another length than any that is forbidden.
+            // Most ids have another length than all forbidden ones.
             return id.is_empty()
                 || self.lengths & length_bit(id) != 0 && self.forbidden.iter().any(|it| it.eq_ignore_ascii_case(id));
         }
@@ -103,10 +103,9 @@ impl Ids {
         self.forbidden.iter().any(|it| it.chars().eq(id.chars().flat_map(char::to_lowercase)))
     }
 
-    /// The event without the ids that are none; `None` where it has no such id.
+    /// The event without its forbidden ids; `None` if it has none.
     ///
-    /// # Errors
-    /// The account's id is none, or is not in folded form where it must be: the event is malformed.
+    /// # Errors The account id is forbidden, or is not in folded form although `fold` is set: the event is malformed.
     #[inline]
     pub fn screen<'a>(&self, event: &Event<'a>) -> Result<Option<Event<'a>>, String> {
         if event.kind.is_control() {
@@ -134,8 +133,7 @@ impl Ids {
         Ok(Some(event))
     }
 
-    /// The event as it goes into a log: its account's id folded where `fold` asks for it, and without the ids that are
-    /// none.
+    /// Prepares an event for a log: folds its account id if `fold` is set, and removes forbidden ids.
     pub fn key(&self, decoded: &mut Decoded<'_>) {
         let Ok(event) = &mut decoded.event else { return };
         if self.fold {

@@ -1,4 +1,4 @@
-//! What conditions read: signals, figures, traits and fields of events, their types and values, and sets of them.
+//! The values that conditions read: signals, figures, traits and fields of events; their types, and sets of them.
 
 use std::fmt;
 
@@ -78,11 +78,6 @@ pub enum Value<'a> {
 pub trait Inputs {
     /// The value of an input.
     fn value(&self, input: Input) -> Value<'_>;
-
-    /// The value that an input has if it is known: of a signal that is off 0, whether or not that is known.
-    fn if_known(&self, input: Input) -> Value<'_> {
-        self.value(input)
-    }
 
     /// The item of a list at a place from 0 on; none past its end.
     fn item(&self, list: Input, at: usize) -> Option<i64>;

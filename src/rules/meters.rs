@@ -1,4 +1,4 @@
-//! The chapter `meters`: what is counted by the day.
+//! The chapter `meters`: what is counted by day.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

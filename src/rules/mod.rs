@@ -1,8 +1,9 @@
-//! The rules file → a checked, compiled plan that the engine follows: roles, signals, triggers and rails as data.
+//! Reads, checks and compiles the rules file to a plan for the engine: roles, signals, triggers and rails as data.
 //!
-//! Each chapter of the file has a file here: how it is written, how it is compiled and what the plan keeps of it. `file`
-//! joins them to a [`Plan`]. Below the chapters stand `inputs`, what conditions read, and `condition`, their language;
-//! above them `index`, what depends on what.
+//! Each chapter of the rules file has a file here, with its YAML types, its compilation and its part of the plan.
+//! `file` joins the chapters to a [`Plan`]. Below the chapters are `inputs`, the values that conditions read, and
+//! `condition`, their language. Above them is `index`, which maps what a step can change to the signals and triggers
+//! that depend on it.
 
 mod bill;
 mod changes;

@@ -1,4 +1,4 @@
-//! The chapter `money`: rates of currencies, and what follows from potential and from what was asked for.
+//! The chapter `money`: rates of currencies, the limit of a personal introduction, and suggested plans.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What conditions may name: figures, signals, traits, and fields of the event.
+//! Resolves the names in conditions: figures, signals, traits, and fields of the event.
 
 use super::checks::field;
 use super::condition::{Condition, Only, Vocabulary};

@@ -1,4 +1,4 @@
-//! The rules that ship with Upswell: the default pack, and packs that replace some of its chapters.
+//! The rules that ship with Upswell: the default rules, and others that replace some of their chapters.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The compiled plan: what the engine looks up, by index, without a string or an option in its way.
+//! The compiled plan: the rules in the form that the engine uses, in which everything is referred to by index.
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
-//! The chapters `rails` and `due`: what keeps a handoff from reaching a person at a bad time, and when that person should
-//! act.
+//! The chapters `rails` and `due`: guard rails, and when a person should act on a handoff.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The chapter `routes`: through whom a handoff goes.
+//! The chapter `routes`: to which channel or team a handoff goes.
 
 use std::sync::Arc;
 

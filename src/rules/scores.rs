@@ -1,4 +1,4 @@
-//! The chapter `scores`: what points make, bands of a user and tiers of an account.
+//! The chapter `scores`: bands of users and tiers of accounts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

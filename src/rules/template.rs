@@ -1,4 +1,4 @@
-//! The chapter `templates`, talk tracks: texts that name what an account really does, or are not sent.
+//! The chapter `templates`: texts of handoffs, filled with facts of the account.
 
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ pub(super) struct Written {
     text: String,
 }
 
-/// What a text can name. What is not known is left out: `{% if plan %}` asks for it, and a text that names it all the
-/// same is not sent.
+/// The values that a text can use. A value that is not known is undefined: `{% if plan %}` tests for it, and a text
+/// that uses an undefined value is not sent.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Facts {
     /// Id of the account.
@@ -55,10 +55,10 @@ pub struct Facts {
     /// The latest plan, if one is known.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub plan: String,
-    /// The plan that fits what was asked for, if one does.
+    /// The suggested plan, if there is one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub suggested_plan: String,
-    /// What the account is worth a year, in whole US dollars, if that is known.
+    /// What the account is worth a year in whole US dollars, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub potential: Option<i64>,
     /// Id of the size class.
@@ -66,13 +66,13 @@ pub struct Facts {
     /// Id of the tier, if there is one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub tier: String,
-    /// Who owns the account, if somebody does.
+    /// The owner of the account, if there is one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub owner: String,
 }
 
 impl Facts {
-    /// Names that are usage facts: a text that names none of them is refused when the rules are read.
+    /// The names of usage facts. A text that uses none of them is refused when the rules are read.
     const USAGE: [&str; 7] = ["why", "features", "active_users", "activated_users", "wau", "mau", "events"];
 
     /// Every name with what it is, as the documents list them.
@@ -83,7 +83,7 @@ impl Facts {
         properties.map(|(name, property)| (name.clone(), says(property))).collect()
     }
 
-    /// An account of which everything is known.
+    /// Sample values with everything known.
     fn sample() -> Facts {
         let text = |text: &str| text.to_owned();
         Facts {
@@ -105,7 +105,7 @@ impl Facts {
     }
 }
 
-/// A talk track, and for which handoffs it is.
+/// A template, and the handoffs that it applies to.
 #[derive(Debug)]
 pub struct Template {
     /// Its id.
@@ -122,8 +122,8 @@ pub struct Template {
 impl Template {
     /// Compiles a text, and fills it once.
     ///
-    /// # Errors
-    /// It is no Jinja template, names what there is not, or no usage fact, or cannot be filled though all is known.
+    /// # Errors It is not a Jinja template, uses an unknown value or no usage fact, or cannot be filled although all
+    /// values are known.
     fn new(
         id: Arc<str>,
         text: &str,
@@ -166,7 +166,7 @@ impl Template {
         }
     }
 
-    /// The text filled with facts; none if it names something that is not known, or says nothing.
+    /// The filled text; none if it uses a value that is not known, or is blank.
     pub fn render(&self, facts: &Facts) -> Option<String> {
         self.fill(facts).ok().filter(|text| !text.trim().is_empty())
     }
@@ -196,7 +196,7 @@ fn template(template: &Written, triggers: &[Trigger], others: &[Template]) -> Re
     Template::new(id, &template.text, template.levels.clone(), places, template.personal)
 }
 
-/// Whether the text is to blame, whatever is known.
+/// Whether the error is in the text itself and not due to an unknown value.
 fn is_of_the_text(kind: ErrorKind) -> bool {
     matches!(
         kind,

@@ -1,4 +1,4 @@
-//! The chapters `territories` and `pilot`: who owns an account, and who tries handoffs out.
+//! The chapters `territories` and `pilot`: owners of accounts, and people who try handoffs out.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,4 +1,5 @@
-//! The chapters `time` and `limits`: how event time moves, where days begin, and how much one partition may hold.
+//! The chapters `time` and `limits`: how event time moves, where days begin, and how many accounts and users a
+//! partition may have.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

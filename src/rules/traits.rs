@@ -1,4 +1,4 @@
-//! The chapter `traits`: what people and companies are.
+//! The chapter `traits`: how titles, departments and e-mail hosts are read.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The chapter `triggers`: what fires, on an event or when a condition becomes true.
+//! The chapter `triggers`: event triggers and condition triggers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

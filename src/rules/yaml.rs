@@ -1,4 +1,4 @@
-//! Reads YAML: every error names its place and says in plain words what is expected there.
+//! Reads YAML. Every error has a place, and says what is expected there.
 
 use super::error::{Error, with_suggestion};
 

@@ -1,4 +1,4 @@
-//! Draws of the simulations: hashes of integers, so that the same seed gives the same events on every machine.
+//! Random numbers of the simulations: hashes of integers, so that the same seed gives the same events on every machine.
 
 /// The bijective finalizer of SplitMix64 (Steele, Lea, Flood 2014, constants of Stafford's variant 13).
 pub(super) fn mix(mut bits: u64) -> u64 {

@@ -1,4 +1,4 @@
-//! The accounts and users of the simulated product: who exists, what becomes of them, and when they visit.
+//! The accounts and users of the simulated product: how they develop, and when users visit.
 
 use std::ops::Range;
 

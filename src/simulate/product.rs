@@ -1,8 +1,8 @@
 //! A simulated product: the events of `upswell demo` and `upswell generate`.
 //!
-//! The stream is a pure function of (seed, users, events, end). Nothing of an account or a user is kept: their
-//! nature is derived again from a hash wherever it is asked for, so memory grows only with the events of one slot
-//! of four hours. All arithmetic is on integers, so that the same arguments give the same events on every machine.
+//! The stream is a pure function of (seed, users, events, end). No state of an account or a user is stored: it is
+//! computed from a hash when needed, so memory grows only with the events of one slot of four hours. All arithmetic
+//! uses integers, so that the same arguments give the same events on every machine.
 
 use std::cmp::Reverse;
 

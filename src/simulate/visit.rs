@@ -1,4 +1,4 @@
-//! Visits of the simulated product's users, and the events that they cause.
+//! Visits of the users of the simulated product, and their events.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Facts: what events prove, kept while it counts, no more of it than the highest rung asks for.
+//! The facts of signals: what events prove, kept while it counts, and only as much as the highest rung needs.
 
 use std::iter::Sum;
 use std::ops::AddAssign;

@@ -1,4 +1,4 @@
-//! What is known of companies and people: traits, each by the latest event that states it (semantics A22).
+//! Traits of companies and people: the value of each with the latest event time (semantics A22).
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Decides what becomes of an event, in the order of semantics A13: its outcome, whether it moves time, and what of it is
-//! taken.
+//! Decides the outcome of an event in the order of semantics A13, whether it moves time, and which parts of it are
+//! applied.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;

@@ -1,5 +1,5 @@
-//! What a step works with, and what it has changed: each phase records its changes in the delta, and later phases read
-//! it to know what they must look at.
+//! The state of a step, and the delta: each phase records its changes in it, and later phases read it to find what they
+//! must evaluate.
 
 use std::ops::Deref;
 

@@ -1,5 +1,5 @@
-//! Builds what is published of levels, occurrences, scores and profiles. Words and evidence are computed only here, for
-//! what is published.
+//! Builds the messages about levels, occurrences, scores and profiles. Words and evidence are computed only here, for
+//! published messages.
 
 use super::delta::{Level, Step};
 use crate::engine::context::MatchedEvent;

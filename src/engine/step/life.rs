@@ -1,5 +1,5 @@
-//! Takes into the state what an event means for the life of the account and its user, beyond the signals that it feeds:
-//! features, invitations, completions, quotas, meters, and what buyers do.
+//! Applies what an event changes in the life of the account and its user, apart from signals: features, invitations,
+//! completions, quotas, meters, and actions of buyers.
 
 use super::delta::Step;
 use crate::engine::context::MatchedEvent;
@@ -129,9 +129,7 @@ fn meter(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) 
             Some(field) => it.number(plan, meter.role, field).map(in_thousandths),
         };
         let Some(amount) = amount else { continue };
-        let rare = account.rare_mut();
-        rare.has_negative_amounts |= amount < 0;
-        let meters = &mut rare.meters;
+        let meters = &mut account.rare_mut().meters;
         if meters.len() <= place {
             meters.resize_with(plan.meters.len(), Default::default);
         }

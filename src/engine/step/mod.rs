@@ -1,7 +1,7 @@
-//! One step: everything that happens to an account at one place in the log. Every cause runs the same phases in the same
-//! order: `update` changes the state and says in a [`Delta`] what changed, `measure` measures the levels that depend on
-//! it, `score` settles points, bands and tiers, `fire` evaluates conditions and decides handoffs, `emit` builds what is
-//! published. `admit`, which comes first, decides what becomes of an event.
+//! One step: everything that happens to an account at one place in the log. All causes run the same phases in the same
+//! order: `update` changes the state and records the changes in a [`Delta`]; `measure` measures the levels that depend
+//! on them; `score` computes points, bands and tiers; `fire` evaluates conditions and decides handoffs; `emit` builds
+//! the messages. Before them, `admit` decides the outcome of an event.
 
 pub(super) mod admit;
 pub(super) mod close;

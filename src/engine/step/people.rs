@@ -1,5 +1,4 @@
-//! Takes in what events state of people and companies, each trait by its latest event time, and counts running active
-//! users in and out.
+//! Applies traits of users and accounts, each by its latest event time, and updates the counts of running active users.
 
 use crate::engine::context::MatchedEvent;
 use crate::engine::figures::points;

@@ -1,5 +1,5 @@
-//! Decides whether what is true fires, waits or is dropped: cooldowns, pacing, and the other guard rails (semantics D3 to
-//! D10, §7).
+//! Decides whether a handoff fires, is held or is dropped: cooldowns, pacing, and the other guard rails (semantics D3
+//! to D10, §7).
 
 use super::delta::Step;
 use super::emit;

@@ -1,4 +1,5 @@
-//! Checks a parsed condition: every name is known, types fit, and nothing is compared with what it can never be.
+//! Checks a parsed condition: all names are known, types match, and no value is compared with one that it can never
+//! have.
 
 use super::syntax::{self, Expr, Node, Operator};
 use super::vocabulary::{Only, Vocabulary};

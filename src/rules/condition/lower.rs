@@ -1,4 +1,5 @@
-//! Checked syntax tree → code: inputs and texts by their places, what is constant computed, jumps in place of logic.
+//! Lowers a checked syntax tree to code: inputs and texts become indices, constants are computed, and logic becomes
+//! jumps.
 
 use super::ir::{Arithmetic, Code, Constant, Op, Part, Relation, Term, Truth};
 use super::syntax::{Expr, Node, Operator};

@@ -1,8 +1,9 @@
-//! Conditions of the rules file: a part of [CEL](https://cel.dev) over dotted names, checked when the rules are loaded.
+//! Conditions of the rules file: a subset of [CEL](https://cel.dev) over dotted names, checked when the rules are
+//! loaded.
 //!
-//! `syntax` parses the text, `check` refuses unknown names, unlike types and whatever is not total and deterministic,
-//! `lower` makes flat code of the tree, and `ir` runs it over the values of its inputs, or `possible` over all that
-//! they can be. What conditions have:
+//! `syntax` parses the text; `check` refuses unknown names, types that do not match, and everything that is not
+//! deterministic; `lower` compiles the tree to flat code; `ir` runs it over the values of its inputs, and `possible`
+//! over the sets of values that they can have. Conditions support:
 //!
 //! | | |
 //! |---|---|
@@ -45,16 +46,14 @@ pub struct Condition {
     types: Vec<Type>,
     code: Code,
     greatest: i64,
-    /// Whether a part of it is negated.
-    negates: bool,
-    /// Inputs that stand in it more than once, up to as many as are remembered while it is evaluated.
+    /// Inputs that occur more than once, up to the number that is cached during an evaluation.
     repeated: Vec<Input>,
     needs: Option<Vec<SignalRef>>,
     /// What it reads, as a set.
     pub reads: Reads,
 }
 
-/// Conditions of one text are the same, though what they read may stand in other places.
+/// Conditions with the same text are equal, even if the indices of their inputs differ.
 impl PartialEq for Condition {
     fn eq(&self, other: &Condition) -> bool {
         self.text == other.text
@@ -79,7 +78,6 @@ impl Condition {
             types: checked.names.iter().map(|(.., of)| *of).collect(),
             names: checked.names.into_iter().map(|(name, ..)| name).collect(),
             greatest: checked.greatest,
-            negates: code.negates(),
             repeated: code.repeated().take(REMEMBERED).collect(),
             code,
             needs: None,
@@ -99,7 +97,7 @@ impl Condition {
         &self.names
     }
 
-    /// What the names stand for, in their order.
+    /// The inputs of the names, in their order.
     pub fn inputs(&self) -> &[Input] {
         &self.code.inputs
     }
@@ -109,41 +107,20 @@ impl Condition {
         self.greatest
     }
 
-    /// The ints at which the condition can change while one of its inputs, an int, rises, in order; none if it can change
-    /// at any: the input stands in a term, not only beside a constant.
-    pub(in crate::rules) fn turns(&self, of: Input) -> Option<Vec<i32>> {
-        let mut turns = self.code.turns(of)?;
-        turns.sort_unstable();
-        turns.dedup();
-        Some(turns)
-    }
-
     /// Signals of which at least one must be on for the condition to be true; none if it can be true without. Of a
     /// condition that is never true they are no signals.
     pub fn needs(&self) -> Option<&[SignalRef]> {
         self.needs.as_deref()
     }
 
-    /// Whether the condition holds; `None` if that is unknown. Inputs are asked from left to right, and only those that
-    /// the result depends on.
+    /// Whether the condition is true; `None` if that is unknown. Inputs are read from left to right, and only those
+    /// that the result depends on.
     pub fn holds(&self, inputs: &impl Inputs) -> Option<bool> {
         if self.repeated.is_empty() {
             return self.code.holds(inputs).known();
         }
         let known = [const { Cell::new(None) }; REMEMBERED];
         self.code.holds(&Remembered { inputs, repeated: &self.repeated, known }).known()
-    }
-
-    /// Whether the condition holds; false where that is unknown. Less is asked than [`Condition::holds`] asks.
-    pub fn is_true(&self, inputs: &impl Inputs) -> bool {
-        if self.negates {
-            return self.holds(inputs) == Some(true);
-        }
-        if self.repeated.is_empty() {
-            return self.code.is_true(inputs);
-        }
-        let known = [const { Cell::new(None) }; REMEMBERED];
-        self.code.is_true(&Remembered { inputs, repeated: &self.repeated, known })
     }
 
     /// Whether the condition can be true. `can_be(i)` is what the value of `names()[i]` can be; `None`: anything of its
@@ -179,10 +156,10 @@ impl Condition {
     }
 }
 
-/// How many repeated inputs are asked only once.
+/// The number of repeated inputs that are cached.
 const REMEMBERED: usize = 4;
 
-/// Inputs of which those that stand in a condition more than once are asked once.
+/// Inputs with a cache for those that occur more than once in a condition.
 struct Remembered<'a, I> {
     inputs: &'a I,
     repeated: &'a [Input],
@@ -199,10 +176,6 @@ impl<I: Inputs> Inputs for Remembered<'_, I> {
             self.known[place].set(Some(value));
             value
         })
-    }
-
-    fn if_known(&self, input: Input) -> Value<'_> {
-        self.inputs.if_known(input)
     }
 
     fn item(&self, list: Input, at: usize) -> Option<i64> {

@@ -1,7 +1,7 @@
-//! What values can be, and the code of a condition run over it: whether a condition can be true at all.
+//! Runs the code of a condition over sets of possible values, to decide whether it can be true at all.
 //!
-//! Everything that happens for some values of the inputs is among the results; what is among the results need not
-//! happen, as each use of an input is looked at by itself.
+//! The result contains everything that can happen for some values of the inputs. It may contain more, because each use
+//! of an input is evaluated separately.
 
 use std::cmp::Ordering;
 
@@ -288,7 +288,7 @@ impl Code {
         }
     }
 
-    /// Inputs that stand in it more than once.
+    /// Inputs that occur more than once.
     pub(super) fn repeated(&self) -> impl Iterator<Item = Input> {
         let programs = [&self.main].into_iter().chain(&self.programs);
         let of_ops = programs.flatten().filter_map(|op| match op {

@@ -1,7 +1,8 @@
-//! Text of a condition → syntax tree: the part of [CEL](https://cel.dev)'s grammar that conditions use.
+//! Parses the text of a condition to a syntax tree: the subset of the grammar of [CEL](https://cel.dev) that conditions
+//! use.
 //!
-//! A Pratt parser that needs no thread and little stack: brackets and operators are nested at most [`DEEPEST`] levels
-//! deep, whatever the text. It knows nothing of names and types; `check` does.
+//! It is a Pratt parser that uses little stack: brackets and operators nest at most [`DEEPEST`] levels deep, whatever
+//! the text. `check` checks names and types.
 
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ impl Operator {
         matches!(self, Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual)
     }
 
-    /// The operator that says the same of exchanged operands.
+    /// The operator with the same meaning for exchanged operands.
     pub(super) fn mirrored(self) -> Operator {
         match self {
             Operator::Less => Operator::Greater,

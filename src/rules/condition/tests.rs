@@ -1,4 +1,4 @@
-//! What conditions mean, and what is refused.
+//! Tests of the meaning of conditions, and of error messages.
 
 use std::cell::RefCell;
 

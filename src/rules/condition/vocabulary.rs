@@ -1,4 +1,4 @@
-//! What a condition may name, as its compiler asks for it.
+//! The interface by which the compiler of conditions finds the names that a condition may use.
 
 use crate::rules::inputs::{Input, Type};
 
@@ -13,18 +13,18 @@ pub(in crate::rules) enum Only {
     LowerCase,
     /// A number from 0 to this one.
     UpTo(i64),
-    /// A list of so many items at most.
+    /// A list with at most this number of items.
     Items(i64),
 }
 
 /// What a condition may name.
 pub(in crate::rules) trait Vocabulary {
-    /// What a dotted name stands for, `user.intent.pricing` say, and its type; none if there is no such name.
+    /// The input and the type of a dotted name such as `user.intent.pricing`; none if there is no such name.
     fn find(&mut self, name: &str) -> Option<(Input, Type)>;
 
     /// What it can be.
     fn only(&self, name: &str) -> Only;
 
-    /// What to say of a name that is none.
+    /// The error message for an unknown name.
     fn unknown(&self, name: &str) -> String;
 }

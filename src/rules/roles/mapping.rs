@@ -1,4 +1,4 @@
-//! A mapping of the chapter `roles`: which events it is for, what they mean, and where their fields stand.
+//! A mapping of the chapter `roles`: which events it matches, their role, and where their fields are.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use super::pattern::{is_pattern, matches};
 use crate::model::{Event, Field, Role};
 use crate::wire::fields::{self, Scalar};
 
-/// A mapping as it is written: which events it is for, what they mean, and where their fields stand.
+/// A mapping: which events it matches, their role, and where their fields are.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::rules) struct Mapping {
-    /// What the events mean; without it they are known to mean nothing, and are not reported as unmapped.
+    /// The role of the events. Without it they have no role, and are not reported as unmapped.
     pub(super) role: Option<Role>,
     /// Names of track events, or patterns for them: `*` stands for any text, `?` for one character. Names are
     /// compared without regard to the case of ASCII letters.
@@ -36,13 +36,13 @@ pub(in crate::rules) struct Mapping {
     /// patterns, as names are.
     #[serde(default, rename = "where")]
     conditions: BTreeMap<String, Allowed>,
-    /// Where the role's fields stand, if not in a property with the field's own name.
+    /// Where the fields of the role are, if not in properties of the same name.
     #[serde(default)]
     #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Field"}))]
     bind: BTreeMap<Field, Source>,
-    /// Not activity of its user; default: as is usual for the role.
+    /// Whether the events do not count as activity of their user; by default the role decides.
     passive: Option<bool>,
-    /// The features used are premium ones.
+    /// Whether the used features are premium.
     #[serde(default)]
     premium: bool,
 }
@@ -69,8 +69,8 @@ pub(in crate::rules) enum Literal {
     Text(String),
 }
 
-/// Where a field stands: a property, the first of several that is there, or more about it. A property that no key is
-/// named for may be a path: `$set.email`, `items.data.0.price`.
+/// Where a field is: a property, the first of several properties that is present, or more about it. A property that is
+/// not a key may be a path: `$set.email`, `items.data.0.price`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     untagged,
@@ -79,7 +79,7 @@ pub(in crate::rules) enum Literal {
 enum Source {
     /// A property.
     Property(String),
-    /// The first of these properties that is there.
+    /// The first of these properties that is present.
     FirstOf(Vec<String>),
     /// More about it.
     Read(Read),
@@ -89,7 +89,7 @@ enum Source {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Read {
-    /// The property, or the first of several that is there.
+    /// The property, or the first of several that is present.
     property: Option<Properties>,
     /// What the number is multiplied with, such as 1/100 for cents.
     scale: Option<Scale>,
@@ -97,10 +97,10 @@ struct Read {
     times: Option<String>,
     /// Another property that the number is divided by, such as how many months it is for.
     per: Option<String>,
-    /// A property that holds a subscription of Stripe, from which `mrr`, `price` or `paid` is computed: all items by the
-    /// month, for `mrr` less the discounts that last; `paid` is false where the items cost nothing.
+    /// A property that holds a subscription of Stripe, from which `mrr`, `price` or `paid` is computed: all items by
+    /// the month, for `mrr` less the discounts that last; `paid` is false where the items cost nothing.
     bill: Option<String>,
-    /// What the field is where no property says it.
+    /// The value of the field if no property has one.
     value: Option<Literal>,
 }
 
@@ -174,7 +174,7 @@ impl Expected {
 /// Where a field's value comes from.
 #[derive(Debug)]
 pub(super) struct Binding {
-    /// The first of these properties that is there.
+    /// The first of these properties that is present.
     pub(super) keys: Vec<Box<str>>,
     /// A number is scaled by a fraction, and by other properties.
     pub(super) scale: (f64, f64),

@@ -1,5 +1,5 @@
-//! Roles: what raw event names mean. The mappings of the rules file and of the presets that it names, compiled to one
-//! look-up per event.
+//! The chapter `roles`: maps event names to roles. The mappings of the rules file and of its presets are compiled to
+//! one lookup per event.
 
 mod bits;
 mod mapping;
@@ -26,7 +26,7 @@ pub(super) use self::mapping::{Allowed, Expected, Literal, Mapping, expected};
 pub(super) use self::pattern::matches;
 pub(super) use self::presets::Preset;
 
-/// What one event means: its roles, and which mappings say so.
+/// The roles of one event, and the mappings that matched.
 #[derive(Clone, Debug, Default)]
 pub struct RoleSet {
     /// The roles, one bit each.
@@ -55,13 +55,13 @@ impl RoleSet {
         self.roles == 0
     }
 
-    /// The role that says what became of a handoff, if the event has one.
+    /// The role of an outcome of a handoff, if the event has one.
     pub fn outcome(&self) -> Option<Role> {
         let first = (self.roles & OUTCOMES).trailing_zeros() as usize;
         Role::ALL.get(first).copied()
     }
 
-    /// Whether the event tells something that counts however old it is: traits, leads and outcomes (semantics A12).
+    /// Whether the event has a role that counts however old the event is: traits, leads and outcomes (semantics A12).
     pub fn is_timeless(&self) -> bool {
         self.roles & TIMELESS != 0
     }
@@ -99,7 +99,7 @@ pub struct Roles {
     entries: Vec<Entry>,
     /// Names in lower case that are written out in some mapping, and the entry of each by its kind of call.
     by_name: HashTable<Name>,
-    /// Whether some mapping says which features are premium.
+    /// Whether some mapping marks premium features.
     maps_premium: bool,
     /// The fields that some mapping to a role binds, one bit each, by role: most are not.
     bound: Vec<u64>,
@@ -112,7 +112,7 @@ const CALLS: [EventKind; 5] =
     [EventKind::Track, EventKind::Page, EventKind::Screen, EventKind::Identify, EventKind::Group];
 /// Longest name that a mapping may write out, in bytes.
 const NAME_MAX: usize = 128;
-/// Mappings that may be for one name: what the bits of a word can tell apart.
+/// The most mappings for one name: one bit of a word for each.
 const CANDIDATES_MAX: usize = u128::BITS as usize;
 
 /// A name that is written out in some mapping.
@@ -124,8 +124,8 @@ struct Name {
     entry: u32,
 }
 
-/// A hash of a name that does not depend on the case of its letters: the bit that tells it is set in every byte, of eight
-/// at a time.
+/// A hash of a name that does not depend on the case of its letters: the bit that tells it is set in every byte, of
+/// eight at a time.
 fn hash_name(kind: EventKind, name: &[u8]) -> u64 {
     const CASE: u64 = 0x2020_2020_2020_2020;
     let mix = |hash: u64, word: u64| {
@@ -240,12 +240,12 @@ impl Roles {
         }
     }
 
-    /// The text that an event of this set has in a field of one of its roles; a number is told as text.
+    /// The text that an event of this set has in a field of one of its roles; a number is converted to text.
     pub fn text<'a>(&'a self, set: &RoleSet, role: Role, field: Field, event: &Event<'a>) -> Option<Cow<'a, str>> {
         self.read_text(set, role, field, event, Scalar::text)
     }
 
-    /// The same, and of a list or struct what stands in it.
+    /// The same; a list or struct is converted to text too.
     pub fn words<'a>(&'a self, set: &RoleSet, role: Role, field: Field, event: &Event<'a>) -> Option<Cow<'a, str>> {
         self.read_text(set, role, field, event, Scalar::words)
     }
@@ -267,13 +267,13 @@ impl Roles {
         })
     }
 
-    /// The truth that an event of this set has in a field of one of its roles.
+    /// The boolean that an event of this set has in a field of one of its roles.
     pub fn boolean(&self, set: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> Option<bool> {
         let Some(binding) = self.binding(set, role, field)? else {
             return fields::value(event.payload(), field.word())?.boolean();
         };
         if let Some(key) = &binding.bill {
-            // Where nothing says what it costs, it may cost something.
+            // If the cost is unknown, it may not be 0.
             return Some(read_bill(key, event).is_none_or(|bill| bill.list > 0.0));
         }
         first(&binding.keys, event, Scalar::boolean).or(match binding.value {
@@ -282,12 +282,12 @@ impl Roles {
         })
     }
 
-    /// Whether an event of this set says that a field of one of its roles is nothing: null, and no other value.
+    /// Whether a field of one of the roles of an event of this set is null.
     pub fn is_null(&self, set: &RoleSet, role: Role, field: Field, event: &Event<'_>) -> bool {
         match self.binding(set, role, field) {
             Some(None) => fields::value(event.payload(), field.word()) == Some(Scalar::Null),
             Some(Some(binding)) => {
-                // What a bill does not say, is not what an earlier one said (semantics D30).
+                // A value that cannot be computed from a bill is unknown, not that of an earlier bill (semantics D30).
                 if binding.bill.is_some() && matches!(field, Field::Mrr | Field::Price) {
                     return self.number(set, role, field, event).is_none();
                 }
@@ -320,12 +320,12 @@ impl Roles {
         self.mappings.iter().any(|mapping| mapping.role == Some(role))
     }
 
-    /// Whether any mapping says which features are premium: by a mark, or by binding the field.
+    /// Whether any mapping marks premium features, by `premium: true` or by binding the field.
     pub fn maps_premium(&self) -> bool {
         self.maps_premium
     }
 
-    /// All mappings in the order in which they are asked: in words, and their roles.
+    /// All mappings in their order: a description, and the role.
     pub fn mappings(&self) -> impl Iterator<Item = (&str, Option<Role>)> {
         self.mappings.iter().map(|mapping| (&*mapping.description, mapping.role))
     }
@@ -475,7 +475,7 @@ fn exact_entry(mappings: &[(usize, Vec<String>)], name: &[u8]) -> Entry {
     Entry { candidates, ..Entry::default() }
 }
 
-/// The mappings with patterns, for the names that nobody writes out.
+/// The mappings with patterns, for names that no mapping writes out.
 fn entry_of_others(mappings: &[(usize, Vec<String>)]) -> Entry {
     let patterns = |names: &[String]| -> Vec<Box<[u8]>> {
         names.iter().filter(|name| is_pattern(name)).map(|name| name.as_bytes().into()).collect()

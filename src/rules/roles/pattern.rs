@@ -1,4 +1,4 @@
-//! Patterns for names: `*` stands for any text, `?` for one character.
+//! Patterns for names: `*` matches any text, `?` one character.
 
 pub(super) fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?'])

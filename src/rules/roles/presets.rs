@@ -1,4 +1,4 @@
-//! Mappings that ship with Upswell, for the names that other products give to events.
+//! The presets: mappings that ship with Upswell for the event names of other tools.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

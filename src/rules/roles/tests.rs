@@ -1,4 +1,4 @@
-//! What mappings and presets make of events, as JSON and as protobuf.
+//! Tests of mappings and presets, with events as JSON and as protobuf.
 
 use serde::Deserialize;
 

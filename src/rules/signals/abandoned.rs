@@ -1,4 +1,4 @@
-//! The kind `abandoned`: something started and not completed in time.
+//! The kind `abandoned`: a user started something, and nobody completed it in time.
 
 use super::about::{About, Closes, Properties, USER};
 use super::parameters::Parameters;

@@ -1,4 +1,4 @@
-//! The kind `active_days`: active on so many of the last 7 days.
+//! The kind `active_days`: the user was active on a number of the last 7 days.
 
 use super::about::{AT_DAY_CLOSE, About, Closes, NONE, Properties, USER};
 use super::parameters::Parameters;

@@ -1,4 +1,4 @@
-//! The kind `age`: an account that is so old, and still alone or free.
+//! The kind `age`: an account that at a given age still has one user, or still uses only free features.
 
 use super::about::{ACCOUNT, AT_ONCE, About, Closes, Properties};
 use super::parameters::Parameters;

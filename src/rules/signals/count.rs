@@ -1,4 +1,4 @@
-//! The kind `count`: so many events of some roles.
+//! The kind `count`: a number of events of some roles.
 
 use super::about::{AT_ONCE, About, BOTH, Closes, Properties};
 use super::filter::Filter;

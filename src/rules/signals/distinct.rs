@@ -1,4 +1,4 @@
-//! The kind `distinct`: so many distinct values of a field.
+//! The kind `distinct`: a number of distinct values of a field.
 
 use super::about::{AT_ONCE, About, BOTH, Closes, Properties};
 use super::filter::Filter;

@@ -1,4 +1,4 @@
-//! Which events feed a signal.
+//! The filter of a signal: which events it reads.
 
 use crate::model::{Field, Role};
 

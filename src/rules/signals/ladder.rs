@@ -1,4 +1,4 @@
-//! The kind `ladder`: a figure of the account, at least so large.
+//! The kind `ladder`: a figure of the account reaches a threshold.
 
 use super::about::{ACCOUNT, AT_DAY_CLOSE, AT_ONCE, About, Closes, NONE, Properties};
 use super::parameters::Parameters;
@@ -76,10 +76,6 @@ impl Properties for Ladder {
             Of::Volume(_) => Changes::METERS,
             Of::ActiveUsers | Of::UsersOfADomain | Of::Departments => Changes::ACTIVE_USERS,
         }
-    }
-
-    fn only_falls_at_closes(&self) -> bool {
-        !matches!(self.of, Of::Volume(_))
     }
 
     fn closes(&self) -> Option<Closes> {

@@ -1,4 +1,4 @@
-//! The kind `distinct` of `session`: so many sessions of events.
+//! The kind `distinct` of `session`: a number of sessions of events.
 
 use super::about::{AT_ONCE, About, Closes, Properties, USER};
 use super::filter::Filter;

@@ -1,4 +1,4 @@
-//! The parameter `significance`: how far a trend must go.
+//! The parameter `significance` of trends.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! The kind `spike` of a meter: far more than in the weeks before.
+//! The kind `spike` of a meter: its last 7 days are far above the weeks before.
 
 use super::about::{ACCOUNT, AT_DAY_CLOSE, About, Closes, NONE, Properties, RESTLESS_DAYS_OF_WEEKS};
 use super::parameters::Parameters;

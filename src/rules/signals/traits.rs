@@ -1,4 +1,4 @@
-//! The kind `trait`: what is known of the account.
+//! The kind `trait`: a trait of the account.
 
 use super::about::{ACCOUNT, AT_DAY_CLOSE, AT_ONCE, About, Closes, NONE, Properties};
 use super::parameters::Parameters;
@@ -120,10 +120,6 @@ impl Properties for TraitIs {
         self.changes()
     }
 
-    fn only_falls_at_closes(&self) -> bool {
-        true
-    }
-
     fn closes(&self) -> Option<Closes> {
         Some(Closes::Day)
     }
@@ -140,10 +136,6 @@ impl Properties for Executive {
 
     fn changes(&self) -> Changes {
         Changes::ACTIVE_USERS
-    }
-
-    fn only_falls_at_closes(&self) -> bool {
-        true
     }
 
     fn closes(&self) -> Option<Closes> {

@@ -1,4 +1,4 @@
-//! The kind `usage_ratio`: so much of a quota used.
+//! The kind `usage_ratio`: a share of a quota is used.
 
 use super::about::{ACCOUNT, AT_DAY_CLOSE, AT_ONCE, About, Closes, NONE, Properties};
 use super::parameters::Parameters;
@@ -46,10 +46,6 @@ impl Properties for UsageRatio {
 
     fn known_by(&self) -> Changes {
         self.changes()
-    }
-
-    fn only_falls_at_closes(&self) -> bool {
-        true
     }
 
     fn closes(&self) -> Option<Closes> {

@@ -1,4 +1,4 @@
-//! The kind `within`: one role soon after another.
+//! The kind `within`: one role within a time after another.
 
 use super::about::{AT_ONCE, About, Closes, NONE, Properties, USER};
 use super::parameters::Parameters;

@@ -1,4 +1,4 @@
-//! A row of the chapter `signals` as it is written, with the parameters of every kind.
+//! The YAML type of a row of the chapter `signals`, with the parameters of all kinds.
 
 use std::collections::BTreeMap;
 
