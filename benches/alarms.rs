@@ -27,7 +27,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The share of weeks in which a user is present, in percent.
 const PRESENCES: [u32; 9] = [20, 30, 35, 40, 50, 60, 70, 80, 90];
-/// Those at which other thresholds are tried.
+/// The presences at which other thresholds are tested.
 const SOME_PRESENCES: [u32; 3] = [20, 50, 80];
 /// New users in two weeks of an account that grows steadily.
 const ADDITIONS: [u32; 3] = [1, 2, 6];
@@ -38,7 +38,8 @@ const DEFAULT: Significance = Some([32, 10, 12, 60]);
 const SIGNIFICANCES: [Significance; 6] =
     [None, Some([16, 5, 6, 60]), DEFAULT, Some([50, 16, 20, 60]), Some([32, 4, 12, 80]), Some([20, 10, 12, 40])];
 
-/// The share of accounts of independent users that double of which growth must be seen, by presence; both in percent.
+/// The least share of doubling accounts of independent users whose growth must be detected, by presence; both in
+/// percent.
 const POWER_MIN: [(u32, f64); 5] = [(20, 10.0), (35, 35.0), (50, 60.0), (70, 90.0), (90, 98.0)];
 
 /// The founding day is a Sunday, so that the first complete week begins with the Monday after it, 2024-01-01.
@@ -71,7 +72,7 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// How many accounts are simulated, how many where there is no bar, and for how many weeks.
+/// How many accounts are simulated, how many if there is no limit, and for how many weeks.
 #[derive(Clone, Copy)]
 struct Size {
     accounts: u32,
@@ -82,11 +83,11 @@ struct Size {
 /// When the users of an account are present, each in a share of the weeks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Habit {
-    /// Each user is present in a week by chance, whatever anybody did before.
+    /// Each user is present in a week by chance, independent of other weeks and users.
     Independent,
-    /// From week to week a user stays present or absent with probability 0.8; else it is drawn anew.
+    /// From week to week a user stays present or absent with probability 0.8, and is drawn again otherwise.
     Persistent,
-    /// Independent, and in each week a user leaves for good with probability 0.04, and somebody new takes the place.
+    /// Independent, and in each week a user leaves for good with probability 0.04 and is replaced by a new one.
     Turnover,
     /// Independent, with common holidays: two weeks at the end of the year at 0.3 of the presence, six in summer at
     /// 0.7.
@@ -96,7 +97,7 @@ enum Habit {
 const HABITS: [Habit; 4] = [Habit::Independent, Habit::Persistent, Habit::Turnover, Habit::Holidays];
 
 impl Habit {
-    /// Alarms of growing and of declining per 100 account-years that there may be at most, at a presence in percent.
+    /// The most growing and declining alarms per 100 account-years, at a presence in percent.
     fn bars(self, presence: u32) -> Option<[f64; 2]> {
         match self {
             Habit::Independent | Habit::Holidays => Some([1.0, 3.0]),
@@ -106,25 +107,25 @@ impl Habit {
         }
     }
 
-    /// Whether its alarms or its power have a bar at all.
+    /// Whether its alarms or its power have a limit.
     fn has_bars(self) -> bool {
         self.bars(50).is_some()
     }
 }
 
-/// What becomes of an account. None of its users is new after the founding day unless it is said.
+/// How an account develops. It has no new users after the founding day unless stated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scenario {
     /// It stays as it is: habit, and share of weeks in percent.
     Flat(Habit, u32),
     /// The same; after 12 weeks the users rise linearly to the double within eight.
     Doubling(Habit, u32),
-    /// A founder, and so many new users in two weeks, each hour alike; each is seen once.
+    /// A founder, and a number of new users in two weeks, evenly distributed; each is active once.
     Additions(u32),
 }
 
 impl Scenario {
-    /// How long it lasts, if a scenario in which nothing changes lasts so many weeks.
+    /// How many weeks it lasts, if a scenario without changes lasts `weeks`.
     fn weeks(self, weeks: u32) -> u32 {
         if matches!(self, Scenario::Doubling(..)) { FLAT_WEEKS + RISING_WEEKS } else { weeks }
     }
@@ -147,7 +148,7 @@ impl Scenario {
     }
 }
 
-/// What came of the simulated accounts of one scenario.
+/// The results of the simulated accounts of one scenario.
 #[derive(Clone, Default)]
 struct Findings {
     accounts: u32,
@@ -178,7 +179,7 @@ impl Findings {
         self.hash.update(&other.hash.digest().to_le_bytes());
     }
 
-    /// So many, per 100 account-years.
+    /// A number per 100 account-years.
     fn rate(&self, number: u32) -> f64 {
         f64::from(number) * 100.0 * 365.25 / (self.weeks as f64 * 7.0)
     }
@@ -199,7 +200,7 @@ struct Simulation {
     findings: Findings,
 }
 
-/// The partition, and what it said since somebody listened.
+/// The partition, and its messages since the last call.
 struct Feed {
     partition: Partition,
     effects: Effects,
@@ -209,15 +210,14 @@ struct Feed {
 impl Feed {
     fn apply(&mut self, event: Event<'_>) {
         let record = Record { offset: self.events, time: Some(event.time) };
-        let decoded = Decoded::event(&[], event);
-        let ready = Ready::new(&decoded).expect("no rules");
+        let ready = Ready::new(Decoded::event(&[], event)).expect("no rules");
         let outcome = self.partition.apply_one(record, 0, &ready, &mut self.effects);
         assert_eq!(outcome, Outcome::Applied, "{:?}", self.effects.dead_letters);
         self.events += 1;
     }
 }
 
-/// An account, and what the feed said of it last.
+/// An account, and its last state on the feed.
 struct Account {
     id: String,
     number: u32,
@@ -244,7 +244,7 @@ impl Account {
 
 impl Simulation {
     fn new(plan: Arc<Plan>, scenario: Scenario, numbers: std::ops::Range<u32>) -> Simulation {
-        // Other rules meet the same accounts.
+        // The seed does not depend on the rules, so all rules are tested on the same accounts.
         let seed = xxh3_128(format!("{scenario:?} {numbers:?}").as_bytes());
         let account = |number: u32| Account {
             id: format!("a{number}"),
@@ -357,8 +357,8 @@ impl Simulation {
         }
     }
 
-    /// True with this probability. Written here because the generator's stream is for ever and a library's
-    /// distributions are not.
+    /// True with this probability. It is written here because the stream of the generator never changes, while the
+    /// distributions of a library may.
     fn chance(&mut self, probability: f64) -> bool {
         const STEPS: f64 = (1_u64 << 53) as f64;
         ((self.random.next_u64() >> 11) as f64) < probability * STEPS
@@ -372,7 +372,7 @@ impl Simulation {
         self.feed.apply(event(EventKind::Track, name, &self.accounts[index].id, &format!("u{user}"), noon));
     }
 
-    /// Lets the week close, and reads what the fold has said since the last.
+    /// Closes the week, and reads the messages since the last one.
     fn close_week(&mut self, week: u32) {
         let end = Calendar::UTC.end(FIRST_WEEK.plus(week as i32).sunday());
         self.feed.apply(event(EventKind::Tick, "", "", "", end.plus(self.lateness_ms)));
@@ -461,7 +461,7 @@ fn plan(significance: Significance) -> Arc<Plan> {
     Arc::new(rules::parse("alarms", &text).expect("only the significance is another"))
 }
 
-/// A scenario under some rules, and what came of it.
+/// A scenario with some rules, and its results.
 struct Case {
     significance: Significance,
     scenario: Scenario,
@@ -489,7 +489,7 @@ fn cases(size: Size) -> Vec<Case> {
 }
 
 impl Case {
-    /// What comes of the batch of accounts that begins with this one.
+    /// The results of the batch of accounts that begins with this one.
     fn simulate(&self, first: u32, weeks: u32) -> Findings {
         let numbers = first..self.accounts.min(first + BATCH);
         Simulation::new(plan(self.significance), self.scenario, numbers).run(self.scenario.weeks(weeks))
@@ -503,7 +503,7 @@ struct Study {
 }
 
 impl Study {
-    /// Simulates on every core; who simulates what changes nothing.
+    /// Simulates on all cores. The distribution of work does not change the results.
     fn run(size: Size) -> Study {
         let mut cases = cases(size);
         let firsts = |case: &Case| (0..case.accounts).step_by(BATCH as usize);
@@ -548,7 +548,7 @@ impl Study {
         })
     }
 
-    /// Every bar that is missed, in words.
+    /// Every exceeded limit, in words.
     fn missed(&self) -> Vec<String> {
         let mut missed = Vec::new();
         for habit in HABITS {
@@ -611,7 +611,7 @@ fn list(numbers: [f64; 3], digits: usize) -> String {
     numbers.map(|number| format!("{number:.digits$}")).join(" · ")
 }
 
-/// A bar over simulations; only on a terminal.
+/// A progress bar over simulations, only on a terminal.
 fn progress(simulations: usize) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

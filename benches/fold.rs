@@ -24,16 +24,16 @@ use xxhash_rust::xxh3::Xxh3;
 
 const EVENTS: u64 = 3_000_000;
 const SEED: u64 = 7;
-/// Records that are decoded before they are folded: what a clock costs is spread over them.
+/// How many records are decoded before they are folded, so that the cost of reading the clock is small.
 const BATCH: usize = 128;
-/// Loads and the benchmark of closes are so much smaller with `--test`, and so many events of a load are folded.
+/// By how much the loads, the number of events and the benchmark of closes are smaller with `--test`.
 const TEST_DIVISOR: u32 = 100;
 const TEST_EVENTS: u64 = 20_000;
 
 /// The rules by name.
 const RULES: [&str; 2] = ["default", "two signals"];
-/// What a stream processor computes of such a log, daily figures and two triggers: chapters in place of those of the
-/// default rules.
+/// Chapters that replace those of the default rules: two signals and two triggers, as a simple stream processor
+/// computes them.
 const TWO_SIGNALS: &str = "
 meters: {}
 signals:
@@ -61,12 +61,13 @@ fn with_chapters(own: &str) -> String {
     kept.chain(own.lines()).map(|line| format!("{line}\n")).collect()
 }
 
-/// The allocator of the program, with a count of the bytes that are asked for and not given back.
+/// The allocator of the program, with a count of the allocated bytes.
 struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
-/// Adds to the count. One thread allocates: a load and a store do, and cost less than an addition that others see.
+/// Adds to the count. Only one thread allocates, so a load and a store are enough, which cost less than an atomic
+/// addition.
 fn add(bytes: usize) {
     LIVE.store(LIVE.load(Relaxed).wrapping_add(bytes), Relaxed);
 }
@@ -102,7 +103,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What is asked for.
+/// The parsed arguments.
 struct Wanted {
     events: u64,
     divisor: u32,
@@ -115,7 +116,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let mut wanted = Wanted { events: EVENTS, divisor: 1, load: None, rules: None, only_closes: false };
     while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
+        let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
         match argument.as_str() {
             "--measure-fold" => return measure_fold(&value(), value().parse().expect("a length")),
             "--measure-closes" => return measure_closes(value().parse().expect("a divisor")),
@@ -137,7 +138,7 @@ fn main() {
     }
 }
 
-/// Measures every fold that is asked for, and prints a table with a column for each.
+/// Runs the selected measurements of folds, and prints a table with a column for each.
 fn folds(wanted: &Wanted) {
     let is_wanted = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
     let mut columns = Vec::new();
@@ -171,7 +172,7 @@ fn folds(wanted: &Wanted) {
     row("  decode", &|it| micros(it.decode, it.events));
     row("  fold, between closes", &|it| micros(it.fold, it.events));
     row("  closes", &|it| micros(it.closes, it.events));
-    row("instructions an event", &|it| {
+    row("instructions per event", &|it| {
         it.instructions.map_or("not available".into(), |it_all| thousands(it_all / it.events.max(1)))
     });
     row("closes of a day", &|it| thousands(it.close_count));
@@ -180,17 +181,17 @@ fn folds(wanted: &Wanted) {
     row("signal changes", &|it| thousands(it.signals));
     row("onboarding changes", &|it| thousands(it.onboarding));
     row("dead letters", &|it| thousands(it.dead_letters));
-    row("resident memory a user", &|it| bytes(it.resident, it.users));
-    row("  asked for", &|it| bytes(it.live, it.users));
+    row("resident memory per user", &|it| bytes(it.resident, it.users));
+    row("  allocated", &|it| bytes(it.live, it.users));
     row("  slack of the allocator", &|it| bytes(it.resident.saturating_sub(it.live), it.users));
     row("hash of the effects", &|it| it.hash.clone());
     if columns.iter().all(|(_, folded)| folded.instructions.is_none()) {
-        println!("instructions: perf_event_open counts none here (it needs hardware counters and the permission)");
+        println!("instructions: not available; perf_event_open needs hardware counters and the permission");
     }
 }
 
-/// What a measurement of a fold found. Times are CPU time of its thread, user and system, in nanoseconds; memory is in
-/// bytes, less what the process took before the first event.
+/// The result of a measurement of a fold. Times are CPU time of its thread, user and system, in nanoseconds. Memory is
+/// in bytes, less the memory of the process before the first event.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Folded {
     events: u64,
@@ -218,7 +219,7 @@ impl Folded {
     }
 }
 
-/// Runs this program with other arguments and an input; it answers in JSON.
+/// Runs this program with other arguments and an input, and parses its output as JSON.
 fn child<T: serde::de::DeserializeOwned>(arguments: &[&str], input: &[u8]) -> T {
     let program = std::env::current_exe().expect("the program has a path");
     let mut child = Command::new(program)
@@ -251,7 +252,7 @@ fn resident() -> u64 {
     pages * rustix::param::page_size() as u64
 }
 
-/// What the thread has spent: CPU time, and instructions where they can be counted.
+/// Measures CPU time of the thread, and instructions if they can be counted.
 struct Meter {
     counter: Option<perf_event::Counter>,
 }
@@ -273,7 +274,7 @@ impl Meter {
         Spent { cpu: cpu(), instructions }
     }
 
-    /// What was spent since; counts its instructions.
+    /// CPU time since `before`; adds the instructions.
     fn since(&mut self, before: Spent, instructions: &mut u64) -> u64 {
         let now = self.read();
         *instructions += now.instructions - before.instructions;
@@ -281,7 +282,7 @@ impl Meter {
     }
 }
 
-/// Folds the events on standard input, and prints what it found.
+/// Folds the events on standard input, and prints the result.
 fn measure_fold(rules: &str, length: usize) {
     let mut events = Vec::with_capacity(length);
     std::io::stdin().lock().read_to_end(&mut events).expect("the events are piped in");
@@ -296,7 +297,7 @@ fn measure_fold(rules: &str, length: usize) {
     let (resident_before, live_before) = (resident(), LIVE.load(Relaxed));
     let mut rest = &events[..];
     let mut payloads: Vec<&[u8]> = Vec::with_capacity(BATCH);
-    let mut decoded = Vec::with_capacity(BATCH);
+    let mut batch: Vec<Ready<'_>> = Vec::with_capacity(BATCH);
     // The next event at or after this instant closes a day.
     let mut closes_at = EventTime::MIN;
     let mut offset = 0;
@@ -311,10 +312,9 @@ fn measure_fold(rules: &str, length: usize) {
         }
         let before = meter.read();
         for payload in &payloads {
-            decoded.extend(wire::decode(Format::Protobuf, payload));
+            let decoded = wire::decode(Format::Protobuf, payload);
+            batch.extend(decoded.map(|decoded| Ready::new(decoded).expect("a load brings no rules")));
         }
-        let mut batch = Vec::with_capacity(decoded.len());
-        batch.extend(decoded.iter().map(|decoded| Ready::new(decoded).expect("a load brings no rules")));
         found.decode += meter.since(before, &mut instructions);
 
         let mut before = meter.read();
@@ -347,8 +347,7 @@ fn measure_fold(rules: &str, length: usize) {
             before = meter.read();
         }
         found.fold += meter.since(before, &mut instructions);
-        drop(batch);
-        decoded.clear();
+        batch.clear();
 
         found.count(&effects, &mut hash);
         let before = meter.read();
@@ -367,7 +366,7 @@ fn measure_fold(rules: &str, length: usize) {
 }
 
 impl Folded {
-    /// Counts and hashes effects, outside of what is measured.
+    /// Counts and hashes effects, outside of the measured time.
     fn count(&mut self, effects: &Effects, hash: &mut Xxh3) {
         self.handoffs += effects.handoffs.len() as u64;
         self.signals += effects.signals.len() as u64;
@@ -379,13 +378,13 @@ impl Folded {
     }
 }
 
-/// What the closes of days without events cost, by how much is due on them.
+/// The cost of closing days without events, by how many users are due.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Closed {
     users: u64,
     accounts: u64,
     /// CPU time of each close, in nanoseconds.
-    nobody: Vec<u64>,
+    none_due: Vec<u64>,
     week_end: Vec<u64>,
     tenth: Vec<u64>,
     signals: u64,
@@ -401,8 +400,8 @@ fn closes(divisor: u32) {
     );
     println!("{:<30}{:>18}{:>18}{:>18}", "", "closes", "median", "longest");
     for (name, mut times) in [
-        ("nobody is due", closed.nobody),
-        ("nobody is due, a week ends", closed.week_end),
+        ("no user is due", closed.none_due),
+        ("no user is due, a week ends", closed.week_end),
         ("a tenth of the users is due", closed.tenth),
     ] {
         times.sort_unstable();
@@ -412,8 +411,8 @@ fn closes(divisor: u32) {
     println!("{:<30}{:>18}\n{:<30}{:>18}", "signal changes", thousands(closed.signals), "hash", closed.hash);
 }
 
-/// A tenth of the users is active on each of ten days, from a Monday on, and nobody later. Seven days after, and again
-/// 28 days after, a tenth a day leaves the weekly and the monthly active users; in between nobody is due.
+/// A tenth of the users is active on each of ten days, from a Monday on, and no user later. Seven days after, and again
+/// 28 days after, a tenth leaves the weekly and the monthly active users each day; in between no user is due.
 fn measure_closes(divisor: u32) {
     let (accounts, users) = (100_000 / divisor, 1_000_000 / divisor);
     let monday = Day::from(jiff::civil::date(2025, 1, 6));
@@ -421,7 +420,7 @@ fn measure_closes(divisor: u32) {
     let (mut effects, mut hash, mut found) = (Effects::default(), Xxh3::new(), Folded::default());
     let mut offset = 0;
     let mut apply = |partition: &mut Partition, decoded: wire::Decoded<'_>| {
-        let ready = Ready::new(&decoded).expect("no rules");
+        let ready = Ready::new(decoded).expect("no rules");
         let before = cpu();
         let _ = partition.apply(Record { offset, time: None }, std::iter::once(ready), &mut effects);
         let spent = cpu() - before;
@@ -434,7 +433,7 @@ fn measure_closes(divisor: u32) {
     for day in 0..10 {
         let of_the_day = (0..users).filter(|user| user % 10 == day as u32);
         for (place, user) in (0_i64..).zip(of_the_day) {
-            // Users of an account are active on different days, in an order that follows neither.
+            // Users of an account are active on different days, in an order unrelated to account and user.
             let user = (u64::from(user) * 7_368_787) % u64::from(users);
             let event = upswell::model::Event {
                 message_id: "".into(),
@@ -462,7 +461,7 @@ fn measure_closes(divisor: u32) {
         let spent = apply(&mut partition, wire::Decoded::tick(tick));
         match day {
             20 => closed.week_end.push(spent),
-            18..=26 => closed.nobody.push(spent),
+            18..=26 => closed.none_due.push(spent),
             28..=33 | 35..=37 => closed.tenth.push(spent),
             _ => {}
         }

@@ -34,7 +34,7 @@ fn moved(log: &[Input], by: i64) -> Vec<Input> {
     log
 }
 
-/// What an output says, with its times moved and without what is named by them.
+/// An output with its times moved, and without ids that depend on them.
 fn said(output: &Output, by: i64) -> Vec<Vec<Value>> {
     let moved = |value: &Value| {
         let mut value = value.clone();

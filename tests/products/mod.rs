@@ -108,7 +108,7 @@ pub(crate) fn packs_of(product: &Product) -> Vec<&'static Pack> {
     std::iter::once(product.settings.pack).chain(activated).collect()
 }
 
-/// What sales report of some of the handoffs: some at once, some late, some without saying of which.
+/// Outcomes that sales report for some of the handoffs: some at once, some late, some without the handoff id.
 fn answer(rng: &mut SmallRng, handoffs: &[Value], arrivals: &mut Arrivals) {
     const WORDS: [&str; 9] = [
         "Outreach Sent",
@@ -258,9 +258,9 @@ const MOODS: [Mood; 6] = [Mood::Steady, Mood::Growing, Mood::Fading, Mood::Joini
 enum Style {
     /// A bit of everything.
     Mixed,
-    /// One person who invites nobody.
+    /// One user without invitations.
     Alone,
-    /// One team that nobody joins.
+    /// A team without new users.
     Closed,
     /// A company that uses and wants everything.
     Keen,
@@ -429,7 +429,7 @@ impl Account {
         }
     }
 
-    /// A user signs up, may be activated, and tells about themself.
+    /// A user signs up, may be activated, and fills in a profile.
     fn join(&mut self, rng: &mut SmallRng, user: usize) {
         let (id, at) = (format!("u{user}"), self.now(rng));
         let name = one_of(rng, &["Signed Up", "Signed Up", "Feature Used"]);

@@ -288,7 +288,7 @@ fn counts(rng: &mut SmallRng) -> Vec<usize> {
     ladder(rng, 1, 3).into_iter().map(|rung| rung as usize).collect()
 }
 
-/// Roles of which products send events.
+/// Roles whose events products send.
 const ROLES: [Role; 19] = [
     Role::SignedUp,
     Role::Activated,
@@ -526,7 +526,7 @@ fn of_a_user(rng: &mut SmallRng, signals: &[Definition]) -> Condition {
     }
 }
 
-/// Something that is true of accounts of which something is known.
+/// A condition that is true for accounts with known traits.
 fn of_the_account(rng: &mut SmallRng, signals: &[Definition]) -> Condition {
     let own: Vec<&Definition> = signals.iter().filter(|signal| signal.of_accounts).collect();
     let double = |name: &str, number: f64| Condition::of_double(name, ">=", number);

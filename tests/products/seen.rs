@@ -233,7 +233,7 @@ pub(crate) const WANTED: &[&str] = &[
 pub(crate) fn count(product: &Product, output: &Output, seen: &mut BTreeMap<String, u64>) {
     let settings = &product.settings;
     let packs = packs_of(product);
-    // What an id stands for, if it is the same by all rules that apply one after the other.
+    // The meaning of an id, if all rules that apply one after the other agree on it.
     let kind_of = |id: &str| {
         let mut kinds = packs.iter().flat_map(|pack| &pack.signals).filter(|own| own.id == id).map(packs::kind);
         let first = kinds.next().filter(|_| id.starts_with("own."))?;

@@ -11,7 +11,7 @@ use crate::reference::pack::Pack;
 /// How long a smaller product is looked for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The smallest product found of which `fails` is still true. What it prints meanwhile is of attempts.
+/// The smallest product found for which `fails` is still true. Its attempts print output too.
 pub(crate) fn shrink(product: &Product, fails: &dyn Fn(&Product) -> bool) -> Product {
     eprintln!("making it small: what is printed until then is of attempts");
     let hook = std::panic::take_hook();
@@ -50,7 +50,7 @@ fn one_account(small: &mut Product, fails: &dyn Fn(&Product) -> bool) {
     }
 }
 
-/// Halves, quarters and so on of the log, down to so many events at once.
+/// Halves, quarters and so on of the log, down to this number of events.
 fn events(small: &mut Product, fails: &dyn Fn(&Product) -> bool, until: Instant, least: usize) {
     let mut size = small.log.len() / 2;
     while size >= least {

@@ -33,7 +33,7 @@ pub(super) struct Applied {
     pub(super) raised_hand: bool,
 }
 
-/// The rungs that signals stand on.
+/// The rungs of signals.
 #[derive(Clone, Default)]
 pub(super) struct Rungs(BTreeMap<Signal, u32>);
 
@@ -64,7 +64,7 @@ pub(super) struct User {
     /// When the user left, unless active since (semantics B5).
     pub(super) removed: Option<i64>,
     pub(super) rungs: Rungs,
-    /// The signals of whose inactivity the feed was told (semantics E10).
+    /// The inactivity signals that were published on the feed (semantics E10).
     pub(super) published_inactive: BTreeSet<Signal>,
     /// 0 none, 1 emerging, 2 warm, 3 hot.
     pub(super) band: u32,
@@ -333,7 +333,7 @@ impl Account {
         self.settings.pack.signals().filter_map(ends).chain([event.ms]).max().unwrap_or(event.ms)
     }
 
-    /// Takes what an event that does not count says for good, and nothing else (semantics A34).
+    /// Applies the traits, leads and outcomes of an excluded event, and nothing else (semantics A34).
     pub(super) fn take_traits(&mut self, event: &Event, place: (i64, u32)) {
         let (index, role) = (self.events.len(), event.role());
         let was_excluded = self.is_excluded(&event.user);

@@ -1,6 +1,6 @@
 //! Three-valued conditions, and their text in a rules file (semantics D11).
 
-/// What a name stands for.
+/// The meaning of a name.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Bool(bool),

@@ -13,7 +13,7 @@ use super::{DAY, Event};
 /// How long a lead of marketing counts (semantics F4).
 const MQL_TTL: i64 = 180 * DAY;
 
-/// A subscription as the latest events say.
+/// A subscription by its latest events.
 #[derive(Clone)]
 struct Subscription {
     paid: bool,
@@ -215,7 +215,7 @@ impl Account {
             && !known.any(|session| session.iter().any(|view| (event.ms - view).abs() < gap(signal)))
     }
 
-    /// Distinct values of a property; an event without one is its own value where `own` says so (semantics E13).
+    /// Distinct values of a property; with `own`, an event without one counts as a value of its own (semantics E13).
     pub(super) fn distinct<'a>(
         events: impl Iterator<Item = &'a Applied>,
         property: &str,
@@ -272,7 +272,7 @@ impl Account {
         self.latest(calls, |event| event.traits.get(key)).filter(|value| !value.is_null())
     }
 
-    /// Employees: enrichment before what users say of themselves (semantics E19).
+    /// Employees: enrichment before what users state (semantics E19).
     pub(super) fn employees(&self) -> Option<i64> {
         let profiles = self.by_role.get(&Role::Profile).into_iter().flatten();
         let said =
@@ -280,7 +280,7 @@ impl Account {
         self.account_trait("employees").and_then(size).or_else(|| said().and_then(size))
     }
 
-    /// The subscriptions by id, each field by the latest event that says it (semantics A22, D29).
+    /// The subscriptions by id, each field by the latest event that has it (semantics A22, D29).
     fn subscriptions(&self) -> BTreeMap<String, Subscription> {
         let mut changes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for index in self.by_role.get(&Role::SubscriptionChanged).into_iter().flatten() {
@@ -343,7 +343,7 @@ impl Account {
         self.leading_subscription()?.yearly
     }
 
-    /// The plan that a trait names, if no subscription said anything of its plan since.
+    /// The plan of a trait, if no subscription has set a plan since.
     fn plan_trait(&self) -> Option<String> {
         let of = |role: Role| self.by_role.get(&role).into_iter().flatten();
         let trait_at = of(Role::Firmographics).filter(|index| self.events[**index].event.traits.contains_key("plan"));
@@ -564,7 +564,7 @@ fn gap(signal: Signal) -> i64 {
 }
 
 impl Account {
-    /// Whether events of this life say which features are premium (semantics E20).
+    /// Whether events of this life mark premium features (semantics E20).
     pub(super) fn knows_premium(&self) -> bool {
         self.life_facts(Role::FeatureUsed)
             .any(|applied| applied.event.properties.get("premium").is_some_and(Value::is_boolean))

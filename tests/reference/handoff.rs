@@ -49,7 +49,7 @@ impl Account {
         self.last_at.map_or(cause, |last| last.max(cause))
     }
 
-    /// The rung that a signal stands on.
+    /// The rung of a signal.
     pub(super) fn rung(&self, id: &str, signal: Signal) -> u32 {
         self.users.get(id).map_or(&self.rungs, |user| &user.rungs).get(signal)
     }
@@ -190,7 +190,7 @@ impl Account {
         sign_up.map_or(at, |sign_up| at.max(sign_up + self.settings.pack.rails.after_signup))
     }
 
-    /// Through whom: the first that applies (semantics §7, rail 3).
+    /// The route: the first that applies (semantics §7, rail 3).
     fn route(&self, trigger: Trigger) -> &'static str {
         let segment = self.segment();
         let asks_for_sales = trigger.on().is_some_and(|on| on.asks_for_sales);

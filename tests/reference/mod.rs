@@ -181,9 +181,9 @@ pub(crate) struct Output {
     pub(crate) signals: Vec<Value>,
     /// The onboarding tracks as canonical JSON, without `employees`, by causing input.
     pub(crate) onboarding: Vec<Value>,
-    /// Every kept account as it stands at the end: score, tier, active users, departments, segment.
+    /// Every remaining account at the end: score, tier, active users, departments, segment.
     pub(crate) accounts: Vec<Value>,
-    /// Every kept user as it stands at the end: score and band.
+    /// Every remaining user at the end: score and band.
     pub(crate) users: Vec<Value>,
     /// One outcome per input.
     pub(crate) outcomes: Vec<Outcome>,
@@ -363,7 +363,7 @@ impl Partition {
                 .any(|(source, id, _)| *source == event.source && *id == event.message_id)
     }
 
-    /// By its own words, or by what is known of its user when it comes (semantics A34).
+    /// Whether an event is excluded, by itself or by what is known of its user when it arrives (semantics A34).
     fn is_excluded(&self, event: &Event) -> bool {
         let told = if matches!(event.kind, Kind::Identify | Kind::Group) { &event.traits } else { &event.properties };
         let stated = || (event.role() == Some(Role::Profile)).then(|| event.traits.get("email")?.as_str()).flatten();

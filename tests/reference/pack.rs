@@ -62,7 +62,7 @@ pub(crate) enum Measure {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Facts {
     pub(crate) roles: Vec<Role>,
-    /// Fields of which each has one of some values, in lower case.
+    /// Fields that must each have one of some values, in lower case.
     pub(crate) only: Vec<(&'static str, Vec<&'static str>)>,
     pub(crate) premium: bool,
     /// How long each counts; none: for this life.
@@ -362,7 +362,7 @@ const L_A: Option<(bool, bool)> = Some((true, true));
 const L: Option<(bool, bool)> = Some((true, false));
 const A: Option<(bool, bool)> = Some((false, true));
 
-/// Events of some roles, for so many days.
+/// Events of some roles, for a number of days.
 fn of(roles: &[Role], days: i64) -> Facts {
     Facts { roles: roles.to_vec(), ttl: (days > 0).then_some(days * DAY), ..Facts::default() }
 }

@@ -125,7 +125,7 @@ impl Account {
         ["", "T4", "T3", "T2", "T1"][self.tier as usize]
     }
 
-    /// Told when it changes; an account of nobody and of no known size has none (semantics F11).
+    /// Published when it changes; an account without users and with unknown size has none (semantics F11).
     pub(super) fn publish_track(&mut self, cause: i64) {
         let track = match (self.segment(), self.users_ever()) {
             ("enterprise", _) => "enterprise",
@@ -166,7 +166,7 @@ impl Account {
         users.into_iter().take(5).map(show).collect()
     }
 
-    /// The account as it stands, while it is kept.
+    /// The profile of the account, while the account is kept.
     pub(super) fn profile(&self) -> Option<Value> {
         self.life(self.newest_day())?;
         Some(without_defaults(json!({
@@ -179,7 +179,7 @@ impl Account {
         })))
     }
 
-    /// The users as they stand, while they are kept.
+    /// The profiles of the users, while they are kept.
     pub(super) fn user_profiles(&self) -> Vec<Value> {
         let kept = self.users.iter().filter(|(id, _)| self.user_life(id, self.newest_day()).is_some());
         let show = |(id, user): (&String, &User)| {

@@ -125,7 +125,7 @@ impl Account {
 
 /// What a signal deserves.
 impl Account {
-    /// The rung that facts and running counts deserve now. For a signal that only closes decide, the one it stands on.
+    /// The rung by facts and running counts now. For a signal that only closes decide, its present rung.
     pub(super) fn rung_now(&self, id: &str, signal: Signal) -> u32 {
         match (&signal.it.measure, self.users.get(id)) {
             (Measure::Seen(_), _) => u32::from(self.seen(id, signal).next().is_some()),
@@ -251,7 +251,7 @@ impl Account {
         }
     }
 
-    /// Whether a signal that is off is known not to hold, as things stand (semantics C1, D11).
+    /// Whether a signal that is off is known to be off (semantics C1, D11).
     pub(super) fn is_known(&self, id: &str, signal: Signal) -> bool {
         let closed = self.first_unclosed - 1;
         let life = match self.users.get(id) {
@@ -396,7 +396,7 @@ impl Account {
         x >= at_least as f64 && (x - mean) / (variance.max(mean).max(1.0) * (1.0 + 1.0 / 8.0)).sqrt() > above
     }
 
-    /// So many active users of one department, and nobody new in the last closed complete weeks (semantics §5).
+    /// A number of active users of one department, and no new user in the last closed complete weeks (semantics §5).
     fn is_stalled(&self, day: i64, at_least: usize, weeks: i64) -> bool {
         let Some(life) = self.life(day) else {
             return false;

@@ -181,7 +181,7 @@ fn four_weeks_of_six_new_weekly_users_each_are_growing() {
     assert_eq!(about(&output.signals, GROWTH), [format!(": 0>1 REASON_CLOSED {}", at(28, 0))]);
 }
 
-/// An account in whose first weeks so many users are active, always the same ones first.
+/// An account with these numbers of active users in its first weeks, always the same users first.
 fn weekly(weeks: &[i64]) -> Vec<Event> {
     let of_week = |(week, users): (usize, &i64)| {
         let monday = at(7 * week as i64, 0);
@@ -422,7 +422,7 @@ fn company(ms: i64, traits: Value) -> Event {
     Event { traits: traits.as_object().cloned().unwrap_or_default(), ..event(ms, Kind::Group, "", "") }
 }
 
-/// What a user tells of themself.
+/// Traits of a user.
 fn person(ms: i64, user: &str, traits: Value) -> Event {
     Event { traits: traits.as_object().cloned().unwrap_or_default(), ..event(ms, Kind::Identify, user, "") }
 }
