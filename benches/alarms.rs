@@ -210,7 +210,8 @@ struct Feed {
 impl Feed {
     fn apply(&mut self, event: Event<'_>) {
         let record = Record { offset: self.events, time: Some(event.time) };
-        let ready = Ready::new(Decoded::event(&[], event)).expect("no rules");
+        let decoded = Decoded::event(&[], event);
+        let ready = Ready::new(&decoded).expect("no rules");
         let outcome = self.partition.apply_one(record, 0, &ready, &mut self.effects);
         assert_eq!(outcome, Outcome::Applied, "{:?}", self.effects.dead_letters);
         self.events += 1;

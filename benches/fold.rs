@@ -297,7 +297,7 @@ fn measure_fold(rules: &str, length: usize) {
     let (resident_before, live_before) = (resident(), LIVE.load(Relaxed));
     let mut rest = &events[..];
     let mut payloads: Vec<&[u8]> = Vec::with_capacity(BATCH);
-    let mut batch: Vec<Ready<'_>> = Vec::with_capacity(BATCH);
+    let mut decoded = Vec::with_capacity(BATCH);
     // The next event at or after this instant closes a day.
     let mut closes_at = EventTime::MIN;
     let mut offset = 0;
@@ -312,9 +312,10 @@ fn measure_fold(rules: &str, length: usize) {
         }
         let before = meter.read();
         for payload in &payloads {
-            let decoded = wire::decode(Format::Protobuf, payload);
-            batch.extend(decoded.map(|decoded| Ready::new(decoded).expect("a load brings no rules")));
+            decoded.extend(wire::decode(Format::Protobuf, payload));
         }
+        let mut batch = Vec::with_capacity(decoded.len());
+        batch.extend(decoded.iter().map(|decoded| Ready::new(decoded).expect("a load brings no rules")));
         found.decode += meter.since(before, &mut instructions);
 
         let mut before = meter.read();
@@ -347,7 +348,8 @@ fn measure_fold(rules: &str, length: usize) {
             before = meter.read();
         }
         found.fold += meter.since(before, &mut instructions);
-        batch.clear();
+        drop(batch);
+        decoded.clear();
 
         found.count(&effects, &mut hash);
         let before = meter.read();
@@ -420,7 +422,7 @@ fn measure_closes(divisor: u32) {
     let (mut effects, mut hash, mut found) = (Effects::default(), Xxh3::new(), Folded::default());
     let mut offset = 0;
     let mut apply = |partition: &mut Partition, decoded: wire::Decoded<'_>| {
-        let ready = Ready::new(decoded).expect("no rules");
+        let ready = Ready::new(&decoded).expect("no rules");
         let before = cpu();
         let _ = partition.apply(Record { offset, time: None }, std::iter::once(ready), &mut effects);
         let spent = cpu() - before;

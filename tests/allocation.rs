@@ -74,8 +74,9 @@ fn an_event_that_changes_no_level_allocates_nothing() {
             let before = ALLOCATIONS.with(Cell::get);
             let watermark = partition.open_day();
             let record = Record { offset: message as i64, time: Some(EventTime(ms)) };
-            let _ =
-                partition.apply(record, wire::decode(Format::Protobuf, &payload).flat_map(Ready::new), &mut effects);
+            for decoded in wire::decode(Format::Protobuf, &payload) {
+                let _ = partition.apply(record, Ready::new(&decoded).into_iter(), &mut effects);
+            }
             let closed = partition.open_day() != watermark;
             // Warm: every user and account is known, and the ids of a window have found their room.
             if day >= 30 && effects.is_empty() && !closed {

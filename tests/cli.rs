@@ -1026,7 +1026,8 @@ fn tail_prints_no_control_characters() {
     let not_an_event = "\u{1b}]0;title\u{7}";
     for (offset, line) in (0..).zip(STRANGE.lines().chain([not_an_event])) {
         let record = upswell::engine::Record { offset, time: None };
-        let _ = partition.apply(record, wire::decode(Format::Json, line.as_bytes()).flat_map(Ready::new), &mut effects);
+        let events: Vec<_> = wire::decode(Format::Json, line.as_bytes()).collect();
+        let _ = partition.apply(record, events.iter().flat_map(Ready::new), &mut effects);
     }
     partition.profiles(&mut profiles);
     let mut published: Vec<(String, Vec<u8>)> = Vec::new();

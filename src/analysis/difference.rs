@@ -57,7 +57,7 @@ impl Side {
     /// The event activates rules that this version cannot compile.
     pub fn apply(&mut self, record: Record, index: u32, mut decoded: Decoded<'_>) -> Result<()> {
         self.plan.ids.key(&mut decoded);
-        let ready = Ready::new(decoded)?;
+        let ready = Ready::new(&decoded)?;
         let places = self.driver.place(None, &ready);
         // What becomes of an event does not matter here, only what follows from it.
         self.driver.apply(places, record, index, &ready, &mut |step| keep(&mut self.fired, step))

@@ -82,7 +82,7 @@ impl Sample {
     /// They cannot be read.
     pub fn read(&mut self, plan: &Plan, files: &Files, progress: &ProgressBar) -> Result<()> {
         files.read(progress, &mut |events| {
-            for Read { mut decoded, place, .. } in events {
+            for Read { mut decoded, place, .. } in events.drain(..) {
                 plan.ids.key(&mut decoded);
                 self.readable.count(&decoded, place);
                 if let Ok(event) = &decoded.event {

@@ -66,7 +66,7 @@ impl Diff {
         let progress = screen::progress(files.bytes(), "bytes");
         let mut readable = Readable::new(sides[0].plan.time.allowed_lateness_ms);
         files.read(&progress, &mut |events| {
-            events.into_iter().try_for_each(|Read { record, index, decoded, place }| {
+            events.drain(..).try_for_each(|Read { record, index, decoded, place }| {
                 let mut keyed = decoded.clone();
                 sides[0].plan.ids.key(&mut keyed);
                 readable.count(&keyed, place);

@@ -62,10 +62,10 @@ impl Explain {
         let progress = screen::progress(files.bytes(), "bytes");
         let mut readable = Readable::new(lateness_ms);
         files.read(&progress, &mut |events| {
-            events.into_iter().try_for_each(|Read { record, index, mut decoded, place }| {
+            events.drain(..).try_for_each(|Read { record, index, mut decoded, place }| {
                 ids.key(&mut decoded);
                 readable.count(&decoded, place);
-                fold.apply(record, index, &Ready::new(decoded).with_context(|| place.to_string())?)
+                fold.apply(record, index, &Ready::new(&decoded).with_context(|| place.to_string())?)
             })
         })?;
         reading::warn(&readable)?;

@@ -11,13 +11,12 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use foldhash::fast::FixedState;
 use rustix::time::{ClockId, clock_gettime};
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::config::Connection;
 use super::reading::{self, FileFormat, Reading};
 use super::screen::{self, WrongUse};
 use crate::engine::Record;
-use crate::model::{Day, Effects, EventTime, MetricsRow, Outcome, Profiles, Tally, Unmapped};
+use crate::model::{Day, Effects, EventTime, Keys, MetricsRow, Outcome, Profiles, Tally, Unmapped};
 use crate::replay::{Driver, Read, Readable, Step, Topic};
 use crate::rules::{self, Plan, Ready};
 use crate::wire::{self, Format, Kind, ToWire};
@@ -192,19 +191,19 @@ struct Fold {
     accounts: Accounts,
 }
 
-/// The accounts that came, by hash: the partitions give back the memory of those that are long gone.
+/// The accounts that came, by their hashes in the fold: the partitions give back the memory of those that are long gone.
 #[derive(Default)]
 struct Accounts {
-    known: HashSet<u128, FixedState>,
+    known: HashSet<u64, FixedState>,
     /// Hashes of the last events. They are looked up together: many waits for memory then overlap.
-    waiting: Vec<u128>,
+    waiting: Vec<u64>,
 }
 
 impl Accounts {
     const WAITING_MAX: usize = 1_024;
 
-    fn note(&mut self, account: &str) {
-        self.waiting.push(xxh3_128(account.as_bytes()));
+    fn note(&mut self, keys: &Keys) {
+        self.waiting.push(keys.account);
         if self.waiting.len() == Self::WAITING_MAX {
             self.count();
         }
@@ -274,23 +273,20 @@ impl Fold {
     }
 
     /// Folds events in: into the partition that they were read from, or where a file's event belongs.
-    fn apply_all(&mut self, events: Vec<Read<'_>>) -> Result<()> {
-        let mut batch = Vec::with_capacity(events.len());
-        for Read { record, index, mut decoded, place } in events {
-            if place.partition.is_none() {
-                self.plan.ids.key(&mut decoded);
-                self.readable.count(&decoded, place);
-            }
-            let partitions = self.driver.place(place.partition, &decoded);
-            batch.push((partitions, record, index, Ready::new(decoded), place));
+    fn apply_all(&mut self, events: &mut [Read<'_>]) -> Result<()> {
+        for read in events.iter_mut().filter(|read| read.place.partition.is_none()) {
+            self.plan.ids.key(&mut read.decoded);
+            self.readable.count(&read.decoded, read.place);
         }
-        let found =
-            batch.iter().filter_map(|(partitions, _, _, ready, _)| Some((partitions.start, ready.as_ref().ok()?)));
+        let place = |read: &Read<'_>| self.driver.place(read.place.partition, &read.decoded);
+        let mut batch = Vec::with_capacity(events.len());
+        batch.extend(events.iter().map(|read| (place(read), Ready::new(&read.decoded))));
+        let found = batch.iter().filter_map(|(partitions, ready)| Some((partitions.start, ready.as_ref().ok()?)));
         self.driver.read_ahead(found);
-        for (partitions, record, index, ready, place) in batch {
+        for ((partitions, ready), read) in batch.into_iter().zip(&*events) {
             match ready {
-                Ok(ready) => self.apply(partitions, record, index, &ready, place.file)?,
-                Err(error) => return Err(anyhow::Error::new(error).context(place.to_string())),
+                Ok(ready) => self.apply(partitions, read.record, read.index, &ready, read.place.file)?,
+                Err(error) => return Err(anyhow::Error::new(error).context(read.place.to_string())),
             }
         }
         Ok(())
@@ -312,7 +308,7 @@ impl Fold {
             self.oldest = Some(self.oldest.map_or(event.time, |oldest| oldest.min(event.time)));
             self.newest = self.newest.max(Some(event.time));
             if !event.account.is_empty() {
-                self.accounts.note(&event.account);
+                self.accounts.note(ready.keys());
             }
         }
         self.driver.apply(places, record, index, ready, &mut |step| self.said.publish(step, source))?;

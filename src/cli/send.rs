@@ -48,7 +48,7 @@ impl Send {
         let progress = screen::progress(files.bytes(), "bytes");
         let mut readable = Readable::new(plan.time.allowed_lateness_ms);
         files.read(&progress, &mut |events| {
-            events.into_iter().try_for_each(|Read { mut decoded, place, .. }| {
+            events.drain(..).try_for_each(|Read { mut decoded, place, .. }| {
                 plan.ids.key(&mut decoded);
                 readable.count(&decoded, place);
                 log.send(&decoded, place.format)

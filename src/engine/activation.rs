@@ -195,6 +195,7 @@ fn exclude(renaming: &Renaming<'_>, account: &mut Account<'_>, now: EventTime) {
             account.more_mut(user).excluded = by_host;
         }
         if (by_host || is_named) && !was_excluded {
+            account.user_mut(user).word.set(Flag::Removed, true);
             let removed = &mut account.more_mut(user).removed;
             *removed = (*removed).max(Some(now));
         }

@@ -145,8 +145,14 @@ fn top_users(plan: &Plan, account: &Account<'_>) -> Vec<TopUser> {
         .map(|(index, _)| (points::pql(plan, account, index), points::of_user(plan, account, index), index))
         .collect();
     assert_eq!(users.len(), account.active_users as usize, "running users of {}", account.id());
-    users.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)).then_with(|| account.user_id(a.2).cmp(account.user_id(b.2))));
-    users.truncate(TOP_USERS);
+    let id = |user: u32| account.user_id_bytes(user);
+    let order =
+        |a: &(i32, i32, u32), b: &(i32, i32, u32)| (b.0, b.1).cmp(&(a.0, a.1)).then_with(|| id(a.2).cmp(id(b.2)));
+    if users.len() > TOP_USERS {
+        users.select_nth_unstable_by(TOP_USERS, order);
+        users.truncate(TOP_USERS);
+    }
+    users.sort_unstable_by(order);
     users.into_iter().map(|(_, _, user)| top_user(plan, account, user)).collect()
 }
 

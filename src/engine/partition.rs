@@ -303,7 +303,7 @@ impl Partition {
             changed.accounts.push(handoff_context::account_profile(&step, &account));
             let mut users: Vec<u32> =
                 account.users().filter(|(_, user)| user.word.is(Flag::Dirty)).map(|(user, _)| user).collect();
-            users.sort_by(|a, b| account.user_id(*a).cmp(account.user_id(*b)));
+            users.sort_by(|a, b| account.user_id_bytes(*a).cmp(account.user_id_bytes(*b)));
             for user in users {
                 // Who was never active is no user yet (semantics B4).
                 if !account.user(user).days.is_never() {
@@ -398,12 +398,16 @@ impl Partition {
             accounts.dedup();
         }
         let (mut rest_of_timers, mut rest_of_users) = (&timers[..], &users[..]);
-        for &index in &accounts {
-            let of_account;
-            (of_account, rest_of_timers) = split_while(rest_of_timers, |it| it.0 == index);
-            let of_users;
-            (of_users, rest_of_users) = split_while(rest_of_users, |it| it.0 == index);
-            self.run_due(index, (at, at), of_account, Some(Close { day, warm, users: of_users }), effects);
+        for together in accounts.chunks(BATCH) {
+            let last = together.last().copied().unwrap_or_default();
+            self.tables.touch_visits(together, split_while(rest_of_users, |it| it.0 <= last).0);
+            for &index in together {
+                let of_account;
+                (of_account, rest_of_timers) = split_while(rest_of_timers, |it| it.0 == index);
+                let of_users;
+                (of_users, rest_of_users) = split_while(rest_of_users, |it| it.0 == index);
+                self.run_due(index, (at, at), of_account, Some(Close { day, warm, users: of_users }), effects);
+            }
         }
         accounts.clear();
         users.clear();
@@ -467,7 +471,7 @@ mod tests {
                         "timestamp":"2026-03-02T10:00:00Z","context":{"groupId":"acme"}}"#;
         let fold = |partition: &mut Partition, offset, bytes: &[u8]| {
             for decoded in wire::decode_admitting(wire::Admit::Any, Format::Json, bytes) {
-                let ready = Ready::new(decoded).expect("rules of this version");
+                let ready = Ready::new(&decoded).expect("rules of this version");
                 let outcome = partition.apply_one(Record { offset, time: None }, 0, &ready, &mut Effects::default());
                 assert_eq!(outcome, Outcome::Applied);
             }

@@ -24,8 +24,14 @@ pub(super) fn holds(
     when.holds(&Values { context, account, user, event, closed: OnceCell::new(), texts: Texts::default() })
 }
 
+/// Whether a condition is true; false where that is unknown.
+pub(super) fn is_true(context: &Context<'_>, account: &Account<'_>, user: Option<u32>, when: &Condition) -> bool {
+    let values = Values { context, account, user, event: None, closed: OnceCell::new(), texts: Texts::default() };
+    may_hold(account, user, when) && when.is_true(&values)
+}
+
 /// Whether a condition can be true, by the signals that it needs.
-pub(super) fn may_hold(account: &Account<'_>, user: Option<u32>, when: &Condition) -> bool {
+fn may_hold(account: &Account<'_>, user: Option<u32>, when: &Condition) -> bool {
     when.needs().is_none_or(|signals| signals.iter().any(|signal| level_of(account, *signal, user) > 0))
 }
 
@@ -71,6 +77,13 @@ impl Inputs for Values<'_, '_, '_> {
             Input::Figure(figure) => self.figure(figure),
             Input::Trait(place) => self.other(&self.context.plan.traits[place]),
             Input::Event(field) => self.of_event(field),
+        }
+    }
+
+    fn if_known(&self, input: Input) -> Value<'_> {
+        match input {
+            Input::Signal(signal) => Value::Int(level_of(self.account, signal, self.user).into()),
+            _ => self.value(input),
         }
     }
 
@@ -135,7 +148,7 @@ impl Values<'_, '_, '_> {
             Figure::Dau => int(closed().map(|closed| closed.dau)),
             Figure::Wau => int(closed().map(|closed| closed.wau)),
             Figure::Mau => int(closed().map(|closed| closed.mau)),
-            Figure::NewUsers => int(closed().map(|closed| closed.new_users_7d)),
+            Figure::NewUsers => int(closed().map(|closed| closed.new_users_7d(account))),
             Figure::Stickiness => {
                 double(closed().and_then(|it| it.stickiness()).map(|(part, whole)| f64::from(part) / f64::from(whole)))
             }
@@ -357,8 +370,9 @@ mod tests {
             };
             let payload = wire::encode(&event);
             looks::taken();
-            let events = wire::decode_admitting(wire::Admit::Any, Format::Protobuf, &payload);
-            let tally = partition.apply(Record { offset, time: None }, events.flat_map(Ready::new), &mut effects);
+            let events: Vec<_> = wire::decode_admitting(wire::Admit::Any, Format::Protobuf, &payload).collect();
+            let ready = events.iter().flat_map(Ready::new);
+            let tally = partition.apply(Record { offset, time: None }, ready, &mut effects);
             assert_eq!(tally.of(Outcome::Applied), 1, "{:?}", effects.dead_letters);
             costliest = costliest.max(looks::taken());
             offset += 1;

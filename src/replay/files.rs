@@ -171,7 +171,7 @@ impl Files {
     ///
     /// # Errors
     /// A file cannot be opened or read, is of another kind, or `each` failed. What was read before is shown before.
-    pub fn read(&self, progress: &ProgressBar, each: &mut dyn FnMut(Vec<Read<'_>>) -> Result<()>) -> Result<()> {
+    pub fn read(&self, progress: &ProgressBar, each: &mut dyn FnMut(&mut Vec<Read<'_>>) -> Result<()>) -> Result<()> {
         let mut sources = self.inputs.iter().map(|input| Source::open(input, progress)).collect::<Result<Vec<_>>>()?;
         let mut filled = Vec::new();
         for (place, source) in sources.iter_mut().enumerate() {
@@ -217,7 +217,7 @@ struct Waiting {
 }
 
 impl Merged<'_> {
-    fn read(&mut self, filled: &[usize], each: &mut dyn FnMut(Vec<Read<'_>>) -> Result<()>) -> Result<()> {
+    fn read(&mut self, filled: &[usize], each: &mut dyn FnMut(&mut Vec<Read<'_>>) -> Result<()>) -> Result<()> {
         let mut heads: BTreeSet<(EventTime, usize)> = match filled[..] {
             [only] => [(EventTime::MIN, only)].into(),
             _ => filled.iter().map(|place| (self.time_of(*place, EventTime::MIN), *place)).collect(),
@@ -255,7 +255,7 @@ impl Merged<'_> {
     }
 
     /// Shows the events of the records that wait.
-    fn show(&mut self, each: &mut dyn FnMut(Vec<Read<'_>>) -> Result<()>) -> Result<()> {
+    fn show(&mut self, each: &mut dyn FnMut(&mut Vec<Read<'_>>) -> Result<()>) -> Result<()> {
         let mut waiting = std::mem::take(&mut self.waiting);
         let mut events = Vec::with_capacity(BATCH);
         for (Waiting { source, record, number }, value) in waiting.iter() {
@@ -268,11 +268,12 @@ impl Merged<'_> {
                 };
                 events.push(Read { record: *record, index, decoded, place });
                 if events.len() == BATCH {
-                    each(std::mem::replace(&mut events, Vec::with_capacity(BATCH)))?;
+                    each(&mut events)?;
+                    events.clear();
                 }
             }
         }
-        each(events)?;
+        each(&mut events)?;
         waiting.clear();
         self.waiting = waiting;
         Ok(())

@@ -98,7 +98,7 @@ impl Driver {
             let time = &partition.plan().time;
             let tick = Decoded::tick(time.calendar.start(day).plus(time.allowed_lateness_ms));
             let record = Record { offset: i64::MAX, time: None };
-            let _ = partition.apply_one(record, 0, &Ready::new(tick)?, &mut self.effects);
+            let _ = partition.apply_one(record, 0, &Ready::new(&tick)?, &mut self.effects);
             each(Step { outcome: None, partition: number, effects: &mut self.effects })?;
             self.effects.clear();
         }

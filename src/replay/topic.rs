@@ -49,7 +49,7 @@ impl<'a> Topic<'a> {
         mut self,
         format: Format,
         progress: &ProgressBar,
-        each: &mut dyn FnMut(Vec<Read<'_>>) -> Result<()>,
+        each: &mut dyn FnMut(&mut Vec<Read<'_>>) -> Result<()>,
     ) -> Result<()> {
         for (partition, (start, _)) in (0..).zip(&self.spans) {
             if *start > 0 {
@@ -71,11 +71,12 @@ impl<'a> Topic<'a> {
                     for (index, decoded) in (0..).zip(wire::decode_admitting(admit, format, value)) {
                         events.push(Read { record: *record, index, decoded, place });
                         if events.len() == BATCH {
-                            each(std::mem::replace(&mut events, Vec::with_capacity(BATCH)))?;
+                            each(&mut events)?;
+                            events.clear();
                         }
                     }
                 }
-                each(events)?;
+                each(&mut events)?;
                 waiting.clear();
                 Ok(())
             };

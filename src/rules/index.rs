@@ -125,6 +125,46 @@ pub struct Index {
     pub known_in_time: (Vec<usize>, Vec<usize>),
     /// Closed days without activity in which conditions can still become true or false.
     pub restless_days: i32,
+    /// The numbers of closed days without activity at which a condition over that number can change.
+    pub idle: IdleTurns,
+    /// Whether conditions read figures of closed days.
+    pub reads_closed_days: bool,
+    /// Account signals that rise with events alone: a close can only turn them off.
+    pub only_fall: Slots,
+}
+
+/// Numbers of closed days without activity at which conditions can change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdleTurns {
+    /// Such numbers, rising.
+    at: Vec<i32>,
+    /// Every number up to this one is, too.
+    all_up_to: i32,
+}
+
+impl IdleTurns {
+    /// Adds those of a condition; `restless_days` are all that it can have.
+    fn add(&mut self, when: &Condition, restless_days: i32) {
+        match when.turns(Input::Figure(Figure::IdleDays)) {
+            Some(turns) => self.at.extend(turns),
+            None => self.all_up_to = self.all_up_to.max(restless_days),
+        }
+        self.at.sort_unstable();
+        self.at.dedup();
+    }
+
+    /// The first of the numbers that is greater than this one.
+    pub fn after(&self, days: i32) -> Option<i32> {
+        if days < self.all_up_to {
+            return Some(days + 1);
+        }
+        self.at.get(self.at.partition_point(|at| *at <= days)).copied()
+    }
+
+    /// Whether a condition can have changed while the number went from one to another.
+    pub fn lie_between(&self, from: i32, to: i32) -> bool {
+        self.after(from.min(to)).is_some_and(|turn| turn <= from.max(to))
+    }
 }
 
 /// Builds the index of signals and triggers. `by_level` is the order in which triggers of one instant are decided.
@@ -176,6 +216,9 @@ pub(super) fn build(signals: &Signals, triggers: &[Trigger], by_level: &[usize])
             index.at_once.push((kind.changes(), slot));
             index.at_once_changes.add(kind.changes());
         }
+        if kind.only_falls_at_closes() {
+            index.only_fall.insert(slot);
+        }
         match kind {
             Kind::Age(_) => index.ages.push(slot),
             Kind::Trait(_) | Kind::UsageRatio(_) => {}
@@ -193,7 +236,16 @@ pub(super) fn build(signals: &Signals, triggers: &[Trigger], by_level: &[usize])
         TriggerKind::Condition { when, .. } => Some(when),
         TriggerKind::Event(_) => None,
     });
-    index.restless_days = conditions.map(|when| restless_days(when, signals)).max().unwrap_or(0);
+    for when in conditions {
+        let restless_days = restless_days(when, signals);
+        index.restless_days = index.restless_days.max(restless_days);
+        if when.reads.reads(Figure::IdleDays) {
+            index.idle.add(when, restless_days);
+        }
+    }
+    let of_closed_days = |figure: &Figure| figure.changes().meet(Changes::CLOSED_DAYS) && *figure != Figure::SpikeKnown;
+    let mut closed_days = Figure::ALL.iter().map(|it| it.0).filter(of_closed_days);
+    index.reads_closed_days = closed_days.any(|figure| index.reads.reads(figure));
     index
 }
 

@@ -79,6 +79,11 @@ pub trait Inputs {
     /// The value of an input.
     fn value(&self, input: Input) -> Value<'_>;
 
+    /// The value that an input has if it is known: of a signal that is off 0, whether or not that is known.
+    fn if_known(&self, input: Input) -> Value<'_> {
+        self.value(input)
+    }
+
     /// The item of a list at a place from 0 on; none past its end.
     fn item(&self, list: Input, at: usize) -> Option<i64>;
 }

@@ -12,7 +12,7 @@ use crate::wire::Decoded;
 /// One event of a record, ready for the fold: the rules that it activates are compiled.
 #[derive(Debug)]
 pub struct Ready<'a> {
-    decoded: Decoded<'a>,
+    decoded: &'a Decoded<'a>,
     keys: Keys,
     /// Of an activation of rules the plan, or what the text says that is not allowed.
     rules: Option<Result<Arc<Plan>, Error>>,
@@ -24,7 +24,7 @@ impl<'a> Ready<'a> {
     /// # Errors
     /// The event activates rules that this version of Upswell cannot compile and another one may: to go on without them
     /// would give other results. Rules that no version can follow are no error here; the fold refuses them.
-    pub fn new(decoded: Decoded<'a>) -> Result<Ready<'a>, Error> {
+    pub fn new(decoded: &'a Decoded<'a>) -> Result<Ready<'a>, Error> {
         let text = decoded.event.as_ref().ok().filter(|event| event.kind == EventKind::RulesActivation);
         let rules = text.map(|event| parse("the activated rules", &event.name).map(Arc::new));
         match rules {
@@ -55,6 +55,6 @@ impl<'a> Deref for Ready<'a> {
     type Target = Decoded<'a>;
 
     fn deref(&self) -> &Decoded<'a> {
-        &self.decoded
+        self.decoded
     }
 }

@@ -10,9 +10,9 @@ use super::job::Job;
 use crate::engine::{Partition, Record, read_ahead};
 use crate::kafka::{self, Ends, Message, Producer, TransactionError};
 use crate::model::{DAY_MS, Effects, EventTime, Handoff, Profiles, Tally, Unmapped};
-use crate::rules::{self, Plan, Ready};
+use crate::rules::{Plan, Ready};
 use crate::telemetry::{PartitionStatus, Telemetry, now_ms};
-use crate::wire::{self, BATCH, Context, Records, ToWire};
+use crate::wire::{self, BATCH, Context, Decoded, Records, ToWire};
 
 /// A partition is live, and may get ticks, if its newest event is at most this much older than its record.
 const LIVE_WITHIN_MS: i64 = DAY_MS;
@@ -140,7 +140,7 @@ struct Part<'a> {
     cause: Cause<'a>,
     /// Whether it is the first and the last of its record.
     begins: bool,
-    event: Option<(u32, Result<Ready<'a>, rules::Error>)>,
+    event: Option<(u32, Decoded<'a>)>,
     ends: bool,
 }
 
@@ -267,7 +267,7 @@ impl Owned {
                 if index > 0 {
                     self.add(job, &mut batch, Part { ends: false, ..part }, outbox, telemetry)?;
                 }
-                part = Part { cause, begins: index == 0, event: Some((index, Ready::new(decoded))), ends: true };
+                part = Part { cause, begins: index == 0, event: Some((index, decoded)), ends: true };
             }
             self.add(job, &mut batch, part, outbox, telemetry)?;
         }
@@ -297,13 +297,15 @@ impl Owned {
         outbox: &mut Vec<Outgoing>,
         telemetry: &Telemetry,
     ) -> anyhow::Result<()> {
-        let found = batch.iter().filter_map(|part| Some((&self.fold, part.event.as_ref()?.1.as_ref().ok()?.keys())));
+        let mut all_ready = Vec::with_capacity(batch.len());
+        all_ready.extend(batch.iter().map(|part| part.event.as_ref().map(|(index, it)| (*index, Ready::new(it)))));
+        let found = all_ready.iter().filter_map(|ready| Some((&self.fold, ready.as_ref()?.1.as_ref().ok()?.keys())));
         read_ahead(found);
-        for part in batch.drain(..) {
+        for (part, ready) in batch.iter().zip(all_ready) {
             if part.begins {
                 self.begin_record(part.cause);
             }
-            if let Some((index, ready)) = part.event {
+            if let Some((index, ready)) = ready {
                 let ready = ready.map_err(|error| {
                     let place = format!("{}, partition {}, offset {}", self.to.log, self.number, part.cause.offset);
                     anyhow::Error::new(error).context(place)
@@ -314,6 +316,7 @@ impl Owned {
                 self.end_record(job, part.cause, outbox, telemetry);
             }
         }
+        batch.clear();
         Ok(())
     }
 

@@ -206,6 +206,13 @@ stories! {
         expect end of day 21 acme mine.ratio 1→0 closed
         expect end of day 21 acme mine.newcomers 1→0 closed
 
+        story  after a week without users a ratio is undefined
+        rules  signals +: {id: mine.ratio, kind: growth, scopes: [account], points: 10, direction: up, of: ratio, at_least: 50}
+        watch mine.ratio
+        day 1, 8            acme  u1 uses editor
+        day 22              acme  u1, u2 use editor
+        until end of day 28
+
         story  during the warm-up, new users and the age of the account are unknown
         rules  signals +: {id: mine.newcomers, kind: growth, scopes: [account], points: 10, direction: up, of: new_users, at_least: 30}
         rules  signals +: {id: mine.alone, kind: age, scopes: [account], of: single_user, days: 14}
@@ -254,6 +261,17 @@ stories! {
         expect end of day 96 acme velocity.volume 1→0 closed
         expect end of day 94 zeta velocity.volume 0→1 closed
         expect end of day 96 zeta velocity.volume 1→0 closed
+
+        story  what was credited leaves the window before what was used
+        rules  meters api_calls: {role: billing_forecast, sum: amount}
+        rules  signals account.volume rungs: [3, 50]
+        rules  signals account.volume off: false
+        watch account.volume
+        day 1               acme  ann uses editor; it expects bill of -5
+        day 3               acme  it expects bill of 5
+        until day 40
+        expect end of day 28 acme account.volume 0→1 closed
+        expect end of day 30 acme account.volume 1→0 closed
 
         story  a signal of kind trait with a list of values
         rules  signals +: {id: mine.country, kind: trait, scopes: [account], points: 10, in: [pqa], of: country, one_of: [DE, AT]}

@@ -6,6 +6,7 @@ use super::windows::{MONTH, blocks, last_week, stickiness_days, weeks_known};
 use crate::engine::state::Account;
 use crate::engine::state::counts::{ACTIVE, JOINED, WEEKS};
 use crate::engine::state::days::low_bits;
+use crate::engine::state::rows::User;
 use crate::model::{Day, DayRow, Week, WeekRow};
 use crate::rules::{Growth, GrowthBy, LevelTest, SlopeTest};
 
@@ -27,10 +28,6 @@ pub(in crate::engine) struct Closed {
     pub(in crate::engine) mau: u32,
     /// Σ DAU over the last 28 days.
     active_days: u32,
-    new_users: u32,
-    pub(in crate::engine) new_users_7d: u32,
-    /// New users in the blocks of 7 days before.
-    new_users_before: u32,
     /// The last week whose Sunday has closed.
     week: Week,
     /// Complete weeks up to it.
@@ -58,19 +55,7 @@ impl Closed {
     /// No activity at the close of `day`.
     fn blank(day: Day, founded: Day) -> Closed {
         let week = last_week(day);
-        Closed {
-            day,
-            founded,
-            dau: 0,
-            wau: 0,
-            mau: 0,
-            active_days: 0,
-            new_users: 0,
-            new_users_7d: 0,
-            new_users_before: 0,
-            week,
-            weeks_known: weeks_known(founded, week),
-        }
+        Closed { day, founded, dau: 0, wau: 0, mau: 0, active_days: 0, week, weeks_known: weeks_known(founded, week) }
     }
 
     /// The figures at the close of `day`.
@@ -91,11 +76,26 @@ impl Closed {
         self.dau = account.count(ACTIVE, day);
         (self.wau, self.mau) = account.counts.active();
         self.active_days = account.sum(ACTIVE, day - (MONTH - 1), day) as u32;
-        let joined =
-            |first: i32, last: i32| account.sum(JOINED, first.max(self.founded.0.saturating_add(1)), last) as u32;
-        self.new_users = joined(day, day);
-        self.new_users_7d = joined(day - 6, day);
-        self.new_users_before = joined(day - 6 - 7 * self.blocks().max(0), day - 7);
+    }
+
+    /// Users whose first day is one of these many days, of which the last is `back` days before this one; those of the
+    /// founding day are not new.
+    fn joined(&self, account: &Account<'_>, back: i32, days: i32) -> u32 {
+        let last = self.day.0 - back;
+        let first = (last - days + 1).max(self.founded.0.saturating_add(1));
+        if account.counts.closed() == self.day {
+            let joined = account.sum(JOINED, first, last) as u32;
+            #[cfg(not(test))]
+            debug_assert_eq!(joined, recounted(account, first, last), "new users of {}", account.id());
+            joined
+        } else {
+            recounted(account, first, last)
+        }
+    }
+
+    /// New users of the last 7 days.
+    pub(in crate::engine) fn new_users_7d(&self, account: &Account<'_>) -> u32 {
+        self.joined(account, 0, 7)
     }
 
     /// The same by a pass over the users: for days before the last closed one, and to hold the counts against.
@@ -105,19 +105,11 @@ impl Closed {
             if user.days.is_never() {
                 continue;
             }
-            // A first day may be in a window although the mask, which ends with the last active day, no longer has it.
             let active = user.days.ending(self.day);
             closed.dau += (active & 1) as u32;
             closed.wau += u32::from(active & low_bits(7) != 0);
             closed.mau += u32::from(active & low_bits(28) != 0);
             closed.active_days += (active & low_bits(28)).count_ones();
-            let first = user.days.first();
-            let age = self.day.0 - first.0;
-            if first != self.founded && age >= 0 {
-                closed.new_users += u32::from(age == 0);
-                closed.new_users_7d += u32::from(age < 7);
-                closed.new_users_before += u32::from(age >= 7 && (age - 7) / 7 < self.blocks());
-            }
         }
         closed
     }
@@ -161,8 +153,9 @@ impl Closed {
     }
 
     /// The distribution that new users of 7 days are expected to follow, once two blocks are known (semantics C22).
-    pub(in crate::engine) fn expected_newcomers(&self) -> Option<Newcomers> {
-        (self.blocks() >= 2).then(|| Newcomers { blocks: self.blocks() as u32, total: self.new_users_before })
+    pub(in crate::engine) fn expected_newcomers(&self, account: &Account<'_>) -> Option<Newcomers> {
+        let blocks = self.blocks();
+        (blocks >= 2).then(|| Newcomers { blocks: blocks as u32, total: self.joined(account, 7, 7 * blocks) })
     }
 
     /// The trend of weekly active users at the last closed week.
@@ -286,9 +279,9 @@ impl Closed {
             wau: self.wau,
             mau: self.mau,
             stickiness: self.stickiness().map(|(part, whole)| f64::from(part) / f64::from(whole)),
-            new_users: self.new_users,
-            new_users_7d: self.new_users_7d,
-            spike_p: self.expected_newcomers().map(|expected| expected.at_least(self.new_users_7d)),
+            new_users: self.joined(account, 0, 1),
+            new_users_7d: self.new_users_7d(account),
+            spike_p: self.expected_newcomers(account).map(|expected| expected.at_least(self.new_users_7d(account))),
         })
     }
 
@@ -312,6 +305,13 @@ impl Closed {
             declining: self.moves(account, (LevelTest::DECLINING, &SlopeTest::DEFAULT)),
         })
     }
+}
+
+/// Users whose first day lies between two days, by a pass over them: a first day may lie in a window though the mask,
+/// which ends with the last active day, no longer holds it.
+fn recounted(account: &Account<'_>, first: i32, last: i32) -> u32 {
+    let is_new = |user: &User| !user.days.is_never() && (first..=last).contains(&user.days.first().0);
+    account.users().filter(|(_, user)| is_new(user)).count() as u32
 }
 
 /// In how many of the newest `weeks` weeks, at most eight, a day is set.
@@ -345,7 +345,8 @@ mod tests {
         account.close_up_to(Day(1_063));
         active(&mut account, "ann", 1_065);
         let closed = Closed::last(&account, Day(1_063)).expect("it has activity");
-        assert_eq!(closed.new_users_before, 1);
+        assert_eq!(closed.joined(&account, 7, 7 * closed.blocks()), 1);
+        assert_eq!(recounted(&account, 1_001, 1_056), 1);
         assert_eq!(closed.recounted(&account), closed);
     }
 }

@@ -5,7 +5,7 @@ use super::kind::{At, Measure, after, next_sunday};
 use super::new_users;
 use super::new_users::knows_newcomers;
 use crate::engine::figures::{Closed, trend, windows};
-use crate::engine::state::counts::WEEKS;
+use crate::engine::state::counts::{ACTIVE, WEEKS};
 use crate::engine::state::due::NEVER;
 use crate::model::{Day, Fact};
 use crate::rules::{Growth, GrowthBy};
@@ -54,9 +54,10 @@ impl Measure for Growth {
     }
 
     fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
-        // Before ten weeks it is known only of an inactive account: it does not decline.
-        if at.user.is_none() && !self.up {
-            return at.weeks_known() <= 10 || matches!(self.by, GrowthBy::Ratio(_));
+        // An inactive account does not decline: that is known at any age, from the seventh day without activity on.
+        let falls_silent = || at.account.counts.active().0 == 0 && at.account.count(ACTIVE, day.0 - 7) > 0;
+        if at.user.is_none() && !self.up && falls_silent() {
+            return true;
         }
         // A slope is known from 4 weeks on, a decline from 10, a change in percent from 2.
         day.is_sunday() && (matches!(self.by, GrowthBy::Ratio(_)) || matches!(at.weeks_known(), 2 | 4 | 10))

@@ -244,10 +244,16 @@ pub(super) fn after(day: Day, on: Day) -> Day {
     if on > day { on } else { NEVER }
 }
 
-/// The first day on which a level changes, if no event comes.
+/// The first day after `day` on which a level is lower than the one held, where without events it only falls, and is 0
+/// once the last 28 days are empty.
 pub(super) fn falls(held: u8, day: Day, level_on: impl Fn(Day) -> u8) -> Day {
     if held == 0 {
         return NEVER;
     }
-    (1..=windows::MONTH + 1).map(|ahead| day.plus(ahead)).find(|day| level_on(*day) != held).unwrap_or(NEVER)
+    let (mut holds, mut fell) = (0, windows::MONTH + 1);
+    while fell - holds > 1 {
+        let middle = (holds + fell) / 2;
+        if level_on(day.plus(middle)) < held { fell = middle } else { holds = middle }
+    }
+    day.plus(fell)
 }

@@ -2,6 +2,7 @@
 
 use super::kind::{At, Measure, reached};
 use crate::engine::state::Account;
+use crate::engine::state::due::NEVER;
 use crate::model::{Day, Fact};
 use crate::rules::{Ladder, Of};
 
@@ -26,6 +27,12 @@ impl Ladder {
 impl Measure for Ladder {
     fn level(&self, at: At<'_, '_>) -> u8 {
         reached(self.figure(at), &self.rungs)
+    }
+
+    fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
+        // Without events the amounts of 28 days only fall, unless a negative one leaves them.
+        let may_rise = || at.account.rare().is_some_and(|rare| rare.has_negative_amounts);
+        if matches!(self.of, Of::Volume(_)) && (at.held() > 0 || may_rise()) { day.plus(1) } else { NEVER }
     }
 
     fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {

@@ -37,25 +37,28 @@ pub(in crate::engine) fn knows_newcomers(context: &Context<'_>, account: &Accoun
 }
 
 impl NewUsers {
-    fn is_spike(&self, at: At<'_, '_>) -> bool {
-        let (Some(below), Some(closed)) = (self.spike_below, Closed::last(at.account, at.context.last_closed())) else {
-            return false;
-        };
-        let new_users = counting(at.context, at.account, closed.day);
-        let is_unlikely = || closed.expected_newcomers().is_some_and(|expected| expected.at_least(new_users) < below);
-        new_users >= self.at_least && is_unlikely()
+    /// Whether so many new users are unlikely for the account.
+    fn is_spike(&self, at: At<'_, '_>, new_users: u32) -> bool {
+        let Some(below) = self.spike_below.filter(|_| new_users >= self.at_least) else { return false };
+        let closed = Closed::last(at.account, at.context.last_closed());
+        let expected = closed.and_then(|closed| closed.expected_newcomers(at.account));
+        expected.is_some_and(|expected| expected.at_least(new_users) < below)
     }
 }
 
 impl Measure for NewUsers {
     fn level(&self, at: At<'_, '_>) -> u8 {
-        if !knows_newcomers(at.context, at.account) {
+        let (closed, open) = (at.context.last_closed(), at.context.open_day());
+        // Few accounts have so many, whichever of them count.
+        if at.account.newcomers(closed, Day(i32::MIN)).max(at.account.newcomers(open, Day(i32::MIN))) < self.at_least
+            || !knows_newcomers(at.context, at.account)
+        {
             return 0;
         }
-        if self.is_spike(at) {
+        if self.is_spike(at, counting(at.context, at.account, closed)) {
             return 2;
         }
-        u8::from(counting(at.context, at.account, at.context.open_day()) >= self.at_least)
+        u8::from(counting(at.context, at.account, open) >= self.at_least)
     }
 
     fn level_at_once(&self, at: At<'_, '_>) -> u8 {
@@ -68,7 +71,11 @@ impl Measure for NewUsers {
     }
 
     fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
-        counting_from(at.context, at.account) == Some(day.plus(1))
+        let age = at.first().map(|first| day.0 - first.0);
+        let warm_up = at.context.plan.rails.warm_up_days.max(1);
+        // Of most accounts the traits need not be asked whether they were born in the log.
+        age.is_some_and(|age| age == 0 || age == warm_up - 1)
+            && counting_from(at.context, at.account) == Some(day.plus(1))
     }
 
     fn next_known(&self, at: At<'_, '_>, day: Day) -> Day {

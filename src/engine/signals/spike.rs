@@ -34,6 +34,17 @@ impl Measure for Spike {
         at.first().is_some_and(|first| blocks(first, day) == BLOCKS && blocks(first, day.plus(-1)) < BLOCKS)
     }
 
+    fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
+        let meter = at.account.rare().and_then(|rare| rare.meters.get(self.meter));
+        let has_amounts = || meter.is_some_and(|(daily, _)| daily.has_any(day.0 - 5, day.0 + 1));
+        match at.first() {
+            _ if at.held() > 0 => day.plus(1),
+            Some(_) if !has_amounts() => NEVER,
+            Some(first) => day.plus(1).max(first.plus(7 * (BLOCKS + 1))),
+            None => NEVER,
+        }
+    }
+
     fn next_known(&self, at: At<'_, '_>, day: Day) -> Day {
         at.first().map_or(NEVER, |first| after(day, first.plus(7 * (BLOCKS + 1))))
     }

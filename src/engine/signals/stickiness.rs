@@ -21,11 +21,8 @@ impl Stickiness {
     /// The first day after C on which the stickiness of the account is of another level.
     fn next_of_account(&self, at: At<'_, '_>) -> Day {
         let (account, Some(founded)) = (at.account, at.first()) else { return NEVER };
-        let (closed, held) = (account.counts.closed(), at.held());
-        let mut active_days = account.sum(ACTIVE, closed.0 - (MONTH - 1), closed.0);
-        for (day, mau) in account.mau_to_come() {
-            active_days += u64::from(account.count(ACTIVE, day.0));
-            active_days -= u64::from(account.count(ACTIVE, day.0 - MONTH));
+        let held = at.held();
+        for (day, mau, active_days) in account.months_to_come() {
             let share = stickiness_days(day, founded).filter(|_| mau > 0).map(|n| (active_days as u32, n * mau));
             if share.map_or(0, |share| rung_above(share, &self.above_percent)) != held {
                 return day;

@@ -79,6 +79,11 @@ impl<'t> Account<'t> {
         self.tables.users[user].account == self.index
     }
 
+    pub(in crate::engine) fn user_id_bytes(&self, user: u32) -> &[u8] {
+        self.tables.ids.bytes(self.tables.users[user].id)
+    }
+
+    /// The same as a text.
     pub(in crate::engine) fn user_id(&self, user: u32) -> &str {
         self.tables.ids.get(self.tables.users[user].id)
     }
@@ -134,6 +139,7 @@ impl<'t> Account<'t> {
     pub(in crate::engine) fn erase_more(&mut self, user: u32) {
         let Tables { users, mores, .. } = &mut *self.tables;
         mores.remove(&mut users[user].more);
+        users[user].word.set(Flag::Removed, false);
     }
 
     /// Gives back the memory of empty state.
@@ -144,7 +150,7 @@ impl<'t> Account<'t> {
     }
 
     pub(in crate::engine) fn is_removed(&self, user: u32) -> bool {
-        self.more(user).is_some_and(|more| more.removed.is_some())
+        self.user(user).word.is(Flag::Removed)
     }
 
     /// Whether the user was ever active in this life, and was neither forgotten nor removed.
@@ -164,13 +170,31 @@ impl<'t> Account<'t> {
     #[inline]
     pub(in crate::engine) fn known_rare(&mut self) -> Option<&mut Rare> {
         let at = self.rare;
-        self.tables.rares.get_mut(at)
+        let rare = self.tables.rares.get_mut(at);
+        if rare.is_some() {
+            self.tables.accounts[self.index].word.set(Flag::TIMED, true);
+        }
+        rare
     }
 
     /// The same, empty if there is none.
     pub(in crate::engine) fn rare_mut(&mut self) -> &mut Rare {
         let Tables { accounts, rares, .. } = &mut *self.tables;
-        rares.get_or_new(&mut accounts[self.index].rare)
+        let row = &mut accounts[self.index];
+        row.word.set(Flag::TIMED, true);
+        rares.get_or_new(&mut row.rare)
+    }
+
+    /// The same, where something of it may change with time.
+    #[inline]
+    pub(in crate::engine) fn timed_rare(&self) -> Option<&Rare> {
+        if self.word.is(Flag::TIMED) { self.rare() } else { None }
+    }
+
+    /// Finds out whether something of it may change with time: at the end of a close.
+    pub(in crate::engine) fn settle_timed(&mut self) {
+        let is_timed = self.timed_rare().is_some_and(Rare::is_timed);
+        self.word.set(Flag::TIMED, is_timed);
     }
 
     /// The traits of the company.
@@ -207,19 +231,22 @@ impl<'t> Account<'t> {
 
     // Counts by the day and week.
 
+    #[inline(always)]
     pub(in crate::engine) fn count(&self, ring: Ring, number: i32) -> u32 {
         self.counts.get(&self.tables.wide, ring, number)
     }
 
+    #[inline(always)]
     pub(in crate::engine) fn sum(&self, ring: Ring, first: i32, last: i32) -> u64 {
         self.counts.sum(&self.tables.wide, ring, first, last)
     }
 
-    /// MAU of each following day if no user becomes active.
-    pub(in crate::engine) fn mau_to_come(&self) -> impl Iterator<Item = (Day, u32)> + '_ {
-        self.counts.mau_to_come(&self.tables.wide)
+    /// Each following day if no user becomes active: its MAU, and Σ DAU of the 28 days that end with it.
+    pub(in crate::engine) fn months_to_come(&self) -> impl Iterator<Item = (Day, u32, u64)> + '_ {
+        self.counts.months_to_come(&self.tables.wide)
     }
 
+    #[inline]
     pub(in crate::engine) fn add_to(&mut self, ring: Ring, number: i32, by: i32) {
         let Tables { accounts, wide, .. } = &mut *self.tables;
         accounts[self.index].counts.add(wide, ring, number, by);
@@ -282,6 +309,7 @@ impl<'t> Account<'t> {
 
     // Levels of signals: of a user, or of the account.
 
+    #[inline]
     pub(in crate::engine) fn level(&self, user: Option<u32>, slot: usize) -> u8 {
         if slot < Word::HELD {
             return user.map_or(self.word, |user| self.user(user).word).rung(slot);
@@ -311,6 +339,7 @@ impl<'t> Account<'t> {
     }
 
     /// Whether any signal is on.
+    #[inline]
     pub(in crate::engine) fn has_level(&self, user: Option<u32>) -> bool {
         match user {
             Some(user) => self.user(user).word.any() || self.tables.user_levels.any(user),
@@ -434,9 +463,12 @@ impl<'t> Account<'t> {
 
     /// Forgets former lives that no late day can join any more.
     pub(in crate::engine) fn drop_former_lives(&mut self, open_day: Day) {
+        if !self.word.is(Flag::TIMED) {
+            return;
+        }
         let at = self.rare;
         let Tables { users, rares, .. } = &mut *self.tables;
-        if let Some(rare) = rares.get_mut(at) {
+        if let Some(rare) = rares.get_mut(at).filter(|rare| !rare.former_users.is_empty()) {
             rare.former_users.retain(|user, _| users[*user].days.first() >= open_day.plus(-57));
         }
     }
@@ -478,15 +510,17 @@ impl<'t> Account<'t> {
     /// join their life, and not of those ever active in this life of the account, of whom each counts once (semantics
     /// B16). Nothing tells whether or when this happens. Returns whether the user is gone.
     pub(in crate::engine) fn drop_gone_user(&mut self, index: u32, open_day: Day, time: &Time, profiles: bool) -> bool {
-        let long_ago = open_day.plus(-57 - time.forget_after_days);
-        let former = self.rare().and_then(|rare| rare.former).filter(|(.., last)| *last >= long_ago);
-        let begun = former.map(|(_, day, _)| day).or(self.founded()).filter(|_| self.last_day >= long_ago);
         let user = self.user(index);
         let last = if user.days.is_never() { time.calendar.day(user.since) } else { user.days.last() };
+        let long_ago = open_day.plus(-57 - time.forget_after_days);
+        if last >= long_ago {
+            return false;
+        }
+        let former = self.rare().and_then(|rare| rare.former).filter(|(.., last)| *last >= long_ago);
+        let begun = former.map(|(_, day, _)| day).or(self.founded()).filter(|_| self.last_day >= long_ago);
         let is_named =
             || self.rare().is_some_and(|rare| rare.triggers.names(index) || rare.former_users.contains_key(&index));
-        let gone = last < long_ago
-            && (user.days.is_never() || begun.is_none_or(|begun| last < begun))
+        let gone = (user.days.is_never() || begun.is_none_or(|begun| last < begun))
             && !self.has_level(Some(index))
             && !(profiles && user.word.is(Flag::Dirty))
             && self.more(index).is_none()

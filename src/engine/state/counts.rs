@@ -68,7 +68,7 @@ pub(in crate::engine) struct WideCounts {
 }
 
 impl Ring {
-    #[inline]
+    #[inline(always)]
     fn place(self, number: i32) -> usize {
         self.first + number.rem_euclid(self.length) as usize
     }
@@ -90,6 +90,7 @@ impl Counts {
         (self.wau, self.mau)
     }
 
+    #[inline]
     fn at(&self, wide: &WideCounts, place: usize) -> i32 {
         match self.wide {
             0 => self.narrow[place].into(),
@@ -141,29 +142,31 @@ impl Counts {
     }
 
     /// The days or weeks that a ring has counters of: from, to.
-    #[inline]
+    #[inline(always)]
     fn held(&self, ring: Ring) -> (i32, i32) {
         let newest = if ring.first == WEEKS.first { self.newest_week() } else { self.closed + OPEN_DAYS };
         (newest - ring.length + 1, newest)
     }
 
-    #[inline]
+    #[inline(always)]
     fn holds(&self, ring: Ring, number: i32) -> bool {
         let (oldest, newest) = self.held(ring);
         (oldest..=newest).contains(&number)
     }
 
+    #[inline]
     fn newest_week(&self) -> i32 {
         Day(self.closed + OPEN_DAYS).week().0
     }
 
     /// The count of a day or week; 0 where it is not kept.
-    #[inline]
+    #[inline(always)]
     pub(in crate::engine) fn get(&self, wide: &WideCounts, ring: Ring, number: i32) -> u32 {
         if self.holds(ring, number) { self.at(wide, ring.place(number)) as u32 } else { 0 }
     }
 
     /// The sum of the counts from `first` to `last`.
+    #[inline(always)]
     pub(in crate::engine) fn sum(&self, wide: &WideCounts, ring: Ring, first: i32, last: i32) -> u64 {
         let (oldest, newest) = self.held(ring);
         let (first, last) = (first.max(oldest), last.min(newest));
@@ -241,12 +244,18 @@ impl Counts {
         }
     }
 
-    /// MAU of each day after C if no user becomes active, from the next day on.
-    pub(in crate::engine) fn mau_to_come<'a>(&'a self, wide: &'a WideCounts) -> impl Iterator<Item = (Day, u32)> + 'a {
-        let mut mau = self.mau;
+    /// Each day after C if no user becomes active, from the next day on: its MAU, and Σ DAU of the 28 days that end with
+    /// it.
+    pub(in crate::engine) fn months_to_come<'a>(
+        &'a self,
+        wide: &'a WideCounts,
+    ) -> impl Iterator<Item = (Day, u32, u64)> + 'a {
+        let (mut mau, mut active_days) = (self.mau, self.sum(wide, ACTIVE, self.closed - (MONTH - 1), self.closed));
         (self.closed + 1..self.closed + MAU.length).map(move |day| {
             mau = mau.checked_add_signed(self.at(wide, MAU.place(day))).expect("MAU is not negative");
-            (Day(day), mau)
+            active_days += u64::from(self.get(wide, ACTIVE, day));
+            active_days -= u64::from(self.get(wide, ACTIVE, day - MONTH));
+            (Day(day), mau, active_days)
         })
     }
 }
@@ -283,8 +292,10 @@ mod tests {
                     prop_assert_eq!(counts.get(&wide, ACTIVE, closed.0 - back), active);
                     prop_assert_eq!(counts.sum(&wide, ACTIVE, closed.0 - back, closed.0), sum);
                 }
-                for (day, mau) in counts.mau_to_come(&wide).skip(2) {
+                for (day, mau, active_days) in counts.months_to_come(&wide).skip(2) {
                     prop_assert_eq!(mau, of(day, 28), "{}", day);
+                    let days: u32 = users.iter().map(|it| it.count(day, 28)).sum();
+                    prop_assert_eq!(active_days, u64::from(days), "{}", day);
                 }
             }
         }

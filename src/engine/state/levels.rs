@@ -42,6 +42,7 @@ impl Levels {
         (row as usize * self.words + beyond / IN_A_WORD, 2 * (beyond % IN_A_WORD))
     }
 
+    #[inline]
     pub(super) fn get(&self, row: u32, slot: usize) -> u8 {
         let (word, shift) = self.place(row, slot);
         (self.rows[word] >> shift & 3) as u8
@@ -63,6 +64,7 @@ impl Levels {
         })
     }
 
+    #[inline]
     pub(super) fn any(&self, row: u32) -> bool {
         let from = row as usize * self.words;
         self.rows[from..from + self.words].iter().any(|word| *word != 0)
@@ -76,18 +78,18 @@ mod tests {
     #[test]
     fn levels_stay_when_more_signals_come() {
         let mut levels = Levels::default();
-        levels.hold(28, 0);
+        levels.hold(Word::HELD, 0);
         (0..3).for_each(|row| levels.begin(row));
         assert_eq!((levels.on(2).count(), levels.any(2)), (0, false));
-        levels.hold(29, 3);
-        levels.set(1, 28, 3);
+        levels.hold(Word::HELD + 1, 3);
+        levels.set(1, Word::HELD, 3);
         levels.hold(256, 3);
         levels.begin(3);
         levels.set(1, 255, 1);
         levels.set(3, 100, 2);
-        assert_eq!(levels.on(1).collect::<Vec<_>>(), [(28, 3), (255, 1)]);
+        assert_eq!(levels.on(1).collect::<Vec<_>>(), [(Word::HELD, 3), (255, 1)]);
         assert_eq!((levels.get(3, 100), levels.get(3, 101), levels.any(0)), (2, 0, false));
-        levels.set(1, 28, 0);
+        levels.set(1, Word::HELD, 0);
         levels.begin(3);
         assert_eq!((levels.on(1).count(), levels.any(3)), (1, false));
     }

@@ -19,6 +19,7 @@ pub(in crate::engine) const NOBODY: u32 = u32::MAX;
 
 /// A user of an account: a cache line.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(in crate::engine) struct User {
     pub(in crate::engine) days: Days,
     /// The sign-up, or else the first event of any kind.
@@ -79,8 +80,9 @@ pub(in crate::engine) struct More {
     pub(in crate::engine) activated: Option<EventTime>,
 }
 
-/// An account.
+/// An account: six cache lines.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(in crate::engine) struct Row {
     pub(super) hash: u64,
     pub(super) id: Id,
@@ -160,6 +162,8 @@ pub(in crate::engine) struct Rare {
     pub(in crate::engine) features: Vec<(Box<str>, Monthly)>,
     /// Meters, by their place in the rules: amounts in thousandths, and the level of a gauge.
     pub(in crate::engine) meters: Vec<(Metered, Option<Latest<i128>>)>,
+    /// Some amount was negative.
+    pub(in crate::engine) has_negative_amounts: bool,
     /// Running active users by department.
     pub(in crate::engine) departments: BTreeMap<Box<str>, u32>,
     /// Running active users by e-mail host.
@@ -205,6 +209,22 @@ const NAMES_MAX: usize = 1_000;
 const OTHER: &str = "(other)";
 
 impl Rare {
+    /// Whether something of it may change with time, or waits for a close.
+    pub(super) fn is_timed(&self) -> bool {
+        !(self.rejoined.is_empty()
+            && self.former_users.is_empty()
+            && self.triggers.states.is_empty()
+            && self.meters.is_empty())
+    }
+
+    /// Reads ahead what most steps look at.
+    pub(super) fn touch(&self) {
+        black_box((self.former.is_some(), self.former_users.is_empty(), self.rejoined.is_empty(), self.executives));
+        black_box((self.life.facts.len(), self.life.invited, self.life.begun.is_empty(), self.features.len()));
+        black_box((self.meters.len(), self.departments.is_empty(), self.domains.is_empty(), self.unanswered.len()));
+        self.triggers.touch();
+    }
+
     /// A feature was used on a day.
     pub(in crate::engine) fn use_feature(&mut self, name: &str, day: Day) {
         if name.is_empty() {

@@ -10,7 +10,7 @@ use super::index::Index;
 use super::levels::Levels;
 use super::pages::{Pages, Ref, Slab};
 use super::rows::{More, NOBODY, Rare, Row, User};
-use super::word::Word;
+use super::word::{Flag, Word};
 use crate::model::{Day, EventTime, Keys};
 
 /// Accounts and users by index.
@@ -183,11 +183,25 @@ impl Tables {
         if let Some(index) = near.account {
             let row = &self.accounts[index];
             self.ids.touch(row.id);
-            black_box(self.rares.get(row.rare).map(|rare| rare.executives));
+            if let Some(rare) = self.rares.get(row.rare) {
+                rare.touch();
+            }
         }
         if let Some(index) = near.user {
             self.ids.touch(self.users[index].id);
         }
+    }
+
+    /// Reads ahead for the visits of a close: the rows of some accounts and users, then what most accounts have besides.
+    pub(in crate::engine) fn touch_visits(&self, accounts: &[u32], users: &[(u32, u32)]) {
+        for index in accounts {
+            self.accounts[*index].touch();
+        }
+        for (_, index) in users {
+            black_box(self.users[*index].id);
+        }
+        let timed = accounts.iter().map(|index| &self.accounts[*index]).filter(|row| row.word.is(Flag::TIMED));
+        timed.filter_map(|row| self.rares.get(row.rare)).for_each(Rare::touch);
     }
 
     /// Adds an account that is not there; `closed` is the last closed day.

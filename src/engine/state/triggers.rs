@@ -1,6 +1,7 @@
 //! The state of the triggers of an account: edges of conditions, cooldowns, and what a guard rail holds.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 
 use super::facts::Evidence;
 use crate::model::{DAY_MS, EventTime, Level};
@@ -116,19 +117,30 @@ impl Triggers {
         self.states.binary_search_by_key(&trigger, |(place, _)| *place)
     }
 
-    /// Whether any edge is under way: fired and not false since, or waiting.
-    pub(in crate::engine) fn are_under_way(&self) -> bool {
-        self.states.iter().any(|(_, state)| !state.edges.is_empty() || state.kept.is_some())
+    /// Whether anything is under way that time alone can move on: an edge or an occurrence that waits, or closed days that
+    /// are counted until what fired may fire again. What fired and needs no such days waits for what its condition reads.
+    pub(in crate::engine) fn are_under_way(&self, plan: &Plan) -> bool {
+        let waits = |state: &State| state.kept.is_some() || state.edges.values().any(|edge| !edge.fired);
+        self.states.iter().any(|(place, state)| waits(state) || Self::counts_days(plan, *place, state))
     }
 
     /// Whether closed days are counted, or will be, until something that fired may fire again.
     pub(in crate::engine) fn count_days(&self, plan: &Plan) -> bool {
-        self.states.iter().any(|(place, state)| match plan.triggers[*place].kind {
+        self.states.iter().any(|(place, state)| Self::counts_days(plan, *place, state))
+    }
+
+    fn counts_days(plan: &Plan, trigger: usize, state: &State) -> bool {
+        match plan.triggers[trigger].kind {
             TriggerKind::Condition { rearm_after_closed_days, .. } => {
                 rearm_after_closed_days > 0 && !state.edges.is_empty()
             }
             TriggerKind::Event(_) => false,
-        })
+        }
+    }
+
+    /// Reads ahead what says whether anything is remembered.
+    pub(super) fn touch(&self) {
+        black_box((self.states.first().map(|(place, _)| *place), self.paced.medium));
     }
 
     /// Whether a user's edge is remembered.

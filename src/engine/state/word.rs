@@ -8,6 +8,8 @@ pub(in crate::engine) struct Word(u64);
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
 pub(in crate::engine) enum Flag {
+    /// Of a user: has left the account, and was not active since.
+    Removed = 1 << 55,
     /// The band was entered from above.
     Fell = 1 << 58,
     /// Of a user: counted among the running active users.
@@ -23,6 +25,9 @@ pub(in crate::engine) enum Flag {
 }
 
 impl Flag {
+    /// Of an account: something besides its row may change with time, or was written since the last close: what triggers
+    /// remember, meters, lives that a late event may join.
+    pub(in crate::engine) const TIMED: Flag = Flag::Removed;
     /// Of an account: on the list of accounts whose profile is to be published.
     pub(in crate::engine) const LISTED: Flag = Flag::Running;
     /// Of an account: something fired, so rails that keep what waits may be others at the next event.
@@ -33,10 +38,11 @@ impl Flag {
 
 impl Word {
     /// How many signals have their levels in the word; those of the others stand beside the rows.
-    pub(in crate::engine) const HELD: usize = 28;
-    const SIGNALS: u64 = (1 << 56) - 1;
+    pub(in crate::engine) const HELD: usize = 26;
+    const SIGNALS: u64 = (1 << (2 * Self::HELD)) - 1;
     const BAND: u32 = 56;
 
+    #[inline]
     pub(super) fn rung(self, slot: usize) -> u8 {
         (self.0 >> (2 * slot) & 3) as u8
     }
@@ -57,11 +63,13 @@ impl Word {
     }
 
     /// Whether any signal is on.
+    #[inline]
     pub(super) fn any(self) -> bool {
         self.0 & Self::SIGNALS != 0
     }
 
     /// 0 none, 1 emerging, 2 warm, 3 hot.
+    #[inline]
     pub(in crate::engine) fn band(self) -> u8 {
         (self.0 >> Self::BAND & 3) as u8
     }
@@ -70,6 +78,7 @@ impl Word {
         self.0 = self.0 & !(3 << Self::BAND) | u64::from(band) << Self::BAND;
     }
 
+    #[inline]
     pub(in crate::engine) fn is(self, flag: Flag) -> bool {
         self.0 & flag as u64 != 0
     }

@@ -16,7 +16,7 @@ pub(super) fn has_work(plan: &Plan, account: &Account<'_>, day: Day) -> bool {
     account.has_usage(day)
         || account.levels(None).any(|(slot, _)| plan.index.account_by_close.has(slot))
         || is_restless
-        || account.rare().is_some_and(|rare| {
+        || account.timed_rare().is_some_and(|rare| {
             rare.meters.iter().any(|(daily, _)| daily.has_any(day.0 - 26, day.0 + 1)) || rare.triggers.count_days(plan)
         })
 }
@@ -29,9 +29,11 @@ pub(super) fn close(step: &mut Step<'_>, account: &mut Account<'_>, close: &Clos
     if !close.warm.users.is_empty() {
         step.delta.concerned.extend(account.user_indices());
     }
-    let rejoined = account.known_rare().map(|rare| std::mem::take(&mut rare.rejoined)).unwrap_or_default();
-    rejoined.into_iter().for_each(|(user, slot)| step.delta.fact(user, slot.into(), true));
-    measure::facts(step, account);
+    if account.timed_rare().is_some_and(|rare| !rare.rejoined.is_empty()) {
+        let rejoined = std::mem::take(&mut account.rare_mut().rejoined);
+        rejoined.into_iter().for_each(|(user, slot)| step.delta.fact(user, slot.into(), true));
+        measure::facts(step, account);
+    }
     let closed = Closed::last(account, day);
     close_users(step, account, day, users);
     assert_counts(step, account);
@@ -39,10 +41,10 @@ pub(super) fn close(step: &mut Step<'_>, account: &mut Account<'_>, close: &Clos
     if closed.is_some() {
         step.delta.account.add(Changes::CLOSED_DAYS);
         let idle_days = (day.0 - account.last_day.0).max(0);
-        if idle_days != account.idle_days {
-            account.idle_days = idle_days;
+        if plan.index.idle.lie_between(account.idle_days, idle_days) {
             step.delta.account.add(Changes::IDLE_DAYS);
         }
+        account.idle_days = idle_days;
         become_known(step, account, day, users);
         step.delta.row = true;
     }

@@ -4,7 +4,6 @@
 //! it. A pending edge has no other state. An occurrence that a rail holds is pending for a week.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::delta::Step;
@@ -60,7 +59,7 @@ pub(super) fn after_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &M
     let usage_comes = news.activity && rails::wants_usage(account);
     let answered = rails::answer(plan, account, it);
     // On another day the activity of the last 28 may be over, and with it the usage fact of what waits.
-    let another_day = news.another_day && is_under_way(account);
+    let another_day = news.another_day && is_under_way(plan, account);
     let lifts = usage_comes || answered || another_day || account.word.is(Flag::FIRED) || news.traits;
     account.word.set(Flag::FIRED, false);
     if lifts || !occurrences.is_empty() || step.delta.reads.meet(&plan.index.reads) {
@@ -72,13 +71,13 @@ pub(super) fn after_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &M
 pub(super) fn after_due_work(step: &mut Step<'_>, account: &mut Account<'_>, moment: Moment) {
     let plan = step.context.plan;
     step.delta.settle_reads(plan, account);
-    if is_under_way(account) || step.delta.reads.meet(&plan.index.reads) {
+    if is_under_way(plan, account) || step.delta.reads.meet(&plan.index.reads) {
         evaluate(step, account, &[], moment);
     }
 }
 
-fn is_under_way(account: &Account<'_>) -> bool {
-    account.rare().is_some_and(|rare| rare.triggers.are_under_way())
+fn is_under_way(plan: &Plan, account: &Account<'_>) -> bool {
+    account.timed_rare().is_some_and(|rare| rare.triggers.are_under_way(plan))
 }
 
 fn put_back(account: &mut Account<'_>, index: usize, state: State) {
@@ -95,8 +94,10 @@ fn begin_lives(step: &Step<'_>, account: &mut Account<'_>) {
     if !account_is_new && !step.delta.users.iter().any(|it| is_new(&it)) {
         return;
     }
-    let Some(rare) = account.known_rare().filter(|rare| !rare.triggers.states.is_empty()) else { return };
-    let plan = step.plan;
+    if account.timed_rare().is_none_or(|rare| rare.triggers.states.is_empty()) {
+        return;
+    }
+    let (plan, rare) = (step.plan, account.rare_mut());
     let mut absence = Reads::default();
     absence.figure(Figure::IdleDays);
     for (slot, signal) in plan.user_signals.iter().enumerate() {
@@ -186,7 +187,7 @@ fn evaluate(step: &mut Step<'_>, account: &mut Account<'_>, occurrences: &[Occur
     let mut places = plan.index.readers.of(&changed);
     occurrences.iter().for_each(|it| places.insert(plan.index.places[it.trigger]));
     let remembered = |account: &Account<'_>, places: &mut Places| {
-        let states = account.rare().map_or(&[][..], |rare| &rare.triggers.states);
+        let states = account.timed_rare().map_or(&[][..], |rare| &rare.triggers.states);
         states.iter().for_each(|(trigger, _)| places.insert(plan.index.places[*trigger]));
     };
     // Of the triggers up to the first that fired not all that waits was looked at.
@@ -248,7 +249,8 @@ impl Evaluation<'_, '_> {
     }
 
     fn state_of(&self, account: &mut Account<'_>, index: usize) -> State {
-        account.known_rare().and_then(|rare| rare.triggers.take(index)).unwrap_or_default()
+        let is_known = account.timed_rare().is_some_and(|rare| rare.triggers.get(index).is_some());
+        is_known.then(|| account.rare_mut().triggers.take(index)).flatten().unwrap_or_default()
     }
 
     /// Whose edges of a condition are looked at: the account's, or those of users by the bytes of their ids.
@@ -261,13 +263,13 @@ impl Evaluation<'_, '_> {
         changed: &Reads,
         touched: &[u32],
     ) -> Cow<'static, [Option<u32>]> {
-        let known = || account.rare().and_then(|rare| rare.triggers.get(index));
+        let known = || account.timed_rare().and_then(|rare| rare.triggers.get(index));
         if !per_user {
             let looks = when.reads.meet(changed)
                 || (self.looks_at_all() && known().is_some_and(|state| !state.edges.is_empty()));
             return Cow::Borrowed(if looks { &[None] } else { &[] });
         }
-        let mut subjects: BTreeSet<u32> = BTreeSet::new();
+        let mut subjects: Vec<u32> = Vec::new();
         if when.reads.meet(changed) {
             subjects.extend(touched);
         }
@@ -278,8 +280,10 @@ impl Evaluation<'_, '_> {
         if self.looks_at_all() {
             subjects.extend(known().iter().flat_map(|state| state.edges.keys()).flatten());
         }
-        let mut subjects = Vec::from_iter(subjects);
-        subjects.sort_by(|a, b| account.user_id(*a).cmp(account.user_id(*b)));
+        if subjects.len() > 1 {
+            subjects.sort_unstable_by(|a, b| account.user_id_bytes(*a).cmp(account.user_id_bytes(*b)));
+            subjects.dedup();
+        }
         subjects.into_iter().map(Some).collect()
     }
 
@@ -306,7 +310,7 @@ impl Evaluation<'_, '_> {
 
     /// The occurrence that a rail holds fires once it lifts, within a week.
     fn held_occurrence(&mut self, account: &mut Account<'_>, index: usize, on: &OnEvent) {
-        let waits = |account: &Account<'_>| Some(account.rare()?.triggers.get(index)?.kept.is_some());
+        let waits = |account: &Account<'_>| Some(account.timed_rare()?.triggers.get(index)?.kept.is_some());
         if !self.looks_at_all() || waits(account) != Some(true) {
             return;
         }
@@ -358,10 +362,10 @@ impl Evaluation<'_, '_> {
         subjects: &[Option<u32>],
     ) {
         // Most conditions are not true, and never were.
-        let is_known = account.rare().is_some_and(|rare| rare.triggers.get(index).is_some());
+        let is_known = account.timed_rare().is_some_and(|rare| rare.triggers.get(index).is_some());
         let holds = |it: &Self, account: &Account<'_>, user| values::holds(it.step, account, user, when, None);
-        let may_be = |user| values::may_hold(account, user, when) && holds(self, account, user) == Some(true);
-        if !is_known && !subjects.iter().any(|user| may_be(*user)) {
+        let is_true = |user: &Option<u32>| values::is_true(self.step, account, *user, when);
+        if !is_known && !subjects.iter().any(is_true) {
             return;
         }
         let mut state = self.state_of(account, index);

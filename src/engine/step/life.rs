@@ -129,7 +129,9 @@ fn meter(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) 
             Some(field) => it.number(plan, meter.role, field).map(in_thousandths),
         };
         let Some(amount) = amount else { continue };
-        let meters = &mut account.rare_mut().meters;
+        let rare = account.rare_mut();
+        rare.has_negative_amounts |= amount < 0;
+        let meters = &mut rare.meters;
         if meters.len() <= place {
             meters.resize_with(plan.meters.len(), Default::default);
         }

@@ -116,7 +116,12 @@ pub(super) fn of_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32,
 
 /// Measures the levels of some signals of the account as the close of a day or week decides them.
 pub(super) fn of_account(step: &mut Step<'_>, account: &mut Account<'_>, slots: &[usize]) {
-    slots.iter().for_each(|slot| level(step, account, None, *slot));
+    let only_fall = &step.context.plan.index.only_fall;
+    for &slot in slots {
+        if !only_fall.has(slot) || account.level(None, slot) > 0 {
+            level(step, account, None, slot);
+        }
+    }
 }
 
 /// Turns signals off that other rules do not have.
@@ -133,12 +138,16 @@ pub(in crate::engine) fn after_activation(step: &mut Step<'_>, account: &mut Acc
     index.at_once.iter().for_each(|(_, slot)| level_at_once(step, account, None, *slot));
 }
 
-/// Writes a level and notes that it changed.
+/// Writes a level, if it is another one, and notes that it changed.
+#[inline]
 fn set(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize, level: u8) {
     let before = account.level(user, slot);
-    if before == level {
-        return;
+    if before != level {
+        change(step, account, user, slot, (before, level));
     }
+}
+
+fn change(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize, (before, level): (u8, u8)) {
     let running = user.filter(|user| account.user(*user).word.is(Flag::Running));
     let contribution = |account: &Account<'_>| running.map_or(0, |user| points::contribution(step.plan, account, user));
     let points = contribution(account);

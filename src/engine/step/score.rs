@@ -54,7 +54,11 @@ pub(in crate::engine) fn settle(step: &mut Step<'_>, account: &mut Account<'_>, 
         let active_users = account.active_users as i32;
         emit::score(step, account, None, ACTIVE_USERS, (before, reached), reason, active_users);
     }
-    settle_track(step, account);
+    // It follows from the size of the company and the number of users; other rules may name another one.
+    const TRACKED: Changes = Changes::TRAITS.and(Changes::USERS);
+    if account.track.is_none() || step.delta.account.meet(TRACKED) || reason == Reason::Activated {
+        settle_track(step, account);
+    }
 }
 
 fn settle_bands(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) {
@@ -68,7 +72,7 @@ fn settle_bands(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) 
         scored.iter().for_each(|user| step.delta.user(*user, changes));
     }
     scored.retain(|index| points::band(plan, account, *index) != account.user(*index).word.band());
-    scored.sort_by(|a, b| account.user_id(*a).cmp(account.user_id(*b)));
+    scored.sort_by(|a, b| account.user_id_bytes(*a).cmp(account.user_id_bytes(*b)));
     for index in scored.drain(..) {
         let before = account.user(index).word.band();
         let (after, score) = (points::band(plan, account, index), points::pql(plan, account, index));

@@ -199,6 +199,7 @@ fn remove_member(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, time
 }
 
 fn leave(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, time: EventTime) {
+    account.user_mut(user).word.set(Flag::Removed, true);
     let removed = &mut account.more_mut(user).removed;
     *removed = Some(removed.map_or(time, |known| known.max(time)));
     step.delta.scored.push(user);
@@ -211,10 +212,14 @@ fn leave(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, time: EventT
 
 /// A meaningful event of a user who had left.
 fn return_member(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, time: EventTime) {
+    if !account.is_removed(user) {
+        return;
+    }
     let Some(more) = account.known_more(user).filter(|more| more.removed.is_some_and(|removed| time > removed)) else {
         return;
     };
     more.removed = None;
+    account.user_mut(user).word.set(Flag::Removed, false);
     account.tidy(user);
     step.delta.scored.push(user);
     step.delta.user_row(user, Changes::EXISTS);

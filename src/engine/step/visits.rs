@@ -14,7 +14,7 @@ use crate::engine::state::counts::WEEKS;
 use crate::engine::state::due::NEVER;
 use crate::engine::state::word::Flag;
 use crate::model::Day;
-use crate::rules::{Changes, Figure, Plan};
+use crate::rules::{Figure, Plan};
 
 /// Days after the last active one until no late event can matter: beyond those after which who is away is forgotten.
 const LATE_DAYS: i32 = 57;
@@ -32,6 +32,7 @@ pub(super) fn after_close(step: &mut Step<'_>, account: &mut Account<'_>, day: D
     let rows_wanted = step.profiles || step.effects.metrics.is_some();
     let next = next_of_account(step, account, day, rows_wanted);
     step.due.accounts.by(&mut account.due, step.index, next.max(day.plus(1)));
+    account.settle_timed();
 }
 
 /// Whether nothing of the account can matter to a later event.
@@ -82,11 +83,7 @@ fn next_of_user(context: &Context<'_>, account: &Account<'_>, index: u32, day: D
 fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_wanted: bool) -> Day {
     let plan = context.plan;
     let tomorrow = day.plus(1);
-    let is_under_way = || {
-        account.rare().is_some_and(|rare| {
-            rare.triggers.are_under_way() || rare.meters.iter().any(|(daily, _)| daily.has_any(day.0 - 26, day.0 + 1))
-        })
-    };
+    let is_under_way = || account.timed_rare().is_some_and(|rare| rare.triggers.are_under_way(plan));
     if account.newest > day
         || !context.warming.is_empty()
         || account.word.is(Flag::Unpublished)
@@ -120,15 +117,11 @@ fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_
 /// The first close after that of `day` that changes a figure which conditions read.
 fn next_figure(plan: &Plan, account: &Account<'_>, founded: Day, day: Day, sunday: Day) -> Day {
     let reads = |figure: Figure| plan.index.reads.reads(figure);
-    let of_closed_days = |figure: &Figure| figure.changes().meet(Changes::CLOSED_DAYS) && *figure != Figure::SpikeKnown;
-    let reads_days = || Figure::ALL.iter().map(|it| it.0).filter(of_closed_days).any(reads);
-    if account.has_usage(day.plus(-1)) && reads_days() {
+    if plan.index.reads_closed_days && account.has_usage(day.plus(-1)) {
         return day.plus(1);
     }
-    if reads(Figure::IdleDays) && day.0 - account.last_day.0 < plan.index.restless_days {
-        return day.plus(1);
-    }
-    let mut next = NEVER;
+    let idle = plan.index.idle.after((day.0 - account.last_day.0).max(0));
+    let mut next = idle.map_or(NEVER, |idle| Day(account.last_day.0.saturating_add(idle).min(NEVER.0)));
     if reads(Figure::WeeklyUsers) {
         next = next.min(sunday);
     }

@@ -174,24 +174,58 @@ pub(super) struct Code {
 impl Code {
     /// Runs the whole condition.
     pub(super) fn holds(&self, inputs: &impl Inputs) -> Truth {
-        self.run(&self.main, inputs)
+        self.run::<false>(&self.main, inputs)
     }
 
-    /// Runs a program. Terms run programs in turn, no deeper than the text is nested.
-    fn run(&self, program: &[Op], inputs: &impl Inputs) -> Truth {
+    /// Whether the whole condition, of which no part is negated, is true: what is unknown ends an `&&` as what is false.
+    pub(super) fn is_true(&self, inputs: &impl Inputs) -> bool {
+        self.run::<true>(&self.main, inputs) == Truth::TRUE
+    }
+
+    /// Whether it negates a part of itself, which is true then where the part is false, and not where it is unknown.
+    pub(super) fn negates(&self) -> bool {
+        let negates = |pair: &[Op]| matches!(pair, [Op::Meet | Op::Join | Op::Int(..), Op::Not]);
+        self.main.windows(2).any(negates)
+    }
+
+    /// The ints at which comparisons of an input with constants change while it rises; none if it stands elsewhere.
+    pub(super) fn turns(&self, of: Input) -> Option<Vec<i32>> {
+        let is = |input: u16| self.inputs[usize::from(input)] == of;
+        let in_a_term = self.terms.iter().any(|term| matches!(term, Term::Input(input) if is(*input)));
+        let mut turns = Vec::new();
+        for op in std::iter::once(&self.main).chain(&self.programs).flatten() {
+            let than = match *op {
+                Op::Int(input, _, than) if is(input) => than,
+                Op::Double(input, ..) | Op::OneOf(input, ..) if is(input) => return None,
+                _ => continue,
+            };
+            // `>= 7` changes at 7, `> 7` at 8. What no count of days reaches changes nothing.
+            turns.extend([than, than.saturating_add(1)].into_iter().filter_map(|at| i32::try_from(at).ok()));
+        }
+        (!in_a_term).then_some(turns)
+    }
+
+    /// Runs a program. Terms run programs in turn, no deeper than the text is nested. `ONLY_TRUE`: it only matters whether
+    /// the result is true; where it is not, unknown may stand for false and false for unknown.
+    fn run<const ONLY_TRUE: bool>(&self, program: &[Op], inputs: &impl Inputs) -> Truth {
         let (mut at, mut truth) = (0, Truth::TRUE);
         // Two bits for each operand that is set aside; there are no more of them than levels of nesting.
         let mut aside = 0_u64;
         while let Some(op) = program.get(at) {
             at += 1;
             truth = match *op {
+                // Most signals are off. Where that would not be enough, it need not be known.
+                Op::Int(input, is, than) if ONLY_TRUE && self.would_be_false(input, is, than, inputs) => Truth::FALSE,
                 Op::Int(input, is, than) => match self.get(input, inputs) {
                     Value::Int(value) => is.of(value.cmp(&than)),
                     value => compare(value, is, Value::Int(than), inputs),
                 },
                 Op::And(end) | Op::Or(end) => {
-                    let ends = if matches!(op, Op::And(_)) { Truth::FALSE } else { Truth::TRUE };
-                    if truth == ends {
+                    let ends = match op {
+                        Op::And(_) => truth == Truth::FALSE || (ONLY_TRUE && truth == Truth::UNKNOWN),
+                        _ => truth == Truth::TRUE,
+                    };
+                    if ends {
                         at = end.into();
                     } else {
                         aside = aside << 2 | u64::from(truth.0);
@@ -208,6 +242,12 @@ impl Code {
             };
         }
         truth
+    }
+
+    /// Whether a comparison would be false if the value of its input were known.
+    fn would_be_false(&self, input: u16, is: Relation, than: i64, inputs: &impl Inputs) -> bool {
+        let value = inputs.if_known(self.inputs[usize::from(input)]);
+        matches!(value, Value::Int(value) if is.of(value.cmp(&than)) == Truth::FALSE)
     }
 
     fn get<'i, I: Inputs>(&self, input: u16, inputs: &'i I) -> Value<'i> {
@@ -270,7 +310,7 @@ impl Code {
         match self.terms[usize::from(term)] {
             Term::Constant(constant) => self.constant(constant),
             Term::Input(input) => self.get(input, inputs),
-            Term::Truth(program) => self.run(&self.programs[usize::from(program)], inputs).value(),
+            Term::Truth(program) => self.run::<false>(&self.programs[usize::from(program)], inputs).value(),
             Term::Negate(term) => match self.term(term, inputs) {
                 Value::Int(number) => known(number.checked_neg().map(Value::Int)),
                 Value::Double(number) => Value::Double(-number),
@@ -292,7 +332,7 @@ impl Code {
                 }
                 _ => Value::Unknown,
             },
-            Term::Choice(test, yes, no) => match self.run(&self.programs[usize::from(test)], inputs).known() {
+            Term::Choice(test, yes, no) => match self.run::<false>(&self.programs[usize::from(test)], inputs).known() {
                 Some(is) => self.term(if is { yes } else { no }, inputs),
                 None => Value::Unknown,
             },

@@ -314,6 +314,7 @@ proptest! {
         let inputs = checked.names.iter().map(|(_, input, _)| *input).collect();
         let expected = Walk { inputs, values: &values }.holds(&checked.tree);
         prop_assert_eq!(condition.holds(&values), expected, "{}", text);
+        prop_assert_eq!(condition.is_true(&values), expected == Some(true), "{}", text);
     }
 
     #[test]

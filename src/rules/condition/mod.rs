@@ -46,6 +46,8 @@ pub struct Condition {
     types: Vec<Type>,
     code: Code,
     greatest: i64,
+    /// Whether a part of it is negated.
+    negates: bool,
     /// Inputs that occur more than once, up to the number that is cached during an evaluation.
     repeated: Vec<Input>,
     needs: Option<Vec<SignalRef>>,
@@ -78,6 +80,7 @@ impl Condition {
             types: checked.names.iter().map(|(.., of)| *of).collect(),
             names: checked.names.into_iter().map(|(name, ..)| name).collect(),
             greatest: checked.greatest,
+            negates: code.negates(),
             repeated: code.repeated().take(REMEMBERED).collect(),
             code,
             needs: None,
@@ -107,6 +110,15 @@ impl Condition {
         self.greatest
     }
 
+    /// The ints at which the condition can change while one of its inputs, an int, rises, in order; none if it can change
+    /// at any: the input stands in a term, not only beside a constant.
+    pub(in crate::rules) fn turns(&self, of: Input) -> Option<Vec<i32>> {
+        let mut turns = self.code.turns(of)?;
+        turns.sort_unstable();
+        turns.dedup();
+        Some(turns)
+    }
+
     /// Signals of which at least one must be on for the condition to be true; none if it can be true without. Of a
     /// condition that is never true they are no signals.
     pub fn needs(&self) -> Option<&[SignalRef]> {
@@ -121,6 +133,18 @@ impl Condition {
         }
         let known = [const { Cell::new(None) }; REMEMBERED];
         self.code.holds(&Remembered { inputs, repeated: &self.repeated, known }).known()
+    }
+
+    /// Whether the condition holds; false where that is unknown. Less is asked than [`Condition::holds`] asks.
+    pub fn is_true(&self, inputs: &impl Inputs) -> bool {
+        if self.negates {
+            return self.holds(inputs) == Some(true);
+        }
+        if self.repeated.is_empty() {
+            return self.code.is_true(inputs);
+        }
+        let known = [const { Cell::new(None) }; REMEMBERED];
+        self.code.is_true(&Remembered { inputs, repeated: &self.repeated, known })
     }
 
     /// Whether the condition can be true. `can_be(i)` is what the value of `names()[i]` can be; `None`: anything of its
@@ -176,6 +200,10 @@ impl<I: Inputs> Inputs for Remembered<'_, I> {
             self.known[place].set(Some(value));
             value
         })
+    }
+
+    fn if_known(&self, input: Input) -> Value<'_> {
+        self.inputs.if_known(input)
     }
 
     fn item(&self, list: Input, at: usize) -> Option<i64> {

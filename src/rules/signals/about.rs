@@ -94,6 +94,11 @@ pub trait Properties: fmt::Debug {
     /// Which closes decide its level: none where facts or the account's age do, which are settled at their instants.
     fn closes(&self) -> Option<Closes>;
 
+    /// Whether closes can turn it off and never on: events alone change what it measures, and raise it at once.
+    fn only_falls_at_closes(&self) -> bool {
+        false
+    }
+
     /// For how many closed days after the last active one time alone can change whether it is known, or its level.
     fn restless_days(&self) -> i32 {
         0

@@ -78,6 +78,10 @@ impl Properties for Ladder {
         }
     }
 
+    fn only_falls_at_closes(&self) -> bool {
+        !matches!(self.of, Of::Volume(_))
+    }
+
     fn closes(&self) -> Option<Closes> {
         Some(Closes::Day)
     }

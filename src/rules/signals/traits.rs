@@ -120,6 +120,10 @@ impl Properties for TraitIs {
         self.changes()
     }
 
+    fn only_falls_at_closes(&self) -> bool {
+        true
+    }
+
     fn closes(&self) -> Option<Closes> {
         Some(Closes::Day)
     }
@@ -136,6 +140,10 @@ impl Properties for Executive {
 
     fn changes(&self) -> Changes {
         Changes::ACTIVE_USERS
+    }
+
+    fn only_falls_at_closes(&self) -> bool {
+        true
     }
 
     fn closes(&self) -> Option<Closes> {

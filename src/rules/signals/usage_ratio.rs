@@ -48,6 +48,10 @@ impl Properties for UsageRatio {
         self.changes()
     }
 
+    fn only_falls_at_closes(&self) -> bool {
+        true
+    }
+
     fn closes(&self) -> Option<Closes> {
         Some(Closes::Day)
     }
