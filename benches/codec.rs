@@ -98,7 +98,8 @@ fn encode_handoff(bencher: Bencher<'_, '_>) {
         user_ids: Vec::new(),
         user_ids_left_out: 0,
         why: "5 new users in 7 days".into(),
-        facts: Vec::new(),
+        evidence: Default::default(),
+        message_id: String::new(),
         rules_version: "default@0".into(),
         context: Box::default(),
     };

@@ -1,15 +1,17 @@
 //! Tests of the published messages against `proto/`, which is read by reflection: every field of every message is set
 //! from the right value, messages can be read back, and no message is too large.
 
+#![recursion_limit = "256"]
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage as _, Value};
 use serde_json::json;
 use upswell::model::{
-    AccountProfile, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Group, Handoff,
-    HandoffContext, HandoffId, Level, Money, Onboarding, Outcome, Place, Rail, Reason, SignalChange, SignalKind,
-    SignalMessage, TopUser, Track, Usage, UserProfile, Week,
+    AccountProfile, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Evidence, Fact, Group,
+    Handoff, HandoffContext, HandoffId, Level, Money, Onboarding, Outcome, Place, PlaceNumber, Rail, Reason,
+    SignalChange, SignalKind, SignalMessage, TopUser, Track, Usage, UserProfile, Week,
 };
 use upswell::wire::{self, Context, Format, Kind, ToWire};
 
@@ -66,8 +68,9 @@ fn complete(effects: &[&dyn ToWire]) {
     assert_eq!(set, all, "left: set from the model; right: in the contract");
 }
 
-fn facts() -> Vec<Fact> {
-    vec![Fact { message_id: "m1".into(), at: EventTime(1_772_445_500_000), number: 5.5 }]
+fn evidence() -> Evidence {
+    let fact = Fact { at: EventTime(1_772_445_500_000), place: PlaceNumber::new(7 << 20), number: 5.5 };
+    Evidence { facts: vec![fact], left_out: 2 }
 }
 
 fn user() -> TopUser {
@@ -153,7 +156,8 @@ fn handoff() -> Handoff {
         user_ids: vec!["ann".into()],
         user_ids_left_out: 0,
         why: "five new users".into(),
-        facts: facts(),
+        evidence: evidence(),
+        message_id: "m1".into(),
         rules_version: "default@1".into(),
         context: Box::new(context()),
     }
@@ -204,7 +208,14 @@ fn signals() -> [SignalMessage; 3] {
         SignalKind::Occurrence { signal: Some(signal), trigger: Some(trigger.clone()) },
         SignalKind::Held { trigger, rail: Rail::Pacing },
     ]
-    .map(|kind| SignalMessage { account: "acme".into(), user: "ann".into(), kind, at: AT, facts: facts() })
+    .map(|kind| SignalMessage {
+        account: "acme".into(),
+        user: "ann".into(),
+        kind,
+        at: AT,
+        evidence: evidence(),
+        message_id: "m1".into(),
+    })
 }
 
 fn letter() -> DeadLetter {
@@ -239,7 +250,8 @@ fn longest(of: char) -> Vec<Box<dyn ToWire>> {
     let word = || of.to_string().repeat(3_000);
     // Ids of the rules have no characters that JSON escapes.
     let some = || (0..64).map(|_| "x".repeat(3_000).into()).collect::<Vec<Arc<str>>>();
-    let facts = || (0..2_000).map(|_| Fact { message_id: id().into(), at: EventTime::MAX, number: f64::MIN }).collect();
+    let fact = Fact { at: EventTime::MAX, place: PlaceNumber::new(i64::MAX - 1), number: f64::MIN };
+    let evidence = || Evidence { facts: vec![fact; 2_000], left_out: 9 };
     let user = || TopUser { user: id(), score: i32::MIN, band: shared(), is_buyer: true, title: text(), email: text() };
     let context = || HandoffContext {
         segment: shared(),
@@ -275,12 +287,20 @@ fn longest(of: char) -> Vec<Box<dyn ToWire>> {
         user_ids: many(&id),
         user_ids_left_out: 7,
         why: text(),
-        facts: facts(),
+        evidence: evidence(),
+        message_id: id(),
         rules_version: shared(),
         context: Box::new(context()),
         ..handoff()
     };
-    let change = |kind: SignalKind| SignalMessage { account: id(), user: id(), kind, at: AT, facts: facts() };
+    let change = |kind: SignalKind| SignalMessage {
+        account: id(),
+        user: id(),
+        kind,
+        at: AT,
+        evidence: evidence(),
+        message_id: id(),
+    };
     let change = |signal: SignalKind| Box::new(change(signal)) as Box<dyn ToWire>;
     let (before, after, reason) = (u8::MAX, u8::MAX, Reason::Activated);
     vec![
@@ -337,9 +357,9 @@ fn no_message_is_too_large_to_be_published() {
     assert_eq!(plain["why"], "x".repeat(256) + "…");
     assert_eq!(plain["account"].as_str().unwrap().len(), 1_024, "ids are whole");
     assert_eq!(count(&plain["topUsers"]), 5);
-    // 100 facts and 100 ids of 1 KiB each fit together, as few as need be are left out.
+    // 100 facts and 100 ids of 1 KiB fit together, as few as need be are left out.
     for (of, message) in [("x", &plain), ("\0", &read('\0'))] {
-        for (list, left_out, all) in [("facts", "factsLeftOut", 2_000), ("userIds", "userIdsLeftOut", 2_007)] {
+        for (list, left_out, all) in [("facts", "factsLeftOut", 2_009), ("userIds", "userIdsLeftOut", 2_007)] {
             assert_eq!(count(&message[list]) + message[left_out].as_u64().unwrap(), all, "{list} of {of:?}");
         }
         let money = &message["money"];
@@ -347,6 +367,7 @@ fn no_message_is_too_large_to_be_published() {
     }
     assert_eq!((count(&plain["userIds"]), count(&plain["money"]["quotas"])), (100, 100));
     let escaped = read('\0');
+    assert_eq!(count(&plain["facts"]), 100);
     assert!(count(&escaped["facts"]) < 100 && count(&escaped["userIds"]) < 100, "six bytes of JSON for one of text");
 }
 
@@ -360,7 +381,8 @@ fn every_figure_is_in_its_field() {
             "account": "acme", "trigger": "five-new-users", "level": "LEVEL_MEDIUM",
             "atMs": "1772445600000", "dueFromMs": "1772445600001", "dueMs": "1772445600002",
             "notBeforeMs": "1772445600003", "also": ["steady-growth"], "userIds": ["ann"], "why": "five new users",
-            "facts": [{"messageId": "m1", "ms": "1772445500000", "number": 5.5}], "rulesVersion": "default@1",
+            "facts": [{"ms": "1772445500000", "place": "7340032", "number": 5.5}], "factsLeftOut": 2,
+            "messageId": "m1", "rulesVersion": "default@1",
             "segment": "mid_market", "tier": "T2", "play": "targeted outreach", "route": "inside_sales",
             "owner": "kim", "territory": "emea", "attribution": "ATTRIBUTION_USAGE_AND_PQL", "holdout": true,
             "traceparent": "00-82ebc04b1f4a82ea7e815e6838eabeba-82ebc04b1f4a82ea-01",

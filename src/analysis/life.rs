@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 
 use crate::engine::Record;
 use crate::model::{
-    AccountProfile, Day, Effects, EventTime, Fact, Handoff, MetricsRow, Onboarding, Profiles, SignalKind,
-    SignalMessage, Tally, UserProfile, Week, WeekRow,
+    AccountProfile, Day, Effects, EventTime, Evidence, Handoff, MetricsRow, Onboarding, Place, PlaceNumber, Profiles,
+    SignalKind, SignalMessage, Tally, UserProfile, Week, WeekRow,
 };
 use crate::replay::{Driver, Step};
 use crate::rules::{BANDS, Plan, Ready, Signal};
@@ -48,6 +48,8 @@ pub struct Life {
     pub stands: Option<AccountProfile>,
     /// The last profiles of its users, by id.
     pub users: BTreeMap<String, UserProfile>,
+    /// The message ids of its events, by their places: facts name places (semantics E23).
+    pub message_ids: BTreeMap<PlaceNumber, Box<str>>,
 }
 
 impl Life {
@@ -91,7 +93,7 @@ impl Life {
                     time.now = change.after;
                     time.until = (change.after == 0).then_some(message.at);
                     if change.after > time.rung {
-                        (time.rung, time.facts) = (change.after, &message.facts);
+                        (time.rung, time.evidence) = (change.after, &message.evidence);
                     }
                 }
                 None => of_signal.push(Time {
@@ -100,7 +102,7 @@ impl Life {
                     until: None,
                     now: change.after,
                     rung: change.after,
-                    facts: &message.facts,
+                    evidence: &message.evidence,
                 }),
             }
         }
@@ -167,7 +169,7 @@ pub struct Time<'a> {
     /// The highest rung.
     pub rung: u8,
     /// The evidence of the highest rung.
-    pub facts: &'a [Fact],
+    pub evidence: &'a Evidence,
 }
 
 fn user_rung(message: &SignalMessage) -> Option<(&str, &str, u8)> {
@@ -212,6 +214,7 @@ impl AccountFold {
             onboarding: Vec::new(),
             stands: None,
             users: BTreeMap::new(),
+            message_ids: BTreeMap::new(),
         };
         AccountFold {
             driver: Driver::new(&plan, 1, Effects::with_metrics(), true),
@@ -238,6 +241,10 @@ impl AccountFold {
                 self.accounts.insert(event.account.to_string());
             }
             if is_of_it {
+                if !event.message_id.is_empty() {
+                    let place = Place { offset: record.offset, index }.into();
+                    self.life.message_ids.insert(place, (&*event.message_id).into());
+                }
                 let day = self.life.plan.time.calendar.day(event.time);
                 looks |= self.looked.is_none_or(|looked| day >= looked.plus(LOOK_EVERY_DAYS));
                 self.looked = if looks { self.looked.max(Some(day)) } else { self.looked };

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use super::screen;
 use crate::analysis::{Life, Time};
-use crate::model::{Arm, Calendar, EventTime, Fact, Handoff, Level, Rail, SignalKind, SignalMessage, Week};
+use crate::model::{
+    Arm, Calendar, EventTime, Evidence, Fact, Handoff, Level, PlaceNumber, Rail, SignalKind, SignalMessage, Week,
+};
 use crate::rules::{BANDS, TriggerKind};
 
 /// Width of the page in columns.
@@ -293,17 +295,17 @@ impl Page {
                 let line = self.paint(DIM, &format!("    … {} earlier ones", screen::count(skipped as u64)));
                 self.line(&line);
             }
-            times.iter().skip(skipped).for_each(|time| self.time(time, *is_user));
+            times.iter().skip(skipped).for_each(|time| self.time(life, time, *is_user));
         }
     }
 
-    fn time(&mut self, time: &Time<'_>, is_user: bool) {
+    fn time(&mut self, life: &Life, time: &Time<'_>, is_user: bool) {
         let until = time.until.map_or("on".to_owned(), screen::minute);
         let user = if is_user { format!("{:<16}  ", fit(time.user, 16)) } else { String::new() };
         let span = format!("    {} → {until:<16}  ", screen::minute(time.from));
         let fell =
             if time.until.is_none() && time.now < time.rung { format!(", now {}", time.now) } else { String::new() };
-        let rest = format!("{user}rung {}{fell}  {}", time.rung, evidence(time.facts));
+        let rest = format!("{user}rung {}{fell}  {}", time.rung, facts(time.evidence, &life.message_ids));
         let rest = fit(&rest, WIDTH - span.chars().count());
         let line = format!("{}{rest}", self.paint(DIM, &span));
         self.line(&line);
@@ -400,15 +402,16 @@ fn users_of(number: u32) -> String {
 }
 
 /// The newest three facts: their value, and the event that proves it.
-fn evidence(facts: &[Fact]) -> String {
-    let words = |fact: &Fact| match fact.message_id.is_empty() {
-        true => number(fact.number),
-        false => format!("{} by {}", number(fact.number), fact.message_id),
+fn facts(evidence: &Evidence, message_ids: &BTreeMap<PlaceNumber, Box<str>>) -> String {
+    let by = |fact: &Fact| message_ids.get(&fact.place?);
+    let words = |fact: &Fact| match by(fact) {
+        None => number(fact.number),
+        Some(id) => format!("{} by {id}", number(fact.number)),
     };
-    let newest: Vec<String> = facts.iter().rev().take(3).map(words).collect();
-    match facts.len().checked_sub(3) {
-        Some(more) if more > 0 => format!("{}, and {more} more", newest.join(", ")),
-        _ => newest.join(", "),
+    let newest: Vec<String> = evidence.facts.iter().rev().take(3).map(words).collect();
+    match evidence.facts.len().saturating_sub(3) + evidence.left_out as usize {
+        0 => newest.join(", "),
+        more => format!("{}, and {more} more", newest.join(", ")),
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Warming;
 use super::state::Account;
-use super::state::facts::Fact;
 use super::state::triggers::{Edge, State};
 use super::state::word::Flag;
 use super::step::{Step, emit, measure, people, score, update};
@@ -71,15 +70,6 @@ impl<'a> Renaming<'a> {
             add(SignalRef::Account(slot), &signal.kind, &self.accounts, slot);
         }
         warming
-    }
-
-    fn rename_facts(&self, user: Option<u32>, facts: &mut Vec<Fact>) {
-        facts.retain_mut(|fact| {
-            let Some(slot) = self.slot(user, fact.slot) else { return false };
-            fact.slot = slot;
-            true
-        });
-        facts.sort_by_key(|fact| fact.slot);
     }
 }
 
@@ -208,17 +198,14 @@ fn rename(renaming: &Renaming<'_>, account: &mut Account<'_>) {
     let Renaming { before, after, users, accounts, meters, tiers } = renaming;
     for user in account.user_indices() {
         account.rename_levels(Some(user), users);
-        if let Some(more) = account.known_more(user) {
-            renaming.rename_facts(Some(user), &mut more.facts);
-            account.tidy(user);
-        }
+        account.rename_facts(Some(user), |slot| renaming.slot(Some(user), slot));
     }
     account.rename_levels(None, accounts);
     account.tier = tiers[usize::from(account.tier)];
     let reached = account.threshold.checked_sub(1).map(|place| before.scores.active_users[usize::from(place)]);
     account.threshold = after.scores.active_users.iter().filter(|users| reached >= Some(**users)).count() as u8;
+    account.rename_facts(None, |slot| renaming.slot(None, slot));
     let Some(rare) = account.known_rare() else { return };
-    renaming.rename_facts(None, &mut rare.life.facts);
     rare.life.firsts = firsts_in(after, before, &rare.life.firsts);
     let rejoined = std::mem::take(&mut rare.rejoined).into_iter();
     rare.rejoined = rejoined.filter_map(|(user, slot)| Some((user, renaming.slot(user, slot)?))).collect();

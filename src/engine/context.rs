@@ -1,7 +1,7 @@
 //! What stays the same during a step: the rules, the instant and the cause, and the event with its roles.
 
 use super::state::Account;
-use crate::model::{Day, Event, EventTime, Fact, Field, Keys, Place, Role};
+use crate::model::{Day, Event, EventTime, Fact, Field, Keys, Place, PlaceNumber, Role};
 use crate::rules::{Filter, Kind, Plan, Reads, RoleSet, Signal, SignalRef};
 
 /// What is the same for a whole step of an account. It is read, never changed by what it is passed to.
@@ -10,8 +10,8 @@ pub(super) struct Context<'a> {
     pub(super) plan: &'a Plan,
     /// What effects are caused by: the event's time, or the instant at which work is due.
     pub(super) cause: EventTime,
-    /// The event that causes them; empty for due work.
-    pub(super) message_id: &'a str,
+    /// The event that causes them.
+    pub(super) by: By<'a>,
     /// The watermark; while due work runs, its instant.
     pub(super) now: EventTime,
     /// The day of the first record of the log.
@@ -20,6 +20,15 @@ pub(super) struct Context<'a> {
     pub(super) warming: &'a Warming,
     /// Whether profiles of accounts and users are published.
     pub(super) profiles: bool,
+}
+
+/// The event that causes effects. Of due work there is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct By<'a> {
+    /// Its id; empty where it has none.
+    pub(super) message_id: &'a str,
+    /// Where it stands in the log.
+    pub(super) place: Option<PlaceNumber>,
 }
 
 impl<'a> Context<'a> {
@@ -51,7 +60,7 @@ impl<'a> Context<'a> {
 
     /// A number as evidence: a figure of now.
     pub(super) fn figure(&self, number: f64) -> Fact {
-        Fact { message_id: self.message_id.into(), at: self.cause, number }
+        Fact { at: self.cause, place: self.by.place, number }
     }
 }
 

@@ -8,12 +8,12 @@ use super::figures::{Closed, people, points};
 use super::state::Account;
 use super::state::counts::EVENTS;
 use super::state::days::Days;
-use super::state::facts::State;
+use super::state::facts::Kept;
 use super::state::traits::Traits;
 use super::state::word::Flag;
 use super::values;
 use crate::model::{
-    AccountProfile, Arm, Attribution, Company, Conversation, DAY_MS, EventTime, Fact, Field, Group, HandoffContext,
+    AccountProfile, Arm, Attribution, Company, Conversation, DAY_MS, EventTime, Evidence, Field, Group, HandoffContext,
     Level, Money, TopUser, Usage, UserProfile, share_of,
 };
 use crate::rules::{BANDS, Facts, Kind, OnEvent, Plan, SignalRef};
@@ -34,7 +34,7 @@ pub(super) struct Fired<'a> {
     /// How many more users it is about.
     pub(super) left_out: u32,
     pub(super) why: String,
-    pub(super) facts: Vec<Fact>,
+    pub(super) evidence: Evidence,
     /// No outreach before a while after this; none if a hand was raised (semantics D15).
     pub(super) signed_up: Option<EventTime>,
     pub(super) on: Option<&'a OnEvent>,
@@ -368,14 +368,13 @@ pub(super) fn account_profile(context: &Context<'_>, account: &Account<'_>) -> A
 pub(super) fn user_profile(context: &Context<'_>, account: &Account<'_>, index: u32) -> UserProfile {
     let plan = context.plan;
     let (user, more) = (account.user(index), account.more(index));
-    let values = more.iter().flat_map(|more| &more.facts).filter_map(|fact| {
-        match (&fact.state, &plan.user_signals[usize::from(fact.slot)].kind) {
-            (State::Distinct(values), Kind::Distinct(distinct)) if distinct.field == Field::Feature => Some(values),
-            _ => None,
+    let named = |(slot, kept): (usize, Kept<'_>)| -> Vec<String> {
+        match &plan.user_signals[slot].kind {
+            Kind::Distinct(distinct) if distinct.field == Field::Feature => kept.names().map(str::to_owned).collect(),
+            _ => Vec::new(),
         }
-    });
-    let named = values.flatten().map(|value| value.value.clone()).filter(|name| !name.is_empty());
-    let features: BTreeSet<String> = named.collect();
+    };
+    let features: BTreeSet<String> = account.all_facts(index).flat_map(named).filter(|name| !name.is_empty()).collect();
     let day = |of: fn(Days) -> crate::model::Day| (!user.days.is_never()).then(|| of(user.days));
     UserProfile {
         account: account.id().to_string(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::activation::{self, Renaming};
 use super::context::MatchedEvent;
-use super::context::{Context, Warming};
+use super::context::{By, Context, Warming};
 use super::handoff_context;
 use super::state::due::Due;
 use super::state::tables::Near;
@@ -76,12 +76,12 @@ pub fn read_ahead<'a>(events: impl Iterator<Item = (&'a Partition, &'a Keys)> + 
 
 /// A [`Step`] of an account of a partition: borrows what it works with, and leaves the tables free.
 macro_rules! step {
-    ($partition:ident, $effects:expr, $index:expr, $cause:expr, $message_id:expr, $now:expr) => {
+    ($partition:ident, $effects:expr, $index:expr, $cause:expr, $by:expr, $now:expr) => {
         Step {
             context: Context {
                 plan: &$partition.plan,
                 cause: $cause,
-                message_id: $message_id,
+                by: $by,
                 now: $now,
                 log_began: $partition.admission.clock.first_day(),
                 warming: &$partition.warming,
@@ -200,7 +200,10 @@ impl Partition {
         let place = Place { offset: record.offset, index };
         let mut has_forbidden = false;
         let (outcome, detail) = match (&ready.event, ready.rules()) {
-            (Ok(event), Some(rules)) => self.apply_rules(rules, event, effects),
+            (Ok(event), Some(rules)) => {
+                let by = By { message_id: &event.message_id, place: Some(place.into()) };
+                self.apply_rules(rules, by, effects)
+            }
             (Ok(event), None) => match self.plan.ids.screen(event) {
                 Ok(None) => self.apply_event((event, ready.keys()), place, record.time.or(event.received), effects),
                 Ok(Some(event)) => {
@@ -244,7 +247,7 @@ impl Partition {
     fn apply_rules(
         &mut self,
         rules: Result<&Arc<Plan>, &Error>,
-        event: &Event<'_>,
+        by: By<'_>,
         effects: &mut Effects,
     ) -> (Outcome, String) {
         match rules {
@@ -258,14 +261,14 @@ impl Partition {
                 (Outcome::Refused, why.to_owned())
             }
             Ok(plan) => {
-                self.activate(Arc::clone(plan), event, effects);
+                self.activate(Arc::clone(plan), by, effects);
                 (Outcome::Applied, String::new())
             }
         }
     }
 
     /// Other rules apply to all that comes. That is at a place in the log, not at an instant: no time passes.
-    fn activate(&mut self, after: Arc<Plan>, event: &Event<'_>, effects: &mut Effects) {
+    fn activate(&mut self, after: Arc<Plan>, by: By<'_>, effects: &mut Effects) {
         if after.version == self.plan.version {
             return;
         }
@@ -281,7 +284,7 @@ impl Partition {
                 for user in account.user_indices() {
                     self.due.users.touch(&mut account.user_mut(user).due, user);
                 }
-                let mut step = step!(self, effects, index, now, &event.message_id, now);
+                let mut step = step!(self, effects, index, now, by, now);
                 activation::activate(&renaming, &mut step, &mut account);
                 list(&mut self.dirty, self.profiles, &mut account, index);
             }
@@ -299,7 +302,7 @@ impl Partition {
             let mut account = Account::new(&mut self.tables, index);
             // Figures are those of the day that had closed when something changed last.
             let as_of = account.as_of.min(now);
-            let step = step!(self, &mut effects, index, as_of, "", as_of);
+            let step = step!(self, &mut effects, index, as_of, By::default(), as_of);
             changed.accounts.push(handoff_context::account_profile(&step, &account));
             let mut users: Vec<u32> =
                 account.users().filter(|(_, user)| user.word.is(Flag::Dirty)).map(|(user, _)| user).collect();
@@ -338,7 +341,8 @@ impl Partition {
         let mut account = Account::new(&mut self.tables, index);
         account.close_up_to(last_closed);
         self.due.accounts.touch(&mut account.due, index);
-        let mut step = step!(self, effects, index, it.event.time, &it.event.message_id, now);
+        let by = By { message_id: &it.event.message_id, place: Some(it.place.into()) };
+        let mut step = step!(self, effects, index, it.event.time, by, now);
         step::of_event(&mut step, &mut account, it, takes);
         list(&mut self.dirty, self.profiles, &mut account, index);
         // A late event can begin to wait for what is already over.
@@ -434,7 +438,7 @@ impl Partition {
     ) {
         let mut account = Account::new(&mut self.tables, index);
         account.close_up_to(self.plan.time.calendar.day(now).plus(-1));
-        let mut step = step!(self, effects, index, at, "", now);
+        let mut step = step!(self, effects, index, at, By::default(), now);
         let is_over = step::of_due_work(&mut step, &mut account, at, timers, closes);
         if is_over {
             self.tables.remove_account(index);

@@ -10,7 +10,7 @@ use super::state::Account;
 use super::state::counts::WEEKS;
 use super::state::traits::{Value as Trait, in_usd};
 use super::state::word::Flag;
-use crate::model::{Fact, Field, Role};
+use crate::model::{Evidence, Field, Role};
 use crate::rules::{BANDS, Condition, Figure, Input, Inputs, SignalRef, Value};
 
 /// Whether a condition holds; none if that is unknown. `event`: the event, of an event trigger, with the role that it has.
@@ -260,20 +260,22 @@ pub(super) fn explain(
     user: Option<u32>,
     when: &Condition,
     words: &mut Vec<String>,
-    facts: &mut Vec<Fact>,
+    evidence: &mut Evidence,
 ) {
     let values = Values { context, account, user, event: None, closed: OnceCell::new(), texts: Texts::default() };
     for input in when.inputs() {
         match input {
             Input::Signal(signal) if level_of(account, *signal, user) > 0 => {
                 words.push(signals::words(context, account, *signal, user));
-                facts.extend(signals::evidence(context, account, *signal, user));
+                let of_signal = signals::evidence(context, account, *signal, user);
+                evidence.facts.extend(of_signal.facts);
+                evidence.left_out = evidence.left_out.saturating_add(of_signal.left_out);
             }
             Input::Figure(figure) => {
                 let value = values.figure(*figure);
                 if let Some((word, number)) = in_words(context, account, user, *figure, value) {
                     words.push(word);
-                    facts.extend(number.map(|number| context.figure(number)));
+                    evidence.facts.extend(number.map(|number| context.figure(number)));
                 }
             }
             _ => {}
@@ -282,8 +284,8 @@ pub(super) fn explain(
     if words.is_empty() {
         words.push(format!("it is true that {}", when.text()));
     }
-    if facts.is_empty() {
-        facts.push(context.figure(1.0));
+    if evidence.facts.is_empty() {
+        evidence.facts.push(context.figure(1.0));
     }
 }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::event::{Outcome, Place};
+use super::event::{Outcome, Place, PlaceNumber};
 use super::metrics::MetricsRow;
 use super::time::{Day, EventTime};
 
@@ -39,7 +39,9 @@ pub struct Handoff {
     /// Why the trigger fired, in words.
     pub why: String,
     /// Its evidence.
-    pub facts: Vec<Fact>,
+    pub evidence: Evidence,
+    /// The message id of the event that caused it; empty if time did.
+    pub message_id: String,
     /// The rules that fired it.
     pub rules_version: Arc<str>,
     /// What the handoff says about the account.
@@ -400,15 +402,32 @@ impl Level {
     }
 }
 
-/// A piece of evidence of a signal or trigger.
-#[derive(Clone, Debug, PartialEq)]
+/// A piece of evidence of a signal or trigger: 24 bytes (semantics E23).
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fact {
-    /// The message id of the event that proves it; empty for a figure of a close.
-    pub message_id: Box<str>,
     /// When.
     pub at: EventTime,
-    /// A count, a ratio or an amount; the signal defines which.
+    /// The place of the event that proves it; none for a figure that no event caused.
+    pub place: Option<PlaceNumber>,
+    /// 1 for an event; otherwise a count, a ratio or an amount, which the signal defines.
     pub number: f64,
+}
+
+const _: () = assert!(size_of::<Fact>() == 24);
+
+/// The evidence of a signal or trigger: facts by (instant, place), and how many more there are that are not kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// The facts.
+    pub facts: Vec<Fact>,
+    /// How many more there are, which are not kept.
+    pub left_out: u32,
+}
+
+impl From<Fact> for Evidence {
+    fn from(fact: Fact) -> Evidence {
+        Evidence { facts: vec![fact], left_out: 0 }
+    }
 }
 
 /// A message of the signals feed.
@@ -423,7 +442,9 @@ pub struct SignalMessage {
     /// When.
     pub at: EventTime,
     /// Its evidence.
-    pub facts: Vec<Fact>,
+    pub evidence: Evidence,
+    /// The message id of the event that caused it; empty if time did.
+    pub message_id: String,
 }
 
 /// The kind of a message of the signals feed.

@@ -1,6 +1,7 @@
 //! The input: events, their places in the log, and their outcomes; roles and fields.
 
 use std::borrow::Cow;
+use std::num::NonZeroI64;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -149,6 +150,35 @@ pub struct Place {
     pub offset: i64,
     /// The index of the event in its record.
     pub index: u32,
+}
+
+/// The place of an event in its partition as one number, for evidence: offset · 2²⁰ + index in the record (semantics
+/// E23). It orders events as [`Place`] does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PlaceNumber(NonZeroI64);
+
+impl PlaceNumber {
+    /// Bits of the index. A record of a million events is larger than any broker takes.
+    const INDEX_BITS: u32 = 20;
+
+    /// The number, from 0.
+    pub fn get(self) -> i64 {
+        self.0.get() - 1
+    }
+
+    /// A number that was published; none below 0.
+    pub fn new(number: i64) -> Option<PlaceNumber> {
+        NonZeroI64::new(number.checked_add(1)?).filter(|it| it.get() > 0).map(PlaceNumber)
+    }
+}
+
+impl From<Place> for PlaceNumber {
+    fn from(place: Place) -> PlaceNumber {
+        const OFFSET_MAX: i64 = (1 << (62 - PlaceNumber::INDEX_BITS)) - 1;
+        let index = place.index.min((1 << PlaceNumber::INDEX_BITS) - 1);
+        let number = (place.offset.clamp(0, OFFSET_MAX) << PlaceNumber::INDEX_BITS) + i64::from(index);
+        PlaceNumber(NonZeroI64::new(number + 1).expect("places count from 0"))
+    }
 }
 
 /// A role: what an event means to the rules, whatever the product calls it (semantics §4, §9).

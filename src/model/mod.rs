@@ -7,11 +7,11 @@ pub mod time;
 pub mod unmapped;
 
 pub use effect::{
-    AccountProfile, Arm, Attribution, Company, Conversation, DeadLetter, Effects, Fact, Group, Handoff, HandoffContext,
-    HandoffId, Level, Money, Onboarding, Profiles, Rail, Reason, SignalChange, SignalKind, SignalMessage, TopUser,
-    Track, Usage, UserProfile, share_of,
+    AccountProfile, Arm, Attribution, Company, Conversation, DeadLetter, Effects, Evidence, Fact, Group, Handoff,
+    HandoffContext, HandoffId, Level, Money, Onboarding, Profiles, Rail, Reason, SignalChange, SignalKind,
+    SignalMessage, TopUser, Track, Usage, UserProfile, share_of,
 };
-pub use event::{Event, EventKind, Field, Fields, Keys, Outcome, Place, Provenance, Role, Tally};
+pub use event::{Event, EventKind, Field, Fields, Keys, Outcome, Place, PlaceNumber, Provenance, Role, Tally};
 pub use metrics::{DayRow, MetricsRow, WeekRow};
 pub use time::{Calendar, DAY_MS, Day, EventTime, HOUR_MS, MINUTE_MS, Millis, Week};
 pub use unmapped::Unmapped;

@@ -6,7 +6,7 @@ use super::bounds::{self, List, PAYLOAD_MAX, fit, id, short};
 use super::{Format, Kind, proto};
 use crate::model::{
     AccountProfile, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Group, Handoff, Level,
-    Money, Onboarding, Outcome, Reason, SignalKind, SignalMessage, TopUser, Track, Usage, UserProfile,
+    Money, Onboarding, Outcome, PlaceNumber, Reason, SignalKind, SignalMessage, TopUser, Track, Usage, UserProfile,
 };
 
 /// An effect that has a message in `proto/`.
@@ -117,7 +117,7 @@ fn ms(at: Option<EventTime>) -> i64 {
 fn facts(facts: &[Fact]) -> Vec<proto::Fact> {
     facts
         .iter()
-        .map(|fact| proto::Fact { message_id: id(&fact.message_id), ms: fact.at.0, number: fact.number })
+        .map(|fact| proto::Fact { ms: fact.at.0, place: fact.place.map(PlaceNumber::get), number: fact.number })
         .collect()
 }
 
@@ -140,8 +140,9 @@ fn handoff(handoff: &Handoff) -> proto::Handoff {
         user_ids: handoff.user_ids.iter().map(|user| id(user)).collect(),
         user_ids_left_out: handoff.user_ids_left_out,
         why: short(&handoff.why),
-        facts: facts(&handoff.facts),
-        facts_left_out: 0,
+        facts: facts(&handoff.evidence.facts),
+        facts_left_out: handoff.evidence.left_out,
+        message_id: id(&handoff.message_id),
         rules_version: short(&handoff.rules_version),
         segment: short(&context.segment),
         tier: short(context.tier.as_deref().unwrap_or_default()),
@@ -290,7 +291,9 @@ fn signal(message: &SignalMessage) -> proto::SignalChanged {
         account: id(&message.account),
         user: id(&message.user),
         at_ms: message.at.0,
-        facts: facts(&message.facts),
+        facts: facts(&message.evidence.facts),
+        facts_left_out: message.evidence.left_out,
+        message_id: id(&message.message_id),
         ..Default::default()
     };
     match &message.kind {

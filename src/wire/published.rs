@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use super::effects::json;
 use super::{Kind, Malformed, proto};
 use crate::model::{
-    Arm, Attribution, Company, Conversation, EventTime, Fact, Group, Handoff, HandoffContext, HandoffId, Level, Money,
-    TopUser, Usage, Week,
+    Arm, Attribution, Company, Conversation, EventTime, Evidence, Fact, Group, Handoff, HandoffContext, HandoffId,
+    Level, Money, PlaceNumber, TopUser, Usage, Week,
 };
 
 /// A published message as canonical proto3 JSON, on one line.
@@ -69,7 +69,11 @@ pub fn read_handoff(bytes: &[u8]) -> Result<Handoff, Malformed> {
         user_ids: message.user_ids.clone(),
         user_ids_left_out: message.user_ids_left_out,
         why: message.why.clone(),
-        facts: message.facts.iter().map(fact).collect::<Result<_, _>>()?,
+        evidence: Evidence {
+            facts: message.facts.iter().map(fact).collect::<Result<_, _>>()?,
+            left_out: message.facts_left_out,
+        },
+        message_id: message.message_id.clone(),
         account: message.account.clone(),
         trigger: message.trigger.as_str().into(),
         rules_version: message.rules_version.as_str().into(),
@@ -86,7 +90,8 @@ fn some_time(ms: i64) -> Result<Option<EventTime>, Malformed> {
 }
 
 fn fact(fact: &proto::Fact) -> Result<Fact, Malformed> {
-    Ok(Fact { message_id: fact.message_id.as_str().into(), at: time(fact.ms)?, number: fact.number })
+    let place = |number: i64| PlaceNumber::new(number).ok_or_else(|| bad(Kind::Handoff, "a place out of range"));
+    Ok(Fact { at: time(fact.ms)?, place: fact.place.map(place).transpose()?, number: fact.number })
 }
 
 fn context(message: proto::Handoff) -> Result<HandoffContext, Malformed> {

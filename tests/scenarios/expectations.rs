@@ -1,8 +1,8 @@
 //! Writes effects as the text of an expectation, so that a story can be compared with what happened.
 
 use upswell::model::{
-    AccountProfile, Attribution, Calendar, DAY_MS, EventTime, HOUR_MS, Handoff, HandoffContext, HandoffId, Level,
-    MINUTE_MS, Onboarding, Reason, SignalChange, SignalKind, SignalMessage, TopUser, UserProfile,
+    AccountProfile, Attribution, Calendar, DAY_MS, EventTime, Evidence, HOUR_MS, Handoff, HandoffContext, HandoffId,
+    Level, MINUTE_MS, Onboarding, Reason, SignalChange, SignalKind, SignalMessage, TopUser, UserProfile,
 };
 
 use crate::DAY_0;
@@ -47,8 +47,8 @@ fn span(from: EventTime, to: EventTime) -> String {
 pub(crate) fn handoff(handoff: &Handoff) -> String {
     let Handoff { account, trigger, at, .. } = handoff;
     assert_eq!(handoff.id, HandoffId::new(account, trigger, *at), "the id names another episode");
-    assert!(!handoff.why.is_empty() && !handoff.facts.is_empty(), "a handoff says why: {handoff:?}");
-    assert!(handoff.facts.iter().all(|fact| fact.at <= *at), "a handoff rests on what was: {handoff:?}");
+    assert!(!handoff.why.is_empty() && !handoff.evidence.facts.is_empty(), "a handoff says why: {handoff:?}");
+    assert!(handoff.evidence.facts.iter().all(|fact| fact.at <= *at), "a handoff rests on what was: {handoff:?}");
     let level = match handoff.level {
         Level::High => "HIGH",
         Level::Medium => "MEDIUM",
@@ -125,18 +125,28 @@ fn changed(change: &SignalChange) -> String {
     format!("{name} {}→{} {reason}", rung(change.before), rung(change.after))
 }
 
-/// A detail of a message of the feed: `figure 50` is the number of its last fact, `evidence day 1/day 2` are the times
-/// of its facts.
+/// A detail of a message: `evidence day 1/day 2` are the times of its facts, `facts 7` is how many there are, `caused by
+/// an event` or `caused by time` is what its message id says.
+fn evidence_detail(evidence: &Evidence, message_id: &str, asked: &str) -> Option<String> {
+    match asked.split_once(' ')? {
+        ("evidence", _) => {
+            let times: Vec<String> = evidence.facts.iter().map(|fact| instant(fact.at)).collect();
+            Some(format!("evidence {}", times.join("/")))
+        }
+        ("facts", _) => Some(format!("facts {}", evidence.facts.len() + evidence.left_out as usize)),
+        ("caused", _) => Some(format!("caused by {}", if message_id.is_empty() { "time" } else { "an event" })),
+        _ => None,
+    }
+}
+
+/// A detail of a message of the feed: `figure 50` is the number of its last fact; or one of its evidence.
 pub(crate) fn signal_detail(message: &SignalMessage, asked: &str) -> String {
     match asked.split_once(' ') {
         Some(("figure", written)) => {
-            format!("figure {}", number(message.facts.last().map(|fact| fact.number), written))
+            format!("figure {}", number(message.evidence.facts.last().map(|fact| fact.number), written))
         }
-        Some(("evidence", _)) => {
-            let times: Vec<String> = message.facts.iter().map(|fact| instant(fact.at)).collect();
-            format!("evidence {}", times.join("/"))
-        }
-        _ => panic!("the feed says nothing like {asked:?}"),
+        _ => evidence_detail(&message.evidence, &message.message_id, asked)
+            .unwrap_or_else(|| panic!("the feed says nothing like {asked:?}")),
     }
 }
 
@@ -154,7 +164,7 @@ pub(crate) fn onboarding_detail(message: &Onboarding, asked: &str) -> String {
     }
 }
 
-/// A detail of a handoff: any value of its handoff context, the times of its facts, or a part of its `why` or `text`.
+/// A detail of a handoff: any value of its handoff context, one of its evidence, or a part of its `why` or `text`.
 pub(crate) fn handoff_detail(handoff: &Handoff, asked: &str) -> String {
     let contains = |name: &str, text: &str, words: &str| {
         if text.contains(words) { asked.to_owned() } else { format!("{name} {text:?}") }
@@ -162,11 +172,8 @@ pub(crate) fn handoff_detail(handoff: &Handoff, asked: &str) -> String {
     match asked.split_once(' ') {
         Some(("why", words)) => contains("why", &handoff.why, words),
         Some(("text", words)) => contains("text", &handoff.context.conversation.text, words),
-        Some(("evidence", _)) => {
-            let times: Vec<String> = handoff.facts.iter().map(|fact| instant(fact.at)).collect();
-            format!("evidence {}", times.join("/"))
-        }
-        _ => context(&handoff.context, asked),
+        _ => evidence_detail(&handoff.evidence, &handoff.message_id, asked)
+            .unwrap_or_else(|| context(&handoff.context, asked)),
     }
 }
 

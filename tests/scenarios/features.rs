@@ -110,7 +110,7 @@ stories! {
         day 1 05:00         acme  ann uses e
         day 1 06:00         acme  ann uses f
         day 1 07:00         acme  ann uses g
-        expect day 1 07:00  acme  ann feature.breadth 0→1 crossed with evidence day 1 01:00/day 1 02:00/day 1 03:00/day 1 04:00/day 1 05:00/day 1 06:00/day 1 07:00
+        expect day 1 07:00  acme  ann feature.breadth 0→1 crossed with evidence day 1 01:00/day 1 05:00/day 1 06:00/day 1 07:00, facts 7
 
         story  with `within: 14d`, a feature used 14 days after sign-up does not count
         rules  signals feature.breadth within: 14d
@@ -165,7 +165,18 @@ stories! {
         rules  signals +: {id: mine.exports, kind: count, scopes: [user], roles: [exported], rungs: [7]}
         watch mine.exports
         day 1 01:00, 02:00, 03:00, 04:00, 05:00, 06:00, 07:00   acme  ann exports data
-        expect day 1 07:00  acme  ann mine.exports 0→1 crossed with evidence day 1 01:00/day 1 05:00/day 1 06:00/day 1 07:00
+        expect day 1 07:00  acme  ann mine.exports 0→1 crossed with evidence day 1 01:00/day 1 05:00/day 1 06:00/day 1 07:00, facts 7, caused by an event
+
+        story  once the signal was off, it rests on what came since
+        rules  signals +: {id: mine.exports, kind: count, scopes: [user], roles: [exported], ttl: 7d, rungs: [2]}
+        watch mine.exports
+        day 1, 2, 3         acme  ann exports data
+        until day 9 13:00
+        day 9 18:00         acme  ann exports data
+        until end of day 9
+        expect day 2        acme  ann mine.exports 0→1 crossed with evidence day 1/day 2, facts 2
+        expect day 9        acme  ann mine.exports 1→0 lapsed with facts 0, caused by time
+        expect day 9 18:00  acme  ann mine.exports 0→1 crossed with evidence day 9 18:00, facts 1
 
         story  a signal of kind count
         rules  signals +: {id: mine.exports, kind: count, scopes: [user], points: [10, 30], in: [pql, pqa], roles: [exported], ttl: 7d, rungs: [2, 4]}

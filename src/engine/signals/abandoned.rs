@@ -3,17 +3,16 @@
 
 use super::kind::{At, Fed, Measure, Subject, end, mark};
 use crate::engine::context::{Context, MatchedEvent};
-use crate::engine::state::facts::{Evidence, State};
 use crate::model::EventTime;
 use crate::rules::Abandoned;
 
 impl Abandoned {
     /// When it turns on and off, if it was started and is not completed.
     fn span(&self, at: At<'_, '_>) -> Option<(EventTime, EventTime)> {
-        let Some(State::Abandoned(start, _)) = at.facts() else { return None };
+        let start = at.facts()?.newest()?;
         let completed = at.account.life().and_then(|life| life.completed.get(&self.complete));
         let on_at = start.plus(self.after_ms);
-        completed.is_none_or(|completed| completed < start).then(|| (on_at, on_at.plus(self.ttl_ms)))
+        completed.is_none_or(|completed| *completed < start).then(|| (on_at, on_at.plus(self.ttl_ms)))
     }
 }
 
@@ -23,10 +22,7 @@ impl Measure for Abandoned {
         if !it.roles.has(self.start) || end(time, Some(self.after_ms + self.ttl_ms)) <= context.now {
             return Fed::Nothing;
         }
-        let facts = subject.fact(|| State::Abandoned(EventTime::MIN, Evidence::default()));
-        let State::Abandoned(start, evidence) = facts else { return Fed::Nothing };
-        evidence.add(mark(it));
-        *start = time.max(*start);
+        subject.facts().add_fact(mark(it));
         Fed::Wait(time.plus(self.after_ms))
     }
 
@@ -46,7 +42,7 @@ impl Measure for Abandoned {
     }
 
     fn turns_at(&self, at: At<'_, '_>, instant: EventTime) -> bool {
-        let Some(State::Abandoned(start, _)) = at.facts() else { return false };
+        let Some(start) = at.facts().and_then(|facts| facts.newest()) else { return false };
         let on_at = start.plus(self.after_ms);
         on_at == instant || on_at.plus(self.ttl_ms) == instant
     }

@@ -2,7 +2,7 @@
 //! the close of a day.
 
 use super::kind::{At, Measure};
-use crate::model::{Day, Fact};
+use crate::model::{Day, Evidence};
 use crate::rules::ActiveDays;
 
 impl Measure for ActiveDays {
@@ -19,7 +19,7 @@ impl Measure for ActiveDays {
         super::kind::falls(at.held(), day, |day| u8::from(days.count(day.plus(1), 7) >= self.days))
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+    fn evidence(&self, at: At<'_, '_>) -> Evidence {
         at.figure(f64::from(at.days().count(at.window_end(), 7)))
     }
 

@@ -3,7 +3,7 @@
 
 use super::kind::{At, Measure};
 use super::new_users::counting_from;
-use crate::model::{EventTime, Fact};
+use crate::model::{EventTime, Evidence};
 use crate::rules::{Age, Still};
 
 /// Whether a premium feature was used; unknown where neither a mapping nor an event says which are (semantics E20).
@@ -46,7 +46,7 @@ impl Measure for Age {
         (self.still == Still::SingleUser || knows_premium(at).is_some()) && is_settled(at)
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+    fn evidence(&self, at: At<'_, '_>) -> Evidence {
         let days = at.account.first().map_or(0, |first| (at.context.now.0 - first.0) / crate::model::DAY_MS);
         at.figure(days as f64)
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::kind::{At, Fed, Measure, Subject, deed, end, mark, next, steps, within};
 use crate::engine::context::{Context, MatchedEvent};
-use crate::engine::state::facts::{self, State};
+use crate::engine::state::facts::Value;
 use crate::model::{EventTime, Field};
 use crate::rules::Distinct;
 
@@ -21,6 +21,16 @@ fn stands_for<'a>(distinct: &Distinct, it: &'a MatchedEvent<'a>) -> Option<Cow<'
     Some(Cow::Borrowed(&it.event.message_id))
 }
 
+impl Distinct {
+    /// How many values count now.
+    fn values(&self, at: At<'_, '_>) -> usize {
+        let Some(facts) = at.facts() else { return 0 };
+        let since = at.user.map_or(EventTime::MIN, |user| at.account.user(user).since);
+        let is_soon = |time: EventTime| self.within_ms.is_none_or(|within| time < since.plus(within));
+        facts.values().filter(|time| end(*time, self.ttl_ms) > at.context.now && is_soon(*time)).count()
+    }
+}
+
 impl Measure for Distinct {
     fn update(&self, context: &Context<'_>, mut subject: Subject<'_, '_>, it: &MatchedEvent<'_>) -> Fed {
         let plan = context.plan;
@@ -29,32 +39,31 @@ impl Measure for Distinct {
         };
         let value = plan.roles.text(&it.roles, role, self.field, it.event).filter(|text| !text.is_empty());
         let Some(value) = value.or_else(|| stands_for(self, it)) else { return Fed::Nothing };
-        let most = self.rungs.last().copied().unwrap_or(1) as usize;
-        let State::Distinct(values) = subject.fact(|| State::Distinct(Vec::new())) else { return Fed::Nothing };
-        let others = facts::add_value(values, &value, mark(it), self.ttl_ms.is_some(), most);
-        if others { Fed::Value } else { Fed::Fact }
+        let (most, named) = (self.rungs.last().copied().unwrap_or(1) as usize, self.field == Field::Feature);
+        let mut facts = subject.facts();
+        let became = facts.add_value(&value, named, mark(it), self.ttl_ms.is_some(), most);
+        if became != Value::Known {
+            facts.add_fact(mark(it));
+        }
+        if became == Value::New { Fed::Value } else { Fed::Fact }
     }
 
     fn level(&self, at: At<'_, '_>) -> u8 {
-        let Some(State::Distinct(values)) = at.facts() else { return 0 };
-        let since = at.user.map_or(EventTime::MIN, |user| at.account.user(user).since);
-        let is_soon = |time: EventTime| self.within_ms.is_none_or(|within| time < since.plus(within));
-        let count = values.iter().filter(|it| end(it.time, self.ttl_ms) > at.context.now && is_soon(it.time)).count();
-        steps(count, &self.rungs)
+        steps(self.values(at), &self.rungs)
     }
 
     fn next_instant(&self, at: At<'_, '_>) -> Option<EventTime> {
-        let (Some(State::Distinct(values)), Some(ttl)) = (at.facts(), self.ttl_ms) else { return None };
-        next(at.context.now, values.iter().map(|value| value.time.plus(ttl)))
+        let (facts, ttl) = (at.facts()?, self.ttl_ms?);
+        next(at.context.now, facts.values().map(|time| time.plus(ttl)))
     }
 
     fn turns_at(&self, at: At<'_, '_>, instant: EventTime) -> bool {
-        let (Some(State::Distinct(values)), Some(ttl)) = (at.facts(), self.ttl_ms) else { return false };
-        values.iter().any(|value| value.time.plus(ttl) == instant)
+        let (Some(facts), Some(ttl)) = (at.facts(), self.ttl_ms) else { return false };
+        facts.values().any(|time| time.plus(ttl) == instant)
     }
 
     fn words(&self, at: At<'_, '_>) -> String {
-        let (count, field) = (self.evidence(at).len(), self.field.word().replace('_', " "));
+        let (count, field) = (self.values(at), self.field.word().replace('_', " "));
         format!("{} {} ({count} distinct: {field}{})", at.who(), deed(&self.filter), within(self.ttl_ms))
     }
 }

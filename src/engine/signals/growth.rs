@@ -7,7 +7,7 @@ use super::new_users::knows_newcomers;
 use crate::engine::figures::{Closed, trend, windows};
 use crate::engine::state::counts::{ACTIVE, WEEKS};
 use crate::engine::state::due::NEVER;
-use crate::model::{Day, Fact};
+use crate::model::{Day, Evidence};
 use crate::rules::{Growth, GrowthBy};
 
 impl Growth {
@@ -87,15 +87,15 @@ impl Measure for Growth {
         if has_weeks { next_sunday(day) } else { NEVER }
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+    fn evidence(&self, at: At<'_, '_>) -> Evidence {
         let last_closed = at.context.last_closed();
         if at.user.is_none() {
             return at.figure(at.account.count(WEEKS, windows::last_week(last_closed).0).into());
         }
         if at.days().is_never() {
-            return Vec::new();
+            return Evidence::default();
         }
-        trend::of_user(at.days(), last_closed).z().map_or(Vec::new(), |z| at.figure(z))
+        trend::of_user(at.days(), last_closed).z().map_or_else(Evidence::default, |z| at.figure(z))
     }
 
     fn words(&self, at: At<'_, '_>) -> String {

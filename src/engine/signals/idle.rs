@@ -4,7 +4,7 @@
 use super::kind::{At, Measure, after};
 use crate::engine::figures::windows;
 use crate::engine::state::due::NEVER;
-use crate::model::{Day, Fact};
+use crate::model::{Day, Evidence};
 use crate::rules::Idle;
 
 impl Measure for Idle {
@@ -33,10 +33,10 @@ impl Measure for Idle {
         if at.held() == 0 { at.days().last().plus(self.days as i32) } else { NEVER }
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+    fn evidence(&self, at: At<'_, '_>) -> Evidence {
         let days = at.days();
         if days.is_never() {
-            return Vec::new();
+            return Evidence::default();
         }
         at.figure(f64::from((at.context.last_closed().0 - days.last().0).max(0)))
     }

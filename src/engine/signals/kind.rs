@@ -4,9 +4,9 @@ use crate::engine::context::{Context, MatchedEvent};
 use crate::engine::figures::windows;
 use crate::engine::state::days::Days;
 use crate::engine::state::due::NEVER;
-use crate::engine::state::facts::{Fact as Kept, Mark, State};
+use crate::engine::state::facts::{Kept, KeptMut, Mark};
 use crate::engine::state::{Account, word::Flag};
-use crate::model::{Day, EventTime, Fact};
+use crate::model::{Day, EventTime, Evidence};
 use crate::rules::{Filter, SignalRef};
 
 /// What an event did to the facts of a signal.
@@ -86,13 +86,13 @@ pub(in crate::engine) trait Measure {
     }
 
     /// The evidence of the level: the facts that are kept, or the present figure.
-    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
-        at.kept().map_or(Vec::new(), Kept::facts)
+    fn evidence(&self, at: At<'_, '_>) -> Evidence {
+        at.facts().map_or_else(Evidence::default, |kept| kept.evidence())
     }
 
     /// The newest number of the evidence.
     fn number(&self, at: At<'_, '_>) -> f64 {
-        self.evidence(at).last().map_or(0.0, |fact| fact.number)
+        self.evidence(at).facts.last().map_or(0.0, |fact| fact.number)
     }
 
     /// The level in words, for a person.
@@ -116,19 +116,8 @@ pub(in crate::engine) struct Subject<'a, 't> {
 
 impl Subject<'_, '_> {
     /// The facts of the signal, which are new if there are none.
-    pub(super) fn fact(&mut self, new: impl FnOnce() -> State) -> &mut State {
-        let facts = self.account.facts_mut(self.user);
-        let slot = self.slot as u8;
-        let place = match facts.binary_search_by_key(&slot, |fact| fact.slot) {
-            Ok(place) => place,
-            Err(place) => {
-                // Most users have facts of one signal, and room for four would be most of their memory.
-                facts.reserve_exact(1);
-                facts.insert(place, Kept { slot, armed: EventTime::MAX, state: new() });
-                place
-            }
-        };
-        &mut facts[place].state
+    pub(super) fn facts(&mut self) -> KeptMut<'_> {
+        self.account.facts_mut(self.user, self.slot)
     }
 }
 
@@ -152,12 +141,8 @@ impl<'a, 't> At<'a, 't> {
     }
 
     /// What is kept of events.
-    pub(super) fn kept(self) -> Option<&'a Kept> {
-        self.account.fact(self.user, self.slot)
-    }
-
-    pub(super) fn facts(self) -> Option<&'a State> {
-        self.kept().map(|kept| &kept.state)
+    pub(super) fn facts(self) -> Option<Kept<'a>> {
+        self.account.facts(self.user, self.slot)
     }
 
     /// The active days of the user; of the account none.
@@ -189,12 +174,12 @@ impl<'a, 't> At<'a, 't> {
         self.user.map_or("the account".to_owned(), |user| self.account.user_id(user).to_string())
     }
 
-    pub(super) fn figure(self, number: f64) -> Vec<Fact> {
-        vec![self.context.figure(number)]
+    pub(super) fn figure(self, number: f64) -> Evidence {
+        self.context.figure(number).into()
     }
 
-    pub(super) fn ratio(self, share: Option<(u32, u32)>) -> Vec<Fact> {
-        share.map_or(Vec::new(), |(part, whole)| self.figure(f64::from(part) / f64::from(whole)))
+    pub(super) fn ratio(self, share: Option<(u32, u32)>) -> Evidence {
+        share.map_or_else(Evidence::default, |(part, whole)| self.figure(f64::from(part) / f64::from(whole)))
     }
 
     pub(super) fn is_forgotten(self) -> bool {
@@ -203,8 +188,8 @@ impl<'a, 't> At<'a, 't> {
 }
 
 /// An event as evidence.
-pub(super) fn mark<'a>(it: &'a MatchedEvent<'_>) -> Mark<'a> {
-    Mark { time: it.event.time, place: it.place, message_id: &it.event.message_id }
+pub(in crate::engine) fn mark(it: &MatchedEvent<'_>) -> Mark {
+    Mark { time: it.event.time, place: it.place.into() }
 }
 
 /// When a fact of this instant ends to count; without a time to live never.

@@ -3,7 +3,7 @@
 use super::kind::{At, Measure, reached};
 use crate::engine::state::Account;
 use crate::engine::state::due::NEVER;
-use crate::model::{Day, Fact};
+use crate::model::{Day, Evidence};
 use crate::rules::{Ladder, Of};
 
 /// What a meter counted on the days `from` to `to`.
@@ -35,7 +35,7 @@ impl Measure for Ladder {
         if matches!(self.of, Of::Volume(_)) && (at.held() > 0 || may_rise()) { day.plus(1) } else { NEVER }
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+    fn evidence(&self, at: At<'_, '_>) -> Evidence {
         at.figure(self.figure(at))
     }
 

@@ -24,7 +24,7 @@ mod within;
 
 use super::context::Context;
 use super::state::Account;
-use crate::model::Fact;
+use crate::model::Evidence;
 use crate::rules::{Kind, SignalRef};
 
 pub(super) use kind::{At, Fed, Measure, Subject};
@@ -69,13 +69,8 @@ pub(super) fn is_known(context: &Context<'_>, account: &Account<'_>, signal: Sig
 }
 
 /// The evidence of a level.
-pub(super) fn evidence(
-    context: &Context<'_>,
-    account: &Account<'_>,
-    signal: SignalRef,
-    user: Option<u32>,
-) -> Vec<Fact> {
-    At::new(context, account, signal, user).map_or(Vec::new(), |it| of(it).evidence(it))
+pub(super) fn evidence(context: &Context<'_>, account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> Evidence {
+    At::new(context, account, signal, user).map_or_else(Evidence::default, |it| of(it).evidence(it))
 }
 
 /// A level in words.

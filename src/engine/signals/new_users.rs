@@ -7,7 +7,7 @@ use crate::engine::context::Context;
 use crate::engine::figures::Closed;
 use crate::engine::state::Account;
 use crate::engine::state::due::NEVER;
-use crate::model::{Day, EventTime, Fact};
+use crate::model::{Day, EventTime, Evidence};
 use crate::rules::NewUsers;
 
 /// The first day whose new users count toward signals (semantics B17).
@@ -86,7 +86,7 @@ impl Measure for NewUsers {
         if at.held() > 0 { day.plus(1) } else { NEVER }
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+    fn evidence(&self, at: At<'_, '_>) -> Evidence {
         // A spike is decided on closed days, the first step on the days that end now.
         let day = if at.held() > 1 { at.context.last_closed() } else { at.window_end() };
         at.figure(f64::from(counting(at.context, at.account, day)))

@@ -3,7 +3,6 @@
 use super::kind::{At, Fed, Measure, Subject, deed, end, mark, next};
 use crate::engine::context::{Context, MatchedEvent};
 use crate::engine::state::Account;
-use crate::engine::state::facts::{Evidence, State};
 use crate::model::{EventTime, Role};
 use crate::rules::Seen;
 
@@ -14,6 +13,11 @@ impl Seen {
         let counts =
             self.is_after_founding(account, role, it.event.time) && end(it.event.time, self.ttl_ms) > context.now;
         counts.then_some(role)
+    }
+
+    /// When what was seen ends to count.
+    fn until(&self, at: At<'_, '_>) -> Option<EventTime> {
+        Some(end(at.facts()?.newest()?, self.ttl_ms))
     }
 
     /// The first admin of an account, and any admin of its first 24 hours, is not a change of admin (semantics E16).
@@ -29,24 +33,20 @@ impl Measure for Seen {
         if self.counts(context, subject.account, it).is_none() {
             return Fed::Nothing;
         }
-        if let State::Seen(until, evidence) = subject.fact(|| State::Seen(EventTime::MIN, Evidence::default())) {
-            evidence.add(mark(it));
-            *until = end(it.event.time, self.ttl_ms).max(*until);
-        }
+        subject.facts().add_fact(mark(it));
         Fed::Fact
     }
 
     fn level(&self, at: At<'_, '_>) -> u8 {
-        u8::from(matches!(at.facts(), Some(State::Seen(until, _)) if *until > at.context.now))
+        u8::from(self.until(at).is_some_and(|until| until > at.context.now))
     }
 
     fn next_instant(&self, at: At<'_, '_>) -> Option<EventTime> {
-        let Some(State::Seen(until, _)) = at.facts() else { return None };
-        next(at.context.now, std::iter::once(*until))
+        next(at.context.now, self.until(at).into_iter())
     }
 
     fn turns_at(&self, at: At<'_, '_>, instant: EventTime) -> bool {
-        matches!(at.facts(), Some(State::Seen(until, _)) if *until == instant)
+        self.until(at) == Some(instant)
     }
 
     fn words(&self, at: At<'_, '_>) -> String {

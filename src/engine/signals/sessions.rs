@@ -3,14 +3,13 @@
 
 use super::kind::{At, Fed, Measure, Subject, deed, end, mark, next, steps, within};
 use crate::engine::context::{Context, MatchedEvent};
-use crate::engine::state::facts::{self, Evidence, State};
 use crate::model::EventTime;
 use crate::rules::Sessions;
 
 impl Sessions {
     fn live(&self, at: At<'_, '_>) -> usize {
-        let Some(State::Sessions(list, _)) = at.facts() else { return 0 };
-        list.iter().filter(|session| session.1.plus(self.ttl_ms) > at.context.now).count()
+        let Some(facts) = at.facts() else { return 0 };
+        facts.sessions().filter(|session| session.1.plus(self.ttl_ms) > at.context.now).count()
     }
 }
 
@@ -20,10 +19,10 @@ impl Measure for Sessions {
         if !counts || it.passes(context.plan, &self.filter).is_none() {
             return Fed::Nothing;
         }
-        let facts = subject.fact(|| State::Sessions(Vec::new(), Evidence::default()));
-        let State::Sessions(list, evidence) = facts else { return Fed::Nothing };
-        evidence.add(mark(it));
-        if facts::add_to_sessions(list, it.event.time, self.gap_ms) { Fed::Session } else { Fed::Fact }
+        let mut facts = subject.facts();
+        facts.add_fact(mark(it));
+        let known_from = context.now.plus(-self.ttl_ms);
+        if facts.add_to_sessions(it.event.time, self.gap_ms, known_from) { Fed::Session } else { Fed::Fact }
     }
 
     fn level(&self, at: At<'_, '_>) -> u8 {
@@ -31,13 +30,11 @@ impl Measure for Sessions {
     }
 
     fn next_instant(&self, at: At<'_, '_>) -> Option<EventTime> {
-        let Some(State::Sessions(list, _)) = at.facts() else { return None };
-        next(at.context.now, list.iter().map(|session| session.1.plus(self.ttl_ms)))
+        next(at.context.now, at.facts()?.sessions().map(|session| session.1.plus(self.ttl_ms)))
     }
 
     fn turns_at(&self, at: At<'_, '_>, instant: EventTime) -> bool {
-        let Some(State::Sessions(list, _)) = at.facts() else { return false };
-        list.iter().any(|session| session.1.plus(self.ttl_ms) == instant)
+        at.facts().is_some_and(|facts| facts.sessions().any(|session| session.1.plus(self.ttl_ms) == instant))
     }
 
     fn words(&self, at: At<'_, '_>) -> String {

@@ -5,7 +5,7 @@ use super::kind::{At, Measure, after};
 use super::ladder;
 use crate::engine::figures::windows;
 use crate::engine::state::due::NEVER;
-use crate::model::{Day, Fact};
+use crate::model::{Day, Evidence};
 use crate::rules::Spike;
 
 /// Blocks of 7 days that the last 7 days are compared with.
@@ -49,7 +49,7 @@ impl Measure for Spike {
         at.first().map_or(NEVER, |first| after(day, first.plus(7 * (BLOCKS + 1))))
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+    fn evidence(&self, at: At<'_, '_>) -> Evidence {
         let day = at.context.last_closed();
         at.figure(ladder::volume(at.account, self.meter, day.plus(-6), day))
     }

@@ -5,7 +5,7 @@ use super::kind::{At, Measure, next_sunday};
 use crate::engine::figures::windows;
 use crate::engine::state::days::Days;
 use crate::engine::state::due::NEVER;
-use crate::model::{Day, Fact};
+use crate::model::{Day, Evidence};
 use crate::rules::Stalled;
 
 impl Measure for Stalled {
@@ -43,7 +43,7 @@ impl Measure for Stalled {
         }
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+    fn evidence(&self, at: At<'_, '_>) -> Evidence {
         at.figure(f64::from(at.account.active_users))
     }
 }

@@ -6,7 +6,7 @@ use crate::engine::figures::windows::{self, MONTH, stickiness_days};
 use crate::engine::figures::{Closed, windows::rung_above};
 use crate::engine::state::counts::ACTIVE;
 use crate::engine::state::due::NEVER;
-use crate::model::{Day, Fact};
+use crate::model::{Day, Evidence};
 use crate::rules::Stickiness;
 
 fn share(at: At<'_, '_>) -> Option<(u32, u32)> {
@@ -66,7 +66,7 @@ impl Measure for Stickiness {
         })
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+    fn evidence(&self, at: At<'_, '_>) -> Evidence {
         at.ratio(share(at))
     }
 }

@@ -2,7 +2,7 @@
 //! close of a day.
 
 use super::kind::{At, Measure, reached};
-use crate::model::Fact;
+use crate::model::Evidence;
 use crate::rules::TraitIs;
 
 /// A running active user is an executive.
@@ -31,14 +31,14 @@ impl Measure for TraitIs {
         })
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+    fn evidence(&self, at: At<'_, '_>) -> Evidence {
         let traits = at.account.traits();
         let number = match self {
             TraitIs::Employees(_) => traits.and_then(|traits| traits.employees()),
             TraitIs::AtLeast(field, _) => traits.and_then(|traits| traits.number(*field)),
             TraitIs::OneOf(..) | TraitIs::True(_) => Some(1.0),
         };
-        number.map_or(Vec::new(), |number| at.figure(number))
+        number.map_or_else(Evidence::default, |number| at.figure(number))
     }
 }
 
@@ -47,7 +47,7 @@ impl Measure for Executive {
         u8::from(at.account.rare().is_some_and(|rare| rare.executives > 0))
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
+    fn evidence(&self, at: At<'_, '_>) -> Evidence {
         at.figure(f64::from(at.account.rare().map_or(0, |rare| rare.executives)))
     }
 }

@@ -3,7 +3,7 @@
 
 use super::kind::{At, Measure};
 use crate::engine::state::Account;
-use crate::model::Fact;
+use crate::model::Evidence;
 use crate::rules::UsageRatio;
 
 /// The used share of the fullest quota.
@@ -23,7 +23,7 @@ impl Measure for UsageRatio {
         usage_ratio(at.account).is_some()
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Vec<Fact> {
-        usage_ratio(at.account).map_or(Vec::new(), |ratio| at.figure(ratio))
+    fn evidence(&self, at: At<'_, '_>) -> Evidence {
+        usage_ratio(at.account).map_or_else(Evidence::default, |ratio| at.figure(ratio))
     }
 }

@@ -4,12 +4,8 @@
 use super::kind::{At, Fed, Measure, Subject, mark};
 use super::new_users;
 use crate::engine::context::{Context, MatchedEvent};
-use crate::engine::state::facts::{self, Evidence, State};
 use crate::model::EventTime;
 use crate::rules::Within;
-
-/// Instants kept of what should follow: the newest, and of any three so near to each other two.
-const FOLLOWERS_MAX: usize = 16;
 
 impl Measure for Within {
     fn update(&self, _: &Context<'_>, mut subject: Subject<'_, '_>, it: &MatchedEvent<'_>) -> Fed {
@@ -20,20 +16,18 @@ impl Measure for Within {
         if !it.roles.has(self.then) || time >= until {
             return Fed::Nothing;
         }
-        let facts = subject.fact(|| State::Within(Vec::new(), Evidence::default()));
-        let State::Within(followers, evidence) = facts else { return Fed::Nothing };
-        evidence.add(mark(it));
-        followers.retain(|known| *known < until);
-        facts::add_follower(followers, time, self.within_ms, FOLLOWERS_MAX);
+        let mut facts = subject.facts();
+        facts.add_fact(mark(it));
+        facts.add_follower(time, self.within_ms, until);
         Fed::Fact
     }
 
     fn level(&self, at: At<'_, '_>) -> u8 {
-        let (Some(State::Within(followers, _)), Some(user)) = (at.facts(), at.user) else { return 0 };
+        let (Some(facts), Some(user)) = (at.facts(), at.user) else { return 0 };
         let signed_up = at.account.user(user).signed_up();
         u8::from(signed_up.is_some_and(|from| {
             new_users::counting_from_instant(at.context, at.account).is_some_and(|first| from >= first)
-                && followers.iter().any(|then| (0..self.within_ms).contains(&(then.0 - from.0)))
+                && facts.instants().any(|then| (0..self.within_ms).contains(&(then.0 - from.0)))
         }))
     }
 

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::counts::{self, Ring};
 use super::days::Added;
-use super::facts::Fact;
+use super::facts::{Facts, Head, Kept, KeptMut};
 use super::rows::{FormerLife, Life, More, NOBODY, Rare, Row, User};
 use super::tables::Tables;
 use super::traits::Traits;
@@ -137,9 +137,13 @@ impl<'t> Account<'t> {
 
     /// Erases what is known of a user besides activity.
     pub(in crate::engine) fn erase_more(&mut self, user: u32) {
-        let Tables { users, mores, .. } = &mut *self.tables;
-        mores.remove(&mut users[user].more);
-        users[user].word.set(Flag::Removed, false);
+        self.tables.erase_more(user);
+        self.user_mut(user).word.set(Flag::Removed, false);
+    }
+
+    /// What happened in this life of the account ends with it.
+    pub(in crate::engine) fn erase_life(&mut self) {
+        self.tables.erase_life(self.index);
     }
 
     /// Gives back the memory of empty state.
@@ -212,21 +216,61 @@ impl<'t> Account<'t> {
         self.rare().map(|rare| &rare.life)
     }
 
-    /// The facts kept for a signal of a user, or of the account.
-    pub(in crate::engine) fn fact(&self, user: Option<u32>, slot: usize) -> Option<&Fact> {
-        let facts = match user {
-            Some(user) => self.more(user).map(|more| &more.facts),
-            None => self.life().map(|life| &life.facts),
-        };
-        facts?.iter().find(|fact| usize::from(fact.slot) == slot)
+    fn head(&self, user: Option<u32>) -> Head {
+        match user {
+            Some(user) => self.more(user).map(|more| more.facts),
+            None => self.life().map(|life| life.facts),
+        }
+        .unwrap_or_default()
     }
 
-    /// All facts of a user, or of the account.
-    pub(in crate::engine) fn facts_mut(&mut self, user: Option<u32>) -> &mut Vec<Fact> {
-        match user {
-            Some(user) => &mut self.more_mut(user).facts,
-            None => &mut self.rare_mut().life.facts,
+    fn head_mut(&mut self, user: Option<u32>) -> (&mut Head, &mut Facts) {
+        let Tables { accounts, users, mores, rares, facts, .. } = &mut *self.tables;
+        let head = match user {
+            Some(user) => &mut mores.get_or_new(&mut users[user].more).facts,
+            None => &mut rares.get_or_new(&mut accounts[self.index].rare).life.facts,
+        };
+        (head, facts)
+    }
+
+    /// What is kept of the facts of a signal of a user, or of the account.
+    pub(in crate::engine) fn facts(&self, user: Option<u32>, slot: usize) -> Option<Kept<'_>> {
+        self.tables.facts.find(self.head(user), slot)
+    }
+
+    /// The same of all signals, by slot.
+    pub(in crate::engine) fn all_facts(&self, user: u32) -> impl Iterator<Item = (usize, Kept<'_>)> {
+        self.tables.facts.of(self.head(Some(user)))
+    }
+
+    /// The same, to change.
+    pub(in crate::engine) fn known_facts(&mut self, user: Option<u32>, slot: usize) -> Option<KeptMut<'_>> {
+        let head = self.head(user);
+        self.tables.facts.find_mut(head, slot)
+    }
+
+    /// The same, empty if there is nothing.
+    pub(in crate::engine) fn facts_mut(&mut self, user: Option<u32>, slot: usize) -> KeptMut<'_> {
+        let (head, facts) = self.head_mut(user);
+        facts.find_or_new(head, slot)
+    }
+
+    /// Keeps no facts of a signal any more.
+    pub(in crate::engine) fn drop_facts(&mut self, user: Option<u32>, slot: usize) {
+        if !self.head(user).is_empty() {
+            let (head, facts) = self.head_mut(user);
+            facts.remove(head, slot);
         }
+        user.into_iter().for_each(|user| self.tidy(user));
+    }
+
+    /// Moves facts to other slots; a signal that has none there has no facts any more.
+    pub(in crate::engine) fn rename_facts(&mut self, user: Option<u32>, slot_of: impl Fn(u8) -> Option<u8>) {
+        if !self.head(user).is_empty() {
+            let (head, facts) = self.head_mut(user);
+            facts.rename(head, slot_of);
+        }
+        user.into_iter().for_each(|user| self.tidy(user));
     }
 
     // Counts by the day and week.

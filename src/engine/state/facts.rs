@@ -1,298 +1,618 @@
 //! The facts of signals: what events prove, kept while it counts, and only as much as the highest rung needs.
+//!
+//! All of it is rows of a fixed size in pages. What is kept for a signal of a user or account is a row; the rows of one
+//! subject are linked, and what a row has no room for is in nodes to which it links. Most signals of most users have one
+//! fact and need one row.
 
-use std::iter::Sum;
-use std::ops::AddAssign;
+use xxhash_rust::xxh3::xxh3_128;
 
-use crate::model::{EventTime, Fact as PublishedFact, Place};
+use super::names::Names;
+use super::pages::{Ref, Slab};
+use crate::model::{EventTime, Evidence, Fact, PlaceNumber};
+
+/// What is kept for the signals of users and accounts.
+#[derive(Debug)]
+pub(in crate::engine) struct Facts {
+    rows: Slab<Row>,
+    newest: Slab<Newest>,
+    nodes: Slab<Node>,
+    names: Names,
+}
+
+/// The signals of one user or account for which something is kept: their rows, by slot.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::engine) struct Head(Ref);
+
+/// An event as a fact: when, and where it stands in the log. Facts are ordered so (semantics E23). Its number is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::engine) struct Mark {
+    pub(in crate::engine) time: EventTime,
+    pub(in crate::engine) place: PlaceNumber,
+}
 
 /// What is kept for one signal of a user or account.
-#[derive(Debug)]
-pub(in crate::engine) struct Fact {
-    /// The slot of the signal.
-    pub(in crate::engine) slot: u8,
-    /// When the timer that was set last looks at it again.
-    pub(in crate::engine) armed: EventTime,
-    pub(in crate::engine) state: State,
-}
-
-/// By kind of signal.
-#[derive(Debug)]
-pub(in crate::engine) enum State {
-    /// It was seen, and counts until this instant.
-    Seen(EventTime, Evidence),
-    /// The newest instants, rising.
-    Count(Vec<EventTime>, Evidence),
-    /// The newest values (those without a time to live: the earliest), by value.
-    Distinct(Vec<Observation>),
-    /// Sessions by time, disjoint: first and last event.
-    Sessions(Vec<(EventTime, EventTime)>, Evidence),
-    /// The earliest instants of what should follow.
-    Within(Vec<EventTime>, Evidence),
-    /// The latest start.
-    Abandoned(EventTime, Evidence),
-}
-
-/// A value and the event that counts for it.
-#[derive(Debug)]
-pub(in crate::engine) struct Observation {
-    pub(in crate::engine) value: String,
-    pub(in crate::engine) time: EventTime,
-    place: Place,
-    message_id: String,
-}
-
-/// Where an event stands, for evidence.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::engine) struct Mark<'a> {
-    pub(in crate::engine) time: EventTime,
-    pub(in crate::engine) place: Place,
-    pub(in crate::engine) message_id: &'a str,
+struct Row {
+    /// When the timer that was set last looks at it again.
+    armed: EventTime,
+    trail: Trail,
+    /// Instants, values or sessions, as the kind of the signal has them.
+    items: Ref,
+    /// The row of the subject's next signal.
+    next: Ref,
+    slot: u8,
+    /// The items are values with names.
+    has_names: bool,
 }
 
-impl Fact {
-    /// The events that it rests on, by (time, place).
-    pub(in crate::engine) fn facts(&self) -> Vec<PublishedFact> {
-        let one = |at: EventTime, message_id: &str| PublishedFact { message_id: message_id.into(), at, number: 1.0 };
-        match &self.state {
-            State::Distinct(values) => {
-                let mut by_time: Vec<&Observation> = values.iter().collect();
-                by_time.sort_by_key(|value| (value.time, value.place));
-                by_time.into_iter().map(|value| one(value.time, &value.message_id)).collect()
+const _: () = assert!(size_of::<Row>() == 48);
+
+/// The events that something rests on: the first, the newest three, and their number (semantics E23).
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::engine) struct Trail {
+    first: Option<Mark>,
+    count: u32,
+    newest: Ref,
+}
+
+/// Of the facts after the first the newest, newest first.
+type Newest = [Option<Mark>; NEWEST];
+
+const NEWEST: usize = 3;
+
+/// Up to three instants; a value and its instant; or the first and the last instant of a session.
+#[derive(Clone, Copy, Debug, Default)]
+struct Node {
+    words: [i64; 3],
+    next: Ref,
+    /// How many of the words are instants.
+    used: u32,
+}
+
+const _: () = assert!(size_of::<Node>() == 32);
+
+impl Default for Row {
+    fn default() -> Row {
+        Row {
+            armed: EventTime::MAX,
+            trail: Trail::default(),
+            items: Ref::NONE,
+            next: Ref::NONE,
+            slot: 0,
+            has_names: false,
+        }
+    }
+}
+
+/// A row of the facts of a subject, to change.
+pub(in crate::engine) struct KeptMut<'a> {
+    facts: &'a mut Facts,
+    row: Ref,
+}
+
+/// A row of the facts of a subject, to read.
+#[derive(Clone, Copy)]
+pub(in crate::engine) struct Kept<'a> {
+    facts: &'a Facts,
+    row: &'a Row,
+}
+
+/// What became of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Value {
+    /// Nothing: it proves no more than what is kept.
+    Known,
+    /// It was known, and counts by this event now.
+    Again,
+    /// It is kept, and was not before.
+    New,
+}
+
+impl Facts {
+    pub(super) fn new() -> Facts {
+        Facts { rows: Slab::new(), newest: Slab::new(), nodes: Slab::new(), names: Names::new() }
+    }
+
+    fn rows(&self, head: Head) -> impl Iterator<Item = (Ref, &Row)> {
+        let mut next = head.0;
+        std::iter::from_fn(move || {
+            let (at, row) = (next, self.rows.get(next)?);
+            next = row.next;
+            Some((at, row))
+        })
+    }
+
+    /// What is kept for each signal, by slot.
+    pub(super) fn of(&self, head: Head) -> impl Iterator<Item = (usize, Kept<'_>)> {
+        self.rows(head).map(|(_, row)| (usize::from(row.slot), Kept { facts: self, row }))
+    }
+
+    /// What is kept for a signal.
+    pub(super) fn find(&self, head: Head, slot: usize) -> Option<Kept<'_>> {
+        let (_, row) = self.rows(head).find(|(_, row)| usize::from(row.slot) >= slot)?;
+        (usize::from(row.slot) == slot).then_some(Kept { facts: self, row })
+    }
+
+    /// The same, to change.
+    pub(super) fn find_mut(&mut self, head: Head, slot: usize) -> Option<KeptMut<'_>> {
+        let (row, _) = self.rows(head).find(|(_, row)| usize::from(row.slot) == slot)?;
+        Some(KeptMut { facts: self, row })
+    }
+
+    /// The same; there is nothing in it where nothing was kept.
+    pub(super) fn find_or_new(&mut self, head: &mut Head, slot: usize) -> KeptMut<'_> {
+        let known = self.rows(*head).find(|(_, row)| usize::from(row.slot) == slot).map(|(row, _)| row);
+        let row = known.unwrap_or_else(|| {
+            let row = self.rows.insert(Row::default());
+            self.link(head, row, slot as u8);
+            row
+        });
+        KeptMut { facts: self, row }
+    }
+
+    /// Keeps nothing for a signal any more.
+    pub(super) fn remove(&mut self, head: &mut Head, slot: usize) {
+        self.rename(head, |known| (usize::from(known) != slot).then_some(known));
+    }
+
+    /// Keeps nothing for a subject any more.
+    pub(super) fn clear(&mut self, head: &mut Head) {
+        self.rename(head, |_| None);
+    }
+
+    /// Signals have other slots, or none any more.
+    pub(super) fn rename(&mut self, head: &mut Head, slot_of: impl Fn(u8) -> Option<u8>) {
+        let mut next = std::mem::take(&mut head.0);
+        while let Some(row) = self.rows.get(next).copied() {
+            let mut at = next;
+            next = row.next;
+            match slot_of(row.slot) {
+                Some(slot) => self.link(head, at, slot),
+                None => {
+                    KeptMut { facts: self, row: at }.empty();
+                    self.rows.remove(&mut at);
+                }
             }
-            State::Seen(_, evidence)
-            | State::Count(_, evidence)
-            | State::Sessions(_, evidence)
-            | State::Within(_, evidence)
-            | State::Abandoned(_, evidence) => evidence.facts().collect(),
         }
     }
-}
 
-/// The events that something rests on: the first and the newest three, by (time, place) (semantics E23).
-#[derive(Debug, Default)]
-pub(in crate::engine) struct Evidence(Vec<(EventTime, Place, String)>);
-
-impl Evidence {
-    const NEWEST: usize = 3;
-
-    /// Adds an event. Once there are four, the memory of the one that goes is used again.
-    pub(in crate::engine) fn add(&mut self, mark: Mark<'_>) {
-        let at = self.0.partition_point(|known| (known.0, known.1) < (mark.time, mark.place));
-        if self.0.len() <= Self::NEWEST {
-            // Most of what is kept rests on one event, and room for four would be most of its memory.
-            self.0.reserve_exact(1);
-            self.0.insert(at, (mark.time, mark.place, mark.message_id.to_owned()));
-            return;
+    /// Links a row of a slot, which none has, into a list.
+    fn link(&mut self, head: &mut Head, at: Ref, slot: u8) {
+        let before = self.rows(*head).take_while(|(_, row)| row.slot < slot).last().map(|(at, _)| at);
+        let link = match before.and_then(|before| self.rows.get_mut(before)) {
+            Some(before) => &mut before.next,
+            None => &mut head.0,
+        };
+        let next = std::mem::replace(link, at);
+        if let Some(row) = self.rows.get_mut(at) {
+            (row.slot, row.next) = (slot, next);
         }
-        if at == 1 {
-            return;
-        }
-        // The oldest but one goes; a new first makes the old first the oldest but one.
-        let goes = if at == 0 { 0 } else { 1 };
-        let (from, to) = if at == 0 { (0, 0) } else { (goes, at - 1) };
-        let (time, place, id) = &mut self.0[goes];
-        (*time, *place) = (mark.time, mark.place);
-        id.clear();
-        id.push_str(mark.message_id);
-        self.0[from..=to].rotate_left(1);
     }
 
-    pub(in crate::engine) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(in crate::engine) fn facts(&self) -> impl Iterator<Item = PublishedFact> {
-        self.0.iter().map(|(at, _, message_id)| PublishedFact {
-            message_id: message_id.as_str().into(),
-            at: *at,
-            number: 1.0,
+    fn nodes(&self, first: Ref) -> impl Iterator<Item = &Node> {
+        let mut next = first;
+        std::iter::from_fn(move || {
+            let node = self.nodes.get(next)?;
+            next = node.next;
+            Some(node)
         })
     }
 }
 
-/// Takes a value in: its latest observation (`latest`) or its earliest counts. At most `most` values are kept, those
-/// that count longest: a value that goes could only count again by an observation that brings it back. Returns whether
-/// other values are kept now.
-pub(in crate::engine) fn add_value(
-    values: &mut Vec<Observation>,
-    value: &str,
-    mark: Mark<'_>,
-    latest: bool,
-    most: usize,
-) -> bool {
-    let better = |a: (EventTime, Place), b: (EventTime, Place)| if latest { a > b } else { a < b };
-    let new = (mark.time, mark.place);
-    let set = |known: &mut Observation| {
-        (known.time, known.place) = new;
-        known.message_id.clear();
-        known.message_id.push_str(mark.message_id);
+impl Head {
+    /// Whether nothing is kept.
+    pub(in crate::engine) fn is_empty(self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl Kept<'_> {
+    pub(in crate::engine) fn armed(&self) -> EventTime {
+        self.row.armed
+    }
+
+    /// What it rests on, since the signal was last off.
+    pub(in crate::engine) fn evidence(&self) -> Evidence {
+        let trail = &self.row.trail;
+        let newest = self.facts.newest.get(trail.newest).copied().unwrap_or_default();
+        evidence(trail.first, newest, trail.count)
+    }
+
+    /// The instant of the newest fact.
+    pub(in crate::engine) fn newest(&self) -> Option<EventTime> {
+        let newest = self.facts.newest.get(self.row.trail.newest).and_then(|newest| newest[0]);
+        newest.or(self.row.trail.first).map(|mark| mark.time)
+    }
+
+    /// The instants that are kept, in no order.
+    pub(in crate::engine) fn instants(&self) -> impl Iterator<Item = EventTime> + use<'_> {
+        self.facts.nodes(self.row.items).flat_map(|node| node.instants().iter().map(|ms| EventTime(*ms)))
+    }
+
+    /// The instants at which the values count that are kept, in no order.
+    pub(in crate::engine) fn values(&self) -> impl Iterator<Item = EventTime> + use<'_> {
+        self.facts.nodes(self.row.items).map(Node::time)
+    }
+
+    /// The names of the values, where they have names.
+    pub(in crate::engine) fn names(&self) -> impl Iterator<Item = &str> + use<'_> {
+        let nodes = self.row.has_names.then(|| self.facts.nodes(self.row.items));
+        nodes.into_iter().flatten().map(|node| self.facts.names.get(node.name()))
+    }
+
+    /// The first and the last instants of the sessions, in no order.
+    pub(in crate::engine) fn sessions(&self) -> impl Iterator<Item = (EventTime, EventTime)> + use<'_> {
+        self.facts.nodes(self.row.items).map(Node::session)
+    }
+}
+
+/// What is published of events: the first, the newest, and how many others there were.
+fn evidence(first: Option<Mark>, newest: Newest, count: u32) -> Evidence {
+    let marks = first.into_iter().chain(newest.into_iter().rev().flatten());
+    let facts: Vec<Fact> = marks.map(Mark::fact).collect();
+    let left_out = count.saturating_sub(facts.len() as u32);
+    Evidence { facts, left_out }
+}
+
+impl Mark {
+    fn fact(self) -> Fact {
+        Fact { at: self.time, place: Some(self.place), number: 1.0 }
+    }
+}
+
+/// Keeps the first fact and the newest three.
+fn add_mark(first: &mut Option<Mark>, newest: &mut Newest, mark: Mark) {
+    // A new first makes the old one the oldest of the others.
+    let mark = match first {
+        Some(known) if mark < *known => std::mem::replace(known, mark),
+        Some(_) => mark,
+        None => {
+            *first = Some(mark);
+            return;
+        }
     };
-    if let Some(known) = values.iter_mut().find(|known| known.value == value) {
-        if better(new, (known.time, known.place)) {
-            set(known);
+    let at = newest.iter().position(|known| known.is_none_or(|known| known < mark));
+    if let Some(at) = at {
+        newest[at..].rotate_right(1);
+        newest[at] = Some(mark);
+    }
+}
+
+/// The same of what is not kept for a signal: occurrences that a trigger rests on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::engine) struct Occurrences {
+    first: Option<Mark>,
+    newest: Newest,
+    count: u32,
+}
+
+impl Occurrences {
+    pub(in crate::engine) fn add(&mut self, mark: Mark) {
+        add_mark(&mut self.first, &mut self.newest, mark);
+        self.count = self.count.saturating_add(1);
+    }
+
+    pub(in crate::engine) fn evidence(&self) -> Evidence {
+        evidence(self.first, self.newest, self.count)
+    }
+}
+
+impl Node {
+    fn instants(&self) -> &[i64] {
+        &self.words[..self.used as usize]
+    }
+
+    fn time(&self) -> EventTime {
+        EventTime(self.words[2])
+    }
+
+    fn key(&self) -> u128 {
+        u128::from(self.words[0] as u64) << 64 | u128::from(self.words[1] as u64)
+    }
+
+    fn name(&self) -> Ref {
+        Ref::of(self.words[0] as u32)
+    }
+
+    fn session(&self) -> (EventTime, EventTime) {
+        (EventTime(self.words[0]), EventTime(self.words[1]))
+    }
+}
+
+impl KeptMut<'_> {
+    fn row(&mut self) -> &mut Row {
+        self.facts.rows.get_mut(self.row).expect("a row of the list")
+    }
+
+    pub(in crate::engine) fn arm(&mut self, at: EventTime) {
+        self.row().armed = at;
+    }
+
+    /// An event is a fact.
+    pub(in crate::engine) fn add_fact(&mut self, mark: Mark) {
+        let Facts { rows, newest, .. } = &mut *self.facts;
+        let trail = &mut rows.get_mut(self.row).expect("a row of the list").trail;
+        trail.count = trail.count.saturating_add(1);
+        match trail.first {
+            None => trail.first = Some(mark),
+            Some(_) => add_mark(&mut trail.first, newest.get_or_new(&mut trail.newest), mark),
         }
-        return false;
     }
-    if values.len() < most {
-        let (time, place) = new;
-        values.reserve_exact(1);
-        values.push(Observation { value: value.to_owned(), time, place, message_id: mark.message_id.to_owned() });
-        return true;
+
+    /// The signal is off: what it rests on begins anew.
+    pub(in crate::engine) fn begin_anew(&mut self) {
+        let mut trail = std::mem::take(&mut self.row().trail);
+        self.facts.newest.remove(&mut trail.newest);
     }
-    let worst = values.iter_mut().reduce(|a, b| if better((a.time, a.place), (b.time, b.place)) { b } else { a });
-    let Some(worst) = worst.filter(|worst| better(new, (worst.time, worst.place))) else { return false };
-    worst.value.clear();
-    worst.value.push_str(value);
-    set(worst);
-    true
-}
 
-/// Takes an instant in, of which the newest `most` are kept.
-pub(in crate::engine) fn add_instant(instants: &mut Vec<EventTime>, time: EventTime, most: usize) {
-    let at = instants.partition_point(|known| *known < time);
-    if instants.len() < most {
-        instants.insert(at, time);
-    } else if at > 0 {
-        instants[..at].rotate_left(1);
-        instants[at - 1] = time;
+    /// Keeps nothing.
+    fn empty(&mut self) {
+        self.begin_anew();
+        self.retain(|_| false);
     }
-}
 
-/// Takes an instant in, of which only counts whether some lie in a span of time that is not yet known, `span_ms` long.
-/// Of any three so near to each other, wherever the span begins, the middle one lies in it only if another does.
-pub(in crate::engine) fn add_follower(instants: &mut Vec<EventTime>, time: EventTime, span_ms: i64, most: usize) {
-    let is_needless = |three: &[EventTime]| three[2].0 - three[0].0 <= span_ms;
-    add_instant(instants, time, most);
-    while let Some(before) = instants.windows(3).position(is_needless) {
-        instants.remove(before + 1);
+    fn push(&mut self, words: [i64; 3], used: u32) {
+        let next = self.row().items;
+        self.row().items = self.facts.nodes.insert(Node { words, next, used });
     }
-}
 
-/// Takes an event into the sessions, which it may join; returns whether it joined none (semantics E6).
-pub(in crate::engine) fn add_to_sessions(
-    sessions: &mut Vec<(EventTime, EventTime)>,
-    time: EventTime,
-    gap_ms: i64,
-) -> bool {
-    let near = |session: &(EventTime, EventTime)| time.0 - session.1.0 < gap_ms && session.0.0 - time.0 < gap_ms;
-    let at = sessions.partition_point(|session| session.1 < time && !near(session));
-    let joined = sessions[at..].iter().take_while(|session| near(session)).count();
-    let whole = sessions[at..at + joined]
-        .iter()
-        .fold((time, time), |whole, session| (whole.0.min(session.0), whole.1.max(session.1)));
-    sessions.splice(at..at + joined, [whole]);
-    joined == 0
-}
-
-/// Amounts of the last `DAYS` days, in time order; days without any are left out.
-#[derive(Debug)]
-pub(in crate::engine) struct Daily<const DAYS: i32, Amount>(Vec<(i32, Amount)>);
-
-impl<const DAYS: i32, Amount> Default for Daily<DAYS, Amount> {
-    fn default() -> Self {
-        Daily(Vec::new())
-    }
-}
-
-impl<const DAYS: i32, Amount: Copy + AddAssign + Sum> Daily<DAYS, Amount> {
-    /// Adds an amount to a day.
-    pub(in crate::engine) fn add(&mut self, day: i32, amount: Amount) {
-        match self.0.last_mut() {
-            Some(last) if last.0 == day => last.1 += amount,
-            Some(last) if last.0 > day => match self.0.binary_search_by_key(&day, |entry| entry.0) {
-                Ok(at) => self.0[at].1 += amount,
-                Err(at) => self.0.insert(at, (day, amount)),
-            },
-            _ => {
-                // What has left every window goes before the list grows.
-                if self.0.len() == self.0.capacity() {
-                    self.0.retain(|entry| entry.0 > day - DAYS);
-                }
-                self.0.push((day, amount));
+    /// Gives back the nodes that something does not hold of.
+    fn retain(&mut self, mut is: impl FnMut(&Node) -> bool) {
+        let has_names = self.row().has_names;
+        let (mut before, mut next) = (Ref::NONE, self.row().items);
+        while let Some(node) = self.facts.nodes.get(next).copied() {
+            let mut at = next;
+            next = node.next;
+            if is(&node) {
+                before = at;
+                continue;
             }
+            match self.facts.nodes.get_mut(before) {
+                Some(before) => before.next = next,
+                None => self.row().items = next,
+            }
+            if has_names {
+                self.facts.names.give_back(node.name());
+            }
+            self.facts.nodes.remove(&mut at);
         }
     }
 
-    /// The sum of the days `from` to `to`.
-    pub(in crate::engine) fn sum(&self, from: i32, to: i32) -> Amount {
-        self.0.iter().rev().skip_while(|entry| entry.0 > to).take_while(|entry| entry.0 >= from).map(|it| it.1).sum()
+    /// The node that is the least by some measure.
+    fn least<K: Ord>(&mut self, of: impl Fn(&Node) -> Option<K>) -> Option<(K, &mut Node)> {
+        let mut next = self.row().items;
+        let mut least: Option<(K, Ref)> = None;
+        while let Some(node) = self.facts.nodes.get(next) {
+            if let Some(key) = of(node)
+                && least.as_ref().is_none_or(|(known, _)| key < *known)
+            {
+                least = Some((key, next));
+            }
+            next = node.next;
+        }
+        let (key, at) = least?;
+        Some((key, self.facts.nodes.get_mut(at)?))
     }
 
-    /// Whether anything was added on the days `from` to `to`.
-    pub(in crate::engine) fn has_any(&self, from: i32, to: i32) -> bool {
-        self.0.iter().rev().skip_while(|entry| entry.0 > to).take_while(|entry| entry.0 >= from).next().is_some()
+    /// Takes an instant in, of which the newest `most` are kept.
+    pub(in crate::engine) fn add_instant(&mut self, time: EventTime, most: usize) {
+        let items = self.row().items;
+        let known: usize = self.facts.nodes(items).map(|node| node.used as usize).sum();
+        if known < most {
+            match self.facts.nodes.get_mut(items).filter(|node| (node.used as usize) < node.words.len()) {
+                Some(node) => {
+                    node.words[node.used as usize] = time.0;
+                    node.used += 1;
+                }
+                None => self.push([time.0, 0, 0], 1),
+            }
+        } else if let Some((oldest, node)) = self.least(|node| node.instants().iter().min().copied())
+            && oldest <= time.0
+            && let Some(word) = node.words.iter_mut().find(|word| **word == oldest)
+        {
+            *word = time.0;
+        }
     }
 
-    /// Whether no window of `day` or later sees anything.
-    pub(in crate::engine) fn is_over(&self, day: i32) -> bool {
-        self.0.last().is_none_or(|last| last.0 <= day - DAYS)
+    /// Takes an instant in, of which only counts whether some before `until` lie in a span of time that is not yet known,
+    /// `span_ms` long. Of any three so near to each other, wherever the span begins, the middle one lies in it only if
+    /// another does. At most the newest 16 are kept.
+    pub(in crate::engine) fn add_follower(&mut self, time: EventTime, span_ms: i64, until: EventTime) {
+        const MOST: usize = 16;
+        let mut sorted = [0; MOST + 1];
+        let mut count = 0;
+        let items = self.row().items;
+        let known = self.facts.nodes(items).flat_map(Node::instants).copied().filter(|known| *known < until.0);
+        for instant in known.chain([time.0]) {
+            sorted[count] = instant;
+            count += 1;
+        }
+        sorted[..count].sort_unstable();
+        let mut kept = &mut sorted[count.saturating_sub(MOST)..count];
+        let is_needless = |three: &[i64]| three[2] - three[0] <= span_ms;
+        while let Some(before) = kept.windows(3).position(is_needless) {
+            kept[before + 1..].rotate_left(1);
+            let last = kept.len() - 1;
+            kept = &mut kept[..last];
+        }
+        self.retain(|_| false);
+        for some in kept.chunks(3) {
+            let mut words = [0; 3];
+            words[..some.len()].copy_from_slice(some);
+            self.push(words, some.len() as u32);
+        }
+    }
+
+    /// Takes an event into the sessions, which it may join; returns whether it joined none (semantics E6). Those that
+    /// ended before `known_from` are not known any more.
+    pub(in crate::engine) fn add_to_sessions(&mut self, time: EventTime, gap_ms: i64, known_from: EventTime) -> bool {
+        let near = |(first, last): (EventTime, EventTime)| time.0 - last.0 < gap_ms && first.0 - time.0 < gap_ms;
+        let (mut whole, mut joined) = ((time, time), false);
+        self.retain(|node| {
+            let session = node.session();
+            if session.1 > known_from && near(session) {
+                whole = (whole.0.min(session.0), whole.1.max(session.1));
+                joined = true;
+                return false;
+            }
+            session.1 > known_from
+        });
+        self.push([whole.0.0, whole.1.0, 0], 0);
+        !joined
+    }
+
+    /// Takes a value in: its latest observation (`latest`) or its earliest counts. At most `most` values are kept, those
+    /// that count longest: a value that goes could only count again by an observation that brings it back. Values are
+    /// compared by their names, if those are kept (`named`), else by a hash of 128 bits.
+    pub(in crate::engine) fn add_value(
+        &mut self,
+        value: &str,
+        named: bool,
+        mark: Mark,
+        latest: bool,
+        most: usize,
+    ) -> Value {
+        let key = if named { self.facts.names.find(value).map(u128::from) } else { Some(xxh3_128(value.as_bytes())) };
+        // Of two at the same instant the later place counts more if the latest does.
+        let new = (mark.time, if named { mark.place.get() } else { 0 });
+        let of = |node: &Node| (node.time(), if named { node.words[1] } else { 0 });
+        let is_it = |node: &Node| {
+            let known = if named { u128::from(node.name().number()) } else { node.key() };
+            (Some(known) == key).then_some(())
+        };
+        let better = |new, known| if latest { new > known } else { new < known };
+        if let Some((_, known)) = self.least(is_it) {
+            if !better(new, of(known)) {
+                return Value::Known;
+            }
+            known.words[2] = mark.time.0;
+            if named {
+                known.words[1] = mark.place.get();
+            }
+            return Value::Again;
+        }
+        let items = self.row().items;
+        if self.facts.nodes(items).take(most).count() == most {
+            let worst = match latest {
+                true => self.facts.nodes(items).map(of).min(),
+                false => self.facts.nodes(items).map(of).max(),
+            };
+            let Some(worst) = worst.filter(|worst| better(new, *worst)) else { return Value::Known };
+            let mut gone = false;
+            self.retain(|node| {
+                let goes = !gone && of(node) == worst;
+                gone |= goes;
+                !goes
+            });
+        }
+        self.row().has_names = named;
+        let words = match named {
+            true => [self.facts.names.take(value).number().into(), mark.place.get(), mark.time.0],
+            false => {
+                let key = key.unwrap_or_default();
+                [(key >> 64) as i64, key as i64, mark.time.0]
+            }
+        };
+        self.push(words, 0);
+        Value::New
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Place;
     use proptest::prelude::*;
 
-    fn mark(time: i64, place: i64) -> Mark<'static> {
-        Mark { time: EventTime(time), place: Place { offset: place, index: 0 }, message_id: "m" }
+    fn mark(time: i64, place: i64) -> Mark {
+        Mark { time: EventTime(time), place: Place { offset: place, index: 0 }.into() }
+    }
+
+    /// Facts in which one signal of one subject has a row.
+    fn one() -> (Facts, Head) {
+        let (mut facts, mut head) = (Facts::new(), Head::default());
+        facts.find_or_new(&mut head, 3);
+        (facts, head)
+    }
+
+    fn sorted(times: impl Iterator<Item = EventTime>) -> Vec<i64> {
+        let mut times: Vec<i64> = times.map(|time| time.0).collect();
+        times.sort_unstable();
+        times
     }
 
     proptest! {
         #[test]
-        fn evidence_is_the_first_and_the_newest_three(times in proptest::collection::vec(0_i64..50, 0..40)) {
-            let mut evidence = Evidence::default();
-            let mut all: Vec<(i64, i64)> = Vec::new();
+        fn evidence_is_the_first_the_newest_three_and_their_number(times in proptest::collection::vec(0_i64..50, 0..40)) {
+            let (mut facts, head) = one();
+            let (mut all, mut occurrences) = (Vec::new(), Occurrences::default());
             for (place, time) in (0..).zip(times) {
-                evidence.add(mark(time, place));
-                all.push((time, place));
+                facts.find_mut(head, 3).unwrap().add_fact(mark(time, place));
+                occurrences.add(mark(time, place));
+                all.push((time, place << 20));
                 all.sort_unstable();
                 let mut expected = all.clone();
                 if expected.len() > 4 {
                     expected.drain(1..all.len() - 3);
                 }
-                let found: Vec<(i64, i64)> = evidence.0.iter().map(|it| (it.0.0, it.1.offset)).collect();
-                prop_assert_eq!(&found, &expected);
+                let found = facts.find(head, 3).unwrap();
+                prop_assert_eq!(found.newest().map(|it| it.0), all.last().map(|it| it.0));
+                for found in [found.evidence(), occurrences.evidence()] {
+                    prop_assert_eq!(found.facts.len() + found.left_out as usize, all.len());
+                    let found: Vec<(i64, i64)> = found.facts.iter().map(|it| (it.at.0, it.place.unwrap().get())).collect();
+                    prop_assert_eq!(&found, &expected);
+                }
             }
+            facts.find_mut(head, 3).unwrap().begin_anew();
+            prop_assert_eq!(facts.find(head, 3).unwrap().evidence(), Evidence::default());
         }
 
         #[test]
-        fn as_many_values_count_as_if_all_were_kept(steps in proptest::collection::vec((0_u8..9, 0_i64..100), 0..60)) {
+        fn as_many_values_count_as_if_all_were_kept(
+            steps in proptest::collection::vec((0_u8..9, 0_i64..100), 0..60),
+            named in any::<bool>(),
+        ) {
             for latest in [true, false] {
-                let (mut kept, mut all) = (Vec::new(), std::collections::BTreeMap::<u8, i64>::new());
+                let ((mut facts, mut head), mut all) = (one(), std::collections::BTreeMap::<u8, i64>::new());
                 for (place, (value, time)) in (0..).zip(&steps) {
-                    let _ = add_value(&mut kept, &value.to_string(), mark(*time, place), latest, 3);
+                    let mut kept = facts.find_mut(head, 3).unwrap();
+                    kept.add_value(&value.to_string(), named, mark(*time, place), latest, 3);
                     let known = all.entry(*value).or_insert(*time);
                     *known = if latest { (*known).max(*time) } else { (*known).min(*time) };
+                    let kept = facts.find(head, 3).unwrap();
                     for bound in 0..100 {
                         let counts = |time: i64| if latest { time > bound } else { time < bound };
                         let expected = all.values().filter(|time| counts(**time)).count().min(3);
-                        prop_assert_eq!(kept.iter().filter(|it| counts(it.time.0)).count(), expected);
+                        prop_assert_eq!(kept.values().filter(|it| counts(it.0)).count(), expected);
                     }
+                    let names: std::collections::BTreeSet<&str> = kept.names().collect();
+                    prop_assert_eq!(names.len(), if named { kept.values().count() } else { 0 });
                 }
+                facts.clear(&mut head);
+                prop_assert!(head.is_empty() && facts.names.is_empty());
             }
         }
 
         #[test]
         fn instants_are_the_newest(times in proptest::collection::vec(0_i64..50, 0..30)) {
-            let (mut kept, mut all) = (Vec::new(), Vec::new());
-            for time in &times {
-                add_instant(&mut kept, EventTime(*time), 4);
-                all.push(*time);
+            let ((mut facts, head), mut all) = (one(), Vec::new());
+            for time in times {
+                facts.find_mut(head, 3).unwrap().add_instant(EventTime(time), 4);
+                all.push(time);
                 all.sort_unstable();
-                let newest: Vec<EventTime> = all[all.len().saturating_sub(4)..].iter().map(|ms| EventTime(*ms)).collect();
-                prop_assert_eq!(&kept, &newest);
+                prop_assert_eq!(&sorted(facts.find(head, 3).unwrap().instants())[..], &all[all.len().saturating_sub(4)..]);
             }
         }
 
         #[test]
         fn followers_answer_as_if_all_were_kept(times in proptest::collection::vec(0_i64..60, 0..40)) {
             const SPAN: i64 = 7;
-            let (mut kept, mut all) = (Vec::new(), Vec::new());
+            let ((mut facts, head), mut all) = (one(), Vec::new());
             for time in times {
-                // No three lie within the span: of 60 instants at most 18 are left.
-                add_follower(&mut kept, EventTime(time), SPAN, 18);
+                // No three lie within the span: of 60 instants at most 16 are left.
+                facts.find_mut(head, 3).unwrap().add_follower(EventTime(time), SPAN, EventTime::MAX);
                 all.push(EventTime(time));
+                let kept: Vec<EventTime> = facts.find(head, 3).unwrap().instants().collect();
                 for from in -SPAN..=60 {
                     let within = |list: &[EventTime]| list.iter().any(|then| (0..SPAN).contains(&(then.0 - from)));
                     prop_assert_eq!(within(&kept), within(&all));
@@ -301,16 +621,54 @@ mod tests {
         }
 
         #[test]
-        fn days_sum_up_as_a_list_would(steps in proptest::collection::vec((-5_i32..9, 1_i64..9), 0..120)) {
-            let (mut daily, mut list, mut newest) = (Daily::<31, i64>::default(), Vec::new(), 0);
-            for (step, amount) in steps {
-                newest = newest.max(newest + step);
-                let day = newest + step.min(0);
-                daily.add(day, amount);
-                list.push((day, amount));
-                let expected: i64 = list.iter().filter(|it| (newest - 27..=newest - 1).contains(&it.0)).map(|it| it.1).sum();
-                prop_assert_eq!(daily.sum(newest - 27, newest - 1), expected);
+        fn rows_are_those_of_a_map(steps in proptest::collection::vec((0_u8..12, 0_u8..4, 0_i64..9), 0..80)) {
+            let (mut facts, mut heads) = (Facts::new(), [Head::default(); 3]);
+            let mut maps = [const { std::collections::BTreeMap::<u8, u32>::new() }; 3];
+            for (place, (slot, what, time)) in (0..).zip(steps) {
+                let which = usize::from(slot % 3);
+                let (head, map) = (&mut heads[which], &mut maps[which]);
+                match what {
+                    0 => {
+                        facts.remove(head, slot.into());
+                        map.remove(&slot);
+                    }
+                    1 if time == 0 => {
+                        facts.rename(head, |slot| slot.checked_sub(4).map(|it| 8 - it));
+                        *map = std::mem::take(map).into_iter().filter_map(|(it, n)| Some((8 - it.checked_sub(4)?, n))).collect();
+                    }
+                    _ => {
+                        facts.find_or_new(head, slot.into()).add_fact(mark(time, place));
+                        *map.entry(slot).or_default() += 1;
+                    }
+                }
+                for (head, map) in heads.iter().zip(&maps) {
+                    let number = |kept: Kept<'_>| { let it = kept.evidence(); it.facts.len() as u32 + it.left_out };
+                    let found: Vec<(usize, u32)> = facts.of(*head).map(|(slot, kept)| (slot, number(kept))).collect();
+                    let expected: Vec<(usize, u32)> = map.iter().map(|(slot, count)| (usize::from(*slot), *count)).collect();
+                    prop_assert_eq!(found, expected);
+                    for slot in 0..12 {
+                        prop_assert_eq!(facts.find(*head, slot).map(number), map.get(&(slot as u8)).copied());
+                    }
+                }
             }
         }
+    }
+
+    #[test]
+    fn what_comes_and_goes_takes_no_more_memory() {
+        let mut facts = Facts::new();
+        for round in 0..1_000 {
+            let mut head = Head::default();
+            for slot in 0..4 {
+                let mut kept = facts.find_or_new(&mut head, slot);
+                for place in 0..6 {
+                    kept.add_fact(mark(place, place));
+                    kept.add_value(&format!("{round} {place}"), slot % 2 == 0, mark(place, place), true, 5);
+                }
+            }
+            facts.clear(&mut head);
+        }
+        assert_eq!((facts.rows.len(), facts.newest.len(), facts.nodes.len()), (4, 4, 20));
+        assert!(facts.names.is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod account;
 pub(super) mod counts;
+mod daily;
 pub(super) mod days;
 pub(super) mod dedupe;
 pub(super) mod due;
@@ -11,6 +12,7 @@ pub(super) mod index;
 mod levels;
 #[cfg(test)]
 pub(super) mod looks;
+mod names;
 pub(super) mod pages;
 pub(super) mod rows;
 pub(super) mod tables;

@@ -5,11 +5,11 @@ use std::ops::{Index, IndexMut};
 /// Rows by their index. An index is stable for the life of its row.
 #[derive(Debug)]
 pub(in crate::engine) struct Pages<T> {
-    pages: Vec<Box<[T]>>,
+    pages: Vec<Vec<T>>,
     len: u32,
 }
 
-impl<T: Clone> Pages<T> {
+impl<T> Pages<T> {
     /// Rows of a page, a power of two: about 64 KiB.
     const ROWS: usize = {
         let rows = 65_536 / size_of::<T>();
@@ -25,20 +25,29 @@ impl<T: Clone> Pages<T> {
         self.len
     }
 
-    /// Adds a row and returns its index. The rest of a new page is filled with copies of the row.
+    /// Adds a row and returns its index.
     pub(in crate::engine) fn push(&mut self, row: T) -> u32 {
         let index = self.len;
         if (index as usize).is_multiple_of(Self::ROWS) {
-            self.pages.push(vec![row; Self::ROWS].into_boxed_slice());
-        } else {
-            self[index] = row;
+            self.pages.push(Vec::with_capacity(Self::ROWS));
         }
+        self.pages[index as usize / Self::ROWS].push(row);
         self.len += 1;
         index
     }
+
+    #[inline]
+    fn get(&self, index: u32) -> Option<&T> {
+        self.pages.get(index as usize / Self::ROWS)?.get(index as usize % Self::ROWS)
+    }
+
+    #[inline]
+    fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.pages.get_mut(index as usize / Self::ROWS)?.get_mut(index as usize % Self::ROWS)
+    }
 }
 
-impl<T: Clone> Index<u32> for Pages<T> {
+impl<T> Index<u32> for Pages<T> {
     type Output = T;
 
     #[inline]
@@ -47,56 +56,93 @@ impl<T: Clone> Index<u32> for Pages<T> {
     }
 }
 
-impl<T: Clone> IndexMut<u32> for Pages<T> {
+impl<T> IndexMut<u32> for Pages<T> {
     #[inline]
     fn index_mut(&mut self, index: u32) -> &mut T {
         &mut self.pages[index as usize / Self::ROWS][index as usize % Self::ROWS]
     }
 }
 
-/// Values that few rows have, by their index. The place of one that goes is used again.
+/// Values that not every row has, in pages. The place of one that goes is used again.
 #[derive(Debug)]
 pub(in crate::engine) struct Slab<T> {
-    values: Vec<T>,
-    free: Vec<u32>,
+    values: Pages<T>,
+    free: Vec<Ref>,
 }
 
 /// A reference into a [`Slab`]: none, or an index plus one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::engine) struct Ref(u32);
 
+impl Ref {
+    /// Nothing.
+    pub(in crate::engine) const NONE: Ref = Ref(0);
+
+    pub(in crate::engine) fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// As a number, by which two can be told apart.
+    pub(in crate::engine) fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The reference of a number.
+    pub(in crate::engine) fn of(number: u32) -> Ref {
+        Ref(number)
+    }
+}
+
 impl<T: Default> Slab<T> {
     pub(in crate::engine) fn new() -> Slab<T> {
-        Slab { values: Vec::new(), free: Vec::new() }
+        Slab { values: Pages::new(), free: Vec::new() }
     }
 
     #[inline]
     pub(in crate::engine) fn get(&self, at: Ref) -> Option<&T> {
-        self.values.get(at.0.checked_sub(1)? as usize)
+        self.values.get(at.0.checked_sub(1)?)
     }
 
     #[inline]
     pub(in crate::engine) fn get_mut(&mut self, at: Ref) -> Option<&mut T> {
-        self.values.get_mut(at.0.checked_sub(1)? as usize)
+        self.values.get_mut(at.0.checked_sub(1)?)
+    }
+
+    /// Adds a value.
+    pub(in crate::engine) fn insert(&mut self, value: T) -> Ref {
+        match self.free.pop() {
+            Some(at) => {
+                self.values[at.0 - 1] = value;
+                at
+            }
+            None => Ref(self.values.push(value) + 1),
+        }
     }
 
     /// The value, which is new and empty if there is none.
     pub(in crate::engine) fn get_or_new(&mut self, at: &mut Ref) -> &mut T {
-        if at.0 == 0 {
-            at.0 = self.free.pop().unwrap_or_else(|| {
-                self.values.push(T::default());
-                self.values.len() as u32
-            });
+        if at.is_none() {
+            *at = self.insert(T::default());
         }
-        &mut self.values[at.0 as usize - 1]
+        &mut self.values[at.0 - 1]
+    }
+
+    /// How many values are kept, and places of those that went.
+    #[cfg(test)]
+    pub(in crate::engine) fn len(&self) -> usize {
+        self.values.len() as usize
+    }
+
+    #[cfg(test)]
+    pub(in crate::engine) fn used(&self) -> usize {
+        self.len() - self.free.len()
     }
 
     /// Gives a value back.
     pub(in crate::engine) fn remove(&mut self, at: &mut Ref) {
         if let Some(value) = self.get_mut(*at) {
             *value = T::default();
-            self.free.push(at.0);
-            *at = Ref::default();
+            self.free.push(std::mem::take(at));
         }
     }
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 
 use super::counts::Counts;
+use super::daily::Daily;
 use super::days::Days;
 use super::due::Visit;
-use super::facts::{Daily, Fact};
+use super::facts::Head;
 use super::ids::Id;
 use super::pages::Ref;
 use super::traits::{Latest, Profile, Traits};
@@ -65,8 +66,8 @@ impl User {
 /// The state of a user besides activity. It is erased when the user is forgotten.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct More {
-    /// By slot.
-    pub(in crate::engine) facts: Vec<Fact>,
+    /// What is kept of facts.
+    pub(super) facts: Head,
     pub(in crate::engine) profile: Profile,
     /// Whether the user is excluded by the e-mail address (semantics A34).
     pub(in crate::engine) excluded: bool,
@@ -179,8 +180,8 @@ pub(in crate::engine) struct Rare {
 /// What happened in an account's life, and ends with it.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Life {
-    /// Facts of the account, by slot.
-    pub(in crate::engine) facts: Vec<Fact>,
+    /// What is kept of facts of the account.
+    pub(super) facts: Head,
     /// Somebody was invited.
     pub(in crate::engine) invited: bool,
     /// Whether a premium feature was used; none: nothing says which features are premium.
@@ -220,7 +221,7 @@ impl Rare {
     /// Reads ahead what most steps look at.
     pub(super) fn touch(&self) {
         black_box((self.former.is_some(), self.former_users.is_empty(), self.rejoined.is_empty(), self.executives));
-        black_box((self.life.facts.len(), self.life.invited, self.life.begun.is_empty(), self.features.len()));
+        black_box((self.life.facts.is_empty(), self.life.invited, self.life.begun.is_empty(), self.features.len()));
         black_box((self.meters.len(), self.departments.is_empty(), self.domains.is_empty(), self.unanswered.len()));
         self.triggers.touch();
     }

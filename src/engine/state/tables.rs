@@ -5,6 +5,7 @@ use std::hint::black_box;
 use super::counts::{Counts, WideCounts};
 use super::days::Days;
 use super::due::{Due, Visit};
+use super::facts::Facts;
 use super::ids::Ids;
 use super::index::Index;
 use super::levels::Levels;
@@ -21,6 +22,7 @@ pub(in crate::engine) struct Tables {
     pub(super) ids: Ids,
     pub(super) rares: Slab<Rare>,
     pub(super) mores: Slab<More>,
+    pub(super) facts: Facts,
     pub(super) wide: WideCounts,
     /// Levels for which rows have no room: of users, of accounts.
     pub(super) user_levels: Levels,
@@ -57,6 +59,7 @@ impl Tables {
             ids: Ids::default(),
             rares: Slab::new(),
             mores: Slab::new(),
+            facts: Facts::new(),
             wide: WideCounts::default(),
             user_levels: Levels::default(),
             account_levels: Levels::default(),
@@ -293,14 +296,31 @@ impl Tables {
             self.users[next].previous = previous;
         }
         self.accounts[account].users_len -= 1;
-        let mut more = self.users[index].more;
-        self.mores.remove(&mut more);
-        (self.users[index].more, self.users[index].due) = (more, Visit::NEVER);
+        self.erase_more(index);
+        self.users[index].due = Visit::NEVER;
         self.free_users.push(index);
+    }
+
+    /// Erases what is known of a user besides activity.
+    pub(super) fn erase_more(&mut self, user: u32) {
+        let more = &mut self.users[user].more;
+        if let Some(more) = self.mores.get_mut(*more) {
+            self.facts.clear(&mut more.facts);
+        }
+        self.mores.remove(more);
+    }
+
+    /// Erases what happened in an account's life.
+    pub(super) fn erase_life(&mut self, account: u32) {
+        if let Some(rare) = self.rares.get_mut(self.accounts[account].rare) {
+            self.facts.clear(&mut rare.life.facts);
+            rare.life = Default::default();
+        }
     }
 
     /// Gives back the memory of an account without users.
     pub(in crate::engine) fn remove_account(&mut self, index: u32) {
+        self.erase_life(index);
         let row = &mut self.accounts[index];
         self.accounts_by_id.remove(row.hash, index);
         self.rares.remove(&mut row.rare);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use super::facts::Evidence;
+use super::facts::Occurrences;
 use crate::model::{DAY_MS, EventTime, Level};
 use crate::rules::{Plan, TriggerKind};
 
@@ -57,7 +57,7 @@ pub(in crate::engine) struct State {
     /// By user; the account's own under none. Edges at their beginning are left out.
     pub(in crate::engine) edges: BTreeMap<Option<u32>, Edge>,
     /// Occurrences since the last firing.
-    pub(in crate::engine) evidence: Evidence,
+    pub(in crate::engine) evidence: Option<Box<Occurrences>>,
     /// The newest occurrence that a rail keeps.
     pub(in crate::engine) kept: Option<Kept>,
 }
@@ -90,7 +90,7 @@ pub(in crate::engine) struct Edge {
 impl State {
     /// Whether there is nothing to remember.
     pub(in crate::engine) fn is_blank(&self) -> bool {
-        self.fired_at.is_none() && self.edges.is_empty() && self.kept.is_none() && self.evidence.is_empty()
+        self.fired_at.is_none() && self.edges.is_empty() && self.kept.is_none() && self.evidence.is_none()
     }
 }
 

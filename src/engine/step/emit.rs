@@ -6,7 +6,7 @@ use crate::engine::context::MatchedEvent;
 use crate::engine::signals;
 use crate::engine::state::Account;
 use crate::engine::state::word::Flag;
-use crate::model::{Fact, Reason, SignalChange, SignalKind, SignalMessage};
+use crate::model::{Evidence, Fact, Reason, SignalChange, SignalKind, SignalMessage};
 use crate::rules::{Kind, SignalRef};
 
 /// Publishes a message of the signals feed.
@@ -15,7 +15,7 @@ pub(super) fn signal(
     account: &mut Account<'_>,
     user: Option<u32>,
     kind: SignalKind,
-    facts: Vec<Fact>,
+    evidence: Evidence,
 ) {
     account.last_at = step.at(account);
     step.effects.signals.push(SignalMessage {
@@ -23,7 +23,8 @@ pub(super) fn signal(
         user: user.map_or(String::new(), |user| account.user_id(user).to_string()),
         kind,
         at: account.last_at,
-        facts,
+        evidence,
+        message_id: step.by.message_id.to_owned(),
     });
     match user {
         Some(user) => step.delta.rows.push(user),
@@ -41,9 +42,15 @@ pub(in crate::engine) fn levels(step: &mut Step<'_>, account: &mut Account<'_>, 
             continue;
         }
         let signal = user.map_or(SignalRef::Account(slot), |_| SignalRef::User(slot));
-        let facts = signals::evidence(step, account, signal, user);
+        let evidence = signals::evidence(step, account, signal, user);
         let signal = step.signals(user)[slot].id.clone();
-        self::signal(step, account, user, SignalKind::Changed(SignalChange { signal, before, after, reason }), facts);
+        self::signal(
+            step,
+            account,
+            user,
+            SignalKind::Changed(SignalChange { signal, before, after, reason }),
+            evidence,
+        );
     }
     step.delta.levels = levels;
 }
@@ -77,8 +84,8 @@ pub(super) fn occurrence(
     it: &MatchedEvent<'_>,
     kind: SignalKind,
 ) {
-    let fact = Fact { message_id: it.event.message_id.as_ref().into(), at: it.event.time, number: 1.0 };
-    signal(step, account, user, kind, vec![fact]);
+    let fact = Fact { at: it.event.time, place: Some(it.place.into()), number: 1.0 };
+    signal(step, account, user, kind, fact.into());
 }
 
 /// Publishes a band, a tier or a number of active users that changed.
@@ -91,9 +98,9 @@ pub(super) fn score(
     reason: Reason,
     number: i32,
 ) {
-    let facts = vec![step.figure(number.into())];
+    let evidence = step.figure(number.into()).into();
     let kind = SignalKind::Changed(SignalChange { signal: id.into(), before, after, reason });
-    signal(step, account, user, kind, facts);
+    signal(step, account, user, kind, evidence);
 }
 
 /// Notes whose profiles say something else now.

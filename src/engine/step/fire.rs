@@ -18,7 +18,7 @@ use crate::engine::state::facts::Mark;
 use crate::engine::state::triggers::{Edge, Kept, OCCURRENCE_STALE_MS, Paced, State};
 use crate::engine::state::word::Flag;
 use crate::engine::values;
-use crate::model::{EventTime, Handoff, HandoffId, Level, Rail, SignalKind};
+use crate::model::{EventTime, Evidence, Handoff, HandoffId, Level, Rail, SignalKind};
 use crate::rules::{Changes, Condition, Figure, Kind, OnEvent, Places, Plan, Reads, SignalRef, TriggerKind};
 use crate::wire::LIST_MAX;
 
@@ -28,10 +28,10 @@ const SUBJECTS_MAX: usize = 5;
 
 /// An event that is the occurrence of an event trigger.
 #[derive(Debug)]
-struct Occurrence<'a> {
+struct Occurrence {
     trigger: usize,
     user: Option<u32>,
-    mark: Mark<'a>,
+    mark: Mark,
     /// It is the plan that became another one, not an event of the role.
     by_plan: bool,
 }
@@ -125,7 +125,7 @@ fn find_occurrences<'a>(
     account: &mut Account<'_>,
     it: &'a MatchedEvent<'a>,
     news: &News,
-    occurrences: &mut Vec<Occurrence<'a>>,
+    occurrences: &mut Vec<Occurrence>,
 ) {
     let plan = step.context.plan;
     if !it.roles.has_any(plan.index.event_trigger_roles) && !news.new_user && news.plan.is_none() {
@@ -155,7 +155,7 @@ fn find_occurrences<'a>(
         if on.first && !account.rare_mut().life.firsts.insert(trigger as u16) {
             continue;
         }
-        let mark = Mark { time: it.event.time, place: it.place, message_id: &it.event.message_id };
+        let mark = Mark { time: it.event.time, place: it.place.into() };
         occurrences.push(Occurrence { trigger, user: news.user, mark, by_plan: !by_role && !by_user });
     }
 }
@@ -175,7 +175,7 @@ struct Evaluation<'a, 'b> {
 
 /// Evaluates what reads something that changed, and what is under way: high, medium, low, and within a level as the
 /// rules have them (semantics D10).
-fn evaluate(step: &mut Step<'_>, account: &mut Account<'_>, occurrences: &[Occurrence<'_>], moment: Moment) {
+fn evaluate(step: &mut Step<'_>, account: &mut Account<'_>, occurrences: &[Occurrence], moment: Moment) {
     let plan = step.context.plan;
     let changed = std::mem::take(&mut step.delta.reads);
     let mut concerned = std::mem::take(&mut step.delta.concerned);
@@ -229,7 +229,7 @@ impl Evaluation<'_, '_> {
         &mut self,
         account: &mut Account<'_>,
         index: usize,
-        occurrences: &[Occurrence<'_>],
+        occurrences: &[Occurrence],
         changed: &Reads,
         concerned: &[u32],
     ) {
@@ -289,11 +289,11 @@ impl Evaluation<'_, '_> {
 
     /// An occurrence fires, falls into the cooldown and becomes evidence of the next, or is held by a rail (semantics D2,
     /// D3).
-    fn occurrence(&mut self, account: &mut Account<'_>, on: &OnEvent, occurrence: &Occurrence<'_>) {
+    fn occurrence(&mut self, account: &mut Account<'_>, on: &OnEvent, occurrence: &Occurrence) {
         let index = occurrence.trigger;
         let trigger = &self.step.context.plan.triggers[index];
         let mut state = self.state_of(account, index);
-        state.evidence.add(occurrence.mark);
+        state.evidence.get_or_insert_default().add(occurrence.mark);
         let time = occurrence.mark.time;
         let stale = time < self.step.now.plus(-OCCURRENCE_STALE_MS);
         let in_cooldown = state.fired_at.is_some_and(|fired| self.at < fired.plus(trigger.cooldown_ms))
@@ -335,7 +335,7 @@ impl Evaluation<'_, '_> {
             Passes::IsOver => return,
         }
         (state.fired_at, state.fired_by) = (Some(self.at), Some(kept.time));
-        let facts = std::mem::take(&mut state.evidence).facts().collect();
+        let evidence = state.evidence.take().map_or_else(Evidence::default, |occurrences| occurrences.evidence());
         let user = kept.user.map(|user| account.user_id(user).to_string());
         let who = user.as_deref().unwrap_or("somebody");
         let why = match (kept.by_plan, &on.plan, on.role) {
@@ -348,7 +348,7 @@ impl Evaluation<'_, '_> {
         let signed_up = since.filter(|_| !on.raised_hand);
         let user_ids = user.into_iter().collect();
         let fired =
-            Fired { trigger: index, concerned: &[], user_ids, left_out: 0, why, facts, signed_up, on: Some(on) };
+            Fired { trigger: index, concerned: &[], user_ids, left_out: 0, why, evidence, signed_up, on: Some(on) };
         self.fire(account, fired);
     }
 
@@ -421,20 +421,20 @@ impl Evaluation<'_, '_> {
 
     fn fire_condition(&mut self, account: &mut Account<'_>, index: usize, when: &Condition, ready: &[Option<u32>]) {
         let users: Vec<u32> = ready.iter().copied().flatten().collect();
-        let (mut words, mut facts) = (Vec::new(), Vec::new());
+        let (mut words, mut evidence) = (Vec::new(), Evidence::default());
         for user in ready.iter().take(SUBJECTS_MAX) {
-            values::explain(self.step, account, *user, when, &mut words, &mut facts);
+            values::explain(self.step, account, *user, when, &mut words, &mut evidence);
         }
         if users.len() > SUBJECTS_MAX {
             words.push(format!("and {} more users", users.len() - SUBJECTS_MAX));
         }
-        facts.sort_by_key(|fact| fact.at);
+        evidence.facts.sort_by_key(|fact| (fact.at, fact.place));
         let signed_up = users.iter().map(|user| account.user(*user).since).max().or(account.first());
         let user_ids = users.iter().take(LIST_MAX).map(|user| account.user_id(*user).to_string()).collect();
         words.dedup();
         let left_out = users.len().saturating_sub(LIST_MAX) as u32;
         let why = words.join("; ");
-        let fired = Fired { trigger: index, concerned: ready, user_ids, left_out, why, facts, signed_up, on: None };
+        let fired = Fired { trigger: index, concerned: ready, user_ids, left_out, why, evidence, signed_up, on: None };
         self.fire(account, fired);
     }
 
@@ -476,7 +476,8 @@ impl Evaluation<'_, '_> {
             user_ids: fired.user_ids,
             user_ids_left_out: fired.left_out,
             why: fired.why,
-            facts: fired.facts,
+            evidence: fired.evidence,
+            message_id: self.step.by.message_id.to_owned(),
             rules_version: plan.version.clone(),
             context: Box::new(handoff_context),
         });

@@ -98,7 +98,7 @@ fn complete(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_
         }
         completed.insert(*role, time);
         for user in account.user_indices() {
-            let kept = slots.iter().filter(|slot| account.fact(Some(user), **slot).is_some());
+            let kept = slots.iter().filter(|slot| account.facts(Some(user), **slot).is_some());
             kept.for_each(|slot| step.delta.fact(Some(user), *slot, true));
         }
     }

@@ -46,9 +46,7 @@ pub(super) fn facts(step: &mut Step<'_>, account: &mut Account<'_>) {
 /// given back.
 fn fact(step: &mut Step<'_>, account: &mut Account<'_>, it: Fact) {
     let Fact { user, slot, falls, waits_until } = it;
-    if account.fact(user, slot).is_none() {
-        return;
-    }
+    let Some(armed) = account.facts(user, slot).map(|kept| kept.armed()) else { return };
     let at = At { context: &step.context, account, user, slot };
     let (kind, held) = (signals::of(at), at.held());
     let (level, next, keeps) = (kind.level(at), kind.next_instant(at), kind.keeps_facts());
@@ -61,20 +59,12 @@ fn fact(step: &mut Step<'_>, account: &mut Account<'_>, it: Fact) {
     } else {
         account.rare_mut().rejoined.insert((user, slot as u8));
     }
-    let facts = account.facts_mut(user);
-    let Ok(place) = facts.binary_search_by_key(&(slot as u8), |fact| fact.slot) else { return };
-    let kept = &mut facts[place];
     match next {
-        Some(next) if next < kept.armed || kept.armed <= step.context.now => {
-            kept.armed = next;
+        Some(next) if next < armed || armed <= step.context.now => {
+            account.facts_mut(user, slot).arm(next);
             step.timers.schedule(next, step.index, Timer::Lapse { user, slot: slot as u8 });
         }
-        None if level == 0 && falls && !keeps => {
-            facts.remove(place);
-            if let Some(user) = user {
-                account.tidy(user);
-            }
-        }
+        None if level == 0 && falls && !keeps => account.drop_facts(user, slot),
         _ => {}
     }
 }
@@ -152,6 +142,11 @@ fn change(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slo
     let contribution = |account: &Account<'_>| running.map_or(0, |user| points::contribution(step.plan, account, user));
     let points = contribution(account);
     account.set_level(user, slot, level);
+    if level == 0
+        && let Some(mut kept) = account.known_facts(user, slot)
+    {
+        kept.begin_anew();
+    }
     let points = contribution(account) - points;
     step.delta.points += points;
     step.delta.levels.push(Level { user, slot, before, after: level });

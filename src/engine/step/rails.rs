@@ -8,7 +8,7 @@ use crate::engine::state::Account;
 use crate::engine::state::timers::Timer;
 use crate::engine::state::triggers::{Edge, OCCURRENCE_STALE_MS, Paced, State};
 use crate::engine::state::word::Flag;
-use crate::model::{EventTime, Field, Level, Rail, SignalKind};
+use crate::model::{EventTime, Evidence, Field, Level, Rail, SignalKind};
 use crate::rules::Plan;
 
 /// What cooldowns and rails make of something true.
@@ -92,7 +92,7 @@ fn hold(step: &mut Step<'_>, account: &mut Account<'_>, it: &mut AtRails<'_>, ra
             account.word.set(Flag::WANTS_USAGE, true);
         }
         let trigger = step.plan.triggers[it.trigger].id.clone();
-        emit::signal(step, account, it.user, SignalKind::Held { trigger, rail }, Vec::new());
+        emit::signal(step, account, it.user, SignalKind::Held { trigger, rail }, Evidence::default());
     }
 }
 

@@ -346,7 +346,7 @@ pub(super) fn lapse(step: &mut Step<'_>, account: &mut Account<'_>, timers: &[(u
         }
         if let Kind::Age(_) = step.kind(user, slot) {
             step.delta.account.add(Changes::AGE);
-        } else if account.fact(user, slot).is_some() {
+        } else if account.facts(user, slot).is_some() {
             let at = At { context: &step.context, account, user, slot };
             let falls = signals::of(at).turns_at(at, step.now);
             step.delta.fact(user, slot, falls);
@@ -396,8 +396,6 @@ pub(super) fn forget(step: &mut Step<'_>, account: &mut Account<'_>, users: &[(u
     if account.first().is_some() && !account.word.is(Flag::Forgotten) && due <= open_day {
         account.word.set(Flag::Forgotten, true);
         step.delta.account.add(Changes::EXISTS);
-        if let Some(rare) = account.known_rare() {
-            rare.life = Default::default();
-        }
+        account.erase_life();
     }
 }
