@@ -20,18 +20,18 @@ use super::raw;
 pub struct Config {
     /// Where to find the cluster: `host:port`, several separated by commas.
     pub brokers: String,
-    /// The consumer group; its committed offsets are the truth about what has been done.
+    /// The consumer group. Its committed offsets record which input has been processed.
     pub group: String,
-    /// A name for this process that survives its restart. With it a restarted process gets its
-    /// partitions back at once (static membership) and ends its predecessor's open transaction.
+    /// A name of this process that survives its restart. With it a restarted process gets its partitions back at once
+    /// (static membership) and aborts the open transaction of its predecessor.
     pub group_instance_id: Option<String>,
-    /// The beginning of every transactional id, for ACLs with a prefix.
+    /// The prefix of every transactional id, for ACLs with a prefix.
     pub transactional_id_prefix: String,
     /// librdkafka properties passed through, by their own names.
     #[serde(deserialize_with = "scalars")]
     pub properties: BTreeMap<String, String>,
-    /// Not a key: once it is set, whatever waits for Kafka gives up within seconds, so that a
-    /// process can end while no broker answers. Copies of a configuration share it.
+    /// Not a key: once it is set, all calls that wait for Kafka return within seconds, so that a process can stop while
+    /// no broker answers. Copies of a configuration share it.
     #[serde(skip)]
     pub stop: Arc<AtomicBool>,
     /// Not a key: where `brokers` was set, in words, for the error when nothing answers there.
@@ -119,7 +119,8 @@ impl Config {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// What `error` was met in `doing`; where nothing answered also where that was, and how to name another place.
+    /// The message about an `error` that occurred while `doing`. If no broker answered, it has the address, where the
+    /// address was set, and how to set another one.
     pub(super) fn met(&self, doing: &str, error: &KafkaError) -> String {
         if !is_silence(error) {
             return doing.to_owned();
@@ -146,9 +147,9 @@ impl Config {
         }
     }
 
-    /// A transactional id for a worker of this process: the same after a restart where
-    /// `group_instance_id` is set, so that the restarted process ends what its predecessor left
-    /// open; else unique in the cluster.
+    /// A transactional id for a worker of this process. With `group_instance_id` it is the same after a restart, so
+    /// that the restarted process aborts the open transaction of its predecessor; otherwise it is unique in the
+    /// cluster.
     #[must_use]
     pub fn transactional_id(&self, worker: usize) -> String {
         let prefix = &self.transactional_id_prefix;
@@ -161,7 +162,7 @@ impl Config {
         }
     }
 
-    /// A native configuration: defaults, then the properties passed through, then what must be.
+    /// A configuration of librdkafka: defaults, overridden by `properties`, overridden by required values.
     pub(super) fn client(&self, defaults: &[(&str, &str)], musts: &[(&str, &str)]) -> ClientConfig {
         let mut client = ClientConfig::new();
         client.set_log_level(RDKafkaLogLevel::Info);

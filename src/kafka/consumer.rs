@@ -82,7 +82,7 @@ pub enum Polled<'a> {
     End {
         /// The partition.
         partition: i32,
-        /// The offset that comes next. It can be more than the last one and one: markers of
+        /// The offset of the next record. It can be more than one above the last record, because markers of
         /// transactions and aborted records have offsets too.
         position: i64,
     },
@@ -91,8 +91,7 @@ pub enum Polled<'a> {
 /// The ends of a partition in the last answer of the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ends {
-    /// The offset after the last record that can be read: what follows belongs to open transactions, or comes after
-    /// one that does.
+    /// The offset after the last record that can be read. Later records belong to open transactions or follow one.
     pub stable: i64,
     /// The offset after the last record.
     pub last: i64,
@@ -147,11 +146,11 @@ impl Consumer {
         }
     }
 
-    /// Delivers what there is: group events first, then a batch of records. Waits at most `wait`
-    /// for the first of it. To be called at least every `max.poll.interval.ms` (five minutes).
+    /// Delivers group events, then a batch of records. Waits at most `wait` for the first of them. It must be called at
+    /// least every `max.poll.interval.ms` (five minutes).
     ///
     /// # Errors
-    /// When going on is impossible or would be wrong; passing trouble is waited out and logged.
+    /// Continuing is impossible or would give wrong results. Temporary errors are logged and not returned.
     pub fn poll(&mut self, wait: Duration, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
         let deadline = Instant::now() + wait;
         loop {
@@ -164,7 +163,7 @@ impl Consumer {
         }
     }
 
-    /// Serves group events alone: what is taken in is not added to. Like `poll`, it counts as a sign of life.
+    /// Handles group events only, without reading records. Like `poll`, it keeps the membership in the group.
     ///
     /// # Errors
     /// As for `poll`.
@@ -324,7 +323,7 @@ impl Consumer {
         }
     }
 
-    /// Passing trouble is logged, the rest is an error.
+    /// Logs a temporary error; returns any other.
     fn weigh(&self, error: &KafkaError) -> Result<(), Error> {
         if let Some((code, reason)) = self.base.client().fatal_error() {
             if matches!(code, RDKafkaErrorCode::FencedInstanceId | RDKafkaErrorCode::UnreleasedInstanceId) {
@@ -360,7 +359,7 @@ impl Drop for Consumer {
     }
 }
 
-/// Where a partition stands when it is assigned.
+/// The offsets of a partition when it is assigned.
 struct Start {
     partition: i32,
     committed: Option<i64>,
@@ -374,12 +373,12 @@ enum Change {
     Revoke(TopicPartitionList),
 }
 
-/// Takes down what the group wants, so that the consumer answers it on its own thread, where it
-/// can report an error.
+/// Stores the changes of the assignment, so that the consumer answers them on its own thread, where it can return an
+/// error.
 #[derive(Default)]
 struct Group {
     changes: Mutex<VecDeque<Change>>,
-    /// Reported since the worker last asked.
+    /// The ends reported since the last call of `ends`.
     ends: Mutex<BTreeMap<i32, Ends>>,
     closing: AtomicBool,
 }

@@ -170,7 +170,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// `error` met while `doing`, as the most telling variant.
+    /// The most specific variant for an `error` that occurred while `doing`.
     pub(super) fn client(doing: impl Into<String>, error: KafkaError) -> Self {
         let doing = doing.into();
         match code_of(&error) {
@@ -179,8 +179,8 @@ impl Error {
         }
     }
 
-    /// Whether somebody of the same name took over, or the cluster takes this client for one who
-    /// was replaced: a new member or producer may go on.
+    /// Whether this client was fenced: another one took over its name, or the broker assumes so. A new member or
+    /// producer can continue.
     #[must_use]
     pub fn is_fenced(&self) -> bool {
         use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
@@ -203,15 +203,15 @@ impl Error {
 /// Why a transaction did not commit, by what the caller has to do.
 #[derive(Debug, thiserror::Error)]
 pub enum TransactionError {
-    /// Another producer took over, or this one cannot go on, and whether the last commit stands is
-    /// decided by the committed offsets alone. Drop the partitions, make a new producer, rejoin.
+    /// Another producer took over, or this one cannot continue. Only the committed offsets show whether the last commit
+    /// succeeded. Drop the partitions, create a new producer, and join again.
     #[error("the transactional producer was fenced: {0}")]
     Fenced(String),
-    /// The transaction was aborted and nobody sees it. Poll the consumer, drop what was revoked,
-    /// and send the rest again in a new transaction.
+    /// The transaction was aborted. Poll the consumer, drop revoked partitions, and send the rest again in a new
+    /// transaction.
     #[error("the transaction was aborted: {0}")]
     Aborted(String),
-    /// Trying again cannot help.
+    /// A retry cannot succeed.
     #[error("the transaction failed and would fail again: {0}")]
     Fatal(String),
 }
@@ -224,7 +224,7 @@ pub(super) fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
     }
 }
 
-/// Whether an error ends by itself: waiting helps, and no client has to be configured anew.
+/// Whether an error is temporary: a retry can succeed without another configuration.
 pub(super) fn is_passing(error: &KafkaError) -> bool {
     match error {
         KafkaError::MessageConsumptionFatal(_) => false,

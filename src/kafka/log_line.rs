@@ -19,7 +19,7 @@ const STALE: Duration = Duration::from_secs(5);
 
 static CONDITIONS: Mutex<Conditions> = Mutex::new(Conditions { begun: BTreeMap::new() });
 
-/// What can be wrong for a while, and is waited out.
+/// The temporary conditions that are logged once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Condition {
     /// A broker, or all of them, cannot be reached or do not answer.
@@ -119,7 +119,7 @@ impl Conditions {
         }
     }
 
-    /// Takes out what has ended.
+    /// Removes and returns the conditions that have ended.
     fn ended(&mut self, now: Instant) -> Vec<(Condition, Begun)> {
         let is_over = |begun: &Begun| {
             let proven = begun.answered.is_some_and(|at| now.duration_since(at) >= STALE);
@@ -149,12 +149,12 @@ pub(super) fn client_error(error: &KafkaError, reason: &str) {
     }
 }
 
-/// An error that is waited out, met while `doing` something.
+/// Reports a temporary error that occurred while `doing` something.
 pub(super) fn passing(error: &KafkaError, doing: &str) {
     report(code_of(error), &format!("{doing}: {error}"));
 }
 
-/// An error of a partition that is waited out.
+/// Reports a temporary error of a partition.
 pub(super) fn passing_of_partition(topic: &str, partition: i32, code: RDKafkaErrorCode, detail: &str) {
     report(Some(code), &format!("{topic}[{partition}]: {code}: {detail}"));
 }
@@ -164,7 +164,7 @@ pub(super) fn answered() {
     CONDITIONS.lock().unwrap_or_else(PoisonError::into_inner).answer(Instant::now());
 }
 
-/// Logs what has ended; to be called now and then.
+/// Logs the conditions that have ended. It should be called regularly.
 pub(super) fn settle() {
     let ended = CONDITIONS.lock().unwrap_or_else(PoisonError::into_inner).ended(Instant::now());
     for (condition, begun) in ended {

@@ -22,26 +22,26 @@ const METADATA_MAX: usize = 4096;
 const FLUSH_SLICE: Duration = Duration::from_millis(5);
 /// One wait of the loop that aborts.
 const ABORT_SLICE: Duration = Duration::from_millis(20);
-/// How long an operation that may be repeated is repeated: two transaction timeouts and the sweep
-/// of the broker fit in.
+/// How long an operation is retried. It is longer than two transaction timeouts and the interval at which the broker
+/// aborts transactions.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// So long at most once the process was asked to end: what is on its way can still arrive, and the
-/// operations of a transaction together stay below the 30 s that Kubernetes grants.
+/// How long an operation is retried once the process was asked to stop: messages that are being sent can still arrive, and
+/// the operations of a transaction together take less than the 30 s that Kubernetes allows.
 const PATIENCE_AT_THE_END: Duration = Duration::from_secs(3);
 /// How long one attempt of such an operation takes, which the next one resumes; also how soon a stop is noticed.
 const ATTEMPT: Duration = Duration::from_secs(3);
 
-/// For short transactions, one after another. With the default backoff of 100 ms a transaction
-/// that follows another at once waits that long.
+/// The retry backoff for short transactions in sequence. With the default of 100 ms, a transaction that follows another
+/// one at once waits that long.
 const TRANSACTIONS: &[(&str, &str)] = &[
     ("linger.ms", "0"),
     ("retry.backoff.ms", "2"),
     ("transaction.timeout.ms", "10000"),
     // The headers of messages are similar.
     ("compression.type", "lz4"),
-    // A dead letter holds most of a record of the log.
+    // A dead letter contains most of a record of the log.
     (SIZE_OF_PRODUCER, "4194304"),
-    // A topic refuses a batch that is larger than it allows: without more room, a batch is no larger than a message.
+    // A topic refuses a batch that is larger than it allows, so a batch is limited to the size of one message.
     ("batch.size", "262144"),
 ];
 
@@ -73,9 +73,9 @@ pub struct Progress<'a> {
     pub topic: &'a str,
     /// The partition.
     pub partition: i32,
-    /// The next offset to do.
+    /// The offset of the next record.
     pub offset: i64,
-    /// What is kept beside it: ASCII, at most 4,096 bytes.
+    /// The metadata of the offset: ASCII, at most 4,096 bytes.
     pub metadata: &'a str,
 }
 
@@ -86,7 +86,7 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// Connects, fences any other producer of this id, and ends what it left open.
+    /// Connects, fences any other producer with this id, and aborts its open transaction.
     ///
     /// # Errors
     /// When the configuration or the cluster refuses, or the cluster does not answer for a minute.
@@ -103,7 +103,7 @@ impl Producer {
         Ok(Self { config: config.clone(), base })
     }
 
-    /// Reports what the client met meanwhile: to be called now and then, so that it is not reported late.
+    /// Serves the events of the client. It should be called regularly, so that errors are logged in time.
     pub fn attend(&self) {
         self.base.poll(Duration::ZERO);
     }
@@ -157,9 +157,10 @@ impl Producer {
         })
     }
 
-    /// Commits the records and, with them, how far the group has got.
+    /// Commits the records and the positions of the group in one transaction.
     ///
-    /// # Errors See `TransactionError`. Unless it is `Fenced`, no reader sees anything of the transaction.
+    /// # Errors
+    /// See `TransactionError`. Unless it is `Fenced`, no reader sees anything of the transaction.
     pub fn commit(&mut self, progress: &[Progress<'_>], group: &GroupMetadata) -> Result<(), TransactionError> {
         let offsets = match offset_list(progress) {
             Ok(offsets) => offsets,
@@ -200,8 +201,8 @@ impl Producer {
         }
     }
 
-    /// Waits until all is delivered or has failed. A delivery that failed counts as waiting until
-    /// it is polled, and would hold up the commit until its timeout.
+    /// Waits until all records are delivered or have failed. A failed delivery counts as waiting until it is polled, and
+    /// would delay the commit until its timeout.
     fn drain(&self) -> KafkaResult<()> {
         let began = Instant::now();
         while !raw::flush(&self.base, FLUSH_SLICE) {
@@ -239,9 +240,9 @@ impl Producer {
         }
     }
 
-    /// What an operation means of which nobody knows how it ended. The broker ends the transaction
-    /// when its timeout passes or a producer of the same id comes, and the next owner of a partition
-    /// is not told the committed offset before.
+    /// The error for an operation with an unknown result. The broker ends the transaction when its timeout passes or a
+    /// producer with the same id connects; before that, it does not return the committed offset to the next owner of a
+    /// partition.
     fn unanswered(&self, error: &KafkaError) -> TransactionError {
         self.fatal().unwrap_or_else(|| TransactionError::Fenced(format!("it was not answered: {error}")))
     }
@@ -254,8 +255,7 @@ impl Producer {
     }
 }
 
-/// A plain idempotent writer into the log, for throughput. Its records are delivered when `flush`
-/// says so.
+/// An idempotent producer for the log without transactions, for throughput. Records are delivered when `flush` returns.
 pub struct LogWriter {
     base: BaseProducer<Deliveries>,
     topic: String,

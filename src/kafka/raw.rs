@@ -56,7 +56,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// What a queue holds.
+/// An entry of a queue.
 pub(super) enum Entry<'a> {
     Message(Message<'a>),
     /// The end of the stable data of a partition, with the offset that comes next.
@@ -86,8 +86,8 @@ impl<C: ConsumerContext> Inbox<C> {
         Self { queue, consumer: Arc::clone(consumer) }
     }
 
-    /// Sends what is fetched from a partition here, for as long as the answer lives. To be done
-    /// before the partition is assigned.
+    /// Forwards a partition to this queue until the result is dropped. It must be called before the partition is
+    /// assigned.
     pub(super) fn forward(&self, topic: &str, partition: i32) -> Option<Forward<C>> {
         let topic = CString::new(topic).ok()?;
         let client = self.consumer.client().native_ptr();
@@ -101,13 +101,12 @@ impl<C: ConsumerContext> Inbox<C> {
         handle.map(|handle| Forward { handle, _consumer: Arc::clone(&self.consumer) })
     }
 
-    /// Gives a batch of what is there to `each`, waiting at most `wait` for the first of it;
-    /// whether there was any.
+    /// Passes a batch of entries to `each`. Waits at most `wait` for the first one. Returns whether there were any.
     ///
     /// Not `rd_kafka_consume_batch_queue`: with librdkafka 2.12 it counts the event for the end of
     /// a partition as a record when it moves the position, so that a partition that is paused and
-    /// resumed there (every rebalance does) goes on one record too far. It also waits the whole
-    /// time for a full batch.
+    /// resumed there (as in every rebalance) skips a record. It also waits the whole time for a
+    /// full batch.
     pub(super) fn read(&mut self, wait: Duration, each: &mut dyn FnMut(Entry<'_>)) -> bool {
         let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         let client = self.consumer.client().native_ptr();
@@ -240,9 +239,9 @@ impl<C: ConsumerContext> Drop for Forward<C> {
     }
 }
 
-/// Waits at most `wait` until everything sent was delivered or failed; whether it was. Unlike the
-/// flush of the crate it wakes up at once, without a poll of 100 ms. A failed delivery counts as
-/// waiting until it was polled.
+/// Waits at most `wait` until all records are delivered or have failed. Returns whether they are.
+/// Unlike the flush of the crate it returns at once, without a poll of 100 ms. A failed delivery
+/// counts as waiting until it is polled.
 pub(super) fn flush<C: ProducerContext>(producer: &BaseProducer<C>, wait: Duration) -> bool {
     let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: the client is alive for as long as `producer` is borrowed.

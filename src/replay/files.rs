@@ -154,8 +154,8 @@ pub struct Files {
 }
 
 impl Files {
-    /// The files, in any order. Event time may jump ahead by at most so many milliseconds from one event to the next;
-    /// if none, as far as it likes.
+    /// The files, in any order. Event time may jump ahead by at most `max_jump` milliseconds from one event to the
+    /// next; without it, there is no limit.
     pub fn new(inputs: Vec<Input>, longest_jump: Option<i64>) -> Files {
         Files { inputs, longest_jump }
     }
@@ -165,12 +165,12 @@ impl Files {
         self.inputs.iter().map(Input::bytes).sum()
     }
 
-    /// Reads the files as one log, several merged by event time: `each` gets the events in order, some at a time. Of
-    /// each file the order stays: the file whose next event is the oldest goes on, and a record that cannot be read
-    /// follows the one before it. `progress` follows the bytes read.
+    /// Reads the files as one log, merged by event time: `each` gets the events in order, in batches. The order within
+    /// a file stays: the next event is taken from the file whose next event is the oldest, and a record that cannot be
+    /// read follows the one before it. `progress` shows the bytes read.
     ///
     /// # Errors
-    /// A file cannot be opened or read, is of another kind, or `each` failed. What was read before is shown before.
+    /// A file cannot be opened or read, is of another format, or `each` failed. `each` gets the events read before.
     pub fn read(&self, progress: &ProgressBar, each: &mut dyn FnMut(&mut Vec<Read<'_>>) -> Result<()>) -> Result<()> {
         let mut sources = self.inputs.iter().map(|input| Source::open(input, progress)).collect::<Result<Vec<_>>>()?;
         let mut filled = Vec::new();
@@ -187,8 +187,8 @@ impl Files {
         read
     }
 
-    /// The bound on jumps of time. Before the first event it begins at the older of the first two, in any file: a first
-    /// event with a wrong time does not decide alone.
+    /// The limit of jumps of time. It begins at the older of the first two events of all files, so that a first event
+    /// with a wrong time does not set it alone.
     fn jumps(&self, sources: &mut [Source<'_>], filled: &[usize]) -> Result<Option<Jumps>> {
         let Some(longest) = self.longest_jump else { return Ok(None) };
         let mut newest = None;
@@ -205,11 +205,11 @@ impl Files {
 struct Merged<'a> {
     sources: Vec<Source<'a>>,
     jumps: Option<Jumps>,
-    /// Records that were read and not shown.
+    /// Records that were read and not passed on yet.
     waiting: Records<Waiting>,
 }
 
-/// A record that was read: of which file, and where it stands.
+/// A record that was read, with its file and its place.
 struct Waiting {
     source: usize,
     record: Record,
@@ -248,13 +248,14 @@ impl Merged<'_> {
         Ok(())
     }
 
-    /// The time by which a file is merged: that of its next event. What jumps is refused: it does not hold up its file.
+    /// The time by which a file is merged: that of its next event. An event that jumps too far ahead does not count,
+    /// because it is refused.
     fn time_of(&self, number: usize, before: EventTime) -> EventTime {
         let allowed = |time: &EventTime| self.jumps.as_ref().is_none_or(|jumps| *time <= jumps.bound());
         self.sources[number].time().filter(allowed).unwrap_or(before)
     }
 
-    /// Shows the events of the records that wait.
+    /// Passes on the events of the waiting records.
     fn show(&mut self, each: &mut dyn FnMut(&mut Vec<Read<'_>>) -> Result<()>) -> Result<()> {
         let mut waiting = std::mem::take(&mut self.waiting);
         let mut events = Vec::with_capacity(BATCH);
@@ -280,7 +281,7 @@ impl Merged<'_> {
     }
 }
 
-/// An event that was read, and where it stands.
+/// An event that was read, with its place.
 pub struct Read<'a> {
     /// Its record.
     pub record: Record,
@@ -288,11 +289,11 @@ pub struct Read<'a> {
     pub index: u32,
     /// The event.
     pub decoded: Decoded<'a>,
-    /// Where its record stands.
+    /// The place of its record.
     pub place: Place<'a>,
 }
 
-/// Where an event stands: its file, and its line (from 1) or record (from 0) in it; or its topic, partition and offset.
+/// The place of an event: its file, and its line (from 1) or record (from 0) in it; or its topic, partition and offset.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     /// The file or topic.

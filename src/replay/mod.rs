@@ -27,19 +27,19 @@ pub struct Driver {
     effects: Effects,
 }
 
-/// One step of a partition: what became of the event, and what followed.
+/// One step of a partition: the outcome of the event, and the effects.
 pub struct Step<'a> {
-    /// What became of the event; none where no event caused the step.
+    /// The outcome of the event; none if no event caused the step.
     pub outcome: Option<Outcome>,
     /// The number of the partition.
     pub partition: usize,
-    /// What followed. Whatever is left in it is dropped before the next step.
+    /// The effects. What remains in the buffer is dropped before the next step.
     pub effects: &'a mut Effects,
 }
 
 impl Driver {
-    /// So many partitions before their first record; `effects` says whether metrics are wanted, `profiles` whether
-    /// profiles of accounts and users are.
+    /// This number of partitions before their first record. `effects` decides whether metrics are collected, `profiles`
+    /// whether profiles are.
     pub fn new(plan: &Arc<Plan>, partitions: usize, effects: Effects, profiles: bool) -> Driver {
         let partition = || {
             let partition = Partition::new(Arc::clone(plan));
@@ -58,12 +58,12 @@ impl Driver {
         &mut self.partitions
     }
 
-    /// Where an event goes: into the partition it was read from, or where a file's event belongs.
+    /// The partitions of an event: the one it was read from, or the one of its account if it is from a file.
     pub fn place(&self, read_from: Option<usize>, decoded: &Decoded<'_>) -> Range<usize> {
         read_from.map_or_else(|| place(decoded, self.partitions.len()), |it| it..it + 1)
     }
 
-    /// Reads ahead for events that are folded in next, at most [`crate::wire::BATCH`], each with its partition.
+    /// Reads memory ahead for the next events, at most [`crate::wire::BATCH`], each with its partition.
     pub fn read_ahead<'a>(&self, events: impl Iterator<Item = (usize, &'a Ready<'a>)> + Clone) {
         read_ahead(events.map(|(partition, ready)| (&self.partitions[partition], ready.keys())));
     }
@@ -111,8 +111,8 @@ impl Driver {
     }
 }
 
-/// The partitions that an event of a file goes to: the one of its account; all of them where it names none, as a tick
-/// does; and the first where it cannot be read.
+/// The partitions of an event of a file: the one of its account; all of them if it has no account, such as a tick; the
+/// first one if it cannot be read.
 fn place(decoded: &Decoded<'_>, partitions: usize) -> Range<usize> {
     match &decoded.event {
         Ok(event) if event.account.is_empty() => 0..partitions,

@@ -37,7 +37,8 @@ pub struct Exclude {
 }
 
 impl Exclude {
-    /// # Errors A list has an empty pattern, or a property has no value.
+    /// # Errors
+    /// A list has an empty pattern, or a property has no value.
     pub(super) fn compile(written: &Written) -> Result<Exclude, String> {
         let list = |name: &str, patterns: &[String]| {
             let each = |pattern: &String| match pattern.trim() {

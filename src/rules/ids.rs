@@ -105,7 +105,8 @@ impl Ids {
 
     /// The event without its forbidden ids; `None` if it has none.
     ///
-    /// # Errors The account id is forbidden, or is not in folded form although `fold` is set: the event is malformed.
+    /// # Errors
+    /// The account id is forbidden, or is not in folded form although `fold` is set: the event is malformed.
     #[inline]
     pub fn screen<'a>(&self, event: &Event<'a>) -> Result<Option<Event<'a>>, String> {
         if event.kind.is_control() {

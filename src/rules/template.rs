@@ -122,7 +122,8 @@ pub struct Template {
 impl Template {
     /// Compiles a text, and fills it once.
     ///
-    /// # Errors It is not a Jinja template, uses an unknown value or no usage fact, or cannot be filled although all
+    /// # Errors
+    /// It is not a Jinja template, uses an unknown value or no usage fact, or cannot be filled although all
     /// values are known.
     fn new(
         id: Arc<str>,

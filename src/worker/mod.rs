@@ -48,7 +48,8 @@ const PROFILES_AT_ONCE: usize = 10_000;
 /// fenced or lost Kafka. The current batch is finished if Kafka answers within seconds; otherwise the next owner of the
 /// partition publishes it.
 ///
-/// # Errors Continuing is impossible or would give wrong results, Kafka cannot be reached at the start, or another
+/// # Errors
+/// Continuing is impossible or would give wrong results, Kafka cannot be reached at the start, or another
 /// running process uses the same name.
 pub fn run(job: &Job, number: usize, telemetry: &Telemetry) -> Result<()> {
     let mut fences = Fences::default();
@@ -138,7 +139,8 @@ impl<'a> Standing<'a> {
         parts().unwrap_or(Standing { partitions: None, calendar: Calendar::UTC, ids: None, rules: metadata })
     }
 
-    /// # Errors `time.utc_offset` or `ids` of the rules differ from those of the committed offset, so that published
+    /// # Errors
+    /// `time.utc_offset` or `ids` of the rules differ from those of the committed offset, so that published
     /// messages are about other days, or about other accounts and users (semantics A29, A33).
     fn check(&self, job: &Job) -> anyhow::Result<()> {
         let (then, now) = (self.calendar, job.plan.time.calendar);
