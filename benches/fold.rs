@@ -119,7 +119,10 @@ fn main() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
         match argument.as_str() {
             "--measure-fold" => return measure_fold(&value(), value().parse().expect("a length")),
-            "--measure-closes" => return measure_closes(value().parse().expect("a divisor")),
+            "--measure-closes" => {
+                let divisor = value().parse().expect("a divisor");
+                return measure_closes(divisor, value() == "profiles");
+            }
             "--events" => wanted.events = value().parse().expect("--events takes a number"),
             "--load" => wanted.load = Some(value()),
             "--rules" => wanted.rules = Some(value()),
@@ -393,10 +396,18 @@ struct Closed {
     hash: String,
 }
 
+/// Without profiles, and with them: then a close visits every account that was active in the last 28 days, because its
+/// profile has other figures.
 fn closes(divisor: u32) {
-    let closed: Closed = child(&["--measure-closes", &divisor.to_string()], &[]);
+    for profiles in ["no profiles", "profiles"] {
+        closes_with(divisor, profiles);
+    }
+}
+
+fn closes_with(divisor: u32, profiles: &str) {
+    let closed: Closed = child(&["--measure-closes", &divisor.to_string(), profiles], &[]);
     println!(
-        "\nclosing days without events, {} users in {} accounts, default rules",
+        "\nclosing days without events, {} users in {} accounts, default rules, {profiles}",
         thousands(closed.users),
         thousands(closed.accounts)
     );
@@ -415,10 +426,11 @@ fn closes(divisor: u32) {
 
 /// A tenth of the users is active on each of ten days, from a Monday on, and no user later. Seven days after, and again
 /// 28 days after, a tenth leaves the weekly and the monthly active users each day; in between no user is due.
-fn measure_closes(divisor: u32) {
+fn measure_closes(divisor: u32, profiles: bool) {
     let (accounts, users) = (100_000 / divisor, 1_000_000 / divisor);
     let monday = Day::from(jiff::civil::date(2025, 1, 6));
-    let mut partition = Partition::new(rules::default_plan());
+    let partition = Partition::new(rules::default_plan());
+    let mut partition = if profiles { partition } else { partition.without_profiles() };
     let (mut effects, mut hash, mut found) = (Effects::default(), Xxh3::new(), Folded::default());
     let mut offset = 0;
     let mut apply = |partition: &mut Partition, decoded: wire::Decoded<'_>| {

@@ -86,7 +86,6 @@ fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_
     let is_under_way = || account.timed_rare().is_some_and(|rare| rare.triggers.are_under_way(plan));
     if account.newest > day
         || !context.warming.is_empty()
-        || account.word.is(Flag::Unpublished)
         || is_under_way()
         || (rows_wanted && close::has_work(plan, account, day))
     {
