@@ -203,6 +203,9 @@ impl Tables {
         for (_, index) in users {
             black_box(self.users[*index].id);
         }
+        for more in users.iter().filter_map(|(_, index)| self.mores.get(self.users[*index].more)) {
+            black_box(more.excluded);
+        }
         let timed = accounts.iter().map(|index| &self.accounts[*index]).filter(|row| row.word.is(Flag::TIMED));
         timed.filter_map(|row| self.rares.get(row.rare)).for_each(Rare::touch);
     }
