@@ -105,6 +105,17 @@ impl Delta {
         self
     }
 
+    /// Whether nothing has changed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.account.is_empty()
+            && self.users.is_empty()
+            && self.facts.is_empty()
+            && self.rows.is_empty()
+            && !self.row
+            && !self.all_rows
+            && self.scored.is_empty()
+    }
+
     /// Something of a user changed.
     pub(super) fn user(&mut self, user: u32, changes: Changes) {
         self.users.push((user, changes));

@@ -19,6 +19,7 @@ pub(super) mod visits;
 use super::context::MatchedEvent;
 use super::state::Account;
 use super::state::timers::Timer;
+use super::state::word::Flag;
 use crate::model::{EventTime, MetricsRow, Reason};
 
 pub(super) use delta::{Close, Delta, Step};
@@ -26,6 +27,11 @@ pub(super) use delta::{Close, Delta, Step};
 /// An event happens to the account.
 pub(super) fn of_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>, takes: update::Takes) {
     let news = update::event(step, account, it, takes);
+    // Most events bring nothing that is measured, published or waited for.
+    let is_known = it.roles.is_empty() && !news.activity && !news.another_day && !account.word.is(Flag::FIRED);
+    if is_known && account.track.is_some() && step.delta.is_empty() {
+        return;
+    }
     measure::after_event(step, account);
     if step.delta.is_worth_a_score() || account.track.is_none() && takes != update::Takes::Traits {
         emit::levels(step, account, Reason::Crossed);
