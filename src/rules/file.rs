@@ -63,7 +63,7 @@ struct File {
     /// Size classes by employees, smallest first.
     #[schemars(with = "Vec<segments::Written>", length(min = 1))]
     segments: Spanned<Vec<Spanned<segments::Written>>>,
-    /// What fires, at most 64.
+    /// What fires, at most 1,024.
     #[schemars(with = "Vec<triggers::Written>")]
     triggers: Vec<Spanned<triggers::Written>>,
     /// When a person should act.
