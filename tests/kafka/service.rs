@@ -505,9 +505,19 @@ fn packing_does_not_change_results() {
     });
     assert_eq!(single.end_of_log().iter().sum::<i64>(), 20_000);
     assert!(packed.end_of_log().iter().sum::<i64>() <= 20_000 / 100 + i64::from(PARTITIONS));
+    // A fact names the place of its event in the log (E23), and only that depends on how events are packed.
+    let without_places = |program: &Program, output| -> Vec<Value> {
+        let mut values: Vec<Value> =
+            program.lines(output).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for fact in values.iter_mut().filter_map(|value| value["evidence"].as_array_mut()).flatten() {
+            fact.as_object_mut().unwrap().remove("place");
+        }
+        values
+    };
     for output in ["handoffs", "signals", "metrics"] {
-        assert!(single.lines(output).len() > 10, "the events make {output}");
-        assert!(single.lines(output) == packed.lines(output), "{output} differ");
+        let expected = without_places(&single, output);
+        assert!(expected.len() > 10, "the events make {output}");
+        assert!(without_places(&packed, output) == expected, "{output} differ");
     }
     let mut run = packed.start(&["run"]);
     packed.wait_until_done(&run);
