@@ -3,6 +3,7 @@
 
 mod check;
 pub mod config;
+mod cost;
 mod demo;
 mod diff;
 mod explain;

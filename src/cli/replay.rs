@@ -10,9 +10,9 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use foldhash::fast::FixedState;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::config::Connection;
+use super::cost;
 use super::reading::{self, FileFormat, Reading};
 use super::screen::{self, WrongUse};
 use crate::engine::Record;
@@ -75,7 +75,7 @@ pub(super) struct Replay {
     /// Write dead letters, as proto3 JSON, one per line.
     #[arg(long, value_name = "OUT")]
     dead_letters: Option<PathBuf>,
-    /// Print the cost too: CPU time in all and per event, and the peak of resident memory.
+    /// Print the cost too: CPU time in all and per event, the peak of resident memory, and what takes the memory.
     #[arg(long)]
     stats: bool,
     #[command(flatten)]
@@ -99,7 +99,8 @@ impl Replay {
         fold.readable.refuse_junk()?;
         fold.summary(started);
         if self.stats {
-            eprintln!("cost      {}", cost(fold.said.tally.total()));
+            eprintln!("cost      {}", cost::of_process(fold.said.tally.total()));
+            eprintln!("state     {}", cost::of_state(fold.driver.partitions()));
         }
         Ok(())
     }
@@ -164,18 +165,6 @@ impl Replay {
         progress.finish_and_clear();
         Ok(fold)
     }
-}
-
-/// What the process has cost so far: CPU time of all its threads, user and system, and memory where the system tells.
-fn cost(events: u64) -> String {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    let seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-    let memory = peak
-        .and_then(|peak| peak.parse::<u64>().ok())
-        .map_or("memory is not told here".into(), |kib| format!("{} MiB resident at most", screen::count(kib / 1024)));
-    format!("{seconds:.2} s of CPU, {:.3} µs an event · {memory}", seconds * 1e6 / events.max(1) as f64)
 }
 
 /// The partitions, what they publish, and what is counted of it.

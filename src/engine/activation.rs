@@ -111,47 +111,58 @@ pub(super) fn activate<'a>(renaming: &Renaming<'a>, step: &mut Step<'a>, account
     triggers(step, account, before);
 }
 
-/// What a trigger of the same id remembers stays: when it fired, and the edges of a condition or the occurrences of an
-/// event trigger that is the same. What is true without an edge counts as fired: a change of the rules fires nothing
-/// (semantics A27).
+/// What a trigger remembered: what it fired on, its state, and its edges.
+type Was<'a> = (&'a TriggerKind, State, BTreeMap<Option<u32>, Edge>);
+
+/// What a trigger of the same id remembers stays: when it fired, also if rules in between did not have it; and the edges
+/// of a condition or the occurrences of an event trigger that is the same. What is true without an edge counts as fired: a
+/// change of the rules fires nothing (semantics A27).
 fn triggers(step: &Step<'_>, account: &mut Account<'_>, before: &Plan) {
     let plan = step.plan;
-    let states = account.known_rare().map(|rare| std::mem::take(&mut rare.triggers.states)).unwrap_or_default();
-    let mut by_id: BTreeMap<&str, (&TriggerKind, State)> = BTreeMap::new();
-    for (place, state) in states {
-        by_id.insert(&before.triggers[place].id, (&before.triggers[place].kind, state));
+    let mut by_id: BTreeMap<&str, Was<'_>> = BTreeMap::new();
+    for (place, mut state) in account.take_states() {
+        let edges = account.take_edges(&mut state).into_iter().collect();
+        by_id.insert(&before.triggers[place].id, (&before.triggers[place].kind, state, edges));
     }
     for (place, trigger) in plan.triggers.iter().enumerate() {
-        let (was, mut state) = by_id.remove(&*trigger.id).map_or((None, State::default()), |it| (Some(it.0), it.1));
+        let known = by_id.remove(&*trigger.id);
+        let (was, mut state, edges) = match known {
+            Some((was, state, edges)) => (Some(was), state, edges),
+            None => (None, account.take_firing(&trigger.id), BTreeMap::new()),
+        };
         match (&trigger.kind, was) {
             (TriggerKind::Event(on), Some(TriggerKind::Event(was))) if was == on => {}
             (TriggerKind::Event(_), _) => {
-                state = State { fired_at: state.fired_at, fired_by: state.fired_by, ..State::default() }
+                account.take_occurrences(&mut state);
+                state = State::of_firing(state.fired_at, state.fired_by, None);
             }
             (TriggerKind::Condition { when, per_user, rearm_after_closed_days }, was) => {
-                let known = std::mem::take(&mut state.edges);
                 let is_same = matches!(was, Some(TriggerKind::Condition { when: was, rearm_after_closed_days: rearm, .. })
                     if was == when && rearm == rearm_after_closed_days);
-                let known = if is_same { known } else { BTreeMap::new() };
-                state = State { fired_at: state.fired_at, wakes_at: state.wakes_at, ..State::default() };
+                let known = if is_same { edges } else { BTreeMap::new() };
+                account.take_occurrences(&mut state);
+                state = State::of_firing(state.fired_at, None, state.wakes_at);
                 let users = || account.user_indices().into_iter().map(Some).collect();
                 let subjects: Vec<Option<u32>> = if *per_user { users() } else { vec![None] };
                 for user in subjects {
                     let edge = match (values::holds(step, account, user, when, None), known.get(&user)) {
-                        (Some(true), None) => Some(Edge { fired: true, ..Edge::default() }),
+                        (Some(true), None) => Some(Edge::fired()),
                         (Some(false), known) if *rearm_after_closed_days > 0 => known.copied(),
                         (Some(false), _) => None,
                         (_, known) => known.copied(),
                     };
                     if let Some(edge) = edge {
-                        state.edges.insert(user, edge);
+                        account.set_edge(&mut state, place, user, edge);
                     }
                 }
             }
         }
-        if !state.is_blank() {
-            account.rare_mut().triggers.put(place, state);
-        }
+        account.put_state(place, state);
+    }
+    // Whatever has an id that fired must not repeat a handoff id (semantics D7).
+    for (id, (_, mut state, _)) in by_id {
+        account.keep_firing(id, &state);
+        account.give_back(&mut state);
     }
 }
 
@@ -205,13 +216,16 @@ fn rename(renaming: &Renaming<'_>, account: &mut Account<'_>) {
     let reached = account.threshold.checked_sub(1).map(|place| before.scores.active_users[usize::from(place)]);
     account.threshold = after.scores.active_users.iter().filter(|users| reached >= Some(**users)).count() as u8;
     account.rename_facts(None, |slot| renaming.slot(None, slot));
-    let Some(rare) = account.known_rare() else { return };
-    rare.life.firsts = firsts_in(after, before, &rare.life.firsts);
-    let rejoined = std::mem::take(&mut rare.rejoined).into_iter();
-    rare.rejoined = rejoined.filter_map(|(user, slot)| Some((user, renaming.slot(user, slot)?))).collect();
-    if !rare.meters.is_empty() {
-        let mut counted: Vec<_> = std::mem::take(&mut rare.meters).into_iter().map(Some).collect();
-        let mut take = |place: usize| counted.get_mut(place).and_then(Option::take).unwrap_or_default();
-        rare.meters = meters.iter().map(|was| was.map(&mut take).unwrap_or_default()).collect();
+    if account.life().is_some_and(|life| !life.firsts.is_empty()) {
+        let life = account.life_mut();
+        life.firsts = firsts_in(after, before, &life.firsts);
     }
+    for (user, slot) in account.take_rejoined() {
+        renaming.slot(user, slot as u8).into_iter().for_each(|slot| account.rejoin(user, slot.into()));
+    }
+    for (user, slot) in account.take_unpublished() {
+        let now = renaming.slot(Some(user), slot as u8);
+        now.into_iter().for_each(|slot| account.leave_unpublished(user, slot.into()));
+    }
+    account.rename_meters(|place| meters.iter().position(|was| *was == Some(place)));
 }

@@ -173,13 +173,10 @@ fn top_user(plan: &Plan, account: &Account<'_>, user: u32) -> TopUser {
 
 fn usage(context: &Context<'_>, account: &Account<'_>) -> Usage {
     let last_closed = context.last_closed();
-    let running = (last_closed.0 - 26, account.window_end(context.open_day()).0);
     let mut features: Vec<(String, u64)> = account
-        .rare()
-        .into_iter()
-        .flat_map(|rare| &rare.features)
-        .map(|(name, daily)| (name.to_string(), daily.sum(running.0, running.1)))
-        .filter(|(_, count)| *count > 0)
+        .features(last_closed.plus(-26), account.window_end(context.open_day()))
+        .filter(|(_, uses)| *uses > 0)
+        .map(|(name, uses)| (name.to_owned(), uses))
         .collect();
     features.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     features.truncate(TOP_FEATURES);
@@ -356,7 +353,7 @@ pub(super) fn account_profile(context: &Context<'_>, account: &Account<'_>) -> A
         last_active: account.founded().map(|_| account.last_day),
         context: Box::new(of_account(context, account, None)),
         trajectory,
-        departments: account.rare().map_or(0, |rare| rare.departments.len() as u32),
+        departments: account.departments(),
         enterprise_requests: account
             .life()
             .map_or(Vec::new(), |life| life.requests.iter().map(|request| request.to_string()).collect()),

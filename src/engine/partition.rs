@@ -144,6 +144,17 @@ impl Partition {
         self.tables.users()
     }
 
+    /// What of the state takes how many bytes; texts that are allocated one by one are left out.
+    pub fn bytes(&self) -> Vec<(&'static str, usize)> {
+        let mut all = self.tables.bytes();
+        all.extend([
+            ("timers", self.timers.bytes()),
+            ("message ids", self.admission.bytes()),
+            ("visits", self.due.bytes()),
+        ]);
+        all
+    }
+
     /// The same without profiles: [`Partition::profiles`] is not called, and closes visit no account for its sake.
     #[must_use]
     pub fn without_profiles(mut self) -> Partition {

@@ -144,7 +144,7 @@ impl Values<'_, '_, '_> {
         match figure {
             Figure::ActiveUsers => Value::Int(account.active_users.into()),
             Figure::Users => Value::Int(account.users_ever.into()),
-            Figure::Departments => Value::Int(account.rare().map_or(0, |rare| rare.departments.len()) as i64),
+            Figure::Departments => Value::Int(account.departments().into()),
             Figure::Dau => int(closed().map(|closed| closed.dau)),
             Figure::Wau => int(closed().map(|closed| closed.wau)),
             Figure::Mau => int(closed().map(|closed| closed.mau)),

@@ -117,6 +117,16 @@ stories! {
         day 1               acme  ann signs up; ann uses a; ann uses b; ann uses c; ann uses d
         day 15              acme  ann uses e
 
+        story  with a `ttl` too, a later use is not observed, and ends nothing
+        rules  signals feature.breadth within: 14d
+        rules  signals feature.breadth ttl: 30d
+        rules  signals feature.breadth rungs: [1]
+        day 1               acme  ann signs up
+        day 2, 20           acme  ann uses a
+        until day 33
+        expect day 2        acme  ann feature.breadth 0→1 crossed
+        expect day 32       acme  ann feature.breadth 1→0 lapsed
+
         story  one millisecond earlier it counts
         rules  signals feature.breadth within: 14d
         day 1               acme  ann signs up; ann uses a; ann uses b; ann uses c; ann uses d

@@ -337,6 +337,17 @@ stories! {
         day 4               acme  it has do_not_contact false
         until day 5
 
+        story  a trigger that is taken out and put back keeps its cooldown
+        rules  triggers +: {id: asks, level: high, cooldown: 7d, on: {role: exported}}
+        day 1               acme  ann uses editor
+        day 2               acme  ann exports data
+        activate day 3  triggers asks id: other
+        activate day 4  as before
+        day 5               acme  ann exports data
+        day 9 13:00         acme  ann exports data
+        expect day 2        acme  HIGH asks at once for ann
+        expect day 9 13:00  acme  HIGH asks at once for ann
+
         story  a volume that the new rules reach falls at a close
         rules  signals account.volume off: false
         rules  signals account.volume rungs: [5, 100000]

@@ -333,6 +333,25 @@ stories! {
         until end of day 12
         expect end of day 8 acme  ann negative.inactive 0→1 closed
 
+        story  each of two signals of absence is published for itself
+        rules  signals +: {id: mine.gone, kind: idle, scopes: [user], days: 28}
+        watch negative.inactive, mine.gone
+        day 1, 40           acme  ann uses editor
+        until day 41
+        expect end of day 8 acme  ann negative.inactive 0→1 closed
+        expect day 40       acme  ann negative.inactive 1→0 crossed
+
+        story  of two signals of absence, only the one that was not published is published later
+        rules  signals +: {id: mine.gone, kind: idle, scopes: [user], days: 28}
+        watch negative.inactive, mine.gone
+        day 1               acme  ann, bob use editor
+        day 40              acme  bob uses editor
+        until day 41
+        expect end of day 8 acme  ann negative.inactive 0→1 closed
+        expect end of day 8 acme  bob negative.inactive 0→1 closed
+        expect day 40       acme  bob negative.inactive 1→0 crossed
+        expect end of day 40 acme  ann mine.gone 0→1 closed
+
         story  users of an account without active users are not published
         watch negative.inactive
         day 60              acme  it is identified

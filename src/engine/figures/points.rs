@@ -59,13 +59,12 @@ pub(in crate::engine) fn tier(plan: &Plan, account: &Account<'_>) -> u8 {
         return 0;
     }
     let score = pqa(plan, account);
-    let departments = || account.rare().map_or(0, |rare| rare.departments.len() as u32);
     let icp = || account.traits().and_then(|traits| traits.boolean(Field::Icp)) == Some(true);
     let tiers = &plan.scores.tiers;
     let found = tiers.iter().position(|tier| {
         (tier.users.0..=tier.users.1).contains(&account.active_users)
             && score >= tier.score
-            && (tier.departments == 0 || departments() >= tier.departments)
+            && (tier.departments == 0 || account.departments() >= tier.departments)
             && (!tier.icp || icp())
     });
     found.map_or(0, |place| (tiers.len() - place) as u8)

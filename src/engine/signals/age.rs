@@ -8,7 +8,7 @@ use crate::rules::{Age, Still};
 
 /// Whether a premium feature was used; unknown where neither a mapping nor an event says which are (semantics E20).
 fn knows_premium(at: At<'_, '_>) -> Option<bool> {
-    let stated = at.account.life().and_then(|life| life.premium);
+    let stated = at.account.rare().and_then(|rare| rare.premium);
     stated.or(at.context.plan.roles.maps_premium().then_some(false))
 }
 
@@ -32,7 +32,7 @@ impl Measure for Age {
         let account = at.account;
         let is_old = account.first().is_some_and(|first| at.context.now >= first.plus(self.age_ms)) && is_settled(at);
         let is = || match self.still {
-            Still::SingleUser => account.users_ever == 1 && !account.life().is_some_and(|life| life.invited),
+            Still::SingleUser => account.users_ever == 1 && !account.rare().is_some_and(|rare| rare.invited),
             Still::FreeOnly => knows_premium(at) == Some(false) && !account.is_paid(),
         };
         u8::from(is_old && is() && !at.is_forgotten())

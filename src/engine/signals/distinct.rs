@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::kind::{At, Fed, Measure, Subject, deed, end, mark, next, steps, within};
 use crate::engine::context::{Context, MatchedEvent};
+use crate::engine::state::Account;
 use crate::engine::state::facts::Value;
 use crate::model::{EventTime, Field};
 use crate::rules::Distinct;
@@ -25,9 +26,15 @@ impl Distinct {
     /// How many values count now.
     fn values(&self, at: At<'_, '_>) -> usize {
         let Some(facts) = at.facts() else { return 0 };
-        let since = at.user.map_or(EventTime::MIN, |user| at.account.user(user).since);
-        let is_soon = |time: EventTime| self.within_ms.is_none_or(|within| time < since.plus(within));
+        // With a TTL it was decided when they were observed (semantics E3).
+        let is_soon = |time: EventTime| self.ttl_ms.is_some() || self.is_soon(at.account, at.user, time);
         facts.values().filter(|time| end(*time, self.ttl_ms) > at.context.now && is_soon(*time)).count()
+    }
+
+    /// Whether an observation comes so soon after sign-up that it counts.
+    fn is_soon(&self, account: &Account<'_>, user: Option<u32>, time: EventTime) -> bool {
+        let since = user.map_or(EventTime::MIN, |user| account.user(user).since);
+        self.within_ms.is_none_or(|within| time < since.plus(within))
     }
 }
 
@@ -37,6 +44,9 @@ impl Measure for Distinct {
         let Some(role) = it.passes(plan, &self.filter).filter(|_| end(it.event.time, self.ttl_ms) > context.now) else {
             return Fed::Nothing;
         };
+        if self.ttl_ms.is_some() && !self.is_soon(subject.account, subject.user, it.event.time) {
+            return Fed::Nothing;
+        }
         let value = plan.roles.text(&it.roles, role, self.field, it.event).filter(|text| !text.is_empty());
         let Some(value) = value.or_else(|| stands_for(self, it)) else { return Fed::Nothing };
         let (most, named) = (self.rungs.last().copied().unwrap_or(1) as usize, self.field == Field::Feature);

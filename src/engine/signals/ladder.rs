@@ -1,25 +1,19 @@
 //! The kind `ladder`: a figure of the account reaches a threshold. It turns on at once, and off at the close of a day.
 
 use super::kind::{At, Measure, reached};
-use crate::engine::state::Account;
 use crate::engine::state::due::NEVER;
 use crate::model::{Day, Evidence};
 use crate::rules::{Ladder, Of};
 
-/// What a meter counted on the days `from` to `to`.
-pub(super) fn volume(account: &Account<'_>, meter: usize, from: Day, to: Day) -> f64 {
-    let meter = account.rare().and_then(|rare| rare.meters.get(meter));
-    meter.map_or(0.0, |(daily, _)| daily.sum(from.0, to.0) as f64 / 1_000.0)
-}
-
 impl Ladder {
     fn figure(&self, at: At<'_, '_>) -> f64 {
-        let rare = at.account.rare();
         match self.of {
             Of::ActiveUsers => at.account.active_users.into(),
-            Of::Departments => rare.map_or(0, |rare| rare.departments.len()) as f64,
-            Of::UsersOfADomain => rare.and_then(|rare| rare.domains.values().max().copied()).unwrap_or(0).into(),
-            Of::Volume(meter) => volume(at.account, meter, at.window_end().plus(-27), at.window_end()),
+            Of::Departments => at.account.departments().into(),
+            Of::UsersOfADomain => {
+                at.account.crowd().and_then(|crowd| crowd.domains.values().max().copied()).unwrap_or(0).into()
+            }
+            Of::Volume(meter) => at.account.volume(meter, at.window_end().plus(-27), at.window_end()),
         }
     }
 }

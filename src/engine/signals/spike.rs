@@ -2,7 +2,6 @@
 //! of a day (semantics §3, C30).
 
 use super::kind::{At, Measure, after};
-use super::ladder;
 use crate::engine::figures::windows;
 use crate::engine::state::due::NEVER;
 use crate::model::{Day, Evidence};
@@ -17,7 +16,7 @@ impl Measure for Spike {
             return 0;
         }
         let day = at.context.last_closed();
-        let week = |back: i32| ladder::volume(at.account, self.meter, day.plus(-6 - 7 * back), day.plus(-7 * back));
+        let week = |back: i32| at.account.volume(self.meter, day.plus(-6 - 7 * back), day.plus(-7 * back));
         let (x, n) = (week(0), f64::from(BLOCKS));
         let mean = (1..=BLOCKS).map(week).sum::<f64>() / n;
         let variance = (1..=BLOCKS).map(|back| (week(back) - mean) * (week(back) - mean)).sum::<f64>() / (n - 1.0);
@@ -35,8 +34,7 @@ impl Measure for Spike {
     }
 
     fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
-        let meter = at.account.rare().and_then(|rare| rare.meters.get(self.meter));
-        let has_amounts = || meter.is_some_and(|(daily, _)| daily.has_any(day.0 - 5, day.0 + 1));
+        let has_amounts = || at.account.has_volume(Some(self.meter), day.plus(-5), day.plus(1));
         match at.first() {
             _ if at.held() > 0 => day.plus(1),
             Some(_) if !has_amounts() => NEVER,
@@ -51,7 +49,7 @@ impl Measure for Spike {
 
     fn evidence(&self, at: At<'_, '_>) -> Evidence {
         let day = at.context.last_closed();
-        at.figure(ladder::volume(at.account, self.meter, day.plus(-6), day))
+        at.figure(at.account.volume(self.meter, day.plus(-6), day))
     }
 
     fn words(&self, at: At<'_, '_>) -> String {

@@ -11,7 +11,7 @@ use crate::rules::Stalled;
 impl Measure for Stalled {
     fn level(&self, at: At<'_, '_>) -> u8 {
         let Some(founded) = at.first() else { return 0 };
-        let departments = at.account.rare().map_or(0, |rare| rare.departments.len());
+        let departments = at.account.departments();
         if at.account.active_users < self.at_least || departments != 1 || !self.is_known(at) {
             return 0;
         }

@@ -44,10 +44,10 @@ impl Measure for TraitIs {
 
 impl Measure for Executive {
     fn level(&self, at: At<'_, '_>) -> u8 {
-        u8::from(at.account.rare().is_some_and(|rare| rare.executives > 0))
+        u8::from(at.account.crowd().is_some_and(|crowd| crowd.executives > 0))
     }
 
     fn evidence(&self, at: At<'_, '_>) -> Evidence {
-        at.figure(f64::from(at.account.rare().map_or(0, |rare| rare.executives)))
+        at.figure(f64::from(at.account.crowd().map_or(0, |crowd| crowd.executives)))
     }
 }

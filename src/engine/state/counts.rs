@@ -67,6 +67,13 @@ pub(in crate::engine) struct WideCounts {
     free: Vec<u32>,
 }
 
+impl WideCounts {
+    /// Bytes of its rows.
+    pub(super) fn bytes(&self) -> usize {
+        self.counters.capacity() * size_of::<[i32; COUNTERS]>()
+    }
+}
+
 impl Ring {
     #[inline(always)]
     fn place(self, number: i32) -> usize {

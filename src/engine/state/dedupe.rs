@@ -68,6 +68,11 @@ impl Recent {
         }
     }
 
+    /// Bytes of what is remembered.
+    pub(in crate::engine) fn bytes(&self) -> usize {
+        self.ids.capacity() * size_of::<(u128, EventTime)>() + self.index.capacity() * size_of::<u32>()
+    }
+
     fn at(&self, position: u32) -> (u128, EventTime) {
         self.ids[position.wrapping_sub(self.dropped) as usize]
     }

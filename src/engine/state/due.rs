@@ -85,6 +85,12 @@ impl Visits {
         }
     }
 
+    /// Bytes of the lists.
+    fn bytes(&self) -> usize {
+        let entries = self.touched.capacity() + self.due.values().map(Vec::capacity).sum::<usize>();
+        entries * size_of::<u32>()
+    }
+
     /// The first day at whose close anything may be visited.
     pub(in crate::engine) fn next(&self) -> Option<Day> {
         if self.touched.is_empty() { self.due.keys().next().copied() } else { Some(Day(i32::MIN)) }
@@ -102,6 +108,11 @@ pub(in crate::engine) struct Due {
 }
 
 impl Due {
+    /// Bytes of the lists.
+    pub(in crate::engine) fn bytes(&self) -> usize {
+        self.accounts.bytes() + self.users.bytes()
+    }
+
     /// The first day at whose close anybody may be visited.
     pub(in crate::engine) fn next(&self) -> Option<Day> {
         self.accounts.next().into_iter().chain(self.users.next()).min()

@@ -42,6 +42,11 @@ impl Ids {
         self.pages.len() >= PAGES_MAX - 1
     }
 
+    /// Bytes of its pages.
+    pub(in crate::engine) fn held(&self) -> usize {
+        self.pages.len() * PAGE
+    }
+
     /// The bytes of an id.
     #[inline]
     pub(in crate::engine) fn bytes(&self, id: Id) -> &[u8] {

@@ -37,6 +37,11 @@ impl Index {
         Index { buckets: vec![EMPTY], len: 0 }
     }
 
+    /// Bytes of its buckets.
+    pub(in crate::engine) fn bytes(&self) -> usize {
+        self.buckets.capacity() * size_of::<Bucket>()
+    }
+
     fn home(&self, hash: u64) -> usize {
         hash as usize & (self.buckets.len() - 1)
     }

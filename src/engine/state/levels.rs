@@ -37,6 +37,11 @@ impl Levels {
         self.rows[from..to].fill(0);
     }
 
+    /// Bytes of its words.
+    pub(super) fn bytes(&self) -> usize {
+        self.rows.capacity() * size_of::<u64>()
+    }
+
     fn place(&self, row: u32, slot: usize) -> (usize, usize) {
         let beyond = slot - Word::HELD;
         (row as usize * self.words + beyond / IN_A_WORD, 2 * (beyond % IN_A_WORD))

@@ -1,8 +1,10 @@
 //! The state of a partition: tables of rows with stable indices. It decides nothing.
 
 pub(super) mod account;
+mod amounts;
+pub(super) mod beside;
+mod counted;
 pub(super) mod counts;
-mod daily;
 pub(super) mod days;
 pub(super) mod dedupe;
 pub(super) mod due;

@@ -52,6 +52,11 @@ impl Names {
         }
     }
 
+    /// Bytes of its pages.
+    pub(super) fn bytes(&self) -> usize {
+        self.names.bytes() + self.by_text.bytes()
+    }
+
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.names.used() == 0

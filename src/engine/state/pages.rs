@@ -25,6 +25,11 @@ impl<T> Pages<T> {
         self.len
     }
 
+    /// Bytes of its pages.
+    pub(in crate::engine) fn bytes(&self) -> usize {
+        self.pages.len() * Self::ROWS * size_of::<T>()
+    }
+
     /// Adds a row and returns its index.
     pub(in crate::engine) fn push(&mut self, row: T) -> u32 {
         let index = self.len;
@@ -125,6 +130,11 @@ impl<T: Default> Slab<T> {
             *at = self.insert(T::default());
         }
         &mut self.values[at.0 - 1]
+    }
+
+    /// Bytes of its pages.
+    pub(in crate::engine) fn bytes(&self) -> usize {
+        self.values.bytes() + self.free.capacity() * size_of::<Ref>()
     }
 
     /// How many values are kept, and places of those that went.

@@ -2,6 +2,8 @@
 
 use std::hint::black_box;
 
+use super::beside::{Crowd, Former, Life, More, OfSignal, OfUser, Rare, Unanswered};
+use super::counted::Counted;
 use super::counts::{Counts, WideCounts};
 use super::days::Days;
 use super::due::{Due, Visit};
@@ -10,7 +12,9 @@ use super::ids::Ids;
 use super::index::Index;
 use super::levels::Levels;
 use super::pages::{Pages, Ref, Slab};
-use super::rows::{More, NOBODY, Rare, Row, User};
+use super::rows::{NOBODY, Row, User};
+use super::traits::Traits;
+use super::triggers::Triggers;
 use super::word::{Flag, Word};
 use crate::model::{Day, EventTime, Keys};
 
@@ -20,9 +24,10 @@ pub(in crate::engine) struct Tables {
     pub(super) accounts: Pages<Row>,
     pub(super) users: Pages<User>,
     pub(super) ids: Ids,
-    pub(super) rares: Slab<Rare>,
-    pub(super) mores: Slab<More>,
+    pub(super) beside: Beside,
     pub(super) facts: Facts,
+    pub(super) triggers: Triggers,
+    pub(super) counted: Counted,
     pub(super) wide: WideCounts,
     /// Levels for which rows have no room: of users, of accounts.
     pub(super) user_levels: Levels,
@@ -32,6 +37,36 @@ pub(in crate::engine) struct Tables {
     visiting: Visiting,
     free_accounts: Vec<u32>,
     free_users: Vec<u32>,
+}
+
+/// What only some accounts and users have beside their rows.
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub(super) of_users: Slab<OfUser>,
+    pub(super) mores: Slab<More>,
+    pub(super) rares: Slab<Rare>,
+    pub(super) traits: Slab<Traits>,
+    pub(super) lives: Slab<Life>,
+    pub(super) crowds: Slab<Crowd>,
+    pub(super) formers: Slab<Former>,
+    pub(super) of_signals: Slab<OfSignal>,
+    pub(super) unanswered: Slab<Unanswered>,
+}
+
+impl Beside {
+    fn new() -> Beside {
+        Beside {
+            of_users: Slab::new(),
+            mores: Slab::new(),
+            rares: Slab::new(),
+            traits: Slab::new(),
+            lives: Slab::new(),
+            crowds: Slab::new(),
+            formers: Slab::new(),
+            of_signals: Slab::new(),
+            unanswered: Slab::new(),
+        }
+    }
 }
 
 /// Memory of a close for the order of its visits, kept for the next one.
@@ -57,9 +92,10 @@ impl Tables {
             accounts: Pages::new(),
             users: Pages::new(),
             ids: Ids::default(),
-            rares: Slab::new(),
-            mores: Slab::new(),
+            beside: Beside::new(),
             facts: Facts::new(),
+            triggers: Triggers::new(),
+            counted: Counted::new(),
             wide: WideCounts::default(),
             user_levels: Levels::default(),
             account_levels: Levels::default(),
@@ -85,6 +121,29 @@ impl Tables {
     /// Users held.
     pub(in crate::engine) fn users(&self) -> usize {
         self.users.len() as usize - self.free_users.len()
+    }
+
+    /// What takes how many bytes.
+    pub(in crate::engine) fn bytes(&self) -> Vec<(&'static str, usize)> {
+        let Beside { of_users, mores, rares, traits, lives, crowds, formers, of_signals, unanswered } = &self.beside;
+        let others =
+            [traits.bytes(), lives.bytes(), crowds.bytes(), formers.bytes(), of_signals.bytes(), unanswered.bytes()];
+        let mut all = vec![
+            ("accounts", self.accounts.bytes()),
+            ("wide counts", self.wide.bytes()),
+            ("users", self.users.bytes()),
+            ("ids", self.ids.held()),
+            ("indices", self.accounts_by_id.bytes() + self.users_by_id.bytes()),
+            ("levels beyond rows", self.user_levels.bytes() + self.account_levels.bytes()),
+            ("facts", self.facts.bytes()),
+            ("beside users", of_users.bytes()),
+            ("about users", mores.bytes()),
+            ("beside accounts", rares.bytes()),
+            ("about accounts", others.iter().sum()),
+        ];
+        all.extend(self.triggers.bytes());
+        all.extend(self.counted.bytes());
+        all
     }
 
     /// The indices of all accounts held, in the order of the table.
@@ -186,7 +245,7 @@ impl Tables {
         if let Some(index) = near.account {
             let row = &self.accounts[index];
             self.ids.touch(row.id);
-            if let Some(rare) = self.rares.get(row.rare) {
+            if let Some(rare) = self.beside.rares.get(row.rare) {
                 rare.touch();
             }
         }
@@ -203,11 +262,13 @@ impl Tables {
         for (_, index) in users {
             black_box(self.users[*index].id);
         }
-        for more in users.iter().filter_map(|(_, index)| self.mores.get(self.users[*index].more)) {
-            black_box(more.excluded);
+        for beside in users.iter().filter_map(|(_, index)| self.beside.of_users.get(self.users[*index].beside)) {
+            black_box(beside.facts);
         }
         let timed = accounts.iter().map(|index| &self.accounts[*index]).filter(|row| row.word.is(Flag::TIMED));
-        timed.filter_map(|row| self.rares.get(row.rare)).for_each(Rare::touch);
+        for rare in timed.filter_map(|row| self.beside.rares.get(row.rare)) {
+            self.triggers.touch(rare.triggers);
+        }
     }
 
     /// Adds an account that is not there; `closed` is the last closed day.
@@ -262,7 +323,7 @@ impl Tables {
             account,
             next: first,
             previous: NOBODY,
-            more: Ref::default(),
+            beside: Ref::default(),
             due: Visit::NEVER,
         };
         let index = match self.free_users.pop() {
@@ -306,30 +367,53 @@ impl Tables {
 
     /// Erases what is known of a user besides activity.
     pub(super) fn erase_more(&mut self, user: u32) {
-        let more = &mut self.users[user].more;
-        if let Some(more) = self.mores.get_mut(*more) {
-            self.facts.clear(&mut more.facts);
+        let at = &mut self.users[user].beside;
+        if let Some(beside) = self.beside.of_users.get_mut(*at) {
+            self.facts.clear(&mut beside.facts);
+            self.beside.mores.remove(&mut beside.more);
         }
-        self.mores.remove(more);
+        self.beside.of_users.remove(at);
     }
 
     /// Erases what happened in an account's life.
     pub(super) fn erase_life(&mut self, account: u32) {
-        if let Some(rare) = self.rares.get_mut(self.accounts[account].rare) {
-            self.facts.clear(&mut rare.life.facts);
-            rare.life = Default::default();
+        if let Some(rare) = self.beside.rares.get_mut(self.accounts[account].rare) {
+            self.facts.clear(&mut rare.facts);
+            self.beside.lives.remove(&mut rare.life);
+            (rare.invited, rare.premium) = (false, None);
         }
     }
 
     /// Gives back the memory of an account without users.
     pub(in crate::engine) fn remove_account(&mut self, index: u32) {
         self.erase_life(index);
+        self.erase_rare(index);
         let row = &mut self.accounts[index];
         self.accounts_by_id.remove(row.hash, index);
-        self.rares.remove(&mut row.rare);
         row.counts.give_back(&mut self.wide);
         row.due = Visit::NEVER;
         self.free_accounts.push(index);
+    }
+
+    fn erase_rare(&mut self, account: u32) {
+        let Tables { accounts, beside, triggers, counted, .. } = self;
+        let Beside { rares, traits, crowds, formers, of_signals, unanswered, .. } = beside;
+        let at = &mut accounts[account].rare;
+        let Some(rare) = rares.get_mut(*at) else { return };
+        triggers.clear(&mut rare.triggers);
+        counted.clear(&mut rare.meters, &mut rare.features);
+        traits.remove(&mut rare.traits);
+        crowds.remove(&mut rare.crowd);
+        formers.remove(&mut rare.former);
+        for list in [&mut rare.rejoined, &mut rare.unpublished] {
+            while let Some(node) = of_signals.get(*list).copied() {
+                of_signals.remove(&mut std::mem::replace(list, node.next));
+            }
+        }
+        while let Some(node) = unanswered.get(rare.unanswered).copied() {
+            unanswered.remove(&mut std::mem::replace(&mut rare.unanswered, node.next));
+        }
+        rares.remove(at);
     }
 }
 

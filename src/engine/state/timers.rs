@@ -62,7 +62,37 @@ pub(in crate::engine) enum Timer {
     HoldEnds,
 }
 
-type Entry = (EventTime, u32, Timer);
+/// A timer as one number of 16 bytes, so that timers compare as numbers: by instant (56 bits), account (32), user plus one
+/// or 0 for the account (32), and slot (8). The end of a hold has the largest number for its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry(i128);
+
+impl Entry {
+    const HOLD_ENDS: u32 = u32::MAX;
+
+    fn new(at: EventTime, account: u32, timer: Timer) -> Entry {
+        let (user, slot) = match timer {
+            Timer::Lapse { user, slot } => (user.map_or(0, |user| user + 1), slot),
+            Timer::HoldEnds => (Entry::HOLD_ENDS, 0),
+        };
+        Entry(i128::from(at.0) << 72 | i128::from(account) << 40 | i128::from(user) << 8 | i128::from(slot))
+    }
+
+    fn at(self) -> EventTime {
+        EventTime((self.0 >> 72) as i64)
+    }
+
+    fn account(self) -> u32 {
+        (self.0 >> 40) as u32
+    }
+
+    fn timer(self) -> Timer {
+        match (self.0 >> 8) as u32 {
+            Entry::HOLD_ENDS => Timer::HoldEnds,
+            user => Timer::Lapse { user: user.checked_sub(1), slot: self.0 as u8 },
+        }
+    }
+}
 
 /// Timers by instant, then account. One may be out of date: who takes it looks again.
 ///
@@ -78,7 +108,7 @@ pub(in crate::engine) struct Timers {
 
 impl Timers {
     pub(in crate::engine) fn schedule(&mut self, at: EventTime, account: u32, timer: Timer) {
-        let (day, entry) = (at.0.div_euclid(DAY_MS), (at, account, timer));
+        let (day, entry) = (at.0.div_euclid(DAY_MS), Entry::new(at, account, timer));
         if day <= self.day {
             self.near.push(Reverse(entry));
         } else {
@@ -87,21 +117,30 @@ impl Timers {
         }
     }
 
+    /// Bytes of its lists.
+    pub(in crate::engine) fn bytes(&self) -> usize {
+        let entries = self.near.capacity() + self.far.values().map(Vec::capacity).sum::<usize>();
+        entries * size_of::<Entry>()
+    }
+
     /// If nothing is near, the next day is.
     fn advance(&mut self) {
         while self.near.is_empty()
             && let Some((day, entries)) = self.far.pop_first()
         {
             self.day = day;
-            self.near.extend(entries.into_iter().map(Reverse));
+            self.near = entries.into_iter().map(Reverse).collect();
         }
     }
 
     /// Facts are of other slots now: of user signals, and of account signals. What has none is due no more.
     pub(in crate::engine) fn rename(&mut self, slot_of: impl Fn(Option<u32>, u8) -> Option<u8>) {
-        let renamed = |(at, account, timer): Entry| match timer {
-            Timer::Lapse { user, slot } => Some((at, account, Timer::Lapse { user, slot: slot_of(user, slot)? })),
-            Timer::HoldEnds => Some((at, account, timer)),
+        let renamed = |entry: Entry| match entry.timer() {
+            Timer::Lapse { user, slot } => {
+                let slot = slot_of(user, slot)?;
+                Some(Entry::new(entry.at(), entry.account(), Timer::Lapse { user, slot }))
+            }
+            Timer::HoldEnds => Some(entry),
         };
         let near = std::mem::take(&mut self.near);
         self.near = near.into_iter().filter_map(|Reverse(entry)| renamed(entry).map(Reverse)).collect();
@@ -113,7 +152,7 @@ impl Timers {
 
     /// The next instant at which something is due.
     pub(in crate::engine) fn next(&self) -> Option<EventTime> {
-        self.near.peek().map(|Reverse(entry)| entry.0)
+        self.near.peek().map(|Reverse(entry)| entry.at())
     }
 
     /// Takes the next timer, if it is due at `at`.
@@ -121,7 +160,7 @@ impl Timers {
         if self.next() != Some(at) {
             return None;
         }
-        let taken = self.near.pop().map(|Reverse((_, account, timer))| (account, timer));
+        let taken = self.near.pop().map(|Reverse(entry)| (entry.account(), entry.timer()));
         self.advance();
         taken
     }

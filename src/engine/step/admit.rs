@@ -103,6 +103,11 @@ impl Admission {
         Decision { outcome, detail, moves_time: true, id, takes: Some((takes, it)) }
     }
 
+    /// Bytes of the ids that are remembered.
+    pub(in crate::engine) fn bytes(&self) -> usize {
+        self.recent.bytes()
+    }
+
     /// Reads ahead for an event with these keys, before which so many others are decided.
     pub(in crate::engine) fn touch(&self, keys: &Keys, others: usize) {
         self.recent.touch(keys.message, others);

@@ -16,9 +16,8 @@ pub(super) fn has_work(plan: &Plan, account: &Account<'_>, day: Day) -> bool {
     account.has_usage(day)
         || account.levels(None).any(|(slot, _)| plan.index.account_by_close.has(slot))
         || is_restless
-        || account.timed_rare().is_some_and(|rare| {
-            rare.meters.iter().any(|(daily, _)| daily.has_any(day.0 - 26, day.0 + 1)) || rare.triggers.count_days(plan)
-        })
+        || account.has_volume(None, day.plus(-26), day.plus(1))
+        || account.triggers().any(|it| it.counts_days(plan))
 }
 
 /// Closes a day. Returns the figures, if the account is founded.
@@ -29,9 +28,9 @@ pub(super) fn close(step: &mut Step<'_>, account: &mut Account<'_>, close: &Clos
     if !close.warm.users.is_empty() {
         step.delta.concerned.extend(account.user_indices());
     }
-    if account.timed_rare().is_some_and(|rare| !rare.rejoined.is_empty()) {
-        let rejoined = std::mem::take(&mut account.rare_mut().rejoined);
-        rejoined.into_iter().for_each(|(user, slot)| step.delta.fact(user, slot.into(), true));
+    let rejoined = account.take_rejoined();
+    if !rejoined.is_empty() {
+        rejoined.into_iter().for_each(|(user, slot)| step.delta.fact(user, slot, true));
         measure::facts(step, account);
     }
     let closed = Closed::last(account, day);
@@ -119,27 +118,18 @@ fn suppress_absences(step: &mut Step<'_>, account: &mut Account<'_>, has_active:
     if !has_active {
         step.delta.levels.retain(|level| match level.user {
             Some(user) if level.after > 0 && is_idle(level.slot) => {
-                account.user_mut(user).word.set(Flag::Unpublished, true);
-                account.word.set(Flag::Unpublished, true);
+                account.leave_unpublished(user, level.slot);
                 false
             }
             _ => true,
         });
         return;
     }
-    if !account.word.is(Flag::Unpublished) {
-        return;
-    }
-    account.word.set(Flag::Unpublished, false);
-    for user in account.user_indices() {
-        if account.user(user).word.is(Flag::Unpublished) {
-            account.user_mut(user).word.set(Flag::Unpublished, false);
-            for &slot in plan.index.user_by_day.iter().filter(|slot| is_idle(**slot)) {
-                let after = account.level(Some(user), slot);
-                if after > 0 {
-                    step.delta.levels.push(Level { user: Some(user), slot, before: 0, after });
-                }
-            }
+    for (user, slot) in account.take_unpublished() {
+        match account.level(Some(user), slot) {
+            // It has just ended, and that is not published either.
+            0 => account.leave_unpublished(user, slot),
+            after => step.delta.levels.push(Level { user: Some(user), slot, before: 0, after }),
         }
     }
 }

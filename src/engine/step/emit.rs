@@ -5,7 +5,6 @@ use super::delta::{Level, Step};
 use crate::engine::context::MatchedEvent;
 use crate::engine::signals;
 use crate::engine::state::Account;
-use crate::engine::state::word::Flag;
 use crate::model::{Evidence, Fact, Reason, SignalChange, SignalKind, SignalMessage};
 use crate::rules::{Kind, SignalRef};
 
@@ -60,10 +59,7 @@ fn ends_in_silence(step: &Step<'_>, account: &mut Account<'_>, user: Option<u32>
     let Some(user) = user.filter(|_| after == 0 && matches!(step.kind(user, slot), Kind::Idle(_))) else {
         return false;
     };
-    let word = &mut account.user_mut(user).word;
-    let suppressed = word.is(Flag::Unpublished);
-    word.set(Flag::Unpublished, false);
-    suppressed
+    account.ends_unpublished(user, slot)
 }
 
 /// Publishes the sessions that an event began (semantics E6).

@@ -77,13 +77,7 @@ pub(super) fn after_due_work(step: &mut Step<'_>, account: &mut Account<'_>, mom
 }
 
 fn is_under_way(plan: &Plan, account: &Account<'_>) -> bool {
-    account.timed_rare().is_some_and(|rare| rare.triggers.are_under_way(plan))
-}
-
-fn put_back(account: &mut Account<'_>, index: usize, state: State) {
-    if !state.is_blank() {
-        account.rare_mut().triggers.put(index, state);
-    }
+    account.triggers().any(|it| it.is_under_way(plan))
 }
 
 /// The account, or a user, begins a new life. Conditions about absence are false on its first day, so they may fire
@@ -94,10 +88,10 @@ fn begin_lives(step: &Step<'_>, account: &mut Account<'_>) {
     if !account_is_new && !step.delta.users.iter().any(|it| is_new(&it)) {
         return;
     }
-    if account.timed_rare().is_none_or(|rare| rare.triggers.states.is_empty()) {
+    if account.triggers().next().is_none() {
         return;
     }
-    let (plan, rare) = (step.plan, account.rare_mut());
+    let plan = step.plan;
     let mut absence = Reads::default();
     absence.figure(Figure::IdleDays);
     for (slot, signal) in plan.user_signals.iter().enumerate() {
@@ -105,17 +99,17 @@ fn begin_lives(step: &Step<'_>, account: &mut Account<'_>) {
             absence.signal(SignalRef::User(slot));
         }
     }
-    for (place, state) in &mut rare.triggers.states {
-        if let TriggerKind::Condition { when, .. } = &plan.triggers[*place].kind
-            && when.reads.meet(&absence)
-        {
-            if account_is_new {
-                state.edges.remove(&None);
-            }
-            for (user, _) in step.delta.users.iter().filter(is_new) {
-                state.edges.remove(&Some(*user));
-            }
+    let reads_absence = |place: &usize| matches!(&plan.triggers[*place].kind, TriggerKind::Condition { when, .. } if when.reads.meet(&absence));
+    let places: Vec<usize> = account.triggers().map(|it| it.trigger()).filter(reads_absence).collect();
+    for place in places {
+        let mut state = account.take_state(place).unwrap_or_default();
+        if account_is_new {
+            account.set_edge(&mut state, place, None, Edge::default());
         }
+        for (user, _) in step.delta.users.iter().filter(is_new) {
+            account.set_edge(&mut state, place, Some(*user), Edge::default());
+        }
+        account.put_state(place, state);
     }
 }
 
@@ -152,7 +146,7 @@ fn find_occurrences<'a>(
         let kind = SignalKind::Occurrence { signal, trigger: Some(plan.triggers[trigger].id.clone()) };
         emit::occurrence(step, account, news.user, it, kind);
         // Of one that fires once in a life, the first occurrence is noted.
-        if on.first && !account.rare_mut().life.firsts.insert(trigger as u16) {
+        if on.first && !account.life_mut().firsts.insert(trigger as u16) {
             continue;
         }
         let mark = Mark { time: it.event.time, place: it.place.into() };
@@ -182,13 +176,12 @@ fn evaluate(step: &mut Step<'_>, account: &mut Account<'_>, occurrences: &[Occur
     concerned.sort_unstable();
     concerned.dedup();
     let at = step.at(account);
-    let paced_before = account.rare().map(|rare| rare.triggers.paced).unwrap_or_default();
+    let paced_before = account.paced();
     let mut evaluation = Evaluation { step, at, moment, paced: Vec::new(), first_paced: None, fired: false };
     let mut places = plan.index.readers.of(&changed);
     occurrences.iter().for_each(|it| places.insert(plan.index.places[it.trigger]));
     let remembered = |account: &Account<'_>, places: &mut Places| {
-        let states = account.timed_rare().map_or(&[][..], |rare| &rare.triggers.states);
-        states.iter().for_each(|(trigger, _)| places.insert(plan.index.places[*trigger]));
+        account.triggers().for_each(|it| places.insert(plan.index.places[it.trigger()]));
     };
     // Of the triggers up to the first that fired not all that waits was looked at.
     let mut unseen = plan.by_level.len();
@@ -248,11 +241,6 @@ impl Evaluation<'_, '_> {
         }
     }
 
-    fn state_of(&self, account: &mut Account<'_>, index: usize) -> State {
-        let is_known = account.timed_rare().is_some_and(|rare| rare.triggers.get(index).is_some());
-        is_known.then(|| account.rare_mut().triggers.take(index)).flatten().unwrap_or_default()
-    }
-
     /// Whose edges of a condition are looked at: the account's, or those of users by the bytes of their ids.
     fn subjects(
         &self,
@@ -263,10 +251,10 @@ impl Evaluation<'_, '_> {
         changed: &Reads,
         touched: &[u32],
     ) -> Cow<'static, [Option<u32>]> {
-        let known = || account.timed_rare().and_then(|rare| rare.triggers.get(index));
+        let known = || account.trigger(index);
         if !per_user {
-            let looks = when.reads.meet(changed)
-                || (self.looks_at_all() && known().is_some_and(|state| !state.edges.is_empty()));
+            let looks =
+                when.reads.meet(changed) || (self.looks_at_all() && known().is_some_and(|state| state.has_own_edge()));
             return Cow::Borrowed(if looks { &[None] } else { &[] });
         }
         let mut subjects: Vec<u32> = Vec::new();
@@ -278,7 +266,7 @@ impl Evaluation<'_, '_> {
             subjects.extend(users.filter(|user| may_concern(self.step.plan, account, *user)));
         }
         if self.looks_at_all() {
-            subjects.extend(known().iter().flat_map(|state| state.edges.keys()).flatten());
+            subjects.extend(known().into_iter().flat_map(|state| state.users()));
         }
         if subjects.len() > 1 {
             subjects.sort_unstable_by(|a, b| account.user_id_bytes(*a).cmp(account.user_id_bytes(*b)));
@@ -292,8 +280,8 @@ impl Evaluation<'_, '_> {
     fn occurrence(&mut self, account: &mut Account<'_>, on: &OnEvent, occurrence: &Occurrence) {
         let index = occurrence.trigger;
         let trigger = &self.step.context.plan.triggers[index];
-        let mut state = self.state_of(account, index);
-        state.evidence.get_or_insert_default().add(occurrence.mark);
+        let mut state = account.take_state(index).unwrap_or_default();
+        account.add_occurrence(&mut state, occurrence.mark);
         let time = occurrence.mark.time;
         let stale = time < self.step.now.plus(-OCCURRENCE_STALE_MS);
         let in_cooldown = state.fired_at.is_some_and(|fired| self.at < fired.plus(trigger.cooldown_ms))
@@ -305,20 +293,19 @@ impl Evaluation<'_, '_> {
             state.kept = None;
             self.fire_or_hold(account, index, on, &mut state, kept);
         }
-        put_back(account, index, state);
+        account.put_state(index, state);
     }
 
     /// The occurrence that a rail holds fires once it lifts, within a week.
     fn held_occurrence(&mut self, account: &mut Account<'_>, index: usize, on: &OnEvent) {
-        let waits = |account: &Account<'_>| Some(account.timed_rare()?.triggers.get(index)?.kept.is_some());
-        if !self.looks_at_all() || waits(account) != Some(true) {
+        if !self.looks_at_all() || account.trigger(index).and_then(|it| it.kept()).is_none() {
             return;
         }
-        let mut state = self.state_of(account, index);
+        let mut state = account.take_state(index).unwrap_or_default();
         if let Some(kept) = state.kept.take().filter(|kept| self.step.now < kept.time.plus(OCCURRENCE_STALE_MS)) {
             self.fire_or_hold(account, index, on, &mut state, kept);
         }
-        put_back(account, index, state);
+        account.put_state(index, state);
     }
 
     fn fire_or_hold(&mut self, account: &mut Account<'_>, index: usize, on: &OnEvent, state: &mut State, kept: Kept) {
@@ -335,7 +322,7 @@ impl Evaluation<'_, '_> {
             Passes::IsOver => return,
         }
         (state.fired_at, state.fired_by) = (Some(self.at), Some(kept.time));
-        let evidence = state.evidence.take().map_or_else(Evidence::default, |occurrences| occurrences.evidence());
+        let evidence = account.take_occurrences(state);
         let user = kept.user.map(|user| account.user_id(user).to_string());
         let who = user.as_deref().unwrap_or("somebody");
         let why = match (kept.by_plan, &on.plan, on.role) {
@@ -362,16 +349,17 @@ impl Evaluation<'_, '_> {
         subjects: &[Option<u32>],
     ) {
         // Most conditions are not true, and never were.
-        let is_known = account.timed_rare().is_some_and(|rare| rare.triggers.get(index).is_some());
+        let is_known = account.trigger(index).is_some();
         let holds = |it: &Self, account: &Account<'_>, user| values::holds(it.step, account, user, when, None);
         let is_true = |user: &Option<u32>| values::is_true(self.step, account, *user, when);
         if !is_known && !subjects.iter().any(is_true) {
             return;
         }
-        let mut state = self.state_of(account, index);
+        let mut state = account.take_state(index).unwrap_or_default();
         let mut ready = Vec::new();
         for &user in subjects {
-            let mut edge = state.edges.remove(&user).unwrap_or_default();
+            let before = account.edge(&state, index, user);
+            let mut edge = before;
             match holds(self, account, user) {
                 Some(false) => {
                     edge.false_days = edge.false_days.saturating_add(u8::from(self.moment == Moment::DayClose));
@@ -390,15 +378,15 @@ impl Evaluation<'_, '_> {
                     Passes::IsOver => edge = Edge { fired: true, ..Edge::default() },
                 },
             }
-            if edge != Edge::default() {
-                state.edges.insert(user, edge);
+            if edge != before {
+                account.set_edge(&mut state, index, user, edge);
             }
         }
         if !ready.is_empty() {
             state.fired_at = Some(self.at);
             self.fire_condition(account, index, when, &ready);
         }
-        put_back(account, index, state);
+        account.put_state(index, state);
     }
 
     fn passes(
@@ -454,13 +442,12 @@ impl Evaluation<'_, '_> {
         self.step.delta.row = true;
         self.fired = true;
         account.word.set(Flag::FIRED, true);
-        let rare = account.rare_mut();
         if awaits_answer {
-            rare.unanswered.retain(|(_, sent)| at < sent.plus(plan.rails.unanswered_ms));
-            rare.unanswered.push((id, at));
+            account.retain_unanswered(|_, sent| at < sent.plus(plan.rails.unanswered_ms));
+            account.await_answer(id, at);
         }
         if trigger.level != Level::High {
-            rare.triggers.paced.note(trigger.level, at);
+            account.rare_mut().paced.note(trigger.level, at);
             self.first_paced.get_or_insert(self.step.effects.handoffs.len());
         }
         self.step.effects.handoffs.push(Handoff {

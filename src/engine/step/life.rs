@@ -14,8 +14,8 @@ pub(super) fn note(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<
     if roles.has(Role::FeatureUsed) {
         use_feature(step, account, it);
     }
-    if roles.has(Role::UserInvited) && account.life().is_none_or(|life| !life.invited) {
-        account.rare_mut().life.invited = true;
+    if roles.has(Role::UserInvited) && account.rare().is_none_or(|rare| !rare.invited) {
+        account.rare_mut().invited = true;
         step.delta.account.add(Changes::INVITED);
     }
     if roles.has_any(plan.index.completing) {
@@ -24,7 +24,7 @@ pub(super) fn note(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<
     if roles.has(Role::EnterpriseFeatureRequested)
         && let Some(feature) = it.text(plan, Role::EnterpriseFeatureRequested, Field::Feature)
     {
-        account.rare_mut().life.request(&feature);
+        account.life_mut().request(&feature);
     }
     if roles.has(Role::UsageReported) {
         report_usage(step, account, it);
@@ -38,11 +38,11 @@ pub(super) fn note(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<
 fn use_feature(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) {
     let plan = step.plan;
     if let Some(feature) = plan.roles.text(&it.roles, Role::FeatureUsed, Field::Feature, it.event) {
-        account.rare_mut().use_feature(feature.trim(), it.day);
+        account.use_feature(feature.trim(), it.day);
     }
     if let Some(is) = it.premium(plan) {
         // One premium use is enough for this life.
-        let premium = &mut account.rare_mut().life.premium;
+        let premium = &mut account.rare_mut().premium;
         let before = premium.replace(is || *premium == Some(true));
         if *premium != before {
             step.delta.account.add(Changes::PREMIUM);
@@ -92,7 +92,7 @@ pub(super) fn acts(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
 fn complete(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) {
     let (plan, time) = (step.plan, it.event.time);
     for (role, slots) in plan.index.completions.iter().filter(|(role, _)| it.roles.has(**role)) {
-        let completed = &mut account.rare_mut().life.completed;
+        let completed = &mut account.life_mut().completed;
         if completed.get(role).is_some_and(|latest| *latest >= time) {
             continue;
         }
@@ -111,7 +111,7 @@ fn report_usage(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEven
     let Some(used) = number(Field::Used) else { return };
     let quota = number(Field::Quota).unwrap_or(0.0);
     let meter = it.text(plan, Role::UsageReported, Field::Meter).unwrap_or_default();
-    if account.rare_mut().life.report(&meter, (used, quota), (it.event.time, it.place)) {
+    if account.life_mut().report(&meter, (used, quota), (it.event.time, it.place)) {
         step.delta.account.add(Changes::QUOTAS);
     }
 }
@@ -129,15 +129,10 @@ fn meter(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) 
             Some(field) => it.number(plan, meter.role, field).map(in_thousandths),
         };
         let Some(amount) = amount else { continue };
-        let rare = account.rare_mut();
-        rare.has_negative_amounts |= amount < 0;
-        let meters = &mut rare.meters;
-        if meters.len() <= place {
-            meters.resize_with(plan.meters.len(), Default::default);
-        }
-        let (daily, level) = &mut meters[place];
-        let amount = if meter.gauge { rise(level, amount, (it.event.time, it.place)) } else { amount };
-        daily.add(it.day.0, amount);
+        account.rare_mut().has_negative_amounts |= amount < 0;
+        let stated = (it.event.time, it.place);
+        let amount = if meter.gauge { rise(account.gauge_mut(place), amount, stated) } else { amount };
+        account.add_to_meter(place, it.day, amount);
         step.delta.account.add(Changes::METERS);
     }
 }

@@ -57,7 +57,7 @@ fn fact(step: &mut Step<'_>, account: &mut Account<'_>, it: Fact) {
             step.context.cause = step.context.cause.max(end);
         }
     } else {
-        account.rare_mut().rejoined.insert((user, slot as u8));
+        account.rejoin(user, slot);
     }
     match next {
         Some(next) if next < armed || armed <= step.context.now => {

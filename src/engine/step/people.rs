@@ -110,13 +110,13 @@ pub(super) fn take(plan: &Plan, account: &mut Account<'_>, user: Option<u32>, it
             // Only a boolean says whether it is paid (semantics D19).
             (field != Field::Paid || value != Value::Null).then(|| (field, lower(field, value)))
         });
-        let (changed, to) = account.rare_mut().traits.take_subscription(&id, stated.collect(), when, rates);
+        let (changed, to) = account.traits_mut().take_subscription(&id, stated.collect(), when, rates);
         taken.traits |= changed;
         taken.plan = to;
     }
     for &field in OF_COMPANY.iter().filter(|_| roles.has(Role::Firmographics)) {
         let Some(value) = stated(plan, roles, Role::Firmographics, field, event) else { continue };
-        let traits = &mut account.rare_mut().traits;
+        let traits = account.traits_mut();
         let before = (field == Field::Plan).then(|| traits.plan(rates).map(Box::<str>::from));
         let changed = traits.take(Key::Known(field), lower(field, value), when);
         taken.traits |= changed;
@@ -129,25 +129,24 @@ pub(super) fn take(plan: &Plan, account: &mut Account<'_>, user: Option<u32>, it
     if roles.has(Role::Firmographics) {
         for name in &plan.traits {
             if let Some(value) = raw(event, name) {
-                taken.traits |= account.rare_mut().traits.take(Key::Other(name.as_str().into()), value, when);
+                taken.traits |= account.traits_mut().take(Key::Other(name.as_str().into()), value, when);
             }
         }
     }
     // An opportunity is open from its creation until it is won or lost, unless the CRM says otherwise later (rail 7).
     let closed = roles.has(Role::DealWon) || roles.has(Role::DealLost);
     if closed || roles.has(Role::OpportunityCreated) {
-        taken.traits |=
-            account.rare_mut().traits.take(Key::Known(Field::OpenOpportunity), Value::Boolean(!closed), when);
+        taken.traits |= account.traits_mut().take(Key::Known(Field::OpenOpportunity), Value::Boolean(!closed), when);
     }
     if let Some(user) = user.filter(|_| roles.has(Role::Profile)) {
         // What users say of the company they are at (semantics E19).
         if let Some(value) = stated(plan, roles, Role::Profile, Field::CompanySize, event) {
-            taken.traits |= account.rare_mut().traits.take(Key::Known(Field::CompanySize), value, when);
+            taken.traits |= account.traits_mut().take(Key::Known(Field::CompanySize), value, when);
         }
         taken.profile = take_profile(plan, account, user, roles, event, when);
     }
     if roles.has(Role::MqlCreated) {
-        let mql = &mut account.rare_mut().life.mql;
+        let mql = &mut account.life_mut().mql;
         taken.lead = mql.is_none_or(|known| known < event.time);
         *mql = (*mql).max(Some(event.time));
     }
@@ -238,8 +237,11 @@ fn count(plan: &Plan, account: &mut Account<'_>, user: u32, is_in: bool) {
     }
     let (department, domain) = (profile.department(people), profile.domain(people));
     let executive = profile.is_executive(people);
-    let rare = account.rare_mut();
-    for (counts, name) in [(&mut rare.departments, department), (&mut rare.domains, domain)] {
+    if department.is_none() && domain.is_none() && !executive {
+        return;
+    }
+    let crowd = account.crowd_mut();
+    for (counts, name) in [(&mut crowd.departments, department), (&mut crowd.domains, domain)] {
         let Some(name) = name else { continue };
         if is_in {
             *counts.entry(name).or_insert(0) += 1;
@@ -252,6 +254,6 @@ fn count(plan: &Plan, account: &mut Account<'_>, user: u32, is_in: bool) {
         }
     }
     if executive {
-        rare.executives = if is_in { rare.executives + 1 } else { rare.executives - 1 };
+        crowd.executives = if is_in { crowd.executives + 1 } else { crowd.executives - 1 };
     }
 }

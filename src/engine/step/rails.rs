@@ -58,13 +58,13 @@ pub(super) fn passes(
     if trigger.level == Level::High {
         return (Passes::Fires, None);
     }
-    let paced = account.rare().map(|rare| rare.triggers.paced).unwrap_or_default();
+    let paced = account.paced();
     let pacing = pacing_end(paced, trigger.level, plan);
-    if let Some(end) = pacing.filter(|end| clock < *end && it.edge.passed != pacing) {
+    if let Some(end) = pacing.filter(|end| clock < *end && it.edge.passed() != pacing) {
         hold(step, account, &mut it, Rail::Pacing, Some(end));
         return (Passes::Waits, Some(Rail::Pacing));
     }
-    it.edge.passed = pacing;
+    it.edge.pass(pacing);
     if let Some(until) = engaged_until(account, clock, plan) {
         hold(step, account, &mut it, Rail::Engaged, until);
         return (Passes::Waits, Some(Rail::Engaged));
@@ -103,12 +103,11 @@ fn pacing_end(paced: Paced, level: Level, plan: &Plan) -> Option<EventTime> {
 
 /// Until when the account must not be contacted: the outer none is for no such rail, the inner one for no known end.
 fn engaged_until(account: &Account<'_>, clock: EventTime, plan: &Plan) -> Option<Option<EventTime>> {
-    let rare = account.rare()?;
-    let is = |field| rare.traits.boolean(field) == Some(true);
+    let is = |field| account.traits().and_then(|traits| traits.boolean(field)) == Some(true);
     if plan.rails.engaged_traits && (is(Field::DoNotContact) || is(Field::OpenOpportunity)) {
         return Some(None);
     }
-    let ends = rare.unanswered.iter().map(|(_, at)| at.plus(plan.rails.unanswered_ms));
+    let ends = account.unanswered().map(|(_, at)| at.plus(plan.rails.unanswered_ms));
     ends.filter(|end| clock < *end).max().map(Some)
 }
 
@@ -122,14 +121,14 @@ pub(super) fn waits_for_pacing(
     now: EventTime,
 ) -> bool {
     let trigger = &plan.triggers[index];
-    let Some(state) = account.rare().and_then(|rare| rare.triggers.get(index)) else { return false };
-    let in_cooldown = state.fired_at.is_some_and(|fired| now < fired.plus(trigger.cooldown_ms));
+    let Some(state) = account.trigger(index) else { return false };
+    let in_cooldown = state.fired_at().is_some_and(|fired| now < fired.plus(trigger.cooldown_ms));
     let pacing = pacing_end(paced, trigger.level, plan);
     let is_paced = pacing.is_some_and(|end| now < end);
-    let waits = |edge: &Edge| edge.waited && edge.held & Rail::Pacing as u8 != 0 && edge.passed != pacing;
-    let kept = state.kept.as_ref().is_some_and(|kept| waits(&kept.edge) && now < kept.time.plus(OCCURRENCE_STALE_MS));
+    let waits = |edge: Edge| edge.waited && edge.held & Rail::Pacing as u8 != 0 && edge.passed() != pacing;
+    let kept = state.kept().is_some_and(|kept| waits(kept.edge) && now < kept.time.plus(OCCURRENCE_STALE_MS));
     let has_usage = has_usage || !plan.rails.usage;
-    has_usage && is_paced && ((!in_cooldown && state.edges.values().any(waits)) || kept)
+    has_usage && is_paced && ((!in_cooldown && state.edges().any(waits)) || kept)
 }
 
 /// Whether any edge waits for a usage fact.
@@ -137,13 +136,8 @@ pub(super) fn wants_usage(account: &mut Account<'_>) -> bool {
     if !account.word.is(Flag::WANTS_USAGE) {
         return false;
     }
-    let wants = |edge: &Edge| edge.held & Rail::Usage as u8 != 0;
-    let is = account.rare().is_some_and(|rare| {
-        let mut states = rare.triggers.states.iter();
-        states.any(|(_, state)| {
-            state.edges.values().any(wants) || state.kept.as_ref().is_some_and(|kept| wants(&kept.edge))
-        })
-    });
+    let wants = |edge: Edge| edge.held & Rail::Usage as u8 != 0;
+    let is = account.triggers().any(|it| it.edges().any(wants) || it.kept().is_some_and(|kept| wants(kept.edge)));
     account.word.set(Flag::WANTS_USAGE, is);
     is
 }
@@ -152,11 +146,8 @@ pub(super) fn wants_usage(account: &mut Account<'_>) -> bool {
 pub(super) fn answer(plan: &Plan, account: &mut Account<'_>, it: &MatchedEvent<'_>) -> bool {
     let Some(role) = it.roles.outcome() else { return false };
     let id = it.text(plan, role, Field::HandoffId);
-    let Some(rare) = account.known_rare().filter(|rare| !rare.unanswered.is_empty()) else { return false };
-    let before = rare.unanswered.len();
-    rare.unanswered.retain(|(handoff, at)| {
-        let named = id.as_ref().is_none_or(|id| handoff.to_string() == *id);
-        !(named && it.event.time >= *at)
-    });
-    rare.unanswered.len() < before
+    account.retain_unanswered(|handoff, at| {
+        let named = || id.as_ref().is_none_or(|id| handoff.to_string() == *id);
+        it.event.time < at || !named()
+    })
 }

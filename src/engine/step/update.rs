@@ -287,7 +287,7 @@ fn facts(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: 
     }
     // The first event of a role is the first for every signal that it feeds (semantics E16).
     if !begun.is_empty() {
-        account.rare_mut().life.begun.extend(begun);
+        account.life_mut().begun.extend(begun);
     }
     if let Some(user) = user.filter(|_| it.roles.has(Role::SignedUp)) {
         // Another sign-up can be the earliest: what is measured from it is measured again.

@@ -83,7 +83,7 @@ fn next_of_user(context: &Context<'_>, account: &Account<'_>, index: u32, day: D
 fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_wanted: bool) -> Day {
     let plan = context.plan;
     let tomorrow = day.plus(1);
-    let is_under_way = || account.timed_rare().is_some_and(|rare| rare.triggers.are_under_way(plan));
+    let is_under_way = || account.triggers().any(|it| it.is_under_way(plan));
     if account.newest > day
         || !context.warming.is_empty()
         || is_under_way()

@@ -4,11 +4,15 @@
 //! subject are linked, and what a row has no room for is in nodes to which it links. Most signals of most users have one
 //! fact and need one row.
 
-use xxhash_rust::xxh3::xxh3_128;
+mod evidence;
+mod items;
 
 use super::names::Names;
 use super::pages::{Ref, Slab};
-use crate::model::{EventTime, Evidence, Fact, PlaceNumber};
+use crate::model::{EventTime, Evidence};
+use evidence::{Newest, add_mark, evidence};
+
+pub(in crate::engine) use evidence::{Mark, Occurrences};
 
 /// What is kept for the signals of users and accounts.
 #[derive(Debug)]
@@ -22,13 +26,6 @@ pub(in crate::engine) struct Facts {
 /// The signals of one user or account for which something is kept: their rows, by slot.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::engine) struct Head(Ref);
-
-/// An event as a fact: when, and where it stands in the log. Facts are ordered so (semantics E23). Its number is 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::engine) struct Mark {
-    pub(in crate::engine) time: EventTime,
-    pub(in crate::engine) place: PlaceNumber,
-}
 
 /// What is kept for one signal of a user or account.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +51,6 @@ pub(in crate::engine) struct Trail {
     count: u32,
     newest: Ref,
 }
-
-/// Of the facts after the first the newest, newest first.
-type Newest = [Option<Mark>; NEWEST];
-
-const NEWEST: usize = 3;
 
 /// Up to three instants; a value and its instant; or the first and the last instant of a session.
 #[derive(Clone, Copy, Debug, Default)]
@@ -189,6 +181,11 @@ impl Facts {
         }
     }
 
+    /// Bytes of its pages.
+    pub(super) fn bytes(&self) -> usize {
+        self.rows.bytes() + self.newest.bytes() + self.nodes.bytes() + self.names.bytes()
+    }
+
     fn nodes(&self, first: Ref) -> impl Iterator<Item = &Node> {
         let mut next = first;
         std::iter::from_fn(move || {
@@ -243,79 +240,6 @@ impl Kept<'_> {
     /// The first and the last instants of the sessions, in no order.
     pub(in crate::engine) fn sessions(&self) -> impl Iterator<Item = (EventTime, EventTime)> + use<'_> {
         self.facts.nodes(self.row.items).map(Node::session)
-    }
-}
-
-/// What is published of events: the first, the newest, and how many others there were.
-fn evidence(first: Option<Mark>, newest: Newest, count: u32) -> Evidence {
-    let marks = first.into_iter().chain(newest.into_iter().rev().flatten());
-    let facts: Vec<Fact> = marks.map(Mark::fact).collect();
-    let left_out = count.saturating_sub(facts.len() as u32);
-    Evidence { facts, left_out }
-}
-
-impl Mark {
-    fn fact(self) -> Fact {
-        Fact { at: self.time, place: Some(self.place), number: 1.0 }
-    }
-}
-
-/// Keeps the first fact and the newest three.
-fn add_mark(first: &mut Option<Mark>, newest: &mut Newest, mark: Mark) {
-    // A new first makes the old one the oldest of the others.
-    let mark = match first {
-        Some(known) if mark < *known => std::mem::replace(known, mark),
-        Some(_) => mark,
-        None => {
-            *first = Some(mark);
-            return;
-        }
-    };
-    let at = newest.iter().position(|known| known.is_none_or(|known| known < mark));
-    if let Some(at) = at {
-        newest[at..].rotate_right(1);
-        newest[at] = Some(mark);
-    }
-}
-
-/// The same of what is not kept for a signal: occurrences that a trigger rests on.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::engine) struct Occurrences {
-    first: Option<Mark>,
-    newest: Newest,
-    count: u32,
-}
-
-impl Occurrences {
-    pub(in crate::engine) fn add(&mut self, mark: Mark) {
-        add_mark(&mut self.first, &mut self.newest, mark);
-        self.count = self.count.saturating_add(1);
-    }
-
-    pub(in crate::engine) fn evidence(&self) -> Evidence {
-        evidence(self.first, self.newest, self.count)
-    }
-}
-
-impl Node {
-    fn instants(&self) -> &[i64] {
-        &self.words[..self.used as usize]
-    }
-
-    fn time(&self) -> EventTime {
-        EventTime(self.words[2])
-    }
-
-    fn key(&self) -> u128 {
-        u128::from(self.words[0] as u64) << 64 | u128::from(self.words[1] as u64)
-    }
-
-    fn name(&self) -> Ref {
-        Ref::of(self.words[0] as u32)
-    }
-
-    fn session(&self) -> (EventTime, EventTime) {
-        (EventTime(self.words[0]), EventTime(self.words[1]))
     }
 }
 
@@ -393,129 +317,6 @@ impl KeptMut<'_> {
         let (key, at) = least?;
         Some((key, self.facts.nodes.get_mut(at)?))
     }
-
-    /// Takes an instant in, of which the newest `most` are kept.
-    pub(in crate::engine) fn add_instant(&mut self, time: EventTime, most: usize) {
-        let items = self.row().items;
-        let known: usize = self.facts.nodes(items).map(|node| node.used as usize).sum();
-        if known < most {
-            match self.facts.nodes.get_mut(items).filter(|node| (node.used as usize) < node.words.len()) {
-                Some(node) => {
-                    node.words[node.used as usize] = time.0;
-                    node.used += 1;
-                }
-                None => self.push([time.0, 0, 0], 1),
-            }
-        } else if let Some((oldest, node)) = self.least(|node| node.instants().iter().min().copied())
-            && oldest <= time.0
-            && let Some(word) = node.words.iter_mut().find(|word| **word == oldest)
-        {
-            *word = time.0;
-        }
-    }
-
-    /// Takes an instant in, of which only counts whether some before `until` lie in a span of time that is not yet known,
-    /// `span_ms` long. Of any three so near to each other, wherever the span begins, the middle one lies in it only if
-    /// another does. At most the newest 16 are kept.
-    pub(in crate::engine) fn add_follower(&mut self, time: EventTime, span_ms: i64, until: EventTime) {
-        const MOST: usize = 16;
-        let mut sorted = [0; MOST + 1];
-        let mut count = 0;
-        let items = self.row().items;
-        let known = self.facts.nodes(items).flat_map(Node::instants).copied().filter(|known| *known < until.0);
-        for instant in known.chain([time.0]) {
-            sorted[count] = instant;
-            count += 1;
-        }
-        sorted[..count].sort_unstable();
-        let mut kept = &mut sorted[count.saturating_sub(MOST)..count];
-        let is_needless = |three: &[i64]| three[2] - three[0] <= span_ms;
-        while let Some(before) = kept.windows(3).position(is_needless) {
-            kept[before + 1..].rotate_left(1);
-            let last = kept.len() - 1;
-            kept = &mut kept[..last];
-        }
-        self.retain(|_| false);
-        for some in kept.chunks(3) {
-            let mut words = [0; 3];
-            words[..some.len()].copy_from_slice(some);
-            self.push(words, some.len() as u32);
-        }
-    }
-
-    /// Takes an event into the sessions, which it may join; returns whether it joined none (semantics E6). Those that
-    /// ended before `known_from` are not known any more.
-    pub(in crate::engine) fn add_to_sessions(&mut self, time: EventTime, gap_ms: i64, known_from: EventTime) -> bool {
-        let near = |(first, last): (EventTime, EventTime)| time.0 - last.0 < gap_ms && first.0 - time.0 < gap_ms;
-        let (mut whole, mut joined) = ((time, time), false);
-        self.retain(|node| {
-            let session = node.session();
-            if session.1 > known_from && near(session) {
-                whole = (whole.0.min(session.0), whole.1.max(session.1));
-                joined = true;
-                return false;
-            }
-            session.1 > known_from
-        });
-        self.push([whole.0.0, whole.1.0, 0], 0);
-        !joined
-    }
-
-    /// Takes a value in: its latest observation (`latest`) or its earliest counts. At most `most` values are kept, those
-    /// that count longest: a value that goes could only count again by an observation that brings it back. Values are
-    /// compared by their names, if those are kept (`named`), else by a hash of 128 bits.
-    pub(in crate::engine) fn add_value(
-        &mut self,
-        value: &str,
-        named: bool,
-        mark: Mark,
-        latest: bool,
-        most: usize,
-    ) -> Value {
-        let key = if named { self.facts.names.find(value).map(u128::from) } else { Some(xxh3_128(value.as_bytes())) };
-        // Of two at the same instant the later place counts more if the latest does.
-        let new = (mark.time, if named { mark.place.get() } else { 0 });
-        let of = |node: &Node| (node.time(), if named { node.words[1] } else { 0 });
-        let is_it = |node: &Node| {
-            let known = if named { u128::from(node.name().number()) } else { node.key() };
-            (Some(known) == key).then_some(())
-        };
-        let better = |new, known| if latest { new > known } else { new < known };
-        if let Some((_, known)) = self.least(is_it) {
-            if !better(new, of(known)) {
-                return Value::Known;
-            }
-            known.words[2] = mark.time.0;
-            if named {
-                known.words[1] = mark.place.get();
-            }
-            return Value::Again;
-        }
-        let items = self.row().items;
-        if self.facts.nodes(items).take(most).count() == most {
-            let worst = match latest {
-                true => self.facts.nodes(items).map(of).min(),
-                false => self.facts.nodes(items).map(of).max(),
-            };
-            let Some(worst) = worst.filter(|worst| better(new, *worst)) else { return Value::Known };
-            let mut gone = false;
-            self.retain(|node| {
-                let goes = !gone && of(node) == worst;
-                gone |= goes;
-                !goes
-            });
-        }
-        self.row().has_names = named;
-        let words = match named {
-            true => [self.facts.names.take(value).number().into(), mark.place.get(), mark.time.0],
-            false => {
-                let key = key.unwrap_or_default();
-                [(key >> 64) as i64, key as i64, mark.time.0]
-            }
-        };
-        self.push(words, 0);
-        Value::New
-    }
 }
 
 #[cfg(test)]
@@ -524,21 +325,15 @@ mod tests {
     use crate::model::Place;
     use proptest::prelude::*;
 
-    fn mark(time: i64, place: i64) -> Mark {
+    pub(super) fn mark(time: i64, place: i64) -> Mark {
         Mark { time: EventTime(time), place: Place { offset: place, index: 0 }.into() }
     }
 
     /// Facts in which one signal of one subject has a row.
-    fn one() -> (Facts, Head) {
+    pub(super) fn one() -> (Facts, Head) {
         let (mut facts, mut head) = (Facts::new(), Head::default());
         facts.find_or_new(&mut head, 3);
         (facts, head)
-    }
-
-    fn sorted(times: impl Iterator<Item = EventTime>) -> Vec<i64> {
-        let mut times: Vec<i64> = times.map(|time| time.0).collect();
-        times.sort_unstable();
-        times
     }
 
     proptest! {
@@ -565,59 +360,6 @@ mod tests {
             }
             facts.find_mut(head, 3).unwrap().begin_anew();
             prop_assert_eq!(facts.find(head, 3).unwrap().evidence(), Evidence::default());
-        }
-
-        #[test]
-        fn as_many_values_count_as_if_all_were_kept(
-            steps in proptest::collection::vec((0_u8..9, 0_i64..100), 0..60),
-            named in any::<bool>(),
-        ) {
-            for latest in [true, false] {
-                let ((mut facts, mut head), mut all) = (one(), std::collections::BTreeMap::<u8, i64>::new());
-                for (place, (value, time)) in (0..).zip(&steps) {
-                    let mut kept = facts.find_mut(head, 3).unwrap();
-                    kept.add_value(&value.to_string(), named, mark(*time, place), latest, 3);
-                    let known = all.entry(*value).or_insert(*time);
-                    *known = if latest { (*known).max(*time) } else { (*known).min(*time) };
-                    let kept = facts.find(head, 3).unwrap();
-                    for bound in 0..100 {
-                        let counts = |time: i64| if latest { time > bound } else { time < bound };
-                        let expected = all.values().filter(|time| counts(**time)).count().min(3);
-                        prop_assert_eq!(kept.values().filter(|it| counts(it.0)).count(), expected);
-                    }
-                    let names: std::collections::BTreeSet<&str> = kept.names().collect();
-                    prop_assert_eq!(names.len(), if named { kept.values().count() } else { 0 });
-                }
-                facts.clear(&mut head);
-                prop_assert!(head.is_empty() && facts.names.is_empty());
-            }
-        }
-
-        #[test]
-        fn instants_are_the_newest(times in proptest::collection::vec(0_i64..50, 0..30)) {
-            let ((mut facts, head), mut all) = (one(), Vec::new());
-            for time in times {
-                facts.find_mut(head, 3).unwrap().add_instant(EventTime(time), 4);
-                all.push(time);
-                all.sort_unstable();
-                prop_assert_eq!(&sorted(facts.find(head, 3).unwrap().instants())[..], &all[all.len().saturating_sub(4)..]);
-            }
-        }
-
-        #[test]
-        fn followers_answer_as_if_all_were_kept(times in proptest::collection::vec(0_i64..60, 0..40)) {
-            const SPAN: i64 = 7;
-            let ((mut facts, head), mut all) = (one(), Vec::new());
-            for time in times {
-                // No three lie within the span: of 60 instants at most 16 are left.
-                facts.find_mut(head, 3).unwrap().add_follower(EventTime(time), SPAN, EventTime::MAX);
-                all.push(EventTime(time));
-                let kept: Vec<EventTime> = facts.find(head, 3).unwrap().instants().collect();
-                for from in -SPAN..=60 {
-                    let within = |list: &[EventTime]| list.iter().any(|then| (0..SPAN).contains(&(then.0 - from)));
-                    prop_assert_eq!(within(&kept), within(&all));
-                }
-            }
         }
 
         #[test]

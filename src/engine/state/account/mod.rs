@@ -1,0 +1,236 @@
+//! Access to an account and its users in the tables: their rows, counts and levels.
+
+mod beside;
+mod lives;
+
+use std::ops::{Deref, DerefMut};
+
+use super::counts::Ring;
+use super::rows::{NOBODY, Row, User};
+use super::tables::Tables;
+use super::word::{Flag, Word};
+use crate::model::{Day, EventTime};
+
+/// An account of the tables. It reads as its row.
+#[derive(Debug)]
+pub(in crate::engine) struct Account<'t> {
+    tables: &'t mut Tables,
+    index: u32,
+}
+
+impl Deref for Account<'_> {
+    type Target = Row;
+
+    #[inline]
+    fn deref(&self) -> &Row {
+        &self.tables.accounts[self.index]
+    }
+}
+
+impl DerefMut for Account<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Row {
+        &mut self.tables.accounts[self.index]
+    }
+}
+
+/// What activity was new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Activity {
+    /// Nothing: the user was known to be active that day.
+    Known,
+    /// The day.
+    Day,
+    /// The day, and with it the user's first, which was another.
+    Earlier,
+    /// The day, and with it the user.
+    Begins,
+}
+
+impl<'t> Account<'t> {
+    /// The account at an index, to read and change.
+    pub(in crate::engine) fn new(tables: &'t mut Tables, index: u32) -> Account<'t> {
+        Account { tables, index }
+    }
+
+    pub(in crate::engine) fn id(&self) -> &str {
+        self.tables.account_id(self.index)
+    }
+
+    // Its users.
+
+    #[inline]
+    pub(in crate::engine) fn user(&self, user: u32) -> &User {
+        #[cfg(test)]
+        super::looks::add(1);
+        &self.tables.users[user]
+    }
+
+    #[inline]
+    pub(in crate::engine) fn user_mut(&mut self, user: u32) -> &mut User {
+        #[cfg(test)]
+        super::looks::add(1);
+        &mut self.tables.users[user]
+    }
+
+    /// Whether a user is one of this account.
+    pub(in crate::engine) fn owns(&self, user: u32) -> bool {
+        self.tables.users[user].account == self.index
+    }
+
+    pub(in crate::engine) fn user_id_bytes(&self, user: u32) -> &[u8] {
+        self.tables.ids.bytes(self.tables.users[user].id)
+    }
+
+    /// The same as a text.
+    pub(in crate::engine) fn user_id(&self, user: u32) -> &str {
+        self.tables.ids.get(self.tables.users[user].id)
+    }
+
+    pub(in crate::engine) fn find_user(&self, id: &str) -> Option<u32> {
+        self.tables.find_user(self.index, id)
+    }
+
+    /// The user with this hash and id, who is new if there is none.
+    pub(in crate::engine) fn find_or_insert_user(&mut self, hash: u64, id: &str) -> u32 {
+        let known = self.tables.find_user_hashed(self.index, hash, id);
+        known.unwrap_or_else(|| self.tables.insert_user(self.index, hash, id))
+    }
+
+    /// The users, in no particular order.
+    pub(in crate::engine) fn users(&self) -> impl Iterator<Item = (u32, &User)> {
+        let mut next = self.users;
+        std::iter::from_fn(move || {
+            let index = (next != NOBODY).then_some(next)?;
+            let user = self.user(index);
+            next = user.next;
+            Some((index, user))
+        })
+    }
+
+    /// The indices of the users, for a pass that changes them.
+    pub(in crate::engine) fn user_indices(&self) -> Vec<u32> {
+        self.users().map(|(user, _)| user).collect()
+    }
+
+    pub(in crate::engine) fn users_len(&self) -> usize {
+        self.users_len as usize
+    }
+
+    pub(in crate::engine) fn is_removed(&self, user: u32) -> bool {
+        self.user(user).word.is(Flag::Removed)
+    }
+
+    /// Whether the user was ever active in this life, and was neither forgotten nor removed.
+    pub(in crate::engine) fn exists(&self, user: u32) -> bool {
+        let row = self.user(user);
+        !row.days.is_never() && !row.word.is(Flag::Forgotten) && !self.is_removed(user)
+    }
+
+    // Counts by the day and week.
+
+    #[inline(always)]
+    pub(in crate::engine) fn count(&self, ring: Ring, number: i32) -> u32 {
+        self.counts.get(&self.tables.wide, ring, number)
+    }
+
+    #[inline(always)]
+    pub(in crate::engine) fn sum(&self, ring: Ring, first: i32, last: i32) -> u64 {
+        self.counts.sum(&self.tables.wide, ring, first, last)
+    }
+
+    /// Each following day if no user becomes active: its MAU, and Σ DAU of the 28 days that end with it.
+    pub(in crate::engine) fn months_to_come(&self) -> impl Iterator<Item = (Day, u32, u64)> + '_ {
+        self.counts.months_to_come(&self.tables.wide)
+    }
+
+    #[inline]
+    pub(in crate::engine) fn add_to(&mut self, ring: Ring, number: i32, by: i32) {
+        let Tables { accounts, wide, .. } = &mut *self.tables;
+        accounts[self.index].counts.add(wide, ring, number, by);
+    }
+
+    /// Brings the counts up to the last closed day.
+    pub(in crate::engine) fn close_up_to(&mut self, day: Day) {
+        if self.counts.closed() < day {
+            let Tables { accounts, wide, .. } = &mut *self.tables;
+            accounts[self.index].counts.close_up_to(wide, day);
+        }
+    }
+
+    /// Marks the profile of the account as changed at an instant, with the watermark at that time.
+    pub(in crate::engine) fn touch(&mut self, (at, now): (EventTime, EventTime)) {
+        let row = &mut **self;
+        row.word.set(Flag::Dirty, true);
+        (row.changed, row.as_of) = (at, now);
+    }
+
+    /// Marks the profiles of the user and the account as changed.
+    pub(in crate::engine) fn touch_user(&mut self, user: u32, (at, now): (EventTime, EventTime)) {
+        let user = self.user_mut(user);
+        user.word.set(Flag::Dirty, true);
+        user.changed = at;
+        self.touch((at, now));
+    }
+
+    /// Marks the profiles of all users as changed.
+    pub(in crate::engine) fn touch_users(&mut self, when: (EventTime, EventTime)) {
+        let mut next = self.users;
+        while next != NOBODY {
+            self.touch_user(next, when);
+            next = self.user(next).next;
+        }
+        self.touch(when);
+    }
+
+    // Levels of signals: of a user, or of the account.
+
+    #[inline]
+    pub(in crate::engine) fn level(&self, user: Option<u32>, slot: usize) -> u8 {
+        if slot < Word::HELD {
+            return user.map_or(self.word, |user| self.user(user).word).rung(slot);
+        }
+        match user {
+            Some(user) => self.tables.user_levels.get(user, slot),
+            None => self.tables.account_levels.get(self.index, slot),
+        }
+    }
+
+    pub(in crate::engine) fn set_level(&mut self, user: Option<u32>, slot: usize, level: u8) {
+        match (user, slot < Word::HELD) {
+            (Some(user), true) => self.user_mut(user).word.set_rung(slot, level),
+            (None, true) => self.word.set_rung(slot, level),
+            (Some(user), false) => self.tables.user_levels.set(user, slot, level),
+            (None, false) => self.tables.account_levels.set(self.index, slot, level),
+        }
+    }
+
+    /// The slots of the signals that are on, rising, with their levels.
+    pub(in crate::engine) fn levels(&self, user: Option<u32>) -> impl Iterator<Item = (usize, u8)> + '_ {
+        let (word, levels, row) = match user {
+            Some(user) => (self.user(user).word, &self.tables.user_levels, user),
+            None => (self.word, &self.tables.account_levels, self.index),
+        };
+        word.on().chain(levels.on(row))
+    }
+
+    /// Whether any signal is on.
+    #[inline]
+    pub(in crate::engine) fn has_level(&self, user: Option<u32>) -> bool {
+        match user {
+            Some(user) => self.user(user).word.any() || self.tables.user_levels.any(user),
+            None => self.word.any() || self.tables.account_levels.any(self.index),
+        }
+    }
+
+    /// Moves the levels to other slots; a signal that has none there is off.
+    pub(in crate::engine) fn rename_levels(&mut self, user: Option<u32>, slots: &[Option<usize>]) {
+        let levels: Vec<(usize, u8)> = self.levels(user).collect();
+        levels.iter().for_each(|(slot, _)| self.set_level(user, *slot, 0));
+        for (slot, level) in levels {
+            if let Some(slot) = slots[slot] {
+                self.set_level(user, slot, level);
+            }
+        }
+    }
+}
