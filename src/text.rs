@@ -1,4 +1,4 @@
-//! Text for output: numbers, times, and text from outside without control characters.
+//! Text for output: numbers, times, names that were probably meant, and text from outside without control characters.
 
 use indicatif::HumanCount;
 
@@ -13,6 +13,27 @@ pub fn count(number: u64) -> String {
 pub fn minute(time: EventTime) -> String {
     let clock = time.0.rem_euclid(model::DAY_MS) / model::MINUTE_MS;
     format!("{} {:02}:{:02}", Calendar::UTC.day(time), clock / 60, clock % 60)
+}
+
+/// The one of `names` that is most like `name`, as the end of a message; empty if none is near.
+pub fn suggestion<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let near = names.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
+    match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((likeness, known)) if likeness > 0.75 => format!(": did you mean `{known}`?"),
+        _ => String::new(),
+    }
+}
+
+/// An error about a name that is none of the allowed ones.
+pub fn unknown(what: &str, name: &str, allowed: &[&str]) -> String {
+    let expected = match allowed {
+        [one] => format!("`{one}`"),
+        several => format!("one of {}", several.join(", ")),
+    };
+    match suggestion(name, allowed.iter().copied()) {
+        none if none.is_empty() => format!("unknown {what} `{name}`: expected {expected}"),
+        near => format!("unknown {what} `{name}`{near} Expected {expected}"),
+    }
 }
 
 /// Whether a character can change how a terminal shows the others: control characters, and those that turn the
@@ -53,6 +74,15 @@ pub fn json_text(json: &str) -> std::borrow::Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unknown_names_are_refused_with_a_suggestion_if_one_is_near() {
+        let allowed = ["group", "brokers"];
+        let near = "unknown key `brokrs`: did you mean `brokers`? Expected one of group, brokers";
+        assert_eq!(unknown("key", "brokrs", &allowed), near);
+        assert_eq!(unknown("key", "x", &allowed), "unknown key `x`: expected one of group, brokers");
+        assert_eq!(unknown("value", "x", &["sum"]), "unknown value `x`: expected `sum`");
+    }
 
     #[test]
     fn nothing_from_outside_reaches_a_terminal_raw() {

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Env, Serialized};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Millis;
+use crate::text::unknown;
 use crate::wire::Format;
 use crate::{kafka, serve, worker};
 
@@ -132,10 +134,12 @@ pub fn load(path: Option<&Path>) -> Result<Config, Error> {
     let figment = Figment::from(Serialized::defaults(written)).merge(environment);
     let mut config: Config = figment.extract().map_err(|error| {
         let key = error.path.join("__").to_uppercase();
-        Error {
-            place: format!("environment UPSWELL_{key}"),
-            what: crate::rules::with_suggestion(&error.kind.to_string()),
-        }
+        let what = match error.kind {
+            Kind::UnknownField(name, allowed) => unknown("key", &name, allowed),
+            Kind::UnknownVariant(name, allowed) => unknown("value", &name, allowed),
+            kind => kind.to_string(),
+        };
+        Error { place: format!("environment UPSWELL_{key}"), what }
     })?;
     // Names of properties contain dots, which names of variables cannot contain.
     for (name, value) in std::env::vars_os() {

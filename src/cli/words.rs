@@ -11,6 +11,7 @@ use crate::rules::{
     OnEvent, Plan, Route, Signal, SignalRef, SlopeTest, Stalled, Stickiness, Still, Tier, TraitIs, Trigger,
     TriggerKind, UsageRatio,
 };
+use crate::text::suggestion;
 
 /// Width of the page in columns.
 const WIDTH: usize = 100;
@@ -36,8 +37,7 @@ pub(super) fn page(plan: &Plan, off: &[&str], ids: &[String]) -> Result<String> 
         if off.contains(&unknown.as_str()) {
             bail!(WrongUse(format!("signal {unknown} is turned off in the rules: remove its `off: true`")));
         }
-        let near = known().max_by(|a, b| strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown)));
-        bail!(WrongUse(format!("the rules have no {unknown}: did you mean {}?", near.unwrap_or_default())));
+        bail!(WrongUse(format!("the rules have no {unknown}{}", suggestion(unknown, known()))));
     }
     let mut page = String::new();
     if ids.is_empty() {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::{Error, is_silence};
 use super::raw;
+use crate::text::suggestion;
 
 /// The cluster, the group, and any librdkafka property but those on which exactly-once rests.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -189,21 +190,13 @@ fn check_property(key: &str, value: &str) -> Result<(), Error> {
     };
     let (problem, hint) = match error {
         KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..) => {
-            ("librdkafka has no such property".into(), suggestion(key, &raw::property_names()))
+            let names = raw::property_names();
+            ("librdkafka has no such property".into(), suggestion(key, names.iter().map(String::as_str)))
         }
         KafkaError::ClientConfig(_, description, ..) => (description, String::new()),
         other => (other.to_string(), String::new()),
     };
     Err(Error::Property { key: key.into(), problem, hint })
-}
-
-fn suggestion(key: &str, names: &[String]) -> String {
-    names
-        .iter()
-        .map(|name| (strsim::jaro_winkler(key, name), name))
-        .filter(|(likeness, _)| *likeness > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"))
 }
 
 fn needs_tls(key: &str, value: &str) -> bool {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 
-use super::error::suggestion;
+use super::forms::{self, Forms};
 use crate::model::Field;
+use crate::text::suggestion;
 
 /// An id is a word: it stands in messages, in conditions, and in other rows of the file.
 pub(super) fn id(id: &str) -> Result<Arc<str>, String> {
@@ -56,23 +56,34 @@ pub(super) fn share(name: &str, share: f64) -> Result<f64, String> {
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("{name} is {share}: 0 to 1 is allowed")) }
 }
 
-pub(super) fn fields() -> String {
-    Field::ALL.map(Field::word).join(", ")
-}
-
+/// The field of that name.
 pub(super) fn field(word: &str) -> Option<Field> {
     Field::ALL.into_iter().find(|field| field.word() == word)
 }
 
 /// A value that a field may have.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "a text, true or false")]
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
 pub(super) enum Word {
     /// A truth.
     Boolean(bool),
     /// A text.
     Text(String),
 }
+
+impl Forms for Word {
+    const EXPECTED: &'static str = "a text, true or false";
+
+    fn boolean(is: bool) -> Option<Word> {
+        Some(Word::Boolean(is))
+    }
+
+    fn text(text: &str) -> Option<Word> {
+        Some(Word::Text(text.into()))
+    }
+}
+
+forms::deserialize!(Word);
 
 /// Values that fields may have, in lower case.
 pub(super) fn words(name: &str, written: &BTreeMap<Field, Vec<Word>>) -> Result<Vec<(Field, Vec<String>)>, String> {

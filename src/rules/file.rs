@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::error::{Error, Wrong, place, with_suggestion, wrong};
+use super::error::{Error, Wrong, place, wrong};
 use super::exclude::{self, Exclude};
 use super::ids::{self, Ids};
 use super::names::Names;
@@ -22,6 +22,7 @@ use super::yaml::{read_yaml, refuse_tags};
 use super::{
     index, meters, money, rails, routes, scores, segments, signals, template, territories, time, traits, triggers,
 };
+use crate::text::unknown;
 
 /// The rules of an Upswell: what events mean, what is computed from them, and what follows.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -215,8 +216,7 @@ fn resolve(name: &str, file: &mut File) -> Result<(), Error> {
 fn presets(name: &str, file: &File) -> Result<Vec<Preset>, Error> {
     let preset = |written: &Spanned<String>| {
         Preset::ALL.into_iter().find(|preset| preset.word() == written.value).ok_or_else(|| {
-            let known = Preset::ALL.map(Preset::word).join(", ");
-            let what = with_suggestion(&format!("unknown preset {}, expected one of {known}", written.value));
+            let what = unknown("preset", &written.value, &Preset::ALL.map(Preset::word));
             Error { is_local: true, ..Error::new(place(name, written.referenced), what) }
         })
     };

@@ -12,6 +12,7 @@ mod condition;
 mod error;
 mod exclude;
 mod file;
+mod forms;
 mod free_mail;
 mod ids;
 mod index;
@@ -41,7 +42,7 @@ use std::sync::{Arc, LazyLock};
 
 pub use changes::Changes;
 pub use condition::{Condition, Possible};
-pub use error::{Error, with_suggestion};
+pub use error::Error;
 pub use exclude::Exclude;
 pub use file::{complete, parse, schema};
 pub use ids::{Ids, folded};

@@ -2,11 +2,11 @@
 
 use super::checks::field;
 use super::condition::{Condition, Only, Vocabulary};
-use super::error::suggestion;
 use super::inputs::{Figure, Input, SignalRef, Type, WEEKS_KNOWN};
 use super::scores::BANDS;
 use super::signals::{Signal, Signals, slot};
 use crate::model::Field;
+use crate::text::suggestion;
 
 /// What rules can name.
 #[derive(Default)]

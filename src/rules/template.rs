@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
 use super::checks::{id, not_empty};
-use super::error::{Wrong, suggestion, wrong};
+use super::error::{Wrong, wrong};
 use super::triggers::{self, Trigger};
 use crate::model::Level;
+use crate::text::suggestion;
 
 /// What to say.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -9,11 +9,12 @@ use serde_saphyr::Spanned;
 
 use super::checks::{Word, id, not_empty, words};
 use super::condition::Condition;
-use super::error::{Wrong, suggestion};
+use super::error::Wrong;
 use super::inputs::{Assumed, Figure, Input, SignalRef, Type, Value};
 use super::names::{Names, condition};
 use super::signals::{Kind, Signal};
 use crate::model::{Field, Level, Millis, Role};
+use crate::text::suggestion;
 
 /// Triggers.
 pub(super) const TRIGGERS_MAX: usize = 1_024;

@@ -3,8 +3,8 @@
 
 use super::syntax::{self, Expr, Node, Operator};
 use super::vocabulary::{Only, Vocabulary};
-use crate::rules::error::suggestion;
 use crate::rules::inputs::{Input, Type};
+use crate::text::suggestion;
 
 /// The functions that a condition can call.
 const FUNCTIONS: [&str; 7] = ["size", "contains", "startsWith", "endsWith", "int", "double", "has"];

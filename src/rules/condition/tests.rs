@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::*;
-use crate::rules::error::suggestion;
+use crate::text::suggestion;
 
 /// The items of the only list.
 const ITEMS: [i64; 5] = [9, 8, 7, 6, 5];

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::bits::is_passive;
 use super::pattern::{is_pattern, matches};
 use crate::model::{Event, Field, Role};
+use crate::rules::forms::{self, Forms};
 use crate::wire::fields::{self, Scalar};
 
 /// A mapping: which events it matches, their role, and where their fields are.
@@ -48,8 +49,8 @@ pub(in crate::rules) struct Mapping {
 }
 
 /// What a property may be.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "a text, a number, a boolean, or a list of them")]
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
 pub(in crate::rules) enum Allowed {
     /// This.
     One(Literal),
@@ -57,9 +58,29 @@ pub(in crate::rules) enum Allowed {
     AnyOf(Vec<Literal>),
 }
 
+impl Forms for Allowed {
+    const EXPECTED: &'static str = "a text, a number, true or false, or a list of them";
+
+    fn boolean(is: bool) -> Option<Allowed> {
+        Literal::boolean(is).map(Allowed::One)
+    }
+
+    fn number(number: f64) -> Option<Allowed> {
+        Literal::number(number).map(Allowed::One)
+    }
+
+    fn text(text: &str) -> Option<Allowed> {
+        Literal::text(text).map(Allowed::One)
+    }
+
+    fn list<'de, D: Deserializer<'de>>(list: D) -> Option<Result<Allowed, D::Error>> {
+        forms::whole(list, Allowed::AnyOf)
+    }
+}
+
 /// A value of a property.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "a text, a number or a boolean")]
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
 pub(in crate::rules) enum Literal {
     /// A truth.
     Boolean(bool),
@@ -69,13 +90,26 @@ pub(in crate::rules) enum Literal {
     Text(String),
 }
 
+impl Forms for Literal {
+    const EXPECTED: &'static str = "a text, a number, true or false";
+
+    fn boolean(is: bool) -> Option<Literal> {
+        Some(Literal::Boolean(is))
+    }
+
+    fn number(number: f64) -> Option<Literal> {
+        Some(Literal::Number(number))
+    }
+
+    fn text(text: &str) -> Option<Literal> {
+        Some(Literal::Text(text.into()))
+    }
+}
+
 /// Where a field is: a property, the first of several properties that is present, or more about it. A property that is
 /// not a key may be a path: `$set.email`, `items.data.0.price`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "a property, a list of properties, or {property: …, scale: …, times: …, per: …, bill: …, value: …}"
-)]
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
 enum Source {
     /// A property.
     Property(String),
@@ -83,6 +117,23 @@ enum Source {
     FirstOf(Vec<String>),
     /// More about it.
     Read(Read),
+}
+
+impl Forms for Source {
+    const EXPECTED: &'static str =
+        "a property, a list of properties, or keys such as { property: cents, scale: 1/100 }";
+
+    fn text(text: &str) -> Option<Source> {
+        Some(Source::Property(text.into()))
+    }
+
+    fn list<'de, D: Deserializer<'de>>(list: D) -> Option<Result<Source, D::Error>> {
+        forms::whole(list, Source::FirstOf)
+    }
+
+    fn keys<'de, D: Deserializer<'de>>(keys: D) -> Option<Result<Source, D::Error>> {
+        forms::whole(keys, Source::Read)
+    }
 }
 
 /// How a field is read.
@@ -105,8 +156,8 @@ struct Read {
 }
 
 /// One property or several.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "a property or a list of properties")]
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
 enum Properties {
     /// A property.
     One(String),
@@ -114,15 +165,44 @@ enum Properties {
     FirstOf(Vec<String>),
 }
 
+impl Forms for Properties {
+    const EXPECTED: &'static str = "a property, or a list of properties";
+
+    fn text(text: &str) -> Option<Properties> {
+        Some(Properties::One(text.into()))
+    }
+
+    fn list<'de, D: Deserializer<'de>>(list: D) -> Option<Result<Properties, D::Error>> {
+        forms::whole(list, Properties::FirstOf)
+    }
+}
+
 /// A factor.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "a number, or a fraction such as 1/100")]
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
 enum Scale {
     /// A positive number.
     Number(f64),
     /// A fraction such as 1/100.
-    Fraction(String),
+    #[schemars(with = "String")]
+    Fraction(f64, f64),
 }
+
+impl Forms for Scale {
+    const EXPECTED: &'static str = "a positive number, or a fraction such as 1/100";
+
+    fn number(number: f64) -> Option<Scale> {
+        (number.is_finite() && number > 0.0).then_some(Scale::Number(number))
+    }
+
+    fn text(text: &str) -> Option<Scale> {
+        let (above, below) = text.split_once('/')?;
+        let part = |part: &str| part.trim().parse().ok().filter(|part: &f64| part.is_finite() && *part > 0.0);
+        Some(Scale::Fraction(part(above)?, part(below)?))
+    }
+}
+
+forms::deserialize!(Allowed, Literal, Source, Properties, Scale);
 
 /// What the events of a mapping mean.
 #[derive(Debug)]
@@ -256,25 +336,17 @@ fn binding(field: Field, source: &Source) -> Result<Binding, String> {
     }
     Ok(Binding {
         keys: keys.iter().map(|key| key.as_str().into()).collect(),
-        scale: scale.map_or(Ok((1.0, 1.0)), fraction)?,
+        scale: match scale {
+            // A number divided by 100 is the nearest one to the hundredth; multiplied by 0.01 it is not.
+            Some(Scale::Fraction(above, below)) => (*above, *below),
+            Some(Scale::Number(number)) => (*number, 1.0),
+            None => (1.0, 1.0),
+        },
         times: times.map(|key| key.as_str().into()),
         per: per.map(|key| key.as_str().into()),
         bill: bill.map(|key| key.as_str().into()),
         value: value.cloned(),
     })
-}
-
-/// A scale as a fraction: a number divided by 100 is the nearest one to the hundredth; multiplied by 0.01 it is not.
-fn fraction(scale: &Scale) -> Result<(f64, f64), String> {
-    let parts = match scale {
-        Scale::Number(number) => Some((*number, 1.0)),
-        Scale::Fraction(text) => text
-            .split_once('/')
-            .and_then(|(above, below)| Some((above.trim().parse().ok()?, below.trim().parse().ok()?))),
-    };
-    parts
-        .filter(|(above, below): &(f64, f64)| [above, below].iter().all(|part| part.is_finite() && **part > 0.0))
-        .ok_or_else(|| format!("scale {scale:?} is neither a positive number nor a fraction such as 1/100"))
 }
 
 /// A mapping in words: `segment: track Invite Sent where …`.

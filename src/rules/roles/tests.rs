@@ -320,7 +320,10 @@ fn what_is_not_allowed_is_refused() {
         told("roles: [{ role: exported, track: [a], bind: { plan: { scale: 2 } } }]").contains("a property is needed")
     );
     assert!(told("roles: [{ role: exported, track: [a], bind: { plan: '' } }]").contains("property is empty"));
-    assert!(told("roles: [{ role: exported, track: [a], bind: { plan: { proprety: b } } }]").contains("property: …"));
+    assert!(
+        told("roles: [{ role: exported, track: [a], bind: { plan: { proprety: b } } }]")
+            .contains("did you mean `property`")
+    );
     assert!(told("roles: [{ role: exported, track: [a], bind: { paln: b } }]").contains("did you mean `plan`"));
     for scale in ["0", "-1", "1/0", "1/x", "one"] {
         let yaml =

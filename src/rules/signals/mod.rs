@@ -33,9 +33,10 @@ use serde_saphyr::Spanned;
 
 use self::parameters::{Parameters, RUNGS_MAX};
 use self::written::{Name, Points, Scope, ScoreName};
-use super::error::{Wrong, suggestion};
+use super::error::Wrong;
 use super::inputs::{SIGNALS_MAX, SignalRef};
 use super::meters::Meter;
+use crate::text::suggestion;
 
 pub use self::abandoned::Abandoned;
 pub(super) use self::about::RESTLESS_DAYS_OF_WEEKS;

@@ -3,9 +3,9 @@
 use super::filter::Filter;
 use super::written::{Name, Scope, Written};
 use crate::model::{Field, Millis, Role};
-use crate::rules::checks::{field, fields, words};
-use crate::rules::error::with_suggestion;
+use crate::rules::checks::{field, words};
 use crate::rules::meters::Meter;
+use crate::text::unknown;
 
 /// Rungs of a ladder: what two bits can tell apart from off.
 pub(super) const RUNGS_MAX: usize = 3;
@@ -105,7 +105,7 @@ impl Parameters<'_> {
 
     pub(super) fn field(&mut self) -> Result<Field, String> {
         let of = self.need("of", &self.signal.of)?;
-        field(&of).ok_or_else(|| with_suggestion(&format!("unknown field {of}, expected one of {}", fields())))
+        field(&of).ok_or_else(|| unknown("field", &of, &Field::ALL.map(Field::word)))
     }
 
     /// Whatever was given and not taken is a mistake.

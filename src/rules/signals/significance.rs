@@ -1,18 +1,34 @@
 //! The parameter `significance` of trends.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+
+use crate::rules::forms::{self, Forms};
 
 /// How far a trend must go.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "significance is none, or tests like { above: 32, each: 10 }")]
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
 pub(super) enum Significance {
     /// `none`: a bare streak of three weeks.
-    #[schemars(extend("const" = "none"))]
-    Word(String),
+    #[schemars(with = "String", extend("const" = "none"))]
+    None,
     /// Against the account's base level, or by slope.
     Tests(Tests),
 }
+
+impl Forms for Significance {
+    const EXPECTED: &'static str = "none, or tests such as { above: 32, each: 10 }";
+
+    fn text(text: &str) -> Option<Significance> {
+        (text == "none").then_some(Significance::None)
+    }
+
+    fn keys<'de, D: Deserializer<'de>>(keys: D) -> Option<Result<Significance, D::Error>> {
+        forms::whole(keys, Significance::Tests)
+    }
+}
+
+forms::deserialize!(Significance);
 
 /// The tests of a trend.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -94,10 +110,7 @@ pub(super) enum Compiled {
 /// What `significance` says of a scope.
 pub(super) fn compile(significance: &Significance, up: bool, of_users: bool) -> Result<Compiled, String> {
     let tests = match significance {
-        Significance::Word(word) if word == "none" => return Ok(Compiled::Streak),
-        Significance::Word(_) => {
-            return Err("significance: allowed is none, or tests like { above: 32, each: 10 }".to_owned());
-        }
+        Significance::None => return Ok(Compiled::Streak),
         Significance::Tests(tests) => tests,
     };
     // Days tell of 7 changes from week to week, and the weekly values of an account of 12.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::significance::Significance;
 use crate::model::{Field, Millis, Role};
 use crate::rules::checks::Word;
+use crate::rules::forms::{self, Forms};
 
 /// A signal with the parameters of every kind; which of them a kind takes is checked when it is compiled.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -80,9 +81,8 @@ pub(in crate::rules) struct Written {
 }
 
 /// Points of the rungs.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "points are a whole number, or a list of one for each rung")]
-#[schemars(extend("anyOf" = [
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(untagged, extend("anyOf" = [
     {"description": "None.", "type": "null"},
     {"description": "The same for every rung.", "type": "integer", "minimum": -10000, "maximum": 10000},
     {
@@ -102,6 +102,28 @@ pub(super) enum Points {
     /// One number for each rung.
     Each(Vec<i32>),
 }
+
+impl Forms for Points {
+    const EXPECTED: &'static str = "a whole number, or a list of one for each rung";
+
+    fn nothing() -> Option<Points> {
+        Some(Points::None)
+    }
+
+    fn number(_: f64) -> Option<Points> {
+        None
+    }
+
+    fn whole(number: i64) -> Option<Points> {
+        i32::try_from(number).ok().map(Points::All)
+    }
+
+    fn list<'de, D: Deserializer<'de>>(list: D) -> Option<Result<Points, D::Error>> {
+        forms::whole(list, Points::Each)
+    }
+}
+
+forms::deserialize!(Points);
 
 /// A score that points enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
