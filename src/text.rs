@@ -15,6 +15,16 @@ pub fn minute(time: EventTime) -> String {
     format!("{} {:02}:{:02}", Calendar::UTC.day(time), clock / 60, clock % 60)
 }
 
+/// A length of time, in the largest unit that fits; up to two days in hours.
+pub fn duration(ms: i64) -> String {
+    use model::{DAY_MS, HOUR_MS, MINUTE_MS};
+    let units = [(DAY_MS, "day"), (HOUR_MS, "hour"), (MINUTE_MS, "minute"), (1_000, "second"), (1, "millisecond")];
+    let fits = |unit: &&(i64, &str)| ms % unit.0 == 0 && (ms > 2 * unit.0 || unit.0 < DAY_MS);
+    let (unit, name) = units.iter().find(fits).copied().unwrap_or((1, "millisecond"));
+    let number = ms / unit;
+    format!("{number} {name}{}", if number == 1 { "" } else { "s" })
+}
+
 /// The one of `names` that is most like `name`, as the end of a message; empty if none is near.
 pub fn suggestion<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let near = names.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));

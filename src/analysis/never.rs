@@ -1,14 +1,12 @@
 //! Finds the signals that can never be on and the triggers that can never fire with events like those of a sample.
 
-use super::needs::{Needs, What, signal};
+use super::needs::{Search, What, signal};
 use super::sample::Sample;
-use crate::rules::{
-    Age, BANDS, Figure, Input as Reads, Kind, Plan, Possible, SignalRef, Still, Trigger, TriggerKind, Value,
-};
+use crate::rules::{BANDS, Figure, Input as Reads, Plan, Possible, SignalRef, Trigger, TriggerKind, Value};
 
 /// The signals for which something never came, and what.
 pub fn never_on(plan: &Plan, sample: &Sample) -> Vec<(SignalRef, String)> {
-    let why = |(what, _): &(What, Needs)| match what {
+    let why = |(what, _): &(What, Search)| match what {
         What::Signal(which) => Some((*which, never(plan, *which, sample)?)),
         _ => None,
     };
@@ -17,8 +15,8 @@ pub fn never_on(plan: &Plan, sample: &Sample) -> Vec<(SignalRef, String)> {
 
 /// Why a signal can never be on; none if it can.
 fn never(plan: &Plan, which: SignalRef, sample: &Sample) -> Option<String> {
-    let unknown = matches!(signal(plan, which).kind, Kind::Age(Age { still: Still::FreeOnly, .. }));
-    if unknown && !plan.roles.maps_premium() {
+    let mut needs = sample.needs.iter().filter(|(what, _)| *what == What::Signal(which));
+    if needs.any(|(_, needs)| needs.premium) && !plan.roles.maps_premium() {
         return Some("unknown: no mapping has `premium: true`".into());
     }
     Some(format!("needs {}", sample.missing(plan, What::Signal(which))?))

@@ -7,7 +7,7 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::needs::{Came, Needs, What, all_needs};
+use super::needs::{Came, Search, What, all_needs};
 use crate::model::{Event, EventKind, Field, Role, Unmapped};
 use crate::replay::{Files, Read, Readable};
 use crate::rules::{self, Plan, RoleSet};
@@ -23,7 +23,7 @@ pub struct Sample {
     /// By mapping.
     pub mappings: Vec<u64>,
     /// What signals, figures and triggers need of events, and whether it came.
-    pub(super) needs: Vec<(What, Needs)>,
+    pub(super) needs: Vec<(What, Search)>,
     /// Names that no mapping covers.
     pub unmapped: Unmapped,
     /// Names of pages and screens that no mapping covers.
@@ -106,8 +106,8 @@ impl Sample {
             *self.without_rate.entry(code).or_insert(0) += 1;
         }
         self.activity += u64::from(event.kind == EventKind::Track && !event.user.is_empty() && set.is_activity());
-        let sources = self.needs.iter_mut().flat_map(|(_, needs)| needs.all.iter_mut().flatten());
-        sources.filter(|source| !source.met && set.has(source.role)).for_each(|source| source.look(plan, &set, event));
+        let wanted = self.needs.iter_mut().flat_map(|(_, needs)| needs.all.iter_mut().flatten());
+        wanted.filter(|it| !it.met && set.has(it.source.role)).for_each(|it| it.look(plan, &set, event));
         let is_page = matches!(event.kind, EventKind::Page | EventKind::Screen);
         if plan.roles.is_unmapped(event) {
             self.unmapped.count(&event.name);

@@ -5,13 +5,11 @@ use std::fmt::Write as _;
 use anyhow::{Result, bail};
 
 use super::screen::WrongUse;
-use crate::model::{DAY_MS, Field, HOUR_MS, Level, MINUTE_MS, Role};
+use crate::model::{Field, Level, Role};
 use crate::rules::{
-    self, ActiveDays, Age, Condition, Count, Figure, Filter, GrowthBy, Idle, Input, Kind, Ladder, LevelTest, Of,
-    OnEvent, Plan, Route, Signal, SignalRef, SlopeTest, Stalled, Stickiness, Still, Tier, TraitIs, Trigger,
-    TriggerKind, UsageRatio,
+    self, Condition, Figure, Input, Moments, Needs, OnEvent, Plan, Route, Signal, SignalRef, Tier, Trigger, TriggerKind,
 };
-use crate::text::suggestion;
+use crate::text::{duration, suggestion};
 
 /// Width of the page in columns.
 const WIDTH: usize = 100;
@@ -94,16 +92,6 @@ fn write_entry(page: &mut String, entry: &Entry) {
     page.push('\n');
 }
 
-/// A duration in words.
-fn length(ms: i64) -> String {
-    let units = [(DAY_MS, "day"), (HOUR_MS, "hour"), (MINUTE_MS, "minute"), (1_000, "second"), (1, "millisecond")];
-    // Up to two days are written in hours.
-    let fits = |unit: &&(i64, &str)| ms % unit.0 == 0 && (ms > 2 * unit.0 || unit.0 < DAY_MS);
-    let (unit, name) = units.iter().find(fits).copied().unwrap_or((1, "millisecond"));
-    let number = ms / unit;
-    format!("{number} {name}{}", if number == 1 { "" } else { "s" })
-}
-
 fn join(words: impl IntoIterator<Item = String>, between: &str) -> String {
     words.into_iter().collect::<Vec<_>>().join(between)
 }
@@ -122,9 +110,10 @@ fn signal(plan: &Plan, which: SignalRef, signal: &Signal) -> Entry {
         (false, false) => "none",
     };
     let about = signal.kind.about();
-    let mut rows = vec![("measures", measures(plan, of_user, &signal.kind)), ("events", sources(plan, &signal.kind))];
+    let mut rows =
+        vec![("measures", signal.kind.measures(of_user)), ("events", sources(plan, &signal.kind.needs(of_user)))];
     let points = |rung: usize| if is_evidence { String::new() } else { format!("{:+} points", signal.points[rung]) };
-    let met = rungs(&signal.kind);
+    let met = signal.kind.steps();
     let labels = match &met[..] {
         [met] => [if met.is_empty() { "points" } else { "at" }, "", ""],
         _ => ["rung 1", "rung 2", "rung 3"],
@@ -134,191 +123,15 @@ fn signal(plan: &Plan, which: SignalRef, signal: &Signal) -> Entry {
         rows.push((label, join(parts, ": ")));
     }
     rows.retain(|(_, text)| !text.is_empty());
-    let (on, off, timer) = moments(&signal.kind);
+    let Moments { on, off, timer } = signal.kind.moments();
     rows.extend([("scores", scores.to_owned()), ("on", on), ("off", off)]);
     rows.extend([("keeps", about.state.to_owned()), ("timer", timer)]);
     Entry { id: signal.id.to_string(), head: format!("{} · {scope}", signal.id), rows }
 }
 
-/// When a signal turns on and off, and which timer can change it, with its parameters.
-fn moments(kind: &Kind) -> (String, String, String) {
-    let about = kind.about();
-    let ttl_ms = match kind {
-        Kind::Seen(seen) | Kind::Count(Count { seen, .. }) => Some(seen.ttl_ms),
-        Kind::Distinct(distinct) => Some(distinct.ttl_ms),
-        _ => None,
-    };
-    let (on, off, timer) = match (kind, ttl_ms) {
-        (_, Some(None)) => (about.on, "never in this life of the user or account", "none"),
-        (_, Some(Some(_))) => (about.on, about.off.split(';').next().unwrap_or_default(), about.timer),
-        (Kind::Growth(growth), None) => {
-            let on = if growth.up { "at the close of a week" } else { "at the close of a day, and not while inactive" };
-            (on, if growth.up { "at the close of a week" } else { "at the close of a day" }, about.timer)
-        }
-        _ => (about.on, about.off, about.timer),
-    };
-    let after = |text: &str| match kind {
-        Kind::Abandoned(it) => text.replace("`after` has", &format!("{} have", length(it.after_ms))),
-        _ => text.to_owned(),
-    };
-    (after(on), off.to_owned(), timer.to_owned())
-}
-
-/// The events that a filter selects.
-fn events(filter: &Filter) -> String {
-    let roles = join(filter.roles.iter().map(|role| rules::role_name(*role)), " or ");
-    let mut words = format!("{roles} events");
-    if filter.premium {
-        words.push_str(" of premium features");
-    }
-    for (field, values) in &filter.only {
-        write!(words, " with {} {}", field.word(), values.join(" or ")).unwrap_or_default();
-    }
-    for (field, values) in &filter.where_bound {
-        write!(words, " with {} {} if the mapping binds it", field.word(), values.join(" or ")).unwrap_or_default();
-    }
-    words
-}
-
-fn each_for(ttl: Option<i64>) -> String {
-    ttl.map_or("each for life".into(), |ttl| format!("each for {}", length(ttl)))
-}
-
-/// What a signal measures, with its parameters.
-fn measures(plan: &Plan, of_user: bool, kind: &Kind) -> String {
-    let meter = |place: usize| plan.meters.get(place).map_or("", |meter| &*meter.id).to_owned();
-    match kind {
-        Kind::Seen(seen) | Kind::Count(Count { seen, .. }) => {
-            let after = match seen.after_founding_ms {
-                0 => String::new(),
-                after => format!(", but not within {} of the first activity of the account", length(after)),
-            };
-            format!("{}, {}{after}", events(&seen.filter), each_for(seen.ttl_ms))
-        }
-        Kind::Distinct(distinct) => {
-            let within = distinct.within_ms.map(|it| format!(", only within {} of sign-up", length(it)));
-            let (field, what) = (distinct.field.word(), events(&distinct.filter));
-            format!(
-                "distinct values of {field} among {what}, {}{}",
-                each_for(distinct.ttl_ms),
-                within.unwrap_or_default()
-            )
-        }
-        Kind::Sessions(sessions) => {
-            let parted = match sessions.gap_ms {
-                0 => "each event is a session".to_owned(),
-                gap => format!("a session ends after {} without such an event", length(gap)),
-            };
-            format!("sessions of {}, {parted}, {}", events(&sessions.filter), each_for(Some(sessions.ttl_ms)))
-        }
-        Kind::Within(within) => {
-            let (first, then) = (rules::role_name(within.first), rules::role_name(within.then));
-            format!("{then} less than {} after {first}", length(within.within_ms))
-        }
-        Kind::Abandoned(it) => {
-            let (start, complete) = (rules::role_name(it.start), rules::role_name(it.complete));
-            let (after, ttl) = (length(it.after_ms), length(it.ttl_ms));
-            format!("{start}, and no {complete} by anyone of the account within {after}; it counts for {ttl}")
-        }
-        Kind::ActiveDays(_) => "active days of the last 7".into(),
-        Kind::Stickiness(_) => "the mean active share of the last 28 days (DAU/MAU)".into(),
-        Kind::Growth(growth) => {
-            let way = if growth.up { "up" } else { "down" };
-            let what = if of_user { "the user's active days a week" } else { "weekly active users" };
-            format!("{what} going {way}: {}", test(&growth.by, of_user))
-        }
-        Kind::NewUsers(_) => "new users of the last 7 days".into(),
-        Kind::Spike(spike) => format!("meter {} over 7 days, compared with the 8 weeks before", meter(spike.meter)),
-        Kind::Idle(_) => "days without activity, of a user who was active before".into(),
-        Kind::Stalled(Stalled { weeks, .. }) => {
-            format!("active users of one department, without a new user in {weeks} closed weeks")
-        }
-        Kind::Age(Age { age_ms, still }) => {
-            let still = match still {
-                Still::SingleUser => "the account has one user and no invitation",
-                Still::FreeOnly => "the account neither pays nor used a premium feature",
-            };
-            format!("{} after the first activity, and {still}", length(*age_ms))
-        }
-        Kind::UsageRatio(_) => "used share of the quota that is used most, as last reported".into(),
-        Kind::Ladder(Ladder { of, .. }) => match of {
-            Of::ActiveUsers => "users active in the last 28 days".into(),
-            Of::UsersOfADomain => "active users of the company e-mail domain with the most active users".into(),
-            Of::Departments => "distinct departments of active users".into(),
-            Of::Volume(place) => format!("meter {} over 28 days", meter(*place)),
-        },
-        Kind::Trait(TraitIs::Employees(_)) => "employees, as enriched, else as users state".into(),
-        Kind::Trait(TraitIs::OneOf(field, _) | TraitIs::True(field) | TraitIs::AtLeast(field, _)) => {
-            format!("{} of the account", field.word())
-        }
-        Kind::Executive => "active users with an executive title, or with a product role that counts as one".into(),
-    }
-}
-
-/// The test by which a trend of users or accounts is decided.
-fn test(by: &GrowthBy, of_user: bool) -> String {
-    let slope = |test: &SlopeTest| {
-        let weeks =
-            if test.streak == 1 { "the last week".to_owned() } else { format!("{} weeks in a row", test.streak) };
-        format!("{weeks}, with a slope of {} standard deviations", f64::from(test.z_thousandths) / 1_000.0)
-    };
-    match by {
-        GrowthBy::Level(_, slopes) if of_user => join(slopes.iter().map(slope), "; or "),
-        GrowthBy::Level(LevelTest::Above { both, each }, slopes) => format!(
-            "two weeks clearly above the base level (above {both}, each {each}); before \
-             seven complete weeks: {}",
-            join(slopes.iter().map(slope), "; or ")
-        ),
-        GrowthBy::Level(LevelTest::Below { below, share }, _) => {
-            format!("four weeks clearly below the base level, at no more than {share} % of it (below {below})")
-        }
-        GrowthBy::Streak => "3 weeks in a row".to_owned(),
-        GrowthBy::Ratio(percent) => format!("by {percent} % in the last week"),
-        GrowthBy::Newcomers(percent) => format!("new users of 7 days are {percent} % of the active users"),
-    }
-}
-
-/// The condition of each rung.
-fn rungs(kind: &Kind) -> Vec<String> {
-    let counts = |rungs: &[u32]| rungs.iter().map(|rung| format!("{rung} or more")).collect();
-    let levels = |rungs: &[f64]| rungs.iter().map(|rung| format!("{rung} or more")).collect();
-    match kind {
-        Kind::Count(Count { rungs, .. }) => counts(rungs),
-        Kind::Distinct(distinct) => counts(&distinct.rungs),
-        Kind::Sessions(sessions) => counts(&sessions.rungs),
-        Kind::ActiveDays(ActiveDays { days }) | Kind::Idle(Idle { days }) => counts(&[*days]),
-        Kind::Stickiness(Stickiness { above_percent }) => {
-            above_percent.iter().map(|it| format!("more than {it} %")).collect()
-        }
-        Kind::NewUsers(new_users) => {
-            let spike = new_users.spike_below;
-            let spike = spike
-                .map(|below| format!("as many, and with a probability below {} % for this account", below * 100.0));
-            [Some(format!("{} or more", new_users.at_least)), spike].into_iter().flatten().collect()
-        }
-        Kind::Spike(spike) => {
-            vec![format!(
-                "{} or more, and more than {} standard deviations above the mean",
-                spike.at_least, spike.above
-            )]
-        }
-        Kind::Stalled(Stalled { at_least, .. }) => counts(&[*at_least]),
-        Kind::UsageRatio(UsageRatio { percent }) => vec![format!("{percent} % or more")],
-        Kind::Ladder(Ladder { rungs, .. }) | Kind::Trait(TraitIs::Employees(rungs) | TraitIs::AtLeast(_, rungs)) => {
-            levels(rungs)
-        }
-        Kind::Trait(TraitIs::OneOf(_, values)) => vec![values.join(" or ")],
-        Kind::Executive => counts(&[1]),
-        Kind::Seen(_) | Kind::Within(_) | Kind::Abandoned(_) | Kind::Growth(_) | Kind::Age(_) => {
-            vec![String::new()]
-        }
-        Kind::Trait(TraitIs::True(_)) => vec!["true".into()],
-    }
-}
-
 /// The events that a signal reads: the mappings of its roles, or activity.
-fn sources(plan: &Plan, kind: &Kind) -> String {
-    let roles = kind.roles(&plan.meters);
+fn sources(plan: &Plan, needs: &Needs) -> String {
+    let roles = needs.roles();
     if roles.is_empty() {
         return "activity: every track event of a user that is not passive".into();
     }
@@ -330,12 +143,8 @@ fn sources(plan: &Plan, kind: &Kind) -> String {
             mappings => format!("{}: {mappings}", rules::role_name(role)),
         }
     };
-    let of_users = matches!(
-        kind,
-        Kind::Ladder(Ladder { of: Of::UsersOfADomain | Of::Departments, .. }) | Kind::Executive | Kind::Stalled(_)
-    );
     let mut words = join(roles.into_iter().map(mapped), " · ");
-    words.push_str(if of_users { " · and the activity of users" } else { "" });
+    words.push_str(if needs.activity { " · and the activity of users" } else { "" });
     words
 }
 
@@ -403,7 +212,7 @@ fn trigger(plan: &Plan, place: usize, trigger: &Trigger) -> Entry {
             ("condition trigger", false, false)
         }
     };
-    rows.push(("cooldown", length(trigger.cooldown_ms).to_string()));
+    rows.push(("cooldown", duration(trigger.cooldown_ms).to_string()));
     rows.push(("due", due(plan, trigger.level, hand)));
     rows.push(("held by", held_by(plan, place, trigger.level, hand)));
     rows.push(("route", routes_of(plan, place, trigger.level, asked)));
@@ -462,13 +271,13 @@ fn due(plan: &Plan, level: Level, raised_hand: bool) -> String {
     let (from, by) = plan.medium_due_ms;
     let when = match level {
         Level::High => "at once".to_owned(),
-        Level::Medium => format!("from {} to {} after outreach may begin", length(from), length(by)),
+        Level::Medium => format!("from {} to {} after outreach may begin", duration(from), duration(by)),
         Level::Low => "no due time: nurture".to_owned(),
     };
     match raised_hand || plan.rails.after_signup_ms == 0 {
         true => when,
         false => {
-            format!("{when}; no outreach within {} of sign-up", length(plan.rails.after_signup_ms))
+            format!("{when}; no outreach within {} of sign-up", duration(plan.rails.after_signup_ms))
         }
     }
 }
@@ -485,7 +294,7 @@ fn held_by(plan: &Plan, place: usize, level: Level, raised_hand: bool) -> String
     }
     if level != Level::High && rails.pacing_ms > 0 {
         let after = if level == Level::Medium { "a medium handoff" } else { "a medium or low handoff" };
-        held.push(format!("pacing: for {} after {after}", length(rails.pacing_ms)));
+        held.push(format!("pacing: for {} after {after}", duration(rails.pacing_ms)));
     }
     if level != Level::High && (rails.engaged_traits || rails.unanswered_ms > 0) {
         held.push("engaged: while another handoff awaits an answer, or a trait forbids outreach".into());
@@ -538,7 +347,7 @@ fn rails(plan: &Plan) -> Entry {
     let mut rows = vec![
         (
             "signup",
-            format!("no outreach within {} of sign-up, unless a hand was raised", length(rails.after_signup_ms)),
+            format!("no outreach within {} of sign-up, unless a hand was raised", duration(rails.after_signup_ms)),
         ),
         (
             "usage",
@@ -551,7 +360,7 @@ fn rails(plan: &Plan) -> Entry {
             "pacing",
             format!(
                 "at most one medium or low handoff of an account in {}; a higher level passes",
-                length(rails.pacing_ms)
+                duration(rails.pacing_ms)
             ),
         ),
         (
@@ -572,7 +381,7 @@ fn rails(plan: &Plan) -> Entry {
     let mut engaged = Vec::new();
     engaged.extend(rails.engaged_traits.then(|| "do_not_contact or open_opportunity is true".to_owned()));
     let unanswered =
-        || format!("a handoff to a person is younger than {} and has no outcome", length(rails.unanswered_ms));
+        || format!("a handoff to a person is younger than {} and has no outcome", duration(rails.unanswered_ms));
     engaged.extend((rails.unanswered_ms > 0).then(unanswered));
     rows.push((
         "engaged",

@@ -55,12 +55,10 @@ impl<'a> Renaming<'a> {
             if was.is_some_and(|was| !still.has(was)) {
                 return;
             }
-            match (kind, kind.closes()) {
-                (_, Some(Closes::Week)) => warming.of_weeks.signal(signal),
-                // These are measured without a close.
-                (Kind::ActiveDays(_) | Kind::UsageRatio(_) | Kind::Ladder(_) | Kind::Trait(_) | Kind::Executive, _)
-                | (_, None) => {}
-                (_, Some(Closes::Day)) => warming.of_days.signal(signal),
+            match kind.closes().filter(|_| !kind.is_measured_without_close()) {
+                Some(Closes::Week) => warming.of_weeks.signal(signal),
+                Some(Closes::Day) => warming.of_days.signal(signal),
+                None => {}
             }
         };
         for (slot, signal) in self.after.user_signals.iter().enumerate() {

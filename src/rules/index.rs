@@ -7,7 +7,7 @@ use super::changes::Changes;
 use super::condition::Condition;
 use super::inputs::{Assumed, Figure, Input, Reads, SignalRef, Slots, Value, each_bit};
 use super::roles::RoleBits;
-use super::signals::{Closes, Kind, RESTLESS_DAYS_OF_WEEKS, Signal, Signals};
+use super::signals::{Closes, RESTLESS_DAYS_OF_WEEKS, Signal, Signals};
 use super::triggers::{TRIGGERS_MAX, Trigger, TriggerKind};
 use crate::model::Role;
 
@@ -189,11 +189,14 @@ pub(super) fn build(signals: &Signals, triggers: &[Trigger], by_level: &[usize])
     for (slot, signal) in signals.users.iter().enumerate() {
         let roles = signal.kind.fed_by();
         roles.iter().for_each(|role| index.by_role[*role as usize].push(SignalRef::User(slot)));
-        match &signal.kind {
-            Kind::Abandoned(abandoned) => index.completions.entry(abandoned.complete).or_default().push(slot),
-            Kind::ActiveDays(_) | Kind::Idle(_) => index.by_activity.push(slot),
-            kind if kind.known_by().meet(Changes::SIGNED_UP) => index.by_sign_up.push(slot),
-            _ => {}
+        if let Some(role) = signal.kind.completed_by() {
+            index.completions.entry(role).or_default().push(slot);
+        }
+        if signal.kind.changes().meet(Changes::ACTIVE) {
+            index.by_activity.push(slot);
+        }
+        if signal.kind.known_by().meet(Changes::SIGNED_UP) {
+            index.by_sign_up.push(slot);
         }
         match signal.kind.closes() {
             Some(Closes::Day) => index.user_by_day.push(slot),
@@ -219,11 +222,11 @@ pub(super) fn build(signals: &Signals, triggers: &[Trigger], by_level: &[usize])
         if kind.only_falls_at_closes() {
             index.only_fall.insert(slot);
         }
-        match kind {
-            Kind::Age(_) => index.ages.push(slot),
-            Kind::Trait(_) | Kind::UsageRatio(_) => {}
-            kind if kind.filter().is_some() => {}
-            _ => index.account_by_close.insert(slot),
+        if kind.changes().meet(Changes::AGE) {
+            index.ages.push(slot);
+        }
+        if kind.ends_at_closes() {
+            index.account_by_close.insert(slot);
         }
         match kind.closes() {
             Some(Closes::Day) => index.account_by_day.push(slot),

@@ -29,7 +29,7 @@ pub(super) struct Written {
 }
 
 /// What is counted by the day.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Meter {
     /// Its id.
     pub id: Arc<str>,
@@ -43,22 +43,39 @@ pub struct Meter {
     pub gauge: bool,
 }
 
+/// A meter, and its place among those of the rules. Two are equal if they count the same, whatever their places are.
+#[derive(Clone, Debug, Eq)]
+pub struct MeterRef {
+    /// The place.
+    pub place: usize,
+    /// The meter.
+    pub meter: Arc<Meter>,
+}
+
+impl PartialEq for MeterRef {
+    fn eq(&self, other: &MeterRef) -> bool {
+        self.meter == other.meter
+    }
+}
+
 /// Compiles the chapter.
-pub(super) fn compile(written: &BTreeMap<String, Spanned<Written>>) -> Result<Vec<Meter>, Wrong> {
+pub(super) fn compile(written: &BTreeMap<String, Spanned<Written>>) -> Result<Vec<Arc<Meter>>, Wrong> {
     let meter = |(id, spanned): (&String, &Spanned<Written>)| {
         let meter = &spanned.value;
         if meter.gauge && meter.sum.is_none() {
             return Err(wrong(spanned, format!("meter {id}: a gauge needs sum, the field that has its level")));
         }
         let only = words("where", &meter.only).map_err(|what| wrong(spanned, format!("meter {id}: {what}")))?;
-        Ok(Meter { id: id.as_str().into(), role: meter.role, only, sum: meter.sum, gauge: meter.gauge })
+        Ok(Arc::new(Meter { id: id.as_str().into(), role: meter.role, only, sum: meter.sum, gauge: meter.gauge }))
     };
     written.iter().map(meter).collect()
 }
 
-/// The place of a meter among all, by its id.
-pub(super) fn place(id: &str, meters: &[Meter]) -> Result<usize, String> {
-    meters.iter().position(|meter| *meter.id == *id).ok_or_else(|| {
+/// The meter of that id.
+pub(super) fn find(id: &str, meters: &[Arc<Meter>]) -> Result<MeterRef, String> {
+    let mut all = meters.iter().enumerate();
+    let found = all.find(|(_, meter)| *meter.id == *id);
+    found.map(|(place, meter)| MeterRef { place, meter: Arc::clone(meter) }).ok_or_else(|| {
         let known: Vec<&str> = meters.iter().map(|meter| &*meter.id).collect();
         format!("of is {id}, which is no meter: meters has {}", known.join(", "))
     })

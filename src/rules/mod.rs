@@ -20,6 +20,7 @@ mod inputs;
 mod meters;
 mod money;
 mod names;
+mod needs;
 mod packs;
 mod plan;
 mod rails;
@@ -48,8 +49,9 @@ pub use file::{complete, parse, schema};
 pub use ids::{Ids, folded};
 pub use index::{Index, Places, Readers};
 pub use inputs::{Figure, Input, Inputs, Reads, SignalRef, Slots, Type, Value};
-pub use meters::Meter;
+pub use meters::{Meter, MeterRef};
 pub use money::Money;
+pub use needs::{Is, Needs, Part, Source};
 pub use packs::{DEFAULT, PACKS, Pack, pack};
 pub use plan::Plan;
 pub use rails::{Arm, Rails};
@@ -58,10 +60,11 @@ pub use roles::{RoleSet, Roles, word as role_name};
 pub use routes::Route;
 pub use scores::{BANDS, Scores, Tier};
 pub use segments::Segment;
+pub(crate) use signals::each_kind;
 pub use signals::{
-    Abandoned, About, ActiveDays, Age, Closes, Count, Distinct, Filter, Growth, GrowthBy, Idle, KINDS, Kind, Ladder,
-    LevelTest, NewUsers, Of, Properties, Seen, Sessions, Signal, SlopeTest, Spike, Stalled, Stickiness, Still, TraitIs,
-    UsageRatio, Within,
+    Abandoned, About, ActiveDays, Age, Closes, Count, Distinct, Executive, Filter, Growth, GrowthBy, Idle, KINDS, Kind,
+    Ladder, LevelTest, Moments, NewUsers, Of, Properties, Seen, Sessions, Signal, SlopeTest, Spike, Stalled,
+    Stickiness, Still, TraitIs, UsageRatio, Within,
 };
 pub use template::{Facts, Template};
 pub use territories::Territory;

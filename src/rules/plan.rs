@@ -12,7 +12,7 @@ use super::roles::Roles;
 use super::routes::Route;
 use super::scores::Scores;
 use super::segments::Segment;
-use super::signals::{Kind, Ladder, Of, Signal};
+use super::signals::Signal;
 use super::template::Template;
 use super::territories::Territory;
 use super::time::Time;
@@ -37,7 +37,7 @@ pub struct Plan {
     /// Who and what does not count.
     pub exclude: Exclude,
     /// What is counted by the day, by id.
-    pub meters: Vec<Meter>,
+    pub meters: Vec<Arc<Meter>>,
     /// Signals of a user, in the order of the file: the index is the slot.
     pub user_signals: Vec<Signal>,
     /// Signals of an account, in the order of the file: the index is the slot.
@@ -76,22 +76,7 @@ impl Plan {
     /// The slots of the user's (or the account's) signals in another plan, for those that measure the same there.
     pub fn slots_in(&self, other: &Plan, of_users: bool) -> Vec<Option<usize>> {
         let lists = [self, other].map(|plan| if of_users { &plan.user_signals } else { &plan.account_signals });
-        let same = |signal: &Signal, it: &Signal| signal.id == it.id && self.measures(&signal.kind, other, &it.kind);
+        let same = |signal: &Signal, it: &Signal| signal.id == it.id && signal.kind == it.kind;
         lists[0].iter().map(|signal| lists[1].iter().position(|it| same(signal, it))).collect()
-    }
-
-    /// Whether two kinds measure the same: meters stand in other places where there are more of them.
-    fn measures(&self, kind: &Kind, other: &Plan, of_other: &Kind) -> bool {
-        let meters_in = |a: usize, b: usize| self.meters[a] == other.meters[b];
-        match (kind, of_other) {
-            (
-                Kind::Ladder(Ladder { of: Of::Volume(a), rungs }),
-                Kind::Ladder(Ladder { of: Of::Volume(b), rungs: others }),
-            ) => meters_in(*a, *b) && rungs == others,
-            (Kind::Spike(a), Kind::Spike(b)) => {
-                meters_in(a.meter, b.meter) && (a.at_least, a.above) == (b.at_least, b.above)
-            }
-            (kind, of_other) => kind == of_other,
-        }
     }
 }

@@ -7,13 +7,13 @@ use crate::rules::{Ladder, Of};
 
 impl Ladder {
     fn figure(&self, at: At<'_, '_>) -> f64 {
-        match self.of {
+        match &self.of {
             Of::ActiveUsers => at.account.active_users.into(),
             Of::Departments => at.account.departments().into(),
             Of::UsersOfADomain => {
                 at.account.crowd().and_then(|crowd| crowd.domains.values().max().copied()).unwrap_or(0).into()
             }
-            Of::Volume(meter) => at.account.volume(meter, at.window_end().plus(-27), at.window_end()),
+            Of::Volume(meter) => at.account.volume(meter.place, at.window_end().plus(-27), at.window_end()),
         }
     }
 }
@@ -35,11 +35,11 @@ impl Measure for Ladder {
 
     fn words(&self, at: At<'_, '_>) -> String {
         let number = self.figure(at);
-        match self.of {
+        match &self.of {
             Of::ActiveUsers => format!("{number} active users"),
             Of::Departments => format!("{number} departments are active"),
             Of::UsersOfADomain => format!("{number} active users of one company domain"),
-            Of::Volume(meter) => format!("{number} {} in 28 days", at.context.plan.meters[meter].id),
+            Of::Volume(meter) => format!("{number} {} in 28 days", meter.meter.id),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Signals: one file per kind. It defines how an event updates the facts of a signal, how the level is measured from
 //! the state, whether the level is known, when time alone can change either, and the evidence of the level.
 //!
-//! [`of_kind`] is the only list of the kinds. No code here writes a level; `step::measure` does.
+//! No code here writes a level; `step::measure` does.
 
 mod abandoned;
 mod active_days;
@@ -25,7 +25,7 @@ mod within;
 use super::context::Context;
 use super::state::Account;
 use crate::model::Evidence;
-use crate::rules::{Kind, SignalRef};
+use crate::rules::{Kind, SignalRef, each_kind};
 
 pub(super) use kind::{At, Fed, Measure, Subject};
 pub(super) use new_users::{counting_from, knows_newcomers};
@@ -38,26 +38,7 @@ pub(super) fn of<'a>(at: At<'a, '_>) -> &'a dyn Measure {
 
 /// A kind of signal, to measure by.
 pub(super) fn of_kind(kind: &Kind) -> &dyn Measure {
-    match kind {
-        Kind::Seen(it) => it,
-        Kind::Count(it) => it,
-        Kind::Distinct(it) => it,
-        Kind::Sessions(it) => it,
-        Kind::Within(it) => it,
-        Kind::Abandoned(it) => it,
-        Kind::ActiveDays(it) => it,
-        Kind::Stickiness(it) => it,
-        Kind::Growth(it) => it,
-        Kind::NewUsers(it) => it,
-        Kind::Spike(it) => it,
-        Kind::Idle(it) => it,
-        Kind::Stalled(it) => it,
-        Kind::Age(it) => it,
-        Kind::UsageRatio(it) => it,
-        Kind::Ladder(it) => it,
-        Kind::Trait(it) => it,
-        Kind::Executive => &traits::Executive,
-    }
+    each_kind!(kind, it => it)
 }
 
 /// Whether a signal's level is known, so that off means no (semantics C1, D11).

@@ -16,7 +16,7 @@ impl Measure for Spike {
             return 0;
         }
         let day = at.context.last_closed();
-        let week = |back: i32| at.account.volume(self.meter, day.plus(-6 - 7 * back), day.plus(-7 * back));
+        let week = |back: i32| at.account.volume(self.meter.place, day.plus(-6 - 7 * back), day.plus(-7 * back));
         let (x, n) = (week(0), f64::from(BLOCKS));
         let mean = (1..=BLOCKS).map(week).sum::<f64>() / n;
         let variance = (1..=BLOCKS).map(|back| (week(back) - mean) * (week(back) - mean)).sum::<f64>() / (n - 1.0);
@@ -34,7 +34,7 @@ impl Measure for Spike {
     }
 
     fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
-        let has_amounts = || at.account.has_volume(Some(self.meter), day.plus(-5), day.plus(1));
+        let has_amounts = || at.account.has_volume(Some(self.meter.place), day.plus(-5), day.plus(1));
         match at.first() {
             _ if at.held() > 0 => day.plus(1),
             Some(_) if !has_amounts() => NEVER,
@@ -49,10 +49,10 @@ impl Measure for Spike {
 
     fn evidence(&self, at: At<'_, '_>) -> Evidence {
         let day = at.context.last_closed();
-        at.figure(at.account.volume(self.meter, day.plus(-6), day))
+        at.figure(at.account.volume(self.meter.place, day.plus(-6), day))
     }
 
     fn words(&self, at: At<'_, '_>) -> String {
-        format!("{} {} in 7 days, far more than usual here", self.number(at), at.context.plan.meters[self.meter].id)
+        format!("{} {} in 7 days, far more than usual here", self.number(at), self.meter.meter.id)
     }
 }

@@ -3,10 +3,7 @@
 
 use super::kind::{At, Measure, reached};
 use crate::model::Evidence;
-use crate::rules::TraitIs;
-
-/// A running active user is an executive.
-pub(super) struct Executive;
+use crate::rules::{Executive, TraitIs};
 
 impl Measure for TraitIs {
     fn level(&self, at: At<'_, '_>) -> u8 {

@@ -1,8 +1,11 @@
 //! The kind `abandoned`: a user started something, and nobody completed it in time.
 
-use super::about::{About, Closes, Properties, USER};
+use super::about::{About, Closes, Moments, Properties, USER};
 use super::parameters::Parameters;
 use crate::model::Role;
+use crate::rules::needs::{Needs, Source};
+use crate::rules::roles::word;
+use crate::text::duration;
 
 pub(super) const ABOUT: About = About {
     written: "kind: abandoned",
@@ -41,6 +44,25 @@ impl Abandoned {
 impl Properties for Abandoned {
     fn about(&self) -> About {
         ABOUT
+    }
+
+    fn measures(&self, _: bool) -> String {
+        let (start, complete) = (word(self.start), word(self.complete));
+        let (after, ttl) = (duration(self.after_ms), duration(self.ttl_ms));
+        format!("{start}, and no {complete} by anyone of the account within {after}; it counts for {ttl}")
+    }
+
+    fn moments(&self) -> Moments {
+        let on = ABOUT.on.replace("`after` has", &format!("{} have", duration(self.after_ms)));
+        Moments::new(&on, ABOUT.off, ABOUT.timer)
+    }
+
+    fn needs(&self, of_user: bool) -> Needs {
+        Needs::any(vec![Source::new(self.start, of_user, Vec::new())])
+    }
+
+    fn completed_by(&self) -> Option<Role> {
+        Some(self.complete)
     }
 
     fn fed_by(&self) -> Vec<Role> {

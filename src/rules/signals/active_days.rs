@@ -2,6 +2,8 @@
 
 use super::about::{AT_DAY_CLOSE, About, Closes, NONE, Properties, USER};
 use super::parameters::Parameters;
+use super::words::or_more;
+use crate::rules::changes::Changes;
 
 pub(super) const ABOUT: About = About {
     written: "kind: active_days",
@@ -31,6 +33,22 @@ impl ActiveDays {
 impl Properties for ActiveDays {
     fn about(&self) -> About {
         ABOUT
+    }
+
+    fn measures(&self, _: bool) -> String {
+        "active days of the last 7".into()
+    }
+
+    fn steps(&self) -> Vec<String> {
+        or_more(&[self.days])
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::ACTIVE
+    }
+
+    fn is_measured_without_close(&self) -> bool {
+        true
     }
 
     fn closes(&self) -> Option<Closes> {

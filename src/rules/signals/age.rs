@@ -4,6 +4,8 @@ use super::about::{ACCOUNT, AT_ONCE, About, Closes, Properties};
 use super::parameters::Parameters;
 use crate::model::DAY_MS;
 use crate::rules::changes::Changes;
+use crate::rules::needs::Needs;
+use crate::text::duration;
 
 pub(super) const ABOUT: About = About {
     written: "kind: age",
@@ -50,6 +52,18 @@ impl Age {
 impl Properties for Age {
     fn about(&self) -> About {
         ABOUT
+    }
+
+    fn measures(&self, _: bool) -> String {
+        let still = match self.still {
+            Still::SingleUser => "the account has one user and no invitation",
+            Still::FreeOnly => "the account neither pays nor used a premium feature",
+        };
+        format!("{} after the first activity, and {still}", duration(self.age_ms))
+    }
+
+    fn needs(&self, _: bool) -> Needs {
+        Needs { premium: self.still == Still::FreeOnly, ..Needs::activity() }
     }
 
     fn changes(&self) -> Changes {

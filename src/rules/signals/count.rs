@@ -1,9 +1,10 @@
 //! The kind `count`: a number of events of some roles.
 
-use super::about::{AT_ONCE, About, BOTH, Closes, Properties};
+use super::about::{AT_ONCE, About, BOTH, Closes, Moments, Properties};
 use super::filter::Filter;
 use super::parameters::Parameters;
 use super::seen::Seen;
+use super::words::or_more;
 
 pub(super) const ABOUT: About = About {
     written: "kind: count",
@@ -36,6 +37,18 @@ impl Count {
 impl Properties for Count {
     fn about(&self) -> About {
         ABOUT
+    }
+
+    fn measures(&self, of_user: bool) -> String {
+        self.seen.measures(of_user)
+    }
+
+    fn steps(&self) -> Vec<String> {
+        or_more(&self.rungs)
+    }
+
+    fn moments(&self) -> Moments {
+        Moments::of_ttl(ABOUT, self.seen.ttl_ms)
     }
 
     fn rungs(&self) -> u8 {

@@ -1,10 +1,13 @@
 //! The kind `distinct`: a number of distinct values of a field.
 
-use super::about::{AT_ONCE, About, BOTH, Closes, Properties};
+use super::about::{AT_ONCE, About, BOTH, Closes, Moments, Properties};
 use super::filter::Filter;
 use super::parameters::Parameters;
+use super::words::{each_for, or_more};
 use crate::model::Field;
 use crate::rules::changes::Changes;
+use crate::rules::needs::Needs;
+use crate::text::duration;
 
 pub(super) const ABOUT: About = About {
     written: "kind: distinct",
@@ -50,6 +53,27 @@ impl Distinct {
 impl Properties for Distinct {
     fn about(&self) -> About {
         ABOUT
+    }
+
+    fn measures(&self, _: bool) -> String {
+        let within = self.within_ms.map(|it| format!(", only within {} of sign-up", duration(it)));
+        let (field, events) = (self.field.word(), self.filter.words());
+        let within = within.unwrap_or_default();
+        format!("distinct values of {field} among {events}, {}{within}", each_for(self.ttl_ms))
+    }
+
+    fn steps(&self) -> Vec<String> {
+        or_more(&self.rungs)
+    }
+
+    fn moments(&self) -> Moments {
+        Moments::of_ttl(ABOUT, self.ttl_ms)
+    }
+
+    fn needs(&self, of_user: bool) -> Needs {
+        // A feature has a name, unless it is premium; for other values the id of the message stands in (semantics E13).
+        let is_named = self.field == Field::Feature && !self.filter.premium;
+        self.filter.needs(of_user, is_named.then_some(self.field))
     }
 
     fn rungs(&self) -> u8 {

@@ -1,6 +1,6 @@
 //! The kind `growth`: a trend of weekly values.
 
-use super::about::{ACCOUNT, About, BOTH, Closes, NONE, Properties};
+use super::about::{ACCOUNT, AT_DAY_CLOSE, About, BOTH, Closes, Moments, NONE, Properties};
 use super::parameters::Parameters;
 use super::significance::{self, Compiled, LevelTest, SlopeTest};
 use super::written::{Direction, Scope};
@@ -57,6 +57,31 @@ pub enum GrowthBy {
     Newcomers(u32),
 }
 
+impl GrowthBy {
+    /// The test, for people.
+    fn words(&self, of_user: bool) -> String {
+        let slope = |test: &SlopeTest| {
+            let weeks =
+                if test.streak == 1 { "the last week".to_owned() } else { format!("{} weeks in a row", test.streak) };
+            format!("{weeks}, with a slope of {} standard deviations", f64::from(test.z_thousandths) / 1_000.0)
+        };
+        let any = |slopes: &[SlopeTest]| slopes.iter().map(slope).collect::<Vec<_>>().join("; or ");
+        match self {
+            GrowthBy::Level(_, slopes) if of_user => any(slopes),
+            GrowthBy::Level(LevelTest::Above { both, each }, slopes) => format!(
+                "two weeks clearly above the base level (above {both}, each {each}); before seven complete weeks: {}",
+                any(slopes)
+            ),
+            GrowthBy::Level(LevelTest::Below { below, share }, _) => {
+                format!("four weeks clearly below the base level, at no more than {share} % of it (below {below})")
+            }
+            GrowthBy::Streak => "3 weeks in a row".to_owned(),
+            GrowthBy::Ratio(percent) => format!("by {percent} % in the last week"),
+            GrowthBy::Newcomers(percent) => format!("new users of 7 days are {percent} % of the active users"),
+        }
+    }
+}
+
 impl Growth {
     pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Growth, String> {
         let signal = take.signal;
@@ -91,6 +116,21 @@ impl Properties for Growth {
         match self.by {
             GrowthBy::Ratio(_) | GrowthBy::Newcomers(_) => BY_PERCENT,
             GrowthBy::Level(..) | GrowthBy::Streak => ABOUT,
+        }
+    }
+
+    fn measures(&self, of_user: bool) -> String {
+        let way = if self.up { "up" } else { "down" };
+        let what = if of_user { "the user's active days a week" } else { "weekly active users" };
+        format!("{what} going {way}: {}", self.by.words(of_user))
+    }
+
+    fn moments(&self) -> Moments {
+        if self.up {
+            Moments::new("at the close of a week", "at the close of a week", ABOUT.timer)
+        } else {
+            let on = "at the close of a day, and not while inactive";
+            Moments::new(on, AT_DAY_CLOSE, ABOUT.timer)
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::about::{AT_DAY_CLOSE, About, Closes, NONE, Properties, USER};
 use super::parameters::Parameters;
+use super::words::or_more;
 use crate::rules::changes::Changes;
 
 pub(super) const ABOUT: About = About {
@@ -32,6 +33,18 @@ impl Idle {
 impl Properties for Idle {
     fn about(&self) -> About {
         ABOUT
+    }
+
+    fn measures(&self, _: bool) -> String {
+        "days without activity, of a user who was active before".into()
+    }
+
+    fn steps(&self) -> Vec<String> {
+        or_more(&[self.days])
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::ACTIVE
     }
 
     fn known_by(&self) -> Changes {

@@ -2,9 +2,11 @@
 
 use super::about::{ACCOUNT, AT_DAY_CLOSE, AT_ONCE, About, Closes, NONE, Properties};
 use super::parameters::Parameters;
-use crate::model::Role;
+use super::words::or_more;
+use crate::model::Field;
 use crate::rules::changes::Changes;
-use crate::rules::meters::{self, Meter};
+use crate::rules::meters::{self, MeterRef};
+use crate::rules::needs::{Is, Needs};
 
 pub(super) const ABOUT: About = About {
     written: "kind: ladder",
@@ -30,7 +32,7 @@ pub struct Ladder {
 }
 
 /// Figures that ladders climb.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Of {
     /// Running active users.
     ActiveUsers,
@@ -38,8 +40,8 @@ pub enum Of {
     UsersOfADomain,
     /// Distinct departments of running active users.
     Departments,
-    /// A meter over 28 days, by its place.
-    Volume(usize),
+    /// A meter over 28 days.
+    Volume(MeterRef),
 }
 
 impl Ladder {
@@ -48,7 +50,7 @@ impl Ladder {
             "active_users" => Of::ActiveUsers,
             "users_of_a_domain" => Of::UsersOfADomain,
             "departments" => Of::Departments,
-            other => Of::Volume(meters::place(other, take.meters)?),
+            other => Of::Volume(meters::find(other, take.meters)?),
         };
         Ok(Ladder { of, rungs: take.ladder()? })
     }
@@ -59,16 +61,34 @@ impl Properties for Ladder {
         ABOUT
     }
 
-    fn rungs(&self) -> u8 {
-        self.rungs.len() as u8
+    fn measures(&self, _: bool) -> String {
+        match &self.of {
+            Of::ActiveUsers => "users active in the last 28 days".into(),
+            Of::UsersOfADomain => "active users of the company e-mail domain with the most active users".into(),
+            Of::Departments => "distinct departments of active users".into(),
+            Of::Volume(meter) => format!("meter {} over 28 days", meter.meter.id),
+        }
     }
 
-    fn roles(&self, meters: &[Meter]) -> Vec<Role> {
-        match self.of {
-            Of::Volume(meter) => vec![meters[meter].role],
-            Of::UsersOfADomain | Of::Departments => vec![Role::Profile],
-            Of::ActiveUsers => Vec::new(),
+    fn steps(&self) -> Vec<String> {
+        or_more(&self.rungs)
+    }
+
+    fn needs(&self, _: bool) -> Needs {
+        match &self.of {
+            Of::ActiveUsers => Needs::activity(),
+            Of::UsersOfADomain => Needs::profile(&[(Field::Email, Is::CompanyMail)]),
+            Of::Departments => Needs::profile(&[(Field::Department, Is::Text)]),
+            Of::Volume(meter) => Needs::meter(&meter.meter),
         }
+    }
+
+    fn is_measured_without_close(&self) -> bool {
+        true
+    }
+
+    fn rungs(&self) -> u8 {
+        self.rungs.len() as u8
     }
 
     fn changes(&self) -> Changes {

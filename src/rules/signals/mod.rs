@@ -1,7 +1,7 @@
 //! The chapter `signals`: what is measured of users and accounts.
 //!
-//! Each kind has a file with its parameters, their compilation, and what the plan must know of it. This file lists the
-//! kinds: a new one is a variant of [`Kind`], with a line in its `deref`, in `kind` and in [`KINDS`].
+//! Each kind has a file with its parameters, their compilation, its description, and what the plan must know of it. This
+//! file lists the kinds: a new one is a variant of [`Kind`], with a line in `each_kind`, in `kind` and in [`KINDS`].
 
 mod abandoned;
 mod about;
@@ -24,6 +24,7 @@ mod stickiness;
 mod traits;
 mod usage_ratio;
 mod within;
+mod words;
 mod written;
 
 use std::ops::Deref;
@@ -40,7 +41,7 @@ use crate::text::suggestion;
 
 pub use self::abandoned::Abandoned;
 pub(super) use self::about::RESTLESS_DAYS_OF_WEEKS;
-pub use self::about::{About, Closes, Properties};
+pub use self::about::{About, Closes, Moments, Properties};
 pub use self::active_days::ActiveDays;
 pub use self::age::{Age, Still};
 pub use self::count::Count;
@@ -56,7 +57,7 @@ pub use self::significance::{LevelTest, SlopeTest};
 pub use self::spike::Spike;
 pub use self::stalled::Stalled;
 pub use self::stickiness::Stickiness;
-pub use self::traits::TraitIs;
+pub use self::traits::{Executive, TraitIs};
 pub use self::usage_ratio::UsageRatio;
 pub use self::within::Within;
 pub(super) use self::written::Written;
@@ -119,33 +120,42 @@ pub enum Kind {
     /// A trait of the account. On at once, off at day closes.
     Trait(TraitIs),
     /// A running active user is an executive. On at once, off at day closes.
-    Executive,
+    Executive(Executive),
 }
+
+/// Evaluates an expression with the parameters of a kind: `each_kind!(kind, it => it.rungs())`.
+macro_rules! each_kind {
+    ($kind:expr, $it:ident => $value:expr) => {{
+        use $crate::rules::Kind;
+        match $kind {
+            Kind::Seen($it) => $value,
+            Kind::Count($it) => $value,
+            Kind::Distinct($it) => $value,
+            Kind::Sessions($it) => $value,
+            Kind::Within($it) => $value,
+            Kind::Abandoned($it) => $value,
+            Kind::ActiveDays($it) => $value,
+            Kind::Stickiness($it) => $value,
+            Kind::Growth($it) => $value,
+            Kind::NewUsers($it) => $value,
+            Kind::Spike($it) => $value,
+            Kind::Idle($it) => $value,
+            Kind::Stalled($it) => $value,
+            Kind::Age($it) => $value,
+            Kind::UsageRatio($it) => $value,
+            Kind::Ladder($it) => $value,
+            Kind::Trait($it) => $value,
+            Kind::Executive($it) => $value,
+        }
+    }};
+}
+pub(crate) use each_kind;
 
 impl Deref for Kind {
     type Target = dyn Properties;
 
     fn deref(&self) -> &Self::Target {
-        match self {
-            Kind::Seen(it) => it,
-            Kind::Count(it) => it,
-            Kind::Distinct(it) => it,
-            Kind::Sessions(it) => it,
-            Kind::Within(it) => it,
-            Kind::Abandoned(it) => it,
-            Kind::ActiveDays(it) => it,
-            Kind::Stickiness(it) => it,
-            Kind::Growth(it) => it,
-            Kind::NewUsers(it) => it,
-            Kind::Spike(it) => it,
-            Kind::Idle(it) => it,
-            Kind::Stalled(it) => it,
-            Kind::Age(it) => it,
-            Kind::UsageRatio(it) => it,
-            Kind::Ladder(it) => it,
-            Kind::Trait(it) => it,
-            Kind::Executive => &traits::Executive,
-        }
+        each_kind!(self, it => it)
     }
 }
 
@@ -208,7 +218,7 @@ pub(super) fn slot(list: &[Signal], id: &str) -> Option<usize> {
 }
 
 /// Compiles the chapter.
-pub(super) fn compile(written: &[Spanned<Written>], meters: &[Meter]) -> Result<Signals, Wrong> {
+pub(super) fn compile(written: &[Spanned<Written>], meters: &[Arc<Meter>]) -> Result<Signals, Wrong> {
     let mut signals = Signals::default();
     let mut ids: Vec<&str> = Vec::new();
     for spanned in written {
@@ -280,18 +290,8 @@ fn points(written: &Points, rungs: u8) -> Result<[i32; RUNGS_MAX + 1], String> {
 }
 
 /// What a row measures of a scope.
-fn kind(signal: &Written, scope: Scope, meters: &[Meter]) -> Result<Kind, String> {
+fn kind(signal: &Written, scope: Scope, meters: &[Arc<Meter>]) -> Result<Kind, String> {
     let name = signal.kind.ok_or("kind is missing: what does it measure?")?;
-    let scopes: &[Scope] = match name {
-        Name::Stickiness | Name::Growth | Name::Seen | Name::Count | Name::Distinct | Name::Idle => {
-            &[Scope::User, Scope::Account]
-        }
-        Name::Within | Name::Abandoned | Name::ActiveDays => &[Scope::User],
-        Name::Ladder | Name::Spike | Name::Age | Name::UsageRatio | Name::Trait => &[Scope::Account],
-    };
-    if !scopes.contains(&scope) {
-        return Err(format!("kind {name:?} has the scopes {scopes:?}, not {scope:?}"));
-    }
     let mut take = Parameters { signal, name, scope, meters, taken: Vec::new() };
     let kind = match (name, signal.of.as_deref()) {
         (Name::Seen, _) => Kind::Seen(Seen::compile(&mut take)?),
@@ -310,13 +310,14 @@ fn kind(signal: &Written, scope: Scope, meters: &[Meter]) -> Result<Kind, String
         (Name::Age, _) => Kind::Age(Age::compile(&mut take)?),
         (Name::UsageRatio, _) => Kind::UsageRatio(UsageRatio::compile(&mut take)?),
         (Name::Ladder, _) => Kind::Ladder(Ladder::compile(&mut take)?),
-        (Name::Trait, Some("executives")) => {
-            take.taken.push("of");
-            Kind::Executive
-        }
+        (Name::Trait, Some("executives")) => Kind::Executive(Executive::compile(&mut take)?),
         (Name::Trait, _) => Kind::Trait(TraitIs::compile(&mut take)?),
     };
     take.rest()?;
+    let About { written, scopes, .. } = kind.about();
+    if !scopes.contains(&scope.word()) {
+        return Err(format!("scopes has {}: `{written}` allows only {}", scope.word(), scopes.join(", ")));
+    }
     Ok(kind)
 }
 

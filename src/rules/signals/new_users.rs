@@ -48,6 +48,15 @@ impl Properties for NewUsers {
         ABOUT
     }
 
+    fn measures(&self, _: bool) -> String {
+        "new users of the last 7 days".into()
+    }
+
+    fn steps(&self) -> Vec<String> {
+        let spike = |below: f64| format!("as many, and with a probability below {} % for this account", below * 100.0);
+        [Some(format!("{} or more", self.at_least)), self.spike_below.map(spike)].into_iter().flatten().collect()
+    }
+
     fn rungs(&self) -> u8 {
         1 + u8::from(self.spike_below.is_some())
     }

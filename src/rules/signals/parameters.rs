@@ -1,5 +1,7 @@
 //! The parameters of a signal, as its kind takes them one after the other.
 
+use std::sync::Arc;
+
 use super::filter::Filter;
 use super::written::{Name, Scope, Written};
 use crate::model::{Field, Millis, Role};
@@ -19,14 +21,14 @@ pub(super) struct Parameters<'a> {
     /// Whose signal it is.
     pub(super) scope: Scope,
     /// The meters that it may name.
-    pub(super) meters: &'a [Meter],
+    pub(super) meters: &'a [Arc<Meter>],
     /// What was taken.
     pub(super) taken: Vec<&'static str>,
 }
 
 impl Parameters<'_> {
     pub(super) fn missing(&self, name: &str) -> String {
-        format!("kind {:?} needs {name}", self.name)
+        format!("kind {} needs {name}", self.name)
     }
 
     pub(super) fn take<T: Clone>(&mut self, name: &'static str, value: &Option<T>) -> Option<T> {
@@ -99,7 +101,7 @@ impl Parameters<'_> {
         self.taken.push("roles");
         match self.signal.roles[..] {
             [first, then] => Ok((first, then)),
-            _ => Err(format!("kind {:?} needs two roles: what begins, and what ends", self.name)),
+            _ => Err(format!("kind {} needs two roles: what begins, and what ends", self.name)),
         }
     }
 
@@ -133,7 +135,7 @@ impl Parameters<'_> {
             ("spike_above", signal.spike_above.is_some()),
         ];
         match given.iter().find(|(name, is_given)| *is_given && !self.taken.contains(name)) {
-            Some((name, _)) => Err(format!("kind {:?} takes {}, not {name}", self.name, self.taken.join(", "))),
+            Some((name, _)) => Err(format!("kind {} takes {}, not {name}", self.name, self.taken.join(", "))),
             None => Ok(()),
         }
     }

@@ -1,8 +1,10 @@
 //! The kind `seen`: an event of some roles.
 
-use super::about::{AT_ONCE, About, BOTH, Closes, Properties};
+use super::about::{AT_ONCE, About, BOTH, Closes, Moments, Properties};
 use super::filter::Filter;
 use super::parameters::Parameters;
+use super::words::each_for;
+use crate::text::duration;
 
 pub(super) const ABOUT: About = About {
     written: "kind: seen",
@@ -40,6 +42,18 @@ impl Seen {
 impl Properties for Seen {
     fn about(&self) -> About {
         ABOUT
+    }
+
+    fn measures(&self, _: bool) -> String {
+        let after = match self.after_founding_ms {
+            0 => String::new(),
+            after => format!(", but not within {} of the first activity of the account", duration(after)),
+        };
+        format!("{}, {}{after}", self.filter.words(), each_for(self.ttl_ms))
+    }
+
+    fn moments(&self) -> Moments {
+        Moments::of_ttl(ABOUT, self.ttl_ms)
     }
 
     fn filter(&self) -> Option<&Filter> {

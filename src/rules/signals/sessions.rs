@@ -3,7 +3,9 @@
 use super::about::{AT_ONCE, About, Closes, Properties, USER};
 use super::filter::Filter;
 use super::parameters::Parameters;
+use super::words::{each_for, or_more};
 use super::written::Scope;
+use crate::text::duration;
 
 pub(super) const ABOUT: About = About {
     written: "kind: distinct, of: session",
@@ -51,6 +53,18 @@ impl Sessions {
 impl Properties for Sessions {
     fn about(&self) -> About {
         ABOUT
+    }
+
+    fn measures(&self, _: bool) -> String {
+        let parted = match self.gap_ms {
+            0 => "each event is a session".to_owned(),
+            gap => format!("a session ends after {} without such an event", duration(gap)),
+        };
+        format!("sessions of {}, {parted}, {}", self.filter.words(), each_for(Some(self.ttl_ms)))
+    }
+
+    fn steps(&self) -> Vec<String> {
+        or_more(&self.rungs)
     }
 
     fn rungs(&self) -> u8 {

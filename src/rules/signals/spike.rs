@@ -2,9 +2,9 @@
 
 use super::about::{ACCOUNT, AT_DAY_CLOSE, About, Closes, NONE, Properties, RESTLESS_DAYS_OF_WEEKS};
 use super::parameters::Parameters;
-use crate::model::Role;
 use crate::rules::changes::Changes;
-use crate::rules::meters::{self, Meter};
+use crate::rules::meters::{self, MeterRef};
+use crate::rules::needs::Needs;
 
 pub(super) const ABOUT: About = About {
     written: "kind: spike, of: a meter",
@@ -23,8 +23,8 @@ pub(super) const ABOUT: About = About {
 /// Parameters of a meter's spike.
 #[derive(Debug, PartialEq)]
 pub struct Spike {
-    /// The meter, by its place.
-    pub meter: usize,
+    /// The meter.
+    pub meter: MeterRef,
     /// So much in 7 days.
     pub at_least: u32,
     /// So many standard deviations above the mean.
@@ -35,7 +35,7 @@ impl Spike {
     pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Spike, String> {
         let of = take.need("of", &take.signal.of)?;
         Ok(Spike {
-            meter: meters::place(&of, take.meters)?,
+            meter: meters::find(&of, take.meters)?,
             at_least: take.need("at_least", &take.signal.at_least)?,
             above: match take.need("spike_above", &take.signal.spike_above)? {
                 above if above.is_finite() && above > 0.0 => above,
@@ -50,8 +50,17 @@ impl Properties for Spike {
         ABOUT
     }
 
-    fn roles(&self, meters: &[Meter]) -> Vec<Role> {
-        vec![meters[self.meter].role]
+    fn measures(&self, _: bool) -> String {
+        format!("meter {} over 7 days, compared with the 8 weeks before", self.meter.meter.id)
+    }
+
+    fn steps(&self) -> Vec<String> {
+        let (least, above) = (self.at_least, self.above);
+        vec![format!("{least} or more, and more than {above} standard deviations above the mean")]
+    }
+
+    fn needs(&self, _: bool) -> Needs {
+        Needs::meter(&self.meter.meter)
     }
 
     fn known_by(&self) -> Changes {

@@ -2,9 +2,10 @@
 
 use super::about::{ACCOUNT, AT_DAY_CLOSE, About, Closes, NONE, Properties, RESTLESS_DAYS_OF_WEEKS};
 use super::parameters::Parameters;
-use crate::model::Role;
+use super::words::or_more;
+use crate::model::Field;
 use crate::rules::changes::Changes;
-use crate::rules::meters::Meter;
+use crate::rules::needs::{Is, Needs};
 
 pub(super) const ABOUT: About = About {
     written: "kind: idle, of: new_users",
@@ -46,8 +47,16 @@ impl Properties for Stalled {
         ABOUT
     }
 
-    fn roles(&self, _meters: &[Meter]) -> Vec<Role> {
-        vec![Role::Profile]
+    fn measures(&self, _: bool) -> String {
+        format!("active users of one department, without a new user in {} closed weeks", self.weeks)
+    }
+
+    fn steps(&self) -> Vec<String> {
+        or_more(&[self.at_least])
+    }
+
+    fn needs(&self, _: bool) -> Needs {
+        Needs::profile(&[(Field::Department, Is::Text)])
     }
 
     fn known_by(&self) -> Changes {

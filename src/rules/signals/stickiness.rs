@@ -40,6 +40,14 @@ impl Properties for Stickiness {
         ABOUT
     }
 
+    fn measures(&self, _: bool) -> String {
+        "the mean active share of the last 28 days (DAU/MAU)".into()
+    }
+
+    fn steps(&self) -> Vec<String> {
+        self.above_percent.iter().map(|percent| format!("more than {percent} %")).collect()
+    }
+
     fn rungs(&self) -> u8 {
         self.above_percent.len() as u8
     }

@@ -2,10 +2,11 @@
 
 use super::about::{ACCOUNT, AT_DAY_CLOSE, AT_ONCE, About, Closes, NONE, Properties};
 use super::parameters::Parameters;
-use crate::model::{Field, Role};
+use super::words::or_more;
+use crate::model::Field;
 use crate::rules::changes::Changes;
 use crate::rules::checks::not_empty;
-use crate::rules::meters::Meter;
+use crate::rules::needs::{Is, Needs};
 
 pub(super) const AT_LEAST: About = About {
     written: "kind: trait, of: employees or lead_score",
@@ -60,9 +61,15 @@ pub enum TraitIs {
     AtLeast(Field, Vec<f64>),
 }
 
-/// A running active user is an executive: a trait of the account that its users tell.
-#[derive(Debug)]
-pub(super) struct Executive;
+/// A running active user is an executive.
+#[derive(Debug, PartialEq)]
+pub struct Executive;
+
+impl Executive {
+    pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Executive, String> {
+        take.need("of", &take.signal.of).map(|_| Executive)
+    }
+}
 
 impl TraitIs {
     pub(super) fn compile(take: &mut Parameters<'_>) -> Result<TraitIs, String> {
@@ -97,18 +104,45 @@ impl Properties for TraitIs {
         }
     }
 
+    fn measures(&self, _: bool) -> String {
+        match self {
+            TraitIs::Employees(_) => "employees, as enriched, else as users state".into(),
+            TraitIs::OneOf(field, _) | TraitIs::True(field) | TraitIs::AtLeast(field, _) => {
+                format!("{} of the account", field.word())
+            }
+        }
+    }
+
+    fn steps(&self) -> Vec<String> {
+        match self {
+            TraitIs::Employees(rungs) | TraitIs::AtLeast(_, rungs) => or_more(rungs),
+            TraitIs::OneOf(_, values) => vec![values.join(" or ")],
+            TraitIs::True(_) => vec!["true".into()],
+        }
+    }
+
+    fn needs(&self, _: bool) -> Needs {
+        match self {
+            TraitIs::Employees(_) => Needs::employees(),
+            TraitIs::OneOf(field, _) => Needs::firmographics(*field, Is::Text),
+            TraitIs::True(Field::OpenOpportunity) => Needs::open_opportunity(),
+            TraitIs::True(field) => Needs::firmographics(*field, Is::Boolean),
+            TraitIs::AtLeast(field, _) => Needs::firmographics(*field, Is::Number),
+        }
+    }
+
+    fn ends_at_closes(&self) -> bool {
+        false
+    }
+
+    fn is_measured_without_close(&self) -> bool {
+        true
+    }
+
     fn rungs(&self) -> u8 {
         match self {
             TraitIs::Employees(rungs) | TraitIs::AtLeast(_, rungs) => rungs.len() as u8,
             TraitIs::OneOf(..) | TraitIs::True(_) => 1,
-        }
-    }
-
-    fn roles(&self, _meters: &[Meter]) -> Vec<Role> {
-        match self {
-            // What users say of their company stands in where nobody else says how large it is (semantics E19).
-            TraitIs::Employees(_) => vec![Role::Firmographics, Role::Profile],
-            _ => vec![Role::Firmographics],
         }
     }
 
@@ -134,8 +168,20 @@ impl Properties for Executive {
         EXECUTIVE
     }
 
-    fn roles(&self, _meters: &[Meter]) -> Vec<Role> {
-        vec![Role::Profile]
+    fn measures(&self, _: bool) -> String {
+        "active users with an executive title, or with a product role that counts as one".into()
+    }
+
+    fn steps(&self) -> Vec<String> {
+        or_more(&[1])
+    }
+
+    fn needs(&self, _: bool) -> Needs {
+        Needs::profile(&[(Field::Title, Is::Text), (Field::Role, Is::Text)])
+    }
+
+    fn is_measured_without_close(&self) -> bool {
+        true
     }
 
     fn changes(&self) -> Changes {

@@ -2,9 +2,8 @@
 
 use super::about::{ACCOUNT, AT_DAY_CLOSE, AT_ONCE, About, Closes, NONE, Properties};
 use super::parameters::Parameters;
-use crate::model::Role;
 use crate::rules::changes::Changes;
-use crate::rules::meters::Meter;
+use crate::rules::needs::Needs;
 
 pub(super) const ABOUT: About = About {
     written: "kind: usage_ratio",
@@ -36,8 +35,24 @@ impl Properties for UsageRatio {
         ABOUT
     }
 
-    fn roles(&self, _meters: &[Meter]) -> Vec<Role> {
-        vec![Role::UsageReported]
+    fn measures(&self, _: bool) -> String {
+        "used share of the quota that is used most, as last reported".into()
+    }
+
+    fn steps(&self) -> Vec<String> {
+        vec![format!("{} % or more", self.percent)]
+    }
+
+    fn needs(&self, _: bool) -> Needs {
+        Needs::quota()
+    }
+
+    fn ends_at_closes(&self) -> bool {
+        false
+    }
+
+    fn is_measured_without_close(&self) -> bool {
+        true
     }
 
     fn changes(&self) -> Changes {

@@ -4,6 +4,9 @@ use super::about::{AT_ONCE, About, Closes, NONE, Properties, USER};
 use super::parameters::Parameters;
 use crate::model::Role;
 use crate::rules::changes::Changes;
+use crate::rules::needs::{Needs, Source};
+use crate::rules::roles::word;
+use crate::text::duration;
 
 pub(super) const ABOUT: About = About {
     written: "kind: within",
@@ -44,6 +47,15 @@ impl Within {
 impl Properties for Within {
     fn about(&self) -> About {
         ABOUT
+    }
+
+    fn measures(&self, _: bool) -> String {
+        format!("{} less than {} after {}", word(self.then), duration(self.within_ms), word(self.first))
+    }
+
+    fn needs(&self, of_user: bool) -> Needs {
+        let role = |role: Role| vec![Source::new(role, of_user, Vec::new())];
+        Needs { all: vec![role(self.first), role(self.then)], ..Needs::default() }
     }
 
     fn fed_by(&self) -> Vec<Role> {

@@ -1,6 +1,7 @@
 //! The YAML type of a row of the chapter `signals`, with the parameters of all kinds.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
@@ -170,6 +171,17 @@ pub(super) enum Name {
     Trait,
 }
 
+impl fmt::Display for Name {
+    /// As in the rules file: `active_days`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, c) in format!("{self:?}").chars().enumerate() {
+            let between = if at > 0 && c.is_uppercase() { "_" } else { "" };
+            write!(f, "{between}{}", c.to_ascii_lowercase())?;
+        }
+        Ok(())
+    }
+}
+
 /// Whose signal it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -178,6 +190,16 @@ pub(super) enum Scope {
     User,
     /// The account's.
     Account,
+}
+
+impl Scope {
+    /// As in the rules file.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Scope::User => "user",
+            Scope::Account => "account",
+        }
+    }
 }
 
 /// Which way a trend goes.
