@@ -99,9 +99,6 @@ fn the_sources_keep_to_the_plan() {
     assert!(found.is_empty(), "{} findings:\n{}", found.len(), found.join("\n"));
 }
 
-/// Modules in which files still import each other in a circle.
-const WITH_CIRCLES: [&str; 1] = ["wire"];
-
 #[test]
 fn files_import_only_downward() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -111,16 +108,8 @@ fn files_import_only_downward() {
         sources.push((path.strip_prefix(&root).expect("visited below it").to_owned(), text));
     });
     let files = circles::Files::new(sources.iter().map(|(path, text)| (path.as_path(), text.as_str())));
-    let is_old =
-        |circle: &String| WITH_CIRCLES.iter().any(|module| circle.split(" ↔ ").all(|file| file.starts_with(module)));
-    let (old, new): (Vec<String>, Vec<String>) = files.circles().into_iter().partition(is_old);
-    assert!(new.is_empty(), "these files import each other: move what both need down:\n{}", new.join("\n"));
-    for module in WITH_CIRCLES {
-        assert!(
-            old.iter().any(|circle| circle.starts_with(module)),
-            "`{module}` no longer has a circle: remove it from the list"
-        );
-    }
+    let circles = files.circles();
+    assert!(circles.is_empty(), "these files import each other: move what both need down:\n{}", circles.join("\n"));
 }
 
 fn visit(folder: &Path, each: &mut impl FnMut(&Path)) {

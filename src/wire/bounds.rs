@@ -4,8 +4,7 @@
 
 use serde::Serialize;
 
-use super::effects::json;
-use super::{Format, ID_MAX, Kind};
+use super::format::{Format, ID_MAX, Kind, json};
 
 /// The largest published message in bytes, in either format. A dead letter, which contains a record, may be larger.
 pub const MESSAGE_MAX: usize = 256 * 1_024;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Format, Kind, ToWire};
+use super::effects::ToWire;
+use super::format::{Format, Kind};
 
 /// The attributes of a message.
 #[derive(Clone, Debug)]

@@ -3,7 +3,8 @@
 use prost::Message as _;
 
 use super::bounds::{self, List, PAYLOAD_MAX, fit, id, short};
-use super::{Format, Kind, proto};
+use super::format::{Format, Kind, json};
+use super::proto;
 use crate::model::{
     AccountProfile, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Group, Handoff, Level,
     Money, Onboarding, Outcome, PlaceNumber, Reason, SignalKind, SignalMessage, TopUser, Track, Usage, UserProfile,
@@ -100,10 +101,6 @@ pub fn user_key(account: &str, user: &str) -> Vec<u8> {
     key.push(0);
     key.extend_from_slice(user.as_bytes());
     key
-}
-
-pub(super) fn json(message: &impl serde::Serialize) -> String {
-    serde_json::to_string(message).expect("messages of the contract always have a JSON form")
 }
 
 fn texts<T: AsRef<str>>(list: &[T]) -> Vec<String> {

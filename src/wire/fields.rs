@@ -9,7 +9,7 @@ use prost_types::{ListValue, Struct, value::Kind};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Malformed;
+use super::decoded::Malformed;
 use crate::model::{Event, Fields};
 
 /// How deep lists and objects may nest in one property or trait; what nests deeper is left out (semantics A30).

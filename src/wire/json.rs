@@ -6,7 +6,9 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Decoded, ID_MAX, Loose, Malformed, Members, fields};
+use super::decoded::{Decoded, Loose, Malformed, Members};
+use super::fields;
+use super::format::ID_MAX;
 use crate::model::{Event, EventKind, EventTime, Fields, MINUTE_MS};
 
 /// The fields of a line that the fold reads, each in its encoded form. Of several with one name the last counts. Other

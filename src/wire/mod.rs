@@ -3,147 +3,28 @@
 
 mod bounds;
 mod cloudevents;
+mod decoded;
 mod effects;
 pub mod fields;
+mod format;
 mod json;
+mod proto;
 mod protobuf;
 mod published;
 mod records;
 
-use serde::{Deserialize, Serialize};
-
-use crate::model::{Event, EventKind, EventTime, Fields};
+use self::decoded::Members;
+use crate::model::EventKind;
 
 pub use bounds::{LIST_MAX, MESSAGE_MAX, PAYLOAD_MAX, dead_letter_key, record_max, short};
 pub use cloudevents::{Context, source};
+pub use decoded::{Decoded, Loose, Malformed};
 pub use effects::{ToWire, dead_letter, user_key};
+pub use format::{Format, Kind};
 pub use json::{encode as encode_json, instant};
 pub use protobuf::{append, encode, encode_activation, encode_tick, pack};
 pub use published::{read_handoff, read_json};
 pub use records::{BATCH, Records};
-
-/// The types that `proto/` describes, generated at build time.
-#[allow(missing_docs, unreachable_pub, clippy::all)]
-mod proto {
-    include!(concat!(env!("OUT_DIR"), "/upswell.v1.rs"));
-    include!(concat!(env!("OUT_DIR"), "/upswell.v1.serde.rs"));
-}
-
-/// The longest id, in bytes (semantics A29).
-const ID_MAX: usize = 1_024;
-
-/// The format of records, of the log or published.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// An encoded message of `upswell.v1`.
-    #[default]
-    Protobuf,
-    /// A JSON object: an event with the names of the Segment spec, a published message as canonical proto3 JSON.
-    Json,
-}
-
-/// The kinds of published messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A handoff.
-    Handoff,
-    /// A message of the signals feed.
-    SignalChanged,
-    /// A change of an onboarding track.
-    Onboarding,
-    /// The profile of an account.
-    AccountProfile,
-    /// The profile of a user.
-    UserProfile,
-    /// Input that could not be used.
-    DeadLetter,
-}
-
-impl Kind {
-    /// The full name of the message in `proto/`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Handoff => "upswell.v1.Handoff",
-            Kind::SignalChanged => "upswell.v1.SignalChanged",
-            Kind::Onboarding => "upswell.v1.Onboarding",
-            Kind::AccountProfile => "upswell.v1.AccountProfile",
-            Kind::UserProfile => "upswell.v1.UserProfile",
-            Kind::DeadLetter => "upswell.v1.DeadLetter",
-        }
-    }
-}
-
-/// One event of a record: its bytes, and the decoded event or the reason why it is malformed.
-#[derive(Clone, Debug)]
-pub struct Decoded<'a> {
-    /// The bytes of the event: the value of the record, or one event of a packed record.
-    pub raw: &'a [u8],
-    /// The event, or the reason why it is malformed.
-    pub event: Result<Event<'a>, Malformed>,
-    /// Faults of the event that do not make it malformed.
-    pub loose: Loose,
-    /// Whether the event differs from its bytes: an event of a JSON list or batch may have times from there, and the
-    /// account id may be folded.
-    pub is_changed: bool,
-}
-
-/// Faults that are counted but do not make an event malformed (semantics A30, A31), and forbidden ids.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Loose {
-    /// A time has no zone: it is taken as UTC.
-    pub zoneless: bool,
-    /// A field has an unexpected type: it is treated as absent.
-    pub left_out: bool,
-    /// An id is forbidden by the rules: with such an account id the event is malformed, other ids are treated as
-    /// absent.
-    pub forbidden: bool,
-}
-
-impl<'a> Decoded<'a> {
-    /// The event as if it had been decoded from these bytes.
-    pub fn event(raw: &'a [u8], event: Event<'a>) -> Decoded<'a> {
-        Decoded { raw, event: Ok(event), loose: Loose::default(), is_changed: false }
-    }
-
-    /// A tick of this time, without a record.
-    pub fn tick(time: EventTime) -> Decoded<'static> {
-        Decoded::event(b"", control_event(EventKind::Tick, "", time))
-    }
-
-    fn malformed(raw: &'a [u8], malformed: Malformed) -> Decoded<'a> {
-        Decoded { raw, event: Err(malformed), loose: Loose::default(), is_changed: false }
-    }
-}
-
-fn control_event(kind: EventKind, rules: &str, time: EventTime) -> Event<'_> {
-    Event {
-        message_id: "".into(),
-        source: "".into(),
-        kind,
-        name: rules.into(),
-        user: "".into(),
-        anonymous_id: "".into(),
-        account: "".into(),
-        time,
-        received: None,
-        properties: Fields::None,
-        traits: Fields::None,
-        context: Fields::None,
-        provenance: None,
-    }
-}
-
-/// The reason why an event is malformed, in words.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Malformed(pub String);
-
-impl Malformed {
-    fn new(what: impl Into<String>) -> Malformed {
-        Malformed(what.into())
-    }
-}
 
 /// Which events a record may contain. Control events are reserved for operators (semantics A32).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,16 +75,6 @@ impl Admit {
 pub struct Events<'a> {
     admit: Admit,
     members: Members<'a>,
-}
-
-#[derive(Debug)]
-enum Members<'a> {
-    /// A record with one event, or none left.
-    One(Option<Decoded<'a>>),
-    /// A packing record.
-    Packed(protobuf::Packed<'a>),
-    /// A JSON list of events.
-    Listed(std::vec::IntoIter<Decoded<'a>>),
 }
 
 impl<'a> Iterator for Events<'a> {

@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use prost::Message as _;
 use prost::encoding::{self, WireType};
 
-use super::{Decoded, ID_MAX, Loose, Malformed, Members, fields, proto};
+use super::decoded::{Decoded, Loose, Malformed, Members, Packed, control_event};
+use super::format::{Format, ID_MAX};
+use super::{fields, json, proto};
 use crate::model::{Event, EventKind, EventTime, Fields, Provenance};
 
 const PROPERTIES: u32 = 9;
@@ -29,15 +31,6 @@ pub(super) fn decode(payload: &[u8]) -> Members<'_> {
         }
         Err(malformed) => Members::One(Some(Decoded::malformed(payload, malformed))),
     }
-}
-
-/// The members of a packing record.
-#[derive(Debug)]
-pub(super) struct Packed<'a> {
-    record: &'a [u8],
-    rest: &'a [u8],
-    /// What is wrong with the record beside its members.
-    fault: Option<Malformed>,
 }
 
 impl<'a> Iterator for Packed<'a> {
@@ -410,20 +403,20 @@ fn append_varint(tag: u32, value: u64, out: &mut Vec<u8>) {
 }
 
 /// A tick of this time, as the value of a record in a log of this format.
-pub fn encode_tick(format: super::Format, time: EventTime) -> Vec<u8> {
+pub fn encode_tick(format: Format, time: EventTime) -> Vec<u8> {
     encode_control(format, EventKind::Tick, "", time)
 }
 
 /// An activation of these rules, as the value of a record in a log of this format.
-pub fn encode_activation(format: super::Format, rules: &str, time: EventTime) -> Vec<u8> {
+pub fn encode_activation(format: Format, rules: &str, time: EventTime) -> Vec<u8> {
     encode_control(format, EventKind::RulesActivation, rules, time)
 }
 
-fn encode_control(format: super::Format, kind: EventKind, rules: &str, time: EventTime) -> Vec<u8> {
-    let event = super::control_event(kind, rules, time);
+fn encode_control(format: Format, kind: EventKind, rules: &str, time: EventTime) -> Vec<u8> {
+    let event = control_event(kind, rules, time);
     match format {
-        super::Format::Json => super::json::encode(&event).into_bytes(),
-        super::Format::Protobuf => encode(&event),
+        Format::Json => json::encode(&event).into_bytes(),
+        Format::Protobuf => encode(&event),
     }
 }
 

@@ -4,8 +4,9 @@ use prost::Message;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::effects::json;
-use super::{Kind, Malformed, proto};
+use super::decoded::Malformed;
+use super::format::{Kind, json};
+use super::proto;
 use crate::model::{
     Arm, Attribution, Company, Conversation, EventTime, Evidence, Fact, Group, Handoff, HandoffContext, HandoffId,
     Level, Money, PlaceNumber, TopUser, Usage, Week,
