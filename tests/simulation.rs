@@ -139,11 +139,23 @@ impl Drop for NamedIfItFails {
 }
 
 // What the model knows of each message.
-const SIGNAL: [&str; 10] =
-    ["account", "user", "signal", "kind", "rungBefore", "rungAfter", "atMs", "reason", "rail", "trigger"];
+const SIGNAL: [&str; 12] = [
+    "account",
+    "user",
+    "signal",
+    "kind",
+    "rungBefore",
+    "rungAfter",
+    "atMs",
+    "reason",
+    "rail",
+    "trigger",
+    "facts",
+    "factsLeftOut",
+];
 const TRACK: [&str; 5] = ["account", "track", "before", "atMs", "notifySales"];
 const PROFILE: [&str; 8] = ["account", "user", "score", "tier", "activeUsers", "departments", "segment", "band"];
-const HANDOFF: [&str; 18] = [
+const HANDOFF: [&str; 20] = [
     "handoffId",
     "account",
     "trigger",
@@ -162,6 +174,8 @@ const HANDOFF: [&str; 18] = [
     "holdout",
     "score",
     "findBuyer",
+    "facts",
+    "factsLeftOut",
 ];
 
 /// The output of the fold.
@@ -418,6 +432,9 @@ fn same(expected: &Value, found: &Value) -> bool {
         (Value::Object(expected), Value::Object(found)) => {
             expected.len() == found.len()
                 && expected.iter().all(|(key, value)| found.get(key).is_some_and(|found| same(value, found)))
+        }
+        (Value::Array(expected), Value::Array(found)) => {
+            expected.len() == found.len() && expected.iter().zip(found).all(|(expected, found)| same(expected, found))
         }
         (Value::Number(expected), Value::Number(found)) => {
             let (expected, found) = (expected.as_f64().unwrap(), found.as_f64().unwrap());

@@ -421,7 +421,7 @@ fn distinct(rng: &mut SmallRng) -> Measure {
         ],
     );
     let ttl = one_of(rng, &[None, Some(DAY), Some(20 * DAY)]);
-    let within = if ttl.is_none() { one_of(rng, &[None, Some(2 * DAY), Some(14 * DAY)]) } else { None };
+    let within = one_of(rng, &[None, Some(2 * DAY), Some(14 * DAY)]);
     let facts = Facts { roles: vec![role], premium: of == "feature" && rng.random_bool(0.3), ttl, ..Facts::default() };
     Measure::Distinct { facts, of, within, rungs: counts(rng) }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::activation::{Half, Warming};
+use super::evidence::Fact;
 use super::pack::{Measure, Meter, Signal, Trigger};
 use super::roles::Role;
 use super::time::{Days, Life, lives, sunday, week_of};
@@ -29,6 +30,8 @@ pub(super) struct Applied {
     /// before (semantics E16).
     pub(super) founded: Option<i64>,
     pub(super) is_first_of_role: bool,
+    /// The user's sign-up, else first event, as it was known then.
+    pub(super) signed_up: Option<i64>,
     /// Whether it raised a hand (semantics D14, E18).
     pub(super) raised_hand: bool,
 }
@@ -103,6 +106,12 @@ pub(super) struct Account {
     /// How many events there were when the account was forgotten.
     pub(super) erased: usize,
     pub(super) rungs: Rungs,
+    /// The facts of signals since they were last off, by user (empty: the account) (semantics E23).
+    pub(super) facts: BTreeMap<(String, Signal), Vec<Fact>>,
+    /// Occurrences of event triggers since they fired last.
+    pub(super) occurrences: BTreeMap<Trigger, Vec<Fact>>,
+    /// The place of the event that causes what is published; none: time does.
+    pub(super) by: Option<(i64, u32)>,
     /// How many events there were when signals and meters began, by the rules of a log in its midst (semantics A27).
     pub(super) begun: BTreeMap<Half, usize>,
     pub(super) metered: Vec<(Meter, usize)>,
@@ -125,6 +134,8 @@ pub(super) struct Account {
     pub(super) fired: BTreeMap<Trigger, i64>,
     /// The own time of the event by which an event trigger fired last (semantics D4).
     pub(super) fired_by: BTreeMap<Trigger, i64>,
+    /// The same of triggers that the rules do not have any more, by id (semantics A27).
+    pub(super) gone: BTreeMap<String, (Option<i64>, Option<i64>)>,
     pub(super) last_medium: Option<i64>,
     pub(super) last_low: Option<i64>,
     /// Handoffs that went to a person.
@@ -156,6 +167,9 @@ impl Account {
             newest_event_day: None,
             erased: 0,
             rungs: Rungs::default(),
+            facts: BTreeMap::new(),
+            occurrences: BTreeMap::new(),
+            by: None,
             begun: BTreeMap::new(),
             metered: Vec::new(),
             warming: Warming::new(),
@@ -169,6 +183,7 @@ impl Account {
             met: BTreeMap::new(),
             fired: BTreeMap::new(),
             fired_by: BTreeMap::new(),
+            gone: BTreeMap::new(),
             last_medium: None,
             last_low: None,
             sent: Vec::new(),
@@ -228,6 +243,7 @@ impl Account {
             }
             let rung = self.rung_now(&user, signal);
             self.set_rung(&user, signal, rung, t, "REASON_LAPSED");
+            self.forget_facts_if_over(&user, signal);
         }
     }
 
@@ -242,6 +258,7 @@ impl Account {
                 self.set_rung(id, signal, 0, t, "REASON_FORGOTTEN");
             }
             let erased = self.events.len();
+            self.facts.retain(|(user, _), _| user != id);
             if let Some(user) = self.users.get_mut(id) {
                 (user.erased, user.removed) = (erased, None);
             }
@@ -249,6 +266,7 @@ impl Account {
         self.forgotten_now.extend(gone);
         if self.days.last() == Some(&last_kept) {
             self.erased = self.events.len();
+            self.facts.retain(|(user, _), _| !user.is_empty());
             self.forgotten_now.insert(String::new());
             let of_accounts = self.settings.pack.signals().filter(|signal| signal.it.of_accounts);
             for signal in of_accounts.filter(|signal| !signal.is_of_company()) {
@@ -301,7 +319,9 @@ impl Account {
     pub(super) fn apply(&mut self, event: &Event, place: (i64, u32)) {
         let begins_life = self.begins_life(event);
         let enterprise_before = self.enterprise();
+        self.by = Some(place);
         self.note(event, place);
+        self.prove();
         if begins_life {
             self.rearm(event);
         }
@@ -318,6 +338,7 @@ impl Account {
         self.publish_track(cause);
         let occurred: Vec<Occurrence> = matches.iter().filter_map(|matched| self.occurrence(matched, event)).collect();
         self.evaluate(Moment { cause, now: self.clock, closes_day: false }, &occurred);
+        self.by = None;
     }
 
     /// The event's time; of a late start whose wait is over, and turns a signal on, the end of the wait (semantics A17,
@@ -337,6 +358,7 @@ impl Account {
     pub(super) fn take_traits(&mut self, event: &Event, place: (i64, u32)) {
         let (index, role) = (self.events.len(), event.role());
         let was_excluded = self.is_excluded(&event.user);
+        self.by = Some(place);
         if let Some(role) = role {
             self.by_role.entry(role).or_default().push(index);
         }
@@ -349,6 +371,7 @@ impl Account {
         self.settle(event.ms, "REASON_CROSSED", false);
         self.publish_track(event.ms);
         self.evaluate(Moment { cause: event.ms, now: self.clock, closes_day: false }, &[]);
+        self.by = None;
     }
 
     /// Whether the e-mail address that is known of a user is of somebody who does not count.
@@ -438,8 +461,11 @@ impl Account {
             watermark: self.clock,
             founded: self.founded_ms(),
             is_first_of_role,
+            signed_up: None,
             raised_hand: false,
         });
+        let signed_up = self.signed_up_ms(&event.user);
+        self.events[index].signed_up = signed_up;
     }
 
     /// The member, else the event's own user, leaves unless a later active day is known (semantics B5).
@@ -511,6 +537,9 @@ impl Account {
                 if is_own || completes(signal) {
                     let rung = self.crossed_rung(&user, signal, event);
                     self.set_rung(&user, signal, rung, cause, "REASON_CROSSED");
+                }
+                if completes(signal) {
+                    self.forget_facts_if_over(&user, signal);
                 }
             }
         }

@@ -151,6 +151,9 @@ impl Account {
                 user.published_inactive.iter().filter_map(|it| renaming.half(*it, true)).collect();
         }
         self.rungs = renaming.rungs(&self.rungs, false);
+        let facts = std::mem::take(&mut self.facts).into_iter();
+        let now = |user: &str, signal: Signal| renaming.half(signal, !user.is_empty());
+        self.facts = facts.filter_map(|((user, signal), it)| Some(((user.clone(), now(&user, signal)?), it))).collect();
         let begun = std::mem::take(&mut self.begun);
         let since = |half: Half| {
             let was = renaming.halves.iter().find(|(_, now)| **now == half).map(|(was, _)| was);
@@ -208,8 +211,19 @@ impl Account {
     /// Cooldowns go on. What waits behind a rail waits on if its trigger fires on the same. All other conditions that
     /// are true now count as fired.
     fn rename_triggers(&mut self, renaming: &Renaming, pending: &BTreeSet<(Trigger, String)>) {
+        self.occurrences = renaming.renamed(std::mem::take(&mut self.occurrences), fires_on_the_same);
+        let gone = renaming.before.in_order().filter(|trigger| !renaming.triggers.contains_key(trigger));
+        for trigger in gone.filter(|trigger| self.fired.contains_key(trigger)) {
+            let firing = (self.fired.get(&trigger).copied(), self.fired_by.get(&trigger).copied());
+            self.gone.insert(trigger.it.id.clone(), firing);
+        }
         self.fired = renaming.renamed(std::mem::take(&mut self.fired), |_, _| true);
         self.fired_by = renaming.renamed(std::mem::take(&mut self.fired_by), |_, _| true);
+        for trigger in renaming.after.in_order() {
+            let Some((fired, fired_by)) = self.gone.remove(&trigger.it.id) else { continue };
+            self.fired.extend(fired.map(|fired| (trigger, fired)));
+            self.fired_by.extend(fired_by.map(|fired| (trigger, fired)));
+        }
         self.pending = renaming.renamed(std::mem::take(&mut self.pending), fires_on_the_same);
         for (trigger, occurrence) in &mut self.pending {
             occurrence.trigger = *trigger;

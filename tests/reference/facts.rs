@@ -160,13 +160,27 @@ impl Account {
     pub(super) fn values(&self, id: &str, signal: Signal) -> usize {
         let Measure::Distinct { facts, of, within, .. } = &signal.it.measure else { return 0 };
         let since = self.signed_up_ms(id);
-        let is_soon = |applied: &&Applied| {
-            within.is_none_or(|within| since.is_some_and(|since| applied.event.ms < since + within))
+        let is_soon = |applied: &&Applied| match facts.ttl {
+            Some(_) => is_soon(applied, *within),
+            None => within.is_none_or(|within| since.is_some_and(|since| applied.event.ms < since + within)),
         };
         let seen: Vec<&Applied> = self.seen(id, signal).filter(is_soon).collect();
         let unnamed = seen.iter().any(|applied| applied.event.text(of).is_none());
         let together = *of == "feature" && facts.premium && unnamed;
         Self::distinct(seen.into_iter(), of, *of != "feature").len() + usize::from(together)
+    }
+
+    /// The observations of values, each as its place in the account, its instant and the value; with `within`, those that
+    /// came so soon after the sign-up as it was known then.
+    pub(super) fn observed_values(&self, id: &str, signal: Signal) -> Vec<(usize, i64, String)> {
+        let Measure::Distinct { facts, of, within, .. } = &signal.it.measure else { return Vec::new() };
+        let value = |applied: &Applied| {
+            let unnamed = (*of == "feature" && facts.premium && applied.event.text(of).is_none()).then(String::new);
+            unnamed.or(Self::distinct(std::iter::once(applied), of, *of != "feature").pop_first())
+        };
+        let observed = |applied: &Applied| Some((applied.place_in_account, applied.event.ms, value(applied)?));
+        let observations = self.observations(id, signal).into_iter();
+        observations.filter(|applied| is_soon(applied, *within)).filter_map(observed).collect()
     }
 
     /// The user's sessions: silence ends one (semantics E6).
@@ -536,6 +550,11 @@ impl Account {
 /// The last day of the life before the last one.
 fn before_last(lives: &[Life]) -> i64 {
     lives.iter().rev().nth(1).map_or(i64::MIN, |life| life.last)
+}
+
+/// Whether an event came so soon after its user's sign-up, as that was known then (semantics E3).
+fn is_soon(applied: &Applied, within: Option<i64>) -> bool {
+    within.is_none_or(|within| applied.signed_up.is_some_and(|since| applied.event.ms < since + within))
 }
 
 /// What beside its role makes an event an observation of a signal (semantics E16).

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::DAY;
 use super::account::Account;
+use super::evidence::Evidence;
 use super::pack::{Level, Measure, Signal, Trigger};
 use super::trigger::EventMatch;
 
@@ -57,11 +58,16 @@ impl Account {
     /// Moves a signal and publishes that, if it is one (semantics C25, E5).
     pub(super) fn set_rung(&mut self, id: &str, signal: Signal, rung: u32, cause: i64, reason: &str) {
         let before = self.rung(id, signal);
+        // What it rests on begins anew, and the message of that has no facts (semantics E23).
+        if before > 0 && rung == 0 {
+            self.facts.remove(&(id.to_owned(), signal));
+        }
         self.users.get_mut(id).map_or(&mut self.rungs, |user| &mut user.rungs).set(signal, rung);
         if matches!(signal.it.measure, Measure::Idle(_)) {
             self.publish_inactive(id, signal, rung == 1, cause, reason);
         } else if before != rung {
-            self.publish_change(id, &signal.it.id, (before, rung), cause, reason);
+            let evidence = self.evidence(id, signal, cause);
+            self.publish_change(id, &signal.it.id, (before, rung), cause, reason, &evidence);
         }
     }
 
@@ -79,7 +85,8 @@ impl Account {
         if is_new || is_over {
             user.published_inactive.remove(&signal);
             user.published_inactive.extend(is_new.then_some(signal));
-            self.publish_change(id, &signal.it.id, (u32::from(is_over), u32::from(is_new)), cause, reason);
+            let (evidence, rungs) = (self.evidence(id, signal, cause), (u32::from(is_over), u32::from(is_new)));
+            self.publish_change(id, &signal.it.id, rungs, cause, reason, &evidence);
         }
     }
 
@@ -90,6 +97,7 @@ impl Account {
         (before, after): (u32, u32),
         cause: i64,
         reason: &str,
+        evidence: &Evidence,
     ) {
         let message = json!({
             "user": id,
@@ -99,18 +107,19 @@ impl Account {
             "rungAfter": after,
             "reason": reason,
         });
-        self.publish(message, cause);
+        self.publish(message, cause, evidence);
     }
 
     pub(super) fn publish_occurrence(&mut self, matched: &EventMatch, user: &str, cause: i64) {
         let message =
             json!({"user": user, "signal": matched.signal, "kind": "KIND_OCCURRED", "trigger": matched.trigger.it.id});
-        self.publish(message, cause);
+        self.publish(message, cause, &self.fact_of_newest().into());
     }
 
     /// A view that joins no known session (semantics D26).
     pub(super) fn publish_visit(&mut self, signal: Signal, user: &str, cause: i64) {
-        self.publish(json!({"user": user, "signal": signal.it.id, "kind": "KIND_OCCURRED"}), cause);
+        let message = json!({"user": user, "signal": signal.it.id, "kind": "KIND_OCCURRED"});
+        self.publish(message, cause, &self.fact_of_newest().into());
     }
 
     /// Once per edge and rail (semantics D8, D26).
@@ -123,15 +132,17 @@ impl Account {
         cause: i64,
     ) {
         if held.insert(rail) {
-            self.publish(json!({"user": user, "kind": "KIND_HELD", "rail": rail, "trigger": trigger.it.id}), cause);
+            let message = json!({"user": user, "kind": "KIND_HELD", "rail": rail, "trigger": trigger.it.id});
+            self.publish(message, cause, &Evidence::default());
         }
     }
 
-    fn publish(&mut self, mut message: Value, cause: i64) {
+    fn publish(&mut self, mut message: Value, cause: i64, evidence: &Evidence) {
         let at = self.at(cause);
         self.last_at = Some(at);
         message["account"] = json!(self.name);
         message["atMs"] = json!(at.to_string());
+        evidence.write(&mut message);
         self.feed.push(without_defaults(message));
     }
 }
@@ -139,7 +150,7 @@ impl Account {
 /// Handoffs.
 impl Account {
     /// A handoff with its times (semantics D15) and its id (semantics D7).
-    pub(super) fn handoff(&self, trigger: Trigger, users: &[String], at: i64) -> Value {
+    pub(super) fn handoff(&self, trigger: Trigger, users: &[String], at: i64, evidence: &Evidence) -> Value {
         let not_before = if trigger.raises_hand() { at } else { self.not_before(users, at) };
         let (level, due_from, due) = match trigger.it.level {
             Level::High => ("LEVEL_HIGH", 0, not_before),
@@ -150,7 +161,7 @@ impl Account {
         let share = self.settings.holdout_share;
         let is_held_out = holdout_place(self.settings.holdout_salt, &self.name) < share;
         let (is_buyer_known, attribution) = self.attribution(trigger);
-        without_defaults(json!({
+        let mut handoff = json!({
             "handoffId": handoff_id(&self.name, &trigger.it.id, at),
             "account": self.name,
             "trigger": trigger.it.id,
@@ -177,7 +188,9 @@ impl Account {
                 "mau": self.active_users(closed - 27, closed),
             })),
             "money": without_defaults(json!({"potential": self.potential()})),
-        }))
+        });
+        evidence.write(&mut handoff);
+        without_defaults(handoff)
     }
 
     /// Rail 1: a day after the latest sign-up of its users, else after the account's first event (semantics D13, D15).

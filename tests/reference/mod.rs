@@ -11,6 +11,7 @@
 mod account;
 mod activation;
 pub(crate) mod condition;
+mod evidence;
 mod facts;
 mod handoff;
 mod ids;
@@ -174,10 +175,10 @@ pub(crate) enum Outcome {
 pub(crate) struct Output {
     /// Day and week rows, by (close instant, day before week, account) (semantics C19).
     pub(crate) metrics: Vec<Value>,
-    /// Handoffs as canonical JSON, by causing input: who, what, when, through whom, score, top users without title and
-    /// address, of `usage` only the counts of active users, of `money` only the potential.
+    /// Handoffs as canonical JSON, by causing input: who, what, when, through whom, evidence, score, top users without
+    /// title and address, of `usage` only the counts of active users, of `money` only the potential.
     pub(crate) handoffs: Vec<Value>,
-    /// The signals feed as canonical JSON, without `facts`, by causing input.
+    /// The signals feed as canonical JSON, by causing input.
     pub(crate) signals: Vec<Value>,
     /// The onboarding tracks as canonical JSON, without `employees`, by causing input.
     pub(crate) onboarding: Vec<Value>,
@@ -303,7 +304,7 @@ impl Partition {
             return outcome;
         }
         if let Some(rules) = event.rules {
-            self.activate(rules);
+            self.activate(rules, (input.offset, input.index));
             return outcome;
         }
         self.raise(event);
@@ -403,14 +404,18 @@ impl Partition {
     }
 
     /// Other rules apply to all that comes; no time passes (semantics A4, A27). The same rules change nothing.
-    fn activate(&mut self, rules: &'static Pack) {
+    fn activate(&mut self, rules: &'static Pack, place: (i64, u32)) {
         let (before, watermark) = (std::mem::replace(&mut self.settings.pack, rules), self.watermark());
         let Some(watermark) = watermark.filter(|_| before != rules) else {
             return;
         };
         let renaming = Renaming::new(before, rules);
         self.warming = renaming.warming(&self.warming, self.settings.day_of(watermark));
-        self.accounts.values_mut().for_each(|account| account.activate(&renaming, &self.warming));
+        for account in self.accounts.values_mut() {
+            account.by = Some(place);
+            account.activate(&renaming, &self.warming);
+            account.by = None;
+        }
     }
 
     fn apply(&mut self, event: &Event, place: (i64, u32), is_excluded: bool) {

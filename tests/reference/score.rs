@@ -81,19 +81,22 @@ impl Account {
             {
                 user.band_fell = false;
             }
-            self.publish_change(&id, "score.band", (before, band), cause, reason);
+            let evidence = self.figure_fact(score as f64, cause);
+            self.publish_change(&id, "score.band", (before, band), cause, reason, &evidence);
         }
         let users = self.running_users().len();
         let scores = &self.settings.pack.scores;
         let tier = tier_of(scores, users, self.departments().len(), self.is_trait("icp"), self.score());
         if tier > self.tier || (closes && tier != self.tier) {
             let before = std::mem::replace(&mut self.tier, tier);
-            self.publish_change("", "score.tier", (before, tier), cause, reason);
+            let evidence = self.figure_fact(self.score() as f64, cause);
+            self.publish_change("", "score.tier", (before, tier), cause, reason, &evidence);
         }
         let reached = scores.user_counts.iter().filter(|count| users as i64 >= **count).count() as u32;
         if reached > self.user_count || (closes && reached != self.user_count) {
             let before = std::mem::replace(&mut self.user_count, reached);
-            self.publish_change("", "account.active_users", (before, reached), cause, reason);
+            let evidence = self.figure_fact(users as f64, cause);
+            self.publish_change("", "account.active_users", (before, reached), cause, reason, &evidence);
         }
     }
 

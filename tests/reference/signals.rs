@@ -64,7 +64,7 @@ impl Account {
     }
 
     /// The user's active days of each week that is complete since the user's first day (semantics C14).
-    fn user_trend(&self, id: &str, week: i64) -> Option<Trend> {
+    pub(super) fn user_trend(&self, id: &str, week: i64) -> Option<Trend> {
         let first = first_complete_week(self.user_life(id, sunday(week))?.first).max(week - 12);
         let days = &self.users.get(id)?.days;
         Some(Trend::of_user((first..=week).map(|k| days_within(days, monday(k), sunday(k))).collect()))
@@ -176,7 +176,7 @@ impl Account {
     }
 
     /// The figure that a ladder climbs, with windows that end at T (semantics C2, C3).
-    fn climbed(&self, of: &Of) -> f64 {
+    pub(super) fn climbed(&self, of: &Of) -> f64 {
         match of {
             Of::ActiveUsers => self.running_users().len() as f64,
             Of::UsersOfADomain => self.users_of_a_domain() as f64,
@@ -355,7 +355,7 @@ impl Account {
     }
 
     /// What a meter counts on `from ..= to`: events, amounts, or by how much a level rose (semantics C27).
-    fn metered(&self, meter: &Meter, from: i64, to: i64) -> f64 {
+    pub(super) fn metered(&self, meter: &Meter, from: i64, to: i64) -> f64 {
         let mut sum = 0.0;
         let mut level: Option<(&Applied, f64)> = None;
         let order = |applied: &Applied| (applied.event.ms, applied.place);

@@ -120,6 +120,10 @@ impl Account {
             };
             let signal = self.settings.pack.signals().find(feeds).filter(|_| by_role);
             let is_later = on.first && !self.is_first(trigger);
+            let fact = self.fact_of_newest();
+            if !is_later {
+                self.occurrences.entry(trigger).or_default().push(fact);
+            }
             if on.raises_hand
                 && let Some(newest) = self.events.last_mut()
             {
@@ -178,7 +182,7 @@ impl Account {
     }
 
     /// What a name stands for, of the account and one of its users; none if it is not known.
-    fn figure(&self, id: &str, name: &str) -> Option<Known> {
+    pub(super) fn figure(&self, id: &str, name: &str) -> Option<Known> {
         if let Some(name) = name.strip_prefix("user.") {
             return self.figure_of_user(id, name);
         }
@@ -295,7 +299,7 @@ impl Account {
                 paced.push(trigger);
             }
             if !fires.is_empty() {
-                sent.push((trigger, self.fire(trigger, &fires, at)));
+                sent.push((trigger, self.fire(trigger, &fires, at, moment)));
             }
         }
         self.send(sent, &paced);
@@ -450,7 +454,7 @@ impl Account {
         started.map(|at| at + self.settings.pack.rails.pacing)
     }
 
-    fn fire(&mut self, trigger: Trigger, users: &[String], at: i64) -> Value {
+    fn fire(&mut self, trigger: Trigger, users: &[String], at: i64, moment: Moment) -> Value {
         let is_over = self.fired.insert(trigger, at).is_none_or(|fired| at >= fired + trigger.it.cooldown);
         assert!(is_over, "laws: at least the cooldown between two fires");
         match trigger.it.level {
@@ -459,8 +463,9 @@ impl Account {
             Level::Low => self.last_low = Some(at),
         }
         self.last_at = Some(at);
+        let evidence = self.evidence_of_handoff(trigger, users, moment);
         let users: Vec<String> = users.iter().filter(|user| !user.is_empty()).cloned().collect();
-        let handoff = self.handoff(trigger, &users, at);
+        let handoff = self.handoff(trigger, &users, at, &evidence);
         if handoff["route"] != "automated_email" && handoff["holdout"] != true {
             let id = handoff["handoffId"].as_str().unwrap_or_default().to_owned();
             self.sent.push(Sent { id, at, events: self.events.len() });

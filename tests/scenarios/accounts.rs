@@ -279,7 +279,7 @@ stories! {
         until end of day 5
         expect day 1        acme  active users 0→2 crossed
         expect day 1        acme  ann band none→emerging crossed with figure 30
-        expect day 2        acme  ann band emerging→none crossed
+        expect day 2        acme  ann band emerging→none crossed with figure 0
         expect end of day 2 acme  active users 2→0 closed
         expect day 5        acme  active users 0→2 crossed
         expect day 5        acme  ann band none→emerging crossed with figure 30

@@ -112,6 +112,21 @@ stories! {
         day 1 07:00         acme  ann uses g
         expect day 1 07:00  acme  ann feature.breadth 0→1 crossed with evidence day 1 01:00/day 1 05:00/day 1 06:00/day 1 07:00, facts 7
 
+        story  a use at the same instant as one that is known is no fact
+        rules  signals feature.breadth rungs: [2]
+        rules  signals feature.breadth ttl: 30d
+        day 1               acme  ann uses a; ann uses a
+        day 2               acme  ann uses b
+        expect day 2        acme  ann feature.breadth 0→1 crossed with evidence day 1/day 2, facts 2
+
+        story  with `within: 14d`, what comes too late after sign-up is no fact
+        rules  signals feature.breadth rungs: [2]
+        rules  signals feature.breadth within: 14d
+        day 1               acme  ann signs up; ann uses a
+        day 20              acme  ann uses c
+        day 10 arriving day 20 13:00  acme  ann uses b
+        expect day 20 acme  ann feature.breadth 0→1 crossed with evidence day 1/day 10, facts 2
+
         story  with `within: 14d`, a feature used 14 days after sign-up does not count
         rules  signals feature.breadth within: 14d
         day 1               acme  ann signs up; ann uses a; ann uses b; ann uses c; ann uses d

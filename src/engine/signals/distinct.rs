@@ -44,7 +44,8 @@ impl Measure for Distinct {
         let Some(role) = it.passes(plan, &self.filter).filter(|_| end(it.event.time, self.ttl_ms) > context.now) else {
             return Fed::Nothing;
         };
-        if self.ttl_ms.is_some() && !self.is_soon(subject.account, subject.user, it.event.time) {
+        let is_soon = self.is_soon(subject.account, subject.user, it.event.time);
+        if self.ttl_ms.is_some() && !is_soon {
             return Fed::Nothing;
         }
         let value = plan.roles.text(&it.roles, role, self.field, it.event).filter(|text| !text.is_empty());
@@ -52,7 +53,8 @@ impl Measure for Distinct {
         let (most, named) = (self.rungs.last().copied().unwrap_or(1) as usize, self.field == Field::Feature);
         let mut facts = subject.facts();
         let became = facts.add_value(&value, named, mark(it), self.ttl_ms.is_some(), most);
-        if became != Value::Known {
+        // One that comes too late after sign-up proves nothing, as far as the sign-up is known.
+        if became != Value::Known && is_soon {
             facts.add_fact(mark(it));
         }
         if became == Value::New { Fed::Value } else { Fed::Fact }

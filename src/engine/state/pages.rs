@@ -100,7 +100,8 @@ impl Ref {
 
 impl<T: Default> Slab<T> {
     pub(in crate::engine) fn new() -> Slab<T> {
-        Slab { values: Pages::new(), free: Vec::new() }
+        // What goes when another comes allocates nothing.
+        Slab { values: Pages::new(), free: Vec::with_capacity(8) }
     }
 
     #[inline]

@@ -75,7 +75,9 @@ fn settle_bands(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) 
     scored.sort_by(|a, b| account.user_id_bytes(*a).cmp(account.user_id_bytes(*b)));
     for index in scored.drain(..) {
         let before = account.user(index).word.band();
-        let (after, score) = (points::band(plan, account, index), points::pql(plan, account, index));
+        let after = points::band(plan, account, index);
+        // Who has left, or is forgotten, has no score (semantics B5, F3).
+        let score = if account.exists(index) { points::pql(plan, account, index) } else { 0 };
         let word = &mut account.user_mut(index).word;
         word.set_band(after);
         // Who is forgotten has not fallen: nothing fires then (semantics B12).

@@ -108,41 +108,37 @@ impl KeptMut<'_> {
         most: usize,
     ) -> Value {
         let key = if named { self.facts.names.find(value).map(u128::from) } else { Some(xxh3_128(value.as_bytes())) };
-        // Of two at the same instant the later place counts more if the latest does.
-        let new = (mark.time, if named { mark.place.get() } else { 0 });
-        let of = |node: &Node| (node.time(), if named { node.words[1] } else { 0 });
+        // An event of the same instant changes nothing.
+        let new = mark.time;
         let is_it = |node: &Node| {
             let known = if named { u128::from(node.name().number()) } else { node.key() };
             (Some(known) == key).then_some(())
         };
         let better = |new, known| if latest { new > known } else { new < known };
         if let Some((_, known)) = self.least(is_it) {
-            if !better(new, of(known)) {
+            if !better(new, known.time()) {
                 return Value::Known;
             }
             known.words[2] = mark.time.0;
-            if named {
-                known.words[1] = mark.place.get();
-            }
             return Value::Again;
         }
         let items = self.row().items;
         if self.facts.nodes(items).take(most).count() == most {
             let worst = match latest {
-                true => self.facts.nodes(items).map(of).min(),
-                false => self.facts.nodes(items).map(of).max(),
+                true => self.facts.nodes(items).map(Node::time).min(),
+                false => self.facts.nodes(items).map(Node::time).max(),
             };
             let Some(worst) = worst.filter(|worst| better(new, *worst)) else { return Value::Known };
             let mut gone = false;
             self.retain(|node| {
-                let goes = !gone && of(node) == worst;
+                let goes = !gone && node.time() == worst;
                 gone |= goes;
                 !goes
             });
         }
         self.row().has_names = named;
         let words = match named {
-            true => [self.facts.names.take(value).number().into(), mark.place.get(), mark.time.0],
+            true => [self.facts.names.take(value).number().into(), 0, mark.time.0],
             false => {
                 let key = key.unwrap_or_default();
                 [(key >> 64) as i64, key as i64, mark.time.0]
