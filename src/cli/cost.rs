@@ -15,7 +15,7 @@ pub(super) fn of_process(events: u64) -> String {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
     let memory = peak
         .and_then(|peak| peak.parse::<u64>().ok())
-        .map_or("memory is not told here".into(), |kib| format!("{} MiB resident at most", screen::count(kib / 1024)));
+        .map_or("memory use is not available here".into(), |kib| format!("{} MiB resident at most", screen::count(kib / 1024)));
     format!("{seconds:.2} s of CPU, {:.3} µs an event · {memory}", seconds * 1e6 / events.max(1) as f64)
 }
 

@@ -21,7 +21,7 @@ use crate::replay::{Driver, Read, Readable, Step, Topic};
 use crate::rules::{self, Plan, Ready};
 use crate::wire::{self, Format, Kind, ToWire};
 
-/// Profiles of what changed are taken after so many events: what is changed and not taken costs memory.
+/// The number of events after which changed profiles are collected: until then they take memory.
 const GATHER_EVERY: u64 = 10_000;
 
 /// Processes a history as the service would, and writes what would have been published.
@@ -95,11 +95,11 @@ impl Replay {
             fold.close_until(day)?;
         }
         fold.finish()?;
-        // Of what could not be read there is nothing else to tell.
+        // If nothing could be read, there are no results to print.
         fold.readable.refuse_junk()?;
         fold.summary(started);
         if self.stats {
-            eprintln!("cost      {}", cost::of_process(fold.said.tally.total()));
+            eprintln!("cost      {}", cost::of_process(fold.published.tally.total()));
             eprintln!("state     {}", cost::of_state(fold.driver.partitions()));
         }
         Ok(())
@@ -171,8 +171,8 @@ impl Replay {
 struct Fold {
     plan: std::sync::Arc<Plan>,
     driver: Driver,
-    said: Said,
-    /// What files hold; of a topic it is not counted.
+    published: Published,
+    /// What could be read of files; it is not counted for a topic.
     readable: Readable,
     unmapped: Unmapped,
     oldest: Option<EventTime>,
@@ -180,11 +180,11 @@ struct Fold {
     accounts: Accounts,
 }
 
-/// The accounts that came, by their hashes in the fold: the partitions give back the memory of those that are long gone.
+/// The accounts of all events, by their hashes: the partitions forget accounts that were inactive for long.
 #[derive(Default)]
 struct Accounts {
     known: HashSet<u64, FixedState>,
-    /// Hashes of the last events. They are looked up together: many waits for memory then overlap.
+    /// Hashes of the last events. They are looked up together, so that reads of memory overlap.
     waiting: Vec<u64>,
 }
 
@@ -206,7 +206,7 @@ impl Accounts {
 }
 
 /// What the partitions published.
-struct Said {
+struct Published {
     outputs: Outputs,
     tally: Tally,
     handoffs: [u64; 3],
@@ -230,7 +230,7 @@ struct Lines {
     out: Box<dyn Write>,
 }
 
-/// Profiles on their way into a file, which has the last of each key.
+/// Profiles that are written to a file at the end, the last of each key.
 struct Latest {
     out: Lines,
     kind: Kind,
@@ -238,7 +238,7 @@ struct Latest {
     profiles: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// Rows of metrics on their way into one order: they wait until every partition has closed their day.
+/// Rows of metrics. They are written in one order: each waits until every partition has closed its day.
 struct Rows {
     out: Lines,
     waiting: BTreeMap<(Day, bool), Vec<MetricsRow>>,
@@ -252,7 +252,7 @@ impl Fold {
         Fold {
             driver: Driver::new(&plan, partitions, effects, profiles),
             plan,
-            said: Said { outputs, tally: Tally::default(), handoffs: [0; 3], signals: 0 },
+            published: Published { outputs, tally: Tally::default(), handoffs: [0; 3], signals: 0 },
             readable: Readable::new(lateness_ms),
             unmapped: Unmapped::default(),
             oldest: None,
@@ -261,7 +261,7 @@ impl Fold {
         }
     }
 
-    /// Folds events in: into the partition that they were read from, or where a file's event belongs.
+    /// Applies events to their partitions: the one that a record was read from, or the one to which an event of a file belongs.
     fn apply_all(&mut self, events: &mut [Read<'_>]) -> Result<()> {
         for read in events.iter_mut().filter(|read| read.place.partition.is_none()) {
             self.plan.ids.key(&mut read.decoded);
@@ -281,7 +281,7 @@ impl Fold {
         Ok(())
     }
 
-    /// Folds one event in.
+    /// Applies one event.
     fn apply(
         &mut self,
         places: Range<usize>,
@@ -300,17 +300,17 @@ impl Fold {
                 self.accounts.note(ready.keys());
             }
         }
-        self.driver.apply(places, record, index, ready, &mut |step| self.said.publish(step, source))?;
+        self.driver.apply(places, record, index, ready, &mut |step| self.published.publish(step, source))?;
         self.write_closed()?;
-        if self.said.tally.total().is_multiple_of(GATHER_EVERY) {
+        if self.published.tally.total().is_multiple_of(GATHER_EVERY) {
             self.gather();
         }
         Ok(())
     }
 
-    /// Takes the profiles of what changed, if somebody asked for them.
+    /// Collects the changed profiles, if an output needs them.
     fn gather(&mut self) {
-        let Outputs { accounts, users, .. } = &mut self.said.outputs;
+        let Outputs { accounts, users, .. } = &mut self.published.outputs;
         if accounts.is_none() && users.is_none() {
             return;
         }
@@ -335,7 +335,7 @@ impl Fold {
 
     /// Writes the metrics of the days that are closed in every partition.
     fn write_closed(&mut self) -> Result<()> {
-        let Some(rows) = &mut self.said.outputs.metrics else { return Ok(()) };
+        let Some(rows) = &mut self.published.outputs.metrics else { return Ok(()) };
         match self.driver.open_day() {
             Some(open_everywhere) => rows.write_before(Some(open_everywhere)),
             None => Ok(()),
@@ -344,25 +344,25 @@ impl Fold {
 
     /// Closes every day before this one, in every partition that has events.
     fn close_until(&mut self, day: Day) -> Result<()> {
-        self.driver.close_until(day, &mut |step| self.said.publish(step, "--until"))?;
+        self.driver.close_until(day, &mut |step| self.published.publish(step, "--until"))?;
         self.write_closed()
     }
 
     fn finish(&mut self) -> Result<()> {
         self.gather();
-        let Outputs { accounts, users, .. } = &mut self.said.outputs;
+        let Outputs { accounts, users, .. } = &mut self.published.outputs;
         [accounts, users].into_iter().flatten().try_for_each(Latest::write)?;
-        if let Some(rows) = &mut self.said.outputs.metrics {
+        if let Some(rows) = &mut self.published.outputs.metrics {
             rows.write_before(None)?;
             rows.out.flush()?;
         }
-        let Outputs { handoffs, signals, onboarding, dead_letters, .. } = &mut self.said.outputs;
+        let Outputs { handoffs, signals, onboarding, dead_letters, .. } = &mut self.published.outputs;
         [handoffs, signals, onboarding, dead_letters].into_iter().flatten().try_for_each(Lines::flush)
     }
 
     fn summary(&mut self, started: Instant) {
         let seconds = started.elapsed().as_secs_f64().max(1e-9);
-        let total = self.said.tally.total();
+        let total = self.published.tally.total();
         eprintln!(
             "events    {} in {seconds:.1} s ({}/s)",
             screen::count(total),
@@ -371,16 +371,16 @@ impl Fold {
         if let (Some(oldest), Some(newest)) = (self.oldest, self.newest) {
             eprintln!("          oldest {} · newest {}", screen::minute(oldest), screen::minute(newest));
         }
-        eprintln!("          {}", screen::outcomes(&self.said.tally));
+        eprintln!("          {}", screen::outcomes(&self.published.tally));
         self.readable.unreadable().iter().for_each(|line| eprintln!("          cannot be read: {line}"));
         self.readable.loose().iter().for_each(|line| eprintln!("          {line}"));
-        let late = self.said.tally.of(Outcome::TooLate);
+        let late = self.published.tally.of(Outcome::TooLate);
         for (title, line) in ["order     ", "          "].into_iter().zip(self.readable.disorder(Some(late))) {
             eprintln!("{title}{line}");
         }
         eprintln!("accounts  {}", screen::count(self.accounts.count()));
-        eprintln!("handoffs  {}", screen::levels(&self.said.handoffs));
-        eprintln!("signals   {}", screen::count(self.said.signals));
+        eprintln!("handoffs  {}", screen::levels(&self.published.handoffs));
+        eprintln!("signals   {}", screen::count(self.published.signals));
         if self.unmapped.events() > 0 {
             let (events, names) = (screen::count(self.unmapped.events()), self.unmapped.names());
             let most =
@@ -391,7 +391,7 @@ impl Fold {
     }
 }
 
-impl Said {
+impl Published {
     /// Counts what followed from one step, and writes what somebody asked for.
     fn publish(&mut self, step: Step<'_>, source: &str) -> Result<()> {
         step.outcome.into_iter().for_each(|outcome| self.tally.count(outcome));

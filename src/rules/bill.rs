@@ -13,17 +13,18 @@ pub(super) struct Bill {
     pub(super) price: f64,
     /// List price of all items times their quantities.
     pub(super) list: f64,
-    /// The same less the discounts that last; none where a discount cannot be read.
+    /// The same less the discounts that still apply; none if a discount cannot be read.
     pub(super) mrr: Option<f64>,
 }
 
-/// Amounts are in the smallest unit of the currency: most have a hundred of them. Of the two that Stripe calls special,
-/// ISK and UGX, it counts hundredths. <https://docs.stripe.com/currencies#zero-decimal>
+/// Stripe states amounts in the smallest unit of the currency: a hundredth for most currencies, and for ISK and UGX too,
+/// although they have no decimals. These currencies have no smaller unit. <https://docs.stripe.com/currencies#zero-decimal>
 const WHOLE: [&str; 15] =
     ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"];
+/// The smallest unit of these currencies is a thousandth.
 const THOUSANDTHS: [&str; 5] = ["bhd", "jod", "kwd", "omr", "tnd"];
 
-/// Reads a subscription as it was at a time; none where an item is tiered, metered or cannot be read.
+/// Reads a subscription as it was at a time; none if an item is tiered, metered or cannot be read.
 pub(super) fn read(subscription: &Value, at: EventTime) -> Option<Bill> {
     let currency = text(&subscription["currency"])?;
     let unit = if WHOLE.contains(&currency) {
@@ -50,14 +51,14 @@ struct Item<'a> {
     /// Of one unit and period, in the smallest unit of the currency.
     amount: f64,
     quantity: f64,
-    /// What an amount of a period is by the month, in whole units of the currency, as a fraction: a division by 100
-    /// gives the nearest number to the hundredth.
+    /// Converts an amount of a period to whole units of the currency a month: a numerator and a denominator, because
+    /// dividing by 100 is exact to the nearest number and multiplying by 0.01 is not.
     per_month: (f64, f64),
 }
 
 impl<'a> Item<'a> {
     fn read(json: &'a Value, currency: &str, unit: f64) -> Option<Item<'a>> {
-        // Items had a plan before they had a price, with the same meaning.
+        // Older versions of the API have a `plan` instead of a `price`, with the same meaning.
         let (price, amount) = match &json["price"] {
             Value::Null => (&json["plan"], "amount"),
             price => (price, "unit_amount"),
@@ -104,7 +105,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// How many packages a quantity makes, where a price is for several units.
+/// The number of packages in a quantity, if the price is for a package of several units.
 fn packages(quantity: f64, transform: &Value) -> Option<f64> {
     if transform.is_null() {
         return Some(quantity);
@@ -117,7 +118,7 @@ fn packages(quantity: f64, transform: &Value) -> Option<f64> {
     }
 }
 
-/// Takes off the discounts: those of items first, then those of the subscription, each from what is left.
+/// Subtracts the discounts: first those of items, then those of the subscription, each from what is left.
 fn after_discounts(subscription: &Value, items: &[Item<'_>], currency: &str, at: EventTime) -> Option<f64> {
     let mut left: Vec<f64> = items.iter().map(Item::list).collect();
     for (place, item) in items.iter().enumerate() {
@@ -131,10 +132,10 @@ fn after_discounts(subscription: &Value, items: &[Item<'_>], currency: &str, at:
     Some(left.iter().sum())
 }
 
-/// The coupons of an object that still run at a time, in the order in which they are taken off. None where one cannot
-/// be read: an id alone, as events carry it, does not say what it is worth.
+/// The coupons of an object that still run at a time, in the order in which they are subtracted. None if one cannot
+/// be read: events may carry its id alone, without its value.
 fn lasting(of: &Value, at: EventTime) -> Option<Vec<&Value>> {
-    // An event of an older API names the one discount twice: in full, and by its id in the list.
+    // Events of older versions of the API contain a single discount twice: in full, and as an id in the list.
     let single = Some(&of["discount"]).filter(|single| !single.is_null());
     let listed = of["discounts"].as_array().map_or(&[][..], Vec::as_slice);
     let mut discounts = Vec::new();
@@ -165,7 +166,7 @@ fn lasting(of: &Value, at: EventTime) -> Option<Vec<&Value>> {
     Some(coupons)
 }
 
-/// When a discount that repeats ends: said in seconds since 1970, or so many months after its start.
+/// When a repeating discount ends: at `end`, in seconds since 1970, or `duration_in_months` after its start.
 fn end(discount: &Value, coupon: &Value) -> Option<EventTime> {
     if let Some(end) = discount["end"].as_f64() {
         return EventTime::new((end as i64).saturating_mul(1_000));
@@ -176,7 +177,7 @@ fn end(discount: &Value, coupon: &Value) -> Option<EventTime> {
     EventTime::new(end.timestamp().as_millisecond())
 }
 
-/// Takes a coupon off what is left of some items.
+/// Subtracts a coupon from what is left of some items.
 fn take_off(coupon: &Value, items: &[Item<'_>], left: &mut [f64], currency: &str) -> Option<()> {
     let products = coupon["applies_to"]["products"].as_array();
     let concerns = |item: &Item<'_>| products.is_none_or(|products| products.iter().any(|it| it == item.product));
@@ -191,7 +192,7 @@ fn take_off(coupon: &Value, items: &[Item<'_>], left: &mut [f64], currency: &str
     } else {
         coupon["currency_options"][currency]["amount_off"].as_f64()?
     };
-    // An amount is taken off every bill: items that are billed at other intervals are on other bills.
+    // An amount is subtracted from every invoice, and items with different intervals are on different invoices.
     let mut concerned = items.iter().zip(left).filter(|(item, _)| concerns(item)).peekable();
     let Some(first) = concerned.peek().map(|(item, _)| *item) else { return Some(()) };
     let mut off = first.by_the_month(amount);
@@ -209,13 +210,13 @@ fn text(value: &Value) -> Option<&str> {
     value.as_str()
 }
 
-/// A number, or a text that is one.
+/// A number, also if it is written as a text.
 fn number(value: &Value) -> Option<f64> {
     let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
     number.filter(|number: &f64| number.is_finite())
 }
 
-/// A positive number; where it is left out, `default`, if that is positive.
+/// A positive number; if it is missing, `default`, if that is positive.
 fn positive(value: &Value, default: f64) -> Option<f64> {
     let number = if value.is_null() { Some(default) } else { value.as_f64() };
     number.filter(|number| *number > 0.0)

@@ -6,7 +6,7 @@
 pub struct Changes(u32);
 
 impl Changes {
-    /// Who is running and active, or what they say of themselves.
+    /// Which users are running and active, or their traits.
     pub const ACTIVE_USERS: Changes = Changes(1);
     /// Users ever active in this life.
     pub const USERS: Changes = Changes(1 << 1);
@@ -44,7 +44,7 @@ impl Changes {
     pub const SIGNED_UP: Changes = Changes(1 << 17);
     /// Of a user: came, left, came back, or is forgotten.
     pub const EXISTS: Changes = Changes(1 << 18);
-    /// Of a user: what they say of themselves, and what they did that buyers do.
+    /// Of a user: traits, and actions that are typical of buyers.
     pub const BUYS: Changes = Changes(1 << 19);
     /// Of a user: the score.
     pub const USER_SCORE: Changes = Changes(1 << 20);
@@ -70,7 +70,7 @@ impl Changes {
         self.0 |= other.0;
     }
 
-    /// Whether anything of both is the same.
+    /// Whether they have a change in common.
     pub const fn meet(self, other: Changes) -> bool {
         self.0 & other.0 != 0
     }

@@ -9,7 +9,7 @@ use super::forms::{self, Forms};
 use crate::model::Field;
 use crate::text::suggestion;
 
-/// An id is a word: it stands in messages, in conditions, and in other rows of the file.
+/// An id: messages, conditions and other rows of the file contain it.
 pub(super) fn id(id: &str) -> Result<Arc<str>, String> {
     if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
         return Err(format!("id is {id:?}: letters, digits, - and _ are allowed, and at least one"));
@@ -17,20 +17,20 @@ pub(super) fn id(id: &str) -> Result<Arc<str>, String> {
     Ok(id.into())
 }
 
-/// A text that must say something.
-pub(super) fn said(name: &str, text: &str) -> Result<(), String> {
+/// A text that must not be empty.
+pub(super) fn present(name: &str, text: &str) -> Result<(), String> {
     if text.trim().is_empty() { Err(format!("{name} is missing")) } else { Ok(()) }
 }
 
-/// A list without an entry matches nothing, where leaving it out matches everything.
+/// A list must not be empty: it would match nothing, while a missing list matches everything.
 pub(super) fn not_empty<T>(name: &str, list: Option<&[T]>) -> Result<(), String> {
     match list {
-        Some([]) => Err(format!("{name} is empty, which is never: leave it out, or name some")),
+        Some([]) => Err(format!("{name} is empty and so matches nothing: leave it out, or list some")),
         _ => Ok(()),
     }
 }
 
-/// The ids of a list that all stand among those that there are.
+/// The ids of a list, each of which must exist.
 pub(super) fn known(
     what: &str,
     ids: &Option<Vec<String>>,
@@ -65,7 +65,7 @@ pub(super) fn field(word: &str) -> Option<Field> {
 #[derive(Debug, JsonSchema)]
 #[schemars(untagged)]
 pub(super) enum Word {
-    /// A truth.
+    /// `true` or `false`.
     Boolean(bool),
     /// A text.
     Text(String),

@@ -57,44 +57,44 @@ struct File {
     /// Instances of the signal kinds, at most 256 of one scope. Rungs of a ladder are exclusive: the highest one met counts.
     #[schemars(with = "Vec<signals::Written>")]
     signals: Vec<Spanned<signals::Written>>,
-    /// What people and companies are.
+    /// How titles, departments and company sizes are read.
     traits: traits::Written,
-    /// What points make.
+    /// Bands and tiers that follow from points.
     scores: scores::Written,
     /// Size classes by employees, smallest first.
     #[schemars(with = "Vec<segments::Written>", length(min = 1))]
     segments: Spanned<Vec<Spanned<segments::Written>>>,
-    /// What fires, at most 1,024.
+    /// Which handoffs are sent, and when; at most 1,024 triggers.
     #[schemars(with = "Vec<triggers::Written>")]
     triggers: Vec<Spanned<triggers::Written>>,
     /// When a person should act.
     due: rails::Due,
     /// What keeps a handoff from reaching a person at a bad time.
     rails: rails::Written,
-    /// Through whom: the first row that matches.
+    /// To whom a handoff goes: the first row that matches.
     #[schemars(with = "Vec<routes::Written>", length(min = 1))]
     routes: Spanned<Vec<Spanned<routes::Written>>>,
     /// Who owns an account: the first row that matches.
     #[serde(default)]
     #[schemars(with = "Vec<territories::Written>")]
     territories: Vec<Spanned<territories::Written>>,
-    /// People who try handoffs out.
+    /// People who get the handoffs of a share of accounts, to try them out.
     #[serde(default)]
     #[schemars(with = "Option<territories::Pilot>")]
     pilot: Option<Spanned<territories::Pilot>>,
     /// Rates of currencies, and what follows from potential and from what was asked for.
     #[serde(default)]
     money: money::Written,
-    /// What to say: the first row that matches and can be filled.
+    /// Texts for the first message to a user: the first row that matches and can be filled.
     #[serde(default)]
     #[schemars(with = "Vec<template::Written>")]
     templates: Vec<Spanned<template::Written>>,
 }
 
-/// The rules in `text`; `name` says where it is from.
+/// The rules in `text`; errors begin with `name`.
 ///
 /// # Errors
-/// The text says something that is not allowed.
+/// The text is not a valid rules file.
 pub fn parse(name: &str, text: &str) -> Result<Plan, Error> {
     refuse_tags(name, text)?;
     let file: File = read_yaml(name, text)?;
@@ -106,7 +106,7 @@ pub fn parse(name: &str, text: &str) -> Result<Plan, Error> {
 /// alike, whatever its presets are. A text without presets is that already.
 ///
 /// # Errors
-/// The text says something that is not allowed, or something that means another thing where it is written out.
+/// The text is not valid, or has another meaning with its presets written out.
 pub fn complete<'a>(name: &str, text: &'a str) -> Result<Cow<'a, str>, Error> {
     let plan = parse(name, text)?;
     let mut file: File = read_yaml(name, text)?;
@@ -115,7 +115,7 @@ pub fn complete<'a>(name: &str, text: &'a str) -> Result<Cow<'a, str>, Error> {
         resolve(name, &mut file)?;
         let (expected, found) = (compile(name, whole, &file)?, parse(name, whole)?);
         if found.version != plan.version || format!("{found:?}") != format!("{expected:?}") {
-            let what = "with the mappings of `presets` written out the rules mean another thing: write the keys `presets` \
+            let what = "with the mappings of `presets` written out, the rules have another meaning: write the keys `presets` \
                         and `roles` as the default rules have them, each item of `roles` on a line of its own";
             return Err(Error::new(name, what));
         }

@@ -72,7 +72,7 @@ impl Readers {
     }
 }
 
-/// Where to look when something happens, so that nothing else is looked at. Every list holds slots, rising.
+/// What to evaluate when something changes. Every list has slots in rising order.
 #[derive(Debug, Default)]
 pub struct Index {
     /// By role: the signals that its events feed.
@@ -111,7 +111,7 @@ pub struct Index {
     pub readers: Readers,
     /// By trigger: its place in the order in which triggers of one instant are decided.
     pub places: Vec<usize>,
-    /// What of it depends on changes of the account beyond levels: the signals that may become known, and the figures.
+    /// The parts of it that depend on other changes of the account than levels: signals that may become known, and figures.
     pub reads_by: Vec<(Changes, Reads)>,
     /// All of these changes together.
     pub reads_changes: Changes,
@@ -119,9 +119,9 @@ pub struct Index {
     pub user_conditions: Slots,
     /// Whether a condition of a user trigger names a figure of the user.
     pub trigger_scores: bool,
-    /// Whether it is one that can change where nothing of the user is on: the score, or who buys.
+    /// Whether it is one that can change while all signals of the user are off: the score, or whether the user buys.
     pub trigger_everybody: bool,
-    /// Signals that conditions read and that time makes known, though nothing turns: of the account, and of users.
+    /// Signals that conditions read and that time makes known although their levels stay: of the account, and of users.
     pub known_in_time: (Vec<usize>, Vec<usize>),
     /// Closed days without activity in which conditions can still become true or false.
     pub restless_days: i32,
@@ -129,7 +129,7 @@ pub struct Index {
     pub idle: IdleTurns,
     /// Whether conditions read figures of closed days.
     pub reads_closed_days: bool,
-    /// Account signals that rise with events alone: a close can only turn them off.
+    /// Account signals that only events turn on or raise: a close can only turn them off.
     pub only_fall: Slots,
 }
 
@@ -252,7 +252,7 @@ pub(super) fn build(signals: &Signals, triggers: &[Trigger], by_level: &[usize])
     index
 }
 
-/// What conditions read and changes without a level that does.
+/// Maps changes to the inputs of conditions that depend on them although no level changes.
 fn index_reads(index: &mut Index, signals: &Signals) {
     let mut by = |changes: Changes, add: &dyn Fn(&mut Reads)| {
         let mut reads = Reads::default();
@@ -280,7 +280,7 @@ fn index_reads(index: &mut Index, signals: &Signals) {
         (of_time(&signals.accounts, &index.reads.accounts), of_time(&signals.users, &index.reads.users));
 }
 
-/// For how many closed days after the last active one time alone can change what a condition says.
+/// For how many closed days after the last active one time alone can change the result of a condition.
 fn restless_days(when: &Condition, signals: &Signals) -> i32 {
     // Of an account without activity for 28 days no signal of activity is on.
     let at_rest = |input: Input| match input {

@@ -287,7 +287,7 @@ figures! {
     Mrr "mrr" Double "Revenue a month in USD, of all paid subscriptions."
     YearlySpend "yearly_spend" Double "Revenue a year in USD."
     UsageRatio "usage_ratio" Double "Used share of the fullest quota."
-    Employees "employees" Double "Employees, as enriched, else as users say."
+    Employees "employees" Double "Employees, as enriched, else as users state."
     Industry "industry" Text "Industry in lower case."
     Country "country" Text "Country."
     Icp "icp" Bool "Matches the ideal customer profile."

@@ -83,7 +83,7 @@ pub fn default_plan() -> Arc<Plan> {
 /// The rules of the file at `path`, or of the pack of that name; without one the default rules.
 ///
 /// # Errors
-/// The file cannot be read, or says something that is not allowed.
+/// The file cannot be read, or is not a valid rules file.
 pub fn load(path: Option<&Path>) -> Result<Arc<Plan>, Error> {
     let Some(path) = path else { return Ok(default_plan()) };
     parse(&path.display().to_string(), &read(path)?).map(Arc::new)

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::checks::{amount, not_empty, said};
+use super::checks::{amount, not_empty, present};
 use super::error::{Wrong, wrong};
 use super::inputs::SignalRef;
 use super::signals::Signals;
@@ -20,7 +20,7 @@ pub(super) struct Written {
     /// USD for a unit of a currency, by ISO 4217 code.
     #[schemars(with = "BTreeMap<String, f64>")]
     rates: BTreeMap<String, Spanned<f64>>,
-    /// Above so much a year a person introduces themself, in USD; 0 if none.
+    /// The yearly potential above which a person introduces themself, in USD; 0: nobody does.
     #[schemars(with = "Option<f64>", range(min = 0.0))]
     personal_above: Option<Spanned<f64>>,
     /// Plans that fit what was asked for; the first that matches.
@@ -43,7 +43,7 @@ struct SuggestedPlan {
 pub struct Money {
     /// USD for a unit of a currency, by code in upper case.
     pub rates: BTreeMap<String, f64>,
-    /// Above so much a year a person introduces themself, in USD.
+    /// The yearly potential above which a person introduces themself, in USD.
     pub personal_above: f64,
     /// Plans that fit, by signals any of which asks for it.
     pub suggested_plans: Vec<(Vec<SignalRef>, Arc<str>)>,
@@ -53,7 +53,7 @@ pub struct Money {
 pub(super) fn compile(written: &Written, signals: &Signals) -> Result<Money, Wrong> {
     let plan = |row: &Spanned<SuggestedPlan>| {
         let wrong = |what| wrong(row, format!("money.suggested_plans: {what}"));
-        said("plan", &row.value.plan).map_err(wrong)?;
+        present("plan", &row.value.plan).map_err(wrong)?;
         not_empty("signals", Some(&row.value.signals)).map_err(wrong)?;
         let asked =
             row.value.signals.iter().map(|id| signals.find(id)).collect::<Result<Vec<_>, _>>().map_err(wrong)?;

@@ -18,7 +18,7 @@ use crate::model::{EventTime, Level, Millis};
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Rails")]
 pub(super) struct Written {
-    /// No outreach so soon after sign-up.
+    /// No outreach within this time after sign-up.
     after_signup: Millis,
     /// No handoff without activity in the last 28 days to talk about.
     usage: bool,
@@ -26,7 +26,7 @@ pub(super) struct Written {
     pacing: Millis,
     /// Of an account that was in mid-life when the log began: nobody is known to be new.
     warm_up_days: u8,
-    /// What happened before is history: nobody is told of it. An RFC 3339 instant.
+    /// Handoffs of what happened before are not sent, only published as held. An RFC 3339 instant.
     #[schemars(with = "Option<String>")]
     live_from: Option<Spanned<String>>,
     /// No medium or low handoff while somebody is at it.
@@ -72,7 +72,7 @@ struct WrittenArm {
     /// Medium and low triggers with a condition, each in one arm at most.
     #[schemars(length(min = 1))]
     triggers: Vec<String>,
-    /// This CEL condition says that the higher value is reached too. It may name `user.…` where its triggers do.
+    /// A CEL condition that is true if the higher value is reached too. It may name `user.…` where its triggers do.
     above: String,
     /// The share of the accounts between the two for which the lower value decides, 0 to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -103,7 +103,7 @@ struct DueRange {
 /// Guard rails.
 #[derive(Debug)]
 pub struct Rails {
-    /// No outreach so soon after sign-up, in milliseconds.
+    /// No outreach within this time after sign-up, in milliseconds.
     pub after_signup_ms: i64,
     /// No handoff without a usage fact.
     pub usage: bool,
@@ -115,7 +115,7 @@ pub struct Rails {
     pub live_from: Option<EventTime>,
     /// None while do-not-contact or an open opportunity.
     pub engaged_traits: bool,
-    /// None while a handoff to a person has no answer, for so many milliseconds.
+    /// How long a handoff to a person that has no outcome holds others, in milliseconds.
     pub unanswered_ms: i64,
     /// Accounts that are left alone: their share, and the salt.
     pub holdout: (f64, String),

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::checks::{known, not_empty, said};
+use super::checks::{known, not_empty, present};
 use super::error::{Wrong, wrong};
 use super::scores::Tier;
 use super::segments::Segment;
@@ -64,7 +64,7 @@ pub(super) fn compile(
     let segment_ids: Vec<&Arc<str>> = segments.iter().map(|segment| &segment.id).collect();
     let tier_ids: Vec<&Arc<str>> = tiers.iter().map(|tier| &tier.id).collect();
     let route = |route: &Written| {
-        said("route", &route.route)?;
+        present("route", &route.route)?;
         not_empty("levels", route.levels.as_deref())?;
         Ok(Route {
             route: route.route.as_str().into(),

@@ -25,7 +25,7 @@ pub(super) struct Written {
     /// Tiers of an account, best first.
     #[schemars(with = "Vec<WrittenTier>", length(max = 14))]
     tiers: Vec<Spanned<WrittenTier>>,
-    /// Numbers of active users whose crossing is told, rising, at most 255.
+    /// Numbers of active users whose crossing is published, rising, at most 255.
     #[schemars(with = "Vec<u32>", length(max = 255))]
     active_users: Spanned<Vec<u32>>,
 }
@@ -34,13 +34,13 @@ pub(super) struct Written {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Bands {
-    /// Emerging from so many points on.
+    /// The score from which a user is emerging.
     emerging: i32,
-    /// Warm from so many points on.
+    /// The score from which a user is warm.
     warm: i32,
-    /// Hot from so many points on.
+    /// The score from which a user is hot.
     hot: i32,
-    /// A band is kept down to so many points below its threshold.
+    /// How many points a score may fall below the threshold of its band without losing the band.
     keep: i32,
 }
 
@@ -52,19 +52,19 @@ struct WrittenTier {
     /// Its id.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     id: String,
-    /// At least so many active users.
+    /// The least number of active users.
     users: u32,
-    /// At most so many.
+    /// The greatest number of active users.
     users_at_most: Option<u32>,
-    /// At least so many departments.
+    /// The least number of departments.
     #[serde(default)]
     departments: u32,
     /// Matches the ideal customer profile.
     #[serde(default)]
     icp: bool,
-    /// At least so many points.
+    /// The least score.
     score: Option<i32>,
-    /// More than so many points.
+    /// The score must be greater than this.
     score_above: Option<i32>,
     /// What its team does, by level.
     #[serde(default)]
@@ -74,13 +74,13 @@ struct WrittenTier {
 /// What points make.
 #[derive(Debug)]
 pub struct Scores {
-    /// Emerging, warm and hot: from so many points on.
+    /// The scores from which a user is emerging, warm and hot.
     pub bands: [i32; 3],
-    /// A band is kept down to so many points below its threshold.
+    /// How many points a score may fall below the threshold of its band without losing the band.
     pub keep: i32,
     /// Tiers, best first.
     pub tiers: Vec<Tier>,
-    /// Numbers of active users whose crossing is told, rising.
+    /// Numbers of active users whose crossing is published, rising.
     pub active_users: Vec<u32>,
 }
 
@@ -92,13 +92,13 @@ pub const BANDS: [&str; 4] = ["", "emerging", "warm", "hot"];
 pub struct Tier {
     /// Its id.
     pub id: Arc<str>,
-    /// At least, and at most, so many running active users.
+    /// The least and the greatest number of running active users.
     pub users: (u32, u32),
-    /// At least so many departments.
+    /// The least number of departments.
     pub departments: u32,
     /// Matches the ideal customer profile.
     pub icp: bool,
-    /// At least so many points.
+    /// The least score.
     pub score: i32,
     /// What its team does: high, medium, low.
     pub plays: [Arc<str>; 3],

@@ -18,7 +18,7 @@ pub(super) struct Written {
     /// Its id.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     id: String,
-    /// From so many employees on; none: the class of companies whose size is unknown.
+    /// The least number of employees; none: the class of companies whose size is unknown.
     employees: Option<f64>,
     /// What an account is worth a year at least, in USD.
     #[serde(default)]
@@ -45,7 +45,7 @@ enum TrackName {
 pub struct Segment {
     /// Its id.
     pub id: Arc<str>,
-    /// From so many employees on.
+    /// The least number of employees.
     pub employees: f64,
     /// What an account is worth a year at least, in USD.
     pub potential: f64,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::checks::{known, not_empty, said, share};
+use super::checks::{known, not_empty, present, share};
 use super::error::{Wrong, wrong};
 use super::segments::Segment;
 
@@ -65,8 +65,8 @@ pub(super) fn compile(written: &[Spanned<Written>], segments: &[Segment]) -> Res
         Ok(list.as_ref().map(|list| list.iter().map(|it| it.trim().to_lowercase()).collect()))
     };
     let territory = |row: &Written| -> Result<Territory, String> {
-        said("territory", &row.territory)?;
-        said("owner", &row.owner)?;
+        present("territory", &row.territory)?;
+        present("owner", &row.owner)?;
         Ok(Territory {
             territory: row.territory.clone(),
             owner: row.owner.clone(),

@@ -13,9 +13,9 @@ const FUNCTIONS: [&str; 7] = ["size", "contains", "startsWith", "endsWith", "int
 pub(super) struct Checked {
     /// Names in it are indices of `names`.
     pub(super) tree: Node,
-    /// What it names, each once, in order of appearance.
+    /// The names in it, each once, in order of appearance.
     pub(super) names: Vec<(String, Input, Type)>,
-    /// The greatest number that is written in it, rounded up; 0 without any.
+    /// The greatest number in it, rounded up; 0 if it has none.
     pub(super) greatest: i64,
 }
 
@@ -62,7 +62,7 @@ impl Checker<'_> {
                 node.expr = Expr::Name(index);
                 Ok(found)
             }
-            // Names that are checked already.
+            // Only this pass creates them.
             Expr::Name(_) | Expr::Has(_) => Ok(Type::Any),
             Expr::Not(operand) => {
                 let found = self.check(operand)?;
@@ -70,7 +70,7 @@ impl Checker<'_> {
             }
             Expr::Negate(operand) => match self.check(operand)? {
                 found if found.is_number() => Ok(found),
-                _ => Err(self.error(node, "it takes the form `-x`, of a number")),
+                _ => Err(self.error(node, "`-` takes a number")),
             },
             Expr::Logic { any, operands } => {
                 let symbol = if *any { "||" } else { "&&" };
@@ -101,7 +101,7 @@ impl Checker<'_> {
                 let types = [self.check(&mut operands[0])?, self.check(&mut operands[1])?];
                 self.index(operands, types)
             }
-            Expr::List(_) => Err(self.error(node, "a list in brackets stands only after `in`")),
+            Expr::List(_) => Err(self.error(node, "a list in brackets is allowed only after `in`")),
             Expr::Call { function, operands, .. } if function == "has" => {
                 let [Node { at, expr: Expr::Path(path) }] = operands.as_mut_slice() else {
                     return Err(self.error(node, "`has` takes one name: `has(name)`"));
@@ -125,7 +125,7 @@ impl Checker<'_> {
         nodes.iter_mut().map(|node| self.check(node)).collect()
     }
 
-    /// The index and type of a dotted name. Of `a.b.c` the longest part that is a name counts.
+    /// The index and type of a dotted name. An error about `a.b.c` names the longest part of it that is known.
     fn name(&mut self, at: usize, name: String) -> Result<(usize, Type), String> {
         if let Some(index) = self.names.iter().position(|known| known.0 == name) {
             return Ok((index, self.names[index].2));
@@ -184,7 +184,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A name that is compared with what it can never be is a mistake.
+    /// Refuses a comparison of a name with a value that it can never have.
     fn possible(&self, name: &Node, operator: Operator, with: &Node) -> Result<(), String> {
         let Expr::Name(index) = name.expr else { return Ok(()) };
         let path = &self.names[index].0;
@@ -211,7 +211,7 @@ impl Checker<'_> {
         wrong.map_or(Ok(()), |what| Err(self.error(name, &what)))
     }
 
-    /// `+`, `-`, `*`, `/` and `%`. CEL does not mix ints and doubles here, so the message says how to convert.
+    /// `+`, `-`, `*`, `/` and `%`. CEL does not mix ints and doubles in arithmetic; the error shows how to convert.
     fn arithmetic(&self, operator: Operator, operands: &[Node; 2], types: [Type; 2]) -> Result<Type, String> {
         let symbol = operator.symbol();
         for (operand, found) in operands.iter().zip(types) {
@@ -272,7 +272,7 @@ impl Checker<'_> {
                 Type::Ints | Type::Any if wanted.is_number() => Ok(Type::Bool),
                 Type::Ints => {
                     let subject = self.subject(item);
-                    Err(self.error(item, &format!("{subject} is {wanted}, looked for in a list of ints")))
+                    Err(self.error(item, &format!("{subject} is {wanted}, but the list contains ints")))
                 }
                 found => {
                     let subject = self.subject(list);
@@ -291,7 +291,7 @@ impl Checker<'_> {
         Ok(Type::Bool)
     }
 
-    /// How to call `node` in a message: a name or a literal as it is written, else "this".
+    /// A node in an error: a name or a literal as it is written, else "this".
     fn subject(&self, node: &Node) -> String {
         match &node.expr {
             Expr::Name(index) => format!("`{}`", self.names[*index].0),
@@ -329,5 +329,5 @@ fn function_type(function: &str, is_method: bool, operands: &[Type]) -> Result<T
         ),
         _ => return Err(format!("`{function}` is not part of conditions")),
     };
-    if allowed { Ok(result) } else { Err(format!("it takes the form {usage}")) }
+    if allowed { Ok(result) } else { Err(format!("expected {usage}")) }
 }

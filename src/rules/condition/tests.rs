@@ -259,7 +259,7 @@ fn unlike_types_are_refused() {
     refused("active_users + 1", "column 1: a condition is a bool, this is an int");
     refused("active_users + 1 == paid", "column 1: this is an int, compared with a bool");
     refused("user.band in ['hot', 3]", "column 22: `user.band` is a string, compared with an int");
-    refused("user.band in weekly_users", "column 1: `user.band` is a string, looked for in a list of ints");
+    refused("user.band in weekly_users", "column 1: `user.band` is a string, but the list contains ints");
     refused("user.band in user.band", "column 14: `user.band` is a string, `in` takes a list such as `[1, 2]`");
     refused("active_users * 1.5 > 2.0", "column 1: `*` of an int and a double: write `double(active_users)`");
     refused("usage_ratio * 100 > 80.0", "column 1: `*` of a double and an int: write `100.0`");
@@ -268,7 +268,7 @@ fn unlike_types_are_refused() {
     let remedy = "`+` takes numbers of one kind: convert `traits.seats` with `double(…)` or `int(…)`";
     refused("2 + traits.seats > 3", &format!("column 5: {remedy}"));
     refused("traits.seats < paid", "column 16: `paid` is a bool, `<` compares numbers and strings");
-    refused("-paid", "column 1: it takes the form `-x`, of a number");
+    refused("-paid", "column 1: `-` takes a number");
     refused("active_users[0] > 1", "column 1: `active_users` is an int, only lists have items");
     refused("weekly_users[0.0] > 1", "column 14: an index is an int from 0, `0.0` is not");
     refused("weekly_users[-1] > 1", "column 14: an index is an int from 0, `-1` is not");
@@ -298,7 +298,7 @@ fn what_a_name_can_never_be_is_refused() {
 
 #[test]
 fn the_rest_of_cel_is_refused() {
-    let method = "it takes the form `a.contains(b)`, `a.startsWith(b)` and `a.endsWith(b)`, of two strings";
+    let method = "expected `a.contains(b)`, `a.startsWith(b)` and `a.endsWith(b)`, of two strings";
     refused("contains('a', 'b')", &format!("column 1: {method}"));
     refused("user.band.contains(3)", &format!("column 1: {method}"));
     refused("weekly_users.all(x, x > 1)", "column 1: there is no function `all`");
@@ -306,7 +306,7 @@ fn the_rest_of_cel_is_refused() {
     refused("timestamp('2026-01-01T00:00:00Z') < now()", "column 1: there is no function `timestamp`");
     refused("paid == null", "column 9: there is no null: `has(name)` asks whether a value is known");
     refused("active_users > 3u", "column 16: there are no unsigned numbers: leave out the `u`");
-    refused("[1, 2] == weekly_users", "column 1: a list in brackets stands only after `in`");
+    refused("[1, 2] == weekly_users", "column 1: a list in brackets is allowed only after `in`");
     refused("{'a': 1} == {'a': 1}", "column 1: maps and messages are not part of conditions");
 }
 

@@ -82,7 +82,7 @@ impl Forms for Allowed {
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged)]
 pub(in crate::rules) enum Literal {
-    /// A truth.
+    /// `true` or `false`.
     Boolean(bool),
     /// A number.
     Number(f64),
@@ -260,9 +260,9 @@ pub(super) struct Binding {
     pub(super) scale: (f64, f64),
     pub(super) times: Option<Box<str>>,
     pub(super) per: Option<Box<str>>,
-    /// Computed from a subscription that stands here.
+    /// The property that has a subscription from which the value is computed.
     pub(super) bill: Option<Box<str>>,
-    /// Where no property says it.
+    /// The value if no property has one.
     pub(super) value: Option<Literal>,
 }
 

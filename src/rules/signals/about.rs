@@ -7,10 +7,10 @@ use crate::model::Role;
 use crate::rules::changes::Changes;
 use crate::rules::needs::Needs;
 
-/// What a person should know of a kind, whatever its parameters.
+/// The documentation of a kind, whatever its parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
-    /// As the rules file writes it: the kind, and what else tells it from its like.
+    /// How the rules file writes it: the kind, and the parameter that tells it from others of the same name.
     pub written: &'static str,
     /// Whose signals may be of the kind.
     pub scopes: &'static [&'static str],
@@ -22,9 +22,9 @@ pub struct About {
     pub on: &'static str,
     /// When it turns off or falls.
     pub off: &'static str,
-    /// What it keeps, beyond the two bits that every signal takes of its user or account.
+    /// The state that it needs, besides the two bits that every signal has in its user or account.
     pub state: &'static str,
-    /// What wakes it without an event.
+    /// The timer that can change it without an event.
     pub timer: &'static str,
     /// A row of the rules file.
     pub example: &'static str,
@@ -44,7 +44,7 @@ pub struct Moments {
     pub on: String,
     /// When it turns off or falls.
     pub off: String,
-    /// What wakes it without an event.
+    /// The timer that can change it without an event.
     pub timer: String,
 }
 

@@ -20,7 +20,7 @@ pub(super) const ABOUT: About = About {
 /// Parameters of a user's active days.
 #[derive(Debug, PartialEq)]
 pub struct ActiveDays {
-    /// At least so many of the last 7 days: 1 to 7.
+    /// The least number of active days, of the last 7: 1 to 7.
     pub days: u32,
 }
 

@@ -9,7 +9,7 @@ use super::words::or_more;
 pub(super) const ABOUT: About = About {
     written: "kind: count",
     scopes: BOTH,
-    measures: "so many events of some roles",
+    measures: "the number of events of some roles",
     parameters: &["roles", "where", "where_bound", "premium", "ttl", "after", "rungs"],
     on: AT_ONCE,
     off: "when the ttl of events ends and too few are left; without a ttl never",
@@ -24,7 +24,7 @@ pub(super) const ABOUT: About = About {
 pub struct Count {
     /// Which events, and how long each counts.
     pub seen: Seen,
-    /// The steps: so many events.
+    /// The rungs: numbers of events.
     pub rungs: Vec<u32>,
 }
 

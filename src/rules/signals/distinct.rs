@@ -12,7 +12,7 @@ use crate::text::duration;
 pub(super) const ABOUT: About = About {
     written: "kind: distinct",
     scopes: BOTH,
-    measures: "so many distinct values of a field of events of some roles; `within` only those seen so soon after \
+    measures: "the number of distinct values of a field of events of some roles; with `within` only those seen soon after \
               sign-up",
     parameters: &["roles", "where", "where_bound", "premium", "of", "ttl", "within", "rungs"],
     on: AT_ONCE,
@@ -32,9 +32,9 @@ pub struct Distinct {
     pub field: Field,
     /// How long a value counts after it was last seen, in milliseconds; none: for life.
     pub ttl_ms: Option<i64>,
-    /// Only values first seen so soon after sign-up, in milliseconds.
+    /// Only values that are first seen within this time after sign-up, in milliseconds.
     pub within_ms: Option<i64>,
-    /// The rungs: so many values.
+    /// The rungs: numbers of values.
     pub rungs: Vec<u32>,
 }
 

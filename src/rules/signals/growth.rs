@@ -23,7 +23,7 @@ pub(super) const ABOUT: About = About {
 pub(super) const BY_PERCENT: About = About {
     written: "kind: growth, of: ratio or new_users",
     scopes: ACCOUNT,
-    measures: "`ratio`: the change of the last week's WAU by at least so many percent; `new_users`: new users of 7 \
+    measures: "`ratio`: the change of the last week's WAU by at least `at_least` percent; `new_users`: new users of 7 \
               days, in percent of active users",
     parameters: &["direction", "of", "at_least"],
     on: "as growth",

@@ -20,7 +20,7 @@ pub(super) const ABOUT: About = About {
 /// Parameters of a user's absence.
 #[derive(Debug, PartialEq)]
 pub struct Idle {
-    /// So many days without activity: 1 to 28.
+    /// The number of days without activity, 1 to 28.
     pub days: u32,
 }
 

@@ -12,7 +12,7 @@ pub(super) const ABOUT: About = About {
     written: "kind: ladder",
     scopes: ACCOUNT,
     measures: "`active_users`, `users_of_a_domain` (of the company e-mail domain with the most), `departments`, or \
-              a meter over 28 days, at least so many",
+              a meter over 28 days, at least as large as a rung",
     parameters: &["of", "rungs"],
     on: AT_ONCE,
     off: AT_DAY_CLOSE,
@@ -27,11 +27,11 @@ pub(super) const ABOUT: About = About {
 pub struct Ladder {
     /// The figure.
     pub of: Of,
-    /// The steps: at least so much.
+    /// The rungs: the figure must be at least this.
     pub rungs: Vec<f64>,
 }
 
-/// Figures that ladders climb.
+/// The figures that a ladder can measure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Of {
     /// Running active users.

@@ -77,26 +77,26 @@ pub struct Signal {
     pub pqa: bool,
 }
 
-/// What a signal measures, with its parameters. State: two bits in the word of its user or account, and what is said
+/// What a signal measures, with its parameters. State: two bits in the word of its user or account, and what is listed
 /// here. "At once" means at the event that proves it.
 #[derive(Debug, PartialEq)]
 pub enum Kind {
     /// An event of some roles. State: the end and the newest observations; timer: the end. On at once, off at its end.
     Seen(Seen),
-    /// So many events of some roles. State: their newest instants, as many as the highest rung asks for; timer: their
+    /// The number of events of some roles. State: their newest instants, as many as the highest rung asks for; timer: their
     /// ends. On at once, off at an end.
     Count(Count),
-    /// So many distinct values of a field. State: the newest values (without a time to live the earliest), as many as
+    /// The number of distinct values of a field. State: the newest values (without a time to live the earliest), as many as
     /// the highest rung asks for; timer: their ends. On at once, off at an end.
     Distinct(Distinct),
     /// Distinct sessions of events. State: the sessions; timer: the end of each. On at once, off at an end and, where
     /// a late event joins two, at the next day close.
     Sessions(Sessions),
-    /// One role so soon after the other. State: both instants. On at once, for life.
+    /// One role within a time after the other. State: both instants. On at once, for life.
     Within(Within),
     /// Something started and not completed in time. State: the latest start; timers: the wait and the end.
     Abandoned(Abandoned),
-    /// Active on at least so many of the last 7 days. On at once, off at day closes.
+    /// Active on at least a number of the last 7 days. On at once, off at day closes.
     ActiveDays(ActiveDays),
     /// Mean active share of the last 28 days; rungs in percent, exclusive. Decided at day closes.
     Stickiness(Stickiness),
@@ -106,11 +106,11 @@ pub enum Kind {
     NewUsers(NewUsers),
     /// A meter far above its weeks before. State: the meter by the day. Decided at day closes.
     Spike(Spike),
-    /// No activity of the user in so many days. On at day closes, off at once.
+    /// No activity of the user for a number of days. On at day closes, off at once.
     Idle(Idle),
     /// Active users of one department, and none of them new for weeks. Decided at day closes.
     Stalled(Stalled),
-    /// An account that is so old, and still so. Timer: the age. Off at once.
+    /// An account of an age that still has a single user, or is still free. Timer: the age. Off at once.
     Age(Age),
     /// How much of the fullest quota is used, in percent. State: the latest report of each meter. On at once, off at
     /// day closes.
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn the_compiler_takes_the_parameters_that_are_told() {
+    fn the_compiler_takes_the_parameters_that_are_documented() {
         for about in KINDS {
             let foreign = if about.parameters.contains(&"days") { "gap: 30m" } else { "days: 3" };
             let row = about.example.replace(" }", &format!(", {foreign} }}"));
@@ -361,13 +361,13 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_that_is_not_told_is_refused() {
+    fn a_scope_that_is_not_documented_is_refused() {
         for about in KINDS {
             for (scope, other) in [("user", "account"), ("account", "user")] {
                 let row = about.example.replace(&format!("scopes: [{scope}]"), &format!("scopes: [{other}]"));
-                let is_told = about.scopes.contains(&other);
-                // What a user and an account of one kind need may differ; a scope that is not told never compiles.
-                assert!(is_told || row == about.example || with(&row).is_err(), "{}: {row}", about.written);
+                let is_documented = about.scopes.contains(&other);
+                // What a user and an account of one kind need may differ; a scope that is not documented never compiles.
+                assert!(is_documented || row == about.example || with(&row).is_err(), "{}: {row}", about.written);
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::rules::changes::Changes;
 pub(super) const ABOUT: About = About {
     written: "kind: spike, of: new_users",
     scopes: ACCOUNT,
-    measures: "at least so many new users in 7 days; with `spike_below` a second rung where that is less likely \
+    measures: "at least `at_least` new users in 7 days; with `spike_below` a second rung where that is less likely \
               than this for the account",
     parameters: &["of", "at_least", "spike_below"],
     on: "the first rung at once; the second at the close of a day, once two blocks of 7 days are known to compare \
@@ -22,9 +22,9 @@ pub(super) const ABOUT: About = About {
 /// Parameters of new users.
 #[derive(Debug, PartialEq)]
 pub struct NewUsers {
-    /// So many in 7 days for the first rung; as many and a spike for the second.
+    /// New users in 7 days for the first rung; the second also requires a spike.
     pub at_least: u32,
-    /// A spike is less likely than this; none: there is no second rung.
+    /// The probability below which the number is a spike; none: there is no second rung.
     pub spike_below: Option<f64>,
 }
 

@@ -25,7 +25,7 @@ pub struct Seen {
     pub filter: Filter,
     /// How long each counts, in milliseconds; none: for life.
     pub ttl_ms: Option<i64>,
-    /// Only so long after the first meaningful event of the account, in milliseconds.
+    /// Events within this time after the first meaningful event of the account do not count, in milliseconds.
     pub after_founding_ms: i64,
 }
 

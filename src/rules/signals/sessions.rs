@@ -10,7 +10,7 @@ use crate::text::duration;
 pub(super) const ABOUT: About = About {
     written: "kind: distinct, of: session",
     scopes: USER,
-    measures: "so many sessions of events of some roles; one ends after `gap` of silence, and without a gap each \
+    measures: "the number of sessions of events of some roles; one ends after `gap` of silence, and without a gap each \
               event is one",
     parameters: &["of", "roles", "where", "where_bound", "premium", "gap", "ttl", "rungs"],
     on: AT_ONCE,
@@ -27,11 +27,11 @@ pub(super) const ABOUT: About = About {
 pub struct Sessions {
     /// Which events.
     pub filter: Filter,
-    /// A session ends after so many milliseconds of silence; 0: every event is one.
+    /// Milliseconds without such an event after which a session ends; 0: every event is a session.
     pub gap_ms: i64,
     /// How long a session counts after its last event, in milliseconds.
     pub ttl_ms: i64,
-    /// The rungs: so many sessions.
+    /// The rungs: numbers of sessions.
     pub rungs: Vec<u32>,
 }
 

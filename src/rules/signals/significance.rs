@@ -106,8 +106,7 @@ pub(super) enum Compiled {
     Tests(LevelTest, Vec<SlopeTest>),
 }
 
-/// What `significance` says of users, or of accounts.
-/// What `significance` says of a scope.
+/// Compiles `significance` for users or accounts.
 pub(super) fn compile(significance: &Significance, up: bool, of_users: bool) -> Result<Compiled, String> {
     let tests = match significance {
         Significance::None => return Ok(Compiled::Streak),

@@ -25,9 +25,9 @@ pub(super) const ABOUT: About = About {
 pub struct Spike {
     /// The meter.
     pub meter: MeterRef,
-    /// So much in 7 days.
+    /// The least amount in 7 days.
     pub at_least: u32,
-    /// So many standard deviations above the mean.
+    /// Standard deviations above the mean.
     pub above: f64,
 }
 

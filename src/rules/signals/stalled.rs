@@ -10,7 +10,7 @@ use crate::rules::needs::{Is, Needs};
 pub(super) const ABOUT: About = About {
     written: "kind: idle, of: new_users",
     scopes: ACCOUNT,
-    measures: "at least so many active users, all of one department, and nobody new in the last `weeks` closed weeks",
+    measures: "at least `at_least` active users, all of one department, and nobody new in the last `weeks` closed weeks",
     parameters: &["of", "at_least", "weeks"],
     on: AT_DAY_CLOSE,
     off: AT_DAY_CLOSE,
@@ -22,9 +22,9 @@ pub(super) const ABOUT: About = About {
 /// Parameters of an account that no longer gains users.
 #[derive(Debug, PartialEq)]
 pub struct Stalled {
-    /// At least so many active users.
+    /// The least number of active users.
     pub at_least: u32,
-    /// No new user in so many closed weeks.
+    /// The number of closed weeks without a new user.
     pub weeks: u32,
 }
 

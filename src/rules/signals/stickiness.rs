@@ -7,7 +7,7 @@ use crate::rules::changes::Changes;
 pub(super) const ABOUT: About = About {
     written: "kind: stickiness",
     scopes: BOTH,
-    measures: "the mean active share of the last 28 days (DAU/MAU), above so many percent; unknown in the first week",
+    measures: "the mean active share of the last 28 days (DAU/MAU), above a number of percent; unknown in the first week",
     parameters: &["above_percent"],
     on: AT_DAY_CLOSE,
     off: AT_DAY_CLOSE,
@@ -20,7 +20,7 @@ pub(super) const ABOUT: About = About {
 /// Parameters of stickiness.
 #[derive(Debug, PartialEq)]
 pub struct Stickiness {
-    /// The steps: above so many percent.
+    /// The rungs: the share must be above this number of percent.
     pub above_percent: Vec<u32>,
 }
 

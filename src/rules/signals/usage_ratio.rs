@@ -8,7 +8,7 @@ use crate::rules::needs::Needs;
 pub(super) const ABOUT: About = About {
     written: "kind: usage_ratio",
     scopes: ACCOUNT,
-    measures: "at least so many percent of the fullest quota used, as last reported",
+    measures: "at least `at_least` percent of the fullest quota used, as last reported",
     parameters: &["at_least"],
     on: AT_ONCE,
     off: AT_DAY_CLOSE,
@@ -20,7 +20,7 @@ pub(super) const ABOUT: About = About {
 /// Parameters of the used share of a quota.
 #[derive(Debug, PartialEq)]
 pub struct UsageRatio {
-    /// At least so many percent.
+    /// The least share, in percent.
     pub percent: u32,
 }
 

@@ -30,7 +30,7 @@ pub struct Within {
     pub first: Role,
     /// The other.
     pub then: Role,
-    /// Less than so many milliseconds later.
+    /// Less than this later, in milliseconds.
     pub within_ms: i64,
 }
 

@@ -50,9 +50,9 @@ pub(in crate::rules) struct Written {
     pub(super) ttl: Option<Millis>,
     /// Silence that ends a session.
     pub(super) gap: Option<Millis>,
-    /// Only so soon after sign-up, or after the first event.
+    /// Only within this time after sign-up, or after the first event.
     pub(super) within: Option<Millis>,
-    /// Only so long after the founding of the account; or after the start.
+    /// Not before this time after the first activity of the account; for `abandoned` the time in which completion is expected.
     pub(super) after: Option<Millis>,
     /// The rungs of a ladder, one to three, rising.
     #[schemars(length(min = 1, max = 3), extend("items" = {"type": "number", "exclusiveMinimum": 0}))]
@@ -72,12 +72,12 @@ pub(in crate::rules) struct Written {
     /// Weeks.
     #[schemars(range(min = 1, max = 12))]
     pub(super) weeks: Option<u32>,
-    /// At least so many.
+    /// The least number, or the least percentage.
     pub(super) at_least: Option<u32>,
-    /// A spike is less likely than this.
+    /// The probability below which a number of new users is a spike.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub(super) spike_below: Option<f64>,
-    /// A spike lies so many standard deviations above the mean.
+    /// The number of standard deviations above the mean from which an amount is a spike.
     pub(super) spike_above: Option<f64>,
 }
 
@@ -143,9 +143,9 @@ pub(super) enum ScoreName {
 pub(super) enum Name {
     /// An event of some roles.
     Seen,
-    /// So many events of some roles.
+    /// The number of events of some roles.
     Count,
-    /// So many distinct values of a field, or sessions.
+    /// The number of distinct values of a field, or of sessions.
     Distinct,
     /// A figure of the account, at least so large.
     Ladder,
@@ -153,21 +153,21 @@ pub(super) enum Name {
     Within,
     /// Something started and not completed in time.
     Abandoned,
-    /// Active on so many of the last 7 days.
+    /// The number of active days of the last 7.
     ActiveDays,
     /// The mean active share of the last 28 days.
     Stickiness,
     /// A trend of weekly values.
     Growth,
-    /// Far more than usual: of new users, or of a meter.
+    /// Far more new users than usual, or a meter far above usual.
     Spike,
     /// No activity for days; of an account: nobody new for weeks.
     Idle,
-    /// So old, and still a single user or free.
+    /// An account of an age that still has a single user, or is still free.
     Age,
-    /// So much of a quota used.
+    /// The used share of a quota.
     UsageRatio,
-    /// What is known of the account.
+    /// A trait of the account.
     Trait,
 }
 
