@@ -13,9 +13,10 @@ pub(super) fn of_process(events: u64) -> String {
     let seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-    let memory = peak
-        .and_then(|peak| peak.parse::<u64>().ok())
-        .map_or("memory use is not available here".into(), |kib| format!("{} MiB resident at most", screen::count(kib / 1024)));
+    let memory =
+        peak.and_then(|peak| peak.parse::<u64>().ok()).map_or("memory use is not available here".into(), |kib| {
+            format!("{} MiB resident at most", screen::count(kib / 1024))
+        });
     format!("{seconds:.2} s of CPU, {:.3} µs an event · {memory}", seconds * 1e6 / events.max(1) as f64)
 }
 

@@ -61,11 +61,7 @@ pub use routes::Route;
 pub use scores::{BANDS, Scores, Tier};
 pub use segments::Segment;
 pub(crate) use signals::each_kind;
-pub use signals::{
-    Abandoned, About, ActiveDays, Age, Closes, Count, Distinct, Executive, Filter, Growth, GrowthBy, Idle, KINDS, Kind,
-    Ladder, LevelTest, Moments, NewUsers, Of, Properties, Seen, Sessions, Signal, SlopeTest, Spike, Stalled,
-    Stickiness, Still, TraitIs, UsageRatio, Within,
-};
+pub use signals::*;
 pub use template::{Facts, Template};
 pub use territories::Territory;
 pub use time::Time;
