@@ -1,6 +1,7 @@
 //! The levels of signals, the band, and flags of a user or account, in one word.
 
-/// Two bits for the rung of each signal, two for the band, and flags.
+/// Two bits for the level of each of the first 26 signals of the scope, two for the band, and ten flags. Levels of further
+/// signals are beside the rows, so that the row of a user stays one cache line.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::engine) struct Word(u64);
 
