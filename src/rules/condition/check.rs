@@ -72,27 +72,8 @@ impl Checker<'_> {
                 found if found.is_number() => Ok(found),
                 _ => Err(self.error(node, "`-` takes a number")),
             },
-            Expr::Logic { any, operands } => {
-                let symbol = if *any { "||" } else { "&&" };
-                let types = self.check_all(operands)?;
-                for (operand, found) in operands.iter().zip(types) {
-                    self.takes_bool(operand, found, symbol)?;
-                }
-                Ok(Type::Bool)
-            }
-            Expr::Binary(Operator::In, operands) => {
-                let [item, list] = &mut **operands;
-                self.membership(item, list)
-            }
-            Expr::Binary(operator, operands) => {
-                let operator = *operator;
-                let types = [self.check(&mut operands[0])?, self.check(&mut operands[1])?];
-                match operator {
-                    Operator::Equal | Operator::NotEqual => self.comparison(operator, operands, types),
-                    _ if operator.is_ordered() => self.comparison(operator, operands, types),
-                    _ => self.arithmetic(operator, operands, types),
-                }
-            }
+            Expr::Logic { any, operands } => self.logic(if *any { "||" } else { "&&" }, operands),
+            Expr::Binary(operator, operands) => self.binary(*operator, operands),
             Expr::Choice(operands) => {
                 let types = self.check_all(&mut operands[..])?;
                 self.conditional(operands, &types)
@@ -118,6 +99,29 @@ impl Checker<'_> {
                 let types = self.check_all(operands)?;
                 function_type(function, *is_method, &types).map_err(|what| self.error(node, &what))
             }
+        }
+    }
+
+    /// `&&` or `||`.
+    fn logic(&mut self, symbol: &str, operands: &mut [Node]) -> Result<Type, String> {
+        let types = self.check_all(operands)?;
+        for (operand, found) in operands.iter().zip(types) {
+            self.takes_bool(operand, found, symbol)?;
+        }
+        Ok(Type::Bool)
+    }
+
+    /// An operator between two operands.
+    fn binary(&mut self, operator: Operator, operands: &mut [Node; 2]) -> Result<Type, String> {
+        if operator == Operator::In {
+            let [item, list] = operands;
+            return self.membership(item, list);
+        }
+        let types = [self.check(&mut operands[0])?, self.check(&mut operands[1])?];
+        match operator {
+            Operator::Equal | Operator::NotEqual => self.comparison(operator, operands, types),
+            _ if operator.is_ordered() => self.comparison(operator, operands, types),
+            _ => self.arithmetic(operator, operands, types),
         }
     }
 
