@@ -23,12 +23,12 @@ impl Error {
 /// What is wrong, and where.
 pub(super) type Wrong = (Location, String);
 
-/// Something that is wrong with what stands there.
+/// An error about a value of the file.
 pub(super) fn wrong<T>(there: &Spanned<T>, what: impl Into<String>) -> Wrong {
     (there.referenced, what.into())
 }
 
-/// A place in a file. What a preset brings does not stand there.
+/// A place in a file. Mappings of a preset have none.
 pub(super) fn place(name: &str, at: Location) -> String {
     let (line, column) = if at == Location::UNKNOWN { (1, 1) } else { (at.line(), at.column()) };
     format!("{name}:{line}:{column}")

@@ -69,7 +69,7 @@ struct File {
     triggers: Vec<Spanned<triggers::Written>>,
     /// When a person should act.
     due: rails::Due,
-    /// What keeps a handoff from reaching a person at a bad time.
+    /// Guard rails: when handoffs are held.
     rails: rails::Written,
     /// To whom a handoff goes: the first row that matches.
     #[schemars(with = "Vec<routes::Written>", length(min = 1))]
@@ -103,7 +103,7 @@ pub fn parse(name: &str, text: &str) -> Result<Plan, Error> {
 }
 
 /// The rules in `text` with the mappings of its presets written out: a text that every version of Upswell compiles
-/// alike, whatever its presets are. A text without presets is that already.
+/// alike, whatever its presets are. A text without presets is returned unchanged.
 ///
 /// # Errors
 /// The text is not valid, or has another meaning with its presets written out.

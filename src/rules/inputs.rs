@@ -10,7 +10,7 @@ pub(super) const SIGNALS_MAX: usize = 256;
 /// Weekly values that conditions see.
 pub(super) const WEEKS_KNOWN: i64 = 13;
 
-/// What a name stands for.
+/// What a name in a condition refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     /// True or false.
@@ -33,7 +33,7 @@ impl Type {
         matches!(self, Type::Int | Type::Double | Type::Any)
     }
 
-    /// Whether a value of this type may stand where `other` is wanted.
+    /// Whether a value of this type is allowed where `other` is expected.
     pub(super) fn fits(self, other: Type) -> bool {
         self == other || self == Type::Any || other == Type::Any
     }

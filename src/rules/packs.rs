@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// The default rules pack, as text.
 pub const DEFAULT: &str = include_str!("default.yaml");
 
-/// Rules that ship with Upswell under a name, which stands for them wherever a rules file is asked for.
+/// Rules that ship with Upswell. Their name can be used wherever a rules file is expected.
 #[derive(Clone, Copy, Debug)]
 pub struct Pack {
     /// The name.
@@ -36,7 +36,7 @@ pub const PACKS: [Pack; 4] = [
     },
 ];
 
-/// The whole text of the pack of that name: a rules file that stands by itself.
+/// The whole text of the pack of that name, as a complete rules file.
 pub fn pack(name: &str) -> Option<Cow<'static, str>> {
     let pack = PACKS.iter().find(|pack| pack.name == name)?;
     if pack.own.is_empty() {

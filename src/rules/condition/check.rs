@@ -165,7 +165,9 @@ impl Checker<'_> {
         match yes.fits(no) {
             true if yes == Type::Any => Ok(no),
             true => Ok(yes),
-            false => Err(self.error(&operands[1], &format!("`?` chooses between {yes} and {no}: they must be alike"))),
+            false => {
+                Err(self.error(&operands[1], &format!("`?` chooses between {yes} and {no}: they must have one type")))
+            }
         }
     }
 

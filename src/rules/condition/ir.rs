@@ -188,7 +188,7 @@ impl Code {
         self.main.windows(2).any(negates)
     }
 
-    /// The ints at which comparisons of an input with constants change while it rises; none if it stands elsewhere.
+    /// The ints at which comparisons of an input with constants change while it rises; none if it occurs elsewhere.
     pub(super) fn turns(&self, of: Input) -> Option<Vec<i32>> {
         let is = |input: u16| self.inputs[usize::from(input)] == of;
         let in_a_term = self.terms.iter().any(|term| matches!(term, Term::Input(input) if is(*input)));
@@ -206,7 +206,7 @@ impl Code {
     }
 
     /// Runs a program. Terms run programs in turn, no deeper than the text is nested. `ONLY_TRUE`: it only matters whether
-    /// the result is true; where it is not, unknown may stand for false and false for unknown.
+    /// the result is true; if it is not, the result may be unknown instead of false, and false instead of unknown.
     fn run<const ONLY_TRUE: bool>(&self, program: &[Op], inputs: &impl Inputs) -> Truth {
         let (mut at, mut truth) = (0, Truth::TRUE);
         // Two bits for each operand that is set aside; there are no more of them than levels of nesting.

@@ -151,7 +151,7 @@ impl Lowering {
             return Op::OneOf(place(*name), from, place(self.code.constants.len()));
         }
         let item = self.term(item);
-        // The elements stand side by side; what they list themselves comes before.
+        // The elements are adjacent; lists within them come before.
         let elements: Vec<u16> = elements.iter().map(|element| self.term(element)).collect();
         let from = place(self.code.lists.len());
         self.code.lists.extend(elements);

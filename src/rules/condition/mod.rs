@@ -111,7 +111,7 @@ impl Condition {
     }
 
     /// The ints at which the condition can change while one of its inputs, an int, rises, in order; none if it can change
-    /// at any: the input stands in a term, not only beside a constant.
+    /// at any: the input occurs in a term, and not only in comparisons with constants.
     pub(in crate::rules) fn turns(&self, of: Input) -> Option<Vec<i32>> {
         let mut turns = self.code.turns(of)?;
         turns.sort_unstable();

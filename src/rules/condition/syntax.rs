@@ -267,7 +267,7 @@ impl<'a> Parser<'a> {
         Ok(found)
     }
 
-    /// What stands after a dot: a further segment of a name, or a method.
+    /// The part after a dot: a further segment of a name, or a method.
     fn part(&mut self, of: Tall, name: &str) -> Result<Tall, String> {
         let at = of.0.at;
         if self.eat("(") {

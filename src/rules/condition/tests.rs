@@ -272,7 +272,7 @@ fn unlike_types_are_refused() {
     refused("active_users[0] > 1", "column 1: `active_users` is an int, only lists have items");
     refused("weekly_users[0.0] > 1", "column 14: an index is an int from 0, `0.0` is not");
     refused("weekly_users[-1] > 1", "column 14: an index is an int from 0, `-1` is not");
-    refused("paid ? 1 : 'x'", "column 8: `?` chooses between an int and a string: they must be alike");
+    refused("paid ? 1 : 'x'", "column 8: `?` chooses between an int and a string: they must have one type");
     refused("v ? t : f", "column 1: `v` is an int, `?` takes a bool before it");
 }
 

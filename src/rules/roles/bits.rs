@@ -12,9 +12,10 @@ impl FromIterator<Role> for RoleBits {
     }
 }
 
-/// The roles that say what became of a handoff, and with them those that tell something for long: traits, and a lead of
-/// marketing, which counts for half a year.
+/// The roles of outcomes of handoffs.
 pub(super) const OUTCOMES: u64 = !(bit(Role::OutreachSent) - 1);
+/// The roles whose events count although they are old: outcomes, traits, and a lead of marketing, which counts for half
+/// a year.
 pub(super) const TIMELESS: u64 =
     OUTCOMES | bit(Role::SubscriptionChanged) | bit(Role::Firmographics) | bit(Role::Profile) | bit(Role::MqlCreated);
 

@@ -17,7 +17,7 @@ use crate::wire::fields::{self, Scalar};
 pub(in crate::rules) struct Mapping {
     /// The role of the events. Without it they have no role, and are not reported as unmapped.
     pub(super) role: Option<Role>,
-    /// Names of track events, or patterns for them: `*` stands for any text, `?` for one character. Names are
+    /// Names of track events, or patterns for them: `*` matches any text, `?` one character. Names are
     /// compared without regard to the case of ASCII letters.
     #[serde(default)]
     pub(super) track: Vec<String>,

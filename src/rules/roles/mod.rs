@@ -124,8 +124,8 @@ struct Name {
     entry: u32,
 }
 
-/// A hash of a name that does not depend on the case of its letters: the bit that tells it is set in every byte, of
-/// eight at a time.
+/// A hash of a name that does not depend on the case of its letters: it sets the bit of the case in every byte, eight
+/// bytes at a time.
 fn hash_name(kind: EventKind, name: &[u8]) -> u64 {
     const CASE: u64 = 0x2020_2020_2020_2020;
     let mix = |hash: u64, word: u64| {
@@ -160,7 +160,7 @@ impl Roles {
     /// Compiles the mappings of a file, and after them those of the presets that it names.
     ///
     /// # Errors
-    /// Where a mapping stands, and what in it is not allowed.
+    /// The place of a mapping, and what in it is not allowed.
     pub(super) fn compile(mappings: &[Spanned<Mapping>], presets: &[Preset]) -> Result<Roles, (Location, String)> {
         let mut table = Table::default();
         for mapping in mappings {
@@ -349,8 +349,8 @@ fn read_bill(key: &str, event: &Event<'_>) -> Option<Bill> {
     }
 }
 
-/// The set of an entry's candidates that matched. Of several mappings with one role the first says whether it is
-/// passive, as it says where its fields stand; a mark as premium holds wherever it comes from.
+/// The set of an entry's candidates that matched. Of several mappings with one role, the first determines whether it is
+/// passive and where its fields are; it is premium if any of them is.
 fn settle(mappings: &[Meaning], number: u32, entry: &Entry, matched: u128) -> RoleSet {
     let mut set = RoleSet { matched, entry: number, ..RoleSet::default() };
     for index in bits(matched) {
@@ -405,7 +405,7 @@ impl Table {
                 return Err(wrong(format!("the name {name:?} has more than {NAME_MAX} bytes")));
             }
             if call < 3 && names.iter().any(String::is_empty) {
-                return Err(wrong("a name is empty: `*` stands for all names".into()));
+                return Err(wrong("a name is empty: `*` matches all names".into()));
             }
             names.iter_mut().for_each(|name| name.make_ascii_lowercase());
             if !names.is_empty() {

@@ -4,7 +4,7 @@ pub(super) fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?'])
 }
 
-/// Whether a pattern in lower case matches a text: `*` stands for any text, `?` for one character. After a mismatch
+/// Whether a pattern in lower case matches a text: `*` matches any text, `?` one character. After a mismatch
 /// only the last `*` needs to take more: what stood before it has matched as early as it can.
 pub(in crate::rules) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);

@@ -10,7 +10,7 @@ use crate::rules::needs::Needs;
 /// The documentation of a kind, whatever its parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
-    /// How the rules file writes it: the kind, and the parameter that tells it from others of the same name.
+    /// How the rules file writes it: the kind, and the parameter that distinguishes it from others of the same name.
     pub written: &'static str,
     /// Whose signals may be of the kind.
     pub scopes: &'static [&'static str],

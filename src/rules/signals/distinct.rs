@@ -71,7 +71,7 @@ impl Properties for Distinct {
     }
 
     fn needs(&self, of_user: bool) -> Needs {
-        // A feature has a name, unless it is premium; for other values the id of the message stands in (semantics E13).
+        // A feature has a name, unless it is premium; for other fields the id of the message is used if there is no value (semantics E13).
         let is_named = self.field == Field::Feature && !self.filter.premium;
         self.filter.needs(of_user, is_named.then_some(self.field))
     }

@@ -9,7 +9,7 @@ use crate::rules::checks::{field, words};
 use crate::rules::meters::Meter;
 use crate::text::unknown;
 
-/// Rungs of a ladder: what two bits can tell apart from off.
+/// The most rungs of a ladder: a level has two bits, and 0 is off.
 pub(super) const RUNGS_MAX: usize = 3;
 
 /// The parameters of a signal that a kind takes, one after the other, and what is left over.

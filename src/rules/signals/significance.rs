@@ -112,7 +112,7 @@ pub(super) fn compile(significance: &Significance, up: bool, of_users: bool) -> 
         Significance::None => return Ok(Compiled::Streak),
         Significance::Tests(tests) => tests,
     };
-    // Days tell of 7 changes from week to week, and the weekly values of an account of 12.
+    // The kept days of a user show 7 changes from week to week, the weekly values of an account 12.
     let longest = if of_users { 7 } else { 12 };
     let slope = |test: &Test| {
         let thousandths = (test.z * 1_000.0).round();
