@@ -130,11 +130,11 @@ impl Jumps {
     }
 
     /// Makes an event malformed if it is too far ahead.
-    fn check<'a>(&mut self, mut decoded: Decoded<'a>) -> Decoded<'a> {
-        let Ok(event) = &decoded.event else { return decoded };
+    fn check(&mut self, decoded: &mut Decoded<'_>) {
+        let Ok(event) = &decoded.event else { return };
         if event.time <= self.bound() {
             self.newest = self.newest.max(event.time);
-            return decoded;
+            return;
         }
         decoded.event = Err(Malformed(format!(
             "its time, {}, is {} days ahead of the newest event before it, {}: more than --max-jump allows",
@@ -142,7 +142,6 @@ impl Jumps {
             (event.time.0 - self.newest.0) / DAY_MS,
             text::minute(self.newest)
         )));
-        decoded
     }
 }
 
@@ -262,12 +261,13 @@ impl Merged<'_> {
         for (Waiting { source, record, number }, value) in waiting.iter() {
             let source = &self.sources[*source];
             let place = Place { file: &source.name, partition: None, number: *number, format: source.input.format };
-            for (index, decoded) in (0..).zip(source.events(value)) {
-                let decoded = match &mut self.jumps {
-                    Some(jumps) => jumps.check(decoded),
-                    None => decoded,
-                };
+            let mut index = 0;
+            for decoded in source.events(value) {
                 events.push(Read { record: *record, index, decoded, place });
+                if let (Some(jumps), Some(read)) = (&mut self.jumps, events.last_mut()) {
+                    jumps.check(&mut read.decoded);
+                }
+                index += 1;
                 if events.len() == BATCH {
                     each(&mut events)?;
                     events.clear();

@@ -1,5 +1,6 @@
-//! A decoded event, and the reason why one is malformed.
+//! A decoded event, the reason why one is malformed, and which events a record may contain.
 
+use super::format::Format;
 use crate::model::{Event, EventKind, EventTime, Fields};
 
 /// One event of a record: its bytes, and the decoded event or the reason why it is malformed.
@@ -73,15 +74,53 @@ impl Malformed {
     }
 }
 
-/// The events of a record, before it is checked which of them it may contain.
+/// Which events a record may contain. Control events are reserved for operators (semantics A32).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admit {
+    /// Product events only: a record of the log without the header `upswell-control`, or a line of a file.
+    Product,
+    /// One control event and nothing else: a record of the log with that header.
+    Control,
+    /// Product events, or one control event: a record of a file that is read with `--control`.
+    Any,
+}
+
+impl Admit {
+    /// Which events a record of the log may contain, by whether it has the header of control records.
+    pub fn of_log(is_control: bool) -> Admit {
+        if is_control { Admit::Control } else { Admit::Product }
+    }
+
+    /// Whether the record may contain an event of this kind, alone or with others.
+    #[inline]
+    pub(super) fn check(self, kind: EventKind, is_alone: bool) -> Result<(), Malformed> {
+        let refusal = match (self, kind.is_control()) {
+            (Admit::Product | Admit::Any, false) => return Ok(()),
+            (Admit::Control | Admit::Any, true) if is_alone => return Ok(()),
+            (Admit::Product, true) => {
+                "a control event is taken only from a record with the header upswell-control, or from a file that is \
+                 read with --control"
+            }
+            (Admit::Control, false) => {
+                "a record with the header upswell-control must contain one control event and nothing else"
+            }
+            (Admit::Control | Admit::Any, true) => "a control event must be the only event of its record",
+        };
+        Err(Malformed::new(refusal))
+    }
+}
+
+/// The events of a record that are left.
 #[derive(Debug)]
 pub(super) enum Members<'a> {
-    /// A record with one event, or none left.
-    One(Option<Decoded<'a>>),
+    /// A record that has not been decoded.
+    Record(Format, &'a [u8]),
     /// A packing record.
     Packed(Packed<'a>),
     /// A JSON list of events.
     Listed(std::vec::IntoIter<Decoded<'a>>),
+    /// No event is left.
+    None,
 }
 
 /// The members of a packing record.

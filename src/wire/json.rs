@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::decoded::{Decoded, Loose, Malformed, Members};
+use super::decoded::{Admit, Decoded, Loose, Malformed, Members};
 use super::fields;
 use super::format::ID_MAX;
 use crate::model::{Event, EventKind, EventTime, Fields, MINUTE_MS};
@@ -101,13 +101,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Line<'a> {
     }
 }
 
-/// The events of a record: one, or the members of a list or of a `batch`, as SDKs send them.
-pub(super) fn decode(record: &[u8]) -> Members<'_> {
-    let one = |event| Members::One(Some(event));
+/// The first event of a record, which is one event, or a list or `batch` of them, as SDKs send them; and the rest.
+pub(super) fn first<'a>(record: &'a [u8], admit: Admit, rest: &mut Members<'a>) -> Option<Decoded<'a>> {
+    *rest = Members::None;
     match record.trim_ascii_start().first() {
         Some(b'{') => {}
-        Some(b'[') => return members(record, record, &Line::default()),
-        _ => return one(Decoded::malformed(record, Malformed::new("not a JSON event: not an object"))),
+        Some(b'[') => return first_of_list(record, record, &Line::default(), admit, rest),
+        _ => return Some(Decoded::malformed(record, Malformed::new("not a JSON event: not an object"))),
     }
     // Parts of a UTF-8 text are UTF-8. A record that is not UTF-8 can still be read if the faults are in skipped
     // fields.
@@ -117,10 +117,10 @@ pub(super) fn decode(record: &[u8]) -> Members<'_> {
     };
     match line {
         Ok(line) => match line.batch {
-            Some(batch) if line.kind.is_none() => members(record, batch.as_bytes(), &line),
-            _ => one(event(record, line)),
+            Some(batch) if line.kind.is_none() => first_of_list(record, batch.as_bytes(), &line, admit, rest),
+            _ => Some(event(record, line, admit, true)),
         },
-        Err(error) => one(Decoded::malformed(record, not_json(&error))),
+        Err(error) => Some(Decoded::malformed(record, not_json(&error))),
     }
 }
 
@@ -128,11 +128,17 @@ fn not_json(error: &serde_json::Error) -> Malformed {
     Malformed(format!("not a JSON event: {error}"))
 }
 
-/// The events of a list. `sentAt` and `receivedAt` of the record apply to events without their own.
-fn members<'a>(record: &'a [u8], list: &'a [u8], around: &Line<'a>) -> Members<'a> {
+/// The first event of a list, and the rest. `sentAt` and `receivedAt` of the record apply to events without their own.
+fn first_of_list<'a>(
+    record: &'a [u8],
+    list: &'a [u8],
+    around: &Line<'a>,
+    admit: Admit,
+    rest: &mut Members<'a>,
+) -> Option<Decoded<'a>> {
     let members: Vec<&'a RawValue> = match serde_json::from_slice(list) {
         Ok(members) => members,
-        Err(error) => return Members::One(Some(Decoded::malformed(record, not_json(&error)))),
+        Err(error) => return Some(Decoded::malformed(record, not_json(&error))),
     };
     let read = |member: &'a RawValue| {
         let raw = member.get().as_bytes();
@@ -143,20 +149,24 @@ fn members<'a>(record: &'a [u8], list: &'a [u8], around: &Line<'a>) -> Members<'
             Ok(mut line) => {
                 line.sent_at = line.sent_at.or(around.sent_at);
                 line.received_at = line.received_at.or(around.received_at);
-                Decoded { is_changed: true, ..event(raw, line) }
+                Decoded { is_changed: true, ..event(raw, line, admit, false) }
             }
             Err(error) => Decoded::malformed(raw, not_json(&error)),
         }
     };
     if members.is_empty() {
-        return Members::One(Some(Decoded::malformed(record, Malformed::new("not a JSON event: an empty list"))));
+        return Some(Decoded::malformed(record, Malformed::new("not a JSON event: an empty list")));
     }
-    Members::Listed(members.into_iter().map(read).collect::<Vec<_>>().into_iter())
+    let mut listed = members.into_iter().map(read).collect::<Vec<_>>().into_iter();
+    let first = listed.next();
+    *rest = Members::Listed(listed);
+    first
 }
 
-fn event<'a>(raw: &'a [u8], line: Line<'a>) -> Decoded<'a> {
+/// The event of a line, if its record may contain it, alone or with others.
+fn event<'a>(raw: &'a [u8], line: Line<'a>, admit: Admit, is_alone: bool) -> Decoded<'a> {
     let mut loose = Loose::default();
-    let event = checked(line, &mut loose);
+    let event = checked(line, &mut loose).and_then(|event| admit.check(event.kind, is_alone).map(|()| event));
     Decoded { raw, event, loose, is_changed: false }
 }
 

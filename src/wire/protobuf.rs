@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use prost::Message as _;
 use prost::encoding::{self, WireType};
 
-use super::decoded::{Decoded, Loose, Malformed, Members, Packed, control_event};
+use super::decoded::{Admit, Decoded, Loose, Malformed, Members, Packed, control_event};
 use super::format::{Format, ID_MAX};
 use super::{fields, json, proto};
 use crate::model::{Event, EventKind, EventTime, Fields, Provenance};
@@ -16,35 +16,39 @@ const TRAITS: u32 = 10;
 const CONTEXT: u32 = 14;
 const PACKED: u32 = 13;
 
-/// The events of a record.
-pub(super) fn decode(payload: &[u8]) -> Members<'_> {
-    match view(payload) {
-        Ok(View::Event(event)) => Members::One(Some(event.decoded(payload))),
-        Ok(View::Packing { stray }) => {
-            let fault = stray
-                .then(|| Malformed::new("a record that packs events has an event of its own: pack that event too"));
-            Members::Packed(Packed { record: payload, rest: payload, fault })
+/// The first event of a record, which is one event or packs others; and the rest.
+#[inline]
+pub(super) fn first<'a>(payload: &'a [u8], admit: Admit, rest: &mut Members<'a>) -> Option<Decoded<'a>> {
+    *rest = Members::None;
+    let mut raw = Raw::default();
+    let fault = match read(payload, &mut raw) {
+        Ok(Form::Event) => return Some(raw.decoded(payload, admit, true)),
+        Ok(Form::Packing) if raw.is_empty() => None,
+        Ok(Form::Packing) => {
+            Some(Malformed::new("a record that packs events has an event of its own: pack that event too"))
         }
         // The events before the fault are complete: they are decoded, followed by a malformed event with the reason.
-        Err(malformed) if starts_packed(payload) => {
-            Members::Packed(Packed { record: payload, rest: payload, fault: Some(malformed) })
-        }
-        Err(malformed) => Members::One(Some(Decoded::malformed(payload, malformed))),
-    }
+        Err(malformed) if starts_packed(payload) => Some(malformed),
+        Err(malformed) => return Some(Decoded::malformed(payload, malformed)),
+    };
+    let mut packed = Packed { record: payload, rest: payload, fault };
+    let first = packed.next(admit);
+    *rest = Members::Packed(packed);
+    first
 }
 
-impl<'a> Iterator for Packed<'a> {
-    type Item = Decoded<'a>;
-
-    fn next(&mut self) -> Option<Decoded<'a>> {
+impl<'a> Packed<'a> {
+    /// The next member.
+    pub(super) fn next(&mut self, admit: Admit) -> Option<Decoded<'a>> {
         while !self.rest.is_empty() {
             let unread = self.rest;
             match next_field(unread) {
                 Ok((PACKED, Value::Bytes(raw), tail)) => {
                     self.rest = tail;
-                    return Some(match view(raw) {
-                        Ok(View::Event(event)) => event.decoded(raw),
-                        Ok(View::Packing { .. }) => Decoded::malformed(
+                    let mut event = Raw::default();
+                    return Some(match read(raw, &mut event) {
+                        Ok(Form::Event) => event.decoded(raw, admit, false),
+                        Ok(Form::Packing) => Decoded::malformed(
                             raw,
                             Malformed::new("a packed event packs other events: packing cannot be nested"),
                         ),
@@ -62,10 +66,10 @@ impl<'a> Iterator for Packed<'a> {
     }
 }
 
-/// A message as it was read: an event, or a record that packs others.
-enum View<'a> {
-    Event(Raw<'a>),
-    Packing { stray: bool },
+/// What a message is: an event, or a record that packs others.
+enum Form {
+    Event,
+    Packing,
 }
 
 /// The fields of an event that the fold reads, before they are checked against each other.
@@ -91,17 +95,39 @@ impl<'a> Raw<'a> {
         self.kind == 0 && self.account.is_empty() && self.time.is_none() && self.name.is_empty() && self.user.is_empty()
     }
 
-    fn decoded(mut self, raw: &'a [u8]) -> Decoded<'a> {
+    /// The event, if its record may contain it, alone or with others.
+    #[inline(always)]
+    fn decoded(&mut self, raw: &'a [u8], admit: Admit, is_alone: bool) -> Decoded<'a> {
         let mut loose = Loose::default();
         for id in [&mut self.message_id, &mut self.user, &mut self.anonymous_id] {
             if id.len() > ID_MAX {
                 (*id, loose.left_out) = ("", true);
             }
         }
-        Decoded { raw, event: self.checked(), loose, is_changed: false }
+        let checked = self.checked();
+        let (kind, name, time) = match checked.and_then(|it| admit.check(it.0, is_alone).map(|()| it)) {
+            Ok(checked) => checked,
+            Err(malformed) => return Decoded { loose, ..Decoded::malformed(raw, malformed) },
+        };
+        let event = Event {
+            message_id: Cow::Borrowed(self.message_id),
+            source: Cow::Borrowed(self.source),
+            kind,
+            name,
+            user: Cow::Borrowed(self.user),
+            anonymous_id: Cow::Borrowed(self.anonymous_id),
+            account: Cow::Borrowed(self.account),
+            time,
+            received: None,
+            properties: self.properties,
+            traits: self.traits,
+            context: self.context,
+            provenance: self.provenance.take(),
+        };
+        Decoded { raw, event: Ok(event), loose, is_changed: false }
     }
 
-    fn checked(self) -> Result<Event<'a>, Malformed> {
+    fn checked(&mut self) -> Result<(EventKind, Cow<'a, str>, EventTime), Malformed> {
         let mut name = Cow::Borrowed(self.name);
         let kind = match proto::EventType::try_from(self.kind) {
             Ok(proto::EventType::Track) => EventKind::Track,
@@ -111,7 +137,8 @@ impl<'a> Raw<'a> {
             Ok(proto::EventType::Screen) => EventKind::Screen,
             Ok(proto::EventType::Alias) => EventKind::Alias,
             Ok(proto::EventType::Control) => {
-                let (kind, rules) = self.control.ok_or_else(|| Malformed::new("a control event without a control"))?;
+                let control = self.control.take();
+                let (kind, rules) = control.ok_or_else(|| Malformed::new("a control event without a control"))?;
                 name = Cow::Owned(rules);
                 kind
             }
@@ -127,21 +154,7 @@ impl<'a> Raw<'a> {
         let ms = self.time.ok_or_else(|| Malformed::new("no timestamp"))?;
         let time = EventTime::new(ms)
             .ok_or_else(|| Malformed::new(format!("timestamp {ms} ms is outside the years -9999 to 9999")))?;
-        Ok(Event {
-            message_id: Cow::Borrowed(self.message_id),
-            source: Cow::Borrowed(self.source),
-            kind,
-            name,
-            user: Cow::Borrowed(self.user),
-            anonymous_id: Cow::Borrowed(self.anonymous_id),
-            account: Cow::Borrowed(self.account),
-            time,
-            received: None,
-            properties: self.properties,
-            traits: self.traits,
-            context: self.context,
-            provenance: self.provenance,
-        })
+        Ok((kind, name, time))
     }
 }
 
@@ -237,10 +250,10 @@ impl<'a> Texts<'a> {
     }
 }
 
-fn view(message: &[u8]) -> Result<View<'_>, Malformed> {
+/// Reads the fields of a message.
+fn read<'a>(message: &'a [u8], raw: &mut Raw<'a>) -> Result<Form, Malformed> {
     use Value::{Bytes, Varint};
-    let mut raw = Raw::default();
-    let mut packing = false;
+    let mut form = Form::Event;
     let texts = Texts::new(message);
     let mut rest = message;
     while !rest.is_empty() {
@@ -267,14 +280,14 @@ fn view(message: &[u8]) -> Result<View<'_>, Malformed> {
                 *known = Fields::Proto { part, tag };
             }
             (11, Bytes(value)) => raw.provenance = Some(provenance(value)?),
-            (12, Bytes(value)) => raw.control = control(value)?.or(raw.control),
-            (PACKED, Bytes(_)) => packing = true,
+            (12, Bytes(value)) => raw.control = control(value)?.or(raw.control.take()),
+            (PACKED, Bytes(_)) => form = Form::Packing,
             (1..=14, _) => return Err(wrong_type(NAMES[tag as usize - 1])),
             _ => {}
         }
         rest = tail;
     }
-    Ok(if packing { View::Packing { stray: !raw.is_empty() } } else { View::Event(raw) })
+    Ok(form)
 }
 
 fn provenance(message: &[u8]) -> Result<Provenance<'_>, Malformed> {
@@ -546,7 +559,7 @@ mod tests {
                     bytes[at] ^= 1 << (rng >> 29)
                 }
                 let full = proto::ProductEvent::decode(&bytes[..]);
-                assert_eq!(view(&bytes).is_ok(), full.is_ok(), "{bytes:02x?}");
+                assert_eq!(read(&bytes, &mut Raw::default()).is_ok(), full.is_ok(), "{bytes:02x?}");
             }
         }
     }
