@@ -50,10 +50,29 @@ impl Default for Written {
 pub struct Ids {
     /// In folded form, in order, without the empty one.
     forbidden: Vec<Box<str>>,
+    /// What forbidden ids begin with, and what they end with.
+    ends: [Ascii; 2],
     /// A bit for each length that a forbidden id has; the highest one for all lengths from 63 on.
     lengths: u64,
     /// Whether account ids are the same without regard to case and space.
     pub fold: bool,
+}
+
+/// A set of ASCII characters: a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Ascii([u64; 2]);
+
+impl Ascii {
+    /// Adds a character in both cases.
+    fn insert(&mut self, byte: u8) {
+        for byte in [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()] {
+            self.0.get_mut(usize::from(byte / 64)).into_iter().for_each(|bits| *bits |= 1 << (byte % 64));
+        }
+    }
+
+    fn has(self, byte: u8) -> bool {
+        self.0.get(usize::from(byte / 64)).is_some_and(|bits| bits >> (byte % 64) & 1 != 0)
+    }
 }
 
 /// An id in the form in which ids are compared: without space before and after, in lower case. Characters are taken one
@@ -78,7 +97,12 @@ impl Ids {
         forbidden.sort_unstable();
         forbidden.dedup();
         let lengths = forbidden.iter().fold(0, |lengths, id| lengths | length_bit(id));
-        Ids { forbidden, lengths, fold: written.fold }
+        let mut ends = [Ascii::default(); 2];
+        for id in &forbidden {
+            id.bytes().next().into_iter().for_each(|first| ends[0].insert(first));
+            id.bytes().last().into_iter().for_each(|last| ends[1].insert(last));
+        }
+        Ids { forbidden, ends, lengths, fold: written.fold }
     }
 
     /// A fingerprint of the chapter, the same on every machine.
@@ -90,16 +114,23 @@ impl Ids {
     /// Whether the id is forbidden.
     #[inline]
     pub fn forbids(&self, id: &str) -> bool {
-        if id.is_ascii() {
-            let id = match id.as_bytes() {
-                [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => id,
-                _ => id.trim(),
-            };
-            // Most ids have another length than all forbidden ones.
-            return id.is_empty()
-                || self.lengths & length_bit(id) != 0 && self.forbidden.iter().any(|it| it.eq_ignore_ascii_case(id));
+        match id.as_bytes() {
+            // Most ids begin or end as no forbidden one does. There is no space to leave out, and no other character
+            // is, in lower case, one of these.
+            [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => {
+                self.ends[0].has(*first) && self.ends[1].has(*last) && self.lists(id)
+            }
+            _ => self.lists(id),
         }
+    }
+
+    #[inline(never)]
+    fn lists(&self, id: &str) -> bool {
         let id = id.trim();
+        if id.is_ascii() {
+            let is_as_long = self.lengths & length_bit(id) != 0;
+            return id.is_empty() || is_as_long && self.forbidden.iter().any(|it| it.eq_ignore_ascii_case(id));
+        }
         self.forbidden.iter().any(|it| it.chars().eq(id.chars().flat_map(char::to_lowercase)))
     }
 
