@@ -212,7 +212,7 @@ impl Feed {
         let record = Record { offset: self.events, time: Some(event.time) };
         let decoded = Decoded::event(&[], event);
         let ready = Ready::new(&decoded).expect("no rules");
-        let outcome = self.partition.apply_one(record, 0, &ready, &mut self.effects);
+        let outcome = self.partition.apply_one(record, 0, &ready, &mut self.effects).outcome;
         assert_eq!(outcome, Outcome::Applied, "{:?}", self.effects.dead_letters);
         self.events += 1;
     }

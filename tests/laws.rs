@@ -317,7 +317,7 @@ fn fold_by<'a>(plan: Arc<Plan>, records: impl IntoIterator<Item = &'a [u8]>, mut
         let record = Record { offset: number as i64, time: None };
         for (index, decoded) in (0..).zip(wire::decode_admitting(wire::Admit::Any, wire::Format::Protobuf, bytes)) {
             let ready = rules::Ready::new(&decoded).expect("no rules");
-            let outcome = partition.apply_one(record, index, &ready, &mut effects);
+            let outcome = partition.apply_one(record, index, &ready, &mut effects).outcome;
             if number >= mute {
                 output.outcomes.push(outcome);
             }

@@ -294,7 +294,7 @@ fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize
             for (index, decoded) in (0..).zip(wire::decode_admitting(wire::Admit::Any, wire::Format::Protobuf, bytes)) {
                 let is_activation = decoded.event.as_ref().is_ok_and(|event| event.kind == EventKind::RulesActivation);
                 let ready = rules::Ready::new(&decoded).expect("rules of this version");
-                let outcome = partition.apply_one(*record, index, &ready, &mut effects);
+                let outcome = partition.apply_one(*record, index, &ready, &mut effects).outcome;
                 assert!(!is_activation || outcome == Outcome::Applied, "rules are refused");
                 if place >= committed && !is_activation {
                     output.outcomes.push(outcome);

@@ -230,7 +230,7 @@ impl AccountFold {
         let life = &mut self.life;
         let is_of_it = ready.event.as_ref().is_ok_and(|event| event.account == life.account);
         self.driver.apply(0..1, record, index, ready, &mut |step| {
-            step.outcome.filter(|_| is_of_it).into_iter().for_each(|outcome| life.events.count(outcome));
+            step.folded.filter(|_| is_of_it).into_iter().for_each(|folded| life.events.count(folded.outcome));
             life.keep(step);
             Ok(())
         })?;

@@ -291,16 +291,19 @@ impl Fold {
         source: &str,
     ) -> Result<()> {
         if let Ok(event) = &ready.event {
-            if self.driver.partitions()[places.start].plan().roles.is_unmapped(event) {
-                self.unmapped.count(&event.name);
-            }
             self.oldest = Some(self.oldest.map_or(event.time, |oldest| oldest.min(event.time)));
             self.newest = self.newest.max(Some(event.time));
             if !event.account.is_empty() {
                 self.accounts.note(ready.keys());
             }
         }
-        self.driver.apply(places, record, index, ready, &mut |step| self.published.publish(step, source))?;
+        let Fold { driver, published, unmapped, .. } = self;
+        driver.apply(places, record, index, ready, &mut |step| {
+            if let (Ok(event), true) = (&ready.event, step.folded.is_some_and(|folded| folded.is_unmapped)) {
+                unmapped.count(&event.name);
+            }
+            published.publish(step, source)
+        })?;
         self.write_closed()?;
         if self.published.tally.total().is_multiple_of(GATHER_EVERY) {
             self.gather();
@@ -394,7 +397,7 @@ impl Fold {
 impl Published {
     /// Counts what followed from one step, and writes what somebody asked for.
     fn publish(&mut self, step: Step<'_>, source: &str) -> Result<()> {
-        step.outcome.into_iter().for_each(|outcome| self.tally.count(outcome));
+        step.folded.into_iter().for_each(|folded| self.tally.count(folded.outcome));
         let Effects { handoffs, signals, onboarding, dead_letters, metrics } = step.effects;
         for handoff in handoffs {
             self.handoffs[handoff.level as usize] += 1;

@@ -14,6 +14,8 @@ pub(super) struct Context<'a> {
     pub(super) by: By<'a>,
     /// The watermark; while due work runs, its instant.
     pub(super) now: EventTime,
+    /// O: the first open day, which `now` lies in.
+    pub(super) open_day: Day,
     /// The day of the first record of the log.
     pub(super) log_began: Option<Day>,
     /// Signals of newly activated rules that no close has decided yet.
@@ -39,11 +41,13 @@ impl<'a> Context<'a> {
     }
 
     /// O: the first open day.
+    #[inline]
     pub(super) fn open_day(&self) -> Day {
-        self.plan.time.calendar.day(self.now)
+        self.open_day
     }
 
     /// C: the last closed day.
+    #[inline]
     pub(super) fn last_closed(&self) -> Day {
         self.open_day().plus(-1)
     }

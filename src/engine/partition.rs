@@ -57,6 +57,17 @@ struct Scratch {
     users: Vec<(u32, u32)>,
 }
 
+/// What became of an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Folded {
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// It counts as activity only, because no mapping is for its name (semantics §4).
+    pub is_unmapped: bool,
+    /// It has a user, anonymous or message id that the rules forbid.
+    has_forbidden_id: bool,
+}
+
 /// Reads what folding these events, at most [`BATCH`], will look up, each in its partition, before they are folded one
 /// after the other. It changes nothing. Accounts, users and ids of consecutive events lie far apart in memory: read one by
 /// one, each is waited for; read together, the waits overlap.
@@ -83,6 +94,7 @@ macro_rules! step {
                 cause: $cause,
                 by: $by,
                 now: $now,
+                open_day: $partition.plan.time.calendar.day($now),
                 log_began: $partition.admission.clock.first_day(),
                 warming: &$partition.warming,
                 profiles: $partition.profiles,
@@ -176,11 +188,6 @@ impl Partition {
         tally
     }
 
-    /// Folds one event of a record in.
-    pub fn apply_one(&mut self, record: Record, index: u32, ready: &Ready<'_>, effects: &mut Effects) -> Outcome {
-        self.screen_and_apply(record, index, ready, effects).0
-    }
-
     /// Folds one event of a record in, and counts it.
     pub fn apply_and_count(
         &mut self,
@@ -189,49 +196,49 @@ impl Partition {
         ready: &Ready<'_>,
         effects: &mut Effects,
         tally: &mut Tally,
-    ) -> Outcome {
-        let (outcome, has_forbidden) = self.screen_and_apply(record, index, ready, effects);
-        tally.count(outcome);
+    ) -> Folded {
+        let folded = self.apply_one(record, index, ready, effects);
+        tally.count(folded.outcome);
         tally.zoneless += u64::from(ready.loose.zoneless);
         tally.left_out += u64::from(ready.loose.left_out);
-        tally.forbidden_ids += u64::from(has_forbidden);
+        tally.forbidden_ids += u64::from(folded.has_forbidden_id);
         let unnamed = |event: &Event<'_>| event.message_id.is_empty() && !event.account.is_empty();
         tally.without_id += u64::from(ready.event.as_ref().is_ok_and(unnamed));
-        outcome
+        folded
     }
 
-    /// Folds one event of a record in, without the ids that the rules forbid; and whether it has such.
-    fn screen_and_apply(
-        &mut self,
-        record: Record,
-        index: u32,
-        ready: &Ready<'_>,
-        effects: &mut Effects,
-    ) -> (Outcome, bool) {
+    /// Folds one event of a record in, without the ids that the rules forbid.
+    pub fn apply_one(&mut self, record: Record, index: u32, ready: &Ready<'_>, effects: &mut Effects) -> Folded {
         let place = Place { offset: record.offset, index };
-        let mut has_forbidden = false;
-        let (outcome, detail) = match (&ready.event, ready.rules()) {
+        let mut folded = Folded { outcome: Outcome::Malformed, is_unmapped: false, has_forbidden_id: false };
+        let mut detail = String::new();
+        match (&ready.event, ready.rules()) {
             (Ok(event), Some(rules)) => {
                 let by = By { message_id: &event.message_id, place: Some(place.into()) };
-                self.apply_rules(rules, by, effects)
+                (folded.outcome, detail) = self.apply_rules(rules, by, effects);
             }
             (Ok(event), None) => match self.plan.ids.screen(event) {
-                Ok(None) => self.apply_event((event, ready.keys()), place, record.time.or(event.received), effects),
-                Ok(Some(event)) => {
-                    has_forbidden = true;
-                    self.apply_event((&event, ready.keys()), place, record.time.or(event.received), effects)
+                Ok(None) => {
+                    let time = record.time.or(event.received);
+                    detail = self.apply_event((event, ready.keys()), place, time, effects, &mut folded);
                 }
-                Err(what) => (Outcome::Malformed, what),
+                Ok(Some(event)) => {
+                    folded.has_forbidden_id = true;
+                    let time = record.time.or(event.received);
+                    detail = self.apply_event((&event, ready.keys()), place, time, effects, &mut folded);
+                }
+                Err(what) => detail = what,
             },
-            (Err(malformed), _) => (Outcome::Malformed, malformed.0.clone()),
-        };
+            (Err(malformed), _) => detail.clone_from(&malformed.0),
+        }
+        let outcome = folded.outcome;
         if matches!(outcome, Outcome::Malformed | Outcome::FromTheFuture | Outcome::TooLate | Outcome::Refused) {
             // An error may quote what it met; the payload says all of it.
             let detail = detail.chars().take(DETAIL_MAX).collect();
             let payload = ready.raw.to_vec();
             effects.dead_letters.push(DeadLetter { reason: outcome, detail, payload, place, record_time: record.time });
         }
-        (outcome, has_forbidden)
+        folded
     }
 
     /// Decides, raises the watermark, runs what is due, applies (semantics A13, A14). The text explains a dead letter.
@@ -241,7 +248,8 @@ impl Partition {
         place: Place,
         record_time: Option<EventTime>,
         effects: &mut Effects,
-    ) -> (Outcome, String) {
+        folded: &mut Folded,
+    ) -> String {
         let decision = self.admission.decide(&self.plan, &mut self.tables, event, place, record_time);
         if decision.moves_time {
             self.accept(event.0.time, effects);
@@ -250,7 +258,8 @@ impl Partition {
         if let Some((takes, it)) = decision.takes {
             self.apply_to_account(&it, takes, effects);
         }
-        (decision.outcome, decision.detail)
+        (folded.outcome, folded.is_unmapped) = (decision.outcome, decision.is_unmapped);
+        decision.detail
     }
 
     /// Follows the rules that an event activates, if they can take the place of the present ones. It moves no time, so it
@@ -343,8 +352,9 @@ impl Partition {
     }
 
     fn apply_to_account(&mut self, it: &MatchedEvent<'_>, takes: Takes, effects: &mut Effects) {
-        let Some(now) = self.admission.clock.watermark() else { return };
-        let last_closed = self.plan.time.calendar.day(now).plus(-1);
+        let clock = &self.admission.clock;
+        let (Some(now), Some(open_day)) = (clock.watermark(), clock.open_day()) else { return };
+        let last_closed = open_day.plus(-1);
         let id = &*it.event.account;
         let hash = it.keys.account;
         let known = self.tables.find_account(hash, id);
@@ -366,18 +376,18 @@ impl Partition {
     fn accept(&mut self, time: EventTime, effects: &mut Effects) {
         let before = self.admission.clock.open_day();
         self.admission.clock.accept(time);
-        let (Some(watermark), Some(first_open)) =
-            (self.admission.clock.watermark(), before.or(self.admission.clock.open_day()))
-        else {
-            return;
-        };
-        let (mut open, calendar) = (first_open, self.plan.time.calendar);
+        let clock = &self.admission.clock;
+        let (Some(watermark), Some(open_day)) = (clock.watermark(), clock.open_day()) else { return };
+        let (mut open, calendar) = (before.unwrap_or(open_day), self.plan.time.calendar);
         loop {
             let timer = self.timers.next().filter(|at| *at <= watermark);
-            // At closes before the next visit nobody has work: on to it, or to the day of the next timer.
-            let visit = self.due.next().unwrap_or(Day(i32::MAX));
-            open = open.max(visit.min(calendar.day(timer.unwrap_or(watermark))));
-            let close = Some(calendar.end(open)).filter(|at| *at <= watermark);
+            let mut close = None;
+            if open < open_day {
+                // At closes before the next visit nobody has work: on to it, or to the day of the next timer.
+                let visit = self.due.next().unwrap_or(Day(i32::MAX));
+                open = open.max(visit.min(timer.map_or(open_day, |at| calendar.day(at))));
+                close = (open < open_day).then(|| calendar.end(open));
+            }
             match (timer, close) {
                 (None, None) => return,
                 (Some(at), None) => self.run_timers(at, at, effects),
@@ -488,7 +498,7 @@ mod tests {
             for decoded in wire::decode_admitting(wire::Admit::Any, Format::Json, bytes) {
                 let ready = Ready::new(&decoded).expect("rules of this version");
                 let outcome = partition.apply_one(Record { offset, time: None }, 0, &ready, &mut Effects::default());
-                assert_eq!(outcome, Outcome::Applied);
+                assert_eq!(outcome.outcome, Outcome::Applied);
             }
         };
         fold(&mut partition, 0, event.as_bytes());

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::engine::{Partition, Record, read_ahead};
+use crate::engine::{Folded, Partition, Record, read_ahead};
 use crate::kafka;
-use crate::model::{Day, Effects, EventTime, Outcome};
+use crate::model::{Day, Effects, EventTime};
 use crate::rules::{Plan, Ready};
 use crate::wire::Decoded;
 
@@ -29,8 +29,8 @@ pub struct Driver {
 
 /// One step of a partition: the outcome of the event, and the effects.
 pub struct Step<'a> {
-    /// The outcome of the event; none if no event caused the step.
-    pub outcome: Option<Outcome>,
+    /// What became of the event; none if no event caused the step.
+    pub folded: Option<Folded>,
     /// The number of the partition.
     pub partition: usize,
     /// The effects. What remains in the buffer is dropped before the next step.
@@ -81,8 +81,8 @@ impl Driver {
         each: &mut dyn FnMut(Step<'_>) -> Result<()>,
     ) -> Result<()> {
         for partition in places {
-            let outcome = Some(self.partitions[partition].apply_one(record, index, ready, &mut self.effects));
-            each(Step { outcome, partition, effects: &mut self.effects })?;
+            let folded = Some(self.partitions[partition].apply_one(record, index, ready, &mut self.effects));
+            each(Step { folded, partition, effects: &mut self.effects })?;
             self.effects.clear();
         }
         Ok(())
@@ -99,7 +99,7 @@ impl Driver {
             let tick = Decoded::tick(time.calendar.start(day).plus(time.allowed_lateness_ms));
             let record = Record { offset: i64::MAX, time: None };
             let _ = partition.apply_one(record, 0, &Ready::new(&tick)?, &mut self.effects);
-            each(Step { outcome: None, partition: number, effects: &mut self.effects })?;
+            each(Step { folded: None, partition: number, effects: &mut self.effects })?;
             self.effects.clear();
         }
         Ok(())

@@ -328,9 +328,6 @@ impl Owned {
     fn fold_event(&mut self, job: &Job, cause: Cause<'_>, index: u32, ready: &Ready<'_>) {
         if let Ok(event) = &ready.event {
             let plan = self.fold.plan();
-            if plan.roles.is_unmapped(event) {
-                self.unmapped.count(&event.name);
-            }
             let expected = job.partitioner.place(event.account.as_bytes(), self.count);
             // Control events have no account, and malformed events are not folded.
             let is_counted = || !event.kind.is_control() && plan.ids.screen(event).is_ok();
@@ -345,7 +342,10 @@ impl Owned {
             }
         }
         let record = Record { offset: cause.offset, time: cause.time() };
-        let _ = self.fold.apply_and_count(record, index, ready, &mut self.effects, &mut self.tally);
+        let folded = self.fold.apply_and_count(record, index, ready, &mut self.effects, &mut self.tally);
+        if let (Ok(event), true) = (&ready.event, folded.is_unmapped) {
+            self.unmapped.count(&event.name);
+        }
     }
 
     fn end_record(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut Vec<Outgoing>, telemetry: &Telemetry) {

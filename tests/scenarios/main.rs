@@ -306,7 +306,7 @@ impl Story {
             let bytes = happened.answering(&logged.event).to_string().into_bytes();
             for decoded in wire::decode_admitting(wire::Admit::Any, wire::Format::Json, &bytes) {
                 let ready = rules::Ready::new(&decoded).map_err(|error| error.to_string())?;
-                let outcome = partition.apply_one(Record { offset, time: None }, 0, &ready, &mut effects);
+                let outcome = partition.apply_one(Record { offset, time: None }, 0, &ready, &mut effects).outcome;
                 if outcome.word() != logged.outcome {
                     return Err(format!("{} is {}, not {}", logged.event, outcome.word(), logged.outcome));
                 }

@@ -12,13 +12,16 @@ pub(in crate::engine) struct Clock {
     lateness_ms: i64,
     calendar: Calendar,
     highest: Option<EventTime>,
+    /// The first day that has not closed, and its end.
+    open: Option<(Day, EventTime)>,
     /// The day of the first accepted record: the first day of the log.
     first_day: Option<Day>,
 }
 
 impl Clock {
     pub(in crate::engine) fn new(time: &Time) -> Clock {
-        Clock { lateness_ms: time.allowed_lateness_ms, calendar: time.calendar, highest: None, first_day: None }
+        let (lateness_ms, calendar) = (time.allowed_lateness_ms, time.calendar);
+        Clock { lateness_ms, calendar, highest: None, open: None, first_day: None }
     }
 
     /// The highest accepted event time.
@@ -38,13 +41,18 @@ impl Clock {
 
     /// The first day that has not closed.
     pub(in crate::engine) fn open_day(&self) -> Option<Day> {
-        self.watermark().map(|watermark| self.calendar.day(watermark))
+        self.open.map(|(day, _)| day)
     }
 
     /// An event of this time was accepted.
     pub(in crate::engine) fn accept(&mut self, time: EventTime) {
         self.first_day.get_or_insert_with(|| self.calendar.day(time));
         self.highest = self.highest.max(Some(time));
+        let watermark = self.watermark().unwrap_or(time);
+        if self.open.is_none_or(|(_, end)| watermark >= end) {
+            let day = self.calendar.day(watermark);
+            self.open = Some((day, self.calendar.end(day)));
+        }
     }
 }
 

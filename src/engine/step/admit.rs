@@ -32,6 +32,8 @@ pub(in crate::engine) struct Decision<'a> {
     pub(in crate::engine) detail: String,
     /// Whether the event moves time.
     pub(in crate::engine) moves_time: bool,
+    /// Whether no mapping is for its name.
+    pub(in crate::engine) is_unmapped: bool,
     /// The id to remember, if any.
     id: dedupe::Id,
     /// What of it is taken.
@@ -40,7 +42,7 @@ pub(in crate::engine) struct Decision<'a> {
 
 impl Decision<'_> {
     fn without_changes(outcome: Outcome, detail: String, moves_time: bool) -> Self {
-        Decision { outcome, detail, moves_time, id: None, takes: None }
+        Decision { outcome, detail, moves_time, is_unmapped: false, id: None, takes: None }
     }
 }
 
@@ -86,7 +88,7 @@ impl Admission {
             let takes = it.roles.is_timeless().then_some((Takes::Traits, it));
             return match refusal(plan, tables, (event, keys)).filter(|_| takes.is_some()) {
                 Some(refusal) => Decision::without_changes(Outcome::Refused, refusal, true),
-                None => Decision { outcome: Outcome::Excluded, detail: String::new(), moves_time: true, id, takes },
+                None => Decision { takes, id, ..Decision::without_changes(Outcome::Excluded, String::new(), true) },
             };
         }
         let days_late = self.clock.open_day().map_or(0, |open| open.0 - it.day.0);
@@ -99,8 +101,9 @@ impl Admission {
             return Decision::without_changes(Outcome::Refused, refusal, true);
         }
         let takes = if days_late <= CORRECTABLE_DAYS { Takes::All } else { Takes::Timeless };
-        let (outcome, detail) = (Outcome::Applied, String::new());
-        Decision { outcome, detail, moves_time: true, id, takes: Some((takes, it)) }
+        let is_unmapped = it.roles.is_unmapped(event);
+        let applied = Decision::without_changes(Outcome::Applied, String::new(), true);
+        Decision { is_unmapped, id, takes: Some((takes, it)), ..applied }
     }
 
     /// Bytes of the ids that are remembered.

@@ -71,6 +71,12 @@ impl RoleSet {
         self.matched != 0
     }
 
+    /// Whether the event, which has these roles, is activity only because no mapping is for its name (semantics §4): what
+    /// is reported as unmapped.
+    pub fn is_unmapped(&self, event: &Event<'_>) -> bool {
+        event.kind == EventKind::Track && !event.name.is_empty() && !self.is_mapped()
+    }
+
     /// Whether the event is activity of its user: no mapping is for it, or one that is not passive. That only track
     /// events of a user are activity is decided elsewhere.
     pub fn is_activity(&self) -> bool {
@@ -201,10 +207,9 @@ impl Roles {
         self.by_name.find(hash_name(kind, name), is).map(|it| it.entry)
     }
 
-    /// Whether an event is activity only because no mapping is for its name (semantics §4): what is reported as
-    /// unmapped.
+    /// Whether an event is activity only because no mapping is for its name.
     pub fn is_unmapped(&self, event: &Event<'_>) -> bool {
-        event.kind == EventKind::Track && !event.name.is_empty() && !self.of(event).is_mapped()
+        self.of(event).is_unmapped(event)
     }
 
     /// The roles of a set in the order in which they are applied: that of the file, presets last.
