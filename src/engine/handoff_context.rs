@@ -198,7 +198,7 @@ fn usage(context: &Context<'_>, account: &Account<'_>) -> Usage {
     };
     if let Some(closed) = closed {
         (usage.dau, usage.wau, usage.mau) = (closed.dau, closed.wau, closed.mau);
-        usage.stickiness = closed.stickiness().map(|(part, whole)| f64::from(part) / f64::from(whole));
+        usage.stickiness = closed.stickiness(account).map(|(part, whole)| f64::from(part) / f64::from(whole));
         usage.growth = closed
             .change(account)
             .filter(|(before, _)| *before > 0)

@@ -149,9 +149,9 @@ impl Values<'_, '_, '_> {
             Figure::Wau => int(closed().map(|closed| closed.wau)),
             Figure::Mau => int(closed().map(|closed| closed.mau)),
             Figure::NewUsers => int(closed().map(|closed| closed.new_users_7d(account))),
-            Figure::Stickiness => {
-                double(closed().and_then(|it| it.stickiness()).map(|(part, whole)| f64::from(part) / f64::from(whole)))
-            }
+            Figure::Stickiness => double(
+                closed().and_then(|it| it.stickiness(account)).map(|(part, whole)| f64::from(part) / f64::from(whole)),
+            ),
             Figure::SpikeKnown => {
                 boolean(account.founded().map(|founded| windows::blocks(context.last_closed(), founded) >= 2))
             }

@@ -26,8 +26,6 @@ pub(in crate::engine) struct Closed {
     pub(in crate::engine) dau: u32,
     pub(in crate::engine) wau: u32,
     pub(in crate::engine) mau: u32,
-    /// Σ DAU over the last 28 days.
-    active_days: u32,
     /// The last week whose Sunday has closed.
     week: Week,
     /// Complete weeks up to it.
@@ -55,7 +53,7 @@ impl Closed {
     /// No activity at the close of `day`.
     fn blank(day: Day, founded: Day) -> Closed {
         let week = last_week(day);
-        Closed { day, founded, dau: 0, wau: 0, mau: 0, active_days: 0, week, weeks_known: weeks_known(founded, week) }
+        Closed { day, founded, dau: 0, wau: 0, mau: 0, week, weeks_known: weeks_known(founded, week) }
     }
 
     /// The figures at the close of `day`.
@@ -72,10 +70,23 @@ impl Closed {
     }
 
     fn take_counts(&mut self, account: &Account<'_>) {
-        let day = self.day.0;
-        self.dau = account.count(ACTIVE, day);
+        self.dau = account.count(ACTIVE, self.day.0);
         (self.wau, self.mau) = account.counts.active();
-        self.active_days = account.sum(ACTIVE, day - (MONTH - 1), day) as u32;
+    }
+
+    /// Σ DAU over the last 28 days.
+    fn active_days(&self, account: &Account<'_>) -> u32 {
+        let recounted = || {
+            let days = account.users().filter(|(_, user)| !user.days.is_never());
+            days.map(|(_, user)| user.days.count(self.day, MONTH as u32)).sum()
+        };
+        if account.counts.closed() != self.day {
+            return recounted();
+        }
+        let active_days = account.sum(ACTIVE, self.day.0 - (MONTH - 1), self.day.0) as u32;
+        #[cfg(not(test))]
+        debug_assert_eq!(active_days, recounted(), "active days of {}", account.id());
+        active_days
     }
 
     /// Users whose first day is one of these many days, of which the last is `back` days before this one; those of the
@@ -109,7 +120,6 @@ impl Closed {
             closed.dau += (active & 1) as u32;
             closed.wau += u32::from(active & low_bits(7) != 0);
             closed.mau += u32::from(active & low_bits(28) != 0);
-            closed.active_days += (active & low_bits(28)).count_ones();
         }
         closed
     }
@@ -148,8 +158,8 @@ impl Closed {
     }
 
     /// The share of its active users that the account sees on a mean day, as numerator and denominator.
-    pub(in crate::engine) fn stickiness(&self) -> Option<(u32, u32)> {
-        self.stickiness_days().map(|days| (self.active_days, days * self.mau))
+    pub(in crate::engine) fn stickiness(&self, account: &Account<'_>) -> Option<(u32, u32)> {
+        self.stickiness_days().map(|days| (self.active_days(account), days * self.mau))
     }
 
     /// The distribution that new users of 7 days are expected to follow, once two blocks are known (semantics C22).
@@ -278,7 +288,7 @@ impl Closed {
             dau: self.dau,
             wau: self.wau,
             mau: self.mau,
-            stickiness: self.stickiness().map(|(part, whole)| f64::from(part) / f64::from(whole)),
+            stickiness: self.stickiness(account).map(|(part, whole)| f64::from(part) / f64::from(whole)),
             new_users: self.joined(account, 0, 1),
             new_users_7d: self.new_users_7d(account),
             spike_p: self.expected_newcomers(account).map(|expected| expected.at_least(self.new_users_7d(account))),

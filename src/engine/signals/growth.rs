@@ -83,8 +83,7 @@ impl Measure for Growth {
         if !self.up && at.held() > 0 {
             return day.plus(1);
         }
-        let has_weeks = at.account.sum(WEEKS, day.week().0 - 13, day.week().0 + 1) != 0;
-        if has_weeks { next_sunday(day) } else { NEVER }
+        if at.account.has_weeks(day) { next_sunday(day) } else { NEVER }
     }
 
     fn evidence(&self, at: At<'_, '_>) -> Evidence {

@@ -34,13 +34,16 @@ impl Measure for Spike {
     }
 
     fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
-        let has_amounts = || at.account.has_volume(Some(self.meter.place), day.plus(-5), day.plus(1));
-        match at.first() {
-            _ if at.held() > 0 => day.plus(1),
-            Some(_) if !has_amounts() => NEVER,
-            Some(first) => day.plus(1).max(first.plus(7 * (BLOCKS + 1))),
-            None => NEVER,
+        let tomorrow = day.plus(1);
+        if at.held() > 0 {
+            return tomorrow;
         }
+        let Some(known) = at.first().map(|first| first.plus(7 * (BLOCKS + 1))) else { return NEVER };
+        if known > tomorrow {
+            return known;
+        }
+        let has_amounts = at.account.has_volume(Some(self.meter.place), day.plus(-5), tomorrow);
+        if has_amounts { tomorrow } else { NEVER }
     }
 
     fn next_known(&self, at: At<'_, '_>, day: Day) -> Day {

@@ -13,15 +13,19 @@ fn share(at: At<'_, '_>) -> Option<(u32, u32)> {
     match at.user {
         Some(_) if at.days().is_never() => None,
         Some(_) => windows::user_stickiness(at.days(), at.context.last_closed()),
-        None => Closed::last(at.account, at.context.last_closed())?.stickiness(),
+        None => Closed::last(at.account, at.context.last_closed())?.stickiness(at.account),
     }
 }
 
 impl Stickiness {
-    /// The first day after C on which the stickiness of the account is of another level.
-    fn next_of_account(&self, at: At<'_, '_>) -> Day {
+    /// The first day after the last closed one on which the stickiness of the account may be of another level.
+    fn next_of_account(&self, at: At<'_, '_>, closed: Day) -> Day {
         let (account, Some(founded)) = (at.account, at.first()) else { return NEVER };
         let held = at.held();
+        if held == 0 {
+            // Without activity the share only falls, until users leave the month.
+            return after(closed, founded.plus(6)).min(account.next_leave());
+        }
         for (day, mau, active_days) in account.months_to_come() {
             let share = stickiness_days(day, founded).filter(|_| mau > 0).map(|n| (active_days as u32, n * mau));
             if share.map_or(0, |share| rung_above(share, &self.above_percent)) != held {
@@ -46,7 +50,11 @@ impl Measure for Stickiness {
 
     fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
         // After 28 days without active users the share is undefined (semantics C5).
-        let is_back = || at.account.count(ACTIVE, day.0) > 0 && at.account.sum(ACTIVE, day.0 - MONTH, day.0 - 1) == 0;
+        // Then whoever is active in the month is active today.
+        let is_back = || {
+            let dau = at.account.count(ACTIVE, day.0);
+            dau > 0 && at.account.counts.active().1 == dau && at.account.sum(ACTIVE, day.0 - MONTH, day.0 - 1) == 0
+        };
         at.first().is_some_and(|first| day == first.plus(6)) || (at.user.is_none() && is_back())
     }
 
@@ -55,7 +63,7 @@ impl Measure for Stickiness {
     }
 
     fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
-        let (Some(_), Some(first)) = (at.user, at.first()) else { return self.next_of_account(at) };
+        let (Some(_), Some(first)) = (at.user, at.first()) else { return self.next_of_account(at, day) };
         let (known, days) = (first.plus(6), at.days());
         // Without activity the share of a user only falls.
         if day < known {

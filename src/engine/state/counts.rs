@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::ops::Range;
 
 use super::days::Days;
+use super::due::NEVER;
 use crate::model::Day;
 
 /// Lengths of the windows of WAU and MAU, in days.
@@ -249,6 +250,12 @@ impl Counts {
             }
             self.add_at(wide, ring.place(last + 1), -1);
         }
+    }
+
+    /// The first day after C on which users leave the month, if no user becomes active; `NEVER` if none are in it.
+    pub(in crate::engine) fn next_leave(&self, wide: &WideCounts) -> Day {
+        let leaves = |day: &i32| self.at(wide, MAU.place(*day)) < 0;
+        (self.closed + 1..self.closed + MAU.length).find(leaves).map_or(NEVER, Day)
     }
 
     /// Each day after C if no user becomes active, from the next day on: its MAU, and Σ DAU of the 28 days that end with

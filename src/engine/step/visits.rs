@@ -10,7 +10,6 @@ use crate::engine::context::Context;
 use crate::engine::figures::windows::MONTH;
 use crate::engine::signals::{self, At};
 use crate::engine::state::Account;
-use crate::engine::state::counts::WEEKS;
 use crate::engine::state::due::NEVER;
 use crate::engine::state::word::Flag;
 use crate::model::Day;
@@ -94,8 +93,7 @@ fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_
     let over = over_on(plan, account).plus(-1);
     let mut next = if account.is_blank() { if over > day { over } else { day.plus(30) } } else { NEVER };
     let Some(founded) = account.founded() else { return next };
-    let has_weeks = account.sum(WEEKS, day.week().0 - 13, day.week().0 + 1) != 0;
-    let sunday = if has_weeks { next_sunday(day) } else { NEVER };
+    let sunday = if account.has_weeks(day) { next_sunday(day) } else { NEVER };
     if rows_wanted {
         next = next.min(sunday);
     }
@@ -108,6 +106,9 @@ fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_
         next = next.min(signals::of(at(slot)).next_known(at(slot), day));
     }
     for &slot in plan.index.account_by_day.iter().chain(&plan.index.account_by_week) {
+        if next <= tomorrow {
+            break;
+        }
         next = next.min(signals::of(at(slot)).next_close(at(slot), day));
     }
     next

@@ -139,6 +139,16 @@ impl<'t> Account<'t> {
         self.counts.sum(&self.tables.wide, ring, first, last)
     }
 
+    /// The first day after C on which users leave the month, if no user becomes active.
+    pub(in crate::engine) fn next_leave(&self) -> Day {
+        self.counts.next_leave(&self.tables.wide)
+    }
+
+    /// Whether there was activity in the 14 weeks that end with the week after that of `day`, or later.
+    pub(in crate::engine) fn has_weeks(&self, day: Day) -> bool {
+        self.first.is_some() && self.last_day.week() >= day.week().plus(-13)
+    }
+
     /// Each following day if no user becomes active: its MAU, and Σ DAU of the 28 days that end with it.
     pub(in crate::engine) fn months_to_come(&self) -> impl Iterator<Item = (Day, u32, u64)> + '_ {
         self.counts.months_to_come(&self.tables.wide)
