@@ -153,7 +153,7 @@ impl Values<'_, '_, '_> {
                 closed().and_then(|it| it.stickiness(account)).map(|(part, whole)| f64::from(part) / f64::from(whole)),
             ),
             Figure::SpikeKnown => {
-                boolean(account.founded().map(|founded| windows::blocks(context.last_closed(), founded) >= 2))
+                boolean(account.founded().map(|founded| context.last_closed() >= windows::spike_known_on(founded)))
             }
             Figure::WeeklyUsers => Value::Ints(Input::Figure(Figure::WeeklyUsers)),
             Figure::IdleDays => {

@@ -54,10 +54,12 @@ impl Changes {
     pub const BEGAN: Changes = Changes(1 << 22);
     /// Whether the account has one user only.
     pub const ONLY_USER: Changes = Changes(1 << 23);
-    /// Levels of signals of the account.
-    pub const LEVELS: Changes = Changes(1 << 25);
     /// The account begins another life.
     pub const REBORN: Changes = Changes(1 << 24);
+    /// Levels of signals of the account.
+    pub const LEVELS: Changes = Changes(1 << 25);
+    /// It is known from now on how many new users are far more than usual.
+    pub const SPIKE_KNOWN: Changes = Changes(1 << 26);
 
     /// Both together.
     #[must_use]

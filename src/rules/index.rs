@@ -127,6 +127,8 @@ pub struct Index {
     pub restless_days: i32,
     /// The numbers of closed days without activity at which a condition over that number can change.
     pub idle: IdleTurns,
+    /// When the users of closed weeks matter to conditions.
+    pub weekly_users: Needed,
     /// Whether conditions read figures of closed days.
     pub reads_closed_days: bool,
     /// Account signals that only events turn on or raise: a close can only turn them off.
@@ -164,6 +166,52 @@ impl IdleTurns {
     /// Whether a condition can have changed while the number went from one to another.
     pub fn lie_between(&self, from: i32, to: i32) -> bool {
         self.after(from.min(to)).is_some_and(|turn| turn <= from.max(to))
+    }
+}
+
+/// When a figure matters to conditions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Needed {
+    /// No condition reads it.
+    #[default]
+    Never,
+    /// While one of these signals of the account is on: no condition that reads it can be true otherwise.
+    With(Slots),
+    /// At any time.
+    Always,
+}
+
+impl Needed {
+    /// Adds a condition that reads the figure.
+    fn add(&mut self, when: &Condition) {
+        let mut slots = match self {
+            Needed::Never => Slots::default(),
+            Needed::With(slots) => *slots,
+            Needed::Always => return,
+        };
+        *self = match when.needs() {
+            None => Needed::Always,
+            Some(signals) => {
+                let of_account = |signal: &SignalRef| match signal {
+                    SignalRef::Account(slot) => Some(*slot),
+                    SignalRef::User(_) => None,
+                };
+                let all: Option<Vec<usize>> = signals.iter().map(of_account).collect();
+                all.map_or(Needed::Always, |all| {
+                    all.into_iter().for_each(|slot| slots.insert(slot));
+                    Needed::With(slots)
+                })
+            }
+        };
+    }
+
+    /// Whether it matters while these signals of the account are on.
+    pub fn is_met(&self, mut on: impl Iterator<Item = usize>) -> bool {
+        match self {
+            Needed::Never => false,
+            Needed::With(slots) => on.any(|slot| slots.has(slot)),
+            Needed::Always => true,
+        }
     }
 }
 
@@ -245,8 +293,11 @@ pub(super) fn build(signals: &Signals, triggers: &[Trigger], by_level: &[usize])
         if when.reads.reads(Figure::IdleDays) {
             index.idle.add(when, restless_days);
         }
+        if when.reads.reads(Figure::WeeklyUsers) {
+            index.weekly_users.add(when);
+        }
     }
-    let of_closed_days = |figure: &Figure| figure.changes().meet(Changes::CLOSED_DAYS) && *figure != Figure::SpikeKnown;
+    let of_closed_days = |figure: &Figure| figure.changes().meet(Changes::CLOSED_DAYS);
     let mut closed_days = Figure::ALL.iter().map(|it| it.0).filter(of_closed_days);
     index.reads_closed_days = closed_days.any(|figure| index.reads.reads(figure));
     index

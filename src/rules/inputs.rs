@@ -315,7 +315,8 @@ impl Figure {
             ActiveUsers | Departments => Changes::ACTIVE_USERS,
             Users => Changes::USERS,
             // With the first activity they become known.
-            Dau | Wau | Mau | Stickiness | NewUsers | SpikeKnown => Changes::CLOSED_DAYS.and(Changes::FOUNDED),
+            Dau | Wau | Mau | Stickiness | NewUsers => Changes::CLOSED_DAYS.and(Changes::FOUNDED),
+            SpikeKnown => Changes::SPIKE_KNOWN.and(Changes::FOUNDED),
             WeeklyUsers => Changes::CLOSED_WEEKS,
             IdleDays => Changes::IDLE_DAYS.and(Changes::FOUNDED),
             Score => Changes::SCORE,

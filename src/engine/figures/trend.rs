@@ -8,7 +8,7 @@ use crate::rules::{Growth, GrowthBy, SlopeTest};
 /// Weeks that a slope looks back.
 pub(super) const SLOPE_WEEKS: u32 = 8;
 /// Complete weeks below which it is unknown whether an account or user grows (semantics C13a, C14).
-pub(super) const WEEKS_TO_GROW: u32 = 4;
+pub(in crate::engine) const WEEKS_TO_GROW: u32 = 4;
 /// Weeks that a streak can count.
 const STREAK_MAX: u32 = 12;
 /// The least change in three weeks that counts: active users of an account, active days a week of a user.

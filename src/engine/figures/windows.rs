@@ -24,6 +24,12 @@ pub(in crate::engine) fn blocks(day: Day, founded: Day) -> i32 {
     (day.0 - 7 - founded.0).div_euclid(7).min(BLOCKS_MAX)
 }
 
+/// The first day at whose close it is known how many new users are far more than usual for an account that was founded
+/// on a day: two blocks are known (semantics C21).
+pub(in crate::engine) fn spike_known_on(founded: Day) -> Day {
+    founded.plus(7 * 3)
+}
+
 /// n of stickiness for a life that began on `first`: at most 28 days, unknown with less than 7 (semantics C5, C6).
 pub(in crate::engine) fn stickiness_days(day: Day, first: Day) -> Option<u32> {
     let days = (day.0 - first.0 + 1).min(MONTH);

@@ -11,6 +11,14 @@ use crate::model::{Day, Evidence};
 use crate::rules::{Growth, GrowthBy};
 
 impl Growth {
+    /// Complete weeks below which it is off or unknown.
+    fn weeks_needed(&self) -> u32 {
+        match self.by {
+            GrowthBy::Level(..) | GrowthBy::Streak => trend::WEEKS_TO_GROW,
+            GrowthBy::Ratio(_) | GrowthBy::Newcomers(_) => 2,
+        }
+    }
+
     /// Whether it grows, or declines; none while that is unknown.
     fn moves(&self, at: At<'_, '_>) -> Option<bool> {
         let last_closed = at.context.last_closed();
@@ -71,19 +79,17 @@ impl Measure for Growth {
     }
 
     fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
-        if at.user.is_some() {
-            let last = at.days().last();
-            // A trend changes with the week, and ends with absence.
-            return match at.held() {
-                0 if last > next_sunday(day).plus(-7) => next_sunday(day),
-                0 => NEVER,
-                _ => next_sunday(day).min(last.plus(7).max(day.plus(1))),
-            };
+        let Some(first) = at.first() else { return NEVER };
+        let (sunday, last) = (next_sunday(day), at.user.map_or(at.account.last_day, |_| at.days().last()));
+        match at.held() {
+            // It begins at the end of a week with activity, once enough weeks are known.
+            0 if last > sunday.plus(-7) && windows::weeks_known(first, sunday.week()) >= self.weeks_needed() => sunday,
+            0 => NEVER,
+            // A trend changes with the week, and that of a user ends with absence.
+            _ if at.user.is_some() => sunday.min(last.plus(7).max(day.plus(1))),
+            _ if self.up => sunday,
+            _ => day.plus(1),
         }
-        if !self.up && at.held() > 0 {
-            return day.plus(1);
-        }
-        if at.account.has_weeks(day) { next_sunday(day) } else { NEVER }
     }
 
     fn evidence(&self, at: At<'_, '_>) -> Evidence {

@@ -2,7 +2,7 @@
 
 use super::delta::{Close, Level, Step};
 use super::{emit, measure, people};
-use crate::engine::figures::{Closed, points};
+use crate::engine::figures::{Closed, points, windows};
 use crate::engine::signals::{self, At};
 use crate::engine::state::Account;
 use crate::engine::state::word::Flag;
@@ -39,6 +39,9 @@ pub(super) fn close(step: &mut Step<'_>, account: &mut Account<'_>, close: &Clos
     suppress_absences(step, account, closed.as_ref().is_some_and(|closed| closed.mau > 0));
     if closed.is_some() {
         step.delta.account.add(Changes::CLOSED_DAYS);
+        if account.founded().map(windows::spike_known_on) == Some(day) {
+            step.delta.account.add(Changes::SPIKE_KNOWN);
+        }
         let idle_days = (day.0 - account.last_day.0).max(0);
         if plan.index.idle.lie_between(account.idle_days, idle_days) {
             step.delta.account.add(Changes::IDLE_DAYS);

@@ -7,13 +7,13 @@
 use super::close;
 use super::delta::Step;
 use crate::engine::context::Context;
-use crate::engine::figures::windows::MONTH;
+use crate::engine::figures::windows::{MONTH, spike_known_on};
 use crate::engine::signals::{self, At};
 use crate::engine::state::Account;
 use crate::engine::state::due::NEVER;
 use crate::engine::state::word::Flag;
 use crate::model::Day;
-use crate::rules::{Figure, Plan};
+use crate::rules::{Figure, Needed, Plan};
 
 /// Days after the last active one until no late event can matter: beyond those after which who is away is forgotten.
 const LATE_DAYS: i32 = 57;
@@ -69,11 +69,14 @@ fn next_of_user(context: &Context<'_>, account: &Account<'_>, index: u32, day: D
         next = next.min(last.plus(MONTH - 1));
     }
     let at = |slot: usize| At { context, account, user: Some(index), slot };
-    for &slot in plan.index.user_by_day.iter().chain(&plan.index.user_by_week) {
-        next = next.min(signals::of(at(slot)).next_close(at(slot), day));
-    }
     for &slot in &plan.index.known_in_time.1 {
         next = next.min(signals::of(at(slot)).next_known(at(slot), day));
+    }
+    for &slot in plan.index.user_by_day.iter().chain(&plan.index.user_by_week) {
+        if next <= day.plus(1) {
+            break;
+        }
+        next = next.min(signals::of(at(slot)).next_close(at(slot), day));
     }
     next
 }
@@ -122,11 +125,14 @@ fn next_figure(plan: &Plan, account: &Account<'_>, founded: Day, day: Day, sunda
     }
     let idle = plan.index.idle.after((day.0 - account.last_day.0).max(0));
     let mut next = idle.map_or(NEVER, |idle| Day(account.last_day.0.saturating_add(idle).min(NEVER.0)));
-    if reads(Figure::WeeklyUsers) {
-        next = next.min(sunday);
+    // What fired may fire again once its condition is false, which it can become without having been true again.
+    let has_fired = || account.triggers().next().is_some();
+    let is_met = |needed: &Needed| needed.is_met(account.levels(None).map(|(slot, _)| slot));
+    if reads(Figure::WeeklyUsers) && sunday < next && (is_met(&plan.index.weekly_users) || has_fired()) {
+        next = sunday;
     }
-    if reads(Figure::SpikeKnown) && founded.plus(21) > day {
-        next = next.min(founded.plus(21));
+    if reads(Figure::SpikeKnown) && spike_known_on(founded) > day {
+        next = next.min(spike_known_on(founded));
     }
     next
 }
