@@ -52,13 +52,15 @@ pub(in crate::engine) fn of_user(days: Days, day: Day) -> Trend<impl Fn(u32) -> 
     let known = weeks_known(days.first(), week).min(SLOPE_WEEKS);
     let in_weeks = days.ending(week.sunday());
     let n = i64::from(known);
-    let active = i64::from((in_weeks & low_bits(7 * known)).count_ones());
     Trend {
         weeks_known: known,
         back: move |weeks: u32| (in_weeks >> (7 * weeks) & low_bits(7)).count_ones(),
         n: known,
         scale: 7 * n - 1,
-        spread: move || (n * n - 1) * active * (7 * n - active),
+        spread: move || {
+            let active = i64::from((in_weeks & low_bits(7 * known)).count_ones());
+            (n * n - 1) * active * (7 * n - active)
+        },
     }
 }
 
@@ -75,9 +77,11 @@ impl<Back: Fn(u32) -> u32, Spread: Fn() -> i64> Trend<Back, Spread> {
     /// Whether a user's active days go up, or down; unknown before four complete weeks (semantics C14).
     pub(in crate::engine) fn moves(&self, growth: &Growth) -> Option<bool> {
         let GrowthBy::Level(_, slopes) = &growth.by else { return self.runs(growth.up) };
-        let [now, before] = [0, 3].map(|back| u64::from((self.back)(back)));
-        let matters = if growth.up { now >= before + RISE_MIN } else { now + RISE_MIN <= before };
-        (self.weeks_known >= WEEKS_TO_GROW).then(|| matters && self.meets(slopes, growth.up))
+        (self.weeks_known >= WEEKS_TO_GROW).then(|| {
+            let [now, before] = [0, 3].map(|back| u64::from((self.back)(back)));
+            let matters = if growth.up { now >= before + RISE_MIN } else { now + RISE_MIN <= before };
+            matters && self.meets(slopes, growth.up)
+        })
     }
 
     /// Three weeks of strict change.

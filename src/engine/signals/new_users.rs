@@ -49,8 +49,10 @@ impl NewUsers {
 impl Measure for NewUsers {
     fn level(&self, at: At<'_, '_>) -> u8 {
         let (closed, open) = (at.context.last_closed(), at.context.open_day());
-        // Few accounts have so many, whichever of them count.
-        if at.account.newcomers(closed, Day(i32::MIN)).max(at.account.newcomers(open, Day(i32::MIN))) < self.at_least
+        // Few accounts have so many users, and fewer so many new ones, whichever of them count.
+        if at.account.users_len() < self.at_least as usize
+            || at.account.newcomers(closed, Day(i32::MIN)).max(at.account.newcomers(open, Day(i32::MIN)))
+                < self.at_least
             || !knows_newcomers(at.context, at.account)
         {
             return 0;
@@ -62,7 +64,10 @@ impl Measure for NewUsers {
     }
 
     fn level_at_once(&self, at: At<'_, '_>) -> u8 {
-        let is_on = || counting(at.context, at.account, at.window_end()) >= self.at_least;
+        let is_on = || {
+            at.account.users_len() >= self.at_least as usize
+                && counting(at.context, at.account, at.window_end()) >= self.at_least
+        };
         at.held().max(u8::from(at.held() == 0 && is_on()))
     }
 

@@ -195,11 +195,16 @@ impl<'t> Account<'t> {
 
     // Levels of signals: of a user, or of the account.
 
-    #[inline]
+    #[inline(always)]
     pub(in crate::engine) fn level(&self, user: Option<u32>, slot: usize) -> u8 {
         if slot < Word::HELD {
             return user.map_or(self.word, |user| self.user(user).word).rung(slot);
         }
+        self.level_beside(user, slot)
+    }
+
+    #[inline(never)]
+    fn level_beside(&self, user: Option<u32>, slot: usize) -> u8 {
         match user {
             Some(user) => self.tables.user_levels.get(user, slot),
             None => self.tables.account_levels.get(self.index, slot),
