@@ -78,8 +78,9 @@ fn an_event_that_changes_no_level_allocates_nothing() {
                 let _ = partition.apply(record, Ready::new(&decoded).into_iter(), &mut effects);
             }
             let closed = partition.open_day() != watermark;
-            // Warm: every user and account is known, and the ids of a window have found their room.
-            if day >= 30 && effects.is_empty() && !closed {
+            // Warm: every user and account is known, and the ids of a window and the uses of a feature in a month, in
+            // groups of five days, have found their room.
+            if day >= 40 && effects.is_empty() && !closed {
                 silent += 1;
                 allocated += ALLOCATIONS.with(Cell::get) - before;
                 newly_active += u64::from(event < USERS);
