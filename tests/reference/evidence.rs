@@ -51,7 +51,10 @@ impl Evidence {
     /// Writes the facts into a message.
     pub(super) fn write(&self, message: &mut Value) {
         let fact = |fact: &Fact| {
-            let mut value = json!({"ms": fact.ms.to_string()});
+            let mut value = json!({});
+            if fact.ms != 0 {
+                value["ms"] = json!(fact.ms.to_string());
+            }
             if let Some(place) = fact.place {
                 value["place"] = json!(place.to_string());
             }
