@@ -31,7 +31,7 @@ pub(super) struct Fired<'a> {
     /// The edges that fire: of the account, or of users; of an event trigger none.
     pub(super) concerned: &'a [Option<u32>],
     pub(super) user_ids: Vec<String>,
-    /// How many more users it is about.
+    /// The number of further users that it is about.
     pub(super) left_out: u32,
     pub(super) why: String,
     pub(super) evidence: Evidence,
@@ -286,7 +286,7 @@ fn converse(plan: &Plan, account: &Account<'_>, fired: &Fired<'_>, handoff_conte
         (false, false) => ("exploring", "educate"),
     };
     let (usage, money) = (&handoff_context.usage, &handoff_context.money);
-    // A text that fills in another is cut as where it stands by itself (semantics F22).
+    // A text that is inserted into another is cut in the same way as by itself (semantics F22).
     let facts = Facts {
         account: account.id().to_string(),
         why: short(&fired.why),

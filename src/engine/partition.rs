@@ -22,7 +22,7 @@ use crate::wire::BATCH;
 /// Characters of a dead letter's explanation: it must fit into a record beside the payload.
 const DETAIL_MAX: usize = 300;
 
-/// Where a record stands, and its own time.
+/// The place of a record, and its own time.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
     /// The offset in the partition.
@@ -40,12 +40,12 @@ pub struct Partition {
     tables: Tables,
     /// Who is visited at which close.
     due: Due,
-    /// Whether anybody asks for profiles: they are rows of accounts and users as they stand.
+    /// Whether profiles of accounts and users are published.
     profiles: bool,
     /// Accounts that changed since their last profile.
     dirty: Vec<u32>,
     warming: Warming,
-    /// Memory of single steps, kept for the next.
+    /// Memory of a step, kept for the next one.
     scratch: Scratch,
 }
 
@@ -62,15 +62,14 @@ struct Scratch {
 pub struct Folded {
     /// Its outcome.
     pub outcome: Outcome,
-    /// It counts as activity only, because no mapping is for its name (semantics §4).
+    /// It counts as activity only, because no mapping covers its name (semantics §4).
     pub is_unmapped: bool,
     /// It has a user, anonymous or message id that the rules forbid.
     has_forbidden_id: bool,
 }
 
-/// Reads what folding these events, at most [`BATCH`], will look up, each in its partition, before they are folded one
-/// after the other. It changes nothing. Accounts, users and ids of consecutive events lie far apart in memory: read one by
-/// one, each is waited for; read together, the waits overlap.
+/// Reads what folding these events, at most [`BATCH`], will look up, each in its partition. It changes nothing. Accounts,
+/// users and ids of consecutive events lie far apart in memory: read together, the waits for them overlap.
 pub fn read_ahead<'a>(events: impl Iterator<Item = (&'a Partition, &'a Keys)> + Clone) {
     for (number, (partition, keys)) in events.clone().enumerate() {
         partition.tables.touch_indices(keys);
@@ -156,14 +155,11 @@ impl Partition {
         self.tables.users()
     }
 
-    /// What of the state takes how many bytes; texts that are allocated one by one are left out.
+    /// The bytes that each part of the state takes, without texts that are allocated one by one.
     pub fn bytes(&self) -> Vec<(&'static str, usize)> {
+        let (timers, ids, visits) = (self.timers.bytes(), self.admission.bytes(), self.due.bytes());
         let mut all = self.tables.bytes();
-        all.extend([
-            ("timers", self.timers.bytes()),
-            ("message ids", self.admission.bytes()),
-            ("visits", self.due.bytes()),
-        ]);
+        all.extend([("timers", timers), ("message ids", ids), ("visits", visits)]);
         all
     }
 
@@ -218,14 +214,11 @@ impl Partition {
                 (folded.outcome, detail) = self.apply_rules(rules, by, effects);
             }
             (Ok(event), None) => match self.plan.ids.screen(event) {
-                Ok(None) => {
+                Ok(screened) => {
+                    folded.has_forbidden_id = screened.is_some();
                     let time = record.time.or(event.received);
-                    detail = self.apply_event((event, ready.keys()), place, time, effects, &mut folded);
-                }
-                Ok(Some(event)) => {
-                    folded.has_forbidden_id = true;
-                    let time = record.time.or(event.received);
-                    detail = self.apply_event((&event, ready.keys()), place, time, effects, &mut folded);
+                    let event = (screened.as_ref().unwrap_or(event), ready.keys());
+                    detail = self.apply_event(event, place, time, effects, &mut folded);
                 }
                 Err(what) => detail = what,
             },
@@ -270,21 +263,20 @@ impl Partition {
         by: By<'_>,
         effects: &mut Effects,
     ) -> (Outcome, String) {
-        match rules {
-            Err(error) => (Outcome::Refused, error.to_string()),
+        let refused = match rules {
+            Err(error) => error.to_string(),
             Ok(plan) if plan.time != self.plan.time => {
-                let why = "`time` of the rules cannot change in a log: what has closed stays closed";
-                (Outcome::Refused, why.to_owned())
+                "`time` of the rules cannot change in a log: what has closed stays closed".to_owned()
             }
             Ok(plan) if plan.ids != self.plan.ids => {
-                let why = "`ids` of the rules cannot change in a log: who is who stays so";
-                (Outcome::Refused, why.to_owned())
+                "`ids` of the rules cannot change in a log: who is who stays so".to_owned()
             }
             Ok(plan) => {
                 self.activate(Arc::clone(plan), by, effects);
-                (Outcome::Applied, String::new())
+                return (Outcome::Applied, String::new());
             }
-        }
+        };
+        (Outcome::Refused, refused)
     }
 
     /// Other rules apply to all that comes. That is at a place in the log, not at an instant: no time passes.
@@ -339,7 +331,7 @@ impl Partition {
         }
     }
 
-    /// Takes what changed so far as told: somebody else has told it.
+    /// Treats all changes so far as published: another process has published them.
     pub fn skip_profiles(&mut self) {
         for index in std::mem::take(&mut self.dirty) {
             let mut account = Account::new(&mut self.tables, index);
@@ -355,8 +347,7 @@ impl Partition {
         let clock = &self.admission.clock;
         let (Some(now), Some(open_day)) = (clock.watermark(), clock.open_day()) else { return };
         let last_closed = open_day.plus(-1);
-        let id = &*it.event.account;
-        let hash = it.keys.account;
+        let (id, hash) = (&*it.event.account, it.keys.account);
         let known = self.tables.find_account(hash, id);
         let index = known.unwrap_or_else(|| self.tables.insert_account(hash, id, last_closed));
         let mut account = Account::new(&mut self.tables, index);
@@ -366,7 +357,7 @@ impl Partition {
         let mut step = step!(self, effects, index, it.event.time, by, now);
         step::of_event(&mut step, &mut account, it, takes);
         list(&mut self.dirty, self.profiles, &mut account, index);
-        // A late event can begin to wait for what is already over.
+        // A late event can set a timer for an instant that has passed.
         while let Some(at) = self.timers.next().filter(|at| *at <= now) {
             self.run_timers(at, now, effects);
         }
@@ -383,7 +374,7 @@ impl Partition {
             let timer = self.timers.next().filter(|at| *at <= watermark);
             let mut close = None;
             if open < open_day {
-                // At closes before the next visit nobody has work: on to it, or to the day of the next timer.
+                // No row is visited at a close before the next visit: go on to it, or to the day of the next timer.
                 let visit = self.due.next().unwrap_or(Day(i32::MAX));
                 open = open.max(visit.min(timer.map_or(open_day, |at| calendar.day(at))));
                 close = (open < open_day).then(|| calendar.end(open));
@@ -418,7 +409,7 @@ impl Partition {
         self.tables.take_due(&mut self.due, day, &mut accounts, &mut users);
         if !timers.is_empty() {
             accounts.extend(timers.iter().map(|(account, _)| *account));
-            // Stable, because it finds the two rising runs.
+            // A stable sort merges the two sorted runs.
             accounts.sort();
             accounts.dedup();
         }
@@ -477,7 +468,7 @@ fn list(dirty: &mut Vec<u32>, profiles: bool, account: &mut Account<'_>, index: 
     }
 }
 
-/// The rows at the front for which something holds, and the others.
+/// The rows at the front for which `is` holds, and the others.
 fn split_while<T>(rows: &[T], is: impl Fn(&T) -> bool) -> (&[T], &[T]) {
     rows.split_at(rows.iter().take_while(|row| is(row)).count())
 }

@@ -35,7 +35,7 @@ fn may_hold(account: &Account<'_>, user: Option<u32>, when: &Condition) -> bool 
     when.needs().is_none_or(|signals| signals.iter().any(|signal| level_of(account, *signal, user) > 0))
 }
 
-/// The level of a signal; of a signal of users that of the user whom a condition is about.
+/// The level of a signal; for a signal of users, that of the user whom the condition is about.
 fn level_of(account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> u8 {
     match (signal, user) {
         (SignalRef::Account(slot), _) => account.level(None, slot),
@@ -49,14 +49,14 @@ struct Values<'a, 'c, 's> {
     context: &'a Context<'c>,
     account: &'a Account<'s>,
     user: Option<u32>,
-    /// What a condition of an event reads, and the role that it has.
+    /// The event of an event trigger, and the role by which it matches.
     event: Option<(&'a MatchedEvent<'a>, Option<Role>)>,
-    /// Its figures of the last closed days, once one of them is asked for.
+    /// The figures of the last closed day, computed when one of them is read.
     closed: OnceCell<Option<Closed>>,
     texts: Texts,
 }
 
-/// Texts that stand nowhere as they are read, such as one in lower case. Most conditions read none.
+/// Texts that are made when they are read, such as one in lower case. Most conditions read none.
 #[derive(Default)]
 struct Texts(OnceCell<Box<(String, Texts)>>);
 
@@ -98,7 +98,7 @@ impl Inputs for Values<'_, '_, '_> {
 impl Values<'_, '_, '_> {
     fn rung(&self, signal: SignalRef) -> Value<'_> {
         let rung = level_of(self.account, signal, self.user);
-        // What is on was proved; off means no only where enough is known.
+        // A signal that is on is known; off means no only if enough is known.
         if rung > 0 || signals::is_known(self.context, self.account, signal, self.user) {
             Value::Int(rung.into())
         } else {
@@ -212,7 +212,7 @@ impl Values<'_, '_, '_> {
         }
     }
 
-    /// A text in lower case: as it stands, if it is.
+    /// A text in lower case; unchanged if it is already.
     fn lower<'t>(&'t self, text: &'t str) -> &'t str {
         if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
             text
@@ -222,7 +222,7 @@ impl Values<'_, '_, '_> {
     }
 }
 
-/// A figure of users, of a condition that is about none.
+/// The value of a figure of users in a condition that is not about a user.
 fn of_nobody<'a>(figure: Figure) -> Value<'a> {
     if figure == Figure::UserBand { Value::Text("") } else { Value::Unknown }
 }
@@ -235,7 +235,7 @@ fn double<'a>(number: Option<f64>) -> Value<'a> {
     number.filter(|number| number.is_finite()).map_or(Value::Unknown, Value::Double)
 }
 
-/// Active users of a closed complete week, so many weeks before the last one; at most 13 weeks are known.
+/// Active users of the closed complete week that is `back` weeks before the last one; at most 13 weeks are known.
 fn week(context: &Context<'_>, account: &Account<'_>, back: usize) -> Option<i64> {
     let last = windows::last_week(context.last_closed());
     let known = account.founded().map_or(0, |founded| windows::weeks_known(founded, last)).min(13);
@@ -289,7 +289,7 @@ pub(super) fn explain(
     }
 }
 
-/// A figure for a person, and as a number; none where it says nothing that a person would tell.
+/// A figure in words and as a number; none for figures that explain nothing to a person.
 fn in_words(
     context: &Context<'_>,
     account: &Account<'_>,

@@ -24,7 +24,7 @@ impl OfUser {
     }
 }
 
-/// What is known of a user besides activity and facts. It is erased when the user is forgotten.
+/// Data of a user apart from activity and facts. It is erased when the user is forgotten.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct More {
     pub(in crate::engine) profile: Profile,
@@ -59,13 +59,13 @@ pub(in crate::engine) struct Rare {
     /// Lists of what meters and features count.
     pub(super) meters: Ref,
     pub(super) features: Ref,
-    /// Signals whose facts a late event has changed downward: they count at the next close of a day.
+    /// Signals whose facts prove less since a late event: their levels fall at the next close of a day.
     pub(super) rejoined: Ref,
     /// Absences of users that are not published (semantics E10).
     pub(super) unpublished: Ref,
     /// Handoffs to persons that await an answer.
     pub(super) unanswered: Ref,
-    /// Of the company and its subscriptions. They are not forgotten with activity.
+    /// Traits of the company and its subscriptions, which are not forgotten.
     pub(super) traits: Ref,
     /// A [`Life`], [`Crowd`] and [`Former`].
     pub(super) life: Ref,
@@ -98,19 +98,19 @@ impl Rare {
 pub(in crate::engine) struct Life {
     /// The latest completion of what could be abandoned, by the role that completes it.
     pub(in crate::engine) completed: BTreeMap<Role, EventTime>,
-    /// Roles of which the first event does not count, as of an admin, and has been seen.
+    /// Roles whose first event does not count, and was seen.
     pub(in crate::engine) begun: BTreeSet<Role>,
     /// The latest lead that marketing brought.
     pub(in crate::engine) mql: Option<EventTime>,
     /// Enterprise features asked for.
     pub(in crate::engine) requests: BTreeSet<Box<str>>,
-    /// Event triggers whose first occurrence has been, by their places.
+    /// Event triggers that have had their first occurrence, by their places.
     pub(in crate::engine) firsts: BTreeSet<u16>,
     /// By meter: used and quota, as last reported.
     pub(in crate::engine) quotas: BTreeMap<Box<str>, Latest<(f64, f64)>>,
 }
 
-/// What running active users say of themselves, counted.
+/// Counts of traits of running active users.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Crowd {
     /// By department.
@@ -121,7 +121,7 @@ pub(in crate::engine) struct Crowd {
     pub(in crate::engine) executives: u32,
 }
 
-/// What was before, and may matter again.
+/// Former lives and firings, which may matter again.
 #[derive(Debug, Default)]
 pub(super) struct Former {
     /// The life of the account before this one, while a late day can still join them: first event, its day, last day.

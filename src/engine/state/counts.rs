@@ -52,7 +52,7 @@ pub(in crate::engine) struct Counts {
 }
 
 impl Counts {
-    /// Reads ahead: a counter of every cache line, and what all of them are counted against.
+    /// Reads ahead: C, and a counter of every cache line.
     pub(super) fn touch(&self) {
         black_box(self.closed);
         self.narrow.iter().step_by(64).for_each(|counter| {

@@ -75,7 +75,7 @@ impl Days {
         Added::Day
     }
 
-    /// The nearest active days before and after a day that is not active: as far as 64 days before the last tell.
+    /// The nearest active days before and after a day that is not active, among the last 64 days.
     pub(in crate::engine) fn neighbours(self, day: Day) -> (Option<Day>, Option<Day>) {
         if self.is_never() {
             return (None, None);

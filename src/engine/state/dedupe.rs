@@ -38,7 +38,7 @@ impl Recent {
         entry.is_some_and(|position| highest.0 - self.window_ms <= self.at(*position).1.0)
     }
 
-    /// Reads ahead for an id, before which so many others are looked for: each may take the place of the oldest.
+    /// Reads ahead for an id, before which `others` ids are added: each may take the place of the oldest.
     pub(in crate::engine) fn touch(&self, id: Id, others: usize) {
         if let Some(id) = id {
             black_box(self.index.find(id as u64, |_| false));

@@ -52,7 +52,7 @@ impl Visits {
         }
     }
 
-    /// Takes what is to be visited at the close of a day: each row once, as `visit` of its index says when it is due.
+    /// Takes the rows to visit at the close of a day, each once. `visit` gives access to the visit of a row.
     pub(super) fn take(
         &mut self,
         day: Day,

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-/// Bytes of a page. The longest id, and what stands before it, fits into one.
+/// Bytes of a page: the longest id fits into one, with its length.
 const PAGE: usize = 65_536;
 
 /// Pages that an [`Id`] can name.
@@ -14,7 +14,7 @@ pub(in crate::engine) struct Ids {
     pages: Vec<Vec<u8>>,
 }
 
-/// Where an id stands: its page, and in it its place.
+/// The place of an id: its page, and its offset there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::engine) struct Id(u32);
 

@@ -14,7 +14,7 @@ struct Bucket {
     rows: [u32; ROWS],
     /// A byte of the hash of each row, 0 where there is none.
     tags: [u8; ROWS],
-    /// Whether a key of this bucket stands in a later one.
+    /// Whether a key of this bucket overflowed into a later one.
     overflowed: bool,
 }
 

@@ -14,7 +14,7 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    /// Makes room for so many signals of so many rows.
+    /// Makes room for this number of signals and rows.
     pub(super) fn hold(&mut self, signals: usize, rows: usize) {
         let words = signals.saturating_sub(Word::HELD).div_ceil(IN_A_WORD).max(self.words);
         if words != self.words {
@@ -28,7 +28,7 @@ impl Levels {
         }
     }
 
-    /// A row begins, with every signal off.
+    /// Begins a row with every signal off.
     pub(super) fn begin(&mut self, row: u32) {
         let (from, to) = (row as usize * self.words, (row as usize + 1) * self.words);
         if self.rows.len() < to {

@@ -1,11 +1,11 @@
-//! Names that are kept of what events say, each once.
+//! Names from events that are kept, such as those of features, each once.
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::index::Index;
 use super::pages::{Ref, Slab};
 
-/// Names of values, each once, with how many values have it.
+/// Names, each with the number of values that use it.
 #[derive(Debug)]
 pub(super) struct Names {
     names: Slab<(Box<str>, u32)>,
@@ -25,7 +25,7 @@ impl Names {
         self.by_text.find(xxh3_64(text.as_bytes()), |at| self.get(Ref::of(at)) == text)
     }
 
-    /// A value has this name.
+    /// The name for another value that uses it.
     pub(super) fn take(&mut self, text: &str) -> Ref {
         let known = self.find(text).map(Ref::of);
         let at = known.unwrap_or_else(|| {
@@ -41,7 +41,7 @@ impl Names {
         at
     }
 
-    /// A value that has this name goes.
+    /// A value no longer uses the name.
     pub(super) fn give_back(&mut self, mut at: Ref) {
         let Some(name) = self.names.get_mut(at) else { return };
         name.1 -= 1;

@@ -68,7 +68,7 @@ impl<T> IndexMut<u32> for Pages<T> {
     }
 }
 
-/// Values that not every row has, in pages. The place of one that goes is used again.
+/// Values that not every row has, in pages. The place of a removed value is used again.
 #[derive(Debug)]
 pub(in crate::engine) struct Slab<T> {
     values: Pages<T>,
@@ -100,7 +100,7 @@ impl Ref {
 
 impl<T: Default> Slab<T> {
     pub(in crate::engine) fn new() -> Slab<T> {
-        // What goes when another comes allocates nothing.
+        // Replacing a value by another allocates nothing.
         Slab { values: Pages::new(), free: Vec::with_capacity(8) }
     }
 

@@ -21,7 +21,7 @@ pub(in crate::engine) struct User {
     /// The sign-up, or else the first event of any kind.
     pub(in crate::engine) since: EventTime,
     pub(in crate::engine) word: Word,
-    /// When something of what a profile row says last changed.
+    /// When the profile last changed.
     pub(in crate::engine) changed: EventTime,
     pub(super) id: Id,
     /// The account, and its list of users.
@@ -51,7 +51,7 @@ impl User {
         self.word.is(Flag::SignedUp).then_some(self.since)
     }
 
-    /// Nothing is known of when the user came.
+    /// Forgets since when the user is here.
     pub(in crate::engine) fn forget_since(&mut self) {
         self.since = EventTime::MAX;
         self.word.set(Flag::SignedUp, false);
@@ -82,7 +82,7 @@ pub(in crate::engine) struct Row {
     pub(in crate::engine) due: Visit,
     /// The latest instant that a published effect carried.
     pub(in crate::engine) last_at: EventTime,
-    /// When something of what a profile row says last changed, and how far time had come then.
+    /// When the profile last changed, and the watermark then.
     pub(in crate::engine) changed: EventTime,
     pub(in crate::engine) as_of: EventTime,
     /// Lives of users begun in this life of the account.

@@ -107,7 +107,7 @@ impl Tables {
         }
     }
 
-    /// Makes room for the levels of so many signals of users and of accounts.
+    /// Makes room for the levels of this number of signals of users and of accounts.
     pub(in crate::engine) fn hold_levels(&mut self, of_users: usize, of_accounts: usize) {
         self.user_levels.hold(of_users, self.users.len() as usize);
         self.account_levels.hold(of_accounts, self.accounts.len() as usize);
@@ -123,7 +123,7 @@ impl Tables {
         self.users.len() as usize - self.free_users.len()
     }
 
-    /// What takes how many bytes.
+    /// The bytes that each part takes.
     pub(in crate::engine) fn bytes(&self) -> Vec<(&'static str, usize)> {
         let Beside { of_users, mores, rares, traits, lives, crowds, formers, of_signals, unanswered } = &self.beside;
         let others =
@@ -445,7 +445,7 @@ mod tests {
             found += usize::from(near.account == Some(index));
             found += usize::from(near.user == tables.find_user(index, user));
         }
-        // Few keys share a bucket and the byte that tells them apart there, or stand in the bucket after theirs.
+        // Few keys share a bucket and a tag, or overflow into another bucket.
         assert!(found > 2 * ids.len() * 9 / 10, "{found} of {}", 2 * ids.len());
         let near = tables.touch_rows(&keys("nobody", "nobody"));
         tables.touch_beyond(near);

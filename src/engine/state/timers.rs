@@ -34,7 +34,7 @@ impl Clock {
         self.first_day
     }
 
-    /// No event that is still to come counts before this instant.
+    /// The highest event time less the allowed lateness.
     pub(in crate::engine) fn watermark(&self) -> Option<EventTime> {
         self.highest.map(|highest| highest.plus(-self.lateness_ms))
     }
@@ -102,9 +102,9 @@ impl Entry {
     }
 }
 
-/// Timers by instant, then account. One may be out of date: who takes it looks again.
+/// Timers by instant, then account. A timer may be out of date, which is checked when it is taken.
 ///
-/// Most are set for days to come: they wait in a list of their day, and are put in order when it is reached.
+/// Timers of later days wait in a list of their day, which is sorted when the day is reached.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Timers {
     /// All timers up to the end of `day`, in order.
@@ -131,7 +131,7 @@ impl Timers {
         entries * size_of::<Entry>()
     }
 
-    /// If nothing is near, the next day is.
+    /// Moves the timers of the next day that has some, if none are near.
     fn advance(&mut self) {
         while self.near.is_empty()
             && let Some((day, entries)) = self.far.pop_first()
@@ -141,7 +141,7 @@ impl Timers {
         }
     }
 
-    /// Facts are of other slots now: of user signals, and of account signals. What has none is due no more.
+    /// Moves timers of facts to other slots. Those of signals without a slot are removed.
     pub(in crate::engine) fn rename(&mut self, slot_of: impl Fn(Option<u32>, u8) -> Option<u8>) {
         let renamed = |entry: Entry| match entry.timer() {
             Timer::Lapse { user, slot } => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{EventTime, Field, Place};
 use crate::rules::{Exclude, People};
 
-/// The value of a trait, and where the event stands that said so: the latest event time wins (semantics A22).
+/// The value of a trait, and the event that stated it: the latest event time wins (semantics A22).
 #[derive(Debug)]
 pub(in crate::engine) struct Latest<T> {
     pub(in crate::engine) value: T,
@@ -34,7 +34,7 @@ impl<T: PartialEq> Latest<T> {
     }
 }
 
-/// The value of a trait. Null takes back what was said.
+/// The value of a trait. Null withdraws it.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::engine) enum Value {
     Null,
@@ -137,7 +137,7 @@ impl Traits {
         paid.try_fold(0.0, |sum, subscription| Some(sum + subscription.mrr(rates)?)).filter(|sum| sum.is_finite())
     }
 
-    /// The subscription that stands for the account: of the paid ones the one with the largest MRR, unknown below all
+    /// The leading subscription of the account: of the paid ones the one with the largest MRR, unknown below all
     /// others, the smallest id where several have it; if none is paid, that of the latest event (semantics D29).
     fn leading(&self, rates: &BTreeMap<String, f64>) -> Option<(&str, &Subscription)> {
         let worth = |subscription: &Subscription| subscription.mrr(rates).unwrap_or(f64::NEG_INFINITY);
@@ -222,8 +222,8 @@ impl Traits {
     }
 }
 
-/// An amount in USD, which is the currency where none is said; unknown in one without a rate (semantics F8), and where it
-/// is more than a number can tell.
+/// An amount in USD, which is the currency if none is stated. Unknown in a currency without a rate (semantics F8), and if
+/// it is out of range.
 pub(in crate::engine) fn in_usd(amount: f64, currency: Option<&str>, rates: &BTreeMap<String, f64>) -> Option<f64> {
     let rate = match currency.map(str::trim) {
         None => 1.0,
@@ -317,7 +317,7 @@ impl Profile {
         (!people.free_mail.contains(&host)).then(|| host.into())
     }
 
-    /// Whether the user does not count by the host of the e-mail address (semantics A34).
+    /// Whether the user is excluded by the host of the e-mail address (semantics A34).
     pub(in crate::engine) fn is_excluded(&self, exclude: &Exclude) -> bool {
         exclude.has_hosts() && self.text(Field::Email).and_then(host).is_some_and(|host| exclude.has_host(&host))
     }
@@ -365,7 +365,7 @@ mod tests {
 
     const PAID: Value = Value::Boolean(true);
 
-    /// Takes what an event of an hour states of a subscription; returns the plan if that is news.
+    /// Takes what an event of an hour states of a subscription; returns the plan if it changed.
     fn state(traits: &mut Traits, hour: i64, id: &str, stated: &[(Field, Value)]) -> Option<Box<str>> {
         let when = (EventTime(hour), Place { offset: hour, index: 0 });
         traits.take_subscription(id, stated.to_vec(), when, &BTreeMap::new()).1

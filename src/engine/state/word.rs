@@ -15,7 +15,7 @@ pub(in crate::engine) enum Flag {
     Fell = 1 << 58,
     /// Of a user: counted among the running active users.
     Running = 1 << 59,
-    /// Inactive, which nobody was told yet (semantics E10). Of an account: that some user is.
+    /// The absence of the user, or of some user of the account, is not published yet (semantics E10).
     Unpublished = 1 << 60,
     /// Changed since the last profile.
     Dirty = 1 << 61,
@@ -31,14 +31,14 @@ impl Flag {
     pub(in crate::engine) const TIMED: Flag = Flag::Removed;
     /// Of an account: on the list of accounts whose profile is to be published.
     pub(in crate::engine) const LISTED: Flag = Flag::Running;
-    /// Of an account: something fired, so rails that keep what waits may be others at the next event.
+    /// Of an account: something fired, so other rails may hold waiting handoffs at the next event.
     pub(in crate::engine) const FIRED: Flag = Flag::Fell;
     /// Of an account: an edge may wait for a usage fact.
     pub(in crate::engine) const WANTS_USAGE: Flag = Flag::SignedUp;
 }
 
 impl Word {
-    /// How many signals have their levels in the word; those of the others stand beside the rows.
+    /// How many signals have their levels in the word; those of the others are beside the rows.
     pub(in crate::engine) const HELD: usize = 26;
     const SIGNALS: u64 = (1 << (2 * Self::HELD)) - 1;
     const BAND: u32 = 56;

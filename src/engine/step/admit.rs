@@ -16,7 +16,8 @@ use crate::rules::{Plan, Time};
 /// Days before the first open one that late events can still correct: eight weeks (semantics A11).
 const CORRECTABLE_DAYS: i32 = 56;
 
-/// What decides about events, beside the accounts that are there: how far time has come, and what was read before.
+/// The state that outcomes of events depend on, beside the accounts: event time, recent message ids, and places of
+/// sources that were read.
 #[derive(Debug)]
 pub(in crate::engine) struct Admission {
     pub(in crate::engine) clock: Clock,
@@ -25,14 +26,14 @@ pub(in crate::engine) struct Admission {
     sources: HashMap<String, HashMap<i32, (i64, i64), FixedState>, FixedState>,
 }
 
-/// What becomes of an event.
+/// The decision about an event.
 pub(in crate::engine) struct Decision<'a> {
     pub(in crate::engine) outcome: Outcome,
     /// Why, where the event goes to the dead-letter topic.
     pub(in crate::engine) detail: String,
     /// Whether the event moves time.
     pub(in crate::engine) moves_time: bool,
-    /// Whether no mapping is for its name.
+    /// Whether no mapping covers its name.
     pub(in crate::engine) is_unmapped: bool,
     /// The id to remember, if any.
     id: dedupe::Id,
@@ -76,7 +77,7 @@ impl Admission {
         if self.mark_read(event.provenance.as_ref(), place) {
             return Decision::without_changes(Outcome::Replayed, String::new(), false);
         }
-        // An id that the rules forbid is none.
+        // A forbidden id is treated as absent.
         let id = keys.message.filter(|_| !event.message_id.is_empty());
         if self.recent.has(id, self.clock.highest()) {
             return Decision::without_changes(Outcome::Duplicate, String::new(), false);
@@ -84,7 +85,7 @@ impl Admission {
         let roles = plan.roles.of(event);
         let it = MatchedEvent { event, keys, roles, place, day: plan.time.calendar.day(event.time) };
         if is_excluded(plan, tables, &it) {
-            // Of an event that does not count its traits are taken, and it moves time (semantics A34).
+            // An excluded event still moves time, and its traits are taken (semantics A34).
             let takes = it.roles.is_timeless().then_some((Takes::Traits, it));
             return match refusal(plan, tables, (event, keys)).filter(|_| takes.is_some()) {
                 Some(refusal) => Decision::without_changes(Outcome::Refused, refusal, true),
@@ -111,7 +112,7 @@ impl Admission {
         self.recent.bytes()
     }
 
-    /// Reads ahead for an event with these keys, before which so many others are decided.
+    /// Reads ahead for an event with these keys, before which `others` events are decided.
     pub(in crate::engine) fn touch(&self, keys: &Keys, others: usize) {
         self.recent.touch(keys.message, others);
     }
@@ -139,7 +140,8 @@ impl Admission {
     }
 }
 
-/// Whether an event does not count: by itself, or by the e-mail address of its user, as it states or as is known.
+/// Whether an event is excluded: by its own fields, or by the e-mail address of its user, which it states or which is
+/// known.
 fn is_excluded(plan: &Plan, tables: &mut Tables, it: &MatchedEvent<'_>) -> bool {
     let MatchedEvent { event, keys, roles, .. } = it;
     let exclude = &plan.exclude;
@@ -155,7 +157,7 @@ fn is_excluded(plan: &Plan, tables: &mut Tables, it: &MatchedEvent<'_>) -> bool 
     exclude.has_event(event) || (exclude.has_hosts() && !event.user.is_empty() && by_host())
 }
 
-/// Why there is no room for what the event brings, if so.
+/// If the event would exceed a limit of the partition: which one.
 fn refusal(plan: &Plan, tables: &Tables, (event, keys): (&Event<'_>, &Keys)) -> Option<String> {
     let (accounts, users) = (tables.accounts(), tables.users());
     let (accounts_full, users_full) = (accounts >= plan.accounts_max, users >= plan.users_max);

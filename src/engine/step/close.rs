@@ -9,8 +9,8 @@ use crate::engine::state::word::Flag;
 use crate::model::{Day, Reason};
 use crate::rules::{Changes, Kind, Plan, SignalRef};
 
-/// Whether closes after that of `day` may still find something: activity in their windows, a signal that they end, a
-/// condition that time alone changes, closed days that a trigger counts.
+/// Whether a close after that of `day` may still change something: there is activity in its windows, a signal that a
+/// close turns off, a condition that time alone changes, or a trigger that counts closed days.
 pub(super) fn has_work(plan: &Plan, account: &Account<'_>, day: Day) -> bool {
     let is_restless = account.founded().is_some() && day.0 - account.last_day.0 < plan.index.restless_days;
     account.has_usage(day)
@@ -66,7 +66,7 @@ pub(super) fn close(step: &mut Step<'_>, account: &mut Account<'_>, close: &Clos
     Some(closed)
 }
 
-/// Measures the visited users, and removes who was not active in the last 28 days from the running count.
+/// Measures the visited users, and removes those who were not active in the last 28 days from the running count.
 fn close_users(step: &mut Step<'_>, account: &mut Account<'_>, day: Day, users: &[(u32, u32)]) {
     let (plan, first_running, before) = (step.plan, day.plus(1 - 27), account.active_users);
     for &(_, user) in users {
@@ -83,8 +83,8 @@ fn close_users(step: &mut Step<'_>, account: &mut Account<'_>, day: Day, users: 
     }
 }
 
-/// Whether a close can change a level of a user: who has no day in the mask has nothing on but absence, and nothing more
-/// to lose.
+/// Whether a close can change a level of a user. A user without an active day in the mask has no signal on but absence,
+/// and it stays on.
 fn is_measured(plan: &Plan, account: &Account<'_>, user: u32, day: Day) -> bool {
     let row = account.user(user);
     let is_idle = |slot: usize| matches!(plan.user_signals[slot].kind, Kind::Idle(_));
@@ -92,8 +92,8 @@ fn is_measured(plan: &Plan, account: &Account<'_>, user: u32, day: Day) -> bool 
     !row.days.is_never() && !row.word.is(Flag::Forgotten) && (row.days.ending(day.plus(1)) != 0 || turns())
 }
 
-/// What is counted from event to event is what counting anew gives: a wrong figure must stop the process. Where counting
-/// anew would cost a pass over all users, it is done in debug builds.
+/// Compares incremental counts with a recount: a wrong figure must stop the process. Recounts that need a pass over all
+/// users are made in debug builds only.
 fn assert_counts(step: &Step<'_>, account: &Account<'_>) {
     assert!(
         account.active_users as usize <= account.users_len(),
@@ -105,7 +105,7 @@ fn assert_counts(step: &Step<'_>, account: &Account<'_>) {
     if cfg!(debug_assertions) {
         let running = || account.users().filter(|(_, user)| user.word.is(Flag::Running));
         assert_eq!(account.active_users as usize, running().count(), "running users of {}", account.id());
-        // Of an account that is forgotten users are given back one by one.
+        // The users of a forgotten account are removed one by one.
         if !account.word.is(Flag::Forgotten) {
             assert_eq!(account.users_ever, account.count_users_ever(), "users ever of {}", account.id());
         }
@@ -130,14 +130,15 @@ fn suppress_absences(step: &mut Step<'_>, account: &mut Account<'_>, has_active:
     }
     for (user, slot) in account.take_unpublished() {
         match account.level(Some(user), slot) {
-            // It has just ended, and that is not published either.
+            // It has just ended; its end is not published either.
             0 => account.leave_unpublished(user, slot),
             after => step.delta.levels.push(Level { user: Some(user), slot, before: 0, after }),
         }
     }
 }
 
-/// What conditions read and may be known from this close on: off means no, though no level changed (semantics C1, D11).
+/// Marks signals that this close makes known and that conditions read: off means no from now on, although no level
+/// changed (semantics C1, D11).
 fn become_known(step: &mut Step<'_>, account: &Account<'_>, day: Day, users: &[(u32, u32)]) {
     let (of_account, of_users) = &step.context.plan.index.known_in_time;
     for &slot in of_account {

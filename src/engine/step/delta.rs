@@ -10,7 +10,7 @@ use crate::engine::state::timers::Timers;
 use crate::model::{Day, Effects, EventTime};
 use crate::rules::{Changes, Plan, Reads};
 
-/// What a step works with, besides its account. It reads as its context.
+/// What a step works with, beside its account. It dereferences to its context.
 pub(in crate::engine) struct Step<'a> {
     pub(in crate::engine) context: Context<'a>,
     pub(in crate::engine) effects: &'a mut Effects,
@@ -45,7 +45,7 @@ pub(in crate::engine) struct Close<'a> {
 pub(in crate::engine) struct Delta {
     /// Of the account.
     pub(super) account: Changes,
-    /// Of its users; one may stand here several times.
+    /// Of its users. A user may occur several times.
     pub(super) users: Vec<(u32, Changes)>,
     /// Facts to measure again.
     pub(super) facts: Vec<Fact>,
@@ -59,11 +59,11 @@ pub(in crate::engine) struct Delta {
     pub(super) sessions: Vec<(Option<u32>, usize)>,
     /// Levels that changed, to be published.
     pub(super) levels: Vec<Level>,
-    /// What running users add to the score, more or less.
+    /// By how much the points of running users changed.
     pub(super) points: i32,
     /// Users whose band may have changed.
     pub(super) scored: Vec<u32>,
-    /// What conditions read and has changed, and the users whose own conditions it may concern.
+    /// The inputs of conditions that have changed, and the users whose conditions may read them.
     pub(super) reads: Reads,
     pub(super) concerned: Vec<u32>,
 }
@@ -76,7 +76,7 @@ pub(super) struct Fact {
     pub(super) slot: usize,
     /// Whether the level may fall now; else it falls at the next close of a day.
     pub(super) falls: bool,
-    /// When the wait ends that began with it.
+    /// The end of the wait that began with it.
     pub(super) waits_until: Option<EventTime>,
 }
 
@@ -91,7 +91,7 @@ pub(super) struct Level {
 }
 
 impl Delta {
-    /// Empty, for another step.
+    /// The same, emptied for another step.
     pub(in crate::engine) fn anew(&mut self) -> &mut Delta {
         self.users.clear();
         self.facts.clear();
@@ -121,7 +121,7 @@ impl Delta {
         self.users.push((user, changes));
     }
 
-    /// Something of a user changed that their profile says.
+    /// Something of a user changed that the profile shows.
     pub(super) fn user_row(&mut self, user: u32, changes: Changes) {
         self.rows.push(user);
         if !changes.is_empty() {
@@ -129,13 +129,13 @@ impl Delta {
         }
     }
 
-    /// Points are others by the rules: the bands of these users may be too.
+    /// Other rules give other points: the bands of these users may change.
     pub(in crate::engine) fn score_again(&mut self, users: impl Iterator<Item = u32>) {
         self.account.add(Changes::LEVELS);
         self.scored.extend(users);
     }
 
-    /// The profiles of the account and all its users say something else.
+    /// The profiles of the account and of all its users changed.
     pub(in crate::engine) fn all_profiles(&mut self) {
         self.all_rows = true;
     }
@@ -151,8 +151,8 @@ impl Delta {
         !self.scored.is_empty() || self.account.meet(SCORED)
     }
 
-    /// Turns what has changed into what conditions read: the figures and the signals that may become known. Whose level
-    /// changed has been added already.
+    /// Maps changes to the inputs of conditions: figures, and signals that may become known. Signals whose level changed
+    /// have been added already.
     pub(super) fn settle_reads(&mut self, plan: &Plan, account: &Account<'_>) {
         let mut all = self.account;
         self.users.iter().for_each(|(_, changes)| all.add(*changes));
@@ -161,7 +161,7 @@ impl Delta {
             by.for_each(|(_, reads)| self.reads.all(reads));
         }
         self.concerned.extend(self.users.iter().map(|(user, _)| *user));
-        // The size class, or that there is more than one user, decides who decides alone (semantics E18).
+        // Whether a user decides alone depends on the size class and on whether there are other users (semantics E18).
         if plan.index.trigger_everybody && self.account.meet(Changes::TRAITS.and(Changes::ONLY_USER)) {
             self.concerned.extend(account.user_indices());
         }

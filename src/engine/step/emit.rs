@@ -72,7 +72,7 @@ pub(super) fn sessions(step: &mut Step<'_>, account: &mut Account<'_>, it: &Matc
     step.delta.sessions = sessions;
 }
 
-/// Publishes that an event is an occurrence of something.
+/// Publishes an occurrence of a signal or trigger.
 pub(super) fn occurrence(
     step: &mut Step<'_>,
     account: &mut Account<'_>,
@@ -99,7 +99,7 @@ pub(super) fn score(
     signal(step, account, user, kind, evidence);
 }
 
-/// Notes whose profiles say something else now.
+/// Marks the profiles that changed.
 pub(in crate::engine) fn profiles(step: &mut Step<'_>, account: &mut Account<'_>) {
     let when = (step.at(account), step.now);
     if step.delta.all_rows {

@@ -10,7 +10,7 @@ use super::delta::Step;
 use super::emit;
 use super::life;
 use super::rails::{self, AtRails, Passes};
-use super::update::News;
+use super::update::Applied;
 use crate::engine::context::MatchedEvent;
 use crate::engine::handoff_context::{self, Fired};
 use crate::engine::state::Account;
@@ -22,7 +22,7 @@ use crate::model::{EventTime, Evidence, Handoff, HandoffId, Level, Rail, SignalK
 use crate::rules::{Changes, Condition, Figure, Kind, OnEvent, Places, Plan, Reads, SignalRef, TriggerKind};
 use crate::wire::LIST_MAX;
 
-/// A handoff explains at most so many users; of the others it gives the ids, and beyond a bound their number
+/// The most users that a handoff explains; of the others it gives the ids, and beyond a bound their number
 /// (semantics F22).
 const SUBJECTS_MAX: usize = 5;
 
@@ -32,42 +32,42 @@ struct Occurrence {
     trigger: usize,
     user: Option<u32>,
     mark: Mark,
-    /// It is the plan that became another one, not an event of the role.
+    /// The occurrence is a change of the plan, not an event of the role.
     by_plan: bool,
 }
 
-/// Why triggers are evaluated, and with it which edges of single users can have changed.
+/// Why triggers are evaluated, which decides which edges are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// An event: only what reads something that changed.
+    /// An event: edges of conditions that read something that changed.
     Event,
-    /// An event that can lift a rail, or something was due: every edge under way as well.
+    /// An event that may lift a rail, or something was due: every edge under way as well.
     Due,
     /// The close of a day: every edge under way as well.
     DayClose,
 }
 
-/// Evaluates what an event changed, and what it is an occurrence of.
-pub(super) fn after_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>, news: &News) {
+/// Evaluates the conditions that read what an event changed, and the triggers that it is an occurrence of.
+pub(super) fn after_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>, applied: &Applied) {
     begin_lives(step, account);
     let mut occurrences = Vec::new();
-    if !news.excluded {
-        find_occurrences(step, account, it, news, &mut occurrences);
+    if !applied.excluded {
+        find_occurrences(step, account, it, applied, &mut occurrences);
     }
     let plan = step.context.plan;
     step.delta.settle_reads(plan, account);
-    let usage_comes = news.activity && rails::wants_usage(account);
+    let usage_comes = applied.activity && rails::wants_usage(account);
     let answered = rails::answer(plan, account, it);
-    // On another day the activity of the last 28 may be over, and with it the usage fact of what waits.
-    let another_day = news.another_day && is_under_way(plan, account);
-    let lifts = usage_comes || answered || another_day || account.word.is(Flag::FIRED) || news.traits;
+    // On another day, the activity that a waiting handoff needs may have left the last 28 days.
+    let another_day = applied.another_day && is_under_way(plan, account);
+    let lifts = usage_comes || answered || another_day || account.word.is(Flag::FIRED) || applied.traits;
     account.word.set(Flag::FIRED, false);
     if lifts || !occurrences.is_empty() || step.delta.reads.meet(&plan.index.reads) {
         evaluate(step, account, &occurrences, if lifts { Moment::Due } else { Moment::Event });
     }
 }
 
-/// Evaluates what changed at an instant, and what is under way.
+/// Evaluates the conditions that read what changed at an instant, and all edges under way.
 pub(super) fn after_due_work(step: &mut Step<'_>, account: &mut Account<'_>, moment: Moment) {
     let plan = step.context.plan;
     step.delta.settle_reads(plan, account);
@@ -118,11 +118,11 @@ fn find_occurrences<'a>(
     step: &mut Step<'_>,
     account: &mut Account<'_>,
     it: &'a MatchedEvent<'a>,
-    news: &News,
+    applied: &Applied,
     occurrences: &mut Vec<Occurrence>,
 ) {
     let plan = step.context.plan;
-    if !it.roles.has_any(plan.index.event_trigger_roles) && !news.new_user && news.plan.is_none() {
+    if !it.roles.has_any(plan.index.event_trigger_roles) && !applied.new_user && applied.plan.is_none() {
         return;
     }
     for &trigger in &plan.index.event_triggers {
@@ -130,8 +130,8 @@ fn find_occurrences<'a>(
         let by_role = on.role.is_some_and(|role| {
             it.roles.has(role) && on.only.iter().all(|(field, values)| it.has(plan, role, *field, values))
         });
-        let by_user = on.role.is_none() && news.new_user;
-        let by_plan = on.plan.is_some() && news.plan.as_deref() == on.plan.as_deref();
+        let by_user = on.role.is_none() && applied.new_user;
+        let by_plan = on.plan.is_some() && applied.plan.as_deref() == on.plan.as_deref();
         let holds = || match &on.when {
             Some(when) => values::holds(step, account, None, when, Some((it, on.role))) == Some(true),
             None => true,
@@ -139,18 +139,18 @@ fn find_occurrences<'a>(
         if !(by_role || by_user || by_plan) || !holds() {
             continue;
         }
-        if let Some(user) = news.user.filter(|_| on.raised_hand) {
+        if let Some(user) = applied.user.filter(|_| on.raised_hand) {
             life::acts(step, account, user);
         }
         let signal = on.signal.clone().filter(|_| by_role);
         let kind = SignalKind::Occurrence { signal, trigger: Some(plan.triggers[trigger].id.clone()) };
-        emit::occurrence(step, account, news.user, it, kind);
-        // Of one that fires once in a life, the first occurrence is noted.
+        emit::occurrence(step, account, applied.user, it, kind);
+        // A trigger that fires once in a life notes its first occurrence.
         if on.first && !account.life_mut().firsts.insert(trigger as u16) {
             continue;
         }
         let mark = Mark { time: it.event.time, place: it.place.into() };
-        occurrences.push(Occurrence { trigger, user: news.user, mark, by_plan: !by_role && !by_user });
+        occurrences.push(Occurrence { trigger, user: applied.user, mark, by_plan: !by_role && !by_user });
     }
 }
 
@@ -167,8 +167,7 @@ struct Evaluation<'a, 'b> {
     fired: bool,
 }
 
-/// Evaluates what reads something that changed, and what is under way: high, medium, low, and within a level as the
-/// rules have them (semantics D10).
+/// Evaluates triggers: high, then medium, then low, and within a level in the order of the rules (semantics D10).
 fn evaluate(step: &mut Step<'_>, account: &mut Account<'_>, occurrences: &[Occurrence], moment: Moment) {
     let plan = step.context.plan;
     let changed = std::mem::take(&mut step.delta.reads);
@@ -183,7 +182,7 @@ fn evaluate(step: &mut Step<'_>, account: &mut Account<'_>, occurrences: &[Occur
     let remembered = |account: &Account<'_>, places: &mut Places| {
         account.triggers().for_each(|it| places.insert(plan.index.places[it.trigger()]));
     };
-    // Of the triggers up to the first that fired not all that waits was looked at.
+    // The place up to which only some waiting triggers were looked at, because nothing had fired yet.
     let mut unseen = plan.by_level.len();
     if evaluation.looks_at_all() {
         unseen = 0;
@@ -203,7 +202,7 @@ fn evaluate(step: &mut Step<'_>, account: &mut Account<'_>, occurrences: &[Occur
     evaluation.also_held(account, paced_before, unseen);
 }
 
-/// Whether a condition of a user trigger could be true of a user, by what is on.
+/// Whether a condition of a user trigger could be true of a user, by the signals that are on.
 fn may_concern(plan: &Plan, account: &Account<'_>, user: u32) -> bool {
     let index = &plan.index;
     account.levels(Some(user)).any(|(slot, _)| index.user_conditions.has(slot))
@@ -241,7 +240,7 @@ impl Evaluation<'_, '_> {
         }
     }
 
-    /// Whose edges of a condition are looked at: the account's, or those of users by the bytes of their ids.
+    /// The edges of a condition to look at: the account's, or those of users, in the order of the bytes of their ids.
     fn subjects(
         &self,
         account: &Account<'_>,
@@ -286,7 +285,7 @@ impl Evaluation<'_, '_> {
         let stale = time < self.step.now.plus(-OCCURRENCE_STALE_MS);
         let in_cooldown = state.fired_at.is_some_and(|fired| self.at < fired.plus(trigger.cooldown_ms))
             || state.fired_by.is_some_and(|fired| time < fired.plus(trigger.cooldown_ms));
-        // What waits is replaced only by what came later (semantics D25).
+        // A waiting occurrence is replaced only by a later one (semantics D25).
         let is_newest = state.kept.as_ref().is_none_or(|kept| kept.time < time);
         if !stale && !in_cooldown && is_newest {
             let kept = Kept { time, user: occurrence.user, by_plan: occurrence.by_plan, edge: Edge::default() };
@@ -296,7 +295,7 @@ impl Evaluation<'_, '_> {
         account.put_state(index, state);
     }
 
-    /// The occurrence that a rail holds fires once it lifts, within a week.
+    /// An occurrence that a rail holds fires when the rail lifts, within a week.
     fn held_occurrence(&mut self, account: &mut Account<'_>, index: usize, on: &OnEvent) {
         if !self.looks_at_all() || account.trigger(index).and_then(|it| it.kept()).is_none() {
             return;
@@ -319,7 +318,7 @@ impl Evaluation<'_, '_> {
                 state.kept = Some(Kept { edge, ..kept });
                 return;
             }
-            Passes::IsOver => return,
+            Passes::Never => return,
         }
         (state.fired_at, state.fired_by) = (Some(self.at), Some(kept.time));
         let evidence = account.take_occurrences(state);
@@ -330,7 +329,8 @@ impl Evaluation<'_, '_> {
             (_, _, Some(role)) => format!("{who} {}", role.deed()),
             (_, _, None) => format!("{who} is new"),
         };
-        // A raised hand waits for nothing; else an event is its user's, or the account's (semantics D13).
+        // A raised hand does not wait after a sign-up. Other events wait after that of their user, else of the account
+        // (semantics D13).
         let since = kept.user.map(|user| account.user(user).since).or(account.first());
         let signed_up = since.filter(|_| !on.raised_hand);
         let user_ids = user.into_iter().collect();
@@ -375,7 +375,7 @@ impl Evaluation<'_, '_> {
                         edge = Edge { fired: true, ..Edge::default() };
                     }
                     Passes::Waits => {}
-                    Passes::IsOver => edge = Edge { fired: true, ..Edge::default() },
+                    Passes::Never => edge = Edge { fired: true, ..Edge::default() },
                 },
             }
             if edge != before {
@@ -470,7 +470,7 @@ impl Evaluation<'_, '_> {
         });
     }
 
-    /// Names in the first medium or low handoff what pacing holds in its favour (semantics D10).
+    /// Lists in the first medium or low handoff the triggers that pacing holds because of it (semantics D10).
     fn also_held(self, account: &Account<'_>, paced_before: Paced, unseen: usize) {
         let Evaluation { step, paced, first_paced: Some(first), .. } = self else { return };
         let (plan, now) = (step.context.plan, step.now);

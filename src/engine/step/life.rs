@@ -8,7 +8,7 @@ use crate::engine::state::traits::Latest;
 use crate::model::{EventTime, Field, Place, Role};
 use crate::rules::Changes;
 
-/// What an event means for the account's life, beyond the signals that its roles feed.
+/// Applies what an event changes in the life of the account, apart from the signals that its roles feed.
 pub(super) fn note(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: &MatchedEvent<'_>) {
     let (plan, roles) = (step.plan, &it.roles);
     if roles.has(Role::FeatureUsed) {
@@ -117,7 +117,7 @@ fn report_usage(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEven
 }
 
 /// Counts an event in the meters that listen to it, in thousandths. A gauge rises from the latest reading by event time:
-/// what an older one says that comes late is over (semantics A22).
+/// an older reading that comes late changes nothing (semantics A22).
 fn meter(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) {
     let plan = step.plan;
     for (place, meter) in plan.meters.iter().enumerate().filter(|(_, meter)| it.roles.has(meter.role)) {
@@ -137,13 +137,13 @@ fn meter(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) 
     }
 }
 
-/// An amount in thousandths. What is beyond any use is counted as the most there can be: 10¹¹ of these have an exact sum.
+/// An amount in thousandths. Larger ones than any use are counted as the largest, of which 10¹¹ have an exact sum.
 fn in_thousandths(number: f64) -> i128 {
     const MOST: f64 = 1e27;
     libm::round(number * 1_000.0).clamp(-MOST, MOST) as i128
 }
 
-/// How far a reading lies above the one before it, which it follows in the order of event time.
+/// The difference of a reading to the one before it in event time.
 fn rise(level: &mut Option<Latest<i128>>, reading: i128, stated: (EventTime, Place)) -> i128 {
     match level {
         None => {

@@ -24,7 +24,7 @@ pub(super) fn after_event(step: &mut Step<'_>, account: &mut Account<'_>) {
     at_once(step, account);
 }
 
-/// Measures the account's levels that what has changed of it can change at once.
+/// Measures the account's levels that depend on what changed and that may change at once.
 pub(super) fn at_once(step: &mut Step<'_>, account: &mut Account<'_>) {
     let (index, changes) = (&step.context.plan.index, step.delta.account);
     if changes.meet(index.at_once_changes) {
@@ -41,9 +41,9 @@ pub(super) fn facts(step: &mut Step<'_>, account: &mut Account<'_>) {
     step.delta.facts = facts;
 }
 
-/// The level of a signal is what its facts prove; where they prove less than is held, it falls only if it may fall now,
-/// else at the next close. The timer is set to when that may change, and facts that can prove nothing any more are
-/// given back.
+/// Measures the level of a signal from its facts. A level that would fall falls only if it may fall now, otherwise at the
+/// next close. Sets the timer to the next instant at which the facts prove another level, and removes facts that can no
+/// longer prove any.
 fn fact(step: &mut Step<'_>, account: &mut Account<'_>, it: Fact) {
     let Fact { user, slot, falls, waits_until } = it;
     let Some(armed) = account.facts(user, slot).map(|kept| kept.armed()) else { return };
@@ -69,21 +69,22 @@ fn fact(step: &mut Step<'_>, account: &mut Account<'_>, it: Fact) {
     }
 }
 
-/// Measures a level as an event can change it.
+/// Measures a level after an event.
 fn level_at_once(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize) {
     let at = At { context: &step.context, account, user, slot };
     let level = signals::of(at).level_at_once(at);
     set(step, account, user, slot, level);
 }
 
-/// Measures a level as closes decide it.
+/// Measures a level at a close.
 fn level(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize) {
     let at = At { context: &step.context, account, user, slot };
     let level = signals::of(at).level(at);
     set(step, account, user, slot, level);
 }
 
-/// Turns off all signals of who is forgotten, but for what is known of the company (semantics B12, B13).
+/// Turns off all signals of forgotten users and of a forgotten account, but for what is known of the company (semantics
+/// B12, B13).
 pub(super) fn forgotten(step: &mut Step<'_>, account: &mut Account<'_>) {
     let plan = step.plan;
     for place in 0..step.delta.users.len() {
@@ -99,12 +100,12 @@ pub(super) fn forgotten(step: &mut Step<'_>, account: &mut Account<'_>) {
     }
 }
 
-/// Measures the levels of some signals of a user as the close of a day or week decides them.
+/// Measures levels of a user at the close of a day or week.
 pub(super) fn of_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, slots: &[usize]) {
     slots.iter().for_each(|slot| level(step, account, Some(user), *slot));
 }
 
-/// Measures the levels of some signals of the account as the close of a day or week decides them.
+/// Measures levels of the account at the close of a day or week.
 pub(super) fn of_account(step: &mut Step<'_>, account: &mut Account<'_>, slots: &[usize]) {
     let only_fall = &step.context.plan.index.only_fall;
     for &slot in slots {
@@ -119,7 +120,7 @@ pub(in crate::engine) fn off(step: &mut Step<'_>, account: &mut Account<'_>, use
     slots.iter().for_each(|slot| set(step, account, user, *slot, 0));
 }
 
-/// Measures what needs no close by what is known: other rules apply (semantics A27).
+/// Measures the signals that need no close, after an activation of other rules (semantics A27).
 pub(in crate::engine) fn after_activation(step: &mut Step<'_>, account: &mut Account<'_>) {
     let index = &step.context.plan.index;
     for user in account.user_indices() {
@@ -128,7 +129,7 @@ pub(in crate::engine) fn after_activation(step: &mut Step<'_>, account: &mut Acc
     index.at_once.iter().for_each(|(_, slot)| level_at_once(step, account, None, *slot));
 }
 
-/// Writes a level, if it is another one, and notes that it changed.
+/// Writes a level if it changed, and records the change.
 #[inline]
 fn set(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize, level: u8) {
     let before = account.level(user, slot);

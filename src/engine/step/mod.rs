@@ -24,11 +24,11 @@ use crate::model::{EventTime, MetricsRow, Reason};
 
 pub(super) use delta::{Close, Delta, Step};
 
-/// An event happens to the account.
+/// The step of an event.
 pub(super) fn of_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>, takes: update::Takes) {
-    let news = update::event(step, account, it, takes);
+    let applied = update::event(step, account, it, takes);
     // Most events bring nothing that is measured, published or waited for.
-    let is_known = it.roles.is_empty() && !news.activity && !news.another_day && !account.word.is(Flag::FIRED);
+    let is_known = it.roles.is_empty() && !applied.activity && !applied.another_day && !account.word.is(Flag::FIRED);
     if is_known && account.track.is_some() && step.delta.is_empty() {
         return;
     }
@@ -38,11 +38,11 @@ pub(super) fn of_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Matc
         score::settle(step, account, Reason::Crossed);
     }
     emit::sessions(step, account, it);
-    fire::after_event(step, account, it, &news);
+    fire::after_event(step, account, it, &applied);
     emit::profiles(step, account);
 }
 
-/// What is due for the account at one instant happens: facts end, users are forgotten, a day and a week close
+/// The step of what is due for the account at one instant: facts end, users are forgotten, a day and a week close
 /// (semantics A15). Returns whether nothing of the account can matter any more.
 pub(super) fn of_due_work(
     step: &mut Step<'_>,
@@ -67,7 +67,7 @@ pub(super) fn of_due_work(
             rows.extend(closed.week_row(account).map(MetricsRow::Week));
         }
     }
-    // All that is due at one instant is one step, also where the day closed before.
+    // All work that is due at one instant is one step, even if the day was closed earlier in it.
     let closes_day = closes.is_some() || (at == step.now && at == step.plan.time.calendar.start(step.open_day()));
     if closes.is_some() || step.delta.is_worth_a_score() {
         score::settle(step, account, if closes_day { Reason::Closed } else { Reason::Lapsed });

@@ -12,10 +12,10 @@ use crate::wire::{
     fields::{self, Scalar},
 };
 
-/// The fields that a profile tells of a user.
+/// The fields of a profile of a user.
 const OF_USER: [Field; 6] =
     [Field::Title, Field::Role, Field::Department, Field::Seniority, Field::UseCase, Field::Email];
-/// The fields that firmographics tell of an account.
+/// The fields of firmographics of an account.
 const OF_COMPANY: [Field; 15] = [
     Field::Employees,
     Field::Industry,
@@ -33,7 +33,7 @@ const OF_COMPANY: [Field; 15] = [
     Field::CreatedAt,
     Field::Plan,
 ];
-/// The fields that an event tells of a subscription.
+/// The fields of an event about a subscription.
 const OF_SUBSCRIPTION: [Field; 6] = [Field::Plan, Field::Paid, Field::Seats, Field::Mrr, Field::Price, Field::Currency];
 
 /// What an event changed.
@@ -41,13 +41,13 @@ const OF_SUBSCRIPTION: [Field; 6] = [Field::Plan, Field::Paid, Field::Seats, Fie
 pub(super) struct Taken {
     /// The plan, in lower case, if the event's subscription or the account now has another one (semantics D27).
     pub(super) plan: Option<Box<str>>,
-    /// Something of the company or subscription was said.
+    /// A trait of the company or a subscription was stated.
     pub(super) traits: bool,
-    /// Something was said of the creation of the account.
+    /// When the account was created was stated.
     pub(super) created: bool,
-    /// Something was said of the user.
+    /// A trait of the user was stated.
     pub(super) profile: bool,
-    /// Marketing brought a lead, the latest one known.
+    /// A lead of marketing, the latest one known.
     pub(super) lead: bool,
 }
 

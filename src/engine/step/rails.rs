@@ -11,16 +11,17 @@ use crate::engine::state::word::Flag;
 use crate::model::{EventTime, Evidence, Field, Level, Rail, SignalKind};
 use crate::rules::Plan;
 
-/// What cooldowns and rails make of something true.
+/// Whether a true condition or an occurrence fires, as cooldowns and rails decide.
 pub(super) enum Passes {
+    /// It fires now.
     Fires,
     /// It fires later, if it is still true then.
     Waits,
     /// It never fires.
-    IsOver,
+    Never,
 }
 
-/// An edge at the rails: its trigger, what that remembers, and whom it is about.
+/// An edge to be checked against cooldowns and rails: its trigger, the state of the trigger, and its user.
 pub(super) struct AtRails<'a> {
     pub(super) trigger: usize,
     pub(super) state: &'a mut State,
@@ -29,8 +30,8 @@ pub(super) struct AtRails<'a> {
     pub(super) raised_hand: bool,
 }
 
-/// Whether neither the cooldown nor a rail holds what is true; what holds it is noted, and published if a rail. `at` is
-/// the instant of the step; with `Rail::Pacing` the caller learns that pacing holds it.
+/// Whether an edge fires, which it does unless the cooldown or a rail holds it. A rail that holds it is published, and
+/// returned. `at` is the instant of the step.
 pub(super) fn passes(
     step: &mut Step<'_>,
     account: &mut Account<'_>,
@@ -41,7 +42,7 @@ pub(super) fn passes(
     let trigger = &plan.triggers[it.trigger];
     if plan.rails.live_from.is_some_and(|from| at < from) {
         hold(step, account, &mut it, Rail::WarmUp, None);
-        return (Passes::IsOver, Some(Rail::WarmUp));
+        return (Passes::Never, Some(Rail::WarmUp));
     }
     // A new edge is measured by its own instant, one that was held before by the watermark (semantics D4).
     let clock = if it.edge.waited { step.now } else { at };
@@ -76,7 +77,7 @@ pub(super) fn passes(
 pub(super) fn wait(step: &mut Step<'_>, it: &mut AtRails<'_>, until: Option<EventTime>) {
     it.edge.waited = true;
     let Some(until) = until else { return };
-    // What a late event waits for may be over, and its timer gone.
+    // The end may have passed already for a late event, whose timer would never be taken.
     if it.state.wakes_at != Some(until) || until <= step.now {
         it.state.wakes_at = Some(until);
         step.timers.schedule(until, step.index, Timer::HoldEnds);
@@ -101,7 +102,7 @@ fn pacing_end(paced: Paced, level: Level, plan: &Plan) -> Option<EventTime> {
     paced.before(level).map(|at| at.plus(plan.rails.pacing_ms))
 }
 
-/// Until when the account must not be contacted: the outer none is for no such rail, the inner one for no known end.
+/// Until when the account must not be contacted. None: no rail forbids it; `Some(None)`: no end is known.
 fn engaged_until(account: &Account<'_>, clock: EventTime, plan: &Plan) -> Option<Option<EventTime>> {
     let is = |field| account.traits().and_then(|traits| traits.boolean(field)) == Some(true);
     if plan.rails.engaged_traits && (is(Field::DoNotContact) || is(Field::OpenOpportunity)) {
@@ -111,7 +112,7 @@ fn engaged_until(account: &Account<'_>, clock: EventTime, plan: &Plan) -> Option
     ends.filter(|end| clock < *end).max().map(Some)
 }
 
-/// Whether something of a trigger that was not looked at anew is held by pacing (semantics D10).
+/// Whether pacing holds an edge of a trigger that was not evaluated again (semantics D10).
 pub(super) fn waits_for_pacing(
     plan: &Plan,
     account: &Account<'_>,
@@ -142,7 +143,7 @@ pub(super) fn wants_usage(account: &mut Account<'_>) -> bool {
     is
 }
 
-/// An outcome of a handoff came back: whoever waited for it waits no longer. Returns whether a rail may have lifted.
+/// Notes an outcome of a handoff: no rail waits for its answer any more. Returns whether a rail may have lifted.
 pub(super) fn answer(plan: &Plan, account: &mut Account<'_>, it: &MatchedEvent<'_>) -> bool {
     let Some(role) = it.roles.outcome() else { return false };
     let id = it.text(plan, role, Field::HandoffId);

@@ -25,9 +25,9 @@ pub(in crate::engine) enum Takes {
     Traits,
 }
 
-/// What an event did that event triggers listen to, besides its roles.
+/// What an event changed that triggers and rails depend on, apart from its roles.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct Applied {
     pub(super) user: Option<u32>,
     /// The plan, in lower case, if it is now another one.
     pub(super) plan: Option<Box<str>>,
@@ -41,8 +41,8 @@ pub(super) struct News {
     pub(super) traits: bool,
 }
 
-/// Takes an event in.
-pub(super) fn event(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>, takes: Takes) -> News {
+/// Applies an event.
+pub(super) fn event(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>, takes: Takes) -> Applied {
     let (newest, first_before, users_before) = (account.newest, account.first(), account.users_ever);
     let (counts, excluded) = (takes == Takes::All, takes == Takes::Traits);
     if !excluded {
@@ -50,14 +50,14 @@ pub(super) fn event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Matched
     }
     let another_day = account.newest > newest;
     let id = &*it.event.user;
-    // Of somebody who does not count, there is nothing to keep but traits.
+    // Of an excluded event only traits are kept.
     let user = match id.is_empty() {
         true => None,
         false if excluded && !it.roles.has(Role::Profile) => account.find_user(id),
         false => Some(account.find_or_insert_user(it.keys.user, id)),
     };
     let leaver = if it.roles.has(Role::MemberRemoved) { leaver(step, account, user, it) } else { None };
-    // Who leaves has left before anybody is counted: an event is applied whole (semantics A14).
+    // A member who leaves is removed before anybody is counted: an event is applied as a whole (semantics A14).
     if let Some(member) = leaver.filter(|_| counts) {
         remove_member(step, account, member, it.event.time);
     }
@@ -93,13 +93,13 @@ pub(super) fn event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Matched
         step.delta.account.add(Changes::NEW_USERS);
     }
     if taken.created {
-        // It is now known of the account whether it was born in the log: sign-ups may count that did not.
+        // Whether the account was created within the log is known now: sign-ups may count that did not before.
         for user in account.user_indices() {
             sign_up_facts(step, user);
         }
     }
     settle_life(step, account, (first_before, users_before), newest, knows_more);
-    News {
+    Applied {
         user,
         plan: taken.plan,
         new_user: counts && activity == Activity::Begins,
@@ -122,7 +122,7 @@ fn settle_life(
         step.delta.account.add(Changes::FOUNDED.and(Changes::KNOWN));
         await_ages(step, account, 0..step.plan.index.ages.len(), EventTime::MIN);
     } else if account.newest > newest && !knows_more {
-        // The day has come from which new users count.
+        // New users count from today on.
         let from = signals::counting_from(step, account).filter(|from| *from > newest);
         if from.is_some() && signals::knows_newcomers(step, account) {
             step.delta.account.add(Changes::NEW_USERS);
@@ -130,7 +130,7 @@ fn settle_life(
     }
     if account.users_ever != users {
         step.delta.account.add(Changes::USERS);
-        // Whoever is not the only user any more may not decide alone.
+        // The first user is no longer the only one, and may not decide alone.
         if account.users_ever <= 2 {
             step.delta.account.add(Changes::ONLY_USER);
             step.delta.all_rows = true;
@@ -138,7 +138,7 @@ fn settle_life(
     }
 }
 
-/// Who was active when, and since when they are here.
+/// Adds the activity of a user, and the first time the user was seen.
 fn note_user(
     step: &mut Step<'_>,
     account: &mut Account<'_>,
@@ -228,7 +228,7 @@ fn return_member(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, time
     }
 }
 
-/// A user who has not left is among the running active ones (semantics C2).
+/// Adds a user who has not left to the running active users (semantics C2).
 fn runs(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
     if !account.is_removed(user) && !account.user(user).word.is(Flag::Running) {
         people::enter(step.plan, account, user);
@@ -236,7 +236,7 @@ fn runs(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
     }
 }
 
-/// Traits are taken whenever they were stated.
+/// Applies traits, whatever their event time.
 fn take_traits(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: &MatchedEvent<'_>) -> Taken {
     let taken = people::take(step.plan, account, user, it);
     if let Some(user) = user.filter(|_| taken.profile) {
@@ -254,8 +254,8 @@ fn take_traits(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>
     taken
 }
 
-/// A user is known by another e-mail address: whoever does not count any more acts as one who left, whatever day the
-/// user was active on (semantics A34, B5).
+/// A user has another e-mail address: one who is excluded by it is treated as one who left, whatever the last active day
+/// (semantics A34, B5).
 fn exclude_by_host(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, time: EventTime) {
     let Some(more) = account.known_more(user) else { return };
     let is_excluded = more.profile.is_excluded(&step.plan.exclude);
@@ -265,7 +265,7 @@ fn exclude_by_host(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, ti
     }
 }
 
-/// What an event of some roles proves, of its user and its account.
+/// Feeds the signals of the user and of the account that listen to the roles of an event.
 fn facts(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: &MatchedEvent<'_>) {
     let plan = step.plan;
     let mut begun: Vec<Role> = Vec::new();
@@ -277,7 +277,7 @@ fn facts(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: 
                 SignalRef::User(_) => continue,
                 SignalRef::Account(slot) => (None, slot),
             };
-            // Of several roles of one event, one feeds a signal (semantics E24).
+            // An event with several roles feeds a signal once (semantics E24).
             if step.delta.facts[from..].iter().any(|fact| fact.user == user && fact.slot == slot) {
                 continue;
             }
@@ -296,7 +296,7 @@ fn facts(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: 
     life::note(step, account, user, it);
 }
 
-/// The role of which the first event does not count, and is here.
+/// The role of which this is the first event, if the first one does not count.
 fn begins(step: &Step<'_>, user: Option<u32>, slot: usize, it: &MatchedEvent<'_>) -> Option<Role> {
     let seen = match step.kind(user, slot) {
         Kind::Seen(seen) => seen,
@@ -306,7 +306,7 @@ fn begins(step: &Step<'_>, user: Option<u32>, slot: usize, it: &MatchedEvent<'_>
     if seen.after_founding_ms > 0 { it.passes(step.plan, &seen.filter) } else { None }
 }
 
-/// An event may feed a signal.
+/// Feeds a signal with an event.
 fn feed(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize, it: &MatchedEvent<'_>) {
     let kind = step.kind(user, slot);
     let fed = signals::of_kind(kind).update(&step.context, Subject { account, user, slot }, it);
@@ -325,7 +325,7 @@ fn feed(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot:
     step.delta.facts.push(fact);
 }
 
-/// What is measured from a user's sign-up is measured again.
+/// Marks the signals that depend on a user's sign-up.
 fn sign_up_facts(step: &mut Step<'_>, user: u32) {
     let slots = &step.context.plan.index.by_sign_up;
     if !slots.is_empty() {
@@ -334,14 +334,14 @@ fn sign_up_facts(step: &mut Step<'_>, user: u32) {
     }
 }
 
-/// What is due now: facts that begin or end, and ages that are reached. A timer may be out of date: its fact was seen
-/// again since, and is armed anew.
+/// Handles timers: facts that begin or end, and ages that are reached. A timer may be out of date, because its fact was
+/// observed again and has another timer.
 pub(super) fn lapse(step: &mut Step<'_>, account: &mut Account<'_>, timers: &[(u32, Timer)]) {
     for (_, timer) in timers {
         let Timer::Lapse { user, slot } = *timer else { continue };
         let slot = usize::from(slot);
         if user.is_some_and(|user| !account.owns(user)) {
-            // The place of a user who is gone has been given to one of another account.
+            // The row of a user who was removed now belongs to a user of another account.
             continue;
         }
         if let Kind::Age(_) = step.kind(user, slot) {
@@ -354,7 +354,7 @@ pub(super) fn lapse(step: &mut Step<'_>, account: &mut Account<'_>, timers: &[(u
     }
 }
 
-/// Sets the timers of ages that are reached after an instant, of the ages at these places of the index.
+/// Sets the timers of ages that are reached after an instant; `ages` are places in the index.
 pub(in crate::engine) fn await_ages(
     step: &mut Step<'_>,
     account: &Account<'_>,
@@ -366,7 +366,7 @@ pub(in crate::engine) fn await_ages(
         let at = At { context: &step.context, account, user: None, slot };
         let Kind::Age(age) = step.kind(None, slot) else { continue };
         let Some([reached, settled]) = age.instants(at) else { continue };
-        // Who may have been here before the log is of no known age before the warm-up ends.
+        // The age of an account that may be older than the log is unknown until the warm-up ends.
         for at in [Some(reached), Some(settled).filter(|at| *at > reached)].into_iter().flatten() {
             if at > after {
                 step.timers.schedule(at, step.index, Timer::Lapse { user: None, slot: slot as u8 });

@@ -15,10 +15,11 @@ use crate::engine::state::word::Flag;
 use crate::model::Day;
 use crate::rules::{Figure, Needed, Plan};
 
-/// Days after the last active one until no late event can matter: beyond those after which who is away is forgotten.
+/// Days after a user or account is forgotten until no late event can matter.
 const LATE_DAYS: i32 = 57;
 
-/// Makes the visited users and the account due again after the close of `day`, and gives back what is over.
+/// Computes the next visits of the visited users and of the account after the close of `day`, and removes users whose
+/// days can no longer matter.
 pub(super) fn after_close(step: &mut Step<'_>, account: &mut Account<'_>, day: Day, users: &[(u32, u32)]) {
     let (open_day, time) = (step.open_day(), step.plan.time);
     for &(_, user) in users {
@@ -57,7 +58,7 @@ fn next_of_user(context: &Context<'_>, account: &Account<'_>, index: u32, day: D
     let days = user.days;
     let last = if days.is_never() { plan.time.calendar.day(user.since) } else { days.last() };
     if days.is_never() || user.word.is(Flag::Forgotten) {
-        // What is left is to give back the memory; who is still remembered for others is looked at again in a year.
+        // Only the memory is left to give back; a user who is still referred to is looked at again in a year.
         let over = last.plus(forget_after + LATE_DAYS);
         return if over > day { over } else { day.plus(forget_after) };
     }
@@ -125,7 +126,7 @@ fn next_figure(plan: &Plan, account: &Account<'_>, founded: Day, day: Day, sunda
     }
     let idle = plan.index.idle.after((day.0 - account.last_day.0).max(0));
     let mut next = idle.map_or(NEVER, |idle| Day(account.last_day.0.saturating_add(idle).min(NEVER.0)));
-    // What fired may fire again once its condition is false, which it can become without having been true again.
+    // A trigger that fired may fire again once its condition is false, and unknown may become false at a week's end.
     let has_fired = || account.triggers().next().is_some();
     let is_met = |needed: &Needed| needed.is_met(account.levels(None).map(|(slot, _)| slot));
     if reads(Figure::WeeklyUsers) && sunday < next && (is_met(&plan.index.weekly_users) || has_fired()) {
