@@ -97,6 +97,19 @@ stories! {
         expect end of day 7 acme  bob velocity.stickiness 0→2 closed
         expect end of day 7 acme  velocity.stickiness 0→2 closed
 
+        story  it rises without activity when the day of a member who left leaves the month
+        rules  signals velocity.stickiness scopes: [account]
+        watch velocity.stickiness
+        day 1               acme  bob uses editor
+        day 2               acme  ann removes bob
+        day 2–13            acme  ann uses editor
+        until end of day 30
+        figures day 28      acme  stickiness 0.232
+        figures day 29      acme  stickiness 0.429
+        expect end of day 7  acme  velocity.stickiness 0→1 closed
+        expect end of day 22 acme  velocity.stickiness 1→0 closed
+        expect end of day 29 acme  velocity.stickiness 0→1 closed
+
         story  a share of exactly 0.3 is not above it
         watch velocity.stickiness
         day 1–2             acme  u1–u10 use editor

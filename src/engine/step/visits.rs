@@ -96,15 +96,17 @@ fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_
     }
     let over = over_on(plan, account).plus(-1);
     let mut next = if account.is_blank() { if over > day { over } else { day.plus(30) } } else { NEVER };
-    let Some(founded) = account.founded() else { return next };
-    let sunday = if account.has_weeks(day) { next_sunday(day) } else { NEVER };
-    if rows_wanted {
-        next = next.min(sunday);
+    // An account without users has signals too, such as those of meters.
+    if let Some(founded) = account.founded() {
+        let sunday = if account.has_weeks(day) { next_sunday(day) } else { NEVER };
+        if rows_wanted {
+            next = next.min(sunday);
+        }
+        if !account.word.is(Flag::Forgotten) {
+            next = next.min(account.last_day.plus(plan.time.forget_after_days));
+        }
+        next = next.min(next_figure(plan, account, founded, day, sunday));
     }
-    if !account.word.is(Flag::Forgotten) {
-        next = next.min(account.last_day.plus(plan.time.forget_after_days));
-    }
-    next = next.min(next_figure(plan, account, founded, day, sunday));
     let at = |slot: usize| At { context, account, user: None, slot };
     for &slot in &plan.index.known_in_time.0 {
         next = next.min(signals::of(at(slot)).next_known(at(slot), day));
