@@ -588,7 +588,8 @@ fn invalid_activations_are_refused_and_unknown_presets_stop_the_replay() {
     assert!(letters[0]["detail"].as_str().unwrap().contains("signls"), "{letters:?}");
 
     log("\npresets: [segment]", "\npresets: [segmint]");
-    let named = ["log.ndjson:2: the activated rules:", "unknown preset segmint", "a version of Upswell that knows it"];
+    let named =
+        ["log.ndjson:2: the activated rules:", "unknown preset `segmint`", "a version of Upswell that knows it"];
     dir.run(&replay).fails(2, &named);
     // The event before the activation was applied, and none after it.
     let accounts: Vec<Value> = dir.json("handoffs").iter().map(|handoff| handoff["account"].clone()).collect();

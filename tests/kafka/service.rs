@@ -467,7 +467,7 @@ fn rules_are_activated_without_a_restart() {
     );
     let offset = program.produce_with("log", 1, b"", &foreign, upswell::kafka::CONTROL_HEADERS);
     let place = format!("{}, partition 1, offset {offset}", program.topic("log"));
-    program.run(&["run"]).fails(2, &[&place, "unknown preset another", "a version of Upswell that knows it"]);
+    program.run(&["run"]).fails(2, &[&place, "unknown preset `another`", "a version of Upswell that knows it"]);
 }
 
 #[test]
