@@ -41,11 +41,16 @@ fn said(output: &Output, by: i64) -> Vec<Vec<Value>> {
         for name in ["day", "week", "handoffId"] {
             value.as_object_mut().and_then(|fields| fields.remove(name));
         }
-        for name in ["atMs", "dueMs", "dueFromMs", "notBeforeMs"] {
-            if let Some(ms) = value[name].as_str().and_then(|ms| ms.parse::<i64>().ok()) {
-                value[name] = json!(ms + by);
+        let move_by = |value: &mut Value, names: &[&str]| {
+            for name in names {
+                if let Some(ms) = value[name].as_str().and_then(|ms| ms.parse::<i64>().ok()) {
+                    value[name] = json!(ms + by);
+                }
             }
-        }
+        };
+        move_by(&mut value, &["atMs", "dueMs", "dueFromMs", "notBeforeMs"]);
+        let facts = value.get_mut("facts").and_then(Value::as_array_mut);
+        facts.into_iter().flatten().for_each(|fact| move_by(fact, &["ms"]));
         value
     };
     let Output { metrics, handoffs, signals, onboarding, accounts, users, .. } = output;

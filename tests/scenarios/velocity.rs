@@ -3,20 +3,11 @@
 stories! {
     new_users_count_at_once "
         proves  velocity.user_adds, five-new-users, D24, C9, C20, C21, C23, C24, C25
-        story  a condition that needs no spike while spikes are unknown is false once they are known
-        rules  triggers +: {id: own, level: high, cooldown: 1d, when: velocity.user_adds >= 2 || (velocity.user_adds >= 1 && !spike_known)}
-        watch velocity.user_adds
-        day 1               acme  ann signs up
-        day 1, 19–30        acme  ann uses editor
-        day 4               acme  a1–a3 use editor
-        day 11              acme  b1–b3 use editor
-        day 19              acme  u1–u5 use editor
-        day 24              acme  u6–u18 use editor
-        until end of day 24
-        expect day 19        acme  velocity.user_adds 0→1 crossed
-        expect day 19        acme  HIGH own at once
-        expect end of day 24 acme  velocity.user_adds 1→2 closed
-        expect end of day 24 acme  HIGH own at once
+        story  a spike is known three weeks after the founding day
+        rules  triggers +: {id: own, level: high, cooldown: 1d, when: spike_known}
+        day 1, 20           acme  ann uses editor
+        until end of day 23
+        expect end of day 22 acme  HIGH own at once
 
         story  four new users are not enough
         watch velocity.user_adds

@@ -54,6 +54,10 @@ pub(in crate::engine) fn settle(step: &mut Step<'_>, account: &mut Account<'_>, 
         let active_users = account.active_users as i32;
         emit::score(step, account, None, ACTIVE_USERS, (before, reached), reason, active_users);
     }
+    if tier < account.tier || reached < account.threshold {
+        // They fall at the next close, which no event may have asked for: the score can fall when a fact ends.
+        step.due.accounts.touch(&mut account.due, step.index);
+    }
     // It follows from the size of the company and the number of users; other rules may name another one.
     const TRACKED: Changes = Changes::TRAITS.and(Changes::USERS);
     if account.track.is_none() || step.delta.account.meet(TRACKED) || reason == Reason::Activated {
