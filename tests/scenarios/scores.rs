@@ -182,6 +182,15 @@ stories! {
         proves  tiers, F2
         watch tiers
 
+        story  it falls at the close of the day on which a fact ends, also without activity
+        rules  signals feature.limit_hit points: 40
+        day 1 10:00         acme  ann hits limit
+        day 20              acme  ann, bob use editor
+        until end of day 35
+        expect day 20       acme  tier none→T4 crossed
+        expect day 20       acme  tier T4→T3 crossed
+        expect end of day 31 acme tier T3→none closed
+
         story  one user is T4; two users below 40 points are untiered from the close on
         day 1               acme  ann uses editor
         day 2               acme  bob uses editor
