@@ -166,7 +166,7 @@ impl Values<'_, '_, '_> {
             Figure::Paid => Value::Bool(account.is_paid()),
             Figure::UsageRatio => double(signals::usage_ratio(account)),
             Figure::UserBand | Figure::UserFell | Figure::UserScore | Figure::UserBuys => {
-                self.user.map_or_else(|| of_nobody(figure), |user| self.of_user(user, figure))
+                self.user.map_or_else(|| without_user(figure), |user| self.of_user(user, figure))
             }
             Figure::Traits => Value::Unknown,
             _ => self.stated(figure),
@@ -223,7 +223,7 @@ impl Values<'_, '_, '_> {
 }
 
 /// The value of a figure of users in a condition that is not about a user.
-fn of_nobody<'a>(figure: Figure) -> Value<'a> {
+fn without_user<'a>(figure: Figure) -> Value<'a> {
     if figure == Figure::UserBand { Value::Text("") } else { Value::Unknown }
 }
 

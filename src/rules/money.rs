@@ -20,7 +20,7 @@ pub(super) struct Written {
     /// USD for a unit of a currency, by ISO 4217 code.
     #[schemars(with = "BTreeMap<String, f64>")]
     rates: BTreeMap<String, Spanned<f64>>,
-    /// The yearly potential above which a person introduces themself, in USD; 0: nobody does.
+    /// The yearly potential above which a person introduces themself, in USD; 0: never.
     #[schemars(with = "Option<f64>", range(min = 0.0))]
     personal_above: Option<Spanned<f64>>,
     /// Plans that fit what was asked for; the first that matches.

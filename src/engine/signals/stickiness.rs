@@ -50,7 +50,7 @@ impl Measure for Stickiness {
 
     fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
         // After 28 days without active users the share is undefined (semantics C5).
-        // Then whoever is active in the month is active today.
+        // Without activity in the 27 days before, all users of the month are users of today: MAU is DAU.
         let is_back = || {
             let dau = at.account.count(ACTIVE, day.0);
             dau > 0 && at.account.counts.active().1 == dau && at.account.sum(ACTIVE, day.0 - MONTH, day.0 - 1) == 0

@@ -11,7 +11,7 @@ use super::word::{Flag, Word};
 use crate::model::{Day, EventTime, Track};
 
 /// No user: the end of a list.
-pub(in crate::engine) const NOBODY: u32 = u32::MAX;
+pub(in crate::engine) const NO_USER: u32 = u32::MAX;
 
 /// A user of an account: a cache line.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use super::ids::Ids;
 use super::index::Index;
 use super::levels::Levels;
 use super::pages::{Pages, Ref, Slab};
-use super::rows::{NOBODY, Row, User};
+use super::rows::{NO_USER, Row, User};
 use super::traits::Traits;
 use super::triggers::Triggers;
 use super::word::{Flag, Word};
@@ -276,7 +276,7 @@ impl Tables {
         let row = Row {
             hash,
             id: self.ids.push(id),
-            users: NOBODY,
+            users: NO_USER,
             users_len: 0,
             rare: Ref::default(),
             word: Word::default(),
@@ -322,7 +322,7 @@ impl Tables {
             id: self.ids.push(id),
             account,
             next: first,
-            previous: NOBODY,
+            previous: NO_USER,
             beside: Ref::default(),
             due: Visit::NEVER,
         };
@@ -334,7 +334,7 @@ impl Tables {
             None => self.users.push(user),
         };
         self.user_levels.begin(index);
-        if first != NOBODY {
+        if first != NO_USER {
             self.users[first].previous = index;
         }
         let row = &mut self.accounts[account];
@@ -353,10 +353,10 @@ impl Tables {
         let hash = Keys::hash_user(self.accounts[account].hash, self.ids.bytes(id));
         self.users_by_id.remove(hash, index);
         match previous {
-            NOBODY => self.accounts[account].users = next,
+            NO_USER => self.accounts[account].users = next,
             previous => self.users[previous].next = next,
         }
-        if next != NOBODY {
+        if next != NO_USER {
             self.users[next].previous = previous;
         }
         self.accounts[account].users_len -= 1;

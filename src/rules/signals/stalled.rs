@@ -10,7 +10,7 @@ use crate::rules::needs::{Is, Needs};
 pub(super) const ABOUT: About = About {
     written: "kind: idle, of: new_users",
     scopes: ACCOUNT,
-    measures: "at least `at_least` active users, all of one department, and nobody new in the last `weeks` closed weeks",
+    measures: "at least `at_least` active users, all of one department, and no new user in the last `weeks` closed weeks",
     parameters: &["of", "at_least", "weeks"],
     on: AT_DAY_CLOSE,
     off: AT_DAY_CLOSE,

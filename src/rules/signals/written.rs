@@ -161,7 +161,7 @@ pub(super) enum Name {
     Growth,
     /// Far more new users than usual, or a meter far above usual.
     Spike,
-    /// No activity for days; of an account: nobody new for weeks.
+    /// No activity for days; of an account: no new user for weeks.
     Idle,
     /// An account of an age that still has a single user, or is still free.
     Age,

@@ -6,7 +6,7 @@ mod lives;
 use std::ops::{Deref, DerefMut};
 
 use super::counts::Ring;
-use super::rows::{NOBODY, Row, User};
+use super::rows::{NO_USER, Row, User};
 use super::tables::Tables;
 use super::word::{Flag, Word};
 use crate::model::{Day, EventTime};
@@ -101,7 +101,7 @@ impl<'t> Account<'t> {
     pub(in crate::engine) fn users(&self) -> impl Iterator<Item = (u32, &User)> {
         let mut next = self.users;
         std::iter::from_fn(move || {
-            let index = (next != NOBODY).then_some(next)?;
+            let index = (next != NO_USER).then_some(next)?;
             let user = self.user(index);
             next = user.next;
             Some((index, user))
@@ -186,7 +186,7 @@ impl<'t> Account<'t> {
     /// Marks the profiles of all users as changed.
     pub(in crate::engine) fn touch_users(&mut self, when: (EventTime, EventTime)) {
         let mut next = self.users;
-        while next != NOBODY {
+        while next != NO_USER {
             self.touch_user(next, when);
             next = self.user(next).next;
         }

@@ -290,6 +290,6 @@ fn the_default_pack_has_a_name_for_every_role_and_reads_its_fields() {
     let wish = text(roles, "track SSO Requested", Role::EnterpriseFeatureRequested, Field::Feature);
     assert_eq!(wish.as_deref(), Some("SSO"));
     assert_eq!(number(roles, r#"group {"employee_count": 70}"#, Role::Firmographics, Field::Employees), Some(70.0));
-    assert!(!roles.maps_premium(), "nobody but the product's maker knows which features are premium");
+    assert!(!roles.maps_premium(), "a preset does not know which features are premium");
     assert!(!is_activity(roles, "track Email Opened"));
 }
