@@ -178,7 +178,8 @@ impl Counted {
         *list = self.features.insert(Feature { series: Series::default(), name, account, next: *list });
         let features = &self.features;
         let hash_at = |at| features.get(Ref::of(at)).map_or(0, |it| hash_of(it.account, it.name));
-        self.features_by_name.insert(hash_of(account, name), list.number(), hash_at);
+        self.features_by_name.make_room(hash_at);
+        self.features_by_name.insert(hash_of(account, name), list.number());
         *list
     }
 

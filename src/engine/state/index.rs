@@ -32,6 +32,25 @@ fn tag(hash: u64) -> u8 {
     (hash >> 56) as u8 | 1
 }
 
+impl Bucket {
+    /// The places of the rows with this tag: of each, the highest bit of its byte.
+    #[inline]
+    fn tagged(&self, tag: u8) -> u128 {
+        const LOW_BITS: u128 = u128::MAX / 255 * 0x7f;
+        let mut tags = [0; size_of::<u128>()];
+        tags[..ROWS].copy_from_slice(&self.tags);
+        let differ = u128::from_le_bytes(tags) ^ u128::from_le_bytes([tag; size_of::<u128>()]);
+        // The sum reaches the highest bit of every byte that is not 0, and no byte carries into the next.
+        !(((differ & LOW_BITS) + LOW_BITS) | differ) & !LOW_BITS
+    }
+}
+
+/// The place whose bit in [`Bucket::tagged`] is the lowest.
+#[inline]
+fn first(tagged: u128) -> usize {
+    tagged.trailing_zeros() as usize / 8
+}
+
 impl Index {
     pub(in crate::engine) fn new() -> Index {
         Index { buckets: vec![EMPTY], len: 0 }
@@ -52,10 +71,13 @@ impl Index {
         let (mut at, tag) = (self.home(hash), tag(hash));
         loop {
             let bucket = &self.buckets[at];
-            for (place, row) in bucket.rows.iter().enumerate() {
-                if bucket.tags[place] == tag && is(*row) {
-                    return Some(*row);
+            let mut tagged = bucket.tagged(tag);
+            while tagged != 0 {
+                let row = bucket.rows[first(tagged)];
+                if is(row) {
+                    return Some(row);
                 }
+                tagged &= tagged - 1;
             }
             if !bucket.overflowed {
                 return None;
@@ -71,21 +93,32 @@ impl Index {
 
     /// The row that the key with this hash most likely has: none of the keys is compared.
     pub(in crate::engine) fn likely(&self, hash: u64) -> Option<u32> {
-        let (bucket, tag) = (&self.buckets[self.home(hash)], tag(hash));
-        bucket.tags.iter().position(|it| *it == tag).map(|place| bucket.rows[place])
+        let bucket = &self.buckets[self.home(hash)];
+        let tagged = bucket.tagged(tag(hash));
+        (tagged != 0).then(|| bucket.rows[first(tagged)])
     }
 
-    /// Adds a row whose key is not there. `hash_of`: the hash of the key of any row.
-    pub(in crate::engine) fn insert(&mut self, hash: u64, row: u32, hash_of: impl Fn(u32) -> u64) {
+    /// Makes room for another row, and for a few beyond. `hash_of`: the hash of the key of any row.
+    #[inline]
+    pub(in crate::engine) fn make_room(&mut self, hash_of: impl Fn(u32) -> u64) {
         if (self.len + 1) * 16 > self.buckets.len() * ROWS * FULL {
-            let double = self.buckets.len() * 2;
-            let before = std::mem::replace(&mut self.buckets, vec![EMPTY; double]);
-            for bucket in &before {
-                for (row, _) in bucket.rows.iter().zip(bucket.tags).filter(|(_, tag)| *tag != 0) {
-                    self.place(hash_of(*row), *row);
-                }
+            self.double(hash_of);
+        }
+    }
+
+    #[cold]
+    fn double(&mut self, hash_of: impl Fn(u32) -> u64) {
+        let double = self.buckets.len() * 2;
+        let before = std::mem::replace(&mut self.buckets, vec![EMPTY; double]);
+        for bucket in &before {
+            for (row, _) in bucket.rows.iter().zip(bucket.tags).filter(|(_, tag)| *tag != 0) {
+                self.place(hash_of(*row), *row);
             }
         }
+    }
+
+    /// Adds a row whose key is not there, and for which there is room.
+    pub(in crate::engine) fn insert(&mut self, hash: u64, row: u32) {
         self.place(hash, row);
         self.len += 1;
     }
@@ -139,7 +172,7 @@ mod tests {
             for (row, adds) in steps {
                 prop_assert_eq!(index.find(hash(row), |it| it == row), set.get(&row).copied());
                 match (adds, set.contains(&row)) {
-                    (true, false) => { index.insert(hash(row), row, hash); set.insert(row); }
+                    (true, false) => { index.make_room(hash); index.insert(hash(row), row); set.insert(row); }
                     (false, true) => { index.remove(hash(row), row); set.remove(&row); }
                     _ => {}
                 }

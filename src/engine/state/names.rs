@@ -32,7 +32,8 @@ impl Names {
             let at = self.names.insert((text.into(), 0));
             let names = &self.names;
             let hash_of = |at: u32| names.get(Ref::of(at)).map_or(0, |name| xxh3_64(name.0.as_bytes()));
-            self.by_text.insert(xxh3_64(text.as_bytes()), at.number(), hash_of);
+            self.by_text.make_room(hash_of);
+            self.by_text.insert(xxh3_64(text.as_bytes()), at.number());
             at
         });
         if let Some(name) = self.names.get_mut(at) {

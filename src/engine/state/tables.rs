@@ -1,4 +1,5 @@
-//! The tables of a partition: accounts and users, their ids, and the indices that find them.
+//! The tables of a partition: the rows of accounts, and the store of what they have beside; and the index that finds
+//! accounts.
 
 use std::hint::black_box;
 
@@ -18,10 +19,19 @@ use super::triggers::Triggers;
 use super::word::{Flag, Word};
 use crate::model::{Day, EventTime, Keys};
 
-/// Accounts and users by index.
+/// Accounts by index, and what they have.
 #[derive(Debug)]
 pub(in crate::engine) struct Tables {
-    pub(super) accounts: Pages<Row>,
+    accounts: Pages<Row>,
+    store: Store,
+    accounts_by_id: Index,
+    visiting: Visiting,
+    free_accounts: Vec<u32>,
+}
+
+/// What accounts have beside their rows, such as their users. A row and the store are borrowed side by side.
+#[derive(Debug)]
+pub(super) struct Store {
     pub(super) users: Pages<User>,
     pub(super) ids: Ids,
     pub(super) beside: Beside,
@@ -32,10 +42,7 @@ pub(in crate::engine) struct Tables {
     /// Levels for which rows have no room: of users, of accounts.
     pub(super) user_levels: Levels,
     pub(super) account_levels: Levels,
-    accounts_by_id: Index,
     users_by_id: Index,
-    visiting: Visiting,
-    free_accounts: Vec<u32>,
     free_users: Vec<u32>,
 }
 
@@ -88,8 +95,7 @@ pub(in crate::engine) struct Near {
 
 impl Tables {
     pub(in crate::engine) fn new() -> Tables {
-        Tables {
-            accounts: Pages::new(),
+        let store = Store {
             users: Pages::new(),
             ids: Ids::default(),
             beside: Beside::new(),
@@ -99,18 +105,23 @@ impl Tables {
             wide: WideCounts::default(),
             user_levels: Levels::default(),
             account_levels: Levels::default(),
-            accounts_by_id: Index::new(),
             users_by_id: Index::new(),
+            free_users: Vec::new(),
+        };
+        Tables {
+            accounts: Pages::new(),
+            store,
+            accounts_by_id: Index::new(),
             visiting: Visiting::default(),
             free_accounts: Vec::new(),
-            free_users: Vec::new(),
         }
     }
 
     /// Makes room for the levels of this number of signals of users and of accounts.
     pub(in crate::engine) fn hold_levels(&mut self, of_users: usize, of_accounts: usize) {
-        self.user_levels.hold(of_users, self.users.len() as usize);
-        self.account_levels.hold(of_accounts, self.accounts.len() as usize);
+        let Store { users, user_levels, account_levels, .. } = &mut self.store;
+        user_levels.hold(of_users, users.len() as usize);
+        account_levels.hold(of_accounts, self.accounts.len() as usize);
     }
 
     /// Accounts held.
@@ -120,29 +131,30 @@ impl Tables {
 
     /// Users held.
     pub(in crate::engine) fn users(&self) -> usize {
-        self.users.len() as usize - self.free_users.len()
+        self.store.users.len() as usize - self.store.free_users.len()
     }
 
     /// The bytes that each part takes.
     pub(in crate::engine) fn bytes(&self) -> Vec<(&'static str, usize)> {
-        let Beside { of_users, mores, rares, traits, lives, crowds, formers, of_signals, unanswered } = &self.beside;
+        let store = &self.store;
+        let Beside { of_users, mores, rares, traits, lives, crowds, formers, of_signals, unanswered } = &store.beside;
         let others =
             [traits.bytes(), lives.bytes(), crowds.bytes(), formers.bytes(), of_signals.bytes(), unanswered.bytes()];
         let mut all = vec![
             ("accounts", self.accounts.bytes()),
-            ("wide counts", self.wide.bytes()),
-            ("users", self.users.bytes()),
-            ("ids", self.ids.held()),
-            ("indices", self.accounts_by_id.bytes() + self.users_by_id.bytes()),
-            ("levels beyond rows", self.user_levels.bytes() + self.account_levels.bytes()),
-            ("facts", self.facts.bytes()),
+            ("wide counts", store.wide.bytes()),
+            ("users", store.users.bytes()),
+            ("ids", store.ids.held()),
+            ("indices", self.accounts_by_id.bytes() + store.users_by_id.bytes()),
+            ("levels beyond rows", store.user_levels.bytes() + store.account_levels.bytes()),
+            ("facts", store.facts.bytes()),
             ("beside users", of_users.bytes()),
             ("about users", mores.bytes()),
             ("beside accounts", rares.bytes()),
             ("about accounts", others.iter().sum()),
         ];
-        all.extend(self.triggers.bytes());
-        all.extend(self.counted.bytes());
+        all.extend(store.triggers.bytes());
+        all.extend(store.counted.bytes());
         all
     }
 
@@ -162,7 +174,7 @@ impl Tables {
         accounts: &mut Vec<u32>,
         users: &mut Vec<(u32, u32)>,
     ) {
-        let Tables { accounts: rows, users: user_rows, visiting, .. } = self;
+        let Tables { accounts: rows, store: Store { users: user_rows, .. }, visiting, .. } = self;
         let Visiting { is_due, users_of, taken } = visiting;
         is_due.resize((rows.len() as usize).div_ceil(64), 0);
         users_of.resize(rows.len() as usize, 0);
@@ -196,78 +208,86 @@ impl Tables {
 
     /// Whether there is no room for the ids of another account and user.
     pub(in crate::engine) fn ids_are_full(&self) -> bool {
-        self.ids.is_full()
+        self.store.ids.is_full()
     }
 
     /// The id of an account.
     pub(in crate::engine) fn account_id(&self, index: u32) -> &str {
-        self.ids.get(self.accounts[index].id)
+        self.store.ids.get(self.accounts[index].id)
     }
 
     pub(in crate::engine) fn find_account(&self, hash: u64, id: &str) -> Option<u32> {
         self.accounts_by_id.find(hash, |index| {
             let row = &self.accounts[index];
-            row.hash == hash && self.ids.bytes(row.id) == id.as_bytes()
+            row.hash == hash && self.store.ids.bytes(row.id) == id.as_bytes()
         })
     }
 
     pub(in crate::engine) fn find_user(&self, account: u32, id: &str) -> Option<u32> {
-        self.find_user_hashed(account, Keys::hash_user(self.accounts[account].hash, id.as_bytes()), id)
+        let hash = Keys::hash_user(self.accounts[account].hash, id.as_bytes());
+        self.store.find_user(account, hash, id)
     }
 
-    pub(in crate::engine) fn find_user_hashed(&self, account: u32, hash: u64, id: &str) -> Option<u32> {
-        self.users_by_id.find(hash, |index| {
-            let user = &self.users[index];
-            user.account == account && self.ids.bytes(user.id) == id.as_bytes()
-        })
+    /// The row of an account, and the store, which has room for another user.
+    pub(super) fn account(&mut self, index: u32) -> (&mut Row, &mut Store) {
+        let Tables { accounts, store, .. } = self;
+        let Store { users, ids, users_by_id, .. } = store;
+        users_by_id.make_room(|index| {
+            let user = &users[index];
+            Keys::hash_user(accounts[user.account].hash, ids.bytes(user.id))
+        });
+        (&mut accounts[index], store)
     }
 
     /// Reads ahead for an event with these keys: first the buckets of the indices.
     pub(in crate::engine) fn touch_indices(&self, keys: &Keys) {
         self.accounts_by_id.touch(keys.account);
-        self.users_by_id.touch(keys.user);
+        self.store.users_by_id.touch(keys.user);
     }
 
     /// Reads ahead, once the buckets are near: the rows that the event most likely concerns.
     pub(in crate::engine) fn touch_rows(&self, keys: &Keys) -> Near {
-        let near = Near { account: self.accounts_by_id.likely(keys.account), user: self.users_by_id.likely(keys.user) };
+        let Store { users, users_by_id, .. } = &self.store;
+        let near = Near { account: self.accounts_by_id.likely(keys.account), user: users_by_id.likely(keys.user) };
         if let Some(index) = near.account {
             self.accounts[index].touch();
         }
         if let Some(index) = near.user {
-            black_box(self.users[index].id);
+            black_box(users[index].id);
         }
         near
     }
 
     /// Reads ahead, once the rows are near: what they refer to.
     pub(in crate::engine) fn touch_beyond(&self, near: Near) {
+        let Store { users, ids, beside, .. } = &self.store;
         if let Some(index) = near.account {
             let row = &self.accounts[index];
-            self.ids.touch(row.id);
-            if let Some(rare) = self.beside.rares.get(row.rare) {
+            ids.touch(row.id);
+            if let Some(rare) = beside.rares.get(row.rare) {
                 rare.touch();
             }
         }
         if let Some(index) = near.user {
-            self.ids.touch(self.users[index].id);
+            ids.touch(users[index].id);
         }
     }
 
     /// Reads ahead for the visits of a close: the rows of some accounts and users, then what most accounts have besides.
     pub(in crate::engine) fn touch_visits(&self, accounts: &[u32], users: &[(u32, u32)]) {
+        let Store { users: rows, beside, triggers, .. } = &self.store;
         for index in accounts {
             self.accounts[*index].touch();
         }
         for (_, index) in users {
-            black_box(self.users[*index].id);
+            black_box(rows[*index].id);
         }
-        for beside in users.iter().filter_map(|(_, index)| self.beside.of_users.get(self.users[*index].beside)) {
+        for beside in users.iter().filter_map(|(_, index)| beside.of_users.get(rows[*index].beside)) {
             black_box(beside.facts);
         }
         let timed = accounts.iter().map(|index| &self.accounts[*index]).filter(|row| row.word.is(Flag::TIMED));
-        for rare in timed.filter_map(|row| self.beside.rares.get(row.rare)) {
-            self.triggers.touch(rare.triggers);
+        for rare in timed.filter_map(|row| beside.rares.get(row.rare)) {
+            triggers.touch(rare.triggers);
         }
     }
 
@@ -275,7 +295,7 @@ impl Tables {
     pub(in crate::engine) fn insert_account(&mut self, hash: u64, id: &str, closed: Day) -> u32 {
         let row = Row {
             hash,
-            id: self.ids.push(id),
+            id: self.store.ids.push(id),
             users: NO_USER,
             users_len: 0,
             rare: Ref::default(),
@@ -306,14 +326,36 @@ impl Tables {
             }
             None => self.accounts.push(row),
         };
-        self.account_levels.begin(index);
+        self.store.account_levels.begin(index);
         let accounts = &self.accounts;
-        self.accounts_by_id.insert(hash, index, |index| accounts[index].hash);
+        self.accounts_by_id.make_room(|index| accounts[index].hash);
+        self.accounts_by_id.insert(hash, index);
         index
     }
 
-    pub(in crate::engine) fn insert_user(&mut self, account: u32, hash: u64, id: &str) -> u32 {
-        let first = self.accounts[account].users;
+    /// Gives back the memory of an account without users.
+    pub(in crate::engine) fn remove_account(&mut self, index: u32) {
+        let Tables { accounts, store, .. } = self;
+        let row = &mut accounts[index];
+        store.erase_life(row);
+        store.erase_rare(row);
+        self.accounts_by_id.remove(row.hash, index);
+        row.counts.give_back(&mut store.wide);
+        row.due = Visit::NEVER;
+        self.free_accounts.push(index);
+    }
+}
+
+impl Store {
+    pub(super) fn find_user(&self, account: u32, hash: u64, id: &str) -> Option<u32> {
+        self.users_by_id.find(hash, |index| {
+            let user = &self.users[index];
+            user.account == account && self.ids.bytes(user.id) == id.as_bytes()
+        })
+    }
+
+    /// Adds a user who is not there, to an account whose row was borrowed for this step.
+    pub(super) fn insert_user(&mut self, (account, row): (u32, &mut Row), hash: u64, id: &str) -> u32 {
         let user = User {
             days: Days::NEVER,
             since: EventTime::MAX,
@@ -321,7 +363,7 @@ impl Tables {
             changed: EventTime::MIN,
             id: self.ids.push(id),
             account,
-            next: first,
+            next: row.users,
             previous: NO_USER,
             beside: Ref::default(),
             due: Visit::NEVER,
@@ -334,32 +376,27 @@ impl Tables {
             None => self.users.push(user),
         };
         self.user_levels.begin(index);
-        if first != NO_USER {
-            self.users[first].previous = index;
+        if row.users != NO_USER {
+            self.users[row.users].previous = index;
         }
-        let row = &mut self.accounts[account];
         (row.users, row.users_len) = (index, row.users_len + 1);
-        let (accounts, users, ids) = (&self.accounts, &self.users, &self.ids);
-        self.users_by_id.insert(hash, index, |index| {
-            let user = &users[index];
-            Keys::hash_user(accounts[user.account].hash, ids.bytes(user.id))
-        });
+        self.users_by_id.insert(hash, index);
         index
     }
 
     /// Gives back the memory of a user that no later event can depend on. Its id stays in the pages of ids.
-    pub(in crate::engine) fn remove_user(&mut self, index: u32) {
-        let User { id, account, next, previous, .. } = self.users[index];
-        let hash = Keys::hash_user(self.accounts[account].hash, self.ids.bytes(id));
+    pub(super) fn remove_user(&mut self, row: &mut Row, index: u32) {
+        let User { id, next, previous, .. } = self.users[index];
+        let hash = Keys::hash_user(row.hash, self.ids.bytes(id));
         self.users_by_id.remove(hash, index);
         match previous {
-            NO_USER => self.accounts[account].users = next,
+            NO_USER => row.users = next,
             previous => self.users[previous].next = next,
         }
         if next != NO_USER {
             self.users[next].previous = previous;
         }
-        self.accounts[account].users_len -= 1;
+        row.users_len -= 1;
         self.erase_more(index);
         self.users[index].due = Visit::NEVER;
         self.free_users.push(index);
@@ -376,29 +413,18 @@ impl Tables {
     }
 
     /// Erases what happened in an account's life.
-    pub(super) fn erase_life(&mut self, account: u32) {
-        if let Some(rare) = self.beside.rares.get_mut(self.accounts[account].rare) {
+    pub(super) fn erase_life(&mut self, row: &Row) {
+        if let Some(rare) = self.beside.rares.get_mut(row.rare) {
             self.facts.clear(&mut rare.facts);
             self.beside.lives.remove(&mut rare.life);
             (rare.invited, rare.premium) = (false, None);
         }
     }
 
-    /// Gives back the memory of an account without users.
-    pub(in crate::engine) fn remove_account(&mut self, index: u32) {
-        self.erase_life(index);
-        self.erase_rare(index);
-        let row = &mut self.accounts[index];
-        self.accounts_by_id.remove(row.hash, index);
-        row.counts.give_back(&mut self.wide);
-        row.due = Visit::NEVER;
-        self.free_accounts.push(index);
-    }
-
-    fn erase_rare(&mut self, account: u32) {
-        let Tables { accounts, beside, triggers, counted, .. } = self;
+    fn erase_rare(&mut self, row: &mut Row) {
+        let Store { beside, triggers, counted, .. } = self;
         let Beside { rares, traits, crowds, formers, of_signals, unanswered, .. } = beside;
-        let at = &mut accounts[account].rare;
+        let at = &mut row.rare;
         let Some(rare) = rares.get_mut(*at) else { return };
         triggers.clear(&mut rare.triggers);
         counted.clear(&mut rare.meters, &mut rare.features);
@@ -433,7 +459,8 @@ mod tests {
             let keys = keys(account, user);
             let known = tables.find_account(keys.account, account);
             let index = known.unwrap_or_else(|| tables.insert_account(keys.account, account, Day(0)));
-            tables.insert_user(index, keys.user, user);
+            let (row, store) = tables.account(index);
+            store.insert_user((index, row), keys.user, user);
         }
         let mut found = 0;
         for (account, user) in &ids {

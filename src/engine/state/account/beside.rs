@@ -5,7 +5,7 @@ use crate::engine::state::beside::{Crowd, Former, Life, More, OfSignal, Rare, Un
 use crate::engine::state::counted::Counted;
 use crate::engine::state::facts::{Facts, Head, Kept, KeptMut, Mark};
 use crate::engine::state::pages::{Ref, Slab};
-use crate::engine::state::tables::{Beside, Tables};
+use crate::engine::state::tables::{Beside, Store};
 use crate::engine::state::traits::{Latest, Traits};
 use crate::engine::state::triggers::{Edge, Paced, Remembered, State, Triggers};
 use crate::engine::state::word::Flag;
@@ -16,36 +16,36 @@ impl Account<'_> {
     /// What is known of a user besides activity and facts.
     #[inline]
     pub(in crate::engine) fn more(&self, user: u32) -> Option<&More> {
-        let beside = &self.tables.beside;
-        beside.mores.get(beside.of_users.get(self.tables.users[user].beside)?.more)
+        let beside = &self.store.beside;
+        beside.mores.get(beside.of_users.get(self.store.users[user].beside)?.more)
     }
 
     /// The same, where it is there.
     pub(in crate::engine) fn known_more(&mut self, user: u32) -> Option<&mut More> {
-        let Tables { users, beside: Beside { of_users, mores, .. }, .. } = &mut *self.tables;
+        let Store { users, beside: Beside { of_users, mores, .. }, .. } = &mut *self.store;
         mores.get_mut(of_users.get(users[user].beside)?.more)
     }
 
     /// The same, empty if there is none.
     pub(in crate::engine) fn more_mut(&mut self, user: u32) -> &mut More {
-        let Tables { users, beside: Beside { of_users, mores, .. }, .. } = &mut *self.tables;
+        let Store { users, beside: Beside { of_users, mores, .. }, .. } = &mut *self.store;
         mores.get_or_new(&mut of_users.get_or_new(&mut users[user].beside).more)
     }
 
     /// Erases what is known of a user besides activity.
     pub(in crate::engine) fn erase_more(&mut self, user: u32) {
-        self.tables.erase_more(user);
+        self.store.erase_more(user);
         self.user_mut(user).word.set(Flag::Removed, false);
     }
 
     /// Whether nothing is known of a user besides activity.
     pub(super) fn has_nothing_beside(&self, user: u32) -> bool {
-        self.tables.users[user].beside.is_none()
+        self.store.users[user].beside.is_none()
     }
 
     /// Gives back the memory of empty state.
     pub(in crate::engine) fn tidy(&mut self, user: u32) {
-        let Tables { users, beside: Beside { of_users, mores, .. }, .. } = &mut *self.tables;
+        let Store { users, beside: Beside { of_users, mores, .. }, .. } = &mut *self.store;
         let at = &mut users[user].beside;
         let Some(beside) = of_users.get_mut(*at) else { return };
         if mores.get(beside.more).is_some_and(More::is_blank) {
@@ -61,35 +61,35 @@ impl Account<'_> {
 impl Account<'_> {
     fn head(&self, user: Option<u32>) -> Head {
         match user {
-            Some(user) => self.tables.beside.of_users.get(self.tables.users[user].beside).map(|beside| beside.facts),
+            Some(user) => self.store.beside.of_users.get(self.store.users[user].beside).map(|beside| beside.facts),
             None => self.rare().map(|rare| rare.facts),
         }
         .unwrap_or_default()
     }
 
     fn head_mut(&mut self, user: Option<u32>) -> (&mut Head, &mut Facts) {
-        let Tables { accounts, users, beside, facts, .. } = &mut *self.tables;
+        let Store { users, beside, facts, .. } = &mut *self.store;
         let head = match user {
             Some(user) => &mut beside.of_users.get_or_new(&mut users[user].beside).facts,
-            None => &mut beside.rares.get_or_new(&mut accounts[self.index].rare).facts,
+            None => &mut beside.rares.get_or_new(&mut self.row.rare).facts,
         };
         (head, facts)
     }
 
     /// What is kept of the facts of a signal of a user, or of the account.
     pub(in crate::engine) fn facts(&self, user: Option<u32>, slot: usize) -> Option<Kept<'_>> {
-        self.tables.facts.find(self.head(user), slot)
+        self.store.facts.find(self.head(user), slot)
     }
 
     /// The same of all signals, by slot.
     pub(in crate::engine) fn all_facts(&self, user: u32) -> impl Iterator<Item = (usize, Kept<'_>)> {
-        self.tables.facts.of(self.head(Some(user)))
+        self.store.facts.of(self.head(Some(user)))
     }
 
     /// The same, to change.
     pub(in crate::engine) fn known_facts(&mut self, user: Option<u32>, slot: usize) -> Option<KeptMut<'_>> {
         let head = self.head(user);
-        self.tables.facts.find_mut(head, slot)
+        self.store.facts.find_mut(head, slot)
     }
 
     /// The same, empty if there is nothing.
@@ -183,7 +183,7 @@ impl Account<'_> {
     /// What the account has beside its row.
     #[inline]
     pub(in crate::engine) fn rare(&self) -> Option<&Rare> {
-        self.tables.beside.rares.get(self.rare)
+        self.store.beside.rares.get(self.rare)
     }
 
     /// The same, empty if there is none.
@@ -199,9 +199,9 @@ impl Account<'_> {
 
     /// What the account has beside its row, and the parts that it refers to.
     fn rare_and_others(&mut self) -> (&mut Rare, Others<'_>) {
-        let Tables { accounts, beside, triggers, counted, .. } = &mut *self.tables;
+        let Store { beside, triggers, counted, .. } = &mut *self.store;
         let Beside { rares, traits, lives, crowds, formers, of_signals, unanswered, .. } = beside;
-        let row = &mut accounts[self.index];
+        let row = &mut self.row;
         row.word.set(Flag::TIMED, true);
         (
             rares.get_or_new(&mut row.rare),
@@ -217,7 +217,7 @@ impl Account<'_> {
 
     /// The traits of the company.
     pub(in crate::engine) fn traits(&self) -> Option<&Traits> {
-        self.tables.beside.traits.get(self.rare()?.traits)
+        self.store.beside.traits.get(self.rare()?.traits)
     }
 
     pub(in crate::engine) fn traits_mut(&mut self) -> &mut Traits {
@@ -232,7 +232,7 @@ impl Account<'_> {
 
     /// What happened in this life.
     pub(in crate::engine) fn life(&self) -> Option<&Life> {
-        self.tables.beside.lives.get(self.rare()?.life)
+        self.store.beside.lives.get(self.rare()?.life)
     }
 
     pub(in crate::engine) fn life_mut(&mut self) -> &mut Life {
@@ -242,12 +242,12 @@ impl Account<'_> {
 
     /// What happened in this life of the account ends with it.
     pub(in crate::engine) fn erase_life(&mut self) {
-        self.tables.erase_life(self.index);
+        self.store.erase_life(self.row);
     }
 
     /// What running active users say of themselves.
     pub(in crate::engine) fn crowd(&self) -> Option<&Crowd> {
-        self.tables.beside.crowds.get(self.rare()?.crowd)
+        self.store.beside.crowds.get(self.rare()?.crowd)
     }
 
     pub(in crate::engine) fn crowd_mut(&mut self) -> &mut Crowd {
@@ -262,7 +262,7 @@ impl Account<'_> {
 
     /// Lives before the present ones.
     pub(super) fn former(&self) -> Option<&Former> {
-        self.tables.beside.formers.get(self.rare()?.former)
+        self.store.beside.formers.get(self.rare()?.former)
     }
 
     pub(super) fn former_mut(&mut self) -> &mut Former {
@@ -286,12 +286,12 @@ impl Account<'_> {
 
     /// What a meter counted on the days `from` to `to`.
     pub(in crate::engine) fn volume(&self, meter: usize, from: Day, to: Day) -> f64 {
-        self.rare().map_or(0.0, |rare| self.tables.counted.volume(rare.meters, meter, from, to) as f64 / 1_000.0)
+        self.rare().map_or(0.0, |rare| self.store.counted.volume(rare.meters, meter, from, to) as f64 / 1_000.0)
     }
 
     /// Whether a meter, or with none any, counted something on the days `from` to `to`.
     pub(in crate::engine) fn has_volume(&self, meter: Option<usize>, from: Day, to: Day) -> bool {
-        self.timed_rare().is_some_and(|rare| self.tables.counted.has_any(rare.meters, meter, from, to))
+        self.timed_rare().is_some_and(|rare| self.store.counted.has_any(rare.meters, meter, from, to))
     }
 
     /// Moves meters to other places; one that has none there counts nothing any more.
@@ -314,7 +314,7 @@ impl Account<'_> {
     /// How often each feature was used on the days `from` to `to`, in no order.
     pub(in crate::engine) fn features(&self, from: Day, to: Day) -> impl Iterator<Item = (&str, u64)> {
         let list = self.rare().map(|rare| rare.features).unwrap_or_default();
-        self.tables.counted.uses(list, from, to)
+        self.store.counted.uses(list, from, to)
     }
 
     // Triggers.
@@ -322,7 +322,7 @@ impl Account<'_> {
     /// What triggers remember, by their places in the rules.
     pub(in crate::engine) fn triggers(&self) -> impl Iterator<Item = Remembered<'_>> {
         let head = self.timed_rare().map(|rare| rare.triggers).unwrap_or_default();
-        self.tables.triggers.of(head)
+        self.store.triggers.of(head)
     }
 
     /// What a trigger remembers.
@@ -332,7 +332,7 @@ impl Account<'_> {
 
     /// Takes what a trigger remembers, to change it and put it back.
     pub(in crate::engine) fn take_state(&self, trigger: usize) -> Option<State> {
-        self.tables.triggers.get(self.timed_rare()?.triggers, trigger)
+        self.store.triggers.get(self.timed_rare()?.triggers, trigger)
     }
 
     /// Puts back what a trigger remembers.
@@ -371,31 +371,31 @@ impl Account<'_> {
 
     /// Gives back the memory of what a trigger remembered.
     pub(in crate::engine) fn give_back(&mut self, state: &mut State) {
-        self.tables.triggers.give_back(state);
+        self.store.triggers.give_back(state);
     }
 
     /// The edge of a user, or of the account: one at its beginning where none is remembered.
     pub(in crate::engine) fn edge(&self, state: &State, trigger: usize, user: Option<u32>) -> Edge {
-        self.tables.triggers.edge(state, trigger, user)
+        self.store.triggers.edge(state, trigger, user)
     }
 
     pub(in crate::engine) fn set_edge(&mut self, state: &mut State, trigger: usize, user: Option<u32>, edge: Edge) {
-        self.tables.triggers.set_edge(state, trigger, user, edge);
+        self.store.triggers.set_edge(state, trigger, user, edge);
     }
 
     /// Takes all edges out of a state, each with its user; none: of the account.
     pub(in crate::engine) fn take_edges(&mut self, state: &mut State) -> Vec<(Option<u32>, Edge)> {
-        self.tables.triggers.take_edges(state)
+        self.store.triggers.take_edges(state)
     }
 
     /// Adds an occurrence to those since the last firing.
     pub(in crate::engine) fn add_occurrence(&mut self, state: &mut State, mark: Mark) {
-        self.tables.triggers.add_occurrence(state, mark);
+        self.store.triggers.add_occurrence(state, mark);
     }
 
     /// Takes the occurrences since the last firing.
     pub(in crate::engine) fn take_occurrences(&mut self, state: &mut State) -> Evidence {
-        self.tables.triggers.take_evidence(state)
+        self.store.triggers.take_evidence(state)
     }
 
     /// The last medium and the last low handoff.
@@ -409,7 +409,7 @@ impl Account<'_> {
     pub(in crate::engine) fn unanswered(&self) -> impl Iterator<Item = (HandoffId, EventTime)> {
         let mut next = self.rare().map(|rare| rare.unanswered).unwrap_or_default();
         std::iter::from_fn(move || {
-            let it = self.tables.beside.unanswered.get(next)?;
+            let it = self.store.beside.unanswered.get(next)?;
             next = it.next;
             Some((it.id, it.at))
         })

@@ -5,7 +5,7 @@ use crate::engine::state::beside::FormerLife;
 use crate::engine::state::counts;
 use crate::engine::state::days::Added;
 use crate::engine::state::rows::User;
-use crate::engine::state::tables::Tables;
+use crate::engine::state::tables::Store;
 use crate::engine::state::traits::Traits;
 use crate::engine::state::word::Flag;
 use crate::model::{Day, EventTime, Field};
@@ -46,8 +46,8 @@ impl Account<'_> {
             return Activity::Known;
         }
         {
-            let Tables { accounts, wide, .. } = &mut *self.tables;
-            accounts[self.index].counts.add_activity(wide, before, day);
+            let Store { wide, .. } = &mut *self.store;
+            self.row.counts.add_activity(wide, before, day);
         }
         match added {
             Added::Nothing | Added::Day => {}
@@ -142,7 +142,7 @@ impl Account<'_> {
             return;
         }
         let at = self.rare;
-        let Tables { users, beside, .. } = &mut *self.tables;
+        let Store { users, beside, .. } = &mut *self.store;
         let Some(rare) = beside.rares.get_mut(at) else { return };
         let Some(former) = beside.formers.get_mut(rare.former) else { return };
         former.of_users.retain(|user, _| users[*user].days.first() >= open_day.plus(-57));
@@ -206,7 +206,7 @@ impl Account<'_> {
             && self.has_nothing_beside(index)
             && !is_named();
         if gone {
-            self.tables.remove_user(index);
+            self.store.remove_user(self.row, index);
         }
         gone
     }

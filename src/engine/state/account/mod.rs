@@ -7,15 +7,16 @@ use std::ops::{Deref, DerefMut};
 
 use super::counts::Ring;
 use super::rows::{NO_USER, Row, User};
-use super::tables::Tables;
+use super::tables::{Store, Tables};
 use super::word::{Flag, Word};
-use crate::model::{Day, EventTime};
+use crate::model::{Day, EventTime, Keys};
 
 /// An account of the tables. It reads as its row.
 #[derive(Debug)]
 pub(in crate::engine) struct Account<'t> {
-    tables: &'t mut Tables,
     index: u32,
+    row: &'t mut Row,
+    store: &'t mut Store,
 }
 
 impl Deref for Account<'_> {
@@ -23,14 +24,14 @@ impl Deref for Account<'_> {
 
     #[inline]
     fn deref(&self) -> &Row {
-        &self.tables.accounts[self.index]
+        self.row
     }
 }
 
 impl DerefMut for Account<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut Row {
-        &mut self.tables.accounts[self.index]
+        self.row
     }
 }
 
@@ -50,11 +51,12 @@ pub(in crate::engine) enum Activity {
 impl<'t> Account<'t> {
     /// The account at an index, to read and change.
     pub(in crate::engine) fn new(tables: &'t mut Tables, index: u32) -> Account<'t> {
-        Account { tables, index }
+        let (row, store) = tables.account(index);
+        Account { index, row, store }
     }
 
     pub(in crate::engine) fn id(&self) -> &str {
-        self.tables.account_id(self.index)
+        self.store.ids.get(self.row.id)
     }
 
     // Its users.
@@ -63,38 +65,38 @@ impl<'t> Account<'t> {
     pub(in crate::engine) fn user(&self, user: u32) -> &User {
         #[cfg(test)]
         super::looks::add(1);
-        &self.tables.users[user]
+        &self.store.users[user]
     }
 
     #[inline]
     pub(in crate::engine) fn user_mut(&mut self, user: u32) -> &mut User {
         #[cfg(test)]
         super::looks::add(1);
-        &mut self.tables.users[user]
+        &mut self.store.users[user]
     }
 
     /// Whether a user is one of this account.
     pub(in crate::engine) fn owns(&self, user: u32) -> bool {
-        self.tables.users[user].account == self.index
+        self.store.users[user].account == self.index
     }
 
     pub(in crate::engine) fn user_id_bytes(&self, user: u32) -> &[u8] {
-        self.tables.ids.bytes(self.tables.users[user].id)
+        self.store.ids.bytes(self.store.users[user].id)
     }
 
     /// The same as a text.
     pub(in crate::engine) fn user_id(&self, user: u32) -> &str {
-        self.tables.ids.get(self.tables.users[user].id)
+        self.store.ids.get(self.store.users[user].id)
     }
 
     pub(in crate::engine) fn find_user(&self, id: &str) -> Option<u32> {
-        self.tables.find_user(self.index, id)
+        self.store.find_user(self.index, Keys::hash_user(self.row.hash, id.as_bytes()), id)
     }
 
     /// The user with this hash and id, who is new if there is none.
     pub(in crate::engine) fn find_or_insert_user(&mut self, hash: u64, id: &str) -> u32 {
-        let known = self.tables.find_user_hashed(self.index, hash, id);
-        known.unwrap_or_else(|| self.tables.insert_user(self.index, hash, id))
+        let known = self.store.find_user(self.index, hash, id);
+        known.unwrap_or_else(|| self.store.insert_user((self.index, self.row), hash, id))
     }
 
     /// The users, in no particular order.
@@ -131,17 +133,17 @@ impl<'t> Account<'t> {
 
     #[inline(always)]
     pub(in crate::engine) fn count(&self, ring: Ring, number: i32) -> u32 {
-        self.counts.get(&self.tables.wide, ring, number)
+        self.counts.get(&self.store.wide, ring, number)
     }
 
     #[inline(always)]
     pub(in crate::engine) fn sum(&self, ring: Ring, first: i32, last: i32) -> u64 {
-        self.counts.sum(&self.tables.wide, ring, first, last)
+        self.counts.sum(&self.store.wide, ring, first, last)
     }
 
     /// The first day after C on which users leave the month, if no user becomes active.
     pub(in crate::engine) fn next_leave(&self) -> Day {
-        self.counts.next_leave(&self.tables.wide)
+        self.counts.next_leave(&self.store.wide)
     }
 
     /// Whether there was activity in the 14 weeks that end with the week after that of `day`, or later.
@@ -151,20 +153,20 @@ impl<'t> Account<'t> {
 
     /// Each following day if no user becomes active: its MAU, and Σ DAU of the 28 days that end with it.
     pub(in crate::engine) fn months_to_come(&self) -> impl Iterator<Item = (Day, u32, u64)> + '_ {
-        self.counts.months_to_come(&self.tables.wide)
+        self.counts.months_to_come(&self.store.wide)
     }
 
     #[inline]
     pub(in crate::engine) fn add_to(&mut self, ring: Ring, number: i32, by: i32) {
-        let Tables { accounts, wide, .. } = &mut *self.tables;
-        accounts[self.index].counts.add(wide, ring, number, by);
+        let Store { wide, .. } = &mut *self.store;
+        self.row.counts.add(wide, ring, number, by);
     }
 
     /// Brings the counts up to the last closed day.
     pub(in crate::engine) fn close_up_to(&mut self, day: Day) {
         if self.counts.closed() < day {
-            let Tables { accounts, wide, .. } = &mut *self.tables;
-            accounts[self.index].counts.close_up_to(wide, day);
+            let Store { wide, .. } = &mut *self.store;
+            self.row.counts.close_up_to(wide, day);
         }
     }
 
@@ -206,8 +208,8 @@ impl<'t> Account<'t> {
     #[inline(never)]
     fn level_beside(&self, user: Option<u32>, slot: usize) -> u8 {
         match user {
-            Some(user) => self.tables.user_levels.get(user, slot),
-            None => self.tables.account_levels.get(self.index, slot),
+            Some(user) => self.store.user_levels.get(user, slot),
+            None => self.store.account_levels.get(self.index, slot),
         }
     }
 
@@ -215,16 +217,16 @@ impl<'t> Account<'t> {
         match (user, slot < Word::HELD) {
             (Some(user), true) => self.user_mut(user).word.set_rung(slot, level),
             (None, true) => self.word.set_rung(slot, level),
-            (Some(user), false) => self.tables.user_levels.set(user, slot, level),
-            (None, false) => self.tables.account_levels.set(self.index, slot, level),
+            (Some(user), false) => self.store.user_levels.set(user, slot, level),
+            (None, false) => self.store.account_levels.set(self.index, slot, level),
         }
     }
 
     /// The slots of the signals that are on, rising, with their levels.
     pub(in crate::engine) fn levels(&self, user: Option<u32>) -> impl Iterator<Item = (usize, u8)> + '_ {
         let (word, levels, row) = match user {
-            Some(user) => (self.user(user).word, &self.tables.user_levels, user),
-            None => (self.word, &self.tables.account_levels, self.index),
+            Some(user) => (self.user(user).word, &self.store.user_levels, user),
+            None => (self.word, &self.store.account_levels, self.index),
         };
         word.on().chain(levels.on(row))
     }
@@ -233,8 +235,8 @@ impl<'t> Account<'t> {
     #[inline]
     pub(in crate::engine) fn has_level(&self, user: Option<u32>) -> bool {
         match user {
-            Some(user) => self.user(user).word.any() || self.tables.user_levels.any(user),
-            None => self.word.any() || self.tables.account_levels.any(self.index),
+            Some(user) => self.user(user).word.any() || self.store.user_levels.any(user),
+            None => self.word.any() || self.store.account_levels.any(self.index),
         }
     }
 

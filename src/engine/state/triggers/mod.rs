@@ -290,7 +290,8 @@ impl Triggers {
                 state.edges = at;
                 let edges = &self.edges;
                 let hash_of = |at| edges.get(Ref::of(at)).map_or(0, |edge| hash_of_edge(edge.trigger, edge.user));
-                self.edges_by_user.insert(hash_of_edge(trigger, user), at.number(), hash_of);
+                self.edges_by_user.make_room(hash_of);
+                self.edges_by_user.insert(hash_of_edge(trigger, user), at.number());
             }
         }
     }
