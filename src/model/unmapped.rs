@@ -1,6 +1,7 @@
 //! Counts event names that no mapping covers, in bounded memory.
 
-use std::collections::BTreeMap;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 /// The number of distinct names that are counted separately; further names are counted together.
 const NAMES_MAX: usize = 1_000;
@@ -10,7 +11,7 @@ const NAME_MAX: usize = 100;
 /// Counts of names that no mapping covers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unmapped {
-    names: BTreeMap<Box<str>, u64>,
+    names: HashMap<Box<str>, u64, FixedState>,
     /// Events with further names.
     others: u64,
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
+use prost::encoding::decode_varint;
 
 use super::forms::{self, HEAD};
 use crate::engine::Record;
@@ -373,25 +374,28 @@ fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>, number: &mut u64) -> 
 
 /// Reads the next record; `number` of them were read before.
 fn read_delimited(reader: &mut dyn BufRead, record: &mut Vec<u8>, number: &mut u64) -> Result<bool> {
-    if reader.fill_buf()?.is_empty() {
+    let buffer = reader.fill_buf()?;
+    if buffer.is_empty() {
         return Ok(false);
-    }
-    let length = read_length(reader).with_context(|| format!("the length of record {number}"))?;
-    if length > RECORD_MAX {
-        bail!("record {number} has a length of {length} bytes, more than {RECORD_MAX}: not length-delimited protobuf");
     }
     record.clear();
     // Nearly every record is completely in the buffer and can be copied at once.
-    match reader.fill_buf()?.get(..length as usize) {
-        Some(whole) => {
-            record.extend_from_slice(whole);
-            reader.consume(length as usize);
+    let mut rest = buffer;
+    let length = decode_varint(&mut rest).ok();
+    if let Some(whole) = length.and_then(|length| rest.get(..usize::try_from(length).ok()?)) {
+        record.extend_from_slice(whole);
+        let bytes = buffer.len() - rest.len() + whole.len();
+        reader.consume(bytes);
+    } else {
+        let length = read_length(reader).with_context(|| format!("the length of record {number}"))?;
+        if length > RECORD_MAX {
+            bail!(
+                "record {number} has a length of {length} bytes, more than {RECORD_MAX}: not length-delimited protobuf"
+            );
         }
-        None => {
-            let read = (&mut *reader).take(length).read_to_end(record)?;
-            if read as u64 != length {
-                bail!("record {number} is cut off: {read} of {length} bytes");
-            }
+        let read = (&mut *reader).take(length).read_to_end(record)?;
+        if read as u64 != length {
+            bail!("record {number} is cut off: {read} of {length} bytes");
         }
     }
     *number += 1;

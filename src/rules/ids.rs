@@ -50,28 +50,37 @@ impl Default for Written {
 pub struct Ids {
     /// In folded form, in order, without the empty one.
     forbidden: Vec<Box<str>>,
-    /// What forbidden ids begin with, and what they end with.
-    ends: [Ascii; 2],
+    /// By byte: whether forbidden ids begin with it, and whether they end with it.
+    ends: Ends,
     /// A bit for each length that a forbidden id has; the highest one for all lengths from 63 on.
     lengths: u64,
     /// Whether account ids are the same without regard to case and space.
     pub fold: bool,
 }
 
-/// A set of ASCII characters: a bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Ascii([u64; 2]);
+/// What is known of bytes at the ends of forbidden ids: bits by byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Ends([u8; 256]);
 
-impl Ascii {
-    /// Adds a character in both cases.
-    fn insert(&mut self, byte: u8) {
-        for byte in [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()] {
-            self.0.get_mut(usize::from(byte / 64)).into_iter().for_each(|bits| *bits |= 1 << (byte % 64));
+impl Ends {
+    const BEGINS: u8 = 1;
+    const ENDS: u8 = 2;
+    /// It is no visible ASCII character: there may be space to leave out, or a letter that another one is in lower case.
+    const OTHER: u8 = 4;
+
+    fn of(forbidden: &[Box<str>]) -> Ends {
+        let mut ends = Ends([0; 256]);
+        for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_graphic()) {
+            ends.0[usize::from(byte)] = Self::OTHER;
         }
-    }
-
-    fn has(self, byte: u8) -> bool {
-        self.0.get(usize::from(byte / 64)).is_some_and(|bits| bits >> (byte % 64) & 1 != 0)
+        let both_cases = |byte: u8| [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()];
+        for id in forbidden {
+            let (first, last) = (id.bytes().next(), id.bytes().last());
+            let mut add = |byte: u8, bit| ends.0[usize::from(byte)] |= bit;
+            first.into_iter().flat_map(both_cases).for_each(|byte| add(byte, Self::BEGINS));
+            last.into_iter().flat_map(both_cases).for_each(|byte| add(byte, Self::ENDS));
+        }
+        ends
     }
 }
 
@@ -97,11 +106,7 @@ impl Ids {
         forbidden.sort_unstable();
         forbidden.dedup();
         let lengths = forbidden.iter().fold(0, |lengths, id| lengths | length_bit(id));
-        let mut ends = [Ascii::default(); 2];
-        for id in &forbidden {
-            id.bytes().next().into_iter().for_each(|first| ends[0].insert(first));
-            id.bytes().last().into_iter().for_each(|last| ends[1].insert(last));
-        }
+        let ends = Ends::of(&forbidden);
         Ids { forbidden, ends, lengths, fold: written.fold }
     }
 
@@ -114,14 +119,11 @@ impl Ids {
     /// Whether the id is forbidden.
     #[inline]
     pub fn forbids(&self, id: &str) -> bool {
-        match id.as_bytes() {
-            // Most ids begin or end as no forbidden one does. There is no space to leave out, and no other character
-            // is, in lower case, one of these.
-            [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => {
-                self.ends[0].has(*first) && self.ends[1].has(*last) && self.lists(id)
-            }
-            _ => self.lists(id),
-        }
+        let [first, .., last] = id.as_bytes() else { return self.lists(id) };
+        let (first, last) = (self.ends.0[usize::from(*first)], self.ends.0[usize::from(*last)]);
+        // Most ids begin, or end, as no forbidden one does, or have another length.
+        let may_be = first & Ends::BEGINS != 0 && last & Ends::ENDS != 0 && self.lengths & length_bit(id) != 0;
+        (may_be || (first | last) & Ends::OTHER != 0) && self.lists(id)
     }
 
     #[inline(never)]

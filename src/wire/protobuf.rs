@@ -232,10 +232,13 @@ struct Texts<'a> {
 
 impl<'a> Texts<'a> {
     fn new(message: &'a [u8]) -> Texts<'a> {
-        const HIGH: u64 = 0x8080_8080_8080_8080;
-        let (words, _) = message.as_chunks::<8>();
-        let whole = words.iter().take_while(|word| u64::from_le_bytes(**word) & HIGH == 0).count() * 8;
-        let length = whole + message[whole..].iter().take_while(|byte| byte.is_ascii()).count();
+        const HIGH: u128 = u128::MAX / 255 * 0x80;
+        let (words, tail) = message.as_chunks::<16>();
+        let highs = words.iter().map(|word| u128::from_le_bytes(*word) & HIGH);
+        let length = match highs.enumerate().find(|(_, high)| *high != 0) {
+            Some((word, high)) => word * 16 + high.trailing_zeros() as usize / 8,
+            None => message.len() - tail.len() + tail.iter().take_while(|byte| byte.is_ascii()).count(),
+        };
         Texts { message, ascii: std::str::from_utf8(&message[..length]).unwrap_or_default() }
     }
 
