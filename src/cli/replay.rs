@@ -267,18 +267,21 @@ impl Fold {
             self.plan.ids.key(&mut read.decoded);
             self.readable.count(&read.decoded, read.place);
         }
-        let place = |read: &Read<'_>| self.driver.place(read.place.partition, &read.decoded);
-        let mut batch = Vec::with_capacity(events.len());
-        batch.extend(events.iter().map(|read| (place(read), Ready::new(&read.decoded))));
-        let found = batch.iter().filter_map(|(partitions, ready)| Some((partitions.start, ready.as_ref().ok()?)));
-        self.driver.read_ahead(found);
-        for ((partitions, ready), read) in batch.into_iter().zip(&*events) {
-            match ready {
-                Ok(ready) => self.apply(partitions, read.record, read.index, &ready, read.place.file)?,
-                Err(error) => return Err(anyhow::Error::new(error).context(read.place.to_string())),
+        let (mut batch, mut failed) = (Vec::with_capacity(events.len()), None);
+        for read in &*events {
+            match Ready::new(&read.decoded) {
+                Ok(ready) => batch.push((self.driver.place(read.place.partition, &read.decoded), ready)),
+                Err(error) => {
+                    failed = Some(anyhow::Error::new(error).context(read.place.to_string()));
+                    break;
+                }
             }
         }
-        Ok(())
+        self.driver.read_ahead(batch.iter().map(|(partitions, ready)| (partitions.start, ready)));
+        for ((partitions, ready), read) in batch.into_iter().zip(&*events) {
+            self.apply(partitions, read.record, read.index, &ready, read.place.file)?;
+        }
+        failed.map_or(Ok(()), Err)
     }
 
     /// Applies one event.
@@ -398,6 +401,9 @@ impl Published {
     /// Counts what followed from one step, and writes what somebody asked for.
     fn publish(&mut self, step: Step<'_>, source: &str) -> Result<()> {
         step.folded.into_iter().for_each(|folded| self.tally.count(folded.outcome));
+        if step.effects.is_empty() {
+            return Ok(());
+        }
         let Effects { handoffs, signals, onboarding, dead_letters, metrics } = step.effects;
         for handoff in handoffs {
             self.handoffs[handoff.level as usize] += 1;

@@ -214,10 +214,15 @@ impl Partition {
                 (folded.outcome, detail) = self.apply_rules(rules, by, effects);
             }
             (Ok(event), None) => match self.plan.ids.screen(event) {
-                Ok(screened) => {
-                    folded.has_forbidden_id = screened.is_some();
+                Ok(has_forbidden_id) => {
+                    folded.has_forbidden_id = has_forbidden_id;
+                    let screened = has_forbidden_id.then(|| {
+                        let mut event = Box::new(event.clone());
+                        self.plan.ids.remove_forbidden(&mut event);
+                        event
+                    });
                     let time = record.time.or(event.received);
-                    let event = (screened.as_ref().unwrap_or(event), ready.keys());
+                    let event = (screened.as_deref().unwrap_or(event), ready.keys());
                     detail = self.apply_event(event, place, time, effects, &mut folded);
                 }
                 Err(what) => detail = what,
@@ -237,21 +242,26 @@ impl Partition {
     /// Decides, raises the watermark, runs what is due, applies (semantics A13, A14). The text explains a dead letter.
     fn apply_event(
         &mut self,
-        event: (&Event<'_>, &Keys),
+        (event, keys): (&Event<'_>, &Keys),
         place: Place,
         record_time: Option<EventTime>,
         effects: &mut Effects,
         folded: &mut Folded,
     ) -> String {
-        let decision = self.admission.decide(&self.plan, &mut self.tables, event, place, record_time);
+        let (roles, day) = (self.plan.roles.of(event), self.plan.time.calendar.day(event.time));
+        let it = MatchedEvent { event, keys, roles, place, day };
+        let decision = self.admission.decide(&self.plan, &mut self.tables, &it, record_time);
         if decision.moves_time {
-            self.accept(event.0.time, effects);
+            self.accept(event.time, effects);
         }
-        self.admission.remember(&decision);
-        if let Some((takes, it)) = decision.takes {
+        if decision.is_remembered {
+            self.admission.remember(&it);
+        }
+        if let Some(takes) = decision.takes {
+            folded.is_unmapped = takes != Takes::Traits && it.roles.is_unmapped(event);
             self.apply_to_account(&it, takes, effects);
         }
-        (folded.outcome, folded.is_unmapped) = (decision.outcome, decision.is_unmapped);
+        folded.outcome = decision.outcome;
         decision.detail
     }
 

@@ -564,6 +564,7 @@ impl Effects {
             && self.signals.is_empty()
             && self.onboarding.is_empty()
             && self.dead_letters.is_empty()
+            && self.metrics.as_ref().is_none_or(Vec::is_empty)
     }
 
     /// Drops what is in the buffer and keeps its memory.

@@ -115,6 +115,7 @@ impl Driver {
 /// first one if it cannot be read.
 fn place(decoded: &Decoded<'_>, partitions: usize) -> Range<usize> {
     match &decoded.event {
+        _ if partitions == 1 => 0..1,
         Ok(event) if event.account.is_empty() => 0..partitions,
         Ok(event) => {
             let partition = kafka::partition_of(event.account.as_bytes(), partitions as i32) as usize;

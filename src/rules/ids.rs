@@ -136,14 +136,14 @@ impl Ids {
         self.forbidden.iter().any(|it| it.chars().eq(id.chars().flat_map(char::to_lowercase)))
     }
 
-    /// The event without its forbidden ids; `None` if it has none.
+    /// Whether a product event has a user, anonymous or message id that is forbidden.
     ///
     /// # Errors
     /// The account id is forbidden, or is not in folded form although `fold` is set: the event is malformed.
     #[inline]
-    pub fn screen<'a>(&self, event: &Event<'a>) -> Result<Option<Event<'a>>, String> {
+    pub fn screen(&self, event: &Event<'_>) -> Result<bool, String> {
         if event.kind.is_control() {
-            return Ok(None);
+            return Ok(false);
         }
         if self.forbids(&event.account) {
             return Err(format!("account id {:?} is listed in `ids.forbidden` of the rules", event.account));
@@ -155,16 +155,17 @@ impl Ids {
             ));
         }
         let is_none = |id: &str| !id.is_empty() && self.forbids(id);
-        if ![&event.user, &event.anonymous_id, &event.message_id].into_iter().any(|id| is_none(id)) {
-            return Ok(None);
-        }
-        let mut event = event.clone();
+        Ok(is_none(&event.user) || is_none(&event.anonymous_id) || is_none(&event.message_id))
+    }
+
+    /// Removes the forbidden ids of an event's user, device and message.
+    #[cold]
+    pub fn remove_forbidden(&self, event: &mut Event<'_>) {
         for id in [&mut event.user, &mut event.anonymous_id, &mut event.message_id] {
             if self.forbids(id) {
                 *id = Cow::Borrowed("");
             }
         }
-        Ok(Some(event))
     }
 
     /// Prepares an event for a log: folds its account id if `fold` is set, and removes forbidden ids.
@@ -177,8 +178,11 @@ impl Ids {
             }
         }
         match self.screen(event) {
-            Ok(None) => {}
-            Ok(Some(screened)) => (*event, decoded.loose.forbidden) = (screened, true),
+            Ok(false) => {}
+            Ok(true) => {
+                self.remove_forbidden(event);
+                decoded.loose.forbidden = true;
+            }
             Err(what) => (decoded.event, decoded.loose.forbidden) = (Err(Malformed(what)), true),
         }
     }
@@ -262,8 +266,8 @@ mod tests {
         let log = r#"{"type":"group","groupId":"Acme","timestamp":0}"#;
         let decoded = decode(Format::Json, log.as_bytes()).next().unwrap();
         let event = decoded.event.unwrap();
-        assert!(plain.screen(&event).unwrap().is_none());
+        assert!(!plain.screen(&event).unwrap());
         assert!(folding.screen(&event).unwrap_err().contains("ids.fold"));
-        assert!(folding.screen(&Decoded::tick(EventTime(0)).event.unwrap()).unwrap().is_none());
+        assert!(!folding.screen(&Decoded::tick(EventTime(0)).event.unwrap()).unwrap());
     }
 }

@@ -15,7 +15,7 @@ pub struct Ready<'a> {
     decoded: &'a Decoded<'a>,
     keys: Keys,
     /// Of an activation of rules the plan, or what the text says that is not allowed.
-    rules: Option<Result<Arc<Plan>, Error>>,
+    rules: Option<Box<Result<Arc<Plan>, Error>>>,
 }
 
 impl<'a> Ready<'a> {
@@ -26,18 +26,9 @@ impl<'a> Ready<'a> {
     /// would give other results. Rules that no version can follow are no error here; the fold refuses them.
     pub fn new(decoded: &'a Decoded<'a>) -> Result<Ready<'a>, Error> {
         let text = decoded.event.as_ref().ok().filter(|event| event.kind == EventKind::RulesActivation);
-        let rules = text.map(|event| parse("the activated rules", &event.name).map(Arc::new));
-        match rules {
-            Some(Err(mut error)) if error.is_local => {
-                error.what += "; these rules were activated by a version of Upswell that knows it; fold the log with that \
-                               version";
-                Err(error)
-            }
-            rules => {
-                let keys = decoded.event.as_ref().map(Keys::of).unwrap_or_default();
-                Ok(Ready { decoded, keys, rules })
-            }
-        }
+        let rules = text.map(|event| compile(&event.name)).transpose()?.map(Box::new);
+        let keys = decoded.event.as_ref().map(Keys::of).unwrap_or_default();
+        Ok(Ready { decoded, keys, rules })
     }
 
     /// What the event is found by; of one that cannot be read without a meaning.
@@ -47,7 +38,20 @@ impl<'a> Ready<'a> {
 
     /// The rules that the event activates, or why they are refused; none of any other event.
     pub fn rules(&self) -> Option<Result<&Arc<Plan>, &Error>> {
-        self.rules.as_ref().map(Result::as_ref)
+        self.rules.as_deref().map(Result::as_ref)
+    }
+}
+
+/// Compiles activated rules. Inside: the plan, or why no version can follow them.
+#[cold]
+fn compile(text: &str) -> Result<Result<Arc<Plan>, Error>, Error> {
+    match parse("the activated rules", text) {
+        Err(mut error) if error.is_local => {
+            error.what +=
+                "; these rules were activated by a version of Upswell that knows it; fold the log with that version";
+            Err(error)
+        }
+        rules => Ok(rules.map(Arc::new)),
     }
 }
 

@@ -194,6 +194,11 @@ fn next_field(message: &[u8]) -> Result<(u32, Value<'_>, &[u8]), Malformed> {
             let (bytes, tail) = tail.split_at(usize::from(length));
             Ok((u32::from(key >> 3), Value::Bytes(bytes), tail))
         }
+        [key @ 0x08..0x80, ref tail @ ..] if key & 7 == 0 => {
+            let mut rest = tail;
+            let number = fields::take_varint(&mut rest)?;
+            Ok((u32::from(key >> 3), Value::Varint(number), rest))
+        }
         _ => next_other_field(message),
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::context::MatchedEvent;
 use crate::engine::state::dedupe::{self, Recent};
 use crate::engine::state::timers::Clock;
 use crate::engine::state::{Account, Tables};
-use crate::model::{Event, EventKind, EventTime, Keys, Outcome, Place, Provenance};
+use crate::model::{EventKind, EventTime, Keys, Outcome, Place, Provenance};
 use crate::rules::{Plan, Time};
 
 /// Days before the first open one that late events can still correct: eight weeks (semantics A11).
@@ -27,24 +27,33 @@ pub(in crate::engine) struct Admission {
 }
 
 /// The decision about an event.
-pub(in crate::engine) struct Decision<'a> {
+pub(in crate::engine) struct Decision {
     pub(in crate::engine) outcome: Outcome,
     /// Why, where the event goes to the dead-letter topic.
     pub(in crate::engine) detail: String,
     /// Whether the event moves time.
     pub(in crate::engine) moves_time: bool,
-    /// Whether no mapping covers its name.
-    pub(in crate::engine) is_unmapped: bool,
-    /// The id to remember, if any.
-    id: dedupe::Id,
+    /// Whether its id is remembered.
+    pub(in crate::engine) is_remembered: bool,
     /// What of it is taken.
-    pub(in crate::engine) takes: Option<(Takes, MatchedEvent<'a>)>,
+    pub(in crate::engine) takes: Option<Takes>,
 }
 
-impl Decision<'_> {
-    fn without_changes(outcome: Outcome, detail: String, moves_time: bool) -> Self {
-        Decision { outcome, detail, moves_time, is_unmapped: false, id: None, takes: None }
+impl Decision {
+    /// The event is taken, or excluded.
+    fn taken(outcome: Outcome, takes: Option<Takes>) -> Decision {
+        Decision { outcome, detail: String::new(), moves_time: true, is_remembered: true, takes }
     }
+
+    /// Nothing of the event is taken.
+    fn left(outcome: Outcome, detail: String, moves_time: bool) -> Decision {
+        Decision { outcome, detail, moves_time, is_remembered: false, takes: None }
+    }
+}
+
+/// The id of an event's message; none where it has none, or a forbidden one.
+fn message(it: &MatchedEvent<'_>) -> dedupe::Id {
+    it.keys.message.filter(|_| !it.event.message_id.is_empty())
 }
 
 impl Admission {
@@ -57,54 +66,48 @@ impl Admission {
     }
 
     /// Decides about an event of a record.
-    pub(in crate::engine) fn decide<'a>(
+    pub(in crate::engine) fn decide(
         &mut self,
         plan: &Plan,
         tables: &mut Tables,
-        (event, keys): (&'a Event<'a>, &'a Keys),
-        place: Place,
+        it: &MatchedEvent<'_>,
         record_time: Option<EventTime>,
-    ) -> Decision<'a> {
+    ) -> Decision {
+        let MatchedEvent { event, roles, place, day, .. } = it;
         let ahead_ms = record_time.map_or(i64::MIN, |record| event.time.0.saturating_sub(record.0));
         if ahead_ms > plan.time.max_skew_ms {
-            self.mark_read(event.provenance.as_ref(), place);
+            self.mark_read(event.provenance.as_ref(), *place);
             let detail = format!("its time is {ahead_ms} ms ahead of its record's");
-            return Decision::without_changes(Outcome::FromTheFuture, detail, false);
+            return Decision::left(Outcome::FromTheFuture, detail, false);
         }
         if event.kind == EventKind::Tick {
-            return Decision::without_changes(Outcome::Applied, String::new(), true);
+            return Decision::left(Outcome::Applied, String::new(), true);
         }
-        if self.mark_read(event.provenance.as_ref(), place) {
-            return Decision::without_changes(Outcome::Replayed, String::new(), false);
+        if self.mark_read(event.provenance.as_ref(), *place) {
+            return Decision::left(Outcome::Replayed, String::new(), false);
         }
-        // A forbidden id is treated as absent.
-        let id = keys.message.filter(|_| !event.message_id.is_empty());
-        if self.recent.has(id, self.clock.highest()) {
-            return Decision::without_changes(Outcome::Duplicate, String::new(), false);
+        if self.recent.has(message(it), self.clock.highest()) {
+            return Decision::left(Outcome::Duplicate, String::new(), false);
         }
-        let roles = plan.roles.of(event);
-        let it = MatchedEvent { event, keys, roles, place, day: plan.time.calendar.day(event.time) };
-        if is_excluded(plan, tables, &it) {
+        if is_excluded(plan, tables, it) {
             // An excluded event still moves time, and its traits are taken (semantics A34).
-            let takes = it.roles.is_timeless().then_some((Takes::Traits, it));
-            return match refusal(plan, tables, (event, keys)).filter(|_| takes.is_some()) {
-                Some(refusal) => Decision::without_changes(Outcome::Refused, refusal, true),
-                None => Decision { takes, id, ..Decision::without_changes(Outcome::Excluded, String::new(), true) },
+            let takes = roles.is_timeless().then_some(Takes::Traits);
+            return match refusal(plan, tables, it).filter(|_| takes.is_some()) {
+                Some(refusal) => Decision::left(Outcome::Refused, refusal, true),
+                None => Decision::taken(Outcome::Excluded, takes),
             };
         }
-        let days_late = self.clock.open_day().map_or(0, |open| open.0 - it.day.0);
-        let keeps_traits = matches!(event.kind, EventKind::Identify | EventKind::Group) || it.roles.is_timeless();
+        let days_late = self.clock.open_day().map_or(0, |open| open.0 - day.0);
+        let keeps_traits = matches!(event.kind, EventKind::Identify | EventKind::Group) || roles.is_timeless();
         if days_late > CORRECTABLE_DAYS && !keeps_traits {
             let detail = format!("its day lies {days_late} days before the first open one");
-            return Decision::without_changes(Outcome::TooLate, detail, false);
+            return Decision::left(Outcome::TooLate, detail, false);
         }
-        if let Some(refusal) = refusal(plan, tables, (event, keys)) {
-            return Decision::without_changes(Outcome::Refused, refusal, true);
+        if let Some(refusal) = refusal(plan, tables, it) {
+            return Decision::left(Outcome::Refused, refusal, true);
         }
         let takes = if days_late <= CORRECTABLE_DAYS { Takes::All } else { Takes::Timeless };
-        let is_unmapped = it.roles.is_unmapped(event);
-        let applied = Decision::without_changes(Outcome::Applied, String::new(), true);
-        Decision { is_unmapped, id, takes: Some((takes, it)), ..applied }
+        Decision::taken(Outcome::Applied, Some(takes))
     }
 
     /// Bytes of the ids that are remembered.
@@ -118,9 +121,9 @@ impl Admission {
     }
 
     /// Remembers the id of an event that was decided, once time has moved.
-    pub(in crate::engine) fn remember(&mut self, decision: &Decision<'_>) {
+    pub(in crate::engine) fn remember(&mut self, it: &MatchedEvent<'_>) {
         if let Some(highest) = self.clock.highest() {
-            self.recent.insert(decision.id, highest);
+            self.recent.insert(message(it), highest);
         }
     }
 
@@ -158,13 +161,14 @@ fn is_excluded(plan: &Plan, tables: &mut Tables, it: &MatchedEvent<'_>) -> bool 
 }
 
 /// If the event would exceed a limit of the partition: which one.
-fn refusal(plan: &Plan, tables: &Tables, (event, keys): (&Event<'_>, &Keys)) -> Option<String> {
+fn refusal(plan: &Plan, tables: &Tables, it: &MatchedEvent<'_>) -> Option<String> {
     let (accounts, users) = (tables.accounts(), tables.users());
     let (accounts_full, users_full) = (accounts >= plan.accounts_max, users >= plan.users_max);
     let ids_full = tables.ids_are_full();
     if !accounts_full && !users_full && !ids_full {
         return None;
     }
+    let MatchedEvent { event, keys, .. } = it;
     let account = tables.find_account(keys.account, &event.account);
     if account.is_none() && accounts_full {
         return Some(format!("the partition holds {accounts} accounts: limits.accounts of the rules"));
