@@ -104,6 +104,14 @@ pub(super) struct MatchedEvent<'a> {
     pub(super) day: Day,
 }
 
+/// Whether a text is, in lower case, this value, which is in lower case.
+fn is_in_lower_case(text: &str, value: &str) -> bool {
+    if text.is_ascii() {
+        return text.eq_ignore_ascii_case(value);
+    }
+    text.to_lowercase() == value
+}
+
 impl MatchedEvent<'_> {
     /// The text of a field, trimmed; none where it is absent or empty.
     pub(super) fn text(&self, plan: &Plan, role: Role, field: Field) -> Option<String> {
@@ -128,9 +136,14 @@ impl MatchedEvent<'_> {
 
     /// Whether a field has one of some values, in lower case.
     pub(super) fn has(&self, plan: &Plan, role: Role, field: Field, values: &[String]) -> bool {
-        let text = self.text(plan, role, field).map(|text| text.to_lowercase());
-        let text = text.or_else(|| plan.roles.boolean(&self.roles, role, field, self.event).map(|is| is.to_string()));
-        text.is_some_and(|text| values.contains(&text))
+        let any = |text: &str| values.iter().any(|value| is_in_lower_case(text, value));
+        match plan.roles.text(&self.roles, role, field, self.event) {
+            Some(text) if !text.trim().is_empty() => any(text.trim()),
+            _ => match plan.roles.boolean(&self.roles, role, field, self.event) {
+                Some(is) => any(if is { "true" } else { "false" }),
+                None => false,
+            },
+        }
     }
 
     /// The role by which the event passes a filter, if it does.

@@ -152,10 +152,17 @@ pub fn value<'a>(fields: &Fields<'a>, key: &str) -> Option<Scalar<'a>> {
     }
 }
 
+/// The first step of a path, and the rest; none if the key is a name. Names are short: this is the shorter way.
+#[inline]
+fn path(key: &str) -> Option<(&str, &str)> {
+    let dot = key.bytes().position(|byte| byte == b'.')?;
+    Some((&key[..dot], &key[dot + 1..]))
+}
+
 fn value_in_json<'a>(object: &'a str, key: &str) -> Option<Scalar<'a>> {
     let field = |name| json_field(object, name).filter(|value| is_flat_enough(value.get()));
     let value = field(key).or_else(|| {
-        let (first, rest) = key.split_once('.')?;
+        let (first, rest) = path(key)?;
         rest.split('.').try_fold(field(first)?, json_step)
     })?;
     json_scalar(value.get())
@@ -165,7 +172,7 @@ fn value_in_proto<'a>(part: &'a [u8], tag: u32, key: &str) -> Option<Scalar<'a>>
     let structs = || members(part).filter(move |member| member.0 == tag).map(|member| member.1);
     let field = |name| proto_field(structs(), name).filter(|value| value.nests_at_most(DEPTH_MAX));
     let value = field(key).or_else(|| {
-        let (first, rest) = key.split_once('.')?;
+        let (first, rest) = path(key)?;
         rest.split('.').try_fold(field(first)?, proto_step)
     })?;
     Some(match value {
@@ -555,6 +562,14 @@ impl<'a> Iterator for MembersOf<'a> {
     #[inline]
     fn next(&mut self) -> Option<(u32, &'a [u8])> {
         while !self.0.is_empty() {
+            // Nearly all are short fields with a tag below 16.
+            if let [key @ 0x08..0x80, length @ 0..0x80, tail @ ..] = self.0
+                && key & 7 == 2
+                && let Some((bytes, tail)) = tail.split_at_checked(usize::from(*length))
+            {
+                self.0 = tail;
+                return Some((u32::from(key >> 3), bytes));
+            }
             let (tag, wire_type) = take_key(&mut self.0).ok()?;
             if wire_type == WireType::LengthDelimited {
                 return Some((tag, take_bytes(&mut self.0).ok()?));

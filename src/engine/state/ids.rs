@@ -1,6 +1,7 @@
-//! Ids of users and accounts, in append-only pages of bytes.
+//! Ids of users and accounts, in append-only pages of text.
 
 use std::hint::black_box;
+use std::ops::Range;
 
 /// Bytes of a page: the longest id fits into one, with its length.
 const PAGE: usize = 65_536;
@@ -11,7 +12,8 @@ const PAGES_MAX: usize = 65_536;
 /// Every id that was seen.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Ids {
-    pages: Vec<Vec<u8>>,
+    /// Each id follows its length in two ASCII characters of seven bits: a page is a text, and so is every id.
+    pages: Vec<String>,
 }
 
 /// The place of an id: its page, and its offset there.
@@ -22,18 +24,18 @@ impl Ids {
     /// Adds an id.
     ///
     /// # Panics
-    /// It is longer than 65,533 bytes, which decoding refuses, or the pages are full: ask [`Ids::is_full`] before.
+    /// It is longer than 16,383 bytes, which decoding refuses, or the pages are full: ask [`Ids::is_full`] before.
     pub(in crate::engine) fn push(&mut self, id: &str) -> Id {
-        let (bytes, length) = (id.as_bytes(), u16::try_from(id.len()).expect("ids are at most 1,024 bytes long"));
-        let needed = 2 + bytes.len();
+        assert!(id.len() < 1 << 14, "ids are at most 1,024 bytes long");
+        let needed = 2 + id.len();
         if self.pages.last().is_none_or(|page| page.len() + needed > PAGE) {
-            self.pages.push(Vec::with_capacity(PAGE));
+            self.pages.push(String::with_capacity(PAGE));
         }
         let number = self.pages.len() - 1;
         let page = &mut self.pages[number];
         let at = page.len();
-        page.extend_from_slice(&length.to_le_bytes());
-        page.extend_from_slice(bytes);
+        page.extend([id.len() & 0x7f, id.len() >> 7].map(|bits| char::from(bits as u8)));
+        page.push_str(id);
         Id(u32::try_from(number * PAGE + at).expect("at most 4 GiB of ids"))
     }
 
@@ -47,22 +49,30 @@ impl Ids {
         self.pages.len() * PAGE
     }
 
+    /// Where an id stands in its page.
+    #[inline(always)]
+    fn place(&self, id: Id) -> (&String, Range<usize>) {
+        let (page, at) = (&self.pages[id.0 as usize / PAGE], id.0 as usize % PAGE);
+        let length = usize::from(page.as_bytes()[at]) | usize::from(page.as_bytes()[at + 1]) << 7;
+        (page, at + 2..at + 2 + length)
+    }
+
     /// The bytes of an id.
     #[inline]
     pub(in crate::engine) fn bytes(&self, id: Id) -> &[u8] {
-        let (page, at) = (&self.pages[id.0 as usize / PAGE], id.0 as usize % PAGE);
-        let length = usize::from(u16::from_le_bytes([page[at], page[at + 1]]));
-        &page[at + 2..at + 2 + length]
+        let (page, place) = self.place(id);
+        &page.as_bytes()[place]
     }
 
     /// Reads ahead for an id.
     pub(in crate::engine) fn touch(&self, id: Id) {
-        black_box(self.pages[id.0 as usize / PAGE][id.0 as usize % PAGE]);
+        black_box(self.pages[id.0 as usize / PAGE].as_bytes()[id.0 as usize % PAGE]);
     }
 
     /// An id.
     pub(in crate::engine) fn get(&self, id: Id) -> &str {
-        std::str::from_utf8(self.bytes(id)).expect("only texts are pushed")
+        let (page, place) = self.place(id);
+        &page[place]
     }
 }
 
@@ -72,10 +82,10 @@ mod tests {
 
     #[test]
     fn two_ids_still_fit_before_the_pages_are_full() {
-        let mut ids = Ids { pages: vec![Vec::new(); PAGES_MAX - 2] };
+        let mut ids = Ids { pages: vec![String::new(); PAGES_MAX - 2] };
         assert!(!ids.is_full());
         let longest = "x".repeat(1_024);
-        ids.pages.last_mut().expect("a page").resize(PAGE, 0);
+        ids.pages.last_mut().expect("a page").extend(std::iter::repeat_n('x', PAGE));
         let places = [ids.push(&longest), ids.push("ann")];
         assert!(ids.is_full());
         assert_eq!(places.map(|place| ids.get(place)), [&*longest, "ann"]);
