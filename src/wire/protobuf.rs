@@ -11,6 +11,14 @@ use super::format::{Format, ID_MAX};
 use super::{fields, json, proto};
 use crate::model::{Event, EventKind, EventTime, Fields, Provenance};
 
+const MESSAGE_ID: u32 = 1;
+const SOURCE: u32 = 2;
+const TYPE: u32 = 3;
+const NAME: u32 = 4;
+const USER: u32 = 5;
+const ANONYMOUS_ID: u32 = 6;
+const ACCOUNT: u32 = 7;
+const TIMESTAMP: u32 = 8;
 const PROPERTIES: u32 = 9;
 const TRAITS: u32 = 10;
 const CONTEXT: u32 = 14;
@@ -75,13 +83,9 @@ enum Form {
 /// The fields of an event that the fold reads, before they are checked against each other.
 #[derive(Default)]
 struct Raw<'a> {
-    message_id: &'a str,
-    source: &'a str,
+    /// By tag.
+    texts: [&'a str; TIMESTAMP as usize],
     kind: i32,
-    name: &'a str,
-    user: &'a str,
-    anonymous_id: &'a str,
-    account: &'a str,
     time: Option<i64>,
     properties: Fields<'a>,
     traits: Fields<'a>,
@@ -92,14 +96,16 @@ struct Raw<'a> {
 
 impl<'a> Raw<'a> {
     fn is_empty(&self) -> bool {
-        self.kind == 0 && self.account.is_empty() && self.time.is_none() && self.name.is_empty() && self.user.is_empty()
+        let says = |tag: u32| !self.texts[tag as usize].is_empty();
+        self.kind == 0 && self.time.is_none() && ![ACCOUNT, NAME, USER].into_iter().any(says)
     }
 
     /// The event, if its record may contain it, alone or with others.
     #[inline(always)]
     fn decoded(&mut self, raw: &'a [u8], admit: Admit, is_alone: bool) -> Decoded<'a> {
         let mut loose = Loose::default();
-        for id in [&mut self.message_id, &mut self.user, &mut self.anonymous_id] {
+        for tag in [MESSAGE_ID, USER, ANONYMOUS_ID] {
+            let id = &mut self.texts[tag as usize];
             if id.len() > ID_MAX {
                 (*id, loose.left_out) = ("", true);
             }
@@ -109,14 +115,15 @@ impl<'a> Raw<'a> {
             Ok(checked) => checked,
             Err(malformed) => return Decoded { loose, ..Decoded::malformed(raw, malformed) },
         };
+        let text = |tag: u32| Cow::Borrowed(self.texts[tag as usize]);
         let event = Event {
-            message_id: Cow::Borrowed(self.message_id),
-            source: Cow::Borrowed(self.source),
+            message_id: text(MESSAGE_ID),
+            source: text(SOURCE),
             kind,
             name,
-            user: Cow::Borrowed(self.user),
-            anonymous_id: Cow::Borrowed(self.anonymous_id),
-            account: Cow::Borrowed(self.account),
+            user: text(USER),
+            anonymous_id: text(ANONYMOUS_ID),
+            account: text(ACCOUNT),
             time,
             received: None,
             properties: self.properties,
@@ -128,7 +135,8 @@ impl<'a> Raw<'a> {
     }
 
     fn checked(&mut self) -> Result<(EventKind, Cow<'a, str>, EventTime), Malformed> {
-        let mut name = Cow::Borrowed(self.name);
+        let mut name = Cow::Borrowed(self.texts[NAME as usize]);
+        let account = self.texts[ACCOUNT as usize];
         let kind = match proto::EventType::try_from(self.kind) {
             Ok(proto::EventType::Track) => EventKind::Track,
             Ok(proto::EventType::Identify) => EventKind::Identify,
@@ -145,10 +153,10 @@ impl<'a> Raw<'a> {
             Ok(proto::EventType::Unspecified) => return Err(Malformed::new("no type")),
             Err(_) => return Err(Malformed::new(format!("unknown type {}", self.kind))),
         };
-        if self.account.is_empty() && !kind.is_control() {
+        if account.is_empty() && !kind.is_control() {
             return Err(Malformed::new("no account"));
         }
-        if self.account.len() > ID_MAX {
+        if account.len() > ID_MAX {
             return Err(Malformed(format!("account_id is longer than {ID_MAX} bytes")));
         }
         let ms = self.time.ok_or_else(|| Malformed::new("no timestamp"))?;
@@ -249,11 +257,11 @@ impl<'a> Texts<'a> {
 
     /// The text of a field that consists of these bytes, after which so many follow.
     #[inline(always)]
-    fn text(&self, bytes: &'a [u8], after: usize, name: &str) -> Result<&'a str, Malformed> {
+    fn text(&self, bytes: &'a [u8], after: usize, name: impl FnOnce() -> &'static str) -> Result<&'a str, Malformed> {
         let end = self.message.len() - after;
         match self.ascii.get(end - bytes.len()..end) {
             Some(text) => Ok(text),
-            None => std::str::from_utf8(bytes).map_err(|_| Malformed(format!("{name} is not UTF-8"))),
+            None => std::str::from_utf8(bytes).map_err(|_| Malformed(format!("{} is not UTF-8", name()))),
         }
     }
 }
@@ -266,18 +274,15 @@ fn read<'a>(message: &'a [u8], raw: &mut Raw<'a>) -> Result<Form, Malformed> {
     let mut rest = message;
     while !rest.is_empty() {
         let (tag, value, tail) = next_field(rest)?;
-        let text = |bytes, name| texts.text(bytes, tail.len(), name);
+        let name = || NAMES[tag as usize - 1];
         match (tag, value) {
-            (1, Bytes(id)) => raw.message_id = text(id, NAMES[0])?,
-            (2, Bytes(source)) => raw.source = text(source, NAMES[1])?,
-            (3, Varint(kind)) => raw.kind = kind as i32,
-            (4, Bytes(name)) => raw.name = text(name, NAMES[3])?,
-            (5, Bytes(user)) => raw.user = text(user, NAMES[4])?,
-            (6, Bytes(id)) => raw.anonymous_id = text(id, NAMES[5])?,
-            (7, Bytes(account)) => raw.account = text(account, NAMES[6])?,
-            (8, Varint(time)) => raw.time = Some(time as i64),
+            (MESSAGE_ID | SOURCE | NAME | USER | ANONYMOUS_ID | ACCOUNT, Bytes(bytes)) => {
+                raw.texts[tag as usize] = texts.text(bytes, tail.len(), name)?;
+            }
+            (TYPE, Varint(kind)) => raw.kind = kind as i32,
+            (TIMESTAMP, Varint(time)) => raw.time = Some(time as i64),
             (PROPERTIES | TRAITS | CONTEXT, Bytes(value)) => {
-                fields::check(value).map_err(|what| Malformed(format!("{}: {what}", NAMES[tag as usize - 1])))?;
+                fields::check(value).map_err(|what| Malformed(format!("{}: {what}", name())))?;
                 let known = match tag {
                     PROPERTIES => &mut raw.properties,
                     TRAITS => &mut raw.traits,
@@ -290,7 +295,7 @@ fn read<'a>(message: &'a [u8], raw: &mut Raw<'a>) -> Result<Form, Malformed> {
             (11, Bytes(value)) => raw.provenance = Some(provenance(value)?),
             (12, Bytes(value)) => raw.control = control(value)?.or(raw.control.take()),
             (PACKED, Bytes(_)) => form = Form::Packing,
-            (1..=14, _) => return Err(wrong_type(NAMES[tag as usize - 1])),
+            (1..=14, _) => return Err(wrong_type(name())),
             _ => {}
         }
         rest = tail;
@@ -306,7 +311,7 @@ fn provenance(message: &[u8]) -> Result<Provenance<'_>, Malformed> {
     while !rest.is_empty() {
         let (tag, value, tail) = next_field(rest)?;
         match (tag, value) {
-            (1, Value::Bytes(topic)) => provenance.topic = Cow::Borrowed(texts.text(topic, tail.len(), NAMES[0])?),
+            (1, Value::Bytes(topic)) => provenance.topic = Cow::Borrowed(texts.text(topic, tail.len(), || NAMES[0])?),
             (2, Value::Varint(partition)) => provenance.partition = partition as i32,
             (3, Value::Varint(offset)) => provenance.offset = offset as i64,
             (1..=3, _) => return Err(wrong_type(NAMES[tag as usize - 1])),
@@ -375,13 +380,13 @@ fn type_of(kind: EventKind) -> proto::EventType {
 /// Appends a product event of a known user whose properties are these texts, in the order of their names: the bytes
 /// that `encode` gives for the same event, without what `encode` allocates. Its other fields are left out.
 pub fn append(event: &Event<'_>, properties: &[(&str, &str)], out: &mut Vec<u8>) {
-    append_text(1, &event.message_id, out);
-    append_text(2, &event.source, out);
-    append_varint(3, type_of(event.kind) as u64, out);
-    append_text(4, &event.name, out);
-    append_text(5, &event.user, out);
-    append_text(7, &event.account, out);
-    append_varint(8, event.time.0 as u64, out);
+    append_text(MESSAGE_ID, &event.message_id, out);
+    append_text(SOURCE, &event.source, out);
+    append_varint(TYPE, type_of(event.kind) as u64, out);
+    append_text(NAME, &event.name, out);
+    append_text(USER, &event.user, out);
+    append_text(ACCOUNT, &event.account, out);
+    append_varint(TIMESTAMP, event.time.0 as u64, out);
     if properties.is_empty() {
         return;
     }

@@ -141,7 +141,14 @@ fn hash_name(kind: EventKind, name: &[u8]) -> u64 {
     let start = (name.len() as u64) << 8 | kind as u64;
     let (words, tail) = name.as_chunks::<8>();
     let hash = words.iter().fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word) | CASE));
-    mix(hash, tail.iter().fold(0, |word, byte| word << 8 | u64::from(byte | 0x20)))
+    // The rest is read with bytes before it, where there are any.
+    mix(
+        hash,
+        match name.last_chunk::<8>() {
+            Some(last) => u64::from_le_bytes(*last) | CASE,
+            None => tail.iter().fold(0, |word, byte| word << 8 | u64::from(byte | 0x20)),
+        },
+    )
 }
 
 /// The mappings that may be for an event with a certain name, or with any name that is not written out.
