@@ -262,10 +262,8 @@ impl Merged<'_> {
         for (Waiting { source, record, number }, value) in waiting.iter() {
             let source = &self.sources[*source];
             let place = Place { file: &source.name, partition: None, number: *number, format: source.input.format };
-            let mut index = 0;
-            for decoded in source.events(value) {
+            for (index, decoded) in (0..).zip(source.events(value)) {
                 events.push(Read { record: *record, index, decoded, place });
-                index += 1;
                 if let (Some(jumps), Some(read)) = (&mut self.jumps, events.last_mut()) {
                     jumps.check(&mut read.decoded);
                 }

@@ -83,7 +83,9 @@ impl Driver {
         for partition in places {
             let folded = Some(self.partitions[partition].apply_one(record, index, ready, &mut self.effects));
             each(Step { folded, partition, effects: &mut self.effects })?;
-            self.effects.clear();
+            if !self.effects.is_empty() {
+                self.effects.clear();
+            }
         }
         Ok(())
     }
