@@ -71,9 +71,9 @@ pub struct Folded {
 /// Reads what folding these events, at most [`BATCH`], will look up, each in its partition. It changes nothing. Accounts,
 /// users and ids of consecutive events lie far apart in memory: read together, the waits for them overlap.
 pub fn read_ahead<'a>(events: impl Iterator<Item = (&'a Partition, &'a Keys)> + Clone) {
-    for (number, (partition, keys)) in events.clone().enumerate() {
+    for (partition, keys) in events.clone() {
         partition.tables.touch_indices(keys);
-        partition.admission.touch(keys, number);
+        partition.admission.touch(keys);
     }
     let mut near = [Near::default(); BATCH];
     for (near, (partition, keys)) in near.iter_mut().zip(events.clone()) {

@@ -1,6 +1,5 @@
 //! The message ids of recently applied events, for the detection of duplicates.
 
-use std::collections::VecDeque;
 use std::hint::black_box;
 
 use hashbrown::HashTable;
@@ -9,82 +8,81 @@ use crate::model::EventTime;
 
 /// Ids of applied messages, each for the dedupe window or until enough newer ones came (semantics A20).
 ///
-/// An id is stored as its 128-bit xxh3: the probability that two of a million ids collide is below 1e-26.
+/// An id is stored as its 128-bit xxh3: the probability that two of a million ids collide is below 1e-26. Ids are not
+/// forgotten one by one: a generation of them is, once none of it counts.
 #[derive(Debug)]
 pub(in crate::engine) struct Recent {
     window_ms: i64,
-    ids_max: usize,
-    /// Oldest first: the id, and the highest accepted event time when it was applied.
-    ids: VecDeque<(u128, EventTime)>,
-    /// Positions in `ids`, counted from the first id ever remembered.
-    index: HashTable<u32>,
-    dropped: u32,
-    /// Whether the last id took the place of an older one.
-    drops: bool,
+    ids_max: u64,
+    /// The present generation.
+    present: HashTable<Seen>,
+    /// The one before it.
+    past: HashTable<Seen>,
+    /// How many ids were remembered before the present generation, and the event time when it began.
+    before: (u64, EventTime),
+    /// How many ids were ever remembered.
+    count: u64,
+}
+
+/// An id that was remembered.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    id: [u64; 2],
+    /// The highest accepted event time then.
+    at: EventTime,
+    /// Its number, from 1.
+    number: u64,
 }
 
 /// A message id together with its source; none if the id is empty.
 pub(in crate::engine) type Id = Option<u128>;
 
+/// An id in halves, which need no alignment of 16 bytes; the first is its hash.
+fn halves(id: u128) -> [u64; 2] {
+    [id as u64, (id >> 64) as u64]
+}
+
 impl Recent {
     pub(in crate::engine) fn new(window_ms: i64, ids_max: usize) -> Recent {
-        Recent { window_ms, ids_max, ids: VecDeque::new(), index: HashTable::new(), dropped: 0, drops: false }
+        let (present, past) = (HashTable::new(), HashTable::new());
+        Recent { window_ms, ids_max: ids_max as u64, present, past, before: (0, EventTime::MIN), count: 0 }
     }
 
     /// Whether the id was applied within the window, seen from the highest accepted event time.
     pub(in crate::engine) fn has(&self, id: Id, highest: Option<EventTime>) -> bool {
-        let (Some(id), Some(highest)) = (id, highest) else { return false };
-        let entry = self.index.find(id as u64, |position| self.at(*position).0 == id);
-        entry.is_some_and(|position| highest.0 - self.window_ms <= self.at(*position).1.0)
+        let (Some(id), Some(highest)) = (id.map(halves), highest) else { return false };
+        let is = |seen: &Seen| seen.id == id && self.counts((seen.number, seen.at), highest);
+        self.present.find(id[0], is).is_some() || self.past.find(id[0], is).is_some()
     }
 
-    /// Reads ahead for an id, before which `others` ids are added: each may take the place of the oldest.
-    pub(in crate::engine) fn touch(&self, id: Id, others: usize) {
-        if let Some(id) = id {
-            black_box(self.index.find(id as u64, |_| false));
-        }
-        if let Some((oldest, _)) = self.ids.get(others).filter(|_| self.drops) {
-            let position = self.dropped.wrapping_add(others as u32);
-            black_box(self.index.find(*oldest as u64, |found| *found == position));
+    /// Whether what was remembered with this number and at this time still counts.
+    fn counts(&self, (number, at): (u64, EventTime), highest: EventTime) -> bool {
+        self.count - number < self.ids_max && highest.0 - self.window_ms <= at.0
+    }
+
+    /// Reads ahead for an id.
+    pub(in crate::engine) fn touch(&self, id: Id) {
+        if let Some([hash, _]) = id.map(halves) {
+            black_box((self.present.find(hash, |_| false), self.past.find(hash, |_| false)));
         }
     }
 
     /// Remembers the id of an applied message; `highest` includes it.
     pub(in crate::engine) fn insert(&mut self, id: Id, highest: EventTime) {
-        let Some(id) = id else { return };
-        let dropped = self.dropped;
-        while self.ids.front().is_some_and(|oldest| oldest.1.0 < highest.0 - self.window_ms)
-            || self.ids.len() >= self.ids_max.max(1)
-        {
-            self.drop_oldest();
+        let Some(id) = id.map(halves) else { return };
+        if !self.counts(self.before, highest) {
+            std::mem::swap(&mut self.present, &mut self.past);
+            self.present.clear();
+            self.before = (self.count, highest);
         }
-        self.drops = self.dropped != dropped;
-        if self.ids_max > 0 {
-            let position = self.dropped.wrapping_add(self.ids.len() as u32);
-            self.ids.push_back((id, highest));
-            let (ids, dropped) = (&self.ids, self.dropped);
-            self.index
-                .insert_unique(id as u64, position, |position| ids[position.wrapping_sub(dropped) as usize].0 as u64);
-        }
+        self.count += 1;
+        let seen = Seen { id, at: highest, number: self.count };
+        self.present.insert_unique(id[0], seen, |seen| seen.id[0]);
     }
 
     /// Bytes of what is remembered.
     pub(in crate::engine) fn bytes(&self) -> usize {
-        self.ids.capacity() * size_of::<(u128, EventTime)>() + self.index.capacity() * size_of::<u32>()
-    }
-
-    fn at(&self, position: u32) -> (u128, EventTime) {
-        self.ids[position.wrapping_sub(self.dropped) as usize]
-    }
-
-    fn drop_oldest(&mut self) {
-        let Some((id, _)) = self.ids.front().copied() else { return };
-        let dropped = self.dropped;
-        if let Ok(entry) = self.index.find_entry(id as u64, |position| *position == dropped) {
-            entry.remove();
-        }
-        self.ids.pop_front();
-        self.dropped = dropped.wrapping_add(1);
+        (self.present.capacity() + self.past.capacity()) * size_of::<Seen>()
     }
 }
 
@@ -105,5 +103,28 @@ mod tests {
         recent.insert(Some(4), EventTime(1_000));
         assert!(!recent.has(Some(1), Some(EventTime(1_000))), "three newer ones came");
         assert!((2..5).all(|id| recent.has(Some(id), Some(EventTime(1_000)))));
+    }
+
+    #[test]
+    fn ids_are_those_of_a_list_from_which_the_oldest_is_dropped() {
+        for (window, ids_max) in [(50, 1_000), (1_000, 7), (20, 4), (0, 2), (5, 0)] {
+            let (mut recent, mut list, mut highest, mut random) = (Recent::new(window, ids_max), Vec::new(), 0, 1_u64);
+            for _ in 0..5_000 {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                highest += (random >> 33) as i64 % 7;
+                let id = u128::from(random >> 40) % 60;
+                let from = list.len().saturating_sub(ids_max);
+                let is_known = list[from..].iter().any(|(known, at)| *known == id && highest - window <= *at);
+                assert_eq!(recent.has(Some(id), Some(EventTime(highest))), is_known, "{window} {ids_max}");
+                if !is_known {
+                    recent.insert(Some(id), EventTime(highest));
+                    list.push((id, highest));
+                }
+            }
+            let most = list.iter().map(|(_, at)| list.iter().filter(|it| (*at - window..=*at).contains(&it.1)).count());
+            let most = most.max().unwrap_or(0).min(ids_max);
+            let held = recent.present.len() + recent.past.len();
+            assert!(held <= 2 * most + 2, "{held} of {most}");
+        }
     }
 }

@@ -115,9 +115,9 @@ impl Admission {
         self.recent.bytes()
     }
 
-    /// Reads ahead for an event with these keys, before which `others` events are decided.
-    pub(in crate::engine) fn touch(&self, keys: &Keys, others: usize) {
-        self.recent.touch(keys.message, others);
+    /// Reads ahead for an event with these keys.
+    pub(in crate::engine) fn touch(&self, keys: &Keys) {
+        self.recent.touch(keys.message);
     }
 
     /// Remembers the id of an event that was decided, once time has moved.
