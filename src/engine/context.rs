@@ -98,6 +98,8 @@ pub(super) struct MatchedEvent<'a> {
     pub(super) event: &'a Event<'a>,
     /// What it is found by.
     pub(super) keys: &'a Keys,
+    /// Its user, if the account has had an event of the user before.
+    pub(super) user: Option<u32>,
     pub(super) roles: RoleSet,
     pub(super) place: Place,
     /// The day of its time.

@@ -249,7 +249,7 @@ impl Partition {
         folded: &mut Folded,
     ) -> String {
         let (roles, day) = (self.plan.roles.of(event), self.plan.time.calendar.day(event.time));
-        let it = MatchedEvent { event, keys, roles, place, day };
+        let mut it = MatchedEvent { event, keys, user: None, roles, place, day };
         let decision = self.admission.decide(&self.plan, &mut self.tables, &it, record_time);
         if decision.moves_time {
             self.accept(event.time, effects);
@@ -259,7 +259,7 @@ impl Partition {
         }
         if let Some(takes) = decision.takes {
             folded.is_unmapped = takes != Takes::Traits && it.roles.is_unmapped(event);
-            self.apply_to_account(&it, takes, effects);
+            self.apply_to_account(&mut it, takes, effects);
         }
         folded.outcome = decision.outcome;
         decision.detail
@@ -353,13 +353,14 @@ impl Partition {
         }
     }
 
-    fn apply_to_account(&mut self, it: &MatchedEvent<'_>, takes: Takes, effects: &mut Effects) {
+    fn apply_to_account(&mut self, it: &mut MatchedEvent<'_>, takes: Takes, effects: &mut Effects) {
         let clock = &self.admission.clock;
         let (Some(now), Some(open_day)) = (clock.watermark(), clock.open_day()) else { return };
         let last_closed = open_day.plus(-1);
         let (id, hash) = (&*it.event.account, it.keys.account);
-        let known = self.tables.find_account(hash, id);
-        let index = known.unwrap_or_else(|| self.tables.insert_account(hash, id, last_closed));
+        let account;
+        (account, it.user) = self.tables.find(it.keys, id, &it.event.user);
+        let index = account.unwrap_or_else(|| self.tables.insert_account(hash, id, last_closed));
         let mut account = Account::new(&mut self.tables, index);
         account.close_up_to(last_closed);
         self.due.accounts.touch(&mut account.due, index);

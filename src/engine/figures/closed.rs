@@ -347,7 +347,8 @@ mod tests {
         let index = tables.insert_account(hash, "acme", Day(999));
         let mut account = Account::new(&mut tables, index);
         let active = |account: &mut Account<'_>, user: &str, day: i32| {
-            let user = account.find_or_insert_user(Keys::hash_user(hash, user.as_bytes()), user);
+            let known = account.find_user(user);
+            let user = known.unwrap_or_else(|| account.insert_user(Keys::hash_user(hash, user.as_bytes()), user));
             account.add_activity(user, (EventTime(0), Day(day)), 400);
         };
         active(&mut account, "boss", 1_000);

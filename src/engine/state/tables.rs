@@ -223,6 +223,21 @@ impl Tables {
         })
     }
 
+    /// The account, and the user in it, of an event with these keys. Nearly always both are known: then the user leads to
+    /// the account.
+    pub(in crate::engine) fn find(&self, keys: &Keys, account: &str, user: &str) -> (Option<u32>, Option<u32>) {
+        let Store { users, ids, users_by_id, .. } = &self.store;
+        let is = |index: u32| {
+            let row = &users[index];
+            let of = &self.accounts[row.account];
+            ids.bytes(row.id) == user.as_bytes() && of.hash == keys.account && ids.bytes(of.id) == account.as_bytes()
+        };
+        match users_by_id.find(keys.user, is).filter(|_| !user.is_empty()) {
+            Some(user) => (Some(users[user].account), Some(user)),
+            None => (self.find_account(keys.account, account), None),
+        }
+    }
+
     pub(in crate::engine) fn find_user(&self, account: u32, id: &str) -> Option<u32> {
         let hash = Keys::hash_user(self.accounts[account].hash, id.as_bytes());
         self.store.find_user(account, hash, id)

@@ -53,8 +53,8 @@ pub(super) fn event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Matched
     // Of an excluded event only traits are kept.
     let user = match id.is_empty() {
         true => None,
-        false if excluded && !it.roles.has(Role::Profile) => account.find_user(id),
-        false => Some(account.find_or_insert_user(it.keys.user, id)),
+        false if excluded && !it.roles.has(Role::Profile) => it.user,
+        false => Some(it.user.unwrap_or_else(|| account.insert_user(it.keys.user, id))),
     };
     let leaver = if it.roles.has(Role::MemberRemoved) { leaver(step, account, user, it) } else { None };
     // A member who leaves is removed before anybody is counted: an event is applied as a whole (semantics A14).

@@ -93,10 +93,9 @@ impl<'t> Account<'t> {
         self.store.find_user(self.index, Keys::hash_user(self.row.hash, id.as_bytes()), id)
     }
 
-    /// The user with this hash and id, who is new if there is none.
-    pub(in crate::engine) fn find_or_insert_user(&mut self, hash: u64, id: &str) -> u32 {
-        let known = self.store.find_user(self.index, hash, id);
-        known.unwrap_or_else(|| self.store.insert_user((self.index, self.row), hash, id))
+    /// Adds a user who is not there.
+    pub(in crate::engine) fn insert_user(&mut self, hash: u64, id: &str) -> u32 {
+        self.store.insert_user((self.index, self.row), hash, id)
     }
 
     /// The users, in no particular order.
