@@ -87,13 +87,16 @@ pub fn read_ahead<'a>(events: impl Iterator<Item = (&'a Partition, &'a Keys)> + 
 /// A [`Step`] of an account of a partition: borrows what it works with, and leaves the tables free.
 macro_rules! step {
     ($partition:ident, $effects:expr, $index:expr, $cause:expr, $by:expr, $now:expr) => {
+        step!($partition, $effects, $index, $cause, $by, $now, $partition.plan.time.calendar.day($now))
+    };
+    ($partition:ident, $effects:expr, $index:expr, $cause:expr, $by:expr, $now:expr, $open_day:expr) => {
         Step {
             context: Context {
                 plan: &$partition.plan,
                 cause: $cause,
                 by: $by,
                 now: $now,
-                open_day: $partition.plan.time.calendar.day($now),
+                open_day: $open_day,
                 log_began: $partition.admission.clock.first_day(),
                 warming: &$partition.warming,
                 profiles: $partition.profiles,
@@ -365,7 +368,7 @@ impl Partition {
         account.close_up_to(last_closed);
         self.due.accounts.touch(&mut account.due, index);
         let by = By { message_id: &it.event.message_id, place: Some(it.place.into()) };
-        let mut step = step!(self, effects, index, it.event.time, by, now);
+        let mut step = step!(self, effects, index, it.event.time, by, now, open_day);
         step::of_event(&mut step, &mut account, it, takes);
         list(&mut self.dirty, self.profiles, &mut account, index);
         // A late event can set a timer for an instant that has passed.

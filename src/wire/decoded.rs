@@ -1,6 +1,5 @@
 //! A decoded event, the reason why one is malformed, and which events a record may contain.
 
-use super::format::Format;
 use crate::model::{Event, EventKind, EventTime, Fields};
 
 /// One event of a record: its bytes, and the decoded event or the reason why it is malformed.
@@ -113,8 +112,6 @@ impl Admit {
 /// The events of a record that are left.
 #[derive(Debug)]
 pub(super) enum Members<'a> {
-    /// A record that has not been decoded.
-    Record(Format, &'a [u8]),
     /// A packing record.
     Packed(Packed<'a>),
     /// A JSON list of events.

@@ -471,12 +471,18 @@ fn proto_step<'a>(value: Value<'a>, step: &str) -> Option<Value<'a>> {
 /// protobuf map.
 fn proto_field<'a>(structs: impl Iterator<Item = &'a [u8]>, key: &str) -> Option<Value<'a>> {
     let mut found = None;
-    for fields in structs {
-        for (tag, entry) in members(fields) {
-            if tag == 1 && key_of(entry) == key.as_bytes() {
+    for mut fields in structs {
+        // Nearly all entries are short.
+        while let [0x0a, length @ 0..0x80, tail @ ..] = fields
+            && let Some((entry, tail)) = tail.split_at_checked(usize::from(*length))
+        {
+            if key_of(entry) == key.as_bytes() {
                 found = Some(entry);
             }
+            fields = tail;
         }
+        let others = members(fields).filter(|(tag, entry)| *tag == 1 && key_of(entry) == key.as_bytes());
+        found = others.last().map_or(found, |(_, entry)| Some(entry));
     }
     proto_value(members(found?).filter(|field| field.0 == 2).map(|field| field.1))
 }
@@ -562,14 +568,6 @@ impl<'a> Iterator for MembersOf<'a> {
     #[inline]
     fn next(&mut self) -> Option<(u32, &'a [u8])> {
         while !self.0.is_empty() {
-            // Nearly all are short fields with a tag below 16.
-            if let [key @ 0x08..0x80, length @ 0..0x80, tail @ ..] = self.0
-                && key & 7 == 2
-                && let Some((bytes, tail)) = tail.split_at_checked(usize::from(*length))
-            {
-                self.0 = tail;
-                return Some((u32::from(key >> 3), bytes));
-            }
             let (tag, wire_type) = take_key(&mut self.0).ok()?;
             if wire_type == WireType::LengthDelimited {
                 return Some((tag, take_bytes(&mut self.0).ok()?));

@@ -103,7 +103,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Line<'a> {
 
 /// The first event of a record, which is one event, or a list or `batch` of them, as SDKs send them; and the rest.
 pub(super) fn first<'a>(record: &'a [u8], admit: Admit, rest: &mut Members<'a>) -> Option<Decoded<'a>> {
-    *rest = Members::None;
     match record.trim_ascii_start().first() {
         Some(b'{') => {}
         Some(b'[') => return first_of_list(record, record, &Line::default(), admit, rest),

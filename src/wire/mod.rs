@@ -29,7 +29,10 @@ pub use records::{BATCH, Records};
 #[derive(Debug)]
 pub struct Events<'a> {
     admit: Admit,
-    members: Members<'a>,
+    /// The record, until its first event is decoded.
+    record: Option<(Format, &'a [u8])>,
+    /// The events after the first.
+    rest: Members<'a>,
 }
 
 impl<'a> Iterator for Events<'a> {
@@ -37,13 +40,15 @@ impl<'a> Iterator for Events<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Decoded<'a>> {
-        let Events { admit, members } = self;
-        match members {
-            Members::Record(Format::Protobuf, payload) => protobuf::first(payload, *admit, members),
-            Members::Record(Format::Json, payload) => json::first(payload, *admit, members),
-            Members::Packed(packed) => packed.next(*admit),
-            Members::Listed(listed) => listed.next(),
-            Members::None => None,
+        let Events { admit, record, rest } = self;
+        match record.take() {
+            Some((Format::Protobuf, payload)) => protobuf::first(payload, *admit, rest),
+            Some((Format::Json, payload)) => json::first(payload, *admit, rest),
+            None => match rest {
+                Members::Packed(packed) => packed.next(*admit),
+                Members::Listed(listed) => listed.next(),
+                Members::None => None,
+            },
         }
     }
 }
@@ -55,5 +60,5 @@ pub fn decode(format: Format, payload: &[u8]) -> Events<'_> {
 
 /// The events of the record with this value. Events that it may not contain are malformed.
 pub fn decode_admitting(admit: Admit, format: Format, payload: &[u8]) -> Events<'_> {
-    Events { admit, members: Members::Record(format, payload) }
+    Events { admit, record: Some((format, payload)), rest: Members::None }
 }

@@ -27,7 +27,6 @@ const PACKED: u32 = 13;
 /// The first event of a record, which is one event or packs others; and the rest.
 #[inline]
 pub(super) fn first<'a>(payload: &'a [u8], admit: Admit, rest: &mut Members<'a>) -> Option<Decoded<'a>> {
-    *rest = Members::None;
     let mut raw = Raw::default();
     let fault = match read(payload, &mut raw) {
         Ok(Form::Event) => return Some(raw.decoded(payload, admit, true)),
