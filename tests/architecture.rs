@@ -67,6 +67,9 @@ const RANDOM: &str = "draws at random: hash the data with a fixed seed";
 const COMPILES: &str = "compiles rules: the fold takes finished plans, which the caller compiles where it decodes";
 const ORDER: &str = "is ordered by a random seed: take a BTreeMap, or hashbrown with a fixed seed";
 
+/// The longest file of the fold, in lines.
+const LINES_MAX: usize = 500;
+
 /// Methods that iterate over a hash table.
 const WALKS: [&str; 11] = [
     "iter",
@@ -139,6 +142,9 @@ fn findings(path: &str, source: &str) -> Vec<String> {
         found.extend(foreign_names(module, &tokens, &paths));
         if module == "engine" {
             found.extend(impurities(&tokens, &paths));
+            if source.lines().count() > LINES_MAX {
+                found.push((LINES_MAX, format!("goes on after {LINES_MAX} lines: divide it by purpose")));
+            }
         }
     }
     found.into_iter().map(|(line, what)| format!("{path}:{line}: {what}")).collect()
@@ -533,6 +539,14 @@ fn an_impure_fold_is_found() {
             "{table}fn f(s: &S) {{ for x in &s.list {{}} s.list.iter(); s.seen.get(&1); for x in s.seen.get(&1) {{}} }}"
         ),
     );
+}
+
+#[test]
+fn a_long_file_of_the_fold_is_found() {
+    let lines = |count: usize| "fn f() {}\n".repeat(count);
+    refused("src/engine/step/fire.rs", &lines(LINES_MAX + 1), "divide it by purpose");
+    allowed("src/engine/step/fire.rs", &lines(LINES_MAX - 1));
+    allowed("src/wire/json.rs", &lines(LINES_MAX + 1));
 }
 
 #[test]

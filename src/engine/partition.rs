@@ -86,9 +86,6 @@ pub fn read_ahead<'a>(events: impl Iterator<Item = (&'a Partition, &'a Keys)> + 
 
 /// A [`Step`] of an account of a partition: borrows what it works with, and leaves the tables free.
 macro_rules! step {
-    ($partition:ident, $effects:expr, $index:expr, $cause:expr, $by:expr, $now:expr) => {
-        step!($partition, $effects, $index, $cause, $by, $now, $partition.plan.time.calendar.day($now))
-    };
     ($partition:ident, $effects:expr, $index:expr, $cause:expr, $by:expr, $now:expr, $open_day:expr) => {
         Step {
             context: Context {
@@ -219,11 +216,7 @@ impl Partition {
             (Ok(event), None) => match self.plan.ids.screen(event) {
                 Ok(has_forbidden_id) => {
                     folded.has_forbidden_id = has_forbidden_id;
-                    let screened = has_forbidden_id.then(|| {
-                        let mut event = Box::new(event.clone());
-                        self.plan.ids.remove_forbidden(&mut event);
-                        event
-                    });
+                    let screened = has_forbidden_id.then(|| Box::new(self.plan.ids.without_forbidden(event)));
                     let time = record.time.or(event.received);
                     let event = (screened.as_deref().unwrap_or(event), ready.keys());
                     detail = self.apply_event(event, place, time, effects, &mut folded);
@@ -303,15 +296,15 @@ impl Partition {
             self.warming = renaming.warming(&self.warming);
             self.timers.rename(|user, slot| renaming.slot(user, slot));
             for index in self.tables.account_indices() {
-                let mut account = Account::new(&mut self.tables, index);
-                account.close_up_to(self.plan.time.calendar.day(now).plus(-1));
+                let (mut account, open_day) = (Account::new(&mut self.tables, index), self.plan.time.calendar.day(now));
+                account.close_up_to(open_day.plus(-1));
                 self.due.accounts.touch(&mut account.due, index);
                 for user in account.user_indices() {
                     self.due.users.touch(&mut account.user_mut(user).due, user);
                 }
-                let mut step = step!(self, effects, index, now, by, now);
+                let mut step = step!(self, effects, index, now, by, now, open_day);
                 activation::activate(&renaming, &mut step, &mut account);
-                list(&mut self.dirty, self.profiles, &mut account, index);
+                account.list(self.profiles, &mut self.dirty);
             }
         }
         self.plan = after;
@@ -327,7 +320,8 @@ impl Partition {
             let mut account = Account::new(&mut self.tables, index);
             // Figures are those of the day that had closed when something changed last.
             let as_of = account.as_of.min(now);
-            let step = step!(self, &mut effects, index, as_of, By::default(), as_of);
+            let open_day = self.plan.time.calendar.day(as_of);
+            let step = step!(self, &mut effects, index, as_of, By::default(), as_of, open_day);
             changed.accounts.push(handoff_context::account_profile(&step, &account));
             let mut users: Vec<u32> =
                 account.users().filter(|(_, user)| user.word.is(Flag::Dirty)).map(|(user, _)| user).collect();
@@ -370,7 +364,7 @@ impl Partition {
         let by = By { message_id: &it.event.message_id, place: Some(it.place.into()) };
         let mut step = step!(self, effects, index, it.event.time, by, now, open_day);
         step::of_event(&mut step, &mut account, it, takes);
-        list(&mut self.dirty, self.profiles, &mut account, index);
+        account.list(self.profiles, &mut self.dirty);
         // A late event can set a timer for an instant that has passed.
         while let Some(at) = self.timers.next().filter(|at| *at <= now) {
             self.run_timers(at, now, effects);
@@ -462,23 +456,15 @@ impl Partition {
         closes: Option<Close<'_>>,
         effects: &mut Effects,
     ) {
-        let mut account = Account::new(&mut self.tables, index);
-        account.close_up_to(self.plan.time.calendar.day(now).plus(-1));
-        let mut step = step!(self, effects, index, at, By::default(), now);
+        let (mut account, open_day) = (Account::new(&mut self.tables, index), self.plan.time.calendar.day(now));
+        account.close_up_to(open_day.plus(-1));
+        let mut step = step!(self, effects, index, at, By::default(), now, open_day);
         let is_over = step::of_due_work(&mut step, &mut account, at, timers, closes);
         if is_over {
             self.tables.remove_account(index);
         } else {
-            list(&mut self.dirty, self.profiles, &mut account, index);
+            account.list(self.profiles, &mut self.dirty);
         }
-    }
-}
-
-/// Puts an account that changed on the list of those whose profile is to be published.
-fn list(dirty: &mut Vec<u32>, profiles: bool, account: &mut Account<'_>, index: u32) {
-    if profiles && account.word.is(Flag::Dirty) && !account.word.is(Flag::LISTED) {
-        account.word.set(Flag::LISTED, true);
-        dirty.push(index);
     }
 }
 

@@ -158,14 +158,16 @@ impl Ids {
         Ok(is_none(&event.user) || is_none(&event.anonymous_id) || is_none(&event.message_id))
     }
 
-    /// Removes the forbidden ids of an event's user, device and message.
+    /// An event without the forbidden ids of its user, device and message.
     #[cold]
-    pub fn remove_forbidden(&self, event: &mut Event<'_>) {
+    pub fn without_forbidden<'a>(&self, event: &Event<'a>) -> Event<'a> {
+        let mut event = event.clone();
         for id in [&mut event.user, &mut event.anonymous_id, &mut event.message_id] {
             if self.forbids(id) {
                 *id = Cow::Borrowed("");
             }
         }
+        event
     }
 
     /// Prepares an event for a log: folds its account id if `fold` is set, and removes forbidden ids.
@@ -179,10 +181,7 @@ impl Ids {
         }
         match self.screen(event) {
             Ok(false) => {}
-            Ok(true) => {
-                self.remove_forbidden(event);
-                decoded.loose.forbidden = true;
-            }
+            Ok(true) => (*event, decoded.loose.forbidden) = (self.without_forbidden(event), true),
             Err(what) => (decoded.event, decoded.loose.forbidden) = (Err(Malformed(what)), true),
         }
     }

@@ -194,6 +194,14 @@ impl<'t> Account<'t> {
         self.touch(when);
     }
 
+    /// Puts the account on the list of those whose profiles are to be published, if they `are` and have changed.
+    pub(in crate::engine) fn list(&mut self, are: bool, dirty: &mut Vec<u32>) {
+        if are && self.word.is(Flag::Dirty) && !self.word.is(Flag::LISTED) {
+            self.word.set(Flag::LISTED, true);
+            dirty.push(self.index);
+        }
+    }
+
     // Levels of signals: of a user, or of the account.
 
     #[inline(always)]
