@@ -3,10 +3,11 @@
 use prost::Message as _;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const FILES: [&str; 5] = [
+    const FILES: [&str; 6] = [
         "upswell/v1/dead_letter.proto",
         "upswell/v1/event.proto",
         "upswell/v1/handoff.proto",
+        "upswell/v1/metrics.proto",
         "upswell/v1/signal.proto",
         "upswell/v1/profile.proto",
     ];

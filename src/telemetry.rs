@@ -18,6 +18,7 @@ const EVENTS_MISPLACED: &str = "upswell_events_misplaced_total";
 const HANDOFFS: &str = "upswell_handoffs_total";
 const SIGNALS: &str = "upswell_signals_total";
 const ONBOARDING: &str = "upswell_onboarding_total";
+const METRICS: &str = "upswell_metrics_total";
 const PROFILES: &str = "upswell_profiles_total";
 const DEAD_LETTERS: &str = "upswell_dead_letters_total";
 const TICKS: &str = "upswell_ticks_total";
@@ -218,6 +219,7 @@ impl Telemetry {
         self.signals.fetch_add(effects.signals.len() as u64, Ordering::Relaxed);
         counter!(SIGNALS).increment(effects.signals.len() as u64);
         counter!(ONBOARDING).increment(effects.onboarding.len() as u64);
+        counter!(METRICS).increment(effects.metrics.as_ref().map_or(0, Vec::len) as u64);
         for letter in &effects.dead_letters {
             counter!(DEAD_LETTERS, "reason" => letter.reason.word()).increment(1);
         }
@@ -353,6 +355,7 @@ fn describe() {
     describe_counter!(HANDOFFS, "Handoffs produced, by level and trigger.");
     describe_counter!(SIGNALS, "Messages of the signals feed produced.");
     describe_counter!(ONBOARDING, "Changes of onboarding tracks produced.");
+    describe_counter!(METRICS, "Day and week metrics of accounts produced.");
     describe_counter!(PROFILES, "Profiles of accounts and users produced.");
     describe_counter!(DEAD_LETTERS, "Dead letters produced, by reason.");
     describe_counter!(TICKS, "Ticks written into silent partitions.");
@@ -379,6 +382,7 @@ fn describe() {
     counter!(EVENTS_MISPLACED).absolute(0);
     counter!(SIGNALS).absolute(0);
     counter!(ONBOARDING).absolute(0);
+    counter!(METRICS).absolute(0);
     counter!(PROFILES).absolute(0);
     counter!(TICKS).absolute(0);
     counter!(TRANSACTIONS_ABORTED).absolute(0);

@@ -871,7 +871,7 @@ fn check_reports_configuration_errors() {
         ("kafka:\n  broker: x", &["c.yaml:2:3", "broker", "did you mean `brokers`?"]),
         ("# none\nkafkaa: {}", &["c.yaml:2:1", "kafkaa", "did you mean `kafka`?"]),
         ("input:\n  format: jsom", &["c.yaml:2:11", "jsom", "did you mean `json`?"]),
-        ("output:\n  format: xml", &["c.yaml:2:11", "xml", "json"]),
+        ("outputs:\n  format: xml", &["c.yaml:2:11", "xml", "json"]),
         ("topics: {log: upswell.users}", &["upswell.users", "read its own messages"]),
         ("input:\n  idle_after: 5 parsecs", &["c.yaml:2:15", "5 parsecs", "500ms"]),
         ("worker:\n  threads: many", &["c.yaml:2:12"]),
@@ -962,8 +962,8 @@ fn the_environment_overrides_the_file() {
     dir.run_with("UPSWELL_KAFKA__BROKER", "x", &check).fails(2, &["UPSWELL_KAFKA__BROKER", "did you mean `brokers`?"]);
     dir.run_with("UPSWELL_WORKER__THREADS", "many", &check).fails(2, &["UPSWELL_WORKER__THREADS", "many"]);
     dir.run_with("UPSWELL_INPUT__IDLE_AFTER", "x", &check).fails(2, &["UPSWELL_INPUT__IDLE_AFTER", "500ms"]);
-    dir.run_with("UPSWELL_OUTPUT__FORMAT", "json", &check).ok();
-    dir.run_with("UPSWELL_OUTPUT__FORMAT", "xml", &check).fails(2, &["UPSWELL_OUTPUT__FORMAT", "xml"]);
+    dir.run_with("UPSWELL_OUTPUTS__FORMAT", "json", &check).ok();
+    dir.run_with("UPSWELL_OUTPUTS__FORMAT", "xml", &check).fails(2, &["UPSWELL_OUTPUTS__FORMAT", "xml"]);
     dir.run_with("RUST_LOG", "upswell=debug,warn", &check).ok();
     dir.run_with("RUST_LOG", "upswell=loud", &check).fails(2, &["RUST_LOG", "upswell=loud", "warn,upswell=debug"]);
     // Kubernetes sets such a variable in every pod for each service.

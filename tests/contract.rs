@@ -9,9 +9,9 @@ use std::sync::{Arc, LazyLock};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage as _, Value};
 use serde_json::json;
 use upswell::model::{
-    AccountProfile, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Evidence, Fact, Group,
-    Handoff, HandoffContext, HandoffId, Level, Money, Onboarding, Outcome, Place, PlaceNumber, Rail, Reason,
-    SignalChange, SignalKind, SignalMessage, TopUser, Track, Usage, UserProfile, Week,
+    AccountProfile, Arm, Attribution, Company, Conversation, Day, DayRow, DeadLetter, EventTime, Evidence, Fact, Group,
+    Handoff, HandoffContext, HandoffId, Level, MetricsRow, Money, Onboarding, Outcome, Place, PlaceNumber, Rail,
+    Reason, SignalChange, SignalKind, SignalMessage, TopUser, Track, Usage, UserProfile, Week, WeekRow,
 };
 use upswell::wire::{self, Context, Format, Kind, ToWire};
 
@@ -20,7 +20,8 @@ const AT: EventTime = EventTime(1_772_445_600_000);
 
 fn descriptor(kind: Kind) -> MessageDescriptor {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-        let files = ["handoff", "signal", "profile", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
+        let files =
+            ["handoff", "signal", "profile", "metrics", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
         DescriptorPool::from_file_descriptor_set(protox::compile(files, ["proto"]).unwrap()).unwrap()
     });
     POOL.get_message_by_name(kind.name()).unwrap()
@@ -200,6 +201,35 @@ fn onboarding() -> Onboarding {
     Onboarding { account: "acme".into(), track, before, at: AT, employees: Some(600.0) }
 }
 
+fn metrics() -> [MetricsRow; 2] {
+    let (account, day): (Arc<str>, _) = ("acme".into(), Day(20_514));
+    let day_row = DayRow {
+        account: account.clone(),
+        at: AT,
+        day,
+        dau: 3,
+        wau: 7,
+        mau: 12,
+        stickiness: Some(0.25),
+        new_users: 1,
+        new_users_7d: 2,
+        spike_p: Some(0.125),
+    };
+    let week_row = WeekRow {
+        account,
+        at: AT,
+        week: day.week(),
+        wau: 7,
+        growth: Some(-0.5),
+        streak: Some(0),
+        slope_z: Some(1.5),
+        base: Some(4),
+        growing: Some(false),
+        declining: Some(true),
+    };
+    [MetricsRow::Day(day_row), MetricsRow::Week(week_row)]
+}
+
 fn signals() -> [SignalMessage; 3] {
     let (before, after, reason) = (1, 2, Reason::Closed);
     let (signal, trigger): (Arc<str>, Arc<str>) = ("intent.pricing".into(), "pricing-sessions".into());
@@ -237,6 +267,8 @@ fn every_field_of_the_contract_is_set() {
     complete(&[&onboarding()]);
     complete(&[&account()]);
     complete(&[&profile_of_user(), &*many[6]]);
+    let [day, week] = metrics();
+    complete(&[&day, &week]);
     complete(&[&wire::dead_letter(&letter(), "log", 3)]);
 }
 
@@ -324,6 +356,10 @@ fn longest(of: char) -> Vec<Box<dyn ToWire>> {
             plan: text(),
             signals: some(),
             ..profile_of_user()
+        }),
+        Box::new(match metrics() {
+            [MetricsRow::Day(row), _] => MetricsRow::Day(DayRow { account: id().into(), ..row }),
+            _ => unreachable!("the first is of a day"),
         }),
     ]
 }
@@ -439,6 +475,23 @@ fn every_figure_is_in_its_field() {
             "account": "acme", "track": "enterprise", "before": "small_team", "atMs": "1772445600000",
             "notifySales": true, "employees": 600.0,
         })
+    );
+    assert_eq!(
+        metrics().map(|row| json(&row)),
+        [
+            json!({
+                "account": "acme", "atMs": "1772445600000",
+                "day": {"day": 20514, "dau": 3, "wau": 7, "mau": 12, "stickiness": 0.25, "newUsers": 1,
+                    "newUsers7d": 2, "spikeP": 0.125},
+            }),
+            json!({
+                "account": "acme", "atMs": "1772445600000",
+                "week": {
+                    "monday": 20514, "wau": 7, "growth": -0.5, "streak": 0, "slopeZ": 1.5, "base": 4, "growing": false,
+                    "declining": true,
+                },
+            }),
+        ]
     );
     let solo = Onboarding { track: Track::Solo, before: None, employees: None, ..onboarding() };
     assert_eq!(json(&solo), json!({"account": "acme", "track": "solo", "atMs": "1772445600000"}));

@@ -639,7 +639,9 @@ fn is_activity(what: What) -> bool {
 
 fn moved_row(row: MetricsRow, days: i32) -> MetricsRow {
     match row {
-        MetricsRow::Day(row) => MetricsRow::Day(DayRow { day: row.day.plus(days), ..row }),
+        MetricsRow::Day(row) => {
+            MetricsRow::Day(DayRow { at: row.at.plus(i64::from(days) * DAY_MS), day: row.day.plus(days), ..row })
+        }
         MetricsRow::Week(mut row) => {
             row.week = row.week.plus(days / 7);
             MetricsRow::Week(row)

@@ -48,7 +48,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<()> {
         let config = config::load(self.config.as_deref())?;
-        let names = config.topics.names();
+        let names = config.topics();
         let mut out = std::io::stdout();
         writeln!(
             out,

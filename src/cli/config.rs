@@ -25,8 +25,8 @@ pub struct Config {
     pub topics: Topics,
     /// How the log is read.
     pub input: Input,
-    /// How messages are published.
-    pub output: Output,
+    /// What is published, and how.
+    pub outputs: kafka::Outputs,
     /// Which rules apply.
     pub rules: Rules,
     /// The worker threads.
@@ -55,13 +55,6 @@ impl Default for Topics {
     }
 }
 
-impl Topics {
-    /// The names of the topics.
-    pub fn names(&self) -> kafka::Topics {
-        kafka::Topics { prefix: self.prefix.clone(), log: self.log.clone() }
-    }
-}
-
 /// How the log is read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -87,20 +80,19 @@ impl Default for Input {
     }
 }
 
-/// How messages are published.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Output {
-    /// The format of the published messages.
-    pub format: Format,
-}
-
 /// Which rules apply.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
     /// The rules file, or the name of rules that ship with Upswell; the default rules if none.
     pub file: Option<PathBuf>,
+}
+
+impl Config {
+    /// The names of the topics.
+    pub fn topics(&self) -> kafka::Topics {
+        kafka::Topics { prefix: self.topics.prefix.clone(), log: self.topics.log.clone(), outputs: self.outputs }
+    }
 }
 
 /// An invalid configuration: where the error is, what was found and what is allowed.
@@ -170,7 +162,7 @@ pub fn load(path: Option<&Path>) -> Result<Config, Error> {
 /// Checks what the parser cannot check: names of topics, and numbers that must not be 0.
 fn check(config: &Config) -> Result<(), String> {
     let Config { topics, worker, .. } = config;
-    let names = topics.names();
+    let names = config.topics();
     let legal = |name: &str| {
         !name.is_empty() && name.len() <= 200 && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     };

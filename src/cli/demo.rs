@@ -58,12 +58,9 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) fn run(self) -> Result<()> {
         let config = Config::default();
-        let names = config.topics.names();
-        let topics: Vec<(String, i32)> = names
-            .specs(PARTITIONS, None, config.output.format)
-            .into_iter()
-            .map(|spec| (spec.name, PARTITIONS))
-            .collect();
+        let names = config.topics();
+        let topics: Vec<(String, i32)> =
+            names.specs(PARTITIONS, None).into_iter().map(|spec| (spec.name, PARTITIONS)).collect();
         let broker = Embedded::start(topics.iter().map(|(name, partitions)| (name.as_str(), *partitions)))?;
         let mut job = run::job(&config)?;
         job.kafka.brokers = broker.brokers();

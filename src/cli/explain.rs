@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::reading::{self, Reading};
 use super::{page, screen};
 use crate::analysis::{AccountFold, Life};
-use crate::model::{MetricsRow, Week, WeekRow};
+use crate::model::{EventTime, MetricsRow, Week, WeekRow};
 use crate::replay::{Read, Readable};
 use crate::rules::{self, Ready};
 use crate::wire::ToWire;
@@ -142,6 +142,7 @@ fn weeks(life: &Life) -> Result<Vec<serde_json::Value>> {
     let row = |week: Week| -> Result<serde_json::Value> {
         let inactive = || WeekRow {
             account: (&*life.account).into(),
+            at: EventTime::MIN,
             week,
             wau: 0,
             growth: None,

@@ -123,7 +123,7 @@ impl Activate {
         for line in differences(&configured, &plan).into_iter().chain(changes(&document(&before)?, &document(&text)?)) {
             writeln!(out, "{line}")?;
         }
-        let topic = config.topics.names().log();
+        let topic = config.topics().log();
         if self.dry_run {
             return Ok(writeln!(out, "{} can be activated; nothing was written", plan.version)?);
         }

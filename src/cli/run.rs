@@ -54,9 +54,8 @@ impl Run {
 pub(super) fn job(config: &Config) -> Result<Job> {
     Ok(Job {
         kafka: config.kafka.clone(),
-        topics: config.topics.names(),
+        topics: config.topics(),
         format: config.input.format,
-        output: config.output.format,
         plan: rules::load(config.rules.file.as_deref())?,
         idle_after: Duration::from_millis(config.input.idle_after.0 as u64),
         commit_interval: Duration::from_millis(config.worker.commit_interval.0 as u64),
@@ -100,7 +99,7 @@ pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry) -> Result<(
 
 /// Checks, before anything is read, that all topics exist and that the log has the broker's times.
 fn check_topics(config: &Config) -> Result<()> {
-    let names = config.topics.names();
+    let names = config.topics();
     for topic in [names.log()].iter().chain(&names.outputs()) {
         kafka::partitions(&config.kafka, topic)?;
     }

@@ -43,7 +43,7 @@ impl Send {
         let inputs = self.files.iter().map(|file| reading::input(file, self.format, Admit::Product));
         let files = Files::new(inputs.collect::<Result<_>>()?, None);
         let plan = rules::load(config.rules.file.as_deref())?;
-        let topic = self.topic.unwrap_or_else(|| config.topics.names().log());
+        let topic = self.topic.unwrap_or_else(|| config.topics().log());
         let mut log = Log::open(&config.kafka, &topic, &config.input, usize::from(self.pack))?;
         let progress = screen::progress(files.bytes(), "bytes");
         let mut readable = Readable::new(plan.time.allowed_lateness_ms);

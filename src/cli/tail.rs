@@ -49,6 +49,8 @@ enum What {
     Accounts,
     /// Profiles of users.
     Users,
+    /// Metrics of accounts, by the day and week.
+    Metrics,
     /// Input that could not be used.
     DeadLetters,
 }
@@ -66,7 +68,7 @@ enum LevelName {
 impl Tail {
     pub(super) fn run(self) -> Result<()> {
         let config = self.connection.load()?;
-        let followed = self.topics(&config.topics.names());
+        let followed = self.topics(&config.topics());
         let topics: Vec<String> = followed.iter().map(|(topic, _)| topic.clone()).collect();
         let mut tail = kafka::Tail::open(&config.kafka, &topics)?;
         eprintln!("following {} on {}", topics.join(", "), config.kafka.brokers);
@@ -97,6 +99,7 @@ impl Tail {
                 What::Onboarding => topics.push((names.onboarding(), Kind::Onboarding)),
                 What::Accounts => topics.push((names.accounts(), Kind::AccountProfile)),
                 What::Users => topics.push((names.users(), Kind::UserProfile)),
+                What::Metrics => topics.push((names.metrics(), Kind::AccountMetrics)),
                 What::DeadLetters => topics.push((names.dead_letter(), Kind::DeadLetter)),
             }
         }

@@ -29,9 +29,9 @@ pub(super) struct Topics {
 impl Topics {
     pub(super) fn run(self) -> Result<()> {
         let config = self.connection.load()?;
-        let (topics, names) = (&config.topics, config.topics.names());
+        let (topics, names) = (&config.topics, config.topics());
         let partitions = self.partitions.unwrap_or(topics.partitions);
-        let specs = names.specs(i32::from(partitions), topics.replication.map(i32::from), config.output.format);
+        let specs = names.specs(i32::from(partitions), topics.replication.map(i32::from));
         let (mut unusable, mut too_small) = (false, false);
         let mut out = std::io::stdout();
         for report in kafka::ensure_topics(&config.kafka, &specs)? {
@@ -47,7 +47,7 @@ impl Topics {
                 too_small |= difference.name == kafka::SIZE_OF_TOPIC;
             }
         }
-        let largest = wire::record_max(Kind::DeadLetter, config.output.format);
+        let largest = wire::record_max(Kind::DeadLetter, config.outputs.format);
         if let Some(sent) = kafka::largest_sent(&config.kafka).filter(|sent| *sent < largest) {
             let name = kafka::SIZE_OF_PRODUCER;
             writeln!(

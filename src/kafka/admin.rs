@@ -14,7 +14,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, DefaultConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
-use super::config::{Config, Topics};
+use super::config::{Config, OutputTopic, Topics};
 use super::consumer::{count_partitions, look_up, patiently};
 use super::error::Error;
 use super::log_line;
@@ -129,23 +129,16 @@ const fn holds(kind: Kind, output: Format) -> Setting {
 }
 
 impl Topics {
-    /// Every topic with the settings it should have, where this is how messages are published. The log and what leaves
-    /// it have the same number of partitions.
+    /// Every topic with the settings it should have. The log and what leaves it have the same number of partitions.
     #[must_use]
-    pub fn specs(&self, partitions: i32, replication: Option<i32>, output: Format) -> Vec<TopicSpec> {
+    pub fn specs(&self, partitions: i32, replication: Option<i32>) -> Vec<TopicSpec> {
         let spec =
             |name, settings: &[Setting]| TopicSpec { name, partitions, replication, settings: settings.to_vec() };
         let mut specs = vec![spec(self.log(), &[APPEND_TIME, ALL_TIME, ALL_SIZE, NOT_COMPACTED])];
-        specs.extend(
-            ["high", "medium", "low"]
-                .map(|level| spec(self.handoff(level), &[NOT_COMPACTED, MONTH, holds(Kind::Handoff, output)])),
-        );
-        specs.push(spec(self.holdout(), &[NOT_COMPACTED, MONTH, holds(Kind::Handoff, output)]));
-        specs.push(spec(self.signals(), &[NOT_COMPACTED, MONTH, holds(Kind::SignalChanged, output)]));
-        specs.push(spec(self.accounts(), &[COMPACTED, holds(Kind::AccountProfile, output)]));
-        specs.push(spec(self.users(), &[COMPACTED, holds(Kind::UserProfile, output)]));
-        specs.push(spec(self.onboarding(), &[NOT_COMPACTED, MONTH, holds(Kind::Onboarding, output)]));
-        specs.push(spec(self.dead_letter(), &[NOT_COMPACTED, MONTH, holds(Kind::DeadLetter, output)]));
+        specs.extend(self.written().map(|OutputTopic { name, kind, is_compacted }| {
+            let holds = holds(kind, self.outputs.format);
+            if is_compacted { spec(name, &[COMPACTED, holds]) } else { spec(name, &[NOT_COMPACTED, MONTH, holds]) }
+        }));
         specs
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::error::{Error, is_silence};
 use super::raw;
 use crate::text::suggestion;
+use crate::wire::{Format, Kind};
 
 /// The cluster, the group, and any librdkafka property but those on which exactly-once rests.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -251,12 +252,48 @@ pub struct Topics {
     pub prefix: String,
     /// The log, where it is a topic of another name.
     pub log: Option<String>,
+    /// What is published.
+    pub outputs: Outputs,
 }
 
 impl Default for Topics {
     fn default() -> Self {
-        Self { prefix: "upswell".into(), log: None }
+        Self { prefix: "upswell".into(), log: None, outputs: Outputs::default() }
     }
+}
+
+/// What is published, and how. Handoffs and dead letters always are. What is off changes nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Outputs {
+    /// The format of the published messages.
+    pub format: Format,
+    /// The signals feed.
+    pub signals: bool,
+    /// Changes of onboarding tracks.
+    pub onboarding: bool,
+    /// Profiles of accounts.
+    pub accounts: bool,
+    /// Profiles of users.
+    pub users: bool,
+    /// Metrics of accounts, as days and weeks close.
+    pub metrics: bool,
+}
+
+impl Default for Outputs {
+    fn default() -> Self {
+        Self { format: Format::Protobuf, signals: true, onboarding: true, accounts: true, users: true, metrics: false }
+    }
+}
+
+/// A topic that is written to.
+#[derive(Debug)]
+pub(super) struct OutputTopic {
+    pub(super) name: String,
+    /// The messages in it.
+    pub(super) kind: Kind,
+    /// Whether only the last message of a key is kept.
+    pub(super) is_compacted: bool,
 }
 
 impl Topics {
@@ -302,19 +339,41 @@ impl Topics {
         self.named("onboarding")
     }
 
+    /// The metrics of accounts.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.named("metrics")
+    }
+
     /// Events that could not be used, with the reason.
     #[must_use]
     pub fn dead_letter(&self) -> String {
         self.named("dead-letter")
     }
 
-    /// Every topic that is written to, but for the log.
+    /// The names of all topics that are written to, but for the log.
     #[must_use]
     pub fn outputs(&self) -> Vec<String> {
-        let mut names = ["high", "medium", "low"].map(|level| self.handoff(level)).to_vec();
-        names.extend([self.holdout(), self.signals(), self.onboarding()]);
-        names.extend([self.accounts(), self.users(), self.dead_letter()]);
-        names
+        self.written().map(|topic| topic.name).collect()
+    }
+
+    /// Every topic that is written to, but for the log.
+    pub(super) fn written(&self) -> impl Iterator<Item = OutputTopic> {
+        let Outputs { signals, onboarding, accounts, users, metrics, .. } = self.outputs;
+        let topics = [
+            (true, self.handoff("high"), Kind::Handoff, false),
+            (true, self.handoff("medium"), Kind::Handoff, false),
+            (true, self.handoff("low"), Kind::Handoff, false),
+            (true, self.holdout(), Kind::Handoff, false),
+            (signals, self.signals(), Kind::SignalChanged, false),
+            (accounts, self.accounts(), Kind::AccountProfile, true),
+            (users, self.users(), Kind::UserProfile, true),
+            (onboarding, self.onboarding(), Kind::Onboarding, false),
+            (metrics, self.metrics(), Kind::AccountMetrics, false),
+            (true, self.dead_letter(), Kind::DeadLetter, false),
+        ];
+        let on = topics.into_iter().filter(|(is_on, ..)| *is_on);
+        on.map(|(_, name, kind, is_compacted)| OutputTopic { name, kind, is_compacted })
     }
 
     fn named(&self, name: &str) -> String {

@@ -15,7 +15,7 @@ pub use admin::{
     Difference, SIZE_OF_PRODUCER, SIZE_OF_TOPIC, Setting, TopicReport, TopicSpec, ensure_topics, is_append_time,
     partitions,
 };
-pub use config::{Config, Topics};
+pub use config::{Config, Outputs, Topics};
 pub use consumer::{Consumer, Ends, GroupMetadata, Polled};
 pub use embedded::Embedded;
 pub use error::{Error, TransactionError};

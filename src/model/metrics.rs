@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::time::{Day, Week};
+use super::time::{Day, EventTime, Week};
 
 /// A row, published once and never rewritten.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,8 @@ pub enum MetricsRow {
 pub struct DayRow {
     /// The account.
     pub account: Arc<str>,
+    /// When the day closed.
+    pub at: EventTime,
     /// The day.
     pub day: Day,
     /// Distinct active users on the day.
@@ -43,6 +45,8 @@ pub struct DayRow {
 pub struct WeekRow {
     /// The account.
     pub account: Arc<str>,
+    /// When its Sunday closed.
+    pub at: EventTime,
     /// The week.
     pub week: Week,
     /// Distinct active users in the week.

@@ -7,7 +7,8 @@ use super::format::{Format, Kind, json};
 use super::proto;
 use crate::model::{
     AccountProfile, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Group, Handoff, Level,
-    Money, Onboarding, Outcome, PlaceNumber, Reason, SignalKind, SignalMessage, TopUser, Track, Usage, UserProfile,
+    MetricsRow, Money, Onboarding, Outcome, PlaceNumber, Reason, SignalKind, SignalMessage, TopUser, Track, Usage,
+    UserProfile,
 };
 
 /// An effect that has a message in `proto/`.
@@ -64,6 +65,31 @@ to_wire! {
     Onboarding is Onboarding by onboarding;
     AccountProfile is AccountProfile by account_profile;
     UserProfile is UserProfile by user_profile;
+}
+
+impl ToWire for MetricsRow {
+    fn kind(&self) -> Kind {
+        Kind::AccountMetrics
+    }
+
+    fn at(&self) -> Option<EventTime> {
+        Some(match self {
+            MetricsRow::Day(row) => row.at,
+            MetricsRow::Week(row) => row.at,
+        })
+    }
+
+    fn account(&self) -> Option<&str> {
+        Some(self.order().2)
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        metrics(self).encode_to_vec()
+    }
+
+    fn to_json(&self) -> String {
+        json(&metrics(self))
+    }
 }
 
 impl ToWire for proto::DeadLetter {
@@ -334,6 +360,33 @@ fn onboarding(onboarding: &Onboarding) -> proto::Onboarding {
         notify_sales: onboarding.track == Track::Enterprise,
         employees: onboarding.employees,
     }
+}
+
+fn metrics(row: &MetricsRow) -> proto::AccountMetrics {
+    use proto::account_metrics::Period;
+    let period = match row {
+        MetricsRow::Day(row) => Period::Day(proto::DayMetrics {
+            day: row.day.0,
+            dau: row.dau,
+            wau: row.wau,
+            mau: row.mau,
+            stickiness: row.stickiness,
+            new_users: row.new_users,
+            new_users_7d: row.new_users_7d,
+            spike_p: row.spike_p,
+        }),
+        MetricsRow::Week(row) => Period::Week(proto::WeekMetrics {
+            monday: row.week.sunday().plus(-6).0,
+            wau: row.wau,
+            growth: row.growth,
+            streak: row.streak,
+            slope_z: row.slope_z,
+            base: row.base,
+            growing: row.growing,
+            declining: row.declining,
+        }),
+    };
+    proto::AccountMetrics { account: id(row.order().2), at_ms: ms(row.at()), period: Some(period) }
 }
 
 fn account_profile(account: &AccountProfile) -> proto::AccountProfile {

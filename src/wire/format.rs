@@ -29,6 +29,8 @@ pub enum Kind {
     AccountProfile,
     /// The profile of a user.
     UserProfile,
+    /// Metrics of an account on a day or in a week.
+    AccountMetrics,
     /// Input that could not be used.
     DeadLetter,
 }
@@ -42,6 +44,7 @@ impl Kind {
             Kind::Onboarding => "upswell.v1.Onboarding",
             Kind::AccountProfile => "upswell.v1.AccountProfile",
             Kind::UserProfile => "upswell.v1.UserProfile",
+            Kind::AccountMetrics => "upswell.v1.AccountMetrics",
             Kind::DeadLetter => "upswell.v1.DeadLetter",
         }
     }

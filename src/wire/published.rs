@@ -29,6 +29,7 @@ pub fn read_json(kind: Kind, bytes: &[u8]) -> Result<String, Malformed> {
         Kind::Onboarding => through::<proto::Onboarding>(kind, bytes),
         Kind::AccountProfile => through::<proto::AccountProfile>(kind, bytes),
         Kind::UserProfile => through::<proto::UserProfile>(kind, bytes),
+        Kind::AccountMetrics => through::<proto::AccountMetrics>(kind, bytes),
         Kind::DeadLetter => through::<proto::DeadLetter>(kind, bytes),
     }
 }

@@ -31,12 +31,10 @@ impl Default for Config {
 pub struct Job {
     /// How to reach Kafka.
     pub kafka: kafka::Config,
-    /// The names of the topics.
+    /// The names of the topics, and what is published.
     pub topics: kafka::Topics,
     /// The format of the records of the log.
     pub format: Format,
-    /// The format of published messages.
-    pub output: Format,
     /// The rules.
     pub plan: Arc<Plan>,
     /// A live partition that got no event for this time gets ticks.

@@ -444,20 +444,19 @@ impl<'a> Share<'a> {
     /// anything of them is published.
     ///
     /// A partition without a committed offset is either new, or its offset was lost and its handoffs would be published
-    /// again. The topic of accounts shows which: it has a profile of every account, committed together with the offset,
-    /// and the id of the message contains the partition.
+    /// again. What was committed together with the offset shows which.
     fn check_lost_offsets(&mut self) -> Result<(), kafka::Error> {
         let partitions = std::mem::take(&mut self.without_offset);
         if partitions.is_empty() || self.job.from_the_beginning {
             return Ok(());
         }
-        match find_published(self.job, &partitions)? {
+        match find_published(self.job, self.count, &partitions)? {
             None => Ok(()),
-            Some(partition) => Err(kafka::Error::OffsetsLost {
+            Some((partition, output)) => Err(kafka::Error::OffsetsLost {
                 topic: self.job.topics.log(),
                 partition,
                 group: self.job.kafka.group.clone(),
-                output: self.job.topics.accounts(),
+                output,
             }),
         }
     }
@@ -539,23 +538,32 @@ fn check_log(job: &Job, now: i32) -> Result<(), Ended> {
     Ok(())
 }
 
-/// One of these partitions whose results are on the topic of accounts, if there is one.
-fn find_published(job: &Job, partitions: &BTreeSet<i32>) -> Result<Option<i32>, kafka::Error> {
+/// One of these partitions whose results were published, and a topic that has them, if there is one. The topic of
+/// accounts has a profile of every account; where profiles are off, any output may be all that was published.
+fn find_published(job: &Job, count: i32, partitions: &BTreeSet<i32>) -> Result<Option<(i32, String)>, kafka::Error> {
     let source = wire::source(&job.topics.log());
-    let mut reader = kafka::Reader::open(&job.kafka, &job.topics.accounts())?;
-    let mut found = None;
-    for partition in 0..reader.partitions() {
-        reader.read(partition, &mut |message| {
-            let header = |name| message.header(name).and_then(|value| std::str::from_utf8(value).ok());
-            let id = header(c"ce_id").filter(|_| header(c"ce_source") == Some(&source));
-            found = id.and_then(|id| id.split('-').next()?.parse().ok()).filter(|of| partitions.contains(of));
-            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        if found.is_some() {
-            break;
+    let topics = if job.topics.outputs.accounts { vec![job.topics.accounts()] } else { job.topics.outputs() };
+    // The id of a message begins with the partition, but for that of a handoff.
+    let partition_of = |message: kafka::Message<'_>| {
+        let header = |name| message.header(name).and_then(|value| std::str::from_utf8(value).ok());
+        let id = header(c"ce_id").filter(|_| header(c"ce_source") == Some(&source))?;
+        let of_key = || job.partitioner.place(message.key.unwrap_or_default(), count);
+        id.split_once('-').map_or_else(|| of_key().or(partitions.first().copied()), |(number, _)| number.parse().ok())
+    };
+    for topic in topics {
+        let mut reader = kafka::Reader::open(&job.kafka, &topic)?;
+        for partition in 0..reader.partitions() {
+            let mut found = None;
+            reader.read(partition, &mut |message| {
+                found = partition_of(message).filter(|of| partitions.contains(of));
+                if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            if let Some(found) = found {
+                return Ok(Some((found, topic)));
+            }
         }
     }
-    Ok(found)
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -572,7 +580,7 @@ mod tests {
     #[test]
     fn a_stop_is_obeyed_while_transactions_are_aborted_and_sent_again() {
         let topics = kafka::Topics::default();
-        let names: Vec<String> = topics.specs(1, None, Format::Protobuf).into_iter().map(|spec| spec.name).collect();
+        let names: Vec<String> = topics.specs(1, None).into_iter().map(|spec| spec.name).collect();
         let broker = Embedded::start(names.iter().map(|name| (name.as_str(), 1))).unwrap();
         broker.refuse_offsets(10_000);
         let kafka = kafka::Config { brokers: broker.brokers(), ..kafka::Config::default() };
@@ -583,7 +591,6 @@ mod tests {
             kafka,
             topics,
             format: Format::Json,
-            output: Format::Json,
             plan: crate::rules::load(None).unwrap(),
             idle_after: Duration::from_secs(60),
             commit_interval: Duration::from_millis(100),

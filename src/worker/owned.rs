@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::job::Job;
 use crate::engine::{Partition, Record, read_ahead};
-use crate::kafka::{self, Ends, Message, Producer, TransactionError};
+use crate::kafka::{self, Ends, Message, Outputs, Producer, TransactionError};
 use crate::model::{DAY_MS, Effects, EventTime, Handoff, Profiles, Tally, Unmapped};
 use crate::rules::{Plan, Ready};
 use crate::telemetry::{PartitionStatus, Telemetry, now_ms};
@@ -62,6 +62,7 @@ struct Destinations {
     onboarding: Arc<str>,
     accounts: Arc<str>,
     users: Arc<str>,
+    metrics: Arc<str>,
     dead_letters: Arc<str>,
     log: Arc<str>,
     /// The source in the headers of messages.
@@ -77,6 +78,7 @@ impl Destinations {
             onboarding: topics.onboarding().into(),
             accounts: topics.accounts().into(),
             users: topics.users().into(),
+            metrics: topics.metrics().into(),
             dead_letters: topics.dead_letter().into(),
             log: topics.log().into(),
             source: wire::source(&topics.log()).into(),
@@ -209,11 +211,13 @@ impl Owned {
     /// `changed`.
     pub(super) fn new(job: &Job, number: i32, count: i32, committed: i64, changed: bool) -> Owned {
         let now = Instant::now();
+        let Outputs { accounts, users, metrics, .. } = job.topics.outputs;
+        let fold = Partition::new(Arc::clone(&job.plan));
         Owned {
-            fold: Partition::new(Arc::clone(&job.plan)),
+            fold: if accounts || users { fold } else { fold.without_profiles() },
             waiting: Records::default(),
             before: None,
-            effects: Effects::default(),
+            effects: if metrics { Effects::with_metrics() } else { Effects::default() },
             profiles: BTreeMap::new(),
             to: Destinations::new(&job.topics),
             number,
@@ -364,8 +368,11 @@ impl Owned {
             self.heard = Instant::now();
         }
         if !self.mute && !self.effects.is_empty() {
-            telemetry.produced(&self.effects);
             self.send_effects(job, cause, outbox);
+            let Outputs { signals, onboarding, .. } = job.topics.outputs;
+            self.effects.signals.truncate(if signals { usize::MAX } else { 0 });
+            self.effects.onboarding.truncate(if onboarding { usize::MAX } else { 0 });
+            telemetry.produced(&self.effects);
         }
         self.effects.clear();
     }
@@ -381,10 +388,11 @@ impl Owned {
         }
     }
 
-    /// Moves effects to the outbox. The id of a message without an id of its own is the place of the record that caused
-    /// it and a number.
+    /// Moves effects to the outbox, but for outputs that are off. The id of a message without an id of its own is the
+    /// place of the record that caused it and a number, which does not depend on what is off.
     fn send_effects(&self, job: &Job, cause: Cause<'_>, outbox: &mut Vec<Outgoing>) {
-        let Effects { handoffs, signals, onboarding, dead_letters, metrics: _ } = &self.effects;
+        let Effects { handoffs, signals, onboarding, dead_letters, metrics } = &self.effects;
+        let on = job.topics.outputs;
         for handoff in handoffs {
             let (topic, key) = (self.to.handoff(handoff), handoff.account.as_bytes());
             let mut message = self.outgoing(job, topic, Some(key), handoff, handoff.id.to_string());
@@ -392,20 +400,25 @@ impl Owned {
             outbox.push(message);
         }
         let mut number = 0;
-        let mut send = |topic: &Arc<str>, key: Option<&[u8]>, effect: &dyn ToWire| {
-            let id = format!("{}-{}-{number}", self.number, cause.offset);
+        let mut send = |is_on: bool, topic: &Arc<str>, key: Option<&[u8]>, effect: &dyn ToWire| {
+            if is_on {
+                let id = format!("{}-{}-{number}", self.number, cause.offset);
+                outbox.push(self.outgoing(job, topic, key, effect, id));
+            }
             number += 1;
-            outbox.push(self.outgoing(job, topic, key, effect, id));
         };
         for signal in signals {
-            send(&self.to.signals, Some(signal.account.as_bytes()), signal);
+            send(on.signals, &self.to.signals, Some(signal.account.as_bytes()), signal);
         }
         for onboarding in onboarding {
-            send(&self.to.onboarding, Some(onboarding.account.as_bytes()), onboarding);
+            send(on.onboarding, &self.to.onboarding, Some(onboarding.account.as_bytes()), onboarding);
         }
         for letter in dead_letters {
             let key = cause.key.map(wire::dead_letter_key);
-            send(&self.to.dead_letters, key, &wire::dead_letter(letter, &self.to.log, self.number));
+            send(true, &self.to.dead_letters, key, &wire::dead_letter(letter, &self.to.log, self.number));
+        }
+        for row in metrics.iter().flatten() {
+            send(on.metrics, &self.to.metrics, row.account().map(str::as_bytes), row);
         }
     }
 
@@ -415,8 +428,8 @@ impl Owned {
             into_log: false,
             topic: Arc::clone(topic),
             key: key.map(<[u8]>::to_vec),
-            payload: Some(effect.to_payload(job.output)),
-            context: Some(Context::new(effect, id, &self.to.source, job.output)),
+            payload: Some(effect.to_payload(job.topics.outputs.format)),
+            context: Some(Context::new(effect, id, &self.to.source, job.topics.outputs.format)),
         }
     }
 
@@ -427,14 +440,16 @@ impl Owned {
         }
         let mut changed = Profiles::default();
         self.fold.profiles(&mut changed);
-        telemetry.gathered(changed.accounts.len() + changed.users.len());
-        for account in &changed.accounts {
+        let Outputs { accounts, users, .. } = job.topics.outputs;
+        for account in changed.accounts.iter().filter(|_| accounts) {
             self.replace(job, Arc::clone(&self.to.accounts), account.account.as_bytes().to_vec(), account, false);
         }
-        for user in &changed.users {
+        for user in changed.users.iter().filter(|_| users) {
             let key = wire::user_key(&user.account, &user.user.user);
             self.replace(job, Arc::clone(&self.to.users), key, user, user.gone);
         }
+        let count = |is_on: bool, rows: usize| if is_on { rows } else { 0 };
+        telemetry.gathered(count(accounts, changed.accounts.len()) + count(users, changed.users.len()));
     }
 
     /// Sets the profile of a key that waits to be published. Its id is the position in the log and the key, which do

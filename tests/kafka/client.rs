@@ -8,7 +8,6 @@ use upswell::kafka::{
     Config, Consumer, Error, LogWriter, Polled, Producer, Progress, Reader, Tail, Topics, TransactionError,
     ensure_topics, is_append_time, partition_of, partitions,
 };
-use upswell::wire::Format;
 
 use crate::broker::{Broker, unique};
 
@@ -80,14 +79,14 @@ fn topics_are_created_once_and_differences_reported() {
         return;
     };
     let config = broker.config();
-    let topics = Topics { prefix: unique("own"), log: None };
+    let topics = Topics { prefix: unique("own"), ..Topics::default() };
 
-    let first = ensure_topics(&config, &topics.specs(3, None, Format::Protobuf)).unwrap();
+    let first = ensure_topics(&config, &topics.specs(3, None)).unwrap();
     assert_eq!(first.len(), 10);
     assert!(first.iter().all(|report| report.created && report.partitions == 3 && report.differs.is_empty()));
-    let again = ensure_topics(&config, &topics.specs(3, None, Format::Protobuf)).unwrap();
+    let again = ensure_topics(&config, &topics.specs(3, None)).unwrap();
     assert!(again.iter().all(|report| !report.created && report.differs.is_empty()), "{again:?}");
-    let more = ensure_topics(&config, &topics.specs(4, None, Format::Protobuf)).unwrap();
+    let more = ensure_topics(&config, &topics.specs(4, None)).unwrap();
     assert!(more.iter().all(|report| report.partitions == 3 && report.differs[0].name == "partitions"));
 
     assert_eq!(partitions(&config, &topics.log()).unwrap(), 3);
@@ -95,7 +94,7 @@ fn topics_are_created_once_and_differences_reported() {
     let plain = broker.topic(1);
     assert!(!is_append_time(&config, &plain).unwrap());
     let as_log = Topics { log: Some(plain), ..topics };
-    let differs = &ensure_topics(&config, &as_log.specs(1, None, Format::Protobuf)).unwrap()[0].differs;
+    let differs = &ensure_topics(&config, &as_log.specs(1, None)).unwrap()[0].differs;
     let told: Vec<String> = differs.iter().map(ToString::to_string).collect();
     assert!(told[0].starts_with("message.timestamp.type is CreateTime, should be LogAppendTime"), "{told:?}");
     assert!(told.iter().any(|line| line.contains("recovery reads the log from its beginning")), "{told:?}");

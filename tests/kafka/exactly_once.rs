@@ -18,6 +18,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
 use crate::broker::{Broker, unique};
+use crate::service::metrics_row;
 
 const PARTITIONS: i32 = 4;
 const KILLS: u64 = 22;
@@ -142,7 +143,7 @@ impl Service<'_> {
         for (topic, message) in [("accounts", "AccountProfile"), ("users", "UserProfile")] {
             assert_same(topic, &self.lines(topic), &self.last_of_each_key(topic, message));
         }
-        for needed in ["handoff.high", "handoff.medium", "handoff.low", "signals", "dead-letter"] {
+        for needed in ["handoff.high", "handoff.medium", "handoff.low", "signals", "metrics", "dead-letter"] {
             assert!(replayed.get(needed).is_some_and(|lines| !lines.is_empty()), "the log made nothing for {needed}");
         }
     }
@@ -173,6 +174,7 @@ impl<'a> Service<'a> {
             "kafka: {{brokers: '{brokers}', group: '{prefix}', transactional_id_prefix: '{prefix}', properties: {{session.timeout.ms: 6000}}}}\n\
              topics: {{prefix: '{prefix}', partitions: {PARTITIONS}}}\n\
              worker: {{threads: 2, commit_interval: 200ms}}\n\
+             outputs: {{metrics: true}}\n\
              http: {{listen: '127.0.0.1:0'}}\n"
         );
         std::fs::write(folder.join("upswell.yaml"), config).unwrap();
@@ -244,12 +246,12 @@ impl<'a> Service<'a> {
         let (handoffs, signals, letters) = (path("handoffs"), path("signals"), path("letters"));
         let (onboarding, accounts, users) = (path("onboarding"), path("accounts"), path("users"));
         let outputs = ["--handoffs", &handoffs, "--signals", &signals, "--dead-letters", &letters];
-        let others = ["--onboarding", &onboarding, "--accounts", &accounts, "--users", &users];
+        let metrics = path("metrics");
+        let others = ["--onboarding", &onboarding, "--accounts", &accounts, "--users", &users, "--metrics", &metrics];
         self.run_to_end(&[&["replay", "--topic", log], &outputs[..], &others[..]].concat());
         let mut by_topic: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (file, topic) in
-            [(&signals, "signals"), (&onboarding, "onboarding"), (&letters, "dead-letter"), (&handoffs, "handoff")]
-        {
+        let files = [(&signals, "signals"), (&onboarding, "onboarding"), (&metrics, "metrics")];
+        for (file, topic) in files.into_iter().chain([(&letters, "dead-letter"), (&handoffs, "handoff")]) {
             for line in std::fs::read_to_string(file).unwrap().lines() {
                 let value: serde_json::Value = serde_json::from_str(line).unwrap();
                 let level = value["level"].as_str().map(|level| level.replace("LEVEL_", ".").to_lowercase());
@@ -285,6 +287,7 @@ impl<'a> Service<'a> {
             ("handoff.low", "Handoff"),
             ("signals", "SignalChanged"),
             ("onboarding", "Onboarding"),
+            ("metrics", "AccountMetrics"),
             ("dead-letter", "DeadLetter"),
         ];
         messages
@@ -292,6 +295,8 @@ impl<'a> Service<'a> {
             .map(|(topic, message)| {
                 let values = self.read_committed(&format!("{}.{topic}", self.prefix));
                 let lines = values.iter().map(|(_, bytes)| decode(message, bytes.as_deref().unwrap_or_default()));
+                let lines =
+                    lines.map(|line| if topic == "metrics" { metrics_row(&line.parse().unwrap()) } else { line });
                 (topic.to_owned(), lines.collect())
             })
             .collect()
@@ -332,7 +337,8 @@ impl<'a> Service<'a> {
 /// A message of the contract, as its JSON.
 fn decode(message: &str, bytes: &[u8]) -> String {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-        let files = ["handoff", "signal", "profile", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
+        let files =
+            ["handoff", "signal", "profile", "metrics", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
         DescriptorPool::from_file_descriptor_set(protox::compile(files, ["proto"]).unwrap()).unwrap()
     });
     let descriptor = POOL.get_message_by_name(&format!("upswell.v1.{message}")).unwrap();

@@ -61,6 +61,42 @@ fn topics_creates_missing_topics_and_reports_differences() {
     }
 }
 
+/// What is off needs no topic, and changes nothing else.
+#[test]
+fn outputs_that_are_off_are_not_published() {
+    let Some(broker) = Broker::shared() else { return };
+    let off = "outputs: {signals: false, onboarding: false, accounts: false, users: false, metrics: true}";
+    let [all, few] = ["", off].map(|outputs| {
+        let program = Program::new(&broker, outputs);
+        let topics = program.run(&["topics"]).ok().out;
+        let named = |topic: &str| topics.contains(&format!("{} ", program.topic(topic)));
+        let optional = ["signals", "onboarding", "accounts", "users", "metrics"].map(named);
+        assert_eq!(
+            optional,
+            if outputs.is_empty() { [true, true, true, true, false] } else { [false, false, false, false, true] }
+        );
+        let events = (1..=9).flat_map(|day| {
+            let at = format!("2026-03-0{day}T10:00:00Z");
+            let raised = track(&format!("c{day}"), "Contact Sales", &format!("account-{day}"), &at);
+            [track(&format!("f{day}"), "Feature Used", "acme", &at), raised]
+        });
+        program.write("events.ndjson", events.collect::<Vec<_>>().join("\n"));
+        program.run(&["send", "events.ndjson"]).ok();
+        let mut run = program.start(&["run"]);
+        program.wait_until_done(&run);
+        assert!(run.terminate().success(), "{}", run.said());
+        program
+    });
+    let handoffs = |program: &Program| program.published("handoff.high");
+    assert_eq!((handoffs(&few).len(), handoffs(&few)), (9, handoffs(&all)));
+    few.replay();
+    assert!(!few.lines("metrics").is_empty());
+    assert_eq!(few.metrics(), few.replayed_metrics());
+    // Lost offsets are noticed by whatever was published.
+    few.forget_offsets();
+    few.is_refused(&[], &["no committed offset", "--from-the-beginning"]);
+}
+
 #[test]
 fn topics_reports_message_sizes_that_are_too_small() {
     let Some(broker) = Broker::shared() else { return };
@@ -71,7 +107,7 @@ fn topics_reports_message_sizes_that_are_too_small() {
     assert_eq!(told.matches("max.message.bytes is 100000, should be at least 278528").count(), 1, "{told}");
 
     // Kafka's default holds every dead letter, but not in JSON.
-    for (more, code) in [("", 0), ("output: {format: json}", 1)] {
+    for (more, code) in [("", 0), ("outputs: {format: json}", 1)] {
         let program = Program::new(&broker, more);
         program.create("dead-letter", &[("max.message.bytes", "1048588")]);
         let told = program.run(&["topics"]);
@@ -215,7 +251,7 @@ fn a_json_log_is_processed_end_to_end() {
 fn every_message_has_headers() {
     let Some(broker) = Broker::shared() else { return };
     for format in ["protobuf", "json"] {
-        let program = Program::with_topics(&broker, &format!("output: {{format: {format}}}"));
+        let program = Program::with_topics(&broker, &format!("outputs: {{format: {format}}}"));
         let mut tail = program.start(&["tail", "--json"]);
         wait_for("tail to follow", || tail.said().contains("following").then_some(()));
         let events = [track("m1", "Contact Sales", "acme", "2026-03-02T10:00:00Z"), "no JSON".into()];
@@ -730,8 +766,8 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// A message of the contract, as its JSON.
 fn decode(message: &str, bytes: &[u8]) -> Value {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-        let files =
-            ["event", "handoff", "signal", "profile", "dead_letter"].map(|name| format!("upswell/v1/{name}.proto"));
+        let files = ["event", "handoff", "signal", "profile", "metrics", "dead_letter"]
+            .map(|name| format!("upswell/v1/{name}.proto"));
         DescriptorPool::from_file_descriptor_set(protox::compile(files, ["proto"]).unwrap()).unwrap()
     });
     let descriptor = POOL.get_message_by_name(&format!("upswell.v1.{message}")).unwrap();
@@ -802,9 +838,45 @@ fn message_on(topic: &str) -> &'static str {
         "onboarding" => "Onboarding",
         "accounts" => "AccountProfile",
         "users" => "UserProfile",
+        "metrics" => "AccountMetrics",
         "dead-letter" => "DeadLetter",
         _ => "Handoff",
     }
+}
+
+/// Published metrics as a row of a replay, which has dates for days and null for what is unknown.
+pub(crate) fn metrics_row(message: &Value) -> String {
+    let date = |days: &Value| {
+        jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(days.as_i64().unwrap())).unwrap()
+    };
+    let row = |of: &Value, numbers: &[&str], unknown: &[&str]| {
+        let snake = |key: &str| match key {
+            "newUsers" => "new_users".to_owned(),
+            "newUsers7d" => "new_users_7d".to_owned(),
+            "spikeP" => "spike_p".to_owned(),
+            "slopeZ" => "slope_z".to_owned(),
+            key => key.to_owned(),
+        };
+        let mut row = json!({ "account": message["account"] });
+        numbers.iter().for_each(|key| row[snake(key)] = of.get(*key).cloned().unwrap_or(json!(0)));
+        unknown.iter().for_each(|key| row[snake(key)] = of.get(*key).cloned().unwrap_or(Value::Null));
+        row
+    };
+    let mut row = if let Some(of) = message.get("day") {
+        let mut row = row(of, &["dau", "wau", "mau", "newUsers", "newUsers7d"], &["stickiness", "spikeP"]);
+        row["day"] = date(&of["day"]).to_string().into();
+        row["kind"] = "day".into();
+        row
+    } else {
+        let of = &message["week"];
+        let unknown = ["growth", "streak", "slopeZ", "base", "growing", "declining"];
+        let (mut row, week) = (row(of, &["wau"], &unknown), date(&of["monday"]).iso_week_date());
+        row["week"] = format!("{}-W{:02}", week.year(), week.week()).into();
+        row["kind"] = "week".into();
+        row
+    };
+    assert!(message["atMs"].is_string(), "{message}");
+    row.take().to_string()
 }
 
 fn headers(message: &rdkafka::message::BorrowedMessage<'_>) -> BTreeMap<String, String> {
@@ -991,6 +1063,21 @@ impl Program {
         let mut lines: Vec<String> = self.read(topic).iter().map(|record| record.json(topic).to_string()).collect();
         lines.sort_unstable();
         lines
+    }
+
+    /// The metrics that were published, as sorted rows of a replay.
+    fn metrics(&self) -> Vec<String> {
+        let mut rows: Vec<String> = self.read("metrics").iter().map(|it| metrics_row(&it.json("metrics"))).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// Those that a replay has written.
+    fn replayed_metrics(&self) -> Vec<String> {
+        let parse = |line: &String| serde_json::from_str::<Value>(line).unwrap().to_string();
+        let mut rows: Vec<String> = self.lines("metrics").iter().map(parse).collect();
+        rows.sort_unstable();
+        rows
     }
 
     /// What compaction would leave of a topic of profiles.

@@ -7,7 +7,7 @@ use crate::engine::state::Account;
 use crate::engine::state::counts::{ACTIVE, JOINED, WEEKS};
 use crate::engine::state::days::low_bits;
 use crate::engine::state::rows::User;
-use crate::model::{Day, DayRow, Week, WeekRow};
+use crate::model::{Day, DayRow, EventTime, Week, WeekRow};
 use crate::rules::{Growth, GrowthBy, LevelTest, SlopeTest};
 
 /// With this number of complete weeks, users who were there before the last eight weeks count as settled.
@@ -280,10 +280,11 @@ impl Closed {
         self.week
     }
 
-    /// The row of the day, if the account has one.
-    pub(in crate::engine) fn day_row(&self, account: &Account<'_>) -> Option<DayRow> {
+    /// The row of the day, which closed at `at`, if the account has one.
+    pub(in crate::engine) fn day_row(&self, account: &Account<'_>, at: EventTime) -> Option<DayRow> {
         (self.mau > 0).then(|| DayRow {
             account: account.id().into(),
+            at,
             day: self.day,
             dau: self.dau,
             wau: self.wau,
@@ -296,7 +297,7 @@ impl Closed {
     }
 
     /// The row of the week that closes with the day, if the account has one (semantics C18).
-    pub(in crate::engine) fn week_row(&self, account: &Account<'_>) -> Option<WeekRow> {
+    pub(in crate::engine) fn week_row(&self, account: &Account<'_>, at: EventTime) -> Option<WeekRow> {
         if !self.day.is_sunday() || self.weeks_known == 0 || self.mau == 0 {
             return None;
         }
@@ -305,6 +306,7 @@ impl Closed {
         let trend = self.trend(account);
         Some(WeekRow {
             account: account.id().into(),
+            at,
             week: self.week,
             wau,
             growth,

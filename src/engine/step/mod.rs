@@ -63,8 +63,8 @@ pub(super) fn of_due_work(
         emit::levels(step, account, Reason::Forgotten);
         let rows = close::close(step, account, close);
         if let (Some(closed), Some(rows)) = (rows, &mut step.effects.metrics) {
-            rows.extend(closed.day_row(account).map(MetricsRow::Day));
-            rows.extend(closed.week_row(account).map(MetricsRow::Week));
+            rows.extend(closed.day_row(account, at).map(MetricsRow::Day));
+            rows.extend(closed.week_row(account, at).map(MetricsRow::Week));
         }
     }
     // All work that is due at one instant is one step, even if the day was closed earlier in it.

@@ -13,7 +13,7 @@ impl Program {
     }
 
     /// Starts the service and waits until it ends with an error that says this.
-    fn is_refused(&self, environment: &[(&str, &str)], words: &[&str]) {
+    pub(super) fn is_refused(&self, environment: &[(&str, &str)], words: &[&str]) {
         let mut run = self.start_with(&["run"], environment);
         let status = wait_for("the refusal", || run.child.try_wait().unwrap());
         refused(&run, status, words);
@@ -32,7 +32,7 @@ impl Program {
         committed.elements()[0].offset().to_raw().filter(|offset| *offset >= 0)
     }
 
-    fn forget_offsets(&self) {
+    pub(super) fn forget_offsets(&self) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
         let deleted = block_on(admin.delete_groups(&[&self.prefix], &AdminOptions::new())).unwrap();
         assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
