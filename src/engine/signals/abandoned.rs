@@ -32,7 +32,7 @@ impl Measure for Abandoned {
             Some((_, off_at)) if at.context.now >= off_at => 0,
             Some((on_at, _)) if at.context.now >= on_at => 1,
             // One that is on stays so while the next one is waited for.
-            Some(_) => at.held(),
+            Some(_) => at.held,
         }
     }
 

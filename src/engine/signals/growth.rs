@@ -23,7 +23,7 @@ impl Growth {
     fn moves(&self, at: At<'_, '_>) -> Option<bool> {
         let last_closed = at.context.last_closed();
         if at.user.is_some() {
-            let days = at.days();
+            let days = at.days;
             // Of an absent user nothing is known (semantics C14).
             let is_absent = days.is_never() || (!self.up && windows::is_absent(days, last_closed, 7));
             return if is_absent { None } else { trend::of_user(days, last_closed).moves(self) };
@@ -57,7 +57,7 @@ impl Measure for Growth {
     }
 
     fn is_known(&self, at: At<'_, '_>) -> bool {
-        let is_absent = || windows::is_absent(at.days(), at.context.last_closed(), 7);
+        let is_absent = || windows::is_absent(at.days, at.context.last_closed(), 7);
         (at.user.is_none() || !is_absent()) && self.moves(at).is_some()
     }
 
@@ -78,10 +78,10 @@ impl Measure for Growth {
         by_weeks.min(if is_of_account { after(day, at.account.last_day.plus(7)) } else { NEVER })
     }
 
-    fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
+    fn next_close(&self, at: At<'_, '_>, day: Day, level: u8) -> Day {
         let Some(first) = at.first() else { return NEVER };
-        let (sunday, last) = (next_sunday(day), at.user.map_or(at.account.last_day, |_| at.days().last()));
-        match at.held() {
+        let (sunday, last) = (next_sunday(day), at.user.map_or(at.account.last_day, |_| at.days.last()));
+        match level {
             // It begins at the end of a week with activity, once enough weeks are known.
             0 if last > sunday.plus(-7) && windows::weeks_known(first, sunday.week()) >= self.weeks_needed() => sunday,
             0 => NEVER,
@@ -97,10 +97,10 @@ impl Measure for Growth {
         if at.user.is_none() {
             return at.figure(at.account.count(WEEKS, windows::last_week(last_closed).0).into());
         }
-        if at.days().is_never() {
+        if at.days.is_never() {
             return Evidence::default();
         }
-        trend::of_user(at.days(), last_closed).z().map_or_else(Evidence::default, |z| at.figure(z))
+        trend::of_user(at.days, last_closed).z().map_or_else(Evidence::default, |z| at.figure(z))
     }
 
     fn words(&self, at: At<'_, '_>) -> String {

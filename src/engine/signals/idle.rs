@@ -9,12 +9,12 @@ use crate::rules::Idle;
 
 impl Measure for Idle {
     fn level(&self, at: At<'_, '_>) -> u8 {
-        u8::from(!at.days().is_never() && windows::is_absent(at.days(), at.context.last_closed(), self.days))
+        u8::from(!at.days.is_never() && windows::is_absent(at.days, at.context.last_closed(), self.days))
     }
 
     /// A late day before the window of today changes nothing before the next close (semantics C4).
     fn level_at_once(&self, at: At<'_, '_>) -> u8 {
-        if at.days().count(at.window_end(), self.days) > 0 { 0 } else { at.held() }
+        if at.days.count(at.window_end(), self.days) > 0 { 0 } else { at.held }
     }
 
     fn is_known(&self, at: At<'_, '_>) -> bool {
@@ -29,12 +29,12 @@ impl Measure for Idle {
         at.first().map_or(NEVER, |first| after(day, first.plus(self.days as i32)))
     }
 
-    fn next_close(&self, at: At<'_, '_>, _: Day) -> Day {
-        if at.held() == 0 { at.days().last().plus(self.days as i32) } else { NEVER }
+    fn next_close(&self, at: At<'_, '_>, _: Day, level: u8) -> Day {
+        if level == 0 { at.days.last().plus(self.days as i32) } else { NEVER }
     }
 
     fn evidence(&self, at: At<'_, '_>) -> Evidence {
-        let days = at.days();
+        let days = at.days;
         if days.is_never() {
             return Evidence::default();
         }

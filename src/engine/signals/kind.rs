@@ -32,6 +32,10 @@ pub(in crate::engine) struct At<'a, 't> {
     /// None: of the account.
     pub(in crate::engine) user: Option<u32>,
     pub(in crate::engine) slot: usize,
+    /// The level that is held.
+    pub(in crate::engine) held: u8,
+    /// The active days of the user; of the account none.
+    pub(super) days: Days,
 }
 
 /// A kind of signal with its parameters.
@@ -47,7 +51,7 @@ pub(in crate::engine) trait Measure {
     /// The level that an event can bring about at once. Most signals only rise at once and fall at closes (semantics
     /// C3).
     fn level_at_once(&self, at: At<'_, '_>) -> u8 {
-        self.level(at).max(at.held())
+        self.level(at).max(at.held)
     }
 
     /// Whether enough is known to decide that the signal is off (semantics C1, D11).
@@ -65,9 +69,20 @@ pub(in crate::engine) trait Measure {
         NEVER
     }
 
-    /// The first close after that of `day` that may change the level, if no event comes; it may be too early.
-    fn next_close(&self, _: At<'_, '_>, _: Day) -> Day {
+    /// The first close after that of `day` that may change this level, if no event comes; it may be too early.
+    fn next_close(&self, _: At<'_, '_>, _: Day, _level: u8) -> Day {
         NEVER
+    }
+
+    /// The level at the close of `day`, and the first later close that may change it.
+    fn at_close(&self, at: At<'_, '_>, day: Day) -> (u8, Day) {
+        let level = self.level(at);
+        (level, self.next_close(at, day, level))
+    }
+
+    /// Whether the close of `day` makes the level known, and the first later close that may.
+    fn known_at_close(&self, at: At<'_, '_>, day: Day) -> (bool, Day) {
+        (self.becomes_known(at, day), self.next_known(at, day))
     }
 
     /// The next instant after now at which a fact begins or ends to count.
@@ -130,14 +145,21 @@ impl<'a, 't> At<'a, 't> {
         user: Option<u32>,
     ) -> Option<At<'a, 't>> {
         match signal {
-            SignalRef::Account(slot) => Some(At { context, account, user: None, slot }),
-            SignalRef::User(slot) => user.map(|user| At { context, account, user: Some(user), slot }),
+            SignalRef::Account(slot) => Some(At::of(context, account, None, slot)),
+            SignalRef::User(slot) => user.map(|user| At::of(context, account, Some(user), slot)),
         }
     }
 
-    /// The level that is held.
-    pub(in crate::engine) fn held(self) -> u8 {
-        self.account.level(self.user, self.slot)
+    /// The signal at a slot, of a user or of the account.
+    #[inline]
+    pub(in crate::engine) fn of(
+        context: &'a Context<'a>,
+        account: &'a Account<'t>,
+        user: Option<u32>,
+        slot: usize,
+    ) -> At<'a, 't> {
+        let days = user.map_or(Days::NEVER, |user| account.user(user).days);
+        At { context, account, user, slot, held: account.level(user, slot), days }
     }
 
     /// What is kept of events.
@@ -145,15 +167,10 @@ impl<'a, 't> At<'a, 't> {
         self.account.facts(self.user, self.slot)
     }
 
-    /// The active days of the user; of the account none.
-    pub(super) fn days(self) -> Days {
-        self.user.map_or(Days::NEVER, |user| self.account.user(user).days)
-    }
-
     /// The first day of this life of the user, or of the account.
     pub(super) fn first(self) -> Option<Day> {
         match self.user {
-            Some(_) => Some(self.days()).filter(|days| !days.is_never()).map(Days::first),
+            Some(_) => Some(self.days).filter(|days| !days.is_never()).map(Days::first),
             None => self.account.founded(),
         }
     }

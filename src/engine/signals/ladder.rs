@@ -23,10 +23,10 @@ impl Measure for Ladder {
         reached(self.figure(at), &self.rungs)
     }
 
-    fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
+    fn next_close(&self, at: At<'_, '_>, day: Day, level: u8) -> Day {
         // Without events the amounts of 28 days only fall, unless a negative one leaves them.
         let may_rise = || at.account.rare().is_some_and(|rare| rare.has_negative_amounts);
-        if matches!(self.of, Of::Volume(_)) && (at.held() > 0 || may_rise()) { day.plus(1) } else { NEVER }
+        if matches!(self.of, Of::Volume(_)) && (level > 0 || may_rise()) { day.plus(1) } else { NEVER }
     }
 
     fn evidence(&self, at: At<'_, '_>) -> Evidence {

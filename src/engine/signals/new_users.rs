@@ -68,7 +68,7 @@ impl Measure for NewUsers {
             at.account.users_len() >= self.at_least as usize
                 && counting(at.context, at.account, at.window_end()) >= self.at_least
         };
-        at.held().max(u8::from(at.held() == 0 && is_on()))
+        at.held.max(u8::from(at.held == 0 && is_on()))
     }
 
     fn is_known(&self, at: At<'_, '_>) -> bool {
@@ -87,18 +87,18 @@ impl Measure for NewUsers {
         counting_from(at.context, at.account).map_or(NEVER, |from| after(day, from.plus(-1)))
     }
 
-    fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
-        if at.held() > 0 { day.plus(1) } else { NEVER }
+    fn next_close(&self, _: At<'_, '_>, day: Day, level: u8) -> Day {
+        if level > 0 { day.plus(1) } else { NEVER }
     }
 
     fn evidence(&self, at: At<'_, '_>) -> Evidence {
         // A spike is decided on closed days, the first step on the days that end now.
-        let day = if at.held() > 1 { at.context.last_closed() } else { at.window_end() };
+        let day = if at.held > 1 { at.context.last_closed() } else { at.window_end() };
         at.figure(f64::from(counting(at.context, at.account, day)))
     }
 
     fn words(&self, at: At<'_, '_>) -> String {
-        let usual = if at.held() > 1 { ", far more than usual here" } else { "" };
+        let usual = if at.held > 1 { ", far more than usual here" } else { "" };
         format!("{} new users in 7 days{usual}", self.number(at))
     }
 }

@@ -33,9 +33,9 @@ impl Measure for Spike {
         at.first().is_some_and(|first| blocks(first, day) == BLOCKS && blocks(first, day.plus(-1)) < BLOCKS)
     }
 
-    fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
+    fn next_close(&self, at: At<'_, '_>, day: Day, level: u8) -> Day {
         let tomorrow = day.plus(1);
-        if at.held() > 0 {
+        if level > 0 {
             return tomorrow;
         }
         let Some(known) = at.first().map(|first| first.plus(7 * (BLOCKS + 1))) else { return NEVER };

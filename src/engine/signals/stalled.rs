@@ -35,8 +35,8 @@ impl Measure for Stalled {
         if is_young { next_sunday(day) } else { NEVER }
     }
 
-    fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
-        match at.held() {
+    fn next_close(&self, at: At<'_, '_>, day: Day, level: u8) -> Day {
+        match level {
             0 if at.account.active_users >= self.at_least => next_sunday(day),
             0 => NEVER,
             _ => day.plus(1),

@@ -11,24 +11,23 @@ use crate::rules::Stickiness;
 
 fn share(at: At<'_, '_>) -> Option<(u32, u32)> {
     match at.user {
-        Some(_) if at.days().is_never() => None,
-        Some(_) => windows::user_stickiness(at.days(), at.context.last_closed()),
+        Some(_) if at.days.is_never() => None,
+        Some(_) => windows::user_stickiness(at.days, at.context.last_closed()),
         None => Closed::last(at.account, at.context.last_closed())?.stickiness(at.account),
     }
 }
 
 impl Stickiness {
     /// The first day after the last closed one on which the stickiness of the account may be of another level.
-    fn next_of_account(&self, at: At<'_, '_>, closed: Day) -> Day {
+    fn next_of_account(&self, at: At<'_, '_>, closed: Day, level: u8) -> Day {
         let (account, Some(founded)) = (at.account, at.first()) else { return NEVER };
-        let held = at.held();
-        if held == 0 {
+        if level == 0 {
             // Without activity the share only falls, until users leave the month.
             return after(closed, founded.plus(6)).min(account.next_leave());
         }
         for (day, mau, active_days) in account.months_to_come() {
             let share = stickiness_days(day, founded).filter(|_| mau > 0).map(|n| (active_days as u32, n * mau));
-            if share.map_or(0, |share| rung_above(share, &self.above_percent)) != held {
+            if share.map_or(0, |share| rung_above(share, &self.above_percent)) != level {
                 return day;
             }
             if mau == 0 {
@@ -62,14 +61,14 @@ impl Measure for Stickiness {
         at.first().map_or(NEVER, |first| after(day, first.plus(6)))
     }
 
-    fn next_close(&self, at: At<'_, '_>, day: Day) -> Day {
-        let (Some(_), Some(first)) = (at.user, at.first()) else { return self.next_of_account(at, day) };
-        let (known, days) = (first.plus(6), at.days());
+    fn next_close(&self, at: At<'_, '_>, day: Day, level: u8) -> Day {
+        let (Some(_), Some(first)) = (at.user, at.first()) else { return self.next_of_account(at, day, level) };
+        let (known, days) = (first.plus(6), at.days);
         // Without activity the share of a user only falls.
         if day < known {
             return known;
         }
-        falls(at.held(), day, |day| {
+        falls(level, day, |day| {
             windows::user_stickiness(days, day).map_or(0, |share| rung_above(share, &self.above_percent))
         })
     }

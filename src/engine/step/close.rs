@@ -2,9 +2,12 @@
 
 use super::delta::{Close, Level, Step};
 use super::{emit, measure, people};
-use crate::engine::figures::{Closed, points, windows};
+use crate::engine::figures::points;
+use crate::engine::figures::windows::{self, MONTH};
 use crate::engine::signals::{self, At};
 use crate::engine::state::Account;
+use crate::engine::state::due::NEVER;
+use crate::engine::state::rows::User;
 use crate::engine::state::word::Flag;
 use crate::model::{Day, Reason};
 use crate::rules::{Changes, Kind, Plan, SignalRef};
@@ -20,9 +23,9 @@ pub(super) fn has_work(plan: &Plan, account: &Account<'_>, day: Day) -> bool {
         || account.triggers().any(|it| it.counts_days(plan))
 }
 
-/// Closes a day. Returns the figures, if the account is founded.
-pub(super) fn close(step: &mut Step<'_>, account: &mut Account<'_>, close: &Close<'_>) -> Option<Closed> {
-    let (plan, day, users) = (step.plan, close.day, close.users);
+/// Closes a day. Returns the first later close at which a signal of the account may change.
+pub(super) fn close(step: &mut Step<'_>, account: &mut Account<'_>, close: &Close<'_>) -> Day {
+    let (plan, day) = (step.context.plan, close.day);
     // These signals are known from now on: conditions that read them are evaluated although no level changed.
     step.delta.reads.all(&close.warm);
     if !close.warm.users.is_empty() {
@@ -33,63 +36,74 @@ pub(super) fn close(step: &mut Step<'_>, account: &mut Account<'_>, close: &Clos
         rejoined.into_iter().for_each(|(user, slot)| step.delta.fact(user, slot, true));
         measure::facts(step, account);
     }
-    let closed = Closed::last(account, day);
-    close_users(step, account, day, users);
+    close_users(step, account, close);
     assert_counts(step, account);
-    suppress_absences(step, account, closed.as_ref().is_some_and(|closed| closed.mau > 0));
-    if closed.is_some() {
-        step.delta.account.add(Changes::CLOSED_DAYS);
-        if account.founded().map(windows::spike_known_on) == Some(day) {
-            step.delta.account.add(Changes::SPIKE_KNOWN);
-        }
-        let idle_days = (day.0 - account.last_day.0).max(0);
-        if plan.index.idle.lie_between(account.idle_days, idle_days) {
-            step.delta.account.add(Changes::IDLE_DAYS);
-        }
-        account.idle_days = idle_days;
-        become_known(step, account, day, users);
-        step.delta.row = true;
+    let founded = account.founded();
+    suppress_absences(step, account, founded.is_some() && account.counts.active().1 > 0);
+    if let Some(founded) = founded {
+        note_closed_days(step, account, founded, day);
     }
-    measure::of_account(step, account, &plan.index.account_by_day);
+    let (by_day, by_week) = (&plan.index.account_by_day, &plan.index.account_by_week);
+    let next = measure::at_close(step, account, None, by_day, day);
+    let next = next.min(measure::at_close_of_week(step, account, None, by_week, day));
+    let next = next.min(become_known(step, account, None, day));
     emit::levels(step, account, Reason::Closed);
-    let closed = closed?;
-    if day.is_sunday() {
-        step.delta.account.add(Changes::CLOSED_WEEKS);
-        for &(_, user) in users {
-            if is_measured(plan, account, user, day) {
-                measure::of_user(step, account, user, &plan.index.user_by_week);
-            }
-        }
-        measure::of_account(step, account, &plan.index.account_by_week);
-        emit::levels(step, account, Reason::Closed);
-    }
-    Some(closed)
+    next
 }
 
-/// Measures the visited users, and removes those who were not active in the last 28 days from the running count.
-fn close_users(step: &mut Step<'_>, account: &mut Account<'_>, day: Day, users: &[(u32, u32)]) {
-    let (plan, first_running, before) = (step.plan, day.plus(1 - 27), account.active_users);
-    for &(_, user) in users {
-        if is_measured(plan, account, user, day) {
-            measure::of_user(step, account, user, &plan.index.user_by_day);
+/// Marks the figures of the account that a close changes.
+fn note_closed_days(step: &mut Step<'_>, account: &mut Account<'_>, founded: Day, day: Day) {
+    step.delta.row = true;
+    step.delta.account.add(Changes::CLOSED_DAYS);
+    if day.is_sunday() {
+        step.delta.account.add(Changes::CLOSED_WEEKS);
+    }
+    if windows::spike_known_on(founded) == day {
+        step.delta.account.add(Changes::SPIKE_KNOWN);
+    }
+    let idle_days = (day.0 - account.last_day.0).max(0);
+    if step.plan.index.idle.lie_between(account.idle_days, idle_days) {
+        step.delta.account.add(Changes::IDLE_DAYS);
+    }
+    account.idle_days = idle_days;
+}
+
+/// Closes a day for the visited users who are kept, and decides when they are visited next.
+fn close_users(step: &mut Step<'_>, account: &mut Account<'_>, close: &Close<'_>) {
+    let (tomorrow, before) = (close.day.plus(1), account.active_users);
+    let is_warming = !step.context.warming.is_empty();
+    for &(_, user) in close.users {
+        let User { days, word, .. } = *account.user(user);
+        if days.is_never() || word.is(Flag::Forgotten) {
+            continue;
         }
-        let row = account.user(user);
-        if row.word.is(Flag::Running) && row.days.last() < first_running {
-            people::leave(plan, account, user);
-        }
+        let next = close_user(step, account, user, close.day);
+        // Who was active on the open day is visited at its close.
+        let next = if days.last() > close.day || is_warming { tomorrow } else { next.max(tomorrow) };
+        step.due.users.by(&mut account.user_mut(user).due, user, next);
     }
     if account.active_users != before {
         step.delta.account.add(Changes::ACTIVE_USERS);
     }
 }
 
-/// Whether a close can change a level of a user. A user without an active day in the mask has no signal on but absence,
-/// and it stays on.
-fn is_measured(plan: &Plan, account: &Account<'_>, user: u32, day: Day) -> bool {
-    let row = account.user(user);
-    let is_idle = |slot: usize| matches!(plan.user_signals[slot].kind, Kind::Idle(_));
-    let turns = || plan.index.user_by_day.iter().any(|slot| (account.level(Some(user), *slot) == 0) == is_idle(*slot));
-    !row.days.is_never() && !row.word.is(Flag::Forgotten) && (row.days.ending(day.plus(1)) != 0 || turns())
+/// Measures a user, who is no running active one after 28 days without activity. Returns the next close that may change
+/// something of the user, if no event comes.
+fn close_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, day: Day) -> Day {
+    let plan = step.context.plan;
+    let (by_day, by_week) = (&plan.index.user_by_day, &plan.index.user_by_week);
+    let next = measure::at_close(step, account, Some(user), by_day, day);
+    let next = next.min(measure::at_close_of_week(step, account, Some(user), by_week, day));
+    let next = next.min(become_known(step, account, Some(user), day));
+    let User { days, word, .. } = *account.user(user);
+    let (leaves, is_forgotten) = (days.last().plus(MONTH - 1), days.last().plus(plan.time.forget_after_days));
+    if word.is(Flag::Running) {
+        if leaves > day {
+            return next.min(leaves).min(is_forgotten);
+        }
+        people::leave(plan, account, user);
+    }
+    next.min(is_forgotten)
 }
 
 /// Compares incremental counts with a recount: a wrong figure must stop the process. Recounts that need a pass over all
@@ -137,23 +151,20 @@ fn suppress_absences(step: &mut Step<'_>, account: &mut Account<'_>, has_active:
     }
 }
 
-/// Marks signals that this close makes known and that conditions read: off means no from now on, although no level
-/// changed (semantics C1, D11).
-fn become_known(step: &mut Step<'_>, account: &Account<'_>, day: Day, users: &[(u32, u32)]) {
+/// Marks signals of the account, or of a user, that this close makes known and that conditions read: off means no from
+/// now on, although no level changed (semantics C1, D11). Returns the first later close that may make one known.
+fn become_known(step: &mut Step<'_>, account: &Account<'_>, user: Option<u32>, day: Day) -> Day {
     let (of_account, of_users) = &step.context.plan.index.known_in_time;
-    for &slot in of_account {
-        let at = At { context: &step.context, account, user: None, slot };
-        if signals::of(at).becomes_known(at, day) {
-            step.delta.reads.signal(SignalRef::Account(slot));
+    let slots = if user.is_some() { of_users } else { of_account };
+    let mut next = NEVER;
+    for &slot in slots {
+        let at = At::of(&step.context, account, user, slot);
+        let (is_known, until) = signals::of(at).known_at_close(at, day);
+        next = next.min(until);
+        if is_known {
+            step.delta.reads.signal(user.map_or(SignalRef::Account(slot), |_| SignalRef::User(slot)));
+            step.delta.concerned.extend(user);
         }
     }
-    for &slot in of_users {
-        for &(_, user) in users {
-            let at = At { context: &step.context, account, user: Some(user), slot };
-            if !account.user(user).days.is_never() && signals::of(at).becomes_known(at, day) {
-                step.delta.reads.signal(SignalRef::User(slot));
-                step.delta.concerned.push(user);
-            }
-        }
-    }
+    next
 }

@@ -6,7 +6,7 @@ use crate::engine::context::MatchedEvent;
 use crate::engine::signals;
 use crate::engine::state::Account;
 use crate::model::{Evidence, Fact, Reason, SignalChange, SignalKind, SignalMessage};
-use crate::rules::{Kind, SignalRef};
+use crate::rules::{Closes, Kind, SignalRef};
 
 /// Publishes a message of the signals feed.
 pub(super) fn signal(
@@ -31,10 +31,16 @@ pub(super) fn signal(
     }
 }
 
-/// Publishes the levels that changed: users by id, then the account, each in the order of the rules (semantics A15).
+/// Publishes the levels that changed: users by id, then the account, each in the order of the rules; what the close of a
+/// week decides after what that of its last day does (semantics A15).
 pub(in crate::engine) fn levels(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) {
+    if step.delta.levels.is_empty() {
+        return;
+    }
     let mut levels = std::mem::take(&mut step.delta.levels);
-    let key = |it: &Level| (it.user.is_none(), it.user.map(|user| account.user_id(user)), it.slot);
+    let closes_week = reason == Reason::Closed && step.last_closed().is_sunday();
+    let by_week = |it: &Level| closes_week && step.kind(it.user, it.slot).closes() == Some(Closes::Week);
+    let key = |it: &Level| (by_week(it), it.user.is_none(), it.user.map(|user| account.user_id_bytes(user)), it.slot);
     levels.sort_by(|a, b| key(a).cmp(&key(b)));
     for Level { user, slot, before, after } in levels.drain(..) {
         if ends_in_silence(step, account, user, slot, after) {
@@ -102,6 +108,9 @@ pub(super) fn score(
 /// Marks the profiles that changed.
 pub(in crate::engine) fn profiles(step: &mut Step<'_>, account: &mut Account<'_>) {
     let when = (step.at(account), step.now);
+    if !step.profiles {
+        return;
+    }
     if step.delta.all_rows {
         account.touch_users(when);
     }

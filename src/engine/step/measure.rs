@@ -5,8 +5,10 @@ use super::delta::{Fact, Level, Step};
 use crate::engine::figures::points;
 use crate::engine::signals::{self, At};
 use crate::engine::state::Account;
+use crate::engine::state::due::NEVER;
 use crate::engine::state::timers::Timer;
 use crate::engine::state::word::Flag;
+use crate::model::Day;
 use crate::rules::{Changes, Kind, SignalRef};
 
 /// Measures what an event changes at once.
@@ -47,8 +49,8 @@ pub(super) fn facts(step: &mut Step<'_>, account: &mut Account<'_>) {
 fn fact(step: &mut Step<'_>, account: &mut Account<'_>, it: Fact) {
     let Fact { user, slot, falls, waits_until } = it;
     let Some(armed) = account.facts(user, slot).map(|kept| kept.armed()) else { return };
-    let at = At { context: &step.context, account, user, slot };
-    let (kind, held) = (signals::of(at), at.held());
+    let at = At::of(&step.context, account, user, slot);
+    let (kind, held) = (signals::of(at), at.held);
     let (level, next, keeps) = (kind.level(at), kind.next_instant(at), kind.keeps_facts());
     if level >= held || falls {
         set(step, account, user, slot, level);
@@ -71,16 +73,11 @@ fn fact(step: &mut Step<'_>, account: &mut Account<'_>, it: Fact) {
 
 /// Measures a level after an event.
 fn level_at_once(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize) {
-    let at = At { context: &step.context, account, user, slot };
-    let level = signals::of(at).level_at_once(at);
-    set(step, account, user, slot, level);
-}
-
-/// Measures a level at a close.
-fn level(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize) {
-    let at = At { context: &step.context, account, user, slot };
-    let level = signals::of(at).level(at);
-    set(step, account, user, slot, level);
+    let at = At::of(&step.context, account, user, slot);
+    let (held, level) = (at.held, signals::of(at).level_at_once(at));
+    if level != held {
+        change(step, account, user, slot, (held, level));
+    }
 }
 
 /// Turns off all signals of forgotten users and of a forgotten account, but for what is known of the company (semantics
@@ -100,19 +97,47 @@ pub(super) fn forgotten(step: &mut Step<'_>, account: &mut Account<'_>) {
     }
 }
 
-/// Measures levels of a user at the close of a day or week.
-pub(super) fn of_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, slots: &[usize]) {
-    slots.iter().for_each(|slot| level(step, account, Some(user), *slot));
-}
-
-/// Measures levels of the account at the close of a day or week.
-pub(super) fn of_account(step: &mut Step<'_>, account: &mut Account<'_>, slots: &[usize]) {
+/// Measures signals of the account, or of one of its users, at the close of a day. Returns the first later close that may
+/// change one of them, if no event comes.
+pub(super) fn at_close(
+    step: &mut Step<'_>,
+    account: &mut Account<'_>,
+    user: Option<u32>,
+    slots: &[usize],
+    day: Day,
+) -> Day {
     let only_fall = &step.context.plan.index.only_fall;
+    let mut next = NEVER;
     for &slot in slots {
-        if !only_fall.has(slot) || account.level(None, slot) > 0 {
-            level(step, account, None, slot);
+        let at = At::of(&step.context, account, user, slot);
+        if at.held == 0 && user.is_none() && only_fall.has(slot) {
+            continue;
+        }
+        let (held, (level, until)) = (at.held, signals::of(at).at_close(at, day));
+        next = next.min(until);
+        if level != held {
+            change(step, account, user, slot, (held, level));
         }
     }
+    next
+}
+
+/// The same for signals that the close of a week decides.
+pub(super) fn at_close_of_week(
+    step: &mut Step<'_>,
+    account: &mut Account<'_>,
+    user: Option<u32>,
+    slots: &[usize],
+    day: Day,
+) -> Day {
+    if day.is_sunday() && account.founded().is_some() {
+        return at_close(step, account, user, slots, day);
+    }
+    let next = |slot: &usize| {
+        let at = At::of(&step.context, account, user, *slot);
+        signals::of(at).next_close(at, day, at.held)
+    };
+    slots.iter().map(next).min().unwrap_or(NEVER)
 }
 
 /// Turns signals off that other rules do not have.

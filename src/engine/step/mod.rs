@@ -17,7 +17,9 @@ pub(super) mod update;
 pub(super) mod visits;
 
 use super::context::MatchedEvent;
+use super::figures::Closed;
 use super::state::Account;
+use super::state::due::NEVER;
 use super::state::timers::Timer;
 use super::state::word::Flag;
 use crate::model::{EventTime, MetricsRow, Reason};
@@ -55,14 +57,14 @@ pub(super) fn of_due_work(
     measure::facts(step, account);
     measure::at_once(step, account);
     emit::levels(step, account, Reason::Lapsed);
-    let mut moment = fire::Moment::Due;
+    let (mut moment, mut next) = (fire::Moment::Due, NEVER);
     if let Some(close) = &closes {
         moment = fire::Moment::DayClose;
         update::forget(step, account, close.users);
         measure::forgotten(step, account);
         emit::levels(step, account, Reason::Forgotten);
-        let rows = close::close(step, account, close);
-        if let (Some(closed), Some(rows)) = (rows, &mut step.effects.metrics) {
+        next = close::close(step, account, close);
+        if let (Some(closed), Some(rows)) = (Closed::last(account, close.day), &mut step.effects.metrics) {
             rows.extend(closed.day_row(account, at).map(MetricsRow::Day));
             rows.extend(closed.week_row(account, at).map(MetricsRow::Week));
         }
@@ -74,8 +76,8 @@ pub(super) fn of_due_work(
     }
     fire::after_due_work(step, account, moment);
     emit::profiles(step, account);
-    let Some(Close { day, users, .. }) = closes else { return false };
+    let Some(close) = closes else { return false };
     account.drop_former_lives(step.open_day());
-    visits::after_close(step, account, day, users);
+    visits::after_close(step, account, &close, next);
     visits::is_over(step, account)
 }

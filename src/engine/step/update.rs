@@ -347,7 +347,7 @@ pub(super) fn lapse(step: &mut Step<'_>, account: &mut Account<'_>, timers: &[(u
         if let Kind::Age(_) = step.kind(user, slot) {
             step.delta.account.add(Changes::AGE);
         } else if account.facts(user, slot).is_some() {
-            let at = At { context: &step.context, account, user, slot };
+            let at = At::of(&step.context, account, user, slot);
             let falls = signals::of(at).turns_at(at, step.now);
             step.delta.fact(user, slot, falls);
         }
@@ -363,7 +363,7 @@ pub(in crate::engine) fn await_ages(
 ) {
     let plan = step.plan;
     for slot in ages.map(|place| plan.index.ages[place]) {
-        let at = At { context: &step.context, account, user: None, slot };
+        let at = At::of(&step.context, account, None, slot);
         let Kind::Age(age) = step.kind(None, slot) else { continue };
         let Some([reached, settled]) = age.instants(at) else { continue };
         // The age of an account that may be older than the log is unknown until the warm-up ends.

@@ -5,10 +5,9 @@
 //! visit too many is harmless; a missing visit is not.
 
 use super::close;
-use super::delta::Step;
+use super::delta::{Close, Step};
 use crate::engine::context::Context;
-use crate::engine::figures::windows::{MONTH, spike_known_on};
-use crate::engine::signals::{self, At};
+use crate::engine::figures::windows::spike_known_on;
 use crate::engine::state::Account;
 use crate::engine::state::due::NEVER;
 use crate::engine::state::word::Flag;
@@ -18,19 +17,22 @@ use crate::rules::{Figure, Needed, Plan};
 /// Days after a user or account is forgotten until no late event can matter.
 const LATE_DAYS: i32 = 57;
 
-/// Computes the next visits of the visited users and of the account after the close of `day`, and removes users whose
-/// days can no longer matter.
-pub(super) fn after_close(step: &mut Step<'_>, account: &mut Account<'_>, day: Day, users: &[(u32, u32)]) {
-    let (open_day, time) = (step.open_day(), step.plan.time);
-    for &(_, user) in users {
-        if account.drop_gone_user(user, open_day, &time, step.profiles) {
+/// Computes the next visit of the account after a close, and those of visited users who are not kept; removes users whose
+/// days can no longer matter. `next`: the first later close at which a signal of the account may change.
+pub(super) fn after_close(step: &mut Step<'_>, account: &mut Account<'_>, close: &Close<'_>, next: Day) {
+    let (day, open_day, time) = (close.day, step.open_day(), step.plan.time);
+    for &(_, user) in close.users {
+        let row = account.user(user);
+        if !(row.days.is_never() || row.word.is(Flag::Forgotten))
+            || account.drop_gone_user(user, open_day, &time, step.profiles)
+        {
             continue;
         }
-        let next = next_of_user(step, account, user, day);
+        let next = next_of_gone_user(step, account, user, day);
         step.due.users.by(&mut account.user_mut(user).due, user, next.max(day.plus(1)));
     }
     let rows_wanted = step.profiles || step.effects.metrics.is_some();
-    let next = next_of_account(step, account, day, rows_wanted);
+    let next = next_of_account(step, account, day, rows_wanted, next);
     step.due.accounts.by(&mut account.due, step.index, next.max(day.plus(1)));
     account.settle_timed();
 }
@@ -51,39 +53,17 @@ fn next_sunday(day: Day) -> Day {
     day.plus(1).week().sunday()
 }
 
-/// The first close after that of `day` at which something of a user may change.
-fn next_of_user(context: &Context<'_>, account: &Account<'_>, index: u32, day: Day) -> Day {
-    let (plan, user) = (context.plan, account.user(index));
-    let forget_after = plan.time.forget_after_days;
-    let days = user.days;
-    let last = if days.is_never() { plan.time.calendar.day(user.since) } else { days.last() };
-    if days.is_never() || user.word.is(Flag::Forgotten) {
-        // Only the memory is left to give back; a user who is still referred to is looked at again in a year.
-        let over = last.plus(forget_after + LATE_DAYS);
-        return if over > day { over } else { day.plus(forget_after) };
-    }
-    if last > day || !context.warming.is_empty() {
-        return day.plus(1);
-    }
-    let mut next = last.plus(forget_after);
-    if user.word.is(Flag::Running) {
-        next = next.min(last.plus(MONTH - 1));
-    }
-    let at = |slot: usize| At { context, account, user: Some(index), slot };
-    for &slot in &plan.index.known_in_time.1 {
-        next = next.min(signals::of(at(slot)).next_known(at(slot), day));
-    }
-    for &slot in plan.index.user_by_day.iter().chain(&plan.index.user_by_week) {
-        if next <= day.plus(1) {
-            break;
-        }
-        next = next.min(signals::of(at(slot)).next_close(at(slot), day));
-    }
-    next
+/// When a user who was never active or is forgotten is visited next. Only the memory is left to give back; a user who is
+/// still referred to is looked at again in a year.
+fn next_of_gone_user(context: &Context<'_>, account: &Account<'_>, index: u32, day: Day) -> Day {
+    let (time, user) = (&context.plan.time, account.user(index));
+    let last = if user.days.is_never() { time.calendar.day(user.since) } else { user.days.last() };
+    let over = last.plus(time.forget_after_days + LATE_DAYS);
+    if over > day { over } else { day.plus(time.forget_after_days) }
 }
 
-/// The first close after that of `day` at which something of an account may change.
-fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_wanted: bool) -> Day {
+/// The first close after that of `day` at which something of an account may change; `next` is that of its signals.
+fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_wanted: bool, mut next: Day) -> Day {
     let plan = context.plan;
     let tomorrow = day.plus(1);
     let is_under_way = || account.triggers().any(|it| it.is_under_way(plan));
@@ -95,7 +75,9 @@ fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_
         return tomorrow;
     }
     let over = over_on(plan, account).plus(-1);
-    let mut next = if account.is_blank() { if over > day { over } else { day.plus(30) } } else { NEVER };
+    if account.is_blank() {
+        next = next.min(if over > day { over } else { day.plus(30) });
+    }
     // An account without users has signals too, such as those of meters.
     if let Some(founded) = account.founded() {
         let sunday = if account.has_weeks(day) { next_sunday(day) } else { NEVER };
@@ -106,16 +88,6 @@ fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_
             next = next.min(account.last_day.plus(plan.time.forget_after_days));
         }
         next = next.min(next_figure(plan, account, founded, day, sunday));
-    }
-    let at = |slot: usize| At { context, account, user: None, slot };
-    for &slot in &plan.index.known_in_time.0 {
-        next = next.min(signals::of(at(slot)).next_known(at(slot), day));
-    }
-    for &slot in plan.index.account_by_day.iter().chain(&plan.index.account_by_week) {
-        if next <= tomorrow {
-            break;
-        }
-        next = next.min(signals::of(at(slot)).next_close(at(slot), day));
     }
     next
 }
