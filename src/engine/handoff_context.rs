@@ -197,7 +197,7 @@ fn usage(context: &Context<'_>, account: &Account<'_>) -> Usage {
         ..Usage::default()
     };
     if let Some(closed) = closed {
-        (usage.dau, usage.wau, usage.mau) = (closed.dau, closed.wau, closed.mau);
+        (usage.dau, usage.wau, usage.mau) = (closed.dau(account), closed.wau(account), closed.mau(account));
         usage.stickiness = closed.stickiness(account).map(|(part, whole)| f64::from(part) / f64::from(whole));
         usage.growth = closed
             .change(account)

@@ -21,12 +21,12 @@ pub(super) fn holds(
     when: &Condition,
     event: Option<(&MatchedEvent<'_>, Option<Role>)>,
 ) -> Option<bool> {
-    when.holds(&Values { context, account, user, event, closed: OnceCell::new(), texts: Texts::default() })
+    when.holds(&Values { context, account, user, event, texts: Texts::default() })
 }
 
 /// Whether a condition is true; false where that is unknown.
 pub(super) fn is_true(context: &Context<'_>, account: &Account<'_>, user: Option<u32>, when: &Condition) -> bool {
-    let values = Values { context, account, user, event: None, closed: OnceCell::new(), texts: Texts::default() };
+    let values = Values { context, account, user, event: None, texts: Texts::default() };
     may_hold(account, user, when) && when.is_true(&values)
 }
 
@@ -51,8 +51,6 @@ struct Values<'a, 'c, 's> {
     user: Option<u32>,
     /// The event of an event trigger, and the role by which it matches.
     event: Option<(&'a MatchedEvent<'a>, Option<Role>)>,
-    /// The figures of the last closed day, computed when one of them is read.
-    closed: OnceCell<Option<Closed>>,
     texts: Texts,
 }
 
@@ -139,15 +137,15 @@ impl Values<'_, '_, '_> {
     /// A figure of the account or of its user.
     fn figure(&self, figure: Figure) -> Value<'_> {
         let (context, account) = (self.context, self.account);
-        let closed = || self.closed.get_or_init(|| Closed::last(account, context.last_closed())).as_ref();
+        let closed = || Closed::last(account, context.last_closed());
         let int = |number: Option<u32>| number.map_or(Value::Unknown, |number| Value::Int(number.into()));
         match figure {
             Figure::ActiveUsers => Value::Int(account.active_users.into()),
             Figure::Users => Value::Int(account.users_ever.into()),
             Figure::Departments => Value::Int(account.departments().into()),
-            Figure::Dau => int(closed().map(|closed| closed.dau)),
-            Figure::Wau => int(closed().map(|closed| closed.wau)),
-            Figure::Mau => int(closed().map(|closed| closed.mau)),
+            Figure::Dau => int(closed().map(|closed| closed.dau(account))),
+            Figure::Wau => int(closed().map(|closed| closed.wau(account))),
+            Figure::Mau => int(closed().map(|closed| closed.mau(account))),
             Figure::NewUsers => int(closed().map(|closed| closed.new_users_7d(account))),
             Figure::Stickiness => double(
                 closed().and_then(|it| it.stickiness(account)).map(|(part, whole)| f64::from(part) / f64::from(whole)),
@@ -262,7 +260,7 @@ pub(super) fn explain(
     words: &mut Vec<String>,
     evidence: &mut Evidence,
 ) {
-    let values = Values { context, account, user, event: None, closed: OnceCell::new(), texts: Texts::default() };
+    let values = Values { context, account, user, event: None, texts: Texts::default() };
     for input in when.inputs() {
         match input {
             Input::Signal(signal) if level_of(account, *signal, user) > 0 => {

@@ -18,18 +18,19 @@ const WEEKS_TO_DECLINE: u32 = 10;
 const WEEKS_LATELY: u32 = 4;
 const BASE_WEEKS: u32 = 9;
 
-/// An account's figures at the close of a day, from what is counted by the day.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An account's figures at the close of a day, from what is counted by the day; each is computed when it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Closed {
     pub(in crate::engine) day: Day,
     founded: Day,
-    pub(in crate::engine) dau: u32,
-    pub(in crate::engine) wau: u32,
-    pub(in crate::engine) mau: u32,
-    /// The last week whose Sunday has closed.
-    week: Week,
-    /// Complete weeks up to it.
-    weeks_known: u32,
+}
+
+/// Active users of the day, of the 7 and of the 28 days that end with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Active {
+    dau: u32,
+    wau: u32,
+    mau: u32,
 }
 
 /// What a pass over the users counts of the weeks up to the last closed one. Few accounts need it: those whose weeks
@@ -47,31 +48,40 @@ struct Presence {
 impl Closed {
     /// The figures at the close of `day`; none while the account has no activity.
     pub(in crate::engine) fn last(account: &Account<'_>, day: Day) -> Option<Closed> {
-        Some(Closed::new(account, day, account.founded()?))
+        account.founded().map(|founded| Closed { day, founded })
     }
 
-    /// No activity at the close of `day`.
-    fn blank(day: Day, founded: Day) -> Closed {
-        let week = last_week(day);
-        Closed { day, founded, dau: 0, wau: 0, mau: 0, week, weeks_known: weeks_known(founded, week) }
+    /// The last week whose Sunday has closed.
+    pub(in crate::engine) fn week(&self) -> Week {
+        last_week(self.day)
     }
 
-    /// The figures at the close of `day`.
-    fn new(account: &Account<'_>, day: Day, founded: Day) -> Closed {
-        let mut closed = Closed::blank(day, founded);
-        if account.counts.closed() == day {
-            closed.take_counts(account);
-            #[cfg(not(test))]
-            debug_assert_eq!(closed, closed.recounted(account), "figures of {}", account.id());
-        } else {
-            closed = closed.recounted(account);
+    /// Complete weeks up to it.
+    fn weeks_known(&self) -> u32 {
+        weeks_known(self.founded, self.week())
+    }
+
+    /// Active users, as counted if the day closed last, else by a pass over the users.
+    fn active(&self, account: &Account<'_>, of: impl Fn(Active) -> u32, counted: impl Fn() -> u32) -> u32 {
+        if account.counts.closed() != self.day {
+            return of(self.recounted(account));
         }
-        closed
+        let counted = counted();
+        #[cfg(not(test))]
+        debug_assert_eq!(counted, of(self.recounted(account)), "active users of {}", account.id());
+        counted
     }
 
-    fn take_counts(&mut self, account: &Account<'_>) {
-        self.dau = account.count(ACTIVE, self.day.0);
-        (self.wau, self.mau) = account.counts.active();
+    pub(in crate::engine) fn dau(&self, account: &Account<'_>) -> u32 {
+        self.active(account, |active| active.dau, || account.count(ACTIVE, self.day.0))
+    }
+
+    pub(in crate::engine) fn wau(&self, account: &Account<'_>) -> u32 {
+        self.active(account, |active| active.wau, || account.counts.active().0)
+    }
+
+    pub(in crate::engine) fn mau(&self, account: &Account<'_>) -> u32 {
+        self.active(account, |active| active.mau, || account.counts.active().1)
     }
 
     /// Σ DAU over the last 28 days.
@@ -109,26 +119,26 @@ impl Closed {
         self.joined(account, 0, 7)
     }
 
-    /// The same by a pass over the users: for days before the last closed one, and to hold the counts against.
-    fn recounted(&self, account: &Account<'_>) -> Closed {
-        let mut closed = Closed::blank(self.day, self.founded);
+    /// Active users by a pass over the users: for days before the last closed one, and to hold the counts against.
+    fn recounted(&self, account: &Account<'_>) -> Active {
+        let mut found = Active::default();
         for (_, user) in account.users() {
             if user.days.is_never() {
                 continue;
             }
             let active = user.days.ending(self.day);
-            closed.dau += (active & 1) as u32;
-            closed.wau += u32::from(active & low_bits(7) != 0);
-            closed.mau += u32::from(active & low_bits(28) != 0);
+            found.dau += (active & 1) as u32;
+            found.wau += u32::from(active & low_bits(7) != 0);
+            found.mau += u32::from(active & low_bits(28) != 0);
         }
-        closed
+        found
     }
 
     fn presence(&self, account: &Account<'_>) -> Presence {
         let (mut presence, weeks) = (Presence::default(), i64::from(self.slope_weeks()));
-        let settled_weeks = if self.weeks_known < WEEKS_TO_SETTLE { 4 } else { 8 };
+        let settled_weeks = if self.weeks_known() < WEEKS_TO_SETTLE { 4 } else { 8 };
         for (_, user) in account.users() {
-            let in_weeks = user.days.ending(self.week.sunday());
+            let in_weeks = user.days.ending(self.week().sunday());
             if in_weeks == 0 {
                 continue;
             }
@@ -136,7 +146,7 @@ impl Closed {
             presence.unsteadiness += active * (weeks - active);
             if in_weeks & low_bits(7 * SLOPE_WEEKS) != 0 {
                 presence.present += 1;
-                presence.settled += u32::from(user.days.first() <= self.week.plus(-settled_weeks).sunday());
+                presence.settled += u32::from(user.days.first() <= self.week().plus(-settled_weeks).sunday());
             }
         }
         presence
@@ -149,17 +159,14 @@ impl Closed {
 
     /// n: weeks that the slope looks at.
     fn slope_weeks(&self) -> u32 {
-        self.weeks_known.min(SLOPE_WEEKS)
-    }
-
-    /// Over how many days stickiness is taken; none while undefined.
-    fn stickiness_days(&self) -> Option<u32> {
-        stickiness_days(self.day, self.founded).filter(|_| self.mau > 0)
+        self.weeks_known().min(SLOPE_WEEKS)
     }
 
     /// The share of its active users that the account sees on a mean day, as numerator and denominator.
     pub(in crate::engine) fn stickiness(&self, account: &Account<'_>) -> Option<(u32, u32)> {
-        self.stickiness_days().map(|days| (self.active_days(account), days * self.mau))
+        let days = stickiness_days(self.day, self.founded)?;
+        let mau = self.mau(account);
+        (mau > 0).then(|| (self.active_days(account), days * mau))
     }
 
     /// The distribution that new users of 7 days are expected to follow, once two blocks are known (semantics C22).
@@ -170,9 +177,9 @@ impl Closed {
 
     /// The trend of weekly active users at the last closed week.
     fn trend<'a>(&self, account: &'a Account<'_>) -> Trend<impl Fn(u32) -> u32 + 'a, impl Fn() -> i64 + 'a> {
-        let (week, n, closed) = (self.week, self.slope_weeks(), self.clone());
+        let (week, n, closed) = (self.week(), self.slope_weeks(), *self);
         Trend {
-            weeks_known: self.weeks_known,
+            weeks_known: self.weeks_known(),
             back: move |weeks: u32| account.count(WEEKS, week.0 - weeks as i32),
             n,
             scale: 1,
@@ -183,14 +190,14 @@ impl Closed {
     /// What is usual for the account: of the complete weeks that are the 5th to the 13th newest the third largest, of
     /// fewer the (1 + ⌊b/4⌋)-th; unknown with less than three of them (semantics §3, semantics C13a).
     pub(in crate::engine) fn base(&self, account: &Account<'_>) -> Option<u32> {
-        let known = self.weeks_known.saturating_sub(WEEKS_LATELY).min(BASE_WEEKS);
+        let known = self.weeks_known().saturating_sub(WEEKS_LATELY).min(BASE_WEEKS);
         if known < 3 {
             return None;
         }
         let mut weeks = [0; BASE_WEEKS as usize];
         let weeks = &mut weeks[..known as usize];
         for (weeks_ago, value) in (WEEKS_LATELY as i32..).zip(weeks.iter_mut()) {
-            *value = account.count(WEEKS, self.week.0 - weeks_ago);
+            *value = account.count(WEEKS, self.week().0 - weeks_ago);
         }
         weeks.sort_unstable_by(|a, b| b.cmp(a));
         Some(weeks[weeks.len() / 4])
@@ -200,7 +207,7 @@ impl Closed {
     /// (semantics §3).
     fn lies(&self, account: &Account<'_>, test: LevelTest) -> Option<bool> {
         let base = i128::from(self.base(account)?);
-        let week = |back: i32| i128::from(account.count(WEEKS, self.week.0 - back));
+        let week = |back: i32| i128::from(account.count(WEEKS, self.week().0 - back));
         // distance² · U ≥ times · V, V = B·(U − B) + U.
         let reaches = |distance: i128, users: i128, times: u32| {
             distance > 0 && distance * distance * users >= i128::from(times) * (base * (users - base) + users)
@@ -219,7 +226,7 @@ impl Closed {
                 let most = (0..4).map(week).max()?;
                 let is_below = 100 * most <= i128::from(share) * base;
                 let reaches = |users| reaches(base - most, users, below);
-                (self.weeks_known >= WEEKS_TO_DECLINE)
+                (self.weeks_known() >= WEEKS_TO_DECLINE)
                     .then(|| is_below && reaches(fewest) && reaches(users(self.presence(account).present)))
             }
         }
@@ -230,7 +237,7 @@ impl Closed {
     pub(in crate::engine) fn moves(&self, account: &Account<'_>, by: (LevelTest, &[SlopeTest])) -> Option<bool> {
         let (level, slopes) = by;
         let lies = self.lies(account, level);
-        if lies.is_some() || matches!(level, LevelTest::Below { .. }) || self.weeks_known < WEEKS_TO_GROW {
+        if lies.is_some() || matches!(level, LevelTest::Below { .. }) || self.weeks_known() < WEEKS_TO_GROW {
             return lies;
         }
         let trend = self.trend(account);
@@ -250,10 +257,10 @@ impl Closed {
         let weeks = match (base, growth.up) {
             (Some(_), true) => 2,
             (Some(_), false) => 4,
-            (None, _) => self.weeks_known.min(4) as i32,
+            (None, _) => self.weeks_known().min(4) as i32,
         };
         let values: Vec<String> =
-            (0..weeks).rev().map(|back| account.count(WEEKS, self.week.0 - back).to_string()).collect();
+            (0..weeks).rev().map(|back| account.count(WEEKS, self.week().0 - back).to_string()).collect();
         let values = match values.split_last() {
             Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
             _ => values.concat(),
@@ -266,29 +273,24 @@ impl Closed {
 
     /// Active users of the last closed week and of the one before; none while those are not known (semantics C11).
     pub(in crate::engine) fn change(&self, account: &Account<'_>) -> Option<(u32, u32)> {
-        let [now, before] = [0, 1].map(|back| account.count(WEEKS, self.week.0 - back));
+        let [now, before] = [0, 1].map(|back| account.count(WEEKS, self.week().0 - back));
         self.knows_change().then_some((before, now)).filter(|(before, _)| *before > 0)
     }
 
     /// Whether two complete weeks are known.
     pub(in crate::engine) fn knows_change(&self) -> bool {
-        self.weeks_known >= 2
-    }
-
-    /// The last week whose Sunday has closed.
-    pub(in crate::engine) fn week(&self) -> Week {
-        self.week
+        self.weeks_known() >= 2
     }
 
     /// The row of the day, which closed at `at`, if the account has one.
     pub(in crate::engine) fn day_row(&self, account: &Account<'_>, at: EventTime) -> Option<DayRow> {
-        (self.mau > 0).then(|| DayRow {
+        (self.mau(account) > 0).then(|| DayRow {
             account: account.id().into(),
             at,
             day: self.day,
-            dau: self.dau,
-            wau: self.wau,
-            mau: self.mau,
+            dau: self.dau(account),
+            wau: self.wau(account),
+            mau: self.mau(account),
             stickiness: self.stickiness(account).map(|(part, whole)| f64::from(part) / f64::from(whole)),
             new_users: self.joined(account, 0, 1),
             new_users_7d: self.new_users_7d(account),
@@ -298,16 +300,16 @@ impl Closed {
 
     /// The row of the week that closes with the day, if the account has one (semantics C18).
     pub(in crate::engine) fn week_row(&self, account: &Account<'_>, at: EventTime) -> Option<WeekRow> {
-        if !self.day.is_sunday() || self.weeks_known == 0 || self.mau == 0 {
+        if !self.day.is_sunday() || self.weeks_known() == 0 || self.mau(account) == 0 {
             return None;
         }
-        let wau = account.count(WEEKS, self.week.0);
+        let wau = account.count(WEEKS, self.week().0);
         let growth = self.change(account).map(|(before, now)| (f64::from(now) - f64::from(before)) / f64::from(before));
         let trend = self.trend(account);
         Some(WeekRow {
             account: account.id().into(),
             at,
-            week: self.week,
+            week: self.week(),
             wau,
             growth,
             streak: trend.streak(true),
@@ -360,6 +362,7 @@ mod tests {
         let closed = Closed::last(&account, Day(1_063)).expect("it has activity");
         assert_eq!(closed.joined(&account, 7, 7 * closed.blocks()), 1);
         assert_eq!(recounted(&account, 1_001, 1_056), 1);
-        assert_eq!(closed.recounted(&account), closed);
+        let (dau, wau, mau) = (closed.dau(&account), closed.wau(&account), closed.mau(&account));
+        assert_eq!(closed.recounted(&account), Active { dau, wau, mau });
     }
 }

@@ -30,7 +30,7 @@ impl Growth {
         }
         let closed = Closed::last(at.account, last_closed)?;
         // An inactive account does not decline (semantics C13a, C16).
-        if !self.up && closed.wau == 0 {
+        if !self.up && closed.wau(at.account) == 0 {
             return Some(false);
         }
         match &self.by {
@@ -44,7 +44,8 @@ impl Growth {
             GrowthBy::Newcomers(percent) => {
                 (closed.knows_change() && knows_newcomers(at.context, at.account)).then(|| {
                     let counting = u64::from(new_users::counting(at.context, at.account, closed.day));
-                    closed.mau > 0 && counting * 100 >= u64::from(*percent) * u64::from(closed.mau)
+                    let mau = u64::from(closed.mau(at.account));
+                    mau > 0 && counting * 100 >= u64::from(*percent) * mau
                 })
             }
         }
