@@ -12,7 +12,7 @@ impl Changes {
     pub const USERS: Changes = Changes(1 << 1);
     /// The first meaningful event of this life.
     pub const FOUNDED: Changes = Changes(1 << 2);
-    /// New users, or from when on they count.
+    /// New users.
     pub const NEW_USERS: Changes = Changes(1 << 3);
     /// Figures of closed days.
     pub const CLOSED_DAYS: Changes = Changes(1 << 4);
@@ -60,6 +60,15 @@ impl Changes {
     pub const LEVELS: Changes = Changes(1 << 25);
     /// It is known from now on how many new users are far more than usual.
     pub const SPIKE_KNOWN: Changes = Changes(1 << 26);
+
+    /// From when on new users count.
+    pub const COUNTING: Changes = Changes(1 << 27);
+    /// The number of running active users, so far that a condition over it can change.
+    pub const ACTIVE_NUMBER: Changes = Changes(1 << 28);
+    /// The number of departments of running active users.
+    pub const DEPARTMENTS: Changes = Changes(1 << 29);
+    /// The number of users ever active, so far that a condition over it can change.
+    pub const USERS_NUMBER: Changes = Changes(1 << 30);
 
     /// Both together.
     #[must_use]

@@ -21,9 +21,9 @@ impl Places {
         self.0[place / 64] |= 1 << (place % 64);
     }
 
-    /// Adds the places of another set.
-    fn add(&mut self, other: &Places) {
-        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own |= other);
+    /// Adds the places of another set, of which the first words are used.
+    fn add(&mut self, other: &Places, words: usize) {
+        self.0[..words].iter_mut().zip(&other.0).for_each(|(own, other)| *own |= other);
     }
 
     /// The first place from this one on.
@@ -45,11 +45,14 @@ pub struct Readers {
     users: Vec<Places>,
     accounts: Vec<Places>,
     figures: Vec<Places>,
+    /// How many words of a set they use.
+    words: usize,
 }
 
 impl Readers {
     /// Adds a condition trigger at a place.
     fn insert(&mut self, reads: &Reads, place: usize) {
+        self.words = self.words.max(place / 64 + 1);
         let add = |list: &mut Vec<Places>, at: usize| {
             if list.len() <= at {
                 list.resize(at + 1, Places::default());
@@ -64,7 +67,7 @@ impl Readers {
     /// The condition triggers that read any of this.
     pub fn of(&self, reads: &Reads) -> Places {
         let mut places = Places::default();
-        let mut add = |list: &[Places], at: usize| list.get(at).into_iter().for_each(|it| places.add(it));
+        let mut add = |list: &[Places], at: usize| list.get(at).into_iter().for_each(|it| places.add(it, self.words));
         reads.users.each(|slot| add(&self.users, slot));
         reads.accounts.each(|slot| add(&self.accounts, slot));
         each_bit(reads.figures, |figure| add(&self.figures, figure));
@@ -111,10 +114,9 @@ pub struct Index {
     pub readers: Readers,
     /// By trigger: its place in the order in which triggers of one instant are decided.
     pub places: Vec<usize>,
-    /// The parts of it that depend on other changes of the account than levels: signals that may become known, and figures.
-    pub reads_by: Vec<(Changes, Reads)>,
-    /// All of these changes together.
-    pub reads_changes: Changes,
+    /// The parts of it that depend on other changes than levels: signals that may become known, and figures. First those
+    /// of the account, which depend on changes of the account alone, then those of users.
+    pub reads_by: [ReadsBy; 2],
     /// User signals that conditions of user triggers name.
     pub user_conditions: Slots,
     /// Whether a condition of a user trigger names a figure of the user.
@@ -126,7 +128,11 @@ pub struct Index {
     /// Closed days without activity in which conditions can still become true or false.
     pub restless_days: i32,
     /// The numbers of closed days without activity at which a condition over that number can change.
-    pub idle: IdleTurns,
+    pub idle: Turns,
+    /// The same of running active users, and of users ever active.
+    pub active_users: Turns,
+    /// See [`Index::active_users`].
+    pub users: Turns,
     /// When the users of closed weeks matter to conditions.
     pub weekly_users: Needed,
     /// Whether conditions read figures of closed days.
@@ -135,21 +141,49 @@ pub struct Index {
     pub only_fall: Slots,
 }
 
-/// Numbers of closed days without activity at which conditions can change.
+/// Inputs of conditions by the changes on which they depend.
+#[derive(Debug, Default)]
+pub struct ReadsBy {
+    each: Vec<(Changes, Reads)>,
+    /// All of these changes together.
+    all: Changes,
+}
+
+impl ReadsBy {
+    fn insert(&mut self, changes: Changes, reads: &Reads) {
+        match self.each.iter_mut().find(|(by, _)| *by == changes) {
+            Some((_, known)) => known.all(reads),
+            None => self.each.push((changes, *reads)),
+        }
+        self.all.add(changes);
+    }
+
+    /// Adds the inputs that some changes can affect.
+    pub fn add_to(&self, reads: &mut Reads, changes: Changes) {
+        if changes.meet(self.all) {
+            self.each.iter().filter(|(by, _)| by.meet(changes)).for_each(|(_, by)| reads.all(by));
+        }
+    }
+}
+
+/// Values of a number at which conditions over it can change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IdleTurns {
+pub struct Turns {
     /// Such numbers, rising.
     at: Vec<i32>,
     /// Every number up to this one is, too.
     all_up_to: i32,
 }
 
-impl IdleTurns {
-    /// Adds those of a condition; `restless_days` are all that it can have.
-    fn add(&mut self, when: &Condition, restless_days: i32) {
-        match when.turns(Input::Figure(Figure::IdleDays)) {
+impl Turns {
+    /// Adds those of a condition over a figure; they are at most as many.
+    fn add(&mut self, when: &Condition, figure: Figure, at_most: i32) {
+        if !when.reads.reads(figure) {
+            return;
+        }
+        match when.turns(Input::Figure(figure)) {
             Some(turns) => self.at.extend(turns),
-            None => self.all_up_to = self.all_up_to.max(restless_days),
+            None => self.all_up_to = self.all_up_to.max(at_most),
         }
         self.at.sort_unstable();
         self.at.dedup();
@@ -290,9 +324,9 @@ pub(super) fn build(signals: &Signals, triggers: &[Trigger], by_level: &[usize])
     for when in conditions {
         let restless_days = restless_days(when, signals);
         index.restless_days = index.restless_days.max(restless_days);
-        if when.reads.reads(Figure::IdleDays) {
-            index.idle.add(when, restless_days);
-        }
+        index.idle.add(when, Figure::IdleDays, restless_days);
+        index.active_users.add(when, Figure::ActiveUsers, i32::MAX);
+        index.users.add(when, Figure::Users, i32::MAX);
         if when.reads.reads(Figure::WeeklyUsers) {
             index.weekly_users.add(when);
         }
@@ -305,23 +339,21 @@ pub(super) fn build(signals: &Signals, triggers: &[Trigger], by_level: &[usize])
 
 /// Maps changes to the inputs of conditions that depend on them although no level changes.
 fn index_reads(index: &mut Index, signals: &Signals) {
-    let mut by = |changes: Changes, add: &dyn Fn(&mut Reads)| {
+    let mut by = |changes: Changes, input: Input| {
         let mut reads = Reads::default();
-        add(&mut reads);
+        reads.add(&input);
         if reads.meet(&index.reads) && !changes.is_empty() {
-            index.reads_by.push((changes, reads));
-            index.reads_changes.add(changes);
+            let of_users = !reads.users.is_empty() || reads.figures & !Figure::OF_ACCOUNT != 0;
+            index.reads_by[usize::from(of_users)].insert(changes, &reads);
         }
     };
-    for (figure, ..) in Figure::ALL {
-        by(figure.changes(), &|reads| reads.figure(*figure));
-    }
-    by(Figure::Traits.changes(), &|reads| reads.figure(Figure::Traits));
+    let figures = Figure::ALL.iter().map(|(figure, ..)| *figure).chain([Figure::Traits]);
+    figures.for_each(|figure| by(figure.changes(), Input::Figure(figure)));
     for (slot, signal) in signals.accounts.iter().enumerate() {
-        by(signal.kind.known_by(), &|reads| reads.signal(SignalRef::Account(slot)));
+        by(signal.kind.known_by(), Input::Signal(SignalRef::Account(slot)));
     }
     for (slot, signal) in signals.users.iter().enumerate() {
-        by(signal.kind.known_by(), &|reads| reads.signal(SignalRef::User(slot)));
+        by(signal.kind.known_by(), Input::Signal(SignalRef::User(slot)));
     }
     let of_time = |list: &[Signal], read: &Slots| {
         let slots = (0..list.len()).filter(|slot| read.has(*slot));

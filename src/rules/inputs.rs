@@ -157,7 +157,7 @@ impl Slots {
 
     /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
-        self.0 == [0; SIGNALS_MAX / 64]
+        self.0.into_iter().fold(0, |all, word| all | word) == 0
     }
 }
 
@@ -312,8 +312,9 @@ impl Figure {
             YearlySpend,
         };
         match self {
-            ActiveUsers | Departments => Changes::ACTIVE_USERS,
-            Users => Changes::USERS,
+            ActiveUsers => Changes::ACTIVE_NUMBER,
+            Departments => Changes::DEPARTMENTS,
+            Users => Changes::USERS_NUMBER,
             // With the first activity they become known.
             Dau | Wau | Mau | Stickiness | NewUsers => Changes::CLOSED_DAYS.and(Changes::FOUNDED),
             SpikeKnown => Changes::SPIKE_KNOWN.and(Changes::FOUNDED),

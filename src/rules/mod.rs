@@ -47,7 +47,7 @@ pub use error::Error;
 pub use exclude::Exclude;
 pub use file::{complete, parse, schema};
 pub use ids::{Ids, folded};
-pub use index::{Index, Needed, Places, Readers};
+pub use index::{Index, Needed, Places, Readers, ReadsBy, Turns};
 pub use inputs::{Figure, Input, Inputs, Reads, SignalRef, Slots, Type, Value};
 pub use meters::{Meter, MeterRef};
 pub use money::Money;

@@ -8,7 +8,7 @@ use crate::engine::state::Account;
 use crate::engine::state::due::Due;
 use crate::engine::state::timers::Timers;
 use crate::model::{Day, Effects, EventTime};
-use crate::rules::{Changes, Plan, Reads};
+use crate::rules::{Changes, Plan, Reads, Turns};
 
 /// What a step works with, beside its account. It dereferences to its context.
 pub(in crate::engine) struct Step<'a> {
@@ -43,6 +43,8 @@ pub(in crate::engine) struct Close<'a> {
 /// What has changed of an account and its users. The memory is kept from step to step.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Delta {
+    /// Running active users, and users ever active, before the step.
+    before: (u32, u32),
     /// Of the account.
     pub(super) account: Changes,
     /// Of its users. A user may occur several times.
@@ -151,15 +153,31 @@ impl Delta {
         !self.scored.is_empty() || self.account.meet(SCORED)
     }
 
+    /// The step begins. Of these numbers it matters later how far they changed.
+    pub(super) fn note_before(&mut self, account: &Account<'_>) {
+        self.before = (account.active_users, account.users_ever);
+    }
+
     /// Maps changes to the inputs of conditions: figures, and signals that may become known. Signals whose level changed
     /// have been added already.
     pub(super) fn settle_reads(&mut self, plan: &Plan, account: &Account<'_>) {
-        let mut all = self.account;
-        self.users.iter().for_each(|(_, changes)| all.add(*changes));
-        if all.meet(plan.index.reads_changes) {
-            let by = plan.index.reads_by.iter().filter(|(changes, _)| changes.meet(all));
-            by.for_each(|(_, reads)| self.reads.all(reads));
+        let (mut all, (active_users, users)) = (self.account, self.before);
+        if all.meet(Changes::ACTIVE_USERS.and(Changes::USERS)) {
+            let turns = |at: &Turns, from: u32, to: u32| at.lie_between(from as i32, to as i32);
+            if turns(&plan.index.active_users, active_users, account.active_users) {
+                all.add(Changes::ACTIVE_NUMBER);
+            }
+            if turns(&plan.index.users, users, account.users_ever) {
+                all.add(Changes::USERS_NUMBER);
+            }
+            if account.crowd().is_some() {
+                all.add(Changes::DEPARTMENTS);
+            }
         }
+        let [of_account, of_users] = &plan.index.reads_by;
+        of_account.add_to(&mut self.reads, all);
+        self.users.iter().for_each(|(_, changes)| all.add(*changes));
+        of_users.add_to(&mut self.reads, all);
         self.concerned.extend(self.users.iter().map(|(user, _)| *user));
         // Whether a user decides alone depends on the size class and on whether there are other users (semantics E18).
         if plan.index.trigger_everybody && self.account.meet(Changes::TRAITS.and(Changes::ONLY_USER)) {

@@ -28,6 +28,7 @@ pub(super) use delta::{Close, Delta, Step};
 
 /// The step of an event.
 pub(super) fn of_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>, takes: update::Takes) {
+    step.delta.note_before(account);
     let applied = update::event(step, account, it, takes);
     // Most events bring nothing that is measured, published or waited for.
     let is_known = it.roles.is_empty() && !applied.activity && !applied.another_day && !account.word.is(Flag::FIRED);
@@ -53,6 +54,7 @@ pub(super) fn of_due_work(
     timers: &[(u32, Timer)],
     closes: Option<Close<'_>>,
 ) -> bool {
+    step.delta.note_before(account);
     update::lapse(step, account, timers);
     measure::facts(step, account);
     measure::at_once(step, account);

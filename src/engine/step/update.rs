@@ -89,7 +89,9 @@ pub(super) fn event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Matched
         }
     }
     let knows_more = taken.created || signs_up;
-    if knows_more || matches!(activity, Activity::Begins | Activity::Earlier) {
+    if knows_more {
+        step.delta.account.add(Changes::NEW_USERS.and(Changes::COUNTING));
+    } else if matches!(activity, Activity::Begins | Activity::Earlier) {
         step.delta.account.add(Changes::NEW_USERS);
     }
     if taken.created {
@@ -125,7 +127,7 @@ fn settle_life(
         // New users count from today on.
         let from = signals::counting_from(step, account).filter(|from| *from > newest);
         if from.is_some() && signals::knows_newcomers(step, account) {
-            step.delta.account.add(Changes::NEW_USERS);
+            step.delta.account.add(Changes::NEW_USERS.and(Changes::COUNTING));
         }
     }
     if account.users_ever != users {

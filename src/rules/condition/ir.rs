@@ -194,13 +194,15 @@ impl Code {
         let in_a_term = self.terms.iter().any(|term| matches!(term, Term::Input(input) if is(*input)));
         let mut turns = Vec::new();
         for op in std::iter::once(&self.main).chain(&self.programs).flatten() {
-            let than = match *op {
-                Op::Int(input, _, than) if is(input) => than,
+            let (relation, than) = match *op {
+                Op::Int(input, relation, than) if is(input) => (relation, than),
                 Op::Double(input, ..) | Op::OneOf(input, ..) if is(input) => return None,
                 _ => continue,
             };
-            // `>= 7` changes at 7, `> 7` at 8. What no count of days reaches changes nothing.
-            turns.extend([than, than.saturating_add(1)].into_iter().filter_map(|at| i32::try_from(at).ok()));
+            // `>= 7` changes at 7, `> 7` at 8, `== 7` at both. What no count reaches changes nothing.
+            let [below, equal, above] = [Ordering::Less, Ordering::Equal, Ordering::Greater].map(|it| relation.of(it));
+            let at = [(below != equal, than), (equal != above, than.saturating_add(1))];
+            turns.extend(at.into_iter().filter(|(turns, _)| *turns).filter_map(|(_, at)| i32::try_from(at).ok()));
         }
         (!in_a_term).then_some(turns)
     }

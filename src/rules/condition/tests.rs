@@ -112,6 +112,24 @@ fn refused(text: &str, error: &str) {
 }
 
 #[test]
+fn a_number_matters_where_a_comparison_of_it_turns() {
+    let turns = |text: &str| {
+        let (input, _) = Known.find("active_users").expect("a name of these tests");
+        Condition::compile(text, &mut Known).unwrap_or_else(|error| panic!("{text}: {error}")).turns(input)
+    };
+    for (text, expected) in [
+        ("active_users >= 7", Some(vec![7])),
+        ("active_users > 7", Some(vec![8])),
+        ("paid && active_users == 7", Some(vec![7, 8])),
+        ("!(active_users < 7) || active_users <= 9", Some(vec![7, 10])),
+        ("paid", Some(vec![])),
+        ("active_users + 1 > 7", None),
+    ] {
+        assert_eq!(turns(text), expected, "{text}");
+    }
+}
+
+#[test]
 fn a_condition_can_hold_unless_what_its_names_can_be_forbids_it() {
     let only = |name: &str| match name {
         "u" | "v" | "usage_ratio" => Some(Possible::of(&[Value::Unknown])),

@@ -71,7 +71,7 @@ impl Properties for Age {
     }
 
     fn known_by(&self) -> Changes {
-        self.changes().and(Changes::FOUNDED).and(Changes::NEW_USERS)
+        self.changes().and(Changes::FOUNDED).and(Changes::COUNTING)
     }
 
     fn closes(&self) -> Option<Closes> {

@@ -135,7 +135,10 @@ impl Properties for Growth {
     }
 
     fn known_by(&self) -> Changes {
-        Changes::KNOWN
+        match self.by {
+            GrowthBy::Newcomers(_) => Changes::KNOWN.and(Changes::COUNTING),
+            _ => Changes::KNOWN,
+        }
     }
 
     fn is_known_in_time(&self) -> bool {

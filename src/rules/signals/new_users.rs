@@ -66,7 +66,7 @@ impl Properties for NewUsers {
     }
 
     fn known_by(&self) -> Changes {
-        Changes::KNOWN.and(Changes::NEW_USERS)
+        Changes::KNOWN.and(Changes::COUNTING)
     }
 
     fn is_known_in_time(&self) -> bool {
