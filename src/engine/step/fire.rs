@@ -3,7 +3,6 @@
 //! An edge that has not fired and whose condition is true is pending: it fires as soon as no cooldown and no rail holds
 //! it. A pending edge has no other state. An occurrence that a rail holds is pending for a week.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::delta::Step;
@@ -231,47 +230,58 @@ impl Evaluation<'_, '_> {
                 let own = occurrences.iter().filter(|it| it.trigger == index);
                 own.for_each(|it| self.occurrence(account, on, it));
             }
-            TriggerKind::Condition { when, per_user, rearm_after_closed_days } => {
-                let subjects = self.subjects(account, index, when, *per_user, changed, concerned);
-                if !subjects.is_empty() {
-                    self.condition(account, index, when, *rearm_after_closed_days, &subjects);
+            TriggerKind::Condition { when, per_user: false, rearm_after_closed_days } => {
+                if self.concerns_account(account, index, when, changed) {
+                    self.condition(account, index, when, *rearm_after_closed_days, &[None]);
+                }
+            }
+            TriggerKind::Condition { when, per_user: true, rearm_after_closed_days } => {
+                let users = self.users(account, index, when, changed, concerned);
+                if !users.is_empty() {
+                    self.condition(account, index, when, *rearm_after_closed_days, &users);
                 }
             }
         }
     }
 
-    /// The edges of a condition to look at: the account's, or those of users, in the order of the bytes of their ids.
-    fn subjects(
+    /// Whether the account's edge of a condition is to be looked at: the condition is true, or an edge is remembered, and
+    /// something that it reads has changed, or all edges are looked at. Most conditions are not true, and never were.
+    fn concerns_account(&self, account: &Account<'_>, index: usize, when: &Condition, changed: &Reads) -> bool {
+        let has_edge = || account.trigger(index).is_some_and(|state| state.has_own_edge());
+        if !when.reads.meet(changed) {
+            return self.looks_at_all() && has_edge();
+        }
+        values::is_true(self.step, account, None, when) || has_edge()
+    }
+
+    /// The users whose edges of a condition are to be looked at, in the order of the bytes of their ids.
+    fn users(
         &self,
         account: &Account<'_>,
         index: usize,
         when: &Condition,
-        per_user: bool,
         changed: &Reads,
-        touched: &[u32],
-    ) -> Cow<'static, [Option<u32>]> {
-        let known = || account.trigger(index);
-        if !per_user {
-            let looks =
-                when.reads.meet(changed) || (self.looks_at_all() && known().is_some_and(|state| state.has_own_edge()));
-            return Cow::Borrowed(if looks { &[None] } else { &[] });
-        }
-        let mut subjects: Vec<u32> = Vec::new();
+        concerned: &[u32],
+    ) -> Vec<Option<u32>> {
+        let known = account.trigger(index);
+        let has_edge = |user: u32| known.as_ref().is_some_and(|state| state.names(user));
+        let matters = |user: &u32| values::is_true(self.step, account, Some(*user), when) || has_edge(*user);
+        let mut users: Vec<u32> = Vec::new();
         if when.reads.meet(changed) {
-            subjects.extend(touched);
+            users.extend(concerned.iter().copied().filter(matters));
         }
         if when.reads.meet_in_account(changed) {
-            let users = account.users().map(|(user, _)| user);
-            subjects.extend(users.filter(|user| may_concern(self.step.plan, account, *user)));
+            let all = account.users().map(|(user, _)| user);
+            users.extend(all.filter(|user| may_concern(self.step.plan, account, *user)).filter(matters));
         }
         if self.looks_at_all() {
-            subjects.extend(known().into_iter().flat_map(|state| state.users()));
+            users.extend(known.iter().flat_map(|state| state.users()));
         }
-        if subjects.len() > 1 {
-            subjects.sort_unstable_by(|a, b| account.user_id_bytes(*a).cmp(account.user_id_bytes(*b)));
-            subjects.dedup();
+        if users.len() > 1 {
+            users.sort_unstable_by(|a, b| account.user_id_bytes(*a).cmp(account.user_id_bytes(*b)));
+            users.dedup();
         }
-        subjects.into_iter().map(Some).collect()
+        users.into_iter().map(Some).collect()
     }
 
     /// An occurrence fires, falls into the cooldown and becomes evidence of the next, or is held by a rail (semantics D2,
@@ -348,13 +358,7 @@ impl Evaluation<'_, '_> {
         rearm_after: u8,
         subjects: &[Option<u32>],
     ) {
-        // Most conditions are not true, and never were.
-        let is_known = account.trigger(index).is_some();
         let holds = |it: &Self, account: &Account<'_>, user| values::holds(it.step, account, user, when, None);
-        let is_true = |user: &Option<u32>| values::is_true(self.step, account, *user, when);
-        if !is_known && !subjects.iter().any(is_true) {
-            return;
-        }
         let mut state = account.take_state(index).unwrap_or_default();
         let mut ready = Vec::new();
         for &user in subjects {
