@@ -26,6 +26,27 @@ pub(in crate::engine) fn contribution(plan: &Plan, account: &Account<'_>, user: 
         + sum(&plan.user_signals, account.levels(Some(user)), |signal| signal.pqa && !signal.pql)
 }
 
+/// By how much that changes with a level of the user, which is still `before`.
+pub(in crate::engine) fn gain(
+    plan: &Plan,
+    account: &Account<'_>,
+    user: u32,
+    slot: usize,
+    (before, after): (u8, u8),
+) -> i32 {
+    let signal = &plan.user_signals[slot];
+    let points = signal.points[usize::from(after)] - signal.points[usize::from(before)];
+    match (signal.pql, signal.pqa) {
+        _ if points == 0 => 0,
+        (true, _) => {
+            let own = of_user(plan, account, user);
+            (own + points).max(0) - own.max(0)
+        }
+        (false, true) => points,
+        (false, false) => 0,
+    }
+}
+
 /// What the account's signals add to the PQL score of each of its users.
 pub(in crate::engine) fn for_users(plan: &Plan, account: &Account<'_>) -> i32 {
     sum(&plan.account_signals, account.levels(None), |signal| signal.pql)
@@ -44,10 +65,11 @@ pub(in crate::engine) fn pqa(plan: &Plan, account: &Account<'_>) -> i32 {
 /// The band of a user. One without good points of their own has none (semantics §6, F3); one that is held is kept a
 /// little below its threshold (semantics F1).
 pub(in crate::engine) fn band(plan: &Plan, account: &Account<'_>, user: u32) -> u8 {
-    if of_user(plan, account, user) <= 0 || !account.exists(user) {
+    let own = of_user(plan, account, user);
+    if own <= 0 || !account.exists(user) {
         return 0;
     }
-    let (score, held, keep) = (pql(plan, account, user), account.user(user).word.band(), plan.scores.keep);
+    let (score, held, keep) = (own + account.pql_points, account.user(user).word.band(), plan.scores.keep);
     let entered = plan.scores.bands.iter().filter(|threshold| score >= **threshold).count() as u8;
     let kept = plan.scores.bands.iter().take(held.into()).filter(|threshold| score >= **threshold - keep).count() as u8;
     entered.max(kept)
@@ -58,11 +80,11 @@ pub(in crate::engine) fn tier(plan: &Plan, account: &Account<'_>) -> u8 {
     if account.active_users == 0 {
         return 0;
     }
-    let score = pqa(plan, account);
+    let (score, active_users) = (pqa(plan, account), account.active_users);
     let icp = || account.traits().and_then(|traits| traits.boolean(Field::Icp)) == Some(true);
     let tiers = &plan.scores.tiers;
     let found = tiers.iter().position(|tier| {
-        (tier.users.0..=tier.users.1).contains(&account.active_users)
+        (tier.users.0..=tier.users.1).contains(&active_users)
             && score >= tier.score
             && (tier.departments == 0 || account.departments() >= tier.departments)
             && (!tier.icp || icp())

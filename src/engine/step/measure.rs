@@ -164,17 +164,15 @@ fn set(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: 
 }
 
 fn change(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize, (before, level): (u8, u8)) {
-    let running = user.filter(|user| account.user(*user).word.is(Flag::Running));
-    let contribution = |account: &Account<'_>| running.map_or(0, |user| points::contribution(step.plan, account, user));
-    let points = contribution(account);
+    if let Some(user) = user.filter(|user| account.user(*user).word.is(Flag::Running)) {
+        step.delta.points += points::gain(step.plan, account, user, slot, (before, level));
+    }
     account.set_level(user, slot, level);
     if level == 0
         && let Some(mut kept) = account.known_facts(user, slot)
     {
         kept.begin_anew();
     }
-    let points = contribution(account) - points;
-    step.delta.points += points;
     step.delta.levels.push(Level { user, slot, before, after: level });
     let signal = user.map_or(SignalRef::Account(slot), |_| SignalRef::User(slot));
     step.delta.reads.signal(signal);

@@ -5,6 +5,7 @@ use super::delta::Step;
 use super::emit;
 use crate::engine::figures::{people, points};
 use crate::engine::state::Account;
+use crate::engine::state::rows::Row;
 use crate::engine::state::word::Flag;
 use crate::model::{Onboarding, Reason, Track};
 use crate::rules::{Changes, Plan};
@@ -17,22 +18,14 @@ const ACTIVE_USERS: &str = "account.active_users";
 /// Scores follow what has changed: bands of users by id, then the tier, then the number of active users that is
 /// published, then the track. Tiers and numbers fall at day closes only.
 pub(in crate::engine) fn settle(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) {
-    let plan = step.plan;
     if step.delta.account.meet(Changes::ACTIVE_USERS) {
         step.delta.account.add(Changes::SCORE);
     }
-    account.user_points += std::mem::take(&mut step.delta.points);
-    let levels_changed = step.delta.account.meet(Changes::LEVELS);
-    let for_users = if levels_changed { points::for_users(plan, account) } else { account.pql_points };
-    if for_users != account.pql_points {
-        account.pql_points = for_users;
-        step.delta.all_rows = true;
-        let concerned = account.users().filter(|(index, user)| {
-            account.has_level(Some(*index))
-                || user.word.band() > 0
-                || (plan.index.trigger_everybody && account.exists(*index))
-        });
-        step.delta.scored.extend(concerned.map(|(index, _)| index));
+    if step.delta.points != 0 {
+        account.user_points += std::mem::take(&mut step.delta.points);
+    }
+    if step.delta.account.meet(Changes::LEVELS) {
+        settle_points_for_users(step, account);
     }
     if !step.delta.scored.is_empty() {
         settle_bands(step, account, reason);
@@ -40,28 +33,50 @@ pub(in crate::engine) fn settle(step: &mut Step<'_>, account: &mut Account<'_>, 
     if account.users_len() == 0 && account.rare().is_none() {
         return;
     }
-    let falls = reason == Reason::Closed;
-    let tier = points::tier(plan, account);
-    if tier > account.tier || (falls && tier != account.tier) {
-        let before = std::mem::replace(&mut account.tier, tier);
-        step.delta.account.add(Changes::TIER);
-        let score = points::pqa(plan, account);
-        emit::score(step, account, None, TIER, (before, tier), reason, score);
-    }
-    let reached = plan.scores.active_users.iter().filter(|users| account.active_users >= **users).count() as u8;
-    if reached > account.threshold || (falls && reached != account.threshold) {
-        let before = std::mem::replace(&mut account.threshold, reached);
-        let active_users = account.active_users as i32;
-        emit::score(step, account, None, ACTIVE_USERS, (before, reached), reason, active_users);
-    }
-    if tier < account.tier || reached < account.threshold {
-        // They fall at the next close, which no event may have asked for: the score can fall when a fact ends.
-        step.due.accounts.touch(&mut account.due, step.index);
-    }
+    settle_tier(step, account, reason);
     // It follows from the size of the company and the number of users; other rules may name another one.
     const TRACKED: Changes = Changes::TRAITS.and(Changes::USERS);
     if account.track.is_none() || step.delta.account.meet(TRACKED) || reason == Reason::Activated {
         settle_track(step, account);
+    }
+}
+
+/// The points that signals of the account add to the score of each user.
+fn settle_points_for_users(step: &mut Step<'_>, account: &mut Account<'_>) {
+    let plan = step.context.plan;
+    let for_users = points::for_users(plan, account);
+    if for_users == account.pql_points {
+        return;
+    }
+    account.pql_points = for_users;
+    step.delta.all_rows = true;
+    let concerned = account.users().filter(|(index, user)| {
+        account.has_level(Some(*index))
+            || user.word.band() > 0
+            || (plan.index.trigger_everybody && account.exists(*index))
+    });
+    step.delta.scored.extend(concerned.map(|(index, _)| index));
+}
+
+/// The tier, and the number of active users that is published.
+fn settle_tier(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) {
+    let (plan, falls) = (step.context.plan, reason == Reason::Closed);
+    let Row { active_users, tier: held, threshold, .. } = **account;
+    let tier = points::tier(plan, account);
+    if tier > held || (falls && tier != held) {
+        account.tier = tier;
+        step.delta.account.add(Changes::TIER);
+        let score = points::pqa(plan, account);
+        emit::score(step, account, None, TIER, (held, tier), reason, score);
+    }
+    let reached = plan.scores.active_users.partition_point(|users| active_users >= *users) as u8;
+    if reached > threshold || (falls && reached != threshold) {
+        account.threshold = reached;
+        emit::score(step, account, None, ACTIVE_USERS, (threshold, reached), reason, active_users as i32);
+    }
+    if !falls && (tier < held || reached < threshold) {
+        // They fall at the next close, which no event may have asked for: the score can fall when a fact ends.
+        step.due.accounts.touch(&mut account.due, step.index);
     }
 }
 
