@@ -135,6 +135,8 @@ pub struct Index {
     pub users: Turns,
     /// When the users of closed weeks matter to conditions.
     pub weekly_users: Needed,
+    /// When it matters to conditions that spikes of new users are known.
+    pub spike_known: Needed,
     /// Whether conditions read figures of closed days.
     pub reads_closed_days: bool,
     /// Account signals that only events turn on or raise: a close can only turn them off.
@@ -216,8 +218,11 @@ pub enum Needed {
 }
 
 impl Needed {
-    /// Adds a condition that reads the figure.
-    fn add(&mut self, when: &Condition) {
+    /// Adds a condition, if it reads the figure.
+    fn add(&mut self, when: &Condition, figure: Figure) {
+        if !when.reads.reads(figure) {
+            return;
+        }
         let mut slots = match self {
             Needed::Never => Slots::default(),
             Needed::With(slots) => *slots,
@@ -327,9 +332,8 @@ pub(super) fn build(signals: &Signals, triggers: &[Trigger], by_level: &[usize])
         index.idle.add(when, Figure::IdleDays, restless_days);
         index.active_users.add(when, Figure::ActiveUsers, i32::MAX);
         index.users.add(when, Figure::Users, i32::MAX);
-        if when.reads.reads(Figure::WeeklyUsers) {
-            index.weekly_users.add(when);
-        }
+        index.weekly_users.add(when, Figure::WeeklyUsers);
+        index.spike_known.add(when, Figure::SpikeKnown);
     }
     let of_closed_days = |figure: &Figure| figure.changes().meet(Changes::CLOSED_DAYS);
     let mut closed_days = Figure::ALL.iter().map(|it| it.0).filter(of_closed_days);

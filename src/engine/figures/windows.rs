@@ -19,6 +19,11 @@ pub(in crate::engine) fn weeks_known(first: Day, week: Week) -> u32 {
     (week.0 - first_complete.0 + 1).max(0) as u32
 }
 
+/// The Sunday at whose close so many complete weeks of a life that began on `first` are known.
+pub(in crate::engine) fn weeks_known_on(first: Day, weeks: u32) -> Day {
+    first.plus(6).week().plus(weeks as i32 - 1).sunday()
+}
+
 /// m of semantics C21, at most 8.
 pub(in crate::engine) fn blocks(day: Day, founded: Day) -> i32 {
     (day.0 - 7 - founded.0).div_euclid(7).min(BLOCKS_MAX)
@@ -61,6 +66,8 @@ mod tests {
         assert_eq!(weeks_known(monday, Week(10)), 1);
         assert_eq!(weeks_known(monday.plus(1), Week(10)), 0);
         assert_eq!(weeks_known(monday.plus(1), Week(11)), 1);
+        assert_eq!(weeks_known_on(monday.plus(1), 1), Week(11).sunday());
+        assert_eq!(weeks_known_on(monday, 4), Week(13).sunday());
         assert_eq!(last_week(Week(10).sunday()), Week(10));
         assert_eq!(last_week(Week(10).sunday().plus(6)), Week(10));
     }

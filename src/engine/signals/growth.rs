@@ -10,6 +10,11 @@ use crate::engine::state::due::NEVER;
 use crate::model::{Day, Evidence};
 use crate::rules::{Growth, GrowthBy};
 
+/// The Sundays at which a trend becomes known: a change in percent after 2 weeks, a slope after 4, a decline after 10.
+fn weeks_that_tell(first: Day) -> impl Iterator<Item = Day> {
+    [2, 4, 10].into_iter().map(move |weeks| windows::weeks_known_on(first, weeks))
+}
+
 impl Growth {
     /// Complete weeks below which it is off or unknown.
     fn weeks_needed(&self) -> u32 {
@@ -68,13 +73,17 @@ impl Measure for Growth {
         if at.user.is_none() && !self.up && falls_silent() {
             return true;
         }
-        // A slope is known from 4 weeks on, a decline from 10, a change in percent from 2.
-        day.is_sunday() && (matches!(self.by, GrowthBy::Ratio(_)) || matches!(at.weeks_known(), 2 | 4 | 10))
+        let is_known = |first| weeks_that_tell(first).any(|sunday| sunday == day);
+        day.is_sunday() && (matches!(self.by, GrowthBy::Ratio(_)) || at.first().is_some_and(is_known))
     }
 
     fn next_known(&self, at: At<'_, '_>, day: Day) -> Day {
         let Some(first) = at.first() else { return NEVER };
-        let by_weeks = if day < first.plus(7 * 13) { next_sunday(day) } else { NEVER };
+        let by_weeks = match self.by {
+            GrowthBy::Ratio(_) if day < first.plus(7 * 13) => next_sunday(day),
+            GrowthBy::Ratio(_) => NEVER,
+            _ => weeks_that_tell(first).find(|sunday| *sunday > day).unwrap_or(NEVER),
+        };
         let is_of_account = at.user.is_none() && !self.up;
         by_weeks.min(if is_of_account { after(day, at.account.last_day.plus(7)) } else { NEVER })
     }

@@ -22,8 +22,11 @@ impl Stickiness {
     fn next_of_account(&self, at: At<'_, '_>, closed: Day, level: u8) -> Day {
         let (account, Some(founded)) = (at.account, at.first()) else { return NEVER };
         if level == 0 {
-            // Without activity the share only falls, until users leave the month.
-            return after(closed, founded.plus(6)).min(account.next_leave());
+            // Without activity the share only falls, until users leave the month: it is on when it becomes known, or not.
+            let known = after(closed, founded.plus(6));
+            let share = (account.sum(ACTIVE, founded.0, closed.0) as u32, 7 * account.counts.active().1);
+            let is_on = known != NEVER && rung_above(share, &self.above_percent) > 0;
+            return account.next_leave().min(if is_on { known } else { NEVER });
         }
         for (day, mau, active_days) in account.months_to_come() {
             let share = stickiness_days(day, founded).filter(|_| mau > 0).map(|n| (active_days as u32, n * mau));
@@ -64,13 +67,14 @@ impl Measure for Stickiness {
     fn next_close(&self, at: At<'_, '_>, day: Day, level: u8) -> Day {
         let (Some(_), Some(first)) = (at.user, at.first()) else { return self.next_of_account(at, day, level) };
         let (known, days) = (first.plus(6), at.days);
-        // Without activity the share of a user only falls.
-        if day < known {
-            return known;
+        let level_on =
+            |day| windows::user_stickiness(days, day).map_or(0, |share| rung_above(share, &self.above_percent));
+        // Without activity the share of a user only falls: it is on when it becomes known, or not.
+        match day < known {
+            true if level_on(known) > 0 => known,
+            true => NEVER,
+            false => falls(level, day, level_on),
         }
-        falls(level, day, |day| {
-            windows::user_stickiness(days, day).map_or(0, |share| rung_above(share, &self.above_percent))
-        })
     }
 
     fn evidence(&self, at: At<'_, '_>) -> Evidence {

@@ -12,7 +12,7 @@ use crate::engine::state::Account;
 use crate::engine::state::due::NEVER;
 use crate::engine::state::word::Flag;
 use crate::model::Day;
-use crate::rules::{Figure, Needed, Plan};
+use crate::rules::{Needed, Plan};
 
 /// Days after a user or account is forgotten until no late event can matter.
 const LATE_DAYS: i32 = 57;
@@ -94,20 +94,22 @@ fn next_of_account(context: &Context<'_>, account: &Account<'_>, day: Day, rows_
 
 /// The first close after that of `day` that changes a figure which conditions read.
 fn next_figure(plan: &Plan, account: &Account<'_>, founded: Day, day: Day, sunday: Day) -> Day {
-    let reads = |figure: Figure| plan.index.reads.reads(figure);
     if plan.index.reads_closed_days && account.has_usage(day.plus(-1)) {
         return day.plus(1);
     }
     let idle = plan.index.idle.after((day.0 - account.last_day.0).max(0));
     let mut next = idle.map_or(NEVER, |idle| Day(account.last_day.0.saturating_add(idle).min(NEVER.0)));
     // A trigger that fired may fire again once its condition is false, and unknown may become false at a week's end.
-    let has_fired = || account.triggers().next().is_some();
-    let is_met = |needed: &Needed| needed.is_met(account.levels(None).map(|(slot, _)| slot));
-    if reads(Figure::WeeklyUsers) && sunday < next && (is_met(&plan.index.weekly_users) || has_fired()) {
+    let matters = |needed: &Needed| match needed {
+        Needed::Never => false,
+        _ => needed.is_met(account.levels(None).map(|(slot, _)| slot)) || account.triggers().next().is_some(),
+    };
+    if sunday < next && matters(&plan.index.weekly_users) {
         next = sunday;
     }
-    if reads(Figure::SpikeKnown) && spike_known_on(founded) > day {
-        next = next.min(spike_known_on(founded));
+    let spike_known = spike_known_on(founded);
+    if spike_known > day && spike_known < next && matters(&plan.index.spike_known) {
+        next = spike_known;
     }
     next
 }
