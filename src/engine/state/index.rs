@@ -14,11 +14,13 @@ struct Bucket {
     rows: [u32; ROWS],
     /// A byte of the hash of each row, 0 where there is none.
     tags: [u8; ROWS],
-    /// Whether a key of this bucket overflowed into a later one.
-    overflowed: bool,
+    /// How many keys passed this bucket when it was full, and are in a later one.
+    passed: u32,
 }
 
-const EMPTY: Bucket = Bucket { rows: [0; ROWS], tags: [0; ROWS], overflowed: false };
+const EMPTY: Bucket = Bucket { rows: [0; ROWS], tags: [0; ROWS], passed: 0 };
+
+const _: () = assert!(size_of::<Bucket>() == 64);
 
 /// An index of rows by the hash of their key.
 #[derive(Debug)]
@@ -61,14 +63,23 @@ impl Index {
         self.buckets.capacity() * size_of::<Bucket>()
     }
 
+    #[inline]
     fn home(&self, hash: u64) -> usize {
         hash as usize & (self.buckets.len() - 1)
+    }
+
+    /// The bucket after one; none after all have been seen from `home` on.
+    #[inline]
+    fn after(&self, at: usize, home: usize) -> Option<usize> {
+        let next = if at + 1 == self.buckets.len() { 0 } else { at + 1 };
+        (next != home).then_some(next)
     }
 
     /// The row of the key with this hash for which `is` holds.
     #[inline]
     pub(in crate::engine) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
-        let (mut at, tag) = (self.home(hash), tag(hash));
+        let (home, tag) = (self.home(hash), tag(hash));
+        let mut at = home;
         loop {
             let bucket = &self.buckets[at];
             let mut tagged = bucket.tagged(tag);
@@ -79,16 +90,16 @@ impl Index {
                 }
                 tagged &= tagged - 1;
             }
-            if !bucket.overflowed {
+            if bucket.passed == 0 {
                 return None;
             }
-            at = (at + 1) & (self.buckets.len() - 1);
+            at = self.after(at, home)?;
         }
     }
 
     /// Reads ahead for the key with this hash.
     pub(in crate::engine) fn touch(&self, hash: u64) {
-        black_box(self.buckets[self.home(hash)].overflowed);
+        black_box(self.buckets[self.home(hash)].passed);
     }
 
     /// The row that the key with this hash most likely has: none of the keys is compared.
@@ -124,34 +135,43 @@ impl Index {
     }
 
     fn place(&mut self, hash: u64, row: u32) {
-        let (mut at, last) = (self.home(hash), self.buckets.len() - 1);
-        loop {
+        let home = self.home(hash);
+        let mut next = Some(home);
+        while let Some(at) = next {
             let bucket = &mut self.buckets[at];
             if let Some(free) = bucket.tags.iter().position(|tag| *tag == 0) {
                 (bucket.rows[free], bucket.tags[free]) = (row, tag(hash));
                 return;
             }
-            bucket.overflowed = true;
-            at = (at + 1) & last;
+            bucket.passed += 1;
+            next = self.after(at, home);
         }
+        unreachable!("there is room");
     }
 
     /// Takes a row out.
     pub(in crate::engine) fn remove(&mut self, hash: u64, row: u32) {
-        let last = self.buckets.len() - 1;
-        let mut at = self.home(hash);
-        loop {
+        let home = self.home(hash);
+        let mut next = Some(home);
+        while let Some(at) = next {
             let bucket = &mut self.buckets[at];
             let found = bucket.rows.iter().zip(bucket.tags).position(|(known, tag)| tag != 0 && *known == row);
             if let Some(place) = found {
                 bucket.tags[place] = 0;
                 self.len -= 1;
+                self.forget_passing(home, at);
                 return;
             }
-            if !bucket.overflowed {
-                return;
-            }
-            at = (at + 1) & last;
+            next = self.after(at, home).filter(|_| self.buckets[at].passed > 0);
+        }
+    }
+
+    /// A key with this home is not in the bucket `until` any more.
+    fn forget_passing(&mut self, home: usize, until: usize) {
+        let mut at = home;
+        while at != until {
+            self.buckets[at].passed -= 1;
+            at = if at + 1 == self.buckets.len() { 0 } else { at + 1 };
         }
     }
 }
@@ -182,5 +202,26 @@ mod tests {
                 prop_assert_eq!(index.find(hash(row), |it| it == row).is_some(), set.contains(&row));
             }
         }
+    }
+
+    #[test]
+    fn keys_that_come_and_go_leave_no_search_without_an_end() {
+        let mut index = Index::new();
+        let hash = |row: u32| xxh3_64(&row.to_le_bytes());
+        let mut rows = std::collections::VecDeque::new();
+        for row in 0..100_000 {
+            index.make_room(hash);
+            index.insert(hash(row), row);
+            rows.push_back(row);
+            if rows.len() > 18 {
+                let gone = rows.pop_front().unwrap();
+                index.remove(hash(gone), gone);
+                assert_eq!(index.find(hash(gone), |it| it == gone), None);
+            }
+            assert!(rows.iter().all(|row| index.find(hash(*row), |it| it == *row) == Some(*row)));
+        }
+        assert_eq!(index.buckets.len(), 2);
+        rows.iter().for_each(|row| index.remove(hash(*row), *row));
+        assert!(index.buckets.iter().all(|bucket| bucket.passed == 0));
     }
 }
