@@ -3,7 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::lists::{List, Lists};
 use crate::model::Day;
+
+/// Entries of a chunk of a list: with the place of the next one they fill a KiB.
+const CHUNK: usize = 255;
 
 /// When a row is visited next: the day of its entry in a list, and whether an event touched it since the last close.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +33,10 @@ impl Visit {
 /// Accounts, or users, to visit.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Visits {
-    touched: Vec<u32>,
+    touched: List,
     /// By the day at whose close they are due. An entry of another day than that of its row is out of date.
-    due: BTreeMap<Day, Vec<u32>>,
+    due: BTreeMap<Day, List>,
+    rows: Lists<u32, CHUNK>,
 }
 
 impl Visits {
@@ -40,7 +45,7 @@ impl Visits {
     pub(in crate::engine) fn touch(&mut self, visit: &mut Visit, index: u32) {
         if !visit.is_touched() {
             visit.0 |= 1;
-            self.touched.push(index);
+            self.rows.push(&mut self.touched, index);
         }
     }
 
@@ -48,7 +53,7 @@ impl Visits {
     pub(in crate::engine) fn by(&mut self, visit: &mut Visit, index: u32, day: Day) {
         if day < visit.day() {
             visit.set_day(day);
-            self.due.entry(day).or_default().push(index);
+            self.rows.push(self.due.entry(day).or_default(), index);
         }
     }
 
@@ -59,7 +64,7 @@ impl Visits {
         mut taken: impl FnMut(u32),
         mut visit: impl FnMut(u32, &mut dyn FnMut(&mut Visit)),
     ) {
-        for index in self.touched.drain(..) {
+        self.rows.take(std::mem::take(&mut self.touched), |index| {
             visit(index, &mut |it| {
                 it.0 &= !1;
                 if it.day() <= day {
@@ -67,10 +72,10 @@ impl Visits {
                 }
             });
             taken(index);
-        }
+        });
         while let Some(list) = self.due.first_entry().filter(|list| *list.key() <= day) {
             let (of, list) = list.remove_entry();
-            for index in list {
+            self.rows.take(list, |index| {
                 let mut is_due = false;
                 visit(index, &mut |it| {
                     is_due = it.day() == of;
@@ -81,14 +86,13 @@ impl Visits {
                 if is_due {
                     taken(index);
                 }
-            }
+            });
         }
     }
 
     /// Bytes of the lists.
     fn bytes(&self) -> usize {
-        let entries = self.touched.capacity() + self.due.values().map(Vec::capacity).sum::<usize>();
-        entries * size_of::<u32>()
+        self.rows.bytes()
     }
 
     /// The first day at whose close anything may be visited.

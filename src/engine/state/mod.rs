@@ -12,6 +12,7 @@ pub(super) mod facts;
 pub(super) mod ids;
 pub(super) mod index;
 mod levels;
+mod lists;
 #[cfg(test)]
 pub(super) mod looks;
 mod names;

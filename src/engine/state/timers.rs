@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use crate::model::{Calendar, DAY_MS, Day, EventTime};
+use super::lists::{List, Lists};
+use crate::model::{Calendar, Day, EventTime};
 use crate::rules::Time;
 
 /// How far event time has come.
@@ -75,6 +76,14 @@ pub(in crate::engine) enum Timer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry(i128);
 
+/// An entry in the list of its span: the rest of its instant (24 bits) and slot, account, and user as in [`Entry`].
+type Later = [u32; 3];
+
+/// A span is 2²⁴ ms long, 4 h 40 min.
+const SPAN_BITS: u32 = 24;
+/// Entries of a chunk of a list: with the place of the next one they fill a KiB.
+const CHUNK: usize = 85;
+
 impl Entry {
     const HOLD_ENDS: u32 = u32::MAX;
 
@@ -84,6 +93,20 @@ impl Entry {
             Timer::HoldEnds => (Entry::HOLD_ENDS, 0),
         };
         Entry(i128::from(at.0) << 72 | i128::from(account) << 40 | i128::from(user) << 8 | i128::from(slot))
+    }
+
+    fn later(self) -> Later {
+        let rest = (self.at().0 as u32) << (32 - SPAN_BITS) | self.0 as u32 & 0xff;
+        [rest, self.account(), (self.0 >> 8) as u32]
+    }
+
+    fn of_span(span: i64, [rest, account, user]: Later) -> Entry {
+        let at = span << SPAN_BITS | i64::from(rest >> (32 - SPAN_BITS));
+        Entry(i128::from(at) << 72 | i128::from(account) << 40 | i128::from(user) << 8 | i128::from(rest & 0xff))
+    }
+
+    fn span(self) -> i64 {
+        self.at().0 >> SPAN_BITS
     }
 
     fn at(self) -> EventTime {
@@ -104,40 +127,43 @@ impl Entry {
 
 /// Timers by instant, then account. A timer may be out of date, which is checked when it is taken.
 ///
-/// Timers of later days wait in a list of their day, which is sorted when the day is reached.
+/// Later timers wait in a list of their span of time, which is sorted when the span is reached.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Timers {
-    /// All timers up to the end of `day`, in order.
+    /// All timers up to the end of a span, in order.
     near: BinaryHeap<Reverse<Entry>>,
-    /// The day up to which timers are near, counted from 1970 in UTC.
-    day: i64,
-    far: BTreeMap<i64, Vec<Entry>>,
+    /// That span, counted from 1970.
+    span: i64,
+    far: BTreeMap<i64, List>,
+    entries: Lists<Later, CHUNK>,
 }
 
 impl Timers {
     pub(in crate::engine) fn schedule(&mut self, at: EventTime, account: u32, timer: Timer) {
-        let (day, entry) = (at.0.div_euclid(DAY_MS), Entry::new(at, account, timer));
-        if day <= self.day {
+        let entry = Entry::new(at, account, timer);
+        if entry.span() <= self.span {
             self.near.push(Reverse(entry));
         } else {
-            self.far.entry(day).or_default().push(entry);
+            self.entries.push(self.far.entry(entry.span()).or_default(), entry.later());
             self.advance();
         }
     }
 
     /// Bytes of its lists.
     pub(in crate::engine) fn bytes(&self) -> usize {
-        let entries = self.near.capacity() + self.far.values().map(Vec::capacity).sum::<usize>();
-        entries * size_of::<Entry>()
+        self.near.capacity() * size_of::<Entry>() + self.entries.bytes()
     }
 
-    /// Moves the timers of the next day that has some, if none are near.
+    /// Moves the timers of the next span that has some, if none are near.
     fn advance(&mut self) {
         while self.near.is_empty()
-            && let Some((day, entries)) = self.far.pop_first()
+            && let Some((span, list)) = self.far.pop_first()
         {
-            self.day = day;
-            self.near = entries.into_iter().map(Reverse).collect();
+            self.span = span;
+            let mut near = std::mem::take(&mut self.near).into_vec();
+            near.reserve_exact(list.len());
+            self.entries.take(list, |later| near.push(Reverse(Entry::of_span(span, later))));
+            self.near = near.into();
         }
     }
 
@@ -152,8 +178,10 @@ impl Timers {
         };
         let near = std::mem::take(&mut self.near);
         self.near = near.into_iter().filter_map(|Reverse(entry)| renamed(entry).map(Reverse)).collect();
-        for entries in self.far.values_mut() {
-            *entries = std::mem::take(entries).into_iter().filter_map(renamed).collect();
+        for (span, list) in &mut self.far {
+            let mut moved = Vec::new();
+            self.entries.take(std::mem::take(list), |later| moved.extend(renamed(Entry::of_span(*span, later))));
+            moved.into_iter().for_each(|entry| self.entries.push(list, entry.later()));
         }
         self.advance();
     }
@@ -171,5 +199,33 @@ impl Timers {
         let taken = self.near.pop().map(|Reverse(entry)| (entry.account(), entry.timer()));
         self.advance();
         taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn timers_come_in_their_order(
+            timers in proptest::collection::vec((-9_i64..90, -2_i64..2, 0_u32..3, proptest::option::of(0_u32..3), any::<u8>()), 0..60),
+        ) {
+            let (mut known, mut expected) = (Timers::default(), Vec::new());
+            for (span, ahead, account, user, slot) in timers {
+                let at = EventTime((span << SPAN_BITS) + ahead);
+                let timer = if slot == 7 { Timer::HoldEnds } else { Timer::Lapse { user, slot } };
+                known.schedule(at, account, timer);
+                expected.push((at, account, timer));
+            }
+            let rest: Vec<_> = std::iter::from_fn(|| {
+                let at = known.next()?;
+                known.take(at).map(|(account, timer)| (at, account, timer))
+            }).collect();
+            expected.sort();
+            prop_assert_eq!(rest, expected);
+            prop_assert!(known.far.is_empty());
+        }
     }
 }
