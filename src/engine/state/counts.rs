@@ -30,13 +30,13 @@ pub(in crate::engine) const ACTIVE: Ring = Ring { first: 0, length: 32 };
 pub(in crate::engine) const JOINED: Ring = Ring { first: 32, length: 66 };
 /// Meaningful events by the day: 28 closed days and the open ones.
 pub(in crate::engine) const EVENTS: Ring = Ring { first: 98, length: 32 };
-/// Differences of WAU and MAU to the day before, of days after C.
-const WAU: Ring = Ring { first: 130, length: 16 };
-const MAU: Ring = Ring { first: 146, length: 32 };
+/// Differences of WAU and MAU to the day before, of days after C: of nine and of thirty of them.
+const WAU: Ring = Ring { first: 130, length: 12 };
+const MAU: Ring = Ring { first: 142, length: 32 };
 /// Active users by the week: 13 closed weeks and the open ones.
-pub(in crate::engine) const WEEKS: Ring = Ring { first: 178, length: 16 };
+pub(in crate::engine) const WEEKS: Ring = Ring { first: 174, length: 16 };
 
-const COUNTERS: usize = 194;
+const COUNTERS: usize = 190;
 
 /// Counters of an account in a byte each.
 #[derive(Clone, Debug)]

@@ -58,7 +58,24 @@ impl User {
     }
 }
 
-/// An account: six cache lines.
+/// An instant, or none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Instant(i64);
+
+impl Instant {
+    pub(super) const NONE: Instant = Instant(i64::MIN);
+
+    pub(super) fn of(at: EventTime) -> Instant {
+        Instant(at.0)
+    }
+
+    #[inline]
+    pub(super) fn get(self) -> Option<EventTime> {
+        (self.0 != Instant::NONE.0).then_some(EventTime(self.0))
+    }
+}
+
+/// An account: five cache lines.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 pub(in crate::engine) struct Row {
@@ -70,9 +87,9 @@ pub(in crate::engine) struct Row {
     pub(super) rare: Ref,
     pub(in crate::engine) word: Word,
     /// The earliest meaningful event of this life.
-    pub(super) first: Option<EventTime>,
+    pub(super) first: Instant,
     /// The sign-up nearest to `first`, of those that came so far; the latest while there is no `first`.
-    pub(super) signed_up: Option<EventTime>,
+    pub(super) signed_up: Instant,
     /// The founding day, that of `first`, and the last active day; meaningless without `first`.
     pub(super) founded: Day,
     pub(in crate::engine) last_day: Day,
@@ -104,7 +121,7 @@ pub(in crate::engine) struct Row {
     pub(in crate::engine) counts: Counts,
 }
 
-const _: () = assert!(size_of::<Row>() <= 384);
+const _: () = assert!(size_of::<Row>() == 320);
 
 impl Row {
     /// Reads ahead what an event changes: the row, and of the counters those of days.

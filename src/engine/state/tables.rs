@@ -13,7 +13,7 @@ use super::ids::Ids;
 use super::index::Index;
 use super::levels::Levels;
 use super::pages::{Pages, Ref, Slab};
-use super::rows::{NO_USER, Row, User};
+use super::rows::{Instant, NO_USER, Row, User};
 use super::traits::Traits;
 use super::triggers::Triggers;
 use super::word::{Flag, Word};
@@ -315,8 +315,8 @@ impl Tables {
             users_len: 0,
             rare: Ref::default(),
             word: Word::default(),
-            first: None,
-            signed_up: None,
+            first: Instant::NONE,
+            signed_up: Instant::NONE,
             founded: Day(i32::MIN),
             last_day: Day(i32::MIN),
             newest: Day(i32::MIN),

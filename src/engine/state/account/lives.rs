@@ -4,7 +4,7 @@ use super::{Account, Activity};
 use crate::engine::state::beside::FormerLife;
 use crate::engine::state::counts;
 use crate::engine::state::days::Added;
-use crate::engine::state::rows::User;
+use crate::engine::state::rows::{Instant, User};
 use crate::engine::state::tables::Store;
 use crate::engine::state::traits::Traits;
 use crate::engine::state::word::Flag;
@@ -14,17 +14,17 @@ use crate::rules::Time;
 impl Account<'_> {
     /// The earliest meaningful event of this life.
     pub(in crate::engine) fn first(&self) -> Option<EventTime> {
-        self.first
+        self.first.get()
     }
 
     /// The founding day: that of the earliest meaningful event of this life (semantics B6).
     pub(in crate::engine) fn founded(&self) -> Option<Day> {
-        self.first.map(|_| self.founded)
+        self.first().map(|_| self.founded)
     }
 
     /// Whether there was activity in the 28 days that end with `day` or later.
     pub(in crate::engine) fn has_usage(&self, day: Day) -> bool {
-        self.first.is_some() && self.last_day >= day.plus(-27)
+        self.first().is_some() && self.last_day >= day.plus(-27)
     }
 
     /// T: the last day of windows that do not wait for a close.
@@ -84,22 +84,22 @@ impl Account<'_> {
 
     /// Moves the bounds of the account's life (semantics B6, B7, B9).
     fn add_to_life(&mut self, (time, day): (EventTime, Day), forget_after: i32) {
-        let Some(first) = self.first else {
-            (self.first, self.founded, self.last_day) = (Some(time), day, day);
+        let Some(first) = self.first() else {
+            (self.first, self.founded, self.last_day) = (Instant::of(time), day, day);
             return;
         };
         if day > self.last_day {
             if day.0 - self.last_day.0 > forget_after {
                 let former = (first, self.founded, self.last_day);
                 self.former_mut().of_account = Some(former);
-                (self.first, self.founded, self.users_ever) = (Some(time), day, 0);
+                (self.first, self.founded, self.users_ever) = (Instant::of(time), day, 0);
             }
             self.last_day = day;
         } else if time < first {
-            (self.first, self.founded) = (Some(time), day);
+            (self.first, self.founded) = (Instant::of(time), day);
             let former = self.former().and_then(|former| former.of_account);
             if let Some((first, founded, _)) = former.filter(|(.., last)| day.0 - last.0 <= forget_after) {
-                (self.first, self.founded) = (Some(first), founded);
+                (self.first, self.founded) = (Instant::of(first), founded);
                 self.former_mut().of_account = None;
                 self.users_ever = self.count_users_ever();
             }
@@ -153,12 +153,12 @@ impl Account<'_> {
 
     /// Records a sign-up: the one nearest to the first event is kept.
     pub(in crate::engine) fn add_sign_up(&mut self, time: EventTime) {
-        let nearer = |known: EventTime| match self.first {
+        let nearer = |known: EventTime| match self.first() {
             Some(first) => (time.0 - first.0).abs() < (known.0 - first.0).abs(),
             None => time > known,
         };
-        if self.signed_up.is_none_or(nearer) {
-            self.signed_up = Some(time);
+        if self.signed_up.get().is_none_or(nearer) {
+            self.signed_up = Instant::of(time);
         }
     }
 
@@ -166,9 +166,9 @@ impl Account<'_> {
     /// been in mid-life when the log began (semantics B17).
     pub(in crate::engine) fn newcomers_count_from(&self, log_began: Option<Day>, warm_up_days: i32) -> Option<Day> {
         const NEAR_MS: i64 = 24 * crate::model::HOUR_MS;
-        let first = self.first?;
+        let first = self.first()?;
         let near = |known: Option<EventTime>| known.is_some_and(|known| (known.0 - first.0).abs() < NEAR_MS);
-        let born = near(self.signed_up)
+        let born = near(self.signed_up.get())
             || log_began.is_some_and(|day| self.founded > day.plus(warm_up_days))
             || near(self.traits().and_then(|traits| traits.instant(Field::CreatedAt)));
         Some(self.founded.plus(if born { 1 } else { warm_up_days.max(1) }))

@@ -147,7 +147,7 @@ impl<'t> Account<'t> {
 
     /// Whether there was activity in the 14 weeks that end with the week after that of `day`, or later.
     pub(in crate::engine) fn has_weeks(&self, day: Day) -> bool {
-        self.first.is_some() && self.last_day.week() >= day.week().plus(-13)
+        self.first().is_some() && self.last_day.week() >= day.week().plus(-13)
     }
 
     /// Each following day if no user becomes active: its MAU, and Σ DAU of the 28 days that end with it.
