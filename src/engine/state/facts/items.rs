@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{KeptMut, Mark, Node, Value};
+use super::{KeptMut, Mark, Node, Packed, Value};
 use crate::engine::state::pages::Ref;
 use crate::model::EventTime;
 
@@ -31,7 +31,7 @@ impl Node {
 impl KeptMut<'_> {
     /// Takes an instant in, of which the newest `most` are kept.
     pub(in crate::engine) fn add_instant(&mut self, time: EventTime, most: usize) {
-        let items = self.row().items;
+        let items = self.items();
         let known: usize = self.facts.nodes(items).map(|node| node.used as usize).sum();
         if known < most {
             match self.facts.nodes.get_mut(items).filter(|node| (node.used as usize) < node.words.len()) {
@@ -56,7 +56,7 @@ impl KeptMut<'_> {
         const MOST: usize = 16;
         let mut sorted = [0; MOST + 1];
         let mut count = 0;
-        let items = self.row().items;
+        let items = self.items();
         let known = self.facts.nodes(items).flat_map(Node::instants).copied().filter(|known| *known < until.0);
         for instant in known.chain([time.0]) {
             sorted[count] = instant;
@@ -122,7 +122,7 @@ impl KeptMut<'_> {
             known.words[2] = mark.time.0;
             return Value::Again;
         }
-        let items = self.row().items;
+        let items = self.items();
         if self.facts.nodes(items).take(most).count() == most {
             let worst = match latest {
                 true => self.facts.nodes(items).map(Node::time).min(),
@@ -136,7 +136,7 @@ impl KeptMut<'_> {
                 !goes
             });
         }
-        self.row().has_names = named;
+        self.row().head.set(Packed::NAMES, named);
         let words = match named {
             true => [self.facts.names.take(value).number().into(), 0, mark.time.0],
             false => {

@@ -18,7 +18,7 @@ pub(in crate::engine) use evidence::{Mark, Occurrences};
 #[derive(Debug)]
 pub(in crate::engine) struct Facts {
     rows: Slab<Row>,
-    newest: Slab<Newest>,
+    laters: Slab<Later>,
     nodes: Slab<Node>,
     names: Names,
 }
@@ -30,27 +30,32 @@ pub(in crate::engine) struct Head(Ref);
 /// What is kept for one signal of a user or account.
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    /// When the timer that was set last looks at it again.
-    armed: EventTime,
-    trail: Trail,
-    /// Instants, values or sessions, as the kind of the signal has them.
-    items: Ref,
+    head: Packed,
+    /// The first fact since the signal was last off.
+    first: Option<Mark>,
+    /// A [`Later`] if there are more facts, else the items.
+    beyond: Ref,
     /// The row of the subject's next signal.
     next: Ref,
-    slot: u8,
-    /// The items are values with names.
-    has_names: bool,
 }
 
-const _: () = assert!(size_of::<Row>() == 48);
+const _: () = assert!(size_of::<Row>() == 32);
 
-/// The events that something rests on: the first, the newest three, and their number (semantics E23).
+/// When the timer that was set last looks at a row again (50 bits, as instants need), the slot of the signal (8 bits),
+/// and what the row has.
+#[derive(Clone, Copy, Debug)]
+struct Packed(i64);
+
+/// The events after the first that something rests on: the newest three, and the number of all (semantics E23).
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::engine) struct Trail {
-    first: Option<Mark>,
+struct Later {
+    newest: Newest,
     count: u32,
-    newest: Ref,
+    /// Instants, values or sessions, as the kind of the signal has them.
+    items: Ref,
 }
+
+const _: () = assert!(size_of::<Later>() == 56);
 
 /// Up to three instants; a value and its instant; or the first and the last instant of a session.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,16 +68,46 @@ struct Node {
 
 const _: () = assert!(size_of::<Node>() == 32);
 
+impl Packed {
+    const AT: u32 = 14;
+    const SLOT: u32 = 6;
+    /// The row links to a [`Later`].
+    const LATER: i64 = 1;
+    /// The items are values with names.
+    const NAMES: i64 = 2;
+
+    fn at(self) -> EventTime {
+        EventTime(self.0 >> Packed::AT)
+    }
+
+    fn set_at(&mut self, at: EventTime) {
+        self.0 = at.0 << Packed::AT | self.0 & ((1 << Packed::AT) - 1);
+    }
+
+    #[inline]
+    fn slot(self) -> u8 {
+        (self.0 >> Packed::SLOT) as u8
+    }
+
+    fn set_slot(&mut self, slot: u8) {
+        self.0 = self.0 & !(0xff << Packed::SLOT) | i64::from(slot) << Packed::SLOT;
+    }
+
+    #[inline]
+    fn has(self, what: i64) -> bool {
+        self.0 & what != 0
+    }
+
+    fn set(&mut self, what: i64, has: bool) {
+        self.0 = self.0 & !what | if has { what } else { 0 };
+    }
+}
+
 impl Default for Row {
     fn default() -> Row {
-        Row {
-            armed: EventTime::MAX,
-            trail: Trail::default(),
-            items: Ref::NONE,
-            next: Ref::NONE,
-            slot: 0,
-            has_names: false,
-        }
+        let mut head = Packed(0);
+        head.set_at(EventTime::MAX);
+        Row { head, first: None, beyond: Ref::NONE, next: Ref::NONE }
     }
 }
 
@@ -102,7 +137,7 @@ pub(in crate::engine) enum Value {
 
 impl Facts {
     pub(super) fn new() -> Facts {
-        Facts { rows: Slab::new(), newest: Slab::new(), nodes: Slab::new(), names: Names::new() }
+        Facts { rows: Slab::new(), laters: Slab::new(), nodes: Slab::new(), names: Names::new() }
     }
 
     fn rows(&self, head: Head) -> impl Iterator<Item = (Ref, &Row)> {
@@ -116,24 +151,24 @@ impl Facts {
 
     /// What is kept for each signal, by slot.
     pub(super) fn of(&self, head: Head) -> impl Iterator<Item = (usize, Kept<'_>)> {
-        self.rows(head).map(|(_, row)| (usize::from(row.slot), Kept { facts: self, row }))
+        self.rows(head).map(|(_, row)| (usize::from(row.head.slot()), Kept { facts: self, row }))
     }
 
     /// What is kept for a signal.
     pub(super) fn find(&self, head: Head, slot: usize) -> Option<Kept<'_>> {
-        let (_, row) = self.rows(head).find(|(_, row)| usize::from(row.slot) >= slot)?;
-        (usize::from(row.slot) == slot).then_some(Kept { facts: self, row })
+        let (_, row) = self.rows(head).find(|(_, row)| usize::from(row.head.slot()) >= slot)?;
+        (usize::from(row.head.slot()) == slot).then_some(Kept { facts: self, row })
     }
 
     /// The same, to change.
     pub(super) fn find_mut(&mut self, head: Head, slot: usize) -> Option<KeptMut<'_>> {
-        let (row, _) = self.rows(head).find(|(_, row)| usize::from(row.slot) == slot)?;
+        let (row, _) = self.rows(head).find(|(_, row)| usize::from(row.head.slot()) == slot)?;
         Some(KeptMut { facts: self, row })
     }
 
     /// The same; there is nothing in it where nothing was kept.
     pub(super) fn find_or_new(&mut self, head: &mut Head, slot: usize) -> KeptMut<'_> {
-        let known = self.rows(*head).find(|(_, row)| usize::from(row.slot) == slot).map(|(row, _)| row);
+        let known = self.rows(*head).find(|(_, row)| usize::from(row.head.slot()) == slot).map(|(row, _)| row);
         let row = known.unwrap_or_else(|| {
             let row = self.rows.insert(Row::default());
             self.link(head, row, slot as u8);
@@ -158,7 +193,7 @@ impl Facts {
         while let Some(row) = self.rows.get(next).copied() {
             let mut at = next;
             next = row.next;
-            match slot_of(row.slot) {
+            match slot_of(row.head.slot()) {
                 Some(slot) => self.link(head, at, slot),
                 None => {
                     KeptMut { facts: self, row: at }.empty();
@@ -170,20 +205,31 @@ impl Facts {
 
     /// Links a row of a slot, which none has, into a list.
     fn link(&mut self, head: &mut Head, at: Ref, slot: u8) {
-        let before = self.rows(*head).take_while(|(_, row)| row.slot < slot).last().map(|(at, _)| at);
+        let before = self.rows(*head).take_while(|(_, row)| row.head.slot() < slot).last().map(|(at, _)| at);
         let link = match before.and_then(|before| self.rows.get_mut(before)) {
             Some(before) => &mut before.next,
             None => &mut head.0,
         };
         let next = std::mem::replace(link, at);
         if let Some(row) = self.rows.get_mut(at) {
-            (row.slot, row.next) = (slot, next);
+            row.head.set_slot(slot);
+            row.next = next;
         }
     }
 
     /// Bytes of its pages.
     pub(super) fn bytes(&self) -> usize {
-        self.rows.bytes() + self.newest.bytes() + self.nodes.bytes() + self.names.bytes()
+        self.rows.bytes() + self.laters.bytes() + self.nodes.bytes() + self.names.bytes()
+    }
+
+    /// What there is beyond the first fact of a row.
+    fn later(&self, row: &Row) -> Option<&Later> {
+        if row.head.has(Packed::LATER) { self.laters.get(row.beyond) } else { None }
+    }
+
+    /// The items of a row.
+    fn items(&self, row: &Row) -> Ref {
+        self.later(row).map_or(row.beyond, |later| later.items)
     }
 
     fn nodes(&self, first: Ref) -> impl Iterator<Item = &Node> {
@@ -205,41 +251,46 @@ impl Head {
 
 impl Kept<'_> {
     pub(in crate::engine) fn armed(&self) -> EventTime {
-        self.row.armed
+        self.row.head.at()
     }
 
     /// What it rests on, since the signal was last off.
     pub(in crate::engine) fn evidence(&self) -> Evidence {
-        let trail = &self.row.trail;
-        let newest = self.facts.newest.get(trail.newest).copied().unwrap_or_default();
-        evidence(trail.first, newest, trail.count)
+        match self.facts.later(self.row) {
+            Some(later) => evidence(self.row.first, later.newest, later.count),
+            None => evidence(self.row.first, Newest::default(), self.row.first.is_some().into()),
+        }
     }
 
     /// The instant of the newest fact.
     pub(in crate::engine) fn newest(&self) -> Option<EventTime> {
-        let newest = self.facts.newest.get(self.row.trail.newest).and_then(|newest| newest[0]);
-        newest.or(self.row.trail.first).map(|mark| mark.time)
+        let newest = self.facts.later(self.row).and_then(|later| later.newest[0]);
+        newest.or(self.row.first).map(|mark| mark.time)
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Node> + use<'_> {
+        self.facts.nodes(self.facts.items(self.row))
     }
 
     /// The instants that are kept, in no order.
     pub(in crate::engine) fn instants(&self) -> impl Iterator<Item = EventTime> + use<'_> {
-        self.facts.nodes(self.row.items).flat_map(|node| node.instants().iter().map(|ms| EventTime(*ms)))
+        self.nodes().flat_map(|node| node.instants().iter().map(|ms| EventTime(*ms)))
     }
 
     /// The instants at which the values count that are kept, in no order.
     pub(in crate::engine) fn values(&self) -> impl Iterator<Item = EventTime> + use<'_> {
-        self.facts.nodes(self.row.items).map(Node::time)
+        self.nodes().map(Node::time)
     }
 
     /// The names of the values, where they have names.
     pub(in crate::engine) fn names(&self) -> impl Iterator<Item = &str> + use<'_> {
-        let nodes = self.row.has_names.then(|| self.facts.nodes(self.row.items));
+        let nodes = self.row.head.has(Packed::NAMES).then(|| self.nodes());
         nodes.into_iter().flatten().map(|node| self.facts.names.get(node.name()))
     }
 
     /// The first and the last instants of the sessions, in no order.
     pub(in crate::engine) fn sessions(&self) -> impl Iterator<Item = (EventTime, EventTime)> + use<'_> {
-        self.facts.nodes(self.row.items).map(Node::session)
+        self.nodes().map(Node::session)
     }
 }
 
@@ -248,25 +299,50 @@ impl KeptMut<'_> {
         self.facts.rows.get_mut(self.row).expect("a row of the list")
     }
 
+    fn items(&self) -> Ref {
+        self.facts.rows.get(self.row).map_or(Ref::NONE, |row| self.facts.items(row))
+    }
+
+    fn set_items(&mut self, items: Ref) {
+        let Some(row) = self.facts.rows.get_mut(self.row) else { return };
+        match self.facts.laters.get_mut(row.beyond).filter(|_| row.head.has(Packed::LATER)) {
+            Some(later) => later.items = items,
+            None => row.beyond = items,
+        }
+    }
+
     pub(in crate::engine) fn arm(&mut self, at: EventTime) {
-        self.row().armed = at;
+        self.row().head.set_at(at);
     }
 
     /// An event is a fact.
     pub(in crate::engine) fn add_fact(&mut self, mark: Mark) {
-        let Facts { rows, newest, .. } = &mut *self.facts;
-        let trail = &mut rows.get_mut(self.row).expect("a row of the list").trail;
-        trail.count = trail.count.saturating_add(1);
-        match trail.first {
-            None => trail.first = Some(mark),
-            Some(_) => add_mark(&mut trail.first, newest.get_or_new(&mut trail.newest), mark),
+        let Facts { rows, laters, .. } = &mut *self.facts;
+        let row = rows.get_mut(self.row).expect("a row of the list");
+        if row.first.is_none() {
+            row.first = Some(mark);
+            return;
+        }
+        if !row.head.has(Packed::LATER) {
+            row.beyond = laters.insert(Later { newest: Newest::default(), count: 1, items: row.beyond });
+            row.head.set(Packed::LATER, true);
+        }
+        if let Some(later) = laters.get_mut(row.beyond) {
+            later.count = later.count.saturating_add(1);
+            add_mark(&mut row.first, &mut later.newest, mark);
         }
     }
 
     /// The signal is off: what it rests on begins anew.
     pub(in crate::engine) fn begin_anew(&mut self) {
-        let mut trail = std::mem::take(&mut self.row().trail);
-        self.facts.newest.remove(&mut trail.newest);
+        let items = self.items();
+        let row = self.row();
+        row.first = None;
+        if row.head.has(Packed::LATER) {
+            row.head.set(Packed::LATER, false);
+            let mut later = std::mem::replace(&mut row.beyond, items);
+            self.facts.laters.remove(&mut later);
+        }
     }
 
     /// Keeps nothing.
@@ -276,14 +352,15 @@ impl KeptMut<'_> {
     }
 
     fn push(&mut self, words: [i64; 3], used: u32) {
-        let next = self.row().items;
-        self.row().items = self.facts.nodes.insert(Node { words, next, used });
+        let next = self.items();
+        let first = self.facts.nodes.insert(Node { words, next, used });
+        self.set_items(first);
     }
 
     /// Gives back the nodes that something does not hold of.
     fn retain(&mut self, mut is: impl FnMut(&Node) -> bool) {
-        let has_names = self.row().has_names;
-        let (mut before, mut next) = (Ref::NONE, self.row().items);
+        let has_names = self.row().head.has(Packed::NAMES);
+        let (mut before, mut next) = (Ref::NONE, self.items());
         while let Some(node) = self.facts.nodes.get(next).copied() {
             let mut at = next;
             next = node.next;
@@ -293,7 +370,7 @@ impl KeptMut<'_> {
             }
             match self.facts.nodes.get_mut(before) {
                 Some(before) => before.next = next,
-                None => self.row().items = next,
+                None => self.set_items(next),
             }
             if has_names {
                 self.facts.names.give_back(node.name());
@@ -304,7 +381,7 @@ impl KeptMut<'_> {
 
     /// The node that is the least by some measure.
     fn least<K: Ord>(&mut self, of: impl Fn(&Node) -> Option<K>) -> Option<(K, &mut Node)> {
-        let mut next = self.row().items;
+        let mut next = self.items();
         let mut least: Option<(K, Ref)> = None;
         while let Some(node) = self.facts.nodes.get(next) {
             if let Some(key) = of(node)
@@ -410,7 +487,7 @@ mod tests {
             }
             facts.clear(&mut head);
         }
-        assert_eq!((facts.rows.len(), facts.newest.len(), facts.nodes.len()), (4, 4, 20));
+        assert_eq!((facts.rows.len(), facts.laters.len(), facts.nodes.len()), (4, 4, 20));
         assert!(facts.names.is_empty());
     }
 }
