@@ -53,8 +53,6 @@ pub struct Partition {
 struct Scratch {
     delta: Delta,
     timers: Vec<(u32, Timer)>,
-    accounts: Vec<u32>,
-    users: Vec<(u32, u32)>,
 }
 
 /// What became of an event.
@@ -412,8 +410,7 @@ impl Partition {
     fn close_day(&mut self, day: Day, at: EventTime, effects: &mut Effects) {
         let warm = self.warming.end_at(day);
         let timers = self.take_timers(at);
-        let mut accounts = std::mem::take(&mut self.scratch.accounts);
-        let mut users = std::mem::take(&mut self.scratch.users);
+        let (mut accounts, mut users) = (Vec::new(), Vec::new());
         self.tables.take_due(&mut self.due, day, &mut accounts, &mut users);
         if !timers.is_empty() {
             accounts.extend(timers.iter().map(|(account, _)| *account));
@@ -433,9 +430,7 @@ impl Partition {
                 self.run_due(index, (at, at), of_account, Some(Close { day, warm, users: of_users }), effects);
             }
         }
-        accounts.clear();
-        users.clear();
-        (self.scratch.accounts, self.scratch.users, self.scratch.timers) = (accounts, users, timers);
+        self.scratch.timers = timers;
     }
 
     fn take_timers(&mut self, at: EventTime) -> Vec<(u32, Timer)> {

@@ -25,7 +25,6 @@ pub(in crate::engine) struct Tables {
     accounts: Pages<Row>,
     store: Store,
     accounts_by_id: Index,
-    visiting: Visiting,
     free_accounts: Vec<u32>,
 }
 
@@ -76,16 +75,6 @@ impl Beside {
     }
 }
 
-/// Memory of a close for the order of its visits, kept for the next one.
-#[derive(Debug, Default)]
-struct Visiting {
-    /// A bit for each account.
-    is_due: Vec<u64>,
-    /// By account: how many of its users are due, and where they begin.
-    users_of: Vec<u32>,
-    taken: Vec<u32>,
-}
-
 /// The rows that an event most likely concerns.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::engine) struct Near {
@@ -108,13 +97,7 @@ impl Tables {
             users_by_id: Index::new(),
             free_users: Vec::new(),
         };
-        Tables {
-            accounts: Pages::new(),
-            store,
-            accounts_by_id: Index::new(),
-            visiting: Visiting::default(),
-            free_accounts: Vec::new(),
-        }
+        Tables { accounts: Pages::new(), store, accounts_by_id: Index::new(), free_accounts: Vec::new() }
     }
 
     /// Makes room for the levels of this number of signals of users and of accounts.
@@ -174,13 +157,14 @@ impl Tables {
         accounts: &mut Vec<u32>,
         users: &mut Vec<(u32, u32)>,
     ) {
-        let Tables { accounts: rows, store: Store { users: user_rows, .. }, visiting, .. } = self;
-        let Visiting { is_due, users_of, taken } = visiting;
-        is_due.resize((rows.len() as usize).div_ceil(64), 0);
-        users_of.resize(rows.len() as usize, 0);
+        let Tables { accounts: rows, store: Store { users: user_rows, .. }, .. } = self;
+        // A bit for each account; by account, how many of its users are due and where they begin.
+        let (mut is_due, mut users_of) =
+            (vec![0_u64; (rows.len() as usize).div_ceil(64)], vec![0_u32; rows.len() as usize]);
+        let mut taken = Vec::new();
         let mut mark = |account: u32| is_due[account as usize / 64] |= 1 << (account % 64);
         due.users.take(day, |user| taken.push(user), |user, change| change(&mut user_rows[user].due));
-        for user in &*taken {
+        for user in &taken {
             let account = user_rows[*user].account;
             users_of[account as usize] += 1;
             mark(account);
@@ -197,13 +181,12 @@ impl Tables {
             }
         }
         users.resize(taken.len(), (0, 0));
-        for user in taken.drain(..) {
+        for user in taken {
             let account = user_rows[user].account;
             let place = &mut users_of[account as usize];
             users[*place as usize] = (account, user);
             *place += 1;
         }
-        accounts.iter().for_each(|account| users_of[*account as usize] = 0);
     }
 
     /// Whether there is no room for the ids of another account and user.
