@@ -567,14 +567,23 @@ impl Effects {
             && self.metrics.as_ref().is_none_or(Vec::is_empty)
     }
 
-    /// Drops what is in the buffer and keeps its memory.
+    /// Drops what is in the buffer. Its memory is kept, unless there was so much, as at the close of a day, that it would
+    /// lie idle until the next one.
     pub fn clear(&mut self) {
-        self.handoffs.clear();
-        self.signals.clear();
-        self.onboarding.clear();
-        self.dead_letters.clear();
-        self.metrics.iter_mut().for_each(Vec::clear);
+        empty(&mut self.handoffs);
+        empty(&mut self.signals);
+        empty(&mut self.onboarding);
+        empty(&mut self.dead_letters);
+        self.metrics.iter_mut().for_each(empty);
     }
+}
+
+/// Messages of one kind for which memory is kept.
+const KEPT: usize = 1_024;
+
+fn empty<T>(messages: &mut Vec<T>) {
+    messages.clear();
+    messages.shrink_to(KEPT);
 }
 
 #[cfg(test)]
