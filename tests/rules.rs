@@ -202,7 +202,7 @@ fn rules_without_effect_are_refused_with_their_place() {
     // A text of the default rules, its replacement, and the error, which names the line of the replacement.
     let table: &[(&str, &str, &str)] = &[
         // Ids: their characters, and ids that are used twice.
-        ("id: near-limit", "id: near limit", "trigger near limit: id is \"near limit\": letters, digits"),
+        ("id: near-limit", "id: near limit", "trigger near limit: id is \"near limit\": expected letters, digits"),
         ("id: near-limit", "id: ''", "trigger : id is \"\""),
         ("id: near-limit", "id: contact-sales", "trigger contact-sales: the id is used twice"),
         ("id: smb,", "id: s.m.b,", "segment s.m.b: id is"),
@@ -259,7 +259,11 @@ fn rules_without_effect_are_refused_with_their_place() {
         ),
         ("signals: [intent.enterprise]", "signals: [account.volume]", "signal account.volume is off"),
         // Numbers.
-        ("users: 1, users_at_most: 1", "users: 2, users_at_most: 1", "tier T4: users is 2, more than users_at_most, 1"),
+        (
+            "users: 1, users_at_most: 1",
+            "users: 2, users_at_most: 1",
+            "tier T4: users is 2, but users_at_most is only 1",
+        ),
         ("from: 24h, by: 48h", "from: 49h, by: 48h", "due.medium: from is later than by"),
         ("accounts: 5000000", "accounts: 0", "limits.accounts is 0"),
         ("users: 50000000", "users: 0", "limits.users is 0"),
@@ -273,7 +277,7 @@ fn rules_without_effect_are_refused_with_their_place() {
         (
             "employees: 500, potential: 50000",
             "employees: 50, potential: 50000",
-            "segment enterprise: the first segment has no employees",
+            "segment enterprise: expected no `employees` in the first segment",
         ),
         ("hot: 80", "hot: 40", "scores.bands: emerging, warm and hot must rise"),
         ("[2, 5, 7, 10, 25, 50, 100]", "[5, 2]", "scores.active_users must rise"),
@@ -300,8 +304,8 @@ fn rules_without_effect_are_refused_with_their_place() {
         ("\nterritories: []", "\npilot: { share: 0.1, owners: [] }\nterritories: []", "pilot.owners is empty"),
         ("\nterritories: []", "\npilot: { share: 7, owners: [a] }\nterritories: []", "pilot.share is 7"),
         // Conditions.
-        ("when: icp && departments >= 2", "when: 'true'", "when: it names nothing"),
-        ("when: target, first", "when: 'false', first", "when: it names nothing"),
+        ("when: icp && departments >= 2", "when: 'true'", "when: the condition names nothing"),
+        ("when: target, first", "when: 'false', first", "when: the condition names nothing"),
         ("user.band == \"hot\"", "user.band == \"hott\"", "did you mean `hot`?"),
         (
             "when: icp && departments >= 2",
@@ -352,12 +356,12 @@ fn rules_without_effect_are_refused_with_their_place() {
     let table = [
         ("spike_below: 0.0005", "spike_below: 0", "spike_below is 0"),
         ("spike_below: 0.0005", "spike_below: 1.1", "spike_below is 1.1"),
-        ("{ below: 12, share: 60 }", "{ below: 12 }", "downward wants below and share"),
+        ("{ below: 12, share: 60 }", "{ below: 12 }", "expected below and share"),
         ("{ below: 12, share: 60 }", "{ below: 12, share: 100 }", "share is 100"),
         ("{ below: 12, share: 60 }", "{ below: 0, share: 60 }", "at least 1"),
         ("{ below: 12, share: 60 }", "some", "expected none, or tests"),
-        ("above: 32, each: 10,", "above: 32,", "upward wants above and each"),
-        ("above: 32, each: 10,", "below: 12, share: 60,", "upward wants above and each"),
+        ("above: 32, each: 10,", "above: 32,", "expected above and each"),
+        ("above: 32, each: 10,", "below: 12, share: 60,", "expected above and each"),
         ("slope: [{ streak: 3, z: 3.0 }, { streak: 1, z: 3.5 }]", "slope: []", "slope is empty"),
         ("slope: [{ streak: 3, z: 3.0 }, { streak: 1, z: 3.5 }]", "slope: [{ streak: 0, z: 3.0 }]", "streak 1 to"),
         (
@@ -395,7 +399,7 @@ fn conditions_that_hold_for_an_account_without_data_are_refused() {
     for when in ["segment == \"unknown\"", "tier == \"\"", "!paid", "active_users < 3"] {
         let text = RULES.replacen("when: icp && departments >= 2", &format!("when: '{when}'"), 1);
         let error = rules::parse("own.yaml", &text).map(|_| ()).expect_err(when).to_string();
-        assert!(error.contains("true of an account of which nothing is known"), "{when}: {error}");
+        assert!(error.contains("true for an account of which nothing is known"), "{when}: {error}");
     }
 }
 
@@ -666,9 +670,13 @@ fn arms_are_explained_and_invalid_arms_are_refused() {
         (score.replace("lead-score]", "]"), 0, "triggers is empty"),
         (score.replace("[lead-score]", "[lead-score, lead-score]"), 0, "trigger lead-score is named twice"),
         (score.replace("lead_score >=", "leed_score >="), 0, "did you mean `lead_score`?"),
-        (score.replace("lead_score >= 40.0", "'true'"), 0, "arm x: above: it names nothing"),
+        (score.replace("lead_score >= 40.0", "'true'"), 0, "arm x: above: the condition names nothing"),
         (score.replace("id: x", "id: x y"), 0, "arm x y: id is \"x y\""),
-        (score.replace("lead_score >= 40.0", "user.score >= 40"), 0, "trigger lead-score is of the account"),
+        (
+            score.replace("lead_score >= 40.0", "user.score >= 40"),
+            0,
+            "the condition of trigger lead-score is about the account",
+        ),
         (format!("{score} }}\n    - {score}"), 1, "arm x: the id is used twice"),
         (format!("{score} }}\n    - {}", score.replace(" x,", " y,")), 1, "arm y: trigger lead-score is named twice"),
     ];

@@ -48,7 +48,7 @@ pub(super) fn read(subscription: &Value, at: EventTime) -> Option<Bill> {
 struct Item<'a> {
     json: &'a Value,
     product: &'a str,
-    /// Of one unit and period, in the smallest unit of the currency.
+    /// The price of one unit for one period, in the smallest unit of the currency.
     amount: f64,
     quantity: f64,
     /// Converts an amount of a period to whole units of the currency a month: a numerator and a denominator, because

@@ -12,7 +12,7 @@ use crate::text::suggestion;
 /// An id: messages, conditions and other rows of the file contain it.
 pub(super) fn id(id: &str) -> Result<Arc<str>, String> {
     if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
-        return Err(format!("id is {id:?}: letters, digits, - and _ are allowed, and at least one"));
+        return Err(format!("id is {id:?}: expected letters, digits, - and _, at least one"));
     }
     Ok(id.into())
 }
@@ -25,7 +25,7 @@ pub(super) fn present(name: &str, text: &str) -> Result<(), String> {
 /// A list must not be empty: it would match nothing, while a missing list matches everything.
 pub(super) fn not_empty<T>(name: &str, list: Option<&[T]>) -> Result<(), String> {
     match list {
-        Some([]) => Err(format!("{name} is empty and so matches nothing: leave it out, or list some")),
+        Some([]) => Err(format!("{name} is empty, so it matches nothing: leave it out, or list at least one")),
         _ => Ok(()),
     }
 }

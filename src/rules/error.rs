@@ -2,7 +2,7 @@
 
 use serde_saphyr::{Location, Spanned};
 
-/// A rules file that cannot be followed: where, what was found, what is allowed.
+/// An invalid rules file: where the error is, what was found and what is allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}: {what}")]
 pub struct Error {
@@ -10,7 +10,8 @@ pub struct Error {
     pub place: String,
     /// What is wrong.
     pub what: String,
-    /// Whether another version of Upswell may follow the same text: it asks for something that this one does not have.
+    /// Whether another version of Upswell may accept the same text, because the text names something that this version
+    /// does not have.
     pub is_local: bool,
 }
 

@@ -9,8 +9,8 @@ use super::roles::{Allowed, Expected, expected, matches};
 use crate::model::Event;
 use crate::wire::fields::{self, Scalar};
 
-/// Events that do not count: those that match one of these. Texts are patterns: `*` matches any text, `?` one
-/// character, without regard to the case of ASCII letters.
+/// Events that match one of these do not count. Texts are patterns: `*` matches any text, `?` one character, without
+/// regard to the case of ASCII letters.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Written {

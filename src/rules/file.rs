@@ -24,42 +24,44 @@ use super::{
 };
 use crate::text::unknown;
 
-/// The rules of an Upswell: what events mean, what is computed from them, and what follows.
+/// The rules of Upswell: what events mean, which signals and scores are computed from them, and which handoffs are
+/// sent.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Rules of Upswell")]
 struct File {
-    /// Names the rules, together with a hash of the file and of the presets that it names: name@hash is the version on every
-    /// handoff.
+    /// The name of the rules. With a hash of the file and of the presets that it names it is the version on every
+    /// handoff: name@hash.
     name: String,
-    /// Tracking plans whose names are understood as well. They are asked after the mappings of this file.
+    /// Mappings that ship with Upswell for the event names of other tools. They come after the mappings of this file.
     #[serde(default)]
     #[schemars(with = "Vec<Preset>")]
     presets: Vec<Spanned<String>>,
     /// How event time moves, and where days begin.
     time: time::Written,
-    /// Which ids are none, and how account ids are written.
+    /// Ids that are treated as missing or invalid, and whether account ids differ by case and space.
     #[serde(default)]
     ids: ids::Written,
-    /// What one partition may hold.
+    /// How many accounts and users one partition may have.
     limits: time::Limits,
     /// What raw events mean. Of several mappings with one role the first counts; an event may have several roles.
     #[schemars(with = "Vec<Mapping>")]
     roles: Vec<Spanned<Mapping>>,
-    /// Who and what does not count: not activity, no fact, no occurrence. Traits are taken all the same.
+    /// Users and events that do not count as activity, facts or occurrences. Their traits are applied.
     #[serde(default)]
     #[schemars(with = "exclude::Written")]
     exclude: Option<Spanned<exclude::Written>>,
-    /// What is counted by the day, by id: what signals of the kinds spike and ladder look at.
+    /// What is counted per day, by id. Signals of the kinds spike and ladder read these counts.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, meters::Written>")]
     meters: BTreeMap<String, Spanned<meters::Written>>,
-    /// Instances of the signal kinds, at most 256 of one scope. Rungs of a ladder are exclusive: the highest one met counts.
+    /// Instances of the signal kinds, at most 256 of users and 256 of accounts. Rungs of a ladder are exclusive: the
+    /// highest one that is met counts.
     #[schemars(with = "Vec<signals::Written>")]
     signals: Vec<Spanned<signals::Written>>,
     /// How titles, departments and company sizes are read.
     traits: traits::Written,
-    /// Bands and tiers that follow from points.
+    /// Bands of users and tiers of accounts, by score.
     scores: scores::Written,
     /// Size classes by employees, smallest first.
     #[schemars(with = "Vec<segments::Written>", length(min = 1))]
@@ -71,18 +73,18 @@ struct File {
     due: rails::Due,
     /// Guard rails: when handoffs are held.
     rails: rails::Written,
-    /// To whom a handoff goes: the first row that matches.
+    /// Through which channel or team a handoff goes: the first row that matches.
     #[schemars(with = "Vec<routes::Written>", length(min = 1))]
     routes: Spanned<Vec<Spanned<routes::Written>>>,
     /// Who owns an account: the first row that matches.
     #[serde(default)]
     #[schemars(with = "Vec<territories::Written>")]
     territories: Vec<Spanned<territories::Written>>,
-    /// People who get the handoffs of a share of accounts, to try them out.
+    /// People who try out handoffs: they get those of a share of the accounts.
     #[serde(default)]
     #[schemars(with = "Option<territories::Pilot>")]
     pilot: Option<Spanned<territories::Pilot>>,
-    /// Rates of currencies, and what follows from potential and from what was asked for.
+    /// Rates of currencies, the potential above which a person introduces themself, and suggested plans.
     #[serde(default)]
     money: money::Written,
     /// Texts for the first message to a user: the first row that matches and can be filled.
@@ -128,8 +130,8 @@ pub fn schema() -> serde_json::Value {
     schemars::schema_for!(File).to_value()
 }
 
-/// Compiles a file. Its name is for errors, and its text with the presets written out for the version: what decides
-/// names the rules.
+/// Compiles a file. `name` is for errors. `whole`, the text with the presets written out, is hashed into the version,
+/// so that the version covers everything that decides.
 fn compile(name: &str, whole: &str, file: &File) -> Result<Plan, Error> {
     let presets = presets(name, file)?;
     plan(whole, file, &presets).map_err(|(at, what)| Error::new(place(name, at), what))
@@ -147,8 +149,9 @@ fn whole<'a>(name: &str, text: &'a str, file: &File) -> Result<Cow<'a, str>, Err
     }
 }
 
-/// The text without its chapter `presets`, and with their mappings at the end of the list of `roles`: it stays as it is
-/// written, with its comments. None where the two are not written as usual, `roles` with an item a line.
+/// The text without its chapter `presets`, and with the mappings of the presets at the end of the list of `roles`; the
+/// rest is unchanged, with its comments. None if the two chapters are not written as usual, with each item of `roles`
+/// on a line of its own.
 fn appended(text: &str, presets: &[Preset]) -> Option<String> {
     let chapters = chapters(text);
     let only = |key: &str| {
@@ -187,7 +190,7 @@ fn appended(text: &str, presets: &[Preset]) -> Option<String> {
     Some(whole)
 }
 
-/// The same as JSON, which is YAML: for a text that is written in another way.
+/// The same for a text that is written in another way: the result is JSON, which is YAML.
 fn as_json(name: &str, text: &str, presets: &[Preset]) -> Result<String, Error> {
     type Document = serde_json::Map<String, serde_json::Value>;
     let mappings = |document: &mut Document| match document.get_mut("roles") {
@@ -204,7 +207,7 @@ fn as_json(name: &str, text: &str, presets: &[Preset]) -> Result<String, Error> 
     Ok(serde_json::to_string_pretty(&document).expect("a document of texts and numbers has a JSON form"))
 }
 
-/// Puts the mappings of a file's presets among its own.
+/// Adds the mappings of a file's presets after its own.
 fn resolve(name: &str, file: &mut File) -> Result<(), Error> {
     let presets = presets(name, file)?;
     file.presets.clear();
@@ -269,8 +272,8 @@ fn plan(whole: &str, file: &File, presets: &[Preset]) -> Result<Plan, Wrong> {
     })
 }
 
-/// Names the rules. It is published, and committed with offsets, where Kafka takes 4,096 bytes: a name that is too long
-/// is cut before the hash (semantics F22).
+/// The version of the rules: name@hash. It is published, and committed with offsets, where Kafka allows 4,096 bytes, so
+/// a name that is too long is cut (semantics F22).
 fn version(name: &str, whole: &str) -> Arc<str> {
     const NAME_MAX: usize = 200;
     let (name, rest) = name.split_at(name.floor_char_boundary(NAME_MAX));

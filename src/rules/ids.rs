@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::model::Event;
 use crate::wire::{Decoded, Malformed};
 
-/// Values that producers write if they know no id, in lower case.
+/// Values that producers write instead of an unknown id, in lower case.
 const FORBIDDEN: [&str; 13] = [
     "undefined",
     "null",
@@ -30,9 +30,9 @@ const FORBIDDEN: [&str; 13] = [
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Written {
-    /// Ids that producers write if they know none. An event of such an account is malformed; such a user, anonymous or
-    /// message id is treated as absent. They are compared without regard to case and to space before and after. An
-    /// empty id is always forbidden.
+    /// Values that producers write instead of an unknown id. An event of such an account is malformed; such a user,
+    /// anonymous or message id is treated as absent. They are compared without regard to case and to space before and
+    /// after. An empty id is always forbidden.
     forbidden: Vec<String>,
     /// Account ids that differ only by case, or by space before and after, are the same account. `send` and `replay`
     /// write account ids trimmed and in lower case; an event of the log whose account id has another form is malformed.

@@ -23,7 +23,7 @@ pub enum Type {
     Text,
     /// A list of ints.
     Ints,
-    /// Not known before the value is there; where the value does not fit, the result is unknown.
+    /// A type that is known only with the value; if the value does not fit, the result is unknown.
     Any,
 }
 
@@ -79,7 +79,7 @@ pub trait Inputs {
     /// The value of an input.
     fn value(&self, input: Input) -> Value<'_>;
 
-    /// The value that an input has if it is known: of a signal that is off 0, whether or not that is known.
+    /// The value of an input, with 0 for a signal that is off, whether or not it is known to be off.
     fn if_known(&self, input: Input) -> Value<'_> {
         self.value(input)
     }
@@ -273,11 +273,11 @@ figures! {
     Dau "dau" Int "Distinct active users of the last closed day."
     Wau "wau" Int "Distinct active users of the last 7 closed days."
     Mau "mau" Int "Distinct active users of the last 28 closed days."
-    Stickiness "stickiness" Double "Mean active share of the last closed days; unknown before the 7th."
-    NewUsers "new_users_7d" Int "New users of the 7 days that end with the last closed one."
-    SpikeKnown "spike_known" Bool "Whether two blocks of 7 days are known to compare new users with."
-    WeeklyUsers "weekly_users" Ints "Active users of the last closed weeks, newest first; only complete ones, at most 13."
-    IdleDays "idle_days" Int "Closed days since the last active one; followed as far as the greatest number that the condition names."
+    Stickiness "stickiness" Double "Mean share of active users on a day (DAU/MAU), over up to 28 closed days; unknown before the 7th."
+    NewUsers "new_users_7d" Int "New users of the last 7 closed days."
+    SpikeKnown "spike_known" Bool "Whether there are two blocks of 7 earlier days with which new users can be compared."
+    WeeklyUsers "weekly_users" Ints "Active users of each of the last closed weeks, newest first; only complete weeks, at most 13."
+    IdleDays "idle_days" Int "Closed days since the last active one; counted up to the greatest number that the condition names."
     Score "score" Int "PQA score."
     Tier "tier" Text "Id of the tier; empty if untiered."
     Segment "segment" Text "Id of the size class."
@@ -286,8 +286,8 @@ figures! {
     Seats "seats" Double "Seats of the subscription that the plan is of."
     Mrr "mrr" Double "Revenue a month in USD, of all paid subscriptions."
     YearlySpend "yearly_spend" Double "Revenue a year in USD."
-    UsageRatio "usage_ratio" Double "Used share of the fullest quota."
-    Employees "employees" Double "Employees, as enriched, else as users state."
+    UsageRatio "usage_ratio" Double "Used share of the quota that is used most."
+    Employees "employees" Double "Employees, by firmographics, else as users state."
     Industry "industry" Text "Industry in lower case."
     Country "country" Text "Country."
     Icp "icp" Bool "Matches the ideal customer profile."
@@ -297,7 +297,7 @@ figures! {
     OpenOpportunity "open_opportunity" Bool "Sales has an open opportunity."
     ContractOwner "has_contract_owner" Bool "Somebody owns the contract."
     UserBand "user.band" Text "The user's band: hot, warm, emerging or empty."
-    UserFell "user.band_fell" Bool "Whether the band was entered from above."
+    UserFell "user.band_fell" Bool "Whether the user entered the band from a higher one."
     UserScore "user.score" Int "The user's PQL score."
     UserBuys "user.is_buyer" Bool "Whether the user may decide a purchase."
 }
@@ -327,7 +327,7 @@ impl Figure {
             UsageRatio => Changes::QUOTAS,
             UserBand | UserFell => Changes::BAND,
             UserScore => Changes::USER_SCORE,
-            // The size class, and that there is one user only, decide too who decides alone (semantics E18).
+            // In some size classes the only user of an account is a buyer (semantics E18).
             UserBuys => Changes::BUYS.and(Changes::EXISTS).and(Changes::TRAITS).and(Changes::ONLY_USER),
         }
     }

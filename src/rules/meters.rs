@@ -18,10 +18,10 @@ use crate::model::{Field, Role};
 pub(super) struct Written {
     /// Events of this role.
     role: Role,
-    /// Of them those whose fields have one of these values, without regard to case.
+    /// Only events whose fields have one of these values, without regard to case.
     #[serde(default, rename = "where")]
     only: BTreeMap<Field, Vec<Word>>,
-    /// Sum of this field of them; else their number.
+    /// The field that is summed; without it the events are counted.
     sum: Option<Field>,
     /// The field is a level, not an amount: its increases are summed, from the latest reading by event time.
     #[serde(default)]
@@ -77,6 +77,6 @@ pub(super) fn find(id: &str, meters: &[Arc<Meter>]) -> Result<MeterRef, String> 
     let found = all.find(|(_, meter)| *meter.id == *id);
     found.map(|(place, meter)| MeterRef { place, meter: Arc::clone(meter) }).ok_or_else(|| {
         let known: Vec<&str> = meters.iter().map(|meter| &*meter.id).collect();
-        format!("of is {id}, which is no meter: meters has {}", known.join(", "))
+        format!("of is {id}, which is not a meter: `meters` has {}", known.join(", "))
     })
 }

@@ -20,19 +20,20 @@ pub(super) struct Written {
     /// USD for a unit of a currency, by ISO 4217 code.
     #[schemars(with = "BTreeMap<String, f64>")]
     rates: BTreeMap<String, Spanned<f64>>,
-    /// The yearly potential above which a person introduces themself, in USD; 0: never.
+    /// The yearly potential above which a person introduces themself, in USD; by default 0, which is every account with
+    /// a potential.
     #[schemars(with = "Option<f64>", range(min = 0.0))]
     personal_above: Option<Spanned<f64>>,
-    /// Plans that fit what was asked for; the first that matches.
+    /// Plans to suggest: the first row with a signal that is on.
     #[schemars(with = "Vec<SuggestedPlan>")]
     suggested_plans: Vec<Spanned<SuggestedPlan>>,
 }
 
-/// A plan that fits what was asked for.
+/// A plan to suggest.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SuggestedPlan {
-    /// The signals, any of which being on asks for it.
+    /// The plan is suggested if one of these signals is on.
     signals: Vec<String>,
     /// The plan.
     plan: String,
@@ -45,7 +46,7 @@ pub struct Money {
     pub rates: BTreeMap<String, f64>,
     /// The yearly potential above which a person introduces themself, in USD.
     pub personal_above: f64,
-    /// Plans that fit, by signals any of which asks for it.
+    /// Plans to suggest, each with the signals of which one must be on.
     pub suggested_plans: Vec<(Vec<SignalRef>, Arc<str>)>,
 }
 
@@ -61,7 +62,7 @@ pub(super) fn compile(written: &Written, signals: &Signals) -> Result<Money, Wro
     };
     let rate = |(code, rate): (&String, &Spanned<f64>)| {
         if code.len() != 3 || !code.chars().all(|c| c.is_ascii_alphabetic()) {
-            return Err(wrong(rate, format!("money.rates: {code} is not the code of a currency, as EUR")));
+            return Err(wrong(rate, format!("money.rates: {code} is not the code of a currency, such as EUR")));
         }
         if !(rate.value.is_finite() && rate.value > 0.0) {
             return Err(wrong(rate, format!("money.rates: {code} is {}: US dollars above 0 are allowed", rate.value)));

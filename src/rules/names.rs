@@ -26,7 +26,7 @@ pub(super) fn condition(key: &str, text: &str, names: &mut Names, of_event: bool
     let condition =
         Condition::compile(text, &mut Scope { names, of_event }).map_err(|what| format!("{key}: {what}"))?;
     if condition.names().is_empty() {
-        return Err(format!("{key}: it names nothing, and so is always the same"));
+        return Err(format!("{key}: the condition names nothing, so its result is always the same"));
     }
     Ok(condition)
 }

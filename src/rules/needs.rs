@@ -3,18 +3,18 @@
 use super::meters::Meter;
 use crate::model::{Field, Role};
 
-/// Events without which something can never have a value.
+/// The events without which a signal or figure can never have a value.
 #[derive(Debug, Default)]
 pub struct Needs {
-    /// All of these, each by any of some sources.
+    /// All of these, each from at least one of its sources.
     pub all: Vec<Vec<Source>>,
-    /// And activity of users.
+    /// Also activity of users.
     pub activity: bool,
-    /// And a mapping that says which features are premium.
+    /// Also a mapping that says which features are premium.
     pub premium: bool,
 }
 
-/// Events of a role that carry everything that is needed of them.
+/// Events of a role with all fields that are needed.
 #[derive(Debug)]
 pub struct Source {
     /// The role.
@@ -38,7 +38,7 @@ pub enum Part {
     Trait(String),
 }
 
-/// What a field must be to be of use.
+/// The value that a field must have to be useful.
 #[derive(Clone, Copy, Debug)]
 pub enum Is {
     /// Any value.

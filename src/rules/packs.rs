@@ -18,7 +18,7 @@ pub struct Pack {
 
 /// Every pack that ships with Upswell, the default one first.
 pub const PACKS: [Pack; 4] = [
-    Pack { name: "default", about: "A product with paying customers, and people who sell", own: "" },
+    Pack { name: "default", about: "A product with paying customers and a sales team", own: "" },
     Pack {
         name: "early",
         about: "A company with its first customers, whose founders talk to everybody",
@@ -26,12 +26,12 @@ pub const PACKS: [Pack; 4] = [
     },
     Pack {
         name: "mature",
-        about: "Many customers, and a sales team in segments that are cut at 200 and 1000 employees",
+        about: "Many customers, and a sales team divided by segment, at 200 and 1000 employees",
         own: include_str!("profiles/mature.yaml"),
     },
     Pack {
         name: "from-sales-led",
-        about: "Outbound sales that a self-serve product is added to: target accounts first",
+        about: "A company with outbound sales that adds a self-serve product: target accounts come first",
         own: include_str!("profiles/from-sales-led.yaml"),
     },
 ];

@@ -26,15 +26,15 @@ pub struct Plan {
     pub version: Arc<str>,
     /// How event time moves.
     pub time: Time,
-    /// Which ids are none, and how account ids are written.
+    /// Which ids are treated as missing or invalid, and whether account ids differ by case and space.
     pub ids: Ids,
-    /// Accounts that a partition may hold.
+    /// The most accounts of a partition.
     pub accounts_max: usize,
-    /// Users that a partition may hold.
+    /// The most users of a partition.
     pub users_max: usize,
     /// What raw events mean.
     pub roles: Roles,
-    /// Who and what does not count.
+    /// Users and events that do not count.
     pub exclude: Exclude,
     /// What is counted by the day, by id.
     pub meters: Vec<Arc<Meter>>,
@@ -42,11 +42,11 @@ pub struct Plan {
     pub user_signals: Vec<Signal>,
     /// Signals of an account, in the order of the file: the index is the slot.
     pub account_signals: Vec<Signal>,
-    /// Where to look when something happens.
+    /// What to evaluate when something changes.
     pub index: Index,
-    /// What people and companies are.
+    /// How people and companies are recognised.
     pub people: People,
-    /// What points make.
+    /// Bands and tiers.
     pub scores: Scores,
     /// Size classes by employees, smallest first; the first is of those whose size is unknown.
     pub segments: Vec<Segment>,
@@ -58,15 +58,15 @@ pub struct Plan {
     pub medium_due_ms: (i64, i64),
     /// Guard rails.
     pub rails: Rails,
-    /// Through whom: the first that matches.
+    /// Through which channel or team a handoff goes: the first row that matches.
     pub routes: Vec<Route>,
-    /// Who owns an account: the first that matches.
+    /// Who owns an account: the first row that matches.
     pub territories: Vec<Territory>,
-    /// People who try handoffs out: the share of accounts that goes to them, and who they are.
+    /// The people who try out handoffs, after the share of accounts that goes to them.
     pub pilot: Option<(f64, Vec<String>)>,
     /// Money.
     pub money: Money,
-    /// What to say: the first that matches.
+    /// What to say: the first template that matches and can be filled.
     pub templates: Vec<Template>,
     /// Names of traits beyond the known ones that conditions read.
     pub traits: Vec<String>,

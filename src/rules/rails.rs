@@ -20,18 +20,19 @@ use crate::model::{EventTime, Level, Millis};
 pub(super) struct Written {
     /// No outreach within this time after sign-up.
     after_signup: Millis,
-    /// No handoff without activity in the last 28 days to talk about.
+    /// No handoff without activity in the last 28 days.
     usage: bool,
     /// At most one medium or low handoff per account in this time.
     pacing: Millis,
-    /// Of an account that was in mid-life when the log began: nobody is known to be new.
+    /// For this number of days, new users, activation and age of an account that was in mid-life when the log began are
+    /// unknown.
     warm_up_days: u8,
-    /// Handoffs of what happened before are not sent, only published as held. An RFC 3339 instant.
+    /// Handoffs of events before this RFC 3339 instant are published as held, and never fire.
     #[schemars(with = "Option<String>")]
     live_from: Option<Spanned<String>>,
-    /// No medium or low handoff while somebody is at it.
+    /// No medium or low handoff while outreach is forbidden or under way.
     engaged: Engaged,
-    /// Accounts that are left alone, to learn whether outreach helps.
+    /// A share of accounts that get no medium or low handoff, to measure the effect of outreach.
     #[schemars(with = "Holdout")]
     holdout: Spanned<Holdout>,
     /// Tests of a threshold: accounts between two candidate values are split by hash.
@@ -40,44 +41,45 @@ pub(super) struct Written {
     arms: Vec<Spanned<WrittenArm>>,
 }
 
-/// When somebody is at it.
+/// When outreach is forbidden or under way.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Engaged {
-    /// Do not contact, or an open opportunity.
+    /// While the account has `do_not_contact` or an open opportunity.
     traits: bool,
-    /// A handoff to a person without an answer, for this time.
+    /// For this time after a handoff to a person that has no outcome.
     unanswered: Millis,
 }
 
-/// Accounts that are left alone.
+/// Accounts that get no medium or low handoff.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Holdout {
-    /// Their share, 0 to 1.
+    /// The share of the accounts, 0 to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     share: f64,
-    /// Hashed with the account; another salt is another experiment.
+    /// Hashed with the account; another salt selects other accounts.
     salt: String,
 }
 
-/// A test of a threshold, of whose two candidate values the conditions of its triggers are the lower one.
+/// A test of a threshold: the conditions of its triggers contain the lower of two candidate values.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Arm")]
 struct WrittenArm {
-    /// Its id, on every handoff of an account between the two.
+    /// Its id, which is in every handoff of an account between the two values.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     id: String,
-    /// Medium and low triggers with a condition, each in one arm at most.
+    /// Medium and low condition triggers, each in one arm at most.
     #[schemars(length(min = 1))]
     triggers: Vec<String>,
-    /// A CEL condition that is true if the higher value is reached too. It may name `user.…` where its triggers do.
+    /// A CEL condition that is true if the higher value is reached too. It may name `user.…` if the conditions of its
+    /// triggers do.
     above: String,
-    /// The share of the accounts between the two for which the lower value decides, 0 to 1.
+    /// The share of the accounts between the two values for which the lower value applies, 0 to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     share: f64,
-    /// Hashed with the account; none: the id.
+    /// Hashed with the account; without it the id is.
     salt: Option<String>,
 }
 
@@ -111,28 +113,28 @@ pub struct Rails {
     pub pacing_ms: i64,
     /// Days during which an account that was not born in the log has no new users.
     pub warm_up_days: i32,
-    /// What happened before is history.
+    /// Handoffs of events before this instant are held, and never fire.
     pub live_from: Option<EventTime>,
-    /// None while do-not-contact or an open opportunity.
+    /// No medium or low handoff while the account has `do_not_contact` or an open opportunity.
     pub engaged_traits: bool,
     /// How long a handoff to a person that has no outcome holds others, in milliseconds.
     pub unanswered_ms: i64,
-    /// Accounts that are left alone: their share, and the salt.
+    /// The holdout: its share of the accounts, and the salt.
     pub holdout: (f64, String),
     /// Tests of a threshold, at most one a trigger.
     pub arms: Vec<Arm>,
 }
 
-/// A test of a threshold: the conditions of its triggers are the lower of two candidate values.
+/// A test of a threshold: the conditions of its triggers contain the lower of two candidate values.
 #[derive(Debug)]
 pub struct Arm {
     /// Its id.
     pub id: Arc<str>,
     /// Its triggers, by their place.
     pub triggers: Vec<usize>,
-    /// The higher value is reached too.
+    /// Whether the higher value is reached too.
     pub above: Condition,
-    /// The share of the accounts between the two for which the lower value decides.
+    /// The share of the accounts between the two values for which the lower value applies.
     pub share: f64,
     /// Hashed with the account.
     pub salt: Arc<str>,
@@ -176,7 +178,8 @@ fn arms(written: &[Spanned<WrittenArm>], triggers: &[Trigger], names: &mut Names
         for (at, trigger) in arm.triggers.iter().enumerate() {
             let others = arms.iter().flat_map(|other| &other.triggers).chain(&arm.triggers[..at]);
             if others.into_iter().any(|other| other == trigger) {
-                return Err(whole(format!("trigger {} is named twice: one arm a trigger", triggers[*trigger].id)));
+                let id = &triggers[*trigger].id;
+                return Err(whole(format!("trigger {id} is named twice: a trigger can be in one arm only")));
             }
         }
         arms.push(arm);
@@ -196,7 +199,7 @@ fn arm(written: &WrittenArm, triggers: &[Trigger], names: &mut Names) -> Result<
             (TriggerKind::Event(_), _) => Err(format!("trigger {id} is an event trigger: it has no threshold")),
             (_, Level::High) => Err(format!("trigger {id} is high: only medium and low ones are split")),
             (TriggerKind::Condition { per_user: false, .. }, _) if of_user => {
-                Err(format!("above names user.…, but trigger {id} is of the account"))
+                Err(format!("above names user.…, but the condition of trigger {id} is about the account"))
             }
             _ => Ok(place),
         }

@@ -19,7 +19,7 @@ use crate::model::Level;
 #[schemars(extend("required" = ["route"]))]
 #[schemars(rename = "Route")]
 pub(super) struct Written {
-    /// Through whom.
+    /// The channel or team.
     route: String,
     /// Handoffs of these triggers.
     triggers: Option<Vec<String>>,
@@ -31,7 +31,7 @@ pub(super) struct Written {
     tiers: Option<Vec<String>>,
     /// Whether the account asked for sales itself.
     asked: Option<bool>,
-    /// No person reads it, and none is waited for.
+    /// No person reads the handoff, and no answer is awaited.
     automated: bool,
 }
 
@@ -50,7 +50,7 @@ pub struct Route {
     pub tiers: Option<Vec<Arc<str>>>,
     /// Whether the account asked for sales itself.
     pub asked: Option<bool>,
-    /// No person reads it.
+    /// No person reads the handoff.
     pub automated: bool,
 }
 

@@ -11,7 +11,7 @@ use super::checks::id;
 use super::error::{Wrong, wrong};
 use crate::model::Level;
 
-/// Tiers: the rungs of their changes are small numbers.
+/// The most tiers: their rungs on the signals feed are small numbers.
 const TIERS_MAX: usize = 14;
 
 /// What points make.
@@ -25,7 +25,7 @@ pub(super) struct Written {
     /// Tiers of an account, best first.
     #[schemars(with = "Vec<WrittenTier>", length(max = 14))]
     tiers: Vec<Spanned<WrittenTier>>,
-    /// Numbers of active users whose crossing is published, rising, at most 255.
+    /// Numbers of active users that are published when they are reached, rising; at most 255 of them.
     #[schemars(with = "Vec<u32>", length(max = 255))]
     active_users: Spanned<Vec<u32>>,
 }
@@ -140,7 +140,7 @@ fn tier(tier: &WrittenTier, others: &[Tier]) -> Result<Tier, String> {
     }
     let users = (tier.users, tier.users_at_most.unwrap_or(u32::MAX));
     if users.0 > users.1 {
-        return Err(format!("users is {}, more than users_at_most, {}", users.0, users.1));
+        return Err(format!("users is {}, but users_at_most is only {}", users.0, users.1));
     }
     Ok(Tier {
         id,

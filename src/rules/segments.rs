@@ -18,12 +18,13 @@ pub(super) struct Written {
     /// Its id.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     id: String,
-    /// The least number of employees; none: the class of companies whose size is unknown.
+    /// The least number of employees; without it, the class of accounts whose size is unknown.
     employees: Option<f64>,
     /// What an account is worth a year at least, in USD.
     #[serde(default)]
     potential: f64,
-    /// The track of its accounts: mid_market or enterprise; none: by their users.
+    /// The onboarding track of its accounts: mid_market or enterprise; without it the track follows from the number of
+    /// users.
     track: Option<TrackName>,
     /// The only user of an account of it may decide a purchase.
     #[serde(default)]
@@ -36,7 +37,7 @@ pub(super) struct Written {
 enum TrackName {
     /// Richer onboarding, with the offer of a walkthrough.
     MidMarket,
-    /// Told to sales at once, never gated.
+    /// Sales is notified at once, and the product is never gated.
     Enterprise,
 }
 
@@ -63,7 +64,7 @@ pub(super) fn compile(written: &Spanned<Vec<Spanned<Written>>>) -> Result<Vec<Se
         segments.push(segment.map_err(|what| wrong(spanned, format!("segment {}: {what}", spanned.value.id)))?);
     }
     if segments.is_empty() {
-        return Err(wrong(written, "segments is empty: at least one is needed, of companies whose size is unknown"));
+        return Err(wrong(written, "segments is empty: expected at least one, for accounts whose size is unknown"));
     }
     Ok(segments)
 }
@@ -76,7 +77,7 @@ fn segment(segment: &Written, smaller: &[Segment]) -> Result<Segment, String> {
     let employees = match (segment.employees, smaller.last()) {
         (None, None) => f64::NEG_INFINITY,
         (Some(employees), Some(before)) if employees >= 0.0 && employees > before.employees => employees,
-        _ => return Err("the first segment has no employees, the others rising numbers of them".into()),
+        _ => return Err("expected no `employees` in the first segment, and rising numbers in the others".into()),
     };
     Ok(Segment {
         id,

@@ -13,12 +13,13 @@ use crate::model::{Calendar, DAY_MS, HOUR_MS, Millis};
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Time")]
 pub(super) struct Written {
-    /// How far an event may lag behind the newest and still reach every close; at most 24h.
+    /// How far an event may lag behind the newest one and still reach every close; at most 24h.
     #[schemars(with = "Millis")]
     allowed_lateness: Spanned<Millis>,
-    /// How far an event may be ahead of its record's time; beyond it is from the future, and dead-lettered.
+    /// How far an event may be ahead of the time of its record; if it is further ahead, it is from the future, and
+    /// dead-lettered.
     max_skew: Millis,
-    /// How long a message id is remembered, in event time; else allowed_lateness.
+    /// How long a message id is remembered, in event time; by default allowed_lateness.
     dedupe_window: Option<Millis>,
     /// How many message ids are remembered.
     dedupe_ids: u32,
@@ -26,13 +27,14 @@ pub(super) struct Written {
     #[schemars(with = "u32", range(min = 64, max = 36500))]
     forget_after_days: Spanned<u32>,
     /// Days begin at midnight of this offset from UTC, and weeks on its Mondays: a sign, hours and minutes, `-14:00` to
-    /// `+14:00`, as `-08:00`; else `+00:00`. Instants stay in UTC. There is no daylight saving time. It cannot change in a
-    /// log.
+    /// `+14:00`, such as `-08:00`; by default `+00:00`. Instants stay in UTC. There is no daylight saving time. The
+    /// offset cannot change in a log.
     #[schemars(with = "Option<String>", regex(pattern = r"^[+-](0\d|1[0-4]):[0-5]\d$"))]
     utc_offset: Option<Spanned<String>>,
 }
 
-/// What one partition may hold before new state is refused, loudly.
+/// How many accounts and users one partition may have. Events that would add more are refused, dead-lettered and
+/// counted.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
@@ -93,7 +95,7 @@ pub(super) fn compile(time: &Written) -> Result<Time, Wrong> {
 /// One of the `limits`, which must be above 0.
 pub(super) fn limit(name: &str, written: &Spanned<u32>) -> Result<usize, Wrong> {
     match written.value {
-        0 => Err(wrong(written, format!("limits.{name} is 0: nothing could be taken in"))),
+        0 => Err(wrong(written, format!("limits.{name} is 0: expected at least 1"))),
         limit => Ok(limit as usize),
     }
 }

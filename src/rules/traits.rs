@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::free_mail::{self, FreeMail};
 
-/// What people and companies are.
+/// How people and companies are recognised.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Traits")]
@@ -18,12 +18,12 @@ pub(super) struct Written {
     buyer_titles: Vec<String>,
     /// Roles in the product whose holders count as executives.
     executive_roles: Vec<String>,
-    /// A list of e-mail hosts that are no company's; it never changes, a newer one has another name.
+    /// A list of e-mail hosts that belong to no company. A list never changes; a newer one has another name.
     free_mail_list: Option<free_mail::List>,
-    /// Further e-mail hosts that are no company's.
+    /// Further e-mail hosts that belong to no company.
     #[serde(default)]
     free_mail: Vec<String>,
-    /// E-mail hosts that are a company's, though the list has them.
+    /// E-mail hosts that belong to a company although the list has them.
     #[serde(default)]
     company_mail: Vec<String>,
     /// Other names of departments.
@@ -33,7 +33,7 @@ pub(super) struct Written {
     billing_topics: Vec<String>,
 }
 
-/// What people are.
+/// How people are recognised.
 #[derive(Debug)]
 pub struct People {
     /// Words of executive titles, each a list of words in lower case.

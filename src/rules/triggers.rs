@@ -24,14 +24,15 @@ pub(super) const TRIGGERS_MAX: usize = 1_024;
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Trigger")]
 pub(super) struct Written {
-    /// Its id, for ever: it is hashed into handoff ids.
+    /// Its id. Never change it: it is hashed into handoff ids.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     id: String,
     /// How urgent its handoffs are.
     level: Level,
     /// Its cooldown: how long after a handoff it does not fire again.
     cooldown: Millis,
-    /// Closed days on which it must have been false before it can fire again; 0: it was false at any moment.
+    /// Closed days in a row on which the condition must be false before the trigger can fire again; 0: false at any
+    /// moment is enough.
     #[serde(default)]
     rearm_after_closed_days: u8,
     /// Fires on an event.
@@ -49,13 +50,13 @@ struct On {
     role: Option<Role>,
     /// The first meaningful event of a user.
     new_user: bool,
-    /// Of the events those whose fields have one of these values.
+    /// Only events whose fields have one of these values.
     #[serde(rename = "where")]
     #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Field"}))]
     only: BTreeMap<Field, Vec<Word>>,
     /// And the latest plan becoming this one.
     plan: Option<String>,
-    /// Only if this CEL condition holds; `event.…` are the fields of the event.
+    /// Fires only if this CEL condition is true; `event.…` are the fields of the event.
     when: Option<String>,
     /// Only the first in the account's life.
     first: bool,
@@ -148,7 +149,7 @@ fn trigger_kind(trigger: &Written, names: &mut Names) -> Result<TriggerKind, Str
             };
             let signal = names.signals.users.iter().find(feeds).map(|signal| Arc::clone(&signal.id));
             if on.role.is_some() == on.new_user {
-                return Err("on takes exactly one of role and new_user".into());
+                return Err("`on` has neither or both of role and new_user: expected exactly one".into());
             }
             Ok(TriggerKind::Event(OnEvent {
                 role: on.role,
@@ -161,19 +162,19 @@ fn trigger_kind(trigger: &Written, names: &mut Names) -> Result<TriggerKind, Str
                 signal,
             }))
         }
-        (Some(_), None) => Err("rearm_after_closed_days goes with when, not with on".into()),
+        (Some(_), None) => Err("rearm_after_closed_days is for condition triggers (`when`) only".into()),
         (None, Some(when)) => {
             let when = condition("when", when, names, false)?;
             let per_user = when.names().iter().any(|name| name.starts_with("user."));
             must_be_noticed(&when, per_user, names)?;
             Ok(TriggerKind::Condition { when, per_user, rearm_after_closed_days: trigger.rearm_after_closed_days })
         }
-        _ => Err("exactly one of on and when is needed".into()),
+        _ => Err("expected exactly one of `on` and `when`".into()),
     }
 }
 
-/// A condition is looked at when something that it reads changes. One that could be true where nothing has ever
-/// happened would be noticed late, or never.
+/// A condition is evaluated when something that it reads changes. One that can be true where nothing has ever happened
+/// would fire late, or never.
 fn must_be_noticed(when: &Condition, per_user: bool, names: &Names) -> Result<(), String> {
     let of_user = |input: Input| match input {
         Input::Signal(SignalRef::User(_)) => true,
@@ -200,8 +201,12 @@ fn must_be_noticed(when: &Condition, per_user: bool, names: &Names) -> Result<()
     };
     match (when.holds(&Assumed(&off)), per_user) {
         (Some(false), _) | (None, false) => Ok(()),
-        (_, true) => Err("when could be true of a user without any signal: name a signal, a band or a score".into()),
-        (_, false) => Err("when is true of an account of which nothing is known: name what must have happened".into()),
+        (_, true) => {
+            Err("when can be true for a user without any signal: also name a signal, a band or a score".into())
+        }
+        (_, false) => {
+            Err("when is true for an account of which nothing is known: also name what must have happened".into())
+        }
     }
 }
 

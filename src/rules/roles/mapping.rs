@@ -33,22 +33,22 @@ pub(in crate::rules) struct Mapping {
     /// All group calls.
     #[serde(default)]
     pub(super) group: bool,
-    /// Properties (traits, in identify and group calls) that all must have one of the values given; texts may be
-    /// patterns, as names are.
+    /// Properties (traits, in identify and group calls), each of which must have one of the given values; texts may be
+    /// patterns, as in names.
     #[serde(default, rename = "where")]
     conditions: BTreeMap<String, Allowed>,
-    /// Where the fields of the role are, if not in properties of the same name.
+    /// Where the fields of the role are, if they are not in properties of the same name.
     #[serde(default)]
     #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Field"}))]
     bind: BTreeMap<Field, Source>,
-    /// Whether the events do not count as activity of their user; by default the role decides.
+    /// Whether the events are passive, that is, do not count as activity of their user; by default the role decides.
     passive: Option<bool>,
     /// Whether the used features are premium.
     #[serde(default)]
     premium: bool,
 }
 
-/// What a property may be.
+/// The values that a property may have.
 #[derive(Debug, JsonSchema)]
 #[schemars(untagged)]
 pub(in crate::rules) enum Allowed {
@@ -142,11 +142,11 @@ impl Forms for Source {
 struct Read {
     /// The property, or the first of several that is present.
     property: Option<Properties>,
-    /// What the number is multiplied with, such as 1/100 for cents.
+    /// A factor by which the number is multiplied, such as 1/100 for cents.
     scale: Option<Scale>,
-    /// Another property that the number is multiplied with, such as the quantity.
+    /// Another property by which the number is multiplied, such as the quantity.
     times: Option<String>,
-    /// Another property that the number is divided by, such as how many months it is for.
+    /// Another property by which the number is divided, such as the number of months that it is for.
     per: Option<String>,
     /// A property that holds a subscription of Stripe, from which `mrr`, `price` or `paid` is computed: all items by
     /// the month, for `mrr` less the discounts that last; `paid` is false where the items cost nothing.
@@ -269,10 +269,10 @@ pub(super) struct Binding {
 /// Compiles a mapping; `origin` is the preset that it is of.
 pub(super) fn meaning(written: &Mapping, origin: Option<&str>) -> Result<Meaning, String> {
     if written.premium && written.role != Some(Role::FeatureUsed) {
-        return Err("premium goes with role feature_used".into());
+        return Err("premium is allowed only with role feature_used".into());
     }
     if written.role.is_none() && !written.bind.is_empty() {
-        return Err("bind goes with a role".into());
+        return Err("bind is allowed only with a role".into());
     }
     let conditions = written.conditions.iter().map(|(key, allowed)| Ok((key.as_str().into(), expected(key, allowed)?)));
     let bind = written.bind.iter().map(|(field, source)| {
@@ -329,10 +329,10 @@ fn binding(field: Field, source: &Source) -> Result<Binding, String> {
             return Err("only mrr, price and paid are computed from a bill".into());
         }
         if !keys.is_empty() || value.is_some() || scale.is_some() || times.is_some() || per.is_some() {
-            return Err("bill goes with nothing else".into());
+            return Err("bill must be the only key of a binding".into());
         }
     } else if keys.is_empty() && (value.is_none() || scale.is_some() || times.is_some() || per.is_some()) {
-        return Err("a property is needed, or just a value".into());
+        return Err("expected a property, or only a value".into());
     }
     Ok(Binding {
         keys: keys.iter().map(|key| key.as_str().into()).collect(),

@@ -410,7 +410,9 @@ impl Table {
             any(written.group),
         ];
         if lists.iter().all(Vec::is_empty) {
-            return Err(wrong("none of track, page, screen, identify and group says which events".into()));
+            return Err(wrong(
+                "matches no event: expected at least one of track, page, screen, identify and group".into(),
+            ));
         }
         for (call, mut names) in lists.into_iter().enumerate() {
             if let Some(name) = names.iter().find(|name| name.len() > NAME_MAX) {

@@ -7,17 +7,18 @@ use serde_saphyr::Spanned;
 use super::mapping::Mapping;
 use crate::rules::yaml::read_yaml;
 
-/// Mappings that ship with Upswell. They are asked after the file's own, in the order in which the file names them.
+/// Mappings that ship with Upswell. They come after the mappings of the file, in the order in which the file names the
+/// presets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::rules) enum Preset {
     /// The events of Segment's spec for B2B SaaS.
     Segment,
-    /// What PostHog captures by itself, and names its users give.
+    /// The events that PostHog captures automatically, and common names.
     Posthog,
-    /// What Amplitude captures by itself, and names its users give.
+    /// The events that Amplitude captures automatically, and common names.
     Amplitude,
-    /// What Mixpanel captures by itself, and names its users give.
+    /// The events that Mixpanel captures automatically, and common names.
     Mixpanel,
     /// Stripe's webhook events.
     Stripe,

@@ -302,24 +302,25 @@ fn what_is_not_allowed_is_refused() {
     assert!(told("presets: [segmnt]").contains("did you mean `segment`"));
     assert_eq!(
         told("roles:\n- { role: exported }"),
-        "2: role exported: none of track, page, screen, identify and group says which events"
+        "2: role exported: matches no event: expected at least one of track, page, screen, identify and group"
     );
     assert!(told("roles: [{ role: exported, track: [''] }]").contains("a name is empty"));
     assert!(told(&format!("roles: [{{ role: exported, track: [{}] }}]", "n".repeat(129))).contains("128 bytes"));
     assert!(told("roles: [{ role: exported, track: [a], premium: true }]").contains("feature_used"));
-    assert!(told("roles: [{ track: [a], bind: { plan: b } }]").contains("bind goes with a role"));
+    assert!(told("roles: [{ track: [a], bind: { plan: b } }]").contains("bind is allowed only with a role"));
     assert!(told("roles: [{ role: exported, track: [a], where: { b: [] } }]").contains("at least one value"));
     assert!(told("roles: [{ role: exported, track: [a], where: { b: { c: d } } }]").contains("a list of them"));
     for (bind, what) in [
         ("plan: { bill: a }", "only mrr, price and paid"),
-        ("mrr: { bill: a, scale: 2 }", "bill goes with nothing else"),
+        ("mrr: { bill: a, scale: 2 }", "bill must be the only key of a binding"),
         ("mrr: { bill: '' }", "the name of a property is empty"),
     ] {
         let refusal = told(&format!("roles: [{{ role: subscription_changed, track: [a], bind: {{ {bind} }} }}]"));
         assert!(refusal.contains(what), "{refusal}");
     }
     assert!(
-        told("roles: [{ role: exported, track: [a], bind: { plan: { scale: 2 } } }]").contains("a property is needed")
+        told("roles: [{ role: exported, track: [a], bind: { plan: { scale: 2 } } }]")
+            .contains("expected a property, or only a value")
     );
     assert!(told("roles: [{ role: exported, track: [a], bind: { plan: '' } }]").contains("property is empty"));
     assert!(

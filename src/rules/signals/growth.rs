@@ -14,7 +14,7 @@ pub(super) const ABOUT: About = About {
               an account: ten)",
     parameters: &["direction", "of", "significance"],
     on: "up: at the close of a week; down: at the close of a day, and not while inactive",
-    off: "as it turns on",
+    off: "at the same closes",
     state: "nothing of its own: weekly values are kept anyway",
     timer: NONE,
     example: "{ id: my.surge, kind: growth, scopes: [account], points: 15, in: [pqa], direction: up, significance: \
@@ -43,13 +43,13 @@ pub struct Growth {
     pub by: GrowthBy,
 }
 
-/// What a trend is judged by (semantics §3).
+/// How a trend is decided (semantics §3).
 #[derive(Debug, PartialEq, Eq)]
 pub enum GrowthBy {
     /// The last weeks lie clearly above or below the account's base level; of a user, and of an account while that is
     /// unknown, any of the slopes.
     Level(LevelTest, Vec<SlopeTest>),
-    /// A bare streak of three weeks of strict change.
+    /// A streak of three weeks of strict change.
     Streak,
     /// The change of the last week in percent of the week before.
     Ratio(u32),
@@ -103,7 +103,9 @@ impl Growth {
                 match (by, take.scope) {
                     ("ratio", Scope::Account) => GrowthBy::Ratio(percent),
                     ("new_users", Scope::Account) if up => GrowthBy::Newcomers(percent),
-                    _ => return Err("of: allowed are ratio, and upward new_users, of accounts".into()),
+                    _ => {
+                        return Err("of: expected ratio, or with direction up new_users, both for accounts only".into());
+                    }
                 }
             }
         };

@@ -16,7 +16,7 @@ pub(super) const ABOUT: About = About {
     parameters: &["of", "rungs"],
     on: AT_ONCE,
     off: AT_DAY_CLOSE,
-    state: "nothing of its own: the figures are kept anyway; a meter as of spike",
+    state: "nothing of its own: the figures are kept anyway; for a meter, the same as spike",
     timer: NONE,
     example: "{ id: my.size, kind: ladder, scopes: [account], points: [5, 10, 15], in: [pqa], of: active_users, \
               rungs: [5, 20, 100] }",

@@ -233,11 +233,12 @@ pub(super) fn compile(written: &[Spanned<Written>], meters: &[Arc<Meter>]) -> Re
                 && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         };
         if !signal.id.contains('.') || !signal.id.split('.').all(is_word) {
-            return Err(whole("an id has a group and a name, like velocity.growth, in lower case".into()));
+            return Err(whole("expected a group and a name in lower case, such as velocity.growth, as id".into()));
         }
         let reserved = ["user.", "event.", "traits.", "score."];
         if signal.id == "account.active_users" || reserved.iter().any(|group| signal.id.starts_with(group)) {
-            return Err(whole(format!("the id is taken: {} and account.active_users are", reserved.join(" "))));
+            let reserved = reserved.join(", ");
+            return Err(whole(format!("the id is reserved, as are {reserved} and account.active_users")));
         }
         ids.push(&signal.id);
         if signal.scopes.is_empty() {
@@ -291,7 +292,7 @@ fn points(written: &Points, rungs: u8) -> Result<[i32; RUNGS_MAX + 1], String> {
 
 /// What a row measures of a scope.
 fn kind(signal: &Written, scope: Scope, meters: &[Arc<Meter>]) -> Result<Kind, String> {
-    let name = signal.kind.ok_or("kind is missing: what does it measure?")?;
+    let name = signal.kind.ok_or("kind is missing")?;
     let mut take = Parameters { signal, name, scope, meters, taken: Vec::new() };
     let kind = match (name, signal.of.as_deref()) {
         (Name::Seen, _) => Kind::Seen(Seen::compile(&mut take)?),

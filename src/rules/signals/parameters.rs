@@ -50,7 +50,7 @@ impl Parameters<'_> {
     /// A time to live, if there is one.
     pub(super) fn ttl(&mut self) -> Result<Option<i64>, String> {
         match self.take("ttl", &self.signal.ttl) {
-            Some(Millis(0)) => Err("ttl is 0: leave it out, and a fact counts for life".into()),
+            Some(Millis(0)) => Err("ttl is 0: leave it out if facts should count for life".into()),
             ttl => Ok(ttl.map(|ttl| ttl.0)),
         }
     }
@@ -61,7 +61,7 @@ impl Parameters<'_> {
         if (1..=RUNGS_MAX).contains(&rungs.len()) && rising {
             Ok(rungs)
         } else {
-            Err(format!("rungs must hold 1 to {RUNGS_MAX} rising numbers above 0"))
+            Err(format!("rungs must be 1 to {RUNGS_MAX} rising numbers above 0"))
         }
     }
 
@@ -101,7 +101,7 @@ impl Parameters<'_> {
         self.taken.push("roles");
         match self.signal.roles[..] {
             [first, then] => Ok((first, then)),
-            _ => Err(format!("kind {} needs two roles: what begins, and what ends", self.name)),
+            _ => Err(format!("kind {} needs two roles: the one that begins, and the one that ends", self.name)),
         }
     }
 
@@ -110,7 +110,7 @@ impl Parameters<'_> {
         field(&of).ok_or_else(|| unknown("field", &of, &Field::ALL.map(Field::word)))
     }
 
-    /// Whatever was given and not taken is a mistake.
+    /// Refuses parameters that the kind did not take.
     pub(super) fn rest(&self) -> Result<(), String> {
         let signal = self.signal;
         let given = [

@@ -39,7 +39,7 @@ impl Sessions {
     pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Sessions, String> {
         take.taken.push("of");
         if take.scope == Scope::Account {
-            return Err("sessions are of users".into());
+            return Err("scopes: only users have sessions".into());
         }
         Ok(Sessions {
             filter: take.filter()?,

@@ -9,7 +9,7 @@ use crate::rules::forms::{self, Forms};
 #[derive(Debug, JsonSchema)]
 #[schemars(untagged)]
 pub(super) enum Significance {
-    /// `none`: a bare streak of three weeks.
+    /// `none`: a streak of three weeks is enough.
     #[schemars(with = "String", extend("const" = "none"))]
     None,
     /// Against the account's base level, or by slope.
@@ -142,15 +142,15 @@ pub(super) fn compile(significance: &Significance, up: bool, of_users: bool) -> 
                 LevelTest::DECLINING
             }
         }
-        (true, ..) => return Err("significance: upward wants above and each, as in { above: 32, each: 10 }".to_owned()),
+        (true, ..) => return Err("significance: expected above and each, as in { above: 32, each: 10 }".to_owned()),
         (false, ..) => {
-            return Err("significance: downward wants below and share, as in { below: 12, share: 60 }".to_owned());
+            return Err("significance: expected below and share, as in { below: 12, share: 60 }".to_owned());
         }
     };
     if let LevelTest::Above { both: 0, .. } | LevelTest::Above { each: 0, .. } | LevelTest::Below { below: 0, .. } =
         level
     {
-        return Err("significance: above, each and below are at least 1".to_owned());
+        return Err("significance: above, each and below must be at least 1".to_owned());
     }
     Ok(Compiled::Tests(level, slopes))
 }

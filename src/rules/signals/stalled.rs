@@ -31,7 +31,7 @@ pub struct Stalled {
 impl Stalled {
     pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Stalled, String> {
         if take.need("of", &take.signal.of)? != "new_users" {
-            return Err("of: only new_users is idle for accounts".into());
+            return Err("of: expected new_users, for a signal of accounts".into());
         }
         let (at_least, weeks) =
             (take.need("at_least", &take.signal.at_least)?, take.need("weeks", &take.signal.weeks)?);

@@ -7,7 +7,8 @@ use crate::rules::changes::Changes;
 pub(super) const ABOUT: About = About {
     written: "kind: stickiness",
     scopes: BOTH,
-    measures: "the mean active share of the last 28 days (DAU/MAU), above a number of percent; unknown in the first week",
+    measures: "the mean share of active users on a day (DAU/MAU) over the last 28 days, above a percentage; unknown in \
+               the first week",
     parameters: &["above_percent"],
     on: AT_DAY_CLOSE,
     off: AT_DAY_CLOSE,
@@ -29,7 +30,7 @@ impl Stickiness {
         let above = take.need("above_percent", &take.signal.above_percent)?;
         let rising = above.is_sorted_by(|a, b| a < b) && above.iter().all(|percent| *percent < 100);
         if !(1..=RUNGS_MAX).contains(&above.len()) || !rising {
-            return Err(format!("above_percent must hold 1 to {RUNGS_MAX} rising numbers below 100"));
+            return Err(format!("above_percent must be 1 to {RUNGS_MAX} rising numbers below 100"));
         }
         Ok(Stickiness { above_percent: above })
     }

@@ -11,7 +11,7 @@ use crate::rules::needs::{Is, Needs};
 pub(super) const AT_LEAST: About = About {
     written: "kind: trait, of: employees or lead_score",
     scopes: ACCOUNT,
-    measures: "a number that is known of the account, at least so large",
+    measures: "a number that is known of the account: at least as large as a rung",
     parameters: &["of", "rungs"],
     on: AT_ONCE,
     off: AT_DAY_CLOSE,
@@ -106,7 +106,7 @@ impl Properties for TraitIs {
 
     fn measures(&self, _: bool) -> String {
         match self {
-            TraitIs::Employees(_) => "employees, as enriched, else as users state".into(),
+            TraitIs::Employees(_) => "employees, by firmographics, else as users state".into(),
             TraitIs::OneOf(field, _) | TraitIs::True(field) | TraitIs::AtLeast(field, _) => {
                 format!("{} of the account", field.word())
             }

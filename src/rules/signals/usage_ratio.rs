@@ -8,7 +8,7 @@ use crate::rules::needs::Needs;
 pub(super) const ABOUT: About = About {
     written: "kind: usage_ratio",
     scopes: ACCOUNT,
-    measures: "at least `at_least` percent of the fullest quota used, as last reported",
+    measures: "at least `at_least` percent of some quota used, as last reported",
     parameters: &["at_least"],
     on: AT_ONCE,
     off: AT_DAY_CLOSE,

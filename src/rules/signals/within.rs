@@ -16,8 +16,7 @@ pub(super) const ABOUT: About = About {
     parameters: &["roles", "within"],
     on: AT_ONCE,
     off: "never in this life of the user",
-    state: "about 70 bytes; 8 for each of up to 16 instants that may still count: the newest, and of \
-            any three so near to each other two; up to four events as evidence",
+    state: "about 70 bytes; 8 for each of up to 16 instants that may still count; up to four events as evidence",
     timer: NONE,
     example: "{ id: my.quick_start, kind: within, scopes: [user], points: 10, in: [pql], roles: [signed_up, \
               activated], within: 1d }",
@@ -38,7 +37,7 @@ impl Within {
     pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Within, String> {
         let (first, then) = take.two_roles()?;
         if (first, then) != (Role::SignedUp, Role::Activated) {
-            return Err("roles: only [signed_up, activated] so far".into());
+            return Err("roles: only [signed_up, activated] is supported so far".into());
         }
         Ok(Within { first, then, within_ms: take.length("within", take.signal.within)? })
     }

@@ -17,42 +17,44 @@ use crate::rules::forms::{self, Forms};
 #[schemars(extend("required" = ["id", "kind", "scopes"]))]
 #[schemars(rename = "Signal")]
 pub(in crate::rules) struct Written {
-    /// Its id, on the feed and in conditions: a group and a name in lower case, as velocity.growth.
+    /// Its id, on the feed and in conditions: a group and a name in lower case, such as velocity.growth.
     #[schemars(regex(pattern = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"))]
     pub(super) id: String,
     /// What it measures. Each kind takes parameters of its own, and refuses others.
     #[schemars(with = "Name")]
     pub(super) kind: Option<Name>,
-    /// Whose signal it is: user, account, or both, which makes two signals of one id.
+    /// Whose signal it is: user, account, or both, which makes two signals with one id.
     #[schemars(length(min = 1, max = 2))]
     pub(super) scopes: Vec<Scope>,
-    /// Points of each rung, or one number for all; -10000 to 10000. Without points it is evidence.
+    /// Points of each rung, or one number for all; -10000 to 10000. A signal without points is evidence only.
     pub(super) points: Points,
-    /// The scores that the points enter; without it a user's enter pql, and an account's pqa, if it has both scopes.
+    /// The scores that the points enter. By default, points of a user's signal enter pql, and those of an account's
+    /// signal pqa.
     #[serde(rename = "in")]
     pub(super) enters: Option<Vec<ScoreName>>,
     /// Off, without being removed from the file.
     pub(super) off: bool,
     /// Events of these roles.
     pub(super) roles: Vec<Role>,
-    /// Of them only those whose fields have one of these values, without regard to case.
+    /// Only events whose fields have one of these values, without regard to case.
     #[serde(rename = "where")]
     #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Field"}))]
     pub(super) only: BTreeMap<Field, Vec<Word>>,
-    /// The same, where the mapping of an event binds the field; others count.
+    /// The same, but only if the mapping of the event binds the field; events of other mappings count in any case.
     #[schemars(extend("propertyNames" = {"$ref": "#/$defs/Field"}))]
     pub(super) where_bound: BTreeMap<Field, Vec<Word>>,
     /// Only events of premium features.
     pub(super) premium: bool,
     /// What is counted or compared: a field, `session`, a figure, a meter, by kind.
     pub(super) of: Option<String>,
-    /// How long a fact counts; without it for life.
+    /// How long a fact counts; without it, for this life of the user or account.
     pub(super) ttl: Option<Millis>,
-    /// Silence that ends a session.
+    /// The time without such an event after which a session ends.
     pub(super) gap: Option<Millis>,
-    /// Only within this time after sign-up, or after the first event.
+    /// Only events within this time after sign-up, or after the first of two roles.
     pub(super) within: Option<Millis>,
-    /// Not before this time after the first activity of the account; for `abandoned` the time in which completion is expected.
+    /// Events within this time after the first activity of the account do not count; for `abandoned`, the time within
+    /// which completion is expected.
     pub(super) after: Option<Millis>,
     /// The rungs of a ladder, one to three, rising.
     #[schemars(length(min = 1, max = 3), extend("items" = {"type": "number", "exclusiveMinimum": 0}))]
@@ -64,7 +66,7 @@ pub(in crate::rules) struct Written {
     pub(super) above_percent: Option<Vec<u32>>,
     /// Whether it looks for growth or decline.
     pub(super) direction: Option<Direction>,
-    /// Tests of a trend, any of which suffices; or none: a bare streak of three weeks.
+    /// How clear a trend must be; `none`: a streak of three weeks is enough.
     pub(super) significance: Option<Significance>,
     /// Days: of the last 7 for active_days, at most 28 for idle, at most 3650 for age.
     #[schemars(range(min = 1, max = 3650))]
