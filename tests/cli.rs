@@ -836,7 +836,7 @@ fn explain_shows_the_users_of_a_hold_and_when_it_fired() {
     assert!(page.contains(&format!("{held} not fired yet")) && page.contains("2026-05-05 12:00 MEDIUM"), "{page}");
     let live = RULES.replacen("  # live_from: 2026-01-01T00:00:00Z", "  live_from: 2026-02-01T00:00:00Z", 1);
     let page = explain(&live, &[]);
-    assert!(page.contains("ann: warm_up: before the rules were live; it never fires"), "{page}");
+    assert!(page.contains("ann: warm_up: before live_from of the rules; it never fires"), "{page}");
 
     let json = dir.run(&["explain", "acme", "--on", "events.ndjson", "--until", "2026-05-11", "--json"]).ok().out;
     let weeks = serde_json::from_str::<Value>(&json).unwrap()["weeks"].as_array().unwrap().clone();

@@ -85,7 +85,7 @@ fn write_sample(sample: &Sample, plan: &Plan, out: &mut impl Write) -> Result<()
         screen::count(sample.readable.malformed)
     )?;
     section(out, "events that cannot be read", sample.readable.unreadable().into_iter())?;
-    section(out, "events that are read in part, or with an assumption", sample.readable.loose().into_iter())?;
+    section(out, "events with a fault that does not stop them from being read", sample.readable.loose().into_iter())?;
     section(out, "order of the events", sample.readable.disorder(None).into_iter())?;
     section(
         out,

@@ -26,8 +26,8 @@ const AHEAD_MAX: u64 = 20_000;
 /// How long to wait for effects after the last event was sent.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Runs a demo that needs nothing else installed: sends the events of a simulated product through a Kafka broker in
-/// this process, and prints the handoffs.
+/// Runs a demo that needs no Kafka: sends the events of a simulated product through a broker in this process, and
+/// prints the handoffs.
 ///
 /// The embedded broker is the test broker of librdkafka. It stores nothing on disk, and does not guarantee
 /// exactly-once across a restart, nor that records have the broker's time. `upswell run` on Apache Kafka guarantees
@@ -38,7 +38,7 @@ const DRAIN: Duration = Duration::from_secs(10);
   upswell demo --for 30s --rate 100000
   upswell demo --seed 7 --users 20000 --events 2000000 --rate 0")]
 pub(super) struct Demo {
-    /// End after this time, such as 30s or 2m. Without it, the demo ends with its history.
+    /// End after this time, such as 30s or 2m. Without it, the demo ends once all events are processed.
     #[arg(long = "for", value_name = "TIME")]
     lasting: Option<jiff::SignedDuration>,
     /// The seed of the simulated product.

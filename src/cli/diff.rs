@@ -122,7 +122,7 @@ fn show(difference: &Difference, out: &mut impl Write) -> Result<()> {
     let accounts = difference.accounts();
     let shown = accounts.iter().take(ACCOUNTS_SHOWN);
     let shown = shown.map(|((account, held), counts)| (row(&plain(account), *held), *counts));
-    table(out, "by account, most change first", shown)?;
+    table(out, "by account, most changes first", shown)?;
     if let Some(more) = accounts.len().checked_sub(ACCOUNTS_SHOWN).filter(|more| *more > 0) {
         writeln!(out, "and {} more rows: --json prints all of them", screen::count(more as u64))?;
     }

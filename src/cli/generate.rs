@@ -18,11 +18,10 @@ use crate::simulate::load::{self, Load};
 use crate::simulate::product::{self, Product, PropertyValue};
 use crate::wire::{self, Decoded, Format};
 
-/// Generates the events of a simulated product, or with --load those of a load for benchmarks.
+/// Generates the events of a simulated product, or with --load the events of a load for benchmarks.
 ///
 /// In the simulated product accounts grow and shrink, users view the pricing page, and some ask for enterprise
-/// features. The same flags give the same bytes on any machine. The memory that is used does not depend on the number
-/// of users.
+/// features. The same options give the same bytes on any machine. Memory use does not depend on the number of users.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell generate --users 3000 --events 300000 --end 2026-08-01 --out events.ndjson.zst
@@ -38,8 +37,8 @@ pub(super) struct Generate {
     /// The number of users of the product, at most 10 million.
     #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     users: u64,
-    /// The number of events, at most a billion. A product has 300000 by default. A load is cut after this number; its
-    /// events do not depend on the number.
+    /// The number of events, at most a billion; by default 300000 of a product, and all of a load. A smaller number
+    /// gives the first events of the same load.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     events: Option<u64>,
     /// The history ends before this day (UTC). A load always begins 60 days before it.

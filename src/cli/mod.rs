@@ -42,7 +42,7 @@ struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  upswell demo                                      run a demo; it needs nothing else installed
+  upswell demo                                      run a demo; it needs no Kafka
   upswell replay events.ndjson --handoffs -         what would have fired on your history
   upswell explain acme --on events.ndjson           what happened in one account, and why
   upswell topics --config upswell.yaml              create the topics on your Kafka

@@ -86,7 +86,7 @@ impl Page {
         let Some(stands) = &life.stands else { return };
         let (context, usage, money) = (&stands.context, &stands.context.usage, &stands.context.money);
         let mut words = vec![
-            format!("{} users, {} active in 28 days", screen::count(stands.users.into()), usage.active_users),
+            format!("{}, {} active in 28 days", users_of(stands.users), usage.active_users),
             format!("{} points", context.score),
             context.tier.as_deref().unwrap_or("no tier").to_owned(),
             format!("segment {}", context.segment),
@@ -264,7 +264,7 @@ impl Page {
     /// Every signal with the periods in which it was on, and their evidence.
     fn signals(&mut self, life: &Life) {
         let times = life.times();
-        self.heading("Signals", "the highest rung, and its evidence: value by event");
+        self.heading("Signals", "the highest rung, and its evidence: value by message id");
         if times.is_empty() {
             self.line("  none was ever on");
         }
@@ -355,8 +355,8 @@ fn why_held(rail: Rail) -> &'static str {
     match rail {
         Rail::Usage => "usage: no activity in the last 28 days",
         Rail::Pacing => "pacing: another handoff was just sent",
-        Rail::Engaged => "engaged: another handoff awaits an answer, or a trait forbids outreach",
-        Rail::WarmUp => "warm_up: before the rules were live",
+        Rail::Engaged => "engaged: outreach is forbidden, or an opportunity or a handoff is open",
+        Rail::WarmUp => "warm_up: before live_from of the rules",
     }
 }
 

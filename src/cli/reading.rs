@@ -19,7 +19,7 @@ pub(super) struct Reading {
     /// malformed.
     #[arg(long)]
     control: bool,
-    /// Treat an event as malformed if it is more than this time, such as 30d, ahead of the newest event before it.
+    /// Treat an event as malformed if its time is further ahead of the newest event before it than this, such as 30d.
     #[arg(long, value_name = "D", value_parser = duration)]
     max_jump: Option<i64>,
 }
@@ -64,7 +64,7 @@ pub(super) fn input(path: &Path, format: Option<FileFormat>, admit: Admit) -> Re
     Ok(Input::new(path, format, admit))
 }
 
-/// Warns on standard error about events that cannot be read, are read in part, or are not in the order of time.
+/// Warns on standard error about events that cannot be read, have faults, or are not in the order of time.
 ///
 /// # Errors
 /// No event can be read.

@@ -84,10 +84,10 @@ struct Explain {
 
 /// Activates rules in a running service: writes them into every partition of the log, from which point they apply.
 ///
-/// A signal keeps its state if it still measures the same thing. A signal that is gone, or measures something else,
-/// turns off. A new signal begins with the figures and traits that are known. The activation fires nothing: a condition
-/// that is true right after it counts as fired. `time` and `ids` of the rules cannot change. If the command fails
-/// half-way, repeat it: activating rules that already apply changes nothing. The log contains the rules with the
+/// A signal keeps its state if it still measures the same thing. A signal that is removed, or measures something else,
+/// turns off. A new signal ignores earlier events; figures and traits are known at once. The activation fires nothing: a
+/// condition that is true right after it counts as fired. `time` and `ids` of the rules cannot change. If the command
+/// fails half-way, repeat it: activating rules that already apply changes nothing. The log contains the rules with the
 /// mappings of their presets, so another version of Upswell applies the same mappings. Do not change rules.file:
 /// records before the activation are still read with it.
 #[derive(Args)]
@@ -99,7 +99,7 @@ struct Activate {
     /// The new rules: a file, or a name that `upswell rules print` knows.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Only check the rules, and print how they differ from those of the configuration.
+    /// Only check the rules, and print how they differ from those of the configuration; write nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -24,7 +24,8 @@ use crate::{kafka, rules, serve};
 pub(super) struct Run {
     #[command(flatten)]
     connection: Connection,
-    /// Start although the group has no committed offsets but results were published. All of them are published again.
+    /// Start even if the group has no committed offsets although results were published. All results are published
+    /// again.
     #[arg(long)]
     from_the_beginning: bool,
 }

@@ -39,7 +39,7 @@ pub(super) struct Tail {
 enum What {
     /// Handoffs that are sent.
     Handoffs,
-    /// Handoffs that are held out.
+    /// Handoffs of the holdout, which are not sent.
     Holdout,
     /// The signals feed.
     Signals,

@@ -9,7 +9,7 @@ use super::config::Connection;
 use crate::kafka;
 use crate::wire::{self, Kind};
 
-/// Creates the topics with the settings that they need. Existing topics are never changed: settings that differ are
+/// Creates missing topics with the settings that they need. Existing topics are not changed: settings that differ are
 /// reported.
 ///
 /// The log keeps its records for ever, because recovery reads it from its beginning. Its records have the time at which
@@ -57,14 +57,12 @@ impl Topics {
             too_small = true;
         }
         if unusable {
-            bail!(
-                "the log has other settings than correct results need: see above; change them with the tools of your Kafka"
-            );
+            bail!("with these settings of the log, results would be wrong: change them with the tools of your Kafka");
         }
         if too_small {
             bail!(
-                "the service would stop at a message that is larger than its topic or the producer allows: see above; \
-                 change the sizes with the tools of your Kafka and in kafka.properties"
+                "the service would stop at a message that is larger than its topic or the producer allows: raise these \
+                 sizes with the tools of your Kafka and in kafka.properties"
             );
         }
         Ok(())

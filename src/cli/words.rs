@@ -205,8 +205,8 @@ fn trigger(plan: &Plan, place: usize, trigger: &Trigger) -> Entry {
             rows.extend(condition(when));
             let whose = if *per_user { "for a user; users at one instant share a handoff" } else { "for the account" };
             let again = match rearm_after_closed_days {
-                0 => "it was false".to_owned(),
-                days => format!("it was false on {days} closed days in a row"),
+                0 => "it has been false".to_owned(),
+                days => format!("it has been false on {days} closed days in a row"),
             };
             rows.push(("fires", format!("when the condition becomes true {whose}; again only after {again}")));
             ("condition trigger", false, false)
@@ -297,7 +297,7 @@ fn held_by(plan: &Plan, place: usize, level: Level, raised_hand: bool) -> String
         held.push(format!("pacing: for {} after {after}", duration(rails.pacing_ms)));
     }
     if level != Level::High && (rails.engaged_traits || rails.unanswered_ms > 0) {
-        held.push("engaged: while another handoff awaits an answer, or a trait forbids outreach".into());
+        held.push("engaged: while outreach is forbidden, or an opportunity or another handoff is open".into());
     }
     if level != Level::High && rails.holdout.0 > 0.0 {
         held.push(format!("holdout: {} % of accounts are held out", rails.holdout.0 * 100.0));
