@@ -63,8 +63,8 @@ pub struct PartitionStatus {
     pub stable_end: Option<i64>,
     /// Whether it has been at the stable end since it was assigned.
     pub caught_up: bool,
-    /// Since when, in milliseconds since 1970, there have been records that are not folded: the time of the last one
-    /// that is, or when there was nothing after it, whichever is later. None while there is nothing to fold.
+    /// Since when, in milliseconds since 1970, there have been records that are not folded: the time of the last folded
+    /// record, or the last moment without a record after it, whichever is later. None while there is nothing to fold.
     pub behind_since: Option<i64>,
     /// Whether it waits behind an open transaction.
     pub waits: bool,
@@ -79,12 +79,12 @@ pub struct PartitionStatus {
 }
 
 impl PartitionStatus {
-    /// Whether the state is what it was when its last owner committed.
+    /// Whether the position has reached the offset that was committed when the partition was assigned.
     pub fn is_recovered(&self) -> bool {
         self.position >= self.recovered_at
     }
 
-    /// Records written and not folded, markers of transactions among them; none while the end is not known.
+    /// Records that were written and are not folded, including transaction markers; none while the end is not known.
     pub fn lag_records(&self) -> Option<i64> {
         self.end.map(|end| (end - self.position).max(0))
     }
@@ -150,7 +150,7 @@ pub struct Totals {
 }
 
 impl Telemetry {
-    /// Installs the process's recorder. To be called once.
+    /// Installs the metrics recorder of the process. It must be called once.
     ///
     /// # Errors
     /// When there is a recorder already.

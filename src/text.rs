@@ -25,7 +25,7 @@ pub fn duration(ms: i64) -> String {
     format!("{number} {name}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The one of `names` that is most like `name`, as the end of a message; empty if none is near.
+/// The most similar of `names`, as the end of a message; empty if none is similar.
 pub fn suggestion<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let near = names.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
     match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
@@ -34,7 +34,7 @@ pub fn suggestion<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> S
     }
 }
 
-/// An error about a name that is none of the allowed ones.
+/// An error about a name that is not allowed.
 pub fn unknown(what: &str, name: &str, allowed: &[&str]) -> String {
     let expected = match allowed {
         [one] => format!("`{one}`"),

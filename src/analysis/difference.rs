@@ -59,7 +59,7 @@ impl Side {
         self.plan.ids.key(&mut decoded);
         let ready = Ready::new(&decoded)?;
         let places = self.driver.place(None, &ready);
-        // What becomes of an event does not matter here, only what follows from it.
+        // The outcome of an event does not matter here, only its effects.
         self.driver.apply(places, record, index, &ready, &mut |step| keep(&mut self.fired, step))
     }
 
@@ -96,7 +96,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// How many are under one of the rules only.
+    /// The number of handoffs that are only under one of the rules.
     pub fn changed(self) -> u64 {
         self.vanished + self.appeared
     }
@@ -145,7 +145,8 @@ impl Difference {
         self.by_id[side].get(&id).map(|place| &self.fired[side][*place])
     }
 
-    /// Counts by a key of the handoffs. One whose key is another under the other rules vanishes here and appears there.
+    /// Counts by a key of the handoffs. A handoff whose key differs under the other rules vanishes from one row and
+    /// appears in another.
     pub fn by<K: Ord>(&self, key: impl Fn(&Fired) -> K) -> BTreeMap<K, Counts> {
         let mut counts: BTreeMap<K, Counts> = BTreeMap::new();
         for (side, fired) in (0..).zip(&self.fired) {
@@ -178,7 +179,7 @@ impl Difference {
         changes
     }
 
-    /// The accounts in which most changes, most first, with what is sent and what is held out of each.
+    /// The accounts with changes, most changes first; sent and held-out handoffs of an account are counted separately.
     pub fn accounts(&self) -> Vec<((&str, bool), Counts)> {
         let counts = self.by(|fired| (fired.account.clone(), fired.holdout));
         let mut accounts: Vec<((&str, bool), Counts)> = Vec::new();

@@ -16,7 +16,7 @@ use crate::text;
 
 /// After this number of events, changed profiles are taken, because a changed profile that is not taken uses memory.
 const GATHER_EVERY: u64 = 10_000;
-/// Accounts that are named where the one asked for is unknown.
+/// How many similar account ids an error names.
 const NEAREST: usize = 3;
 /// How often the state of the account is taken while it is active, so that it can be shown even if it is forgotten
 /// later.
@@ -109,8 +109,8 @@ impl Life {
         times
     }
 
-    /// What each signal of running active users brings to the account's score: how many users, and their points. Points
-    /// of the user's own score count where they are good in sum.
+    /// What each signal of running active users adds to the account's score: the number of users, and their points. The
+    /// points of a user's PQL score count only if their sum is positive.
     pub fn brought(&self, stands: &AccountProfile) -> BTreeMap<&str, (u32, i32)> {
         let mut rungs: BTreeMap<(&str, &str), u8> = BTreeMap::new();
         for (signal, user, rung) in self.signals.iter().filter_map(user_rung) {
@@ -164,7 +164,7 @@ pub struct Time<'a> {
     pub from: EventTime,
     /// When it ended; none while it is on.
     pub until: Option<EventTime>,
-    /// The rung at last, 0 once it has ended.
+    /// The present rung; 0 if it has ended.
     pub now: u8,
     /// The highest rung.
     pub rung: u8,
@@ -194,7 +194,7 @@ pub struct AccountFold {
     life: Life,
     events: u64,
     looked: Option<Day>,
-    /// Every account that came.
+    /// Every account of the history.
     accounts: HashSet<String>,
 }
 
@@ -256,7 +256,7 @@ impl AccountFold {
         Ok(())
     }
 
-    /// Takes how the account stands.
+    /// Stores the present profile of the account.
     fn look(&mut self) {
         let mut changed = Profiles::default();
         self.driver.partitions_mut().iter_mut().for_each(|partition| partition.profiles(&mut changed));
@@ -288,7 +288,7 @@ impl AccountFold {
         self.look();
         // The week before the one that is open.
         self.life.closed = self.driver.open_day().map(|day| day.week().plus(-1));
-        // The history may hold other rules.
+        // The history may activate other rules.
         self.life.plan = Arc::clone(self.driver.partitions()[0].plan());
         if self.accounts.contains(&self.life.account) {
             return Ok(self.life);

@@ -6,7 +6,7 @@ use crate::rules::{
 };
 use crate::wire::fields::{self, Scalar};
 
-/// Something that needs events of some sort.
+/// A part of the rules that needs certain events.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum What {
     Signal(SignalRef),
@@ -19,26 +19,26 @@ pub(super) enum What {
     Event(usize, Field),
 }
 
-/// What something needs, and what of it a sample has.
+/// What a part of the rules needs, and which of it the sample has.
 #[derive(Debug)]
 pub(super) struct Search {
-    /// All of these, each by any of some sources.
+    /// All of these, each from at least one of its sources.
     pub(super) all: Vec<Vec<Wanted>>,
-    /// And activity of users.
+    /// Also activity of users.
     activity: bool,
-    /// And a mapping that says which features are premium.
+    /// Also a mapping that says which features are premium.
     pub(super) premium: bool,
 }
 
-/// Events of a role, and what came of them.
+/// Events of a role, and what the sample has of them.
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) source: Source,
-    /// Which of the parts came.
+    /// Which of the parts the sample has.
     seen: Vec<bool>,
-    /// An event of the role came, with a user where one is needed.
+    /// The sample has an event of the role, with a user if one is needed.
     came: bool,
-    /// An event came with all of it.
+    /// The sample has an event with all parts.
     pub(super) met: bool,
 }
 
@@ -102,7 +102,7 @@ impl Wanted {
         self.seen.iter_mut().zip(is_in).for_each(|(seen, is)| *seen |= is);
     }
 
-    /// What never came of it: events of the role, or something that they do not carry.
+    /// What the sample lacks: events of the role, or a part of them.
     fn missing(&self, plan: &Plan, came: &Came<'_>) -> String {
         let role = rules::role_name(self.source.role);
         if !self.came {
@@ -113,7 +113,7 @@ impl Wanted {
         if let Some(premium) = never.iter().find(|part| matches!(part, Part::Premium)) {
             return words(premium, plan);
         }
-        // Each of them came, and not together.
+        // Each part occurs, but no event has all of them.
         if never.is_empty() {
             never.extend(&self.source.parts);
         }
@@ -130,7 +130,7 @@ impl From<Needs> for Search {
 }
 
 impl Search {
-    /// What never came; none if everything did.
+    /// What the sample lacks; none if it has everything.
     pub(super) fn missing(&self, plan: &Plan, came: &Came<'_>) -> Option<String> {
         let mut all = Vec::new();
         for sources in self.all.iter().filter(|sources| !sources.iter().any(|source| source.met)) {
@@ -181,7 +181,7 @@ fn needs(plan: &Plan) -> Vec<(What, Needs)> {
     all
 }
 
-/// What a figure needs; none: it is computed from all sorts of things.
+/// What a figure needs; none if it depends on no particular events.
 fn needs_of_figure(figure: Figure) -> Option<Needs> {
     Some(match figure {
         Figure::ActiveUsers | Figure::Users => Needs::activity(),
@@ -204,7 +204,7 @@ fn needs_of_figure(figure: Figure) -> Option<Needs> {
     })
 }
 
-/// What came at all.
+/// What the sample contains.
 pub(super) struct Came<'a> {
     /// Events by role.
     pub(super) roles: &'a [u64],

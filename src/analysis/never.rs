@@ -4,7 +4,7 @@ use super::needs::{Search, What, signal};
 use super::sample::Sample;
 use crate::rules::{BANDS, Figure, Input as Reads, Plan, Possible, SignalRef, Trigger, TriggerKind, Value};
 
-/// The signals for which something never came, and what.
+/// The signals for which the sample lacks something, and what it lacks.
 pub fn never_on(plan: &Plan, sample: &Sample) -> Vec<(SignalRef, String)> {
     let why = |(what, _): &(What, Search)| match what {
         What::Signal(which) => Some((*which, never(plan, *which, sample)?)),
@@ -30,7 +30,8 @@ fn most_points(plan: &Plan, sample: &Sample) -> i32 {
     can_be.map(|which| signal(plan, which).points.into_iter().max().unwrap_or(0)).sum()
 }
 
-/// What a name of a condition can be with such data, how it stays so, and what it needs to be more; none: anything.
+/// The values that a name in a condition can have with such data, in words too, and what it would need to have others;
+/// none if it can have any value.
 fn can_be(plan: &Plan, trigger: usize, input: &Reads, sample: &Sample) -> Option<(Possible, String, String)> {
     let unknown = |why| (Possible::of(&[Value::Unknown]), "unknown".to_owned(), why);
     let figure = match input {
@@ -76,7 +77,7 @@ fn can_be(plan: &Plan, trigger: usize, input: &Reads, sample: &Sample) -> Option
     Some((Possible::of(&[value]), stays.to_owned(), why))
 }
 
-/// Why a trigger cannot fire: what it listens to never came, or its condition can never be true.
+/// Why a trigger can never fire: the sample has no event that it fires on, or its condition can never be true.
 pub fn never_fires(plan: &Plan, place: usize, trigger: &Trigger, sample: &Sample) -> Option<String> {
     let when = match &trigger.kind {
         TriggerKind::Event(on) => {
@@ -92,7 +93,7 @@ pub fn never_fires(plan: &Plan, place: usize, trigger: &Trigger, sample: &Sample
     if when.can_hold(&values) {
         return None;
     }
-    // Each of these alone prevents it; or only all of them together do.
+    // Either each of these alone keeps it from firing, or only all of them together do.
     let alone = |at: &usize| !when.can_hold(&|other| values(other).filter(|_| other == *at));
     let bound: Vec<usize> = (0..known.len()).filter(|at| known[*at].is_some()).collect();
     let (causes, between) = match bound.iter().copied().filter(alone).collect::<Vec<_>>() {

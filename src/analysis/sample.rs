@@ -22,7 +22,7 @@ pub struct Sample {
     pub roles: Vec<u64>,
     /// By mapping.
     pub mappings: Vec<u64>,
-    /// What signals, figures and triggers need of events, and whether it came.
+    /// What signals, figures and triggers need of events, and which of it the sample has.
     pub(super) needs: Vec<(What, Search)>,
     /// Names that no mapping covers.
     pub unmapped: Unmapped,
@@ -32,7 +32,7 @@ pub struct Sample {
     pub accounts: Accounts,
     /// Number of `alias` calls.
     pub aliases: u64,
-    /// Events with an amount in a currency that the rules have no rate of, by its code.
+    /// Events with an amount in a currency for which the rules have no rate, by its code.
     pub without_rate: BTreeMap<String, u64>,
 }
 
@@ -60,7 +60,7 @@ impl Accounts {
 }
 
 impl Sample {
-    /// A sample of nothing yet.
+    /// An empty sample.
     pub fn new(plan: &Plan) -> Sample {
         Sample {
             readable: Readable::new(plan.time.allowed_lateness_ms),
@@ -128,7 +128,7 @@ impl Sample {
     }
 }
 
-/// The currency of an event's amount, if the rules have no rate of it (semantics F8).
+/// The currency of an event's amount, if the rules have no rate for it (semantics F8).
 fn without_rate(plan: &Plan, set: &RoleSet, event: &Event<'_>) -> Option<String> {
     const AMOUNTS: [Field; 4] = [Field::Mrr, Field::Price, Field::Amount, Field::Value];
     let has_amount = |role: &Role| AMOUNTS.iter().any(|it| plan.roles.number(set, *role, *it, event).is_some());

@@ -43,11 +43,11 @@ pub struct TopicSpec {
 /// A setting of a topic and why it matters.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// Kafka's name of it.
+    /// Kafka's name for it.
     pub name: &'static str,
     /// The value it is created with.
     pub value: &'static str,
-    /// The least number that is as good; none: no other value is.
+    /// The least number that is allowed too; none if only `value` is.
     pub at_least: Option<usize>,
     /// Why.
     pub why: &'static str,
@@ -58,7 +58,7 @@ impl Setting {
         Setting { name, value, at_least: None, why }
     }
 
-    /// Whether a topic can have this value of it.
+    /// Whether a topic may have this value.
     fn allows(&self, found: &str) -> bool {
         match self.at_least {
             Some(least) => found.parse().is_ok_and(|found: usize| found >= least),
@@ -83,11 +83,11 @@ pub struct TopicReport {
     pub partitions: i32,
     /// Whether it was created just now.
     pub created: bool,
-    /// What differs. It is never changed silently: it may be meant.
+    /// The settings that differ. They are not changed, because they may be intended.
     pub differs: Vec<Difference>,
 }
 
-/// Something about a topic that is not as it should be.
+/// A setting of a topic that differs from what is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The setting, or `partitions`.
@@ -129,7 +129,7 @@ const fn holds(kind: Kind, output: Format) -> Setting {
 }
 
 impl Topics {
-    /// Every topic with the settings it should have. The log and what leaves it have the same number of partitions.
+    /// Every topic with the settings that it needs. The log and the outputs have the same number of partitions.
     #[must_use]
     pub fn specs(&self, partitions: i32, replication: Option<i32>) -> Vec<TopicSpec> {
         let spec =
@@ -150,7 +150,7 @@ impl Topics {
 pub fn ensure_topics(config: &Config, specs: &[TopicSpec]) -> Result<Vec<TopicReport>, Error> {
     let admin = connect_admin(config)?;
     let lookup = connect_lookup(config)?;
-    // Fails soon where nothing answers: creating a topic waits as if the cluster were slow.
+    // If no broker answers, this fails early. Creating a topic would wait as for a slow cluster.
     if let Some(first) = specs.first() {
         look_up(&lookup, config, &first.name)?;
     }
@@ -176,12 +176,12 @@ pub fn partitions(config: &Config, topic: &str) -> Result<i32, Error> {
     count(config, &connect_lookup(config)?, topic)
 }
 
-/// Whether the records of a topic carry the time at which the broker took them.
+/// Whether the records of a topic have the time at which the broker received them.
 ///
 /// # Errors
 /// When the topic is missing, or Kafka cannot be reached or refuses.
 pub fn is_append_time(config: &Config, topic: &str) -> Result<bool, Error> {
-    // Of a topic that is missing, Kafka describes settings all the same.
+    // Kafka describes the settings of a missing topic, too.
     partitions(config, topic)?;
     let settings = describe(config, &connect_admin(config)?, topic)?;
     Ok(value(&settings, APPEND_TIME.name) == Some(APPEND_TIME.value))
@@ -263,7 +263,7 @@ fn connect_admin(config: &Config) -> Result<AdminClient<Admin>, Error> {
     client.map_err(|error| Error::client(format!("connecting to {}", config.brokers), error))
 }
 
-/// A consumer to look topics up with: unlike a producer it creates none by asking.
+/// A consumer for looking up topics. A producer would create the topics that it asks for.
 fn connect_lookup(config: &Config) -> Result<BaseConsumer, Error> {
     let client = config.client(&[], &[("allow.auto.create.topics", "false")]);
     let client: KafkaResult<BaseConsumer> = client.create_with_context(DefaultConsumerContext);

@@ -16,7 +16,7 @@ use super::raw;
 use crate::text::suggestion;
 use crate::wire::{Format, Kind};
 
-/// The cluster, the group, and any librdkafka property but those on which exactly-once rests.
+/// The cluster, the group, and any librdkafka property except those that exactly-once depends on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -44,7 +44,7 @@ pub struct Config {
     pub patience: Duration,
 }
 
-/// How long the service asks: a cluster may start at the same time.
+/// How long the service waits for a cluster, which may be starting at the same time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Default for Config {
@@ -250,7 +250,7 @@ fn scalars<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
 pub struct Topics {
     /// The beginning of every name.
     pub prefix: String,
-    /// The log, where it is a topic of another name.
+    /// The topic of the log, if its name does not follow the prefix.
     pub log: Option<String>,
     /// What is published.
     pub outputs: Outputs,
@@ -351,7 +351,7 @@ impl Topics {
         self.named("dead-letter")
     }
 
-    /// The names of all topics that are written to, but for the log.
+    /// The names of all output topics.
     #[must_use]
     pub fn outputs(&self) -> Vec<String> {
         self.written().map(|topic| topic.name).collect()

@@ -35,7 +35,7 @@ pub(super) const FETCH: &[(&str, &str)] = &[
     ("check.crcs", "true"),
 ];
 
-/// What the reading of a log must be.
+/// The settings that reading the log requires.
 pub(super) const STABLE: &[(&str, &str)] = &[
     ("isolation.level", "read_committed"),
     ("enable.auto.commit", "false"),
@@ -45,8 +45,8 @@ pub(super) const STABLE: &[(&str, &str)] = &[
     ("allow.auto.create.topics", "false"),
 ];
 
-/// How long a question to the cluster is repeated. A predecessor's open transaction delays the
-/// committed offsets by its timeout of 10 s and up to 10 s more.
+/// How long a request to the cluster is repeated. A predecessor's open transaction delays the committed offsets by its
+/// timeout of 10 s and up to 10 s more.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long one request may take, and so how soon a stop is noticed.
 pub(super) const QUESTION: Duration = Duration::from_secs(5);
@@ -62,11 +62,11 @@ pub enum Polled<'a> {
     Assigned {
         /// The partition.
         partition: i32,
-        /// The offset up to which the group is done; none if it never committed.
+        /// The committed offset of the group; none if it never committed.
         committed: Option<i64>,
-        /// What was committed beside the offset.
+        /// The metadata of the committed offset.
         metadata: &'a str,
-        /// The end of the stable data now.
+        /// The stable end now.
         end: i64,
     },
     /// The partition was revoked; none of its records follows.
@@ -211,7 +211,7 @@ impl Consumer {
         let Self { config, topic, partitions, inbox, .. } = self;
         let mut failed = Ok(());
         let any = inbox.read(wait, &mut |entry| match entry {
-            // What was on its way when its partition was revoked is dropped here.
+            // Records that were in flight when their partition was revoked are dropped here.
             Entry::Message(message) if owned(partitions, message.partition) => each(Polled::Message(message)),
             Entry::End { partition, position } if owned(partitions, partition) => {
                 each(Polled::End { partition, position });
@@ -272,7 +272,7 @@ impl Consumer {
         }
     }
 
-    /// What the group committed for the partitions, checked against the log as it is.
+    /// The committed offsets of the group, checked against the first and last offsets of the log.
     fn examine(&self, list: &TopicPartitionList) -> Result<Vec<Start>, Error> {
         if list.count() == 0 {
             return Ok(Vec::new());
@@ -477,7 +477,7 @@ pub(super) fn committed<C: ConsumerContext>(
     })
 }
 
-/// Asks until there is an answer, a refusal, a stop, or no patience left.
+/// Repeats a request until it succeeds, fails for good, times out, or the process stops.
 pub(super) fn patiently<T>(config: &Config, doing: &str, mut ask: impl FnMut() -> KafkaResult<T>) -> Result<T, Error> {
     let began = Instant::now();
     loop {

@@ -13,7 +13,7 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// A property on which exactly-once rests, or that has a key of its own.
+    /// A property that exactly-once depends on, or that has a key of its own.
     #[error("kafka.properties: `{key}` must not be set: {reason}")]
     Refused {
         /// The librdkafka property.
@@ -138,20 +138,20 @@ pub enum Error {
         instance: String,
     },
     /// The process was asked to end while it waited for Kafka.
-    #[error("{doing}: given up, as the process was asked to end")]
+    #[error("{doing}: cancelled, because the process was asked to end")]
     Stopped {
         /// What was being done.
         doing: String,
     },
-    /// The cluster refuses, and will go on refusing.
-    #[error("{doing}: {code}: the principal of this client lacks a right; see the list of ACLs in the documentation")]
+    /// The cluster refuses the request, and a retry does not help.
+    #[error("{doing}: {code}: the principal of this client lacks a permission; docs/operators.md lists the ACLs")]
     NotAuthorized {
         /// What was being done.
         doing: String,
         /// Kafka's error.
         code: RDKafkaErrorCode,
     },
-    /// Kafka could not be reached, or answered with an error, for longer than is worth waiting.
+    /// Kafka could not be reached, or answered with errors, until the timeout.
     #[error("{doing}: {error}")]
     Client {
         /// What was being done.
@@ -233,7 +233,7 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
     }
 }
 
-/// Whether waiting does not help.
+/// Whether a retry cannot help.
 pub(super) fn is_lasting(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
     is_refusal(code) || matches!(code, UnknownPartition | UnknownTopic | UnknownTopicOrPartition)
@@ -254,7 +254,7 @@ pub(super) fn is_silence(error: &KafkaError) -> bool {
     )
 }
 
-/// Whether `code` is a refusal that only a change of rights ends.
+/// Whether `code` means that a permission is missing.
 pub(super) fn is_refusal(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::{
         ClusterAuthorizationFailed, GroupAuthorizationFailed, TopicAuthorizationFailed,

@@ -24,7 +24,7 @@ static CONDITIONS: Mutex<Conditions> = Mutex::new(Conditions { begun: BTreeMap::
 enum Condition {
     /// A broker, or all of them, cannot be reached or do not answer.
     Unreachable,
-    /// The connection is not trusted, or the client is not let in.
+    /// The TLS handshake or the authentication fails.
     Unauthenticated,
     /// Anything else, by its text without digits.
     Other(String),
@@ -79,7 +79,7 @@ impl Condition {
     }
 }
 
-/// The conditions that last.
+/// The conditions that have begun and not ended.
 #[derive(Debug)]
 struct Conditions {
     begun: BTreeMap<Condition, Begun>,
@@ -129,8 +129,8 @@ impl Conditions {
     }
 }
 
-/// One log line of librdkafka. A property that belongs to the other kind of client is no news:
-/// consumers and producers are given the same pass-through properties.
+/// One log line of librdkafka. Warnings about properties of the other kind of client are left out, because consumers
+/// and producers get the same properties.
 pub(super) fn write(level: RDKafkaLogLevel, facility: &str, line: &str) {
     use RDKafkaLogLevel::{Alert, Critical, Debug, Emerg, Error, Info, Notice, Warning};
     match level {
@@ -141,8 +141,8 @@ pub(super) fn write(level: RDKafkaLogLevel, facility: &str, line: &str) {
     }
 }
 
-/// An error of a whole client. librdkafka goes on by itself after nearly all of them, and those that end a client are
-/// returned by the call that meets them. The end of a partition comes this way too and is no error.
+/// An error of a whole client. librdkafka recovers from nearly all of them by itself, and a call returns those that end
+/// a client. The end of a partition is reported in this way too, and is not an error.
 pub(super) fn client_error(error: &KafkaError, reason: &str) {
     if code_of(error) != Some(RDKafkaErrorCode::PartitionEOF) {
         report(code_of(error), &format!("{error}: {reason}"));

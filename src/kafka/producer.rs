@@ -53,7 +53,7 @@ pub fn largest_sent(config: &Config) -> Option<usize> {
     config.client(TRANSACTIONS, MUSTS).get(SIZE_OF_PRODUCER)?.parse().ok()
 }
 
-/// For throughput into the log.
+/// Settings for throughput into the log.
 const BULK: &[(&str, &str)] = &[
     ("linger.ms", "10"),
     ("compression.type", "lz4"),
@@ -62,7 +62,7 @@ const BULK: &[(&str, &str)] = &[
     ("message.max.bytes", "4194304"),
 ];
 
-/// What every producer must be.
+/// The settings that every producer requires.
 const MUSTS: &[(&str, &str)] =
     &[("enable.idempotence", "true"), ("delivery.report.only.error", "true"), ("partitioner", "murmur2_random")];
 
@@ -89,7 +89,7 @@ impl Producer {
     /// Connects, fences any other producer with this id, and aborts its open transaction.
     ///
     /// # Errors
-    /// When the configuration or the cluster refuses, or the cluster does not answer for a minute.
+    /// The configuration is invalid, the cluster refuses, or it does not answer for a minute.
     pub fn connect(config: &Config, transactional_id: &str) -> Result<Self, Error> {
         let doing = format!("starting the transactional producer `{transactional_id}` on {}", config.brokers);
         let mut client = config.client(TRANSACTIONS, MUSTS);
@@ -174,7 +174,7 @@ impl Producer {
         self.drain().map_err(|error| self.end(error))?;
         // All is delivered, so the flush in the crate's commit returns at once.
         repeat(&self.config, || self.base.commit_transaction(ATTEMPT)).map_err(|error| {
-            // A commit that was not answered can be neither aborted nor taken for done.
+            // A commit without an answer can neither be aborted nor be assumed to have succeeded.
             if is_retriable(&error) { self.unanswered(&error) } else { self.end(error) }
         })?;
         log_line::answered();
@@ -369,7 +369,7 @@ fn offset_list(progress: &[Progress<'_>]) -> Result<TopicPartitionList, String> 
     Ok(list)
 }
 
-/// Repeats an operation for as long as it may be repeated.
+/// Repeats an operation until it succeeds, fails for good, or may no longer be repeated.
 fn repeat(config: &Config, mut operation: impl FnMut() -> KafkaResult<()>) -> KafkaResult<()> {
     let began = Instant::now();
     loop {

@@ -162,7 +162,7 @@ impl Tail {
             let count = i32::try_from(count_partitions(&base, config, topic)?).unwrap_or(i32::MAX);
             for partition in 0..count {
                 let doing = format!("finding the end of {topic}[{partition}]");
-                // The end of now, not of when fetching begins: nothing between is missed.
+                // The present end, not the end when fetching begins, so that no record between them is missed.
                 let (_, end) = patiently(config, &doing, || base.fetch_watermarks(topic, partition, QUESTION))?;
                 all.add_partition_offset(topic, partition, Offset::Offset(end))
                     .map_err(|error| Error::client(doing, error))?;
@@ -176,7 +176,7 @@ impl Tail {
     /// Delivers the records that were committed since; waits at most `wait` for the first.
     ///
     /// # Errors
-    /// When going on is impossible; passing trouble is waited out and logged.
+    /// Continuing is impossible. Temporary errors are logged and not returned.
     pub fn poll(&mut self, wait: Duration, each: &mut impl FnMut(Message<'_>)) -> Result<(), Error> {
         serve(&self.base)?;
         let mut failed = Ok(());
@@ -193,8 +193,8 @@ impl Tail {
 
 fn connect(config: &Config, musts: &[(&str, &str)]) -> Result<Arc<BaseConsumer<Alone>>, Error> {
     let mut client = config.client(FETCH, musts);
-    // librdkafka assigns nothing without a group. It is neither joined nor committed to, and being
-    // ours it needs no right that `run` does not need.
+    // librdkafka assigns no partition without a group. The group is neither joined nor committed to, and because it is
+    // the group of the service, no further permission is needed.
     client.set("group.id", config.group.as_str());
     let base = client
         .create_with_context(Alone)
@@ -202,7 +202,7 @@ fn connect(config: &Config, musts: &[(&str, &str)]) -> Result<Arc<BaseConsumer<A
     Ok(Arc::new(base))
 }
 
-/// Lets librdkafka log, and notices when it cannot go on.
+/// Passes on the log lines of librdkafka, and keeps a fatal error.
 fn serve(base: &BaseConsumer<Alone>) -> Result<(), Error> {
     log_line::settle();
     if let Some(Err(error)) = base.poll(Duration::ZERO) {

@@ -34,7 +34,7 @@ pub struct Handoff {
     pub also: Vec<Arc<str>>,
     /// The users that it is about, by id bytes: at most 100.
     pub user_ids: Vec<String>,
-    /// How many users are left out of `user_ids`.
+    /// The number of users that are left out of `user_ids`.
     pub user_ids_left_out: u32,
     /// Why the trigger fired, in words.
     pub why: String,
@@ -161,7 +161,7 @@ pub struct Usage {
     pub features: Vec<(String, u64)>,
     /// Running active users.
     pub active_users: u32,
-    /// Users who reached first value.
+    /// Activated users.
     pub activated_users: u32,
     /// Distinct active users of the day.
     pub dau: u32,
@@ -177,7 +177,7 @@ pub struct Usage {
     pub first_seen: Option<EventTime>,
     /// The start of the last active day.
     pub last_seen: Option<EventTime>,
-    /// Whole days from sign-up to first value, of the earliest activated user.
+    /// Whole days from sign-up to activation, of the user who was activated first.
     pub days_to_activation: Option<i32>,
     /// Meaningful events of the last 28 closed days.
     pub events: u64,
@@ -537,7 +537,7 @@ pub struct DeadLetter {
     pub record_time: Option<EventTime>,
 }
 
-/// The buffer that the fold pushes its effects to, in order.
+/// The buffer to which the fold pushes its effects, in order.
 #[derive(Debug, Default)]
 pub struct Effects {
     /// Handoffs.

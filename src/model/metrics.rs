@@ -30,13 +30,13 @@ pub struct DayRow {
     pub wau: u32,
     /// Distinct active users in the 28 days that end with it.
     pub mau: u32,
-    /// Mean daily active users over `mau`, 0 to 1; unknown before the 7th day.
+    /// Mean daily active users divided by `mau`, 0 to 1; unknown before the 7th day.
     pub stickiness: Option<f64>,
     /// Users first active on the day.
     pub new_users: u32,
     /// Users first active in the 7 days that end with it.
     pub new_users_7d: u32,
-    /// How likely at least `new_users_7d` were; unknown before two whole blocks of 7 days.
+    /// The probability of at least `new_users_7d` new users; unknown before two whole blocks of 7 days.
     pub spike_p: Option<f64>,
 }
 

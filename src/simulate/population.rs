@@ -224,7 +224,7 @@ impl Population {
     }
 }
 
-/// What becomes of an account.
+/// How an account develops.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Story {
     /// One user.

@@ -28,7 +28,7 @@ const POLL: Duration = Duration::from_millis(100);
 const TICK_EVERY: Duration = Duration::from_secs(10);
 /// How long to wait before a transaction that was aborted is sent again.
 const RESEND_AFTER: Duration = Duration::from_millis(200);
-/// How long an aborted transaction is sent again after the process was asked to stop.
+/// For how long an aborted transaction is sent again after the process was asked to stop.
 const RESEND_AT_THE_END: Duration = Duration::from_secs(3);
 /// How long to wait before joining again.
 const REJOIN_AFTER: Duration = Duration::from_secs(1);

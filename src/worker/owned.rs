@@ -96,7 +96,7 @@ impl Destinations {
 struct Waits {
     /// The stable end at which the position is, and since when.
     at: Option<(i64, Instant)>,
-    /// Whether it was logged.
+    /// Whether the wait was logged.
     logged: bool,
 }
 
