@@ -597,7 +597,7 @@ impl Study {
     }
 
     fn print_additions(&self) {
-        println!("\n| new users a week | spikes | `five-new-users` fired | of these before spikes are known |");
+        println!("\n| new users a week | spikes | `five-new-users` fired | of these, before the spike was known |");
         println!("|--:|--:|--:|--:|");
         for in_two_weeks in ADDITIONS {
             let it = self.of(DEFAULT, Scenario::Additions(in_two_weeks));

@@ -275,7 +275,7 @@ fn every_field_of_the_contract_is_set() {
 /// A message of each kind in which every text and list is as long as possible, made of this character.
 fn longest(of: char) -> Vec<Box<dyn ToWire>> {
     let text = || of.to_string().repeat(110_000);
-    // Ids come no longer out of the log; what else is no bound of theirs is longer still.
+    // Ids in the log are at most this long; all other texts can be longer.
     let id = || of.to_string().repeat(1_024 / of.len_utf8());
     let shared = || -> Arc<str> { text().into() };
     let many = |of: &dyn Fn() -> String| (0..2_000).map(|_| of()).collect::<Vec<_>>();
@@ -384,7 +384,7 @@ fn no_message_is_too_large_to_be_published() {
         assert_eq!(json["payloadSize"], "4000000");
         assert_eq!(json["payload"].as_str().unwrap().len(), wire::PAYLOAD_MAX / 3 * 4);
     }
-    // As Kafka's default allows it.
+    // With the sizes that Kafka allows by default.
     assert!(wire::record_max(Kind::DeadLetter, Format::Protobuf) < 1_048_588);
 
     let read = |of: char| longest(of)[0].to_json().parse::<serde_json::Value>().unwrap();
@@ -393,7 +393,7 @@ fn no_message_is_too_large_to_be_published() {
     assert_eq!(plain["why"], "x".repeat(256) + "…");
     assert_eq!(plain["account"].as_str().unwrap().len(), 1_024, "ids are whole");
     assert_eq!(count(&plain["topUsers"]), 5);
-    // 100 facts and 100 ids of 1 KiB fit together, as few as need be are left out.
+    // As few as possible of 100 facts and 100 ids of 1 KiB are left out.
     for (of, message) in [("x", &plain), ("\0", &read('\0'))] {
         for (list, left_out, all) in [("facts", "factsLeftOut", 2_009), ("userIds", "userIdsLeftOut", 2_007)] {
             assert_eq!(count(&message[list]) + message[left_out].as_u64().unwrap(), all, "{list} of {of:?}");

@@ -29,8 +29,7 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    /// The broker that the tests running now share; the last of them ends it. None where it
-    /// cannot run, which has then been said.
+    /// The broker that the running tests share; the last of them ends it. None if it cannot run, which is then printed.
     pub(crate) fn shared() -> Option<Arc<Broker>> {
         static SHARED: Mutex<Weak<Broker>> = Mutex::new(Weak::new());
         static MISSING: AtomicBool = AtomicBool::new(false);
@@ -49,7 +48,7 @@ impl Broker {
         Some(broker)
     }
 
-    /// A broker of its own.
+    /// A broker that is not shared.
     pub(crate) fn start() -> Option<Broker> {
         if let Ok(brokers) = std::env::var("UPSWELL_TEST_BROKERS") {
             return Some(Broker { brokers, process: None });
@@ -59,21 +58,21 @@ impl Broker {
             Err(problem) => {
                 let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
                 assert!(!ci, "no real Kafka to test against: {problem}");
-                // Not `eprintln!`, which a test that passes keeps to itself.
+                // Not `eprintln!`, whose output is hidden if the test passes.
                 let _ = writeln!(io::stderr(), "\n*** SKIPPED: no real Kafka to test against: {problem}\n");
                 None
             }
         }
     }
 
-    /// Sends it a signal; whether there is a process of ours that can be sent one.
+    /// Sends a signal to the broker; returns false if the tests did not start it.
     pub(crate) fn signal(&self, signal: &str) -> bool {
         let Some(process) = &self.process else { return false };
         let broker = fs::read_to_string(process.directory.path().join("pid")).unwrap();
         Command::new("kill").args([signal, broker.trim()]).status().unwrap().success()
     }
 
-    /// Starts it again where it was, after it was killed.
+    /// Starts it again on the same ports and data, after it was killed.
     pub(crate) fn restart(&mut self) {
         self.process.as_mut().expect("a process of ours").restart().unwrap();
     }
@@ -99,8 +98,8 @@ pub(crate) fn unique(what: &str) -> String {
     format!("{what}-{:016x}-{}", *RUN, COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The running broker. A shell holds it on a lifeline: when the pipe to the shell closes, because
-/// this is dropped or because the test process died, the shell kills the broker by its id.
+/// The running broker. Its parent is a shell that waits on a pipe: when the pipe closes, because this is dropped or the
+/// test process died, the shell kills the broker by its id.
 struct Process {
     shell: Child,
     directory: TempDir,
@@ -161,7 +160,7 @@ fn jars() -> Result<PathBuf, String> {
     if !output.status.success() {
         return Err(format!("mvn could not fetch Kafka: {}", String::from_utf8_lossy(&output.stdout)));
     }
-    // Another test process may have been faster, which is as good.
+    // Another test process may have created it first.
     match fs::rename(fetched.keep(), &jars) {
         Err(error) if !jars.is_dir() => Err(error.to_string()),
         _ => Ok(jars),

@@ -49,7 +49,7 @@ fn sorted_numbers(records: &[(i32, i64, String)]) -> Vec<u32> {
     numbers
 }
 
-/// Polls until `done`, which sees everything that comes.
+/// Polls until `done` returns true; it gets everything that is delivered.
 fn poll_until(consumer: &mut Consumer, mut done: impl FnMut(Polled<'_>) -> bool) {
     let deadline = Instant::now() + LIMIT;
     let mut over = false;
@@ -59,7 +59,7 @@ fn poll_until(consumer: &mut Consumer, mut done: impl FnMut(Polled<'_>) -> bool)
     }
 }
 
-/// Polls until every one of `count` partitions was assigned and read to its end.
+/// Polls until each of `count` partitions was assigned and read to its end.
 fn poll_to_the_end(consumer: &mut Consumer, count: usize) -> Vec<(i32, i64, String)> {
     let (mut seen, mut ended) = (Vec::new(), std::collections::BTreeSet::new());
     poll_until(consumer, |polled| {
@@ -216,7 +216,7 @@ fn the_stable_end_is_after_markers_and_before_an_open_transaction() {
         position_at_end == 6
     });
 
-    // The record of an open transaction hides itself and, for now, the end.
+    // An open transaction hides its record and, until it ends, the end of the partition.
     let mut open = Producer::connect(&config, &unique("id")).unwrap();
     open.begin().unwrap();
     open.send(&topic, Some(0), None, b"3", &[]).unwrap();
@@ -275,7 +275,7 @@ fn a_transaction_that_cannot_succeed_is_an_error() {
     producer.begin().unwrap();
     let failed = producer.send(&out, None, None, &vec![0; 8 << 20], &[]).unwrap_err();
     assert!(matches!(failed, TransactionError::Fatal(_)), "{failed:?}");
-    // The producer lives on; at most it has to send again, over the gap that the refused left.
+    // The producer still works; at most it must send again, because the refused record left a gap.
     let mut resend = || {
         producer.begin()?;
         producer.send(&out, None, None, b"1", &[])?;
@@ -339,7 +339,7 @@ fn attending_the_group_reads_no_records() {
     let mut consumer = Consumer::join(&config, &log, 0).unwrap();
     let (mut assigned, mut records) = (false, 0);
     let deadline = Instant::now() + LIMIT;
-    // Also after the assignment: the records are there by then, and stay where they are.
+    // Also after the assignment, when the records have already been fetched.
     let mut after = 0;
     while after < 50 {
         assert!(Instant::now() < deadline);
@@ -364,7 +364,7 @@ struct Copier<'a> {
     log: &'a str,
     consumer: Consumer,
     producer: Producer,
-    /// The committed and the next offset of each partition that is ours.
+    /// The committed and the next offset of each assigned partition.
     ours: BTreeMap<i32, (i64, i64)>,
     pending: Vec<(i32, String)>,
     worker: usize,

@@ -22,7 +22,7 @@ use crate::service::metrics_row;
 
 const PARTITIONS: i32 = 4;
 const KILLS: u64 = 22;
-/// So many in the suite, which must end soon; a long run has 24 or more.
+/// Few, because the suite must end soon; a long run has 24 or more.
 const FAULTS: u64 = 4;
 /// After this a test that waits for something has failed.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -59,7 +59,7 @@ fn kills_at_random_moments_lose_and_duplicate_nothing() {
 fn faults_of_processes_and_broker_lose_and_duplicate_nothing() {
     let Some(mut broker) = Broker::start() else { return };
     if !broker.signal("-0") {
-        // Not a broker of ours: it cannot be killed.
+        // The tests did not start this broker, so they cannot kill it.
         return;
     }
     let seed = from_environment("UPSWELL_TEST_SEED").unwrap_or_else(|| u64::from(std::process::id()));
@@ -101,9 +101,10 @@ fn faults_of_processes_and_broker_lose_and_duplicate_nothing() {
     service.ends_well(&mut processes);
 }
 
-/// What a service published under faults is what a replay of its log says; whoever still runs ends when asked to.
+/// Tests that a service under faults publishes what a replay of its log gives, and that its processes still end when
+/// asked to.
 impl Service<'_> {
-    /// Makes the topics, and sends what is spoiled and then a product's events, so many a second.
+    /// Creates the topics, and sends faulty events and then those of a simulated product, this number per second.
     fn generate(&self, events: u64, rate: u64) -> Child {
         self.run_to_end(&["topics"]);
         let spoiled = self.folder.join("spoiled.ndjson");
@@ -139,7 +140,7 @@ impl Service<'_> {
             let published = published.get(topic).cloned().unwrap_or_default();
             assert_same(topic, replayed, &published);
         }
-        // How many profiles there are depends on when they were committed; the last of each key does not.
+        // The number of profiles depends on when they were committed; the last one of each key does not.
         for (topic, message) in [("accounts", "AccountProfile"), ("users", "UserProfile")] {
             assert_same(topic, &self.lines(topic), &self.last_of_each_key(topic, message));
         }
@@ -149,7 +150,7 @@ impl Service<'_> {
     }
 }
 
-/// A line that is no JSON, a user that is a number, and an event of another century after one of this.
+/// A line that is not JSON, a user id that is a number, and an event of another century after one of this century.
 const SPOILED: &str = r#"{"messageId":"s1","type":"track","event":"Feature Used","userId":"ann","context":{"groupId":"spoiled"},"timestamp":"2026-01-05T00:00:00Z"}
 not JSON at all
 {"messageId":"s2","type":"track","event":"Feature Used","userId":7,"context":{"groupId":"spoiled"},"timestamp":"2026-01-05T00:00:00Z"}
@@ -240,7 +241,7 @@ impl<'a> Service<'a> {
         }
     }
 
-    /// What a replay of the log says, as JSON lines by topic without its prefix.
+    /// What a replay of the log gives, as JSON lines by topic without its prefix.
     fn replay(&self, log: &str) -> BTreeMap<String, Vec<String>> {
         let path = |name: &str| self.folder.join(name).to_str().unwrap().to_owned();
         let (handoffs, signals, letters) = (path("handoffs"), path("signals"), path("letters"));
@@ -279,7 +280,7 @@ impl<'a> Service<'a> {
         last.into_values().collect()
     }
 
-    /// What stands committed in the output topics, decoded from the contract.
+    /// The committed messages of the output topics, decoded by `proto/`.
     fn published(&self) -> BTreeMap<String, Vec<String>> {
         let messages = [
             ("handoff.high", "Handoff"),
@@ -334,7 +335,7 @@ impl<'a> Service<'a> {
     }
 }
 
-/// A message of the contract, as its JSON.
+/// A message of `proto/` as JSON.
 fn decode(message: &str, bytes: &[u8]) -> String {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
         let files =
@@ -350,7 +351,7 @@ fn signal(process: &Child, signal: &str) {
     assert!(sent.success());
 }
 
-/// The same messages, each as often, and those of one account in the same order.
+/// Asserts that the messages are the same, each as often, and those of one account in the same order.
 fn assert_same(topic: &str, replayed: &[String], published: &[String]) {
     let by_account = |lines: &[String]| {
         let mut accounts: BTreeMap<String, Vec<String>> = BTreeMap::new();

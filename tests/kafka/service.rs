@@ -28,7 +28,7 @@ mod stopping;
 
 const PARTITIONS: i32 = 2;
 const RULES: &str = include_str!("../../src/rules/default.yaml");
-/// How long a question to the broker may take.
+/// How long a request to the broker may take.
 const QUESTION: Duration = Duration::from_secs(10);
 /// After this a test that waits for something has failed.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -215,7 +215,7 @@ fn a_json_log_is_processed_end_to_end() {
         .join("\r\n"),
     );
     program.run(&["send", "events.ndjson"]).ok();
-    // From a producer that has never heard of Upswell.
+    // From a producer that does not know Upswell.
     let foreign: [(&[u8], &[u8]); 3] =
         [(b"key", b"not JSON \xff"), (b"\x00\x01", b""), (b"acme", b"{\"type\":\"track\"}")];
     let offsets = foreign.map(|(key, payload)| program.produce("log", 1, key, payload));
@@ -301,7 +301,7 @@ fn the_last_profile_of_a_key_is_the_current_state() {
         program.wait_until_done(&run);
         assert!(run.terminate().success(), "{}", run.said());
     };
-    // The third event finds ann gone: she is forgotten after 400 days.
+    // Before the third event ann is forgotten: it comes more than 400 days later.
     for (id, account, at) in
         [("m1", "acme", "2024-01-01"), ("m2", "globex", "2024-01-02"), ("m3", "acme", "2026-03-02")]
     {
@@ -314,7 +314,7 @@ fn the_last_profile_of_a_key_is_the_current_state() {
     assert_eq!(erased.key.as_deref(), Some(&b"acme\0m1"[..]));
     assert!(program.last_of_each_key("users").contains_key(&b"acme\0m3"[..]));
 
-    // By other rules a profile may be another: all are said anew.
+    // With other rules profiles may differ, so all are published again.
     let of_acme = || program.read("accounts").iter().filter(|record| record.key.as_deref() == Some(b"acme")).count();
     let before = of_acme();
     let placed = |account: &str| upswell::kafka::partition_of(account.as_bytes(), PARTITIONS);
@@ -329,7 +329,7 @@ fn the_last_profile_of_a_key_is_the_current_state() {
     program.assert_published_is_replayed();
 }
 
-/// `/readyz` and what it says is missing.
+/// `/readyz`, and what it lists as missing.
 fn readiness(run: &Running) -> (u16, Value) {
     let (status, body) = run.get("/readyz");
     (status, serde_json::from_str(&body).unwrap())
@@ -369,7 +369,7 @@ fn a_process_is_ready_when_its_partitions_are_read_to_their_end() {
         });
     }
 
-    // Of three processes one is left over. It is ready all the same, but not before the group has settled.
+    // One of three processes gets no partition. It becomes ready too, but not before the group is stable.
     let second = program.start(&["run"]);
     wait_for("the second process", || {
         let (status, body) = readiness(&second);
@@ -452,7 +452,7 @@ fn rules_are_activated_without_a_restart() {
     send("after", &["u1", "u2"], "2026-03-02T10:00:00Z");
     let told = program.run(&["rules", "activate", "changed.yaml"]).ok();
     assert!(told.out.contains("was written to all 2 partitions"), "{told:?}");
-    // The record names no preset: its mappings stand in it.
+    // The record names no preset, because it contains the mappings.
     let whole = upswell::rules::complete("changed.yaml", &changed).unwrap();
     assert!(changed.contains("\npresets: [segment]\n") && !whole.contains("presets"));
     let written = |record: &&Record| String::from_utf8_lossy(&record.payload).contains(&*whole);
@@ -462,7 +462,7 @@ fn rules_are_activated_without_a_restart() {
         "nonsense",
         upswell::model::EventTime(1_772_445_600_000),
     );
-    // Without the header of control records it is no control record.
+    // Without the header of control records it is not one.
     program.produce("log", 0, b"", &nonsense);
     program.produce_with("log", 0, b"", &nonsense, upswell::kafka::CONTROL_HEADERS);
     send("before", &["u4"], "2026-03-02T11:00:00Z");
@@ -485,7 +485,7 @@ fn rules_are_activated_without_a_restart() {
     assert!(outside["detail"].as_str().unwrap().contains("upswell-control"), "{outside}");
     assert_eq!(letter["reason"], json!("DEAD_LETTER_REASON_REFUSED"), "{letter}");
 
-    // Whoever comes next folds the log by the rules of each place in it, and repeats nothing.
+    // The next owner folds the log with the rules that apply at each place in it, and publishes nothing again.
     let mut again = program.start(&["run"]);
     send("after", &["u4"], "2026-03-04T11:00:00Z");
     program.wait_until_done(&again);
@@ -493,8 +493,8 @@ fn rules_are_activated_without_a_restart() {
     assert_eq!(program.read("handoff.high").len(), 1);
     program.assert_published_is_replayed();
 
-    // Rules that another version can follow, and this one cannot, end the service: without them it would say other
-    // things.
+    // Rules that another version can compile, and this one cannot, end the service: without them its results would
+    // differ.
     let foreign = changed.replace("presets: [segment]", "presets: [another]");
     let foreign = upswell::wire::encode_activation(
         upswell::wire::Format::Protobuf,
@@ -541,7 +541,7 @@ fn packing_does_not_change_results() {
     });
     assert_eq!(single.end_of_log().iter().sum::<i64>(), 20_000);
     assert!(packed.end_of_log().iter().sum::<i64>() <= 20_000 / 100 + i64::from(PARTITIONS));
-    // A fact names the place of its event in the log (E23), and only that depends on how events are packed.
+    // A fact has the place of its event in the log (E23), and only this depends on how events are packed.
     let without_places = |program: &Program, output| -> Vec<Value> {
         let mut values: Vec<Value> =
             program.lines(output).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -617,7 +617,7 @@ fn a_running_service_serves_health_and_metrics() {
     assert!(run.terminate().success(), "{}", run.said());
 }
 
-/// The names in the table of docs/operators.md; those that begin with `_` go on where the first of their row ends.
+/// The names in the table of docs/operators.md; a name that begins with `_` stands for `upswell_partition_…`.
 fn documented_metrics() -> Vec<String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operators.md");
     let text = fs::read_to_string(path).unwrap();
@@ -674,7 +674,7 @@ fn sigterm_finishes_the_batch_and_a_restart_continues() {
     for _ in 0..3 {
         let before: i64 = program.committed().iter().sum();
         let mut run = program.start(&["run"]);
-        // Once all is generated, a run before may have committed all of it.
+        // After everything is generated, an earlier run may have committed all of it.
         wait_for("a commit", || {
             let commits = program.committed().iter().sum::<i64>() > before;
             (commits || generator.child.try_wait().unwrap().is_some()).then_some(())
@@ -763,7 +763,7 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A message of the contract, as its JSON.
+/// A message of `proto/` as JSON.
 fn decode(message: &str, bytes: &[u8]) -> Value {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
         let files = ["event", "handoff", "signal", "profile", "metrics", "dead_letter"]
@@ -783,7 +783,7 @@ fn bytes(letter: &Value) -> Vec<u8> {
     bits.chunks_exact(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | bit)).collect()
 }
 
-/// How a command ended, and what it said.
+/// The exit code and the output of a command.
 #[derive(Debug)]
 struct Ended {
     status: ExitStatus,
@@ -822,7 +822,7 @@ struct Record {
 }
 
 impl Record {
-    /// The message, whichever way it is written.
+    /// The message, in either format.
     fn json(&self, topic: &str) -> Value {
         match self.headers.get("content-type").map(String::as_str) {
             Some("application/json") => serde_json::from_slice(&self.payload).unwrap(),
@@ -893,7 +893,7 @@ struct Program {
 }
 
 impl Program {
-    /// With more lines of configuration.
+    /// The same with more lines of configuration.
     fn new(broker: &Broker, more: &str) -> Program {
         let (folder, prefix) = (TempDir::new().unwrap(), unique("service"));
         let config = format!(
@@ -1058,7 +1058,7 @@ impl Program {
         records
     }
 
-    /// What stands on an output topic, as sorted JSON.
+    /// The messages on an output topic, as sorted JSON.
     fn published(&self, topic: &str) -> Vec<String> {
         let mut lines: Vec<String> = self.read(topic).iter().map(|record| record.json(topic).to_string()).collect();
         lines.sort_unstable();
@@ -1117,7 +1117,7 @@ impl Program {
         assert_eq!(self.published("signals"), replayed("signals"));
         assert_eq!(self.published("dead-letter"), replayed("dead-letters"));
         assert_eq!(self.published("onboarding"), replayed("onboarding"));
-        // How many profiles there are depends on when they were committed; the last of each key does not.
+        // The number of profiles depends on when they were committed; the last one of each key does not.
         for topic in ["accounts", "users"] {
             let mut last: Vec<String> = self.last_of_each_key(topic).values().map(Value::to_string).collect();
             last.sort_unstable();
@@ -1152,7 +1152,7 @@ impl Running {
         line.trim_end().to_owned()
     }
 
-    /// Where health and metrics are served: the log tells it.
+    /// The address of health and metrics, which is in the log.
     fn address(&self) -> String {
         wait_for("the line `started`", || {
             self.said().lines().filter_map(|line| line.parse::<Value>().ok()).find_map(|line| {
@@ -1182,7 +1182,7 @@ impl Running {
         });
     }
 
-    /// Asks it to end, as Kubernetes does, and waits until it has.
+    /// Sends SIGTERM, as Kubernetes does, and waits until it has ended.
     fn terminate(&mut self) -> ExitStatus {
         let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(asked.success());

@@ -32,7 +32,7 @@ pub(crate) const PACKS: u64 = 1_000_000;
 /// From here on the random rules are replaced by others within the log.
 pub(crate) const CHANGES: u64 = 2_000_000;
 
-/// The product of a seed. What sales answer depends on what was handed off, so the model is asked once before.
+/// The product of a seed. The outcomes that sales reports depend on the handoffs, so the model runs once before.
 pub(crate) fn product(seed: u64) -> Product {
     let mut rng = SmallRng::seed_from_u64(seed);
     let first_day = if seed.is_multiple_of(10) { -90 } else { rng.random_range(19_000..20_000) };
@@ -45,7 +45,7 @@ pub(crate) fn product(seed: u64) -> Product {
         ..Settings::default()
     };
     let settings = match seed {
-        // Settings are copied everywhere: the few packs of a test live as long as it does.
+        // Settings are copied everywhere, so the few packs of a test are leaked.
         PACKS.. => Settings { pack: Box::leak(Box::new(packs::pack(&mut rng))), ..settings },
         _ => settings,
     };
@@ -92,7 +92,7 @@ fn change_rules(rng: &mut SmallRng, first: &'static Pack, log: &mut Vec<Input>) 
         let is_back = nth > 0 && rng.random_bool(0.4);
         let rules = if is_back { packs::after(rng, applies, first.clone()) } else { packs::other(rng, applies) };
         applies = Box::leak(Box::new(rules));
-        // Its own time moves nothing.
+        // The time of an activation does not move the watermark.
         let near = log[place].event.as_ref().map_or(0, |event| event.ms) + rng.random_range(-DAY..DAY);
         let activation = Event { kind: Kind::RulesActivation, rules: Some(applies), ..event("", "", "", near) };
         log.insert(place + nth, Input { record_ms: None, event: Ok(activation), ..log[place].clone() });
@@ -253,7 +253,7 @@ enum Mood {
 
 const MOODS: [Mood; 6] = [Mood::Steady, Mood::Growing, Mood::Fading, Mood::Joining, Mood::Silent, Mood::Passive];
 
-/// What sets an account apart for all its time.
+/// The character of an account, which does not change.
 #[derive(Clone, Copy, PartialEq)]
 enum Style {
     /// A bit of everything.
@@ -266,7 +266,7 @@ enum Style {
     Keen,
 }
 
-/// An account that lives.
+/// An account and its present state.
 struct Account {
     name: String,
     style: Style,
@@ -420,7 +420,7 @@ impl Account {
         }
     }
 
-    /// Where the company is, by a trait that only rules of its own speak of.
+    /// The region of the company, in a trait that only custom rules use.
     fn move_about(&mut self, rng: &mut SmallRng) {
         for _ in 0..rng.random_range(0..4) {
             let at = self.now(rng) - rng.random_range(0..60) * DAY;

@@ -54,19 +54,20 @@ pub(crate) fn pack(rng: &mut SmallRng) -> Pack {
     pack
 }
 
-/// Whether other rules, activated in the midst of a log, may have other signals of the kind `within`: whether a new one
-/// knows the earlier sign-up of a user is not defined (semantics A27, E8).
+/// Whether other rules that are activated within a log may have other signals of the kind `within`: it is not defined
+/// whether a new one knows the earlier sign-up of a user (semantics A27, E8).
 const WITHIN_CHANGES: bool = false;
 
-/// Whether a signal that begins with them may leave out the first event of its role: whether that is the first of the
-/// account's life, or the first that the signal knows, is not defined (semantics A27, E16).
+/// Whether a new signal in them may leave out the first event of its role: it is not defined whether that is the first
+/// of the account's life or the first that the signal knows (semantics A27, E16).
 const FIRSTS_ARE_LEFT_OUT: bool = false;
 
-/// Whether they may have other rails: when a handoff goes out that no rail holds any more is not defined to the event,
-/// nor how long the warm-up of accounts is then (semantics A27).
+/// Whether they may have other rails: it is not defined at which event a handoff fires that no rail holds any more, nor
+/// how long the warm-up of accounts is then (semantics A27).
 const RAILS_CHANGE: bool = false;
 
-/// Whether triggers may have another cooldown: when it ends for what waits already is not defined (semantics A27).
+/// Whether triggers may have another cooldown: it is not defined when the cooldown ends for edges that already wait
+/// (semantics A27).
 const COOLDOWNS_CHANGE: bool = false;
 
 /// Other rules: independent ones, or the same with some changes.
@@ -118,7 +119,7 @@ fn changed(rng: &mut SmallRng, before: &Pack) -> Pack {
             signal.enters = one_of(rng, &[None, Some((true, true)), Some((false, true)), Some((false, false))]);
         }
     }
-    // Others under an id that was there before: no condition may read them that was made for the former one.
+    // Another signal under an id that existed before: conditions that were made for the former signal must not read it.
     let mut anew: Vec<String> = Vec::new();
     for place in 0..after.signals.len() {
         if rng.random_bool(0.08) {

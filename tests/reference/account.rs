@@ -247,8 +247,8 @@ impl Account {
         }
     }
 
-    /// Forgets whoever was last active 401 days ago, unless a later day is known (semantics B12). What a company is
-    /// stays known, and so do the signals that rest on it (semantics B13).
+    /// Forgets users and accounts that were last active 401 days ago, unless a later day is known (semantics B12).
+    /// Traits of the company stay, and so do the signals that depend on them (semantics B13).
     fn forget(&mut self, t: i64) {
         let last_kept = self.settings.day_of(t) - self.settings.forget_after_days - 1;
         let users = self.users.iter().filter(|(_, user)| user.days.last() == Some(&last_kept));
@@ -374,13 +374,13 @@ impl Account {
         self.by = None;
     }
 
-    /// Whether the e-mail address that is known of a user is of somebody who does not count.
+    /// Whether the known e-mail address of a user excludes the user.
     pub(super) fn is_excluded(&self, user: &str) -> bool {
         let address = self.user_trait(user, "email").and_then(Value::as_str);
         self.settings.exclude && address.is_some_and(super::is_of_the_vendor)
     }
 
-    /// Whoever does not count any more acts as one who left, whatever day is known (semantics A34, B5).
+    /// A user who becomes excluded acts as one who was removed, whatever the last active day is (semantics A34, B5).
     fn exclude(&mut self, event: &Event, was_excluded: bool) {
         if self.is_excluded(&event.user)
             && !was_excluded

@@ -1,4 +1,4 @@
-//! Evidence: what a signal or a handoff rests on (semantics E23).
+//! Evidence: the facts of a signal or a handoff (semantics E23).
 
 use serde_json::{Value, json};
 
@@ -119,8 +119,8 @@ impl Account {
         }
     }
 
-    /// Whether the value of the newest event counts by it: no other event of the value counts as long, nor so many other
-    /// values as the highest rung needs.
+    /// Whether the value of the newest event counts because of it: no other event of the value counts for as long, and
+    /// fewer other values than the highest rung needs do.
     fn proves_a_value(&self, id: &str, signal: Signal) -> bool {
         let Measure::Distinct { facts, rungs, .. } = &signal.it.measure else { return false };
         let observations = self.observed_values(id, signal);

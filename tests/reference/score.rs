@@ -74,7 +74,7 @@ impl Account {
             let scores = &self.settings.pack.scores;
             let is_kept = band == 0 || score >= scores.bands[band as usize - 1] - scores.keep;
             assert!(is_kept, "laws: a band is never kept further down");
-            // The band of who is forgotten goes with their signals (semantics B12).
+            // The band of a forgotten user ends for the same reason as the user's signals (semantics B12).
             let reason = if self.forgotten_now.contains(&id) { "REASON_FORGOTTEN" } else { reason };
             if self.forgotten_now.contains(&id)
                 && let Some(user) = self.users.get_mut(&id)

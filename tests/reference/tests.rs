@@ -196,7 +196,8 @@ fn trend(weeks: &[i64], settled: i64, all: i64) -> Trend {
 
 #[test]
 fn two_weeks_clearly_above_the_base_level_are_growing() {
-    // B = 8 and U = 8, for who came last is not settled: V = 8·0 + 8. D = 12 + 13 − 16 = 9 and m = 24 − 16 = 8.
+    // B = 8 and U = 8, because the newest users are not counted yet: V = 8·0 + 8. D = 12 + 13 − 16 = 9 and m = 24 − 16
+    // = 8.
     let output = run_events(weekly(&[8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 12, 13, 8]));
     let last = |week| {
         let row = row(&output, "week", week);
@@ -243,7 +244,7 @@ fn the_spread_counts_users_who_arrive_and_leave() {
     assert_eq!([declines(10, 20, 1), declines(10, 20, 2)], [Some(true), Some(false)]);
     assert_eq!([declines(40, 40, 24), declines(40, 40, 25)], [Some(true), Some(false)]);
     assert_eq!(trend(&[0; 13], 0, 0).declines(12, 60), Some(false));
-    // Whoever is not there any more counts as one: B = 0, U = V = 1, D ≥ 6 and m ≥ 4.
+    // Without users U is 1: B = 0, U = V = 1, D ≥ 6 and m ≥ 4.
     assert_eq!(
         [(3, 3), (2, 4), (1, 9)].map(|(a, b)| trend(&[&[0; 11][..], &[a, b]].concat(), 0, 0).grows(32, 10, &SLOPES)),
         [Some(true), Some(true), Some(false)]

@@ -68,7 +68,7 @@ impl Edge {
     }
 }
 
-/// What an event shows the feed: what a trigger goes by.
+/// What an event publishes on the feed, from which event triggers are decided.
 pub(super) struct EventMatch {
     pub(super) trigger: Trigger,
     pub(super) signal: &'static str,
@@ -240,14 +240,14 @@ impl Account {
         match name {
             "band" => Some(Known::Text(band_name(user.band).to_owned())),
             "band_fell" => Some(Known::Bool(user.band_fell)),
-            // Who was never active, or has left, has no score (semantics B4, B5).
+            // A user who was never active, or has left, has no score (semantics B4, B5).
             "score" => Some(Known::Int(if self.is_present(id) { self.user_score(user) } else { 0 })),
             "is_buyer" => Some(Known::Bool(self.is_present(id) && self.is_buyer(id))),
             _ => self.known_rung(id, self.settings.pack.signal(name)?),
         }
     }
 
-    /// What is on was proved; off means no only where enough is known (semantics D11, C17).
+    /// A signal that is on is known; one that is off counts as 0 only if enough history is known (semantics D11, C17).
     fn known_rung(&self, id: &str, signal: Signal) -> Option<Known> {
         let rung = self.rung(id, signal);
         (rung > 0 || self.is_known(id, signal)).then_some(Known::Int(rung.into()))
