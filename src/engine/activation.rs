@@ -11,8 +11,8 @@ use super::values;
 use crate::model::{EventTime, Reason};
 use crate::rules::{Closes, Exclude, Kind, Plan, SignalRef, TriggerKind};
 
-/// What the places of the old plan are in the new one. A signal is the same if its id is and it measures the same,
-/// whatever its points.
+/// The places of the signals, triggers and meters of the old plan in the new one. A signal is the same if it has the
+/// same id and measures the same thing, whatever its points.
 pub(super) struct Renaming<'a> {
     before: &'a Plan,
     after: &'a Plan,
@@ -71,9 +71,9 @@ impl<'a> Renaming<'a> {
     }
 }
 
-/// Brings an account under the new plan. Signals that it does not have, or that measure something else in it, are off,
-/// published by the names that they had; the others keep their state. New ones begin with the figures and traits that
-/// are known and without facts, or warm up until a close decides them. Scores follow, and nothing fires.
+/// Moves an account to the new plan. Signals that are removed or measure something else turn off, which is published
+/// under their old ids; the others keep their state. New ones begin with the figures and traits that are known and
+/// without facts, or warm up until a close decides them. Scores are computed again, and nothing fires.
 pub(super) fn activate<'a>(renaming: &Renaming<'a>, step: &mut Step<'a>, account: &mut Account<'_>) {
     let Renaming { before, after, users, accounts, .. } = renaming;
     let gone = |slots: &[Option<usize>]| Vec::from_iter((0..slots.len()).filter(|slot| slots[*slot].is_none()));
@@ -112,9 +112,9 @@ pub(super) fn activate<'a>(renaming: &Renaming<'a>, step: &mut Step<'a>, account
 /// What a trigger remembered: what it fired on, its state, and its edges.
 type Was<'a> = (&'a TriggerKind, State, BTreeMap<Option<u32>, Edge>);
 
-/// What a trigger of the same id remembers stays: when it fired, also if rules in between did not have it; and the edges
-/// of a condition or the occurrences of an event trigger that is the same. What is true without an edge counts as fired: a
-/// change of the rules fires nothing (semantics A27).
+/// A trigger with the same id keeps the instant at which it fired, even if rules in between did not have it. If it
+/// fires on the same condition or event as before, it keeps its edges or occurrences. A condition that is true and has
+/// no edge counts as fired: a change of the rules fires nothing (semantics A27).
 fn triggers(step: &Step<'_>, account: &mut Account<'_>, before: &Plan) {
     let plan = step.plan;
     let mut by_id: BTreeMap<&str, Was<'_>> = BTreeMap::new();
@@ -157,14 +157,14 @@ fn triggers(step: &Step<'_>, account: &mut Account<'_>, before: &Plan) {
         }
         account.put_state(place, state);
     }
-    // Whatever has an id that fired must not repeat a handoff id (semantics D7).
+    // A trigger whose id has fired must not repeat a handoff id (semantics D7).
     for (id, (_, mut state, _)) in by_id {
         account.keep_firing(id, &state);
         account.give_back(&mut state);
     }
 }
 
-/// The event triggers whose first has been, by the places that other rules give them.
+/// The event triggers that have had their first occurrence, by their places in the new plan.
 fn firsts_in(plan: &Plan, before: &Plan, firsts: &BTreeSet<u16>) -> BTreeSet<u16> {
     let is_same = |place: &usize| {
         let trigger = &plan.triggers[*place];

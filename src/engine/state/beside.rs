@@ -1,5 +1,5 @@
-//! What only some accounts and users have beside their rows. Each part is in a slab of its own, so that a user who has
-//! only facts pays for facts alone.
+//! What only some accounts and users have, stored outside their rows. Each part is in its own slab, so that a user who
+//! has only facts takes memory for facts alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
@@ -10,7 +10,7 @@ use super::traits::{Latest, Profile};
 use super::triggers::{self, Paced};
 use crate::model::{Day, EventTime, HandoffId, Place, Role};
 
-/// What a user has beside the row: two references.
+/// References from a user to what is stored outside the row.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OfUser {
     pub(super) facts: facts::Head,
@@ -47,7 +47,8 @@ impl More {
     }
 }
 
-/// What an account has beside the row: a cache line of references, and the little that most accounts have.
+/// References from an account to what is stored outside the row, and small values that most accounts have: a cache
+/// line.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
 pub(in crate::engine) struct Rare {

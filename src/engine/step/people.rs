@@ -51,8 +51,7 @@ pub(super) struct Taken {
     pub(super) lead: bool,
 }
 
-/// Whether an event states an e-mail address of its user, and that it is of somebody who does not count; none where it
-/// states no address.
+/// Whether the e-mail address that an event states of its user excludes the user; none if it states no address.
 pub(in crate::engine) fn states_excluded(plan: &Plan, roles: &RoleSet, event: &Event<'_>) -> Option<bool> {
     if !roles.has(Role::Profile) {
         return None;
@@ -97,7 +96,7 @@ fn created_at(number: Option<Value>, text: Option<Value>) -> Option<Value> {
     time.map(|time| Value::Number(time.0 as f64))
 }
 
-/// Takes what an event says of its account and user for good, by event time (semantics A22).
+/// Applies the traits, subscriptions, leads and outcomes that an event states, by event time (semantics A22).
 pub(super) fn take(plan: &Plan, account: &mut Account<'_>, user: Option<u32>, it: &MatchedEvent<'_>) -> Taken {
     let MatchedEvent { event, roles, place, .. } = it;
     let mut taken = Taken::default();
@@ -172,7 +171,7 @@ fn raw(event: &Event<'_>, name: &str) -> Option<Value> {
     }
 }
 
-/// A user who runs is counted by the old profile no longer, and by the new one.
+/// Counts a running active user by the new profile instead of the old one.
 fn take_profile(
     plan: &Plan,
     account: &mut Account<'_>,

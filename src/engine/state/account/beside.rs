@@ -1,4 +1,5 @@
-//! What only some accounts and users have beside their rows: facts, traits, what triggers remember, and more.
+//! Access to what only some accounts and users have, which is stored outside their rows: facts, traits, the state of
+//! triggers, and more.
 
 use super::Account;
 use crate::engine::state::beside::{Crowd, Former, Life, More, OfSignal, Rare, Unanswered};

@@ -36,7 +36,8 @@ impl Paced {
         }
     }
 
-    /// The handoff that one of this level must keep its distance from: medium passes what low began, high passes all.
+    /// The last handoff whose pacing holds one of this level: a medium handoff passes the pacing of a low one, a high
+    /// one passes all.
     pub(in crate::engine) fn before(self, level: Level) -> Option<EventTime> {
         match level {
             Level::High => None,
@@ -53,7 +54,7 @@ pub(in crate::engine) struct Edge {
     pub(in crate::engine) passed: EventTime,
     /// It fired and the condition was not false since.
     pub(in crate::engine) fired: bool,
-    /// A cooldown or a rail kept it: it is released by the watermark.
+    /// A cooldown or a rail held it: from then on the watermark decides when it fires (semantics D4).
     pub(in crate::engine) waited: bool,
     /// Rails that have been published as holding it, one bit each.
     pub(in crate::engine) held: u8,
@@ -83,7 +84,7 @@ impl Edge {
     }
 }
 
-/// An occurrence that a rail keeps.
+/// An occurrence that a rail holds.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Kept {
     /// The event's own time.

@@ -28,7 +28,7 @@ pub(in crate::engine) struct Triggers {
     edges_by_user: Index,
     /// Occurrences since the last firing.
     evidence: Slab<Occurrences>,
-    /// Occurrences that a rail keeps.
+    /// Occurrences that a rail holds.
     kept: Slab<Option<Kept>>,
 }
 
@@ -87,9 +87,9 @@ pub(in crate::engine) struct State {
     pub(in crate::engine) fired_at: Option<EventTime>,
     /// The own time of the event that fired last: the cooldown is measured by it too (semantics D4).
     pub(in crate::engine) fired_by: Option<EventTime>,
-    /// When the timer that was set last wakes what waits.
+    /// The instant of the last timer that was set for what waits.
     pub(in crate::engine) wakes_at: Option<EventTime>,
-    /// The newest occurrence that a rail keeps.
+    /// The newest occurrence that a rail holds.
     pub(in crate::engine) kept: Option<Kept>,
     /// The edge of the account.
     edge: Edge,
