@@ -365,12 +365,8 @@ pub(super) fn account_profile(context: &Context<'_>, account: &Account<'_>) -> A
 pub(super) fn user_profile(context: &Context<'_>, account: &Account<'_>, index: u32) -> UserProfile {
     let plan = context.plan;
     let (user, more) = (account.user(index), account.more(index));
-    let named = |(slot, kept): (usize, Kept<'_>)| -> Vec<String> {
-        match &plan.user_signals[slot].kind {
-            Kind::Distinct(distinct) if distinct.field == Field::Feature => kept.names().map(str::to_owned).collect(),
-            _ => Vec::new(),
-        }
-    };
+    // Of values, only features are kept by name.
+    let named = |(_, kept): (usize, Kept<'_>)| kept.names().map(str::to_owned).collect::<Vec<_>>();
     let features: BTreeSet<String> = account.all_facts(index).flat_map(named).filter(|name| !name.is_empty()).collect();
     let day = |of: fn(Days) -> crate::model::Day| (!user.days.is_never()).then(|| of(user.days));
     UserProfile {

@@ -141,6 +141,10 @@ pub struct Index {
     pub reads_closed_days: bool,
     /// Account signals that only events turn on or raise: a close can only turn them off.
     pub only_fall: Slots,
+    /// User signals that tell of absence.
+    pub absences: Slots,
+    /// These, and the figure that conditions about absence read.
+    pub absence: Reads,
 }
 
 /// Inputs of conditions by the changes on which they depend.
@@ -282,6 +286,10 @@ pub(super) fn build(signals: &Signals, triggers: &[Trigger], by_level: &[usize])
         if signal.kind.changes().meet(Changes::ACTIVE) {
             index.by_activity.push(slot);
         }
+        if signal.kind.is_absence() {
+            index.absences.insert(slot);
+            index.absence.signal(SignalRef::User(slot));
+        }
         if signal.kind.known_by().meet(Changes::SIGNED_UP) {
             index.by_sign_up.push(slot);
         }
@@ -291,6 +299,7 @@ pub(super) fn build(signals: &Signals, triggers: &[Trigger], by_level: &[usize])
             None => {}
         }
     }
+    index.absence.figure(Figure::IdleDays);
     index.places = vec![0; triggers.len()];
     for (place, trigger) in by_level.iter().enumerate() {
         index.places[*trigger] = place;

@@ -18,15 +18,6 @@ fn is_settled(at: At<'_, '_>) -> bool {
         .is_some_and(|from| at.first().is_some_and(|day| from == day.plus(1)) || at.context.open_day() >= from)
 }
 
-impl Age {
-    /// When the age is reached, and from when on it is known for an account that may be older than the log.
-    pub(in crate::engine) fn instants(&self, at: At<'_, '_>) -> Option<[EventTime; 2]> {
-        let (time, founded) = (at.account.first()?.plus(self.age_ms), at.first()?);
-        let plan = at.context.plan;
-        Some([time, plan.time.calendar.start(founded.plus(plan.rails.warm_up_days)).max(time)])
-    }
-}
-
 impl Measure for Age {
     fn level(&self, at: At<'_, '_>) -> u8 {
         let account = at.account;
@@ -40,6 +31,12 @@ impl Measure for Age {
 
     fn level_at_once(&self, at: At<'_, '_>) -> u8 {
         self.level(at)
+    }
+
+    fn ages(&self, at: At<'_, '_>) -> Option<[EventTime; 2]> {
+        let (time, founded) = (at.account.first()?.plus(self.age_ms), at.first()?);
+        let plan = at.context.plan;
+        Some([time, plan.time.calendar.start(founded.plus(plan.rails.warm_up_days)).max(time)])
     }
 
     fn is_known(&self, at: At<'_, '_>) -> bool {

@@ -90,6 +90,12 @@ pub(in crate::engine) trait Measure {
         None
     }
 
+    /// When the account reaches the age that is measured, and from when on the age is known of an account that may be
+    /// older than the log.
+    fn ages(&self, _: At<'_, '_>) -> Option<[EventTime; 2]> {
+        None
+    }
+
     /// Whether a fact begins or ends to count at this instant.
     fn turns_at(&self, _: At<'_, '_>, _: EventTime) -> bool {
         false

@@ -10,7 +10,7 @@ use crate::engine::state::due::NEVER;
 use crate::engine::state::rows::User;
 use crate::engine::state::word::Flag;
 use crate::model::{Day, Reason};
-use crate::rules::{Changes, Kind, Plan, SignalRef};
+use crate::rules::{Changes, Plan, SignalRef};
 
 /// Whether a close after that of `day` may still change something: there is activity in its windows, a signal that a
 /// close turns off, a condition that time alone changes, or a trigger that counts closed days.
@@ -131,10 +131,9 @@ fn assert_counts(step: &Step<'_>, account: &Account<'_>) {
 /// While an account has no active users, absence is not published; once it has some again it is (semantics E10).
 fn suppress_absences(step: &mut Step<'_>, account: &mut Account<'_>, has_active: bool) {
     let plan = step.plan;
-    let is_idle = |slot: usize| matches!(plan.user_signals[slot].kind, Kind::Idle(_));
     if !has_active {
         step.delta.levels.retain(|level| match level.user {
-            Some(user) if level.after > 0 && is_idle(level.slot) => {
+            Some(user) if level.after > 0 && plan.index.absences.has(level.slot) => {
                 account.leave_unpublished(user, level.slot);
                 false
             }

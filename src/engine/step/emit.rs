@@ -6,7 +6,7 @@ use crate::engine::context::MatchedEvent;
 use crate::engine::signals;
 use crate::engine::state::Account;
 use crate::model::{Evidence, Fact, Reason, SignalChange, SignalKind, SignalMessage};
-use crate::rules::{Closes, Kind, SignalRef};
+use crate::rules::{Closes, SignalRef};
 
 /// Publishes a message of the signals feed.
 pub(super) fn signal(
@@ -62,7 +62,7 @@ pub(in crate::engine) fn levels(step: &mut Step<'_>, account: &mut Account<'_>, 
 
 /// An absence that was not published ends without being published (semantics E10).
 fn ends_in_silence(step: &Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize, after: u8) -> bool {
-    let Some(user) = user.filter(|_| after == 0 && matches!(step.kind(user, slot), Kind::Idle(_))) else {
+    let Some(user) = user.filter(|_| after == 0 && step.plan.index.absences.has(slot)) else {
         return false;
     };
     account.ends_unpublished(user, slot)

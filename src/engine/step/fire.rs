@@ -18,7 +18,7 @@ use crate::engine::state::triggers::{Edge, Kept, OCCURRENCE_STALE_MS, Paced, Sta
 use crate::engine::state::word::Flag;
 use crate::engine::values;
 use crate::model::{EventTime, Evidence, Handoff, HandoffId, Level, Rail, SignalKind};
-use crate::rules::{Changes, Condition, Figure, Kind, OnEvent, Places, Plan, Reads, SignalRef, TriggerKind};
+use crate::rules::{Changes, Condition, OnEvent, Places, Plan, Reads, TriggerKind};
 use crate::wire::LIST_MAX;
 
 /// The most users that a handoff explains; of the others it gives the ids, and beyond a bound their number
@@ -91,14 +91,7 @@ fn begin_lives(step: &Step<'_>, account: &mut Account<'_>) {
         return;
     }
     let plan = step.plan;
-    let mut absence = Reads::default();
-    absence.figure(Figure::IdleDays);
-    for (slot, signal) in plan.user_signals.iter().enumerate() {
-        if let Kind::Idle(_) = signal.kind {
-            absence.signal(SignalRef::User(slot));
-        }
-    }
-    let reads_absence = |place: &usize| matches!(&plan.triggers[*place].kind, TriggerKind::Condition { when, .. } if when.reads.meet(&absence));
+    let reads_absence = |place: &usize| matches!(&plan.triggers[*place].kind, TriggerKind::Condition { when, .. } if when.reads.meet(&plan.index.absence));
     let places: Vec<usize> = account.triggers().map(|it| it.trigger()).filter(reads_absence).collect();
     for place in places {
         let mut state = account.take_state(place).unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::engine::state::due::NEVER;
 use crate::engine::state::timers::Timer;
 use crate::engine::state::word::Flag;
 use crate::model::Day;
-use crate::rules::{Changes, Kind, SignalRef};
+use crate::rules::{Changes, SignalRef};
 
 /// Measures what an event changes at once.
 pub(super) fn after_event(step: &mut Step<'_>, account: &mut Account<'_>) {
@@ -91,8 +91,7 @@ pub(super) fn forgotten(step: &mut Step<'_>, account: &mut Account<'_>) {
         }
     }
     if step.delta.account.meet(Changes::EXISTS) {
-        let is_of_company = |slot: &usize| matches!(plan.account_signals[*slot].kind, Kind::Trait(_));
-        let slots = (0..plan.account_signals.len()).filter(|slot| !is_of_company(slot));
+        let slots = (0..plan.account_signals.len()).filter(|slot| !plan.account_signals[*slot].kind.is_of_company());
         slots.for_each(|slot| set(step, account, None, slot, 0));
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::state::counts::EVENTS;
 use crate::engine::state::timers::Timer;
 use crate::engine::state::word::Flag;
 use crate::model::{Day, EventKind, EventTime, Field, Role};
-use crate::rules::{Changes, Kind, SignalRef};
+use crate::rules::{Changes, SignalRef};
 
 /// What of an event is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -300,12 +300,7 @@ fn facts(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, it: 
 
 /// The role of which this is the first event, if the first one does not count.
 fn begins(step: &Step<'_>, user: Option<u32>, slot: usize, it: &MatchedEvent<'_>) -> Option<Role> {
-    let seen = match step.kind(user, slot) {
-        Kind::Seen(seen) => seen,
-        Kind::Count(count) => &count.seen,
-        _ => return None,
-    };
-    if seen.after_founding_ms > 0 { it.passes(step.plan, &seen.filter) } else { None }
+    it.passes(step.plan, step.kind(user, slot).leaves_out_first()?)
 }
 
 /// Feeds a signal with an event.
@@ -346,7 +341,7 @@ pub(super) fn lapse(step: &mut Step<'_>, account: &mut Account<'_>, timers: &[(u
             // The row of a user who was removed now belongs to a user of another account.
             continue;
         }
-        if let Kind::Age(_) = step.kind(user, slot) {
+        if step.kind(user, slot).changes().meet(Changes::AGE) {
             step.delta.account.add(Changes::AGE);
         } else if account.facts(user, slot).is_some() {
             let at = At::of(&step.context, account, user, slot);
@@ -366,8 +361,7 @@ pub(in crate::engine) fn await_ages(
     let plan = step.plan;
     for slot in ages.map(|place| plan.index.ages[place]) {
         let at = At::of(&step.context, account, None, slot);
-        let Kind::Age(age) = step.kind(None, slot) else { continue };
-        let Some([reached, settled]) = age.instants(at) else { continue };
+        let Some([reached, settled]) = signals::of(at).ages(at) else { continue };
         // The age of an account that may be older than the log is unknown until the warm-up ends.
         for at in [Some(reached), Some(settled).filter(|at| *at > reached)].into_iter().flatten() {
             if at > after {

@@ -155,6 +155,21 @@ pub trait Properties: fmt::Debug {
         false
     }
 
+    /// Whether it tells that a user is absent (semantics E10).
+    fn is_absence(&self) -> bool {
+        false
+    }
+
+    /// Whether it tells of the company, which is not forgotten with its account (semantics B13).
+    fn is_of_company(&self) -> bool {
+        false
+    }
+
+    /// The events of which the first one of an account does not count (semantics E16).
+    fn leaves_out_first(&self) -> Option<&Filter> {
+        None
+    }
+
     /// For how many closed days after the last active one time alone can change whether it is known, or its level.
     fn restless_days(&self) -> i32 {
         0

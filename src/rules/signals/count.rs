@@ -59,6 +59,10 @@ impl Properties for Count {
         Some(&self.seen.filter)
     }
 
+    fn leaves_out_first(&self) -> Option<&Filter> {
+        self.seen.leaves_out_first()
+    }
+
     fn closes(&self) -> Option<Closes> {
         None
     }

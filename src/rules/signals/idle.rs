@@ -55,6 +55,10 @@ impl Properties for Idle {
         true
     }
 
+    fn is_absence(&self) -> bool {
+        true
+    }
+
     fn closes(&self) -> Option<Closes> {
         Some(Closes::Day)
     }

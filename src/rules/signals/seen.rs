@@ -60,6 +60,10 @@ impl Properties for Seen {
         Some(&self.filter)
     }
 
+    fn leaves_out_first(&self) -> Option<&Filter> {
+        self.filter().filter(|_| self.after_founding_ms > 0)
+    }
+
     fn closes(&self) -> Option<Closes> {
         None
     }

@@ -104,6 +104,10 @@ impl Properties for TraitIs {
         }
     }
 
+    fn is_of_company(&self) -> bool {
+        true
+    }
+
     fn measures(&self, _: bool) -> String {
         match self {
             TraitIs::Employees(_) => "employees, by firmographics, else as users state".into(),
