@@ -5,7 +5,7 @@ use super::pages::{Ref, Slab};
 /// The entries of all lists, in chunks of about a KiB.
 #[derive(Debug)]
 pub(super) struct Lists<T, const CHUNK: usize> {
-    chunks: Slab<Chunk<T, CHUNK>>,
+    chunks: Slab<Chunk<T, CHUNK>, 16>,
 }
 
 /// A list: its first and last chunk.

@@ -4,19 +4,21 @@ use std::ops::{Index, IndexMut};
 
 /// Rows by their index. An index is stable for the life of its row.
 #[derive(Debug)]
-pub(in crate::engine) struct Pages<T> {
-    pages: Vec<Vec<T>>,
+pub(in crate::engine) struct Pages<T, const ROWS: usize = 512> {
+    pages: Vec<Box<Page<T, ROWS>>>,
     len: u32,
 }
 
-impl<T> Pages<T> {
-    /// Rows of a page, a power of two: about 64 KiB.
-    const ROWS: usize = {
-        let rows = 65_536 / size_of::<T>();
-        if rows.is_power_of_two() { rows } else { rows.next_power_of_two() / 2 }
-    };
+/// A page, of which the rows that are not yet used are blank. As it is aligned at 4 KiB and has a multiple of that, as
+/// 512 rows of a multiple of 8 bytes have, mimalloc finds room for it without asking for more bytes than it has: a
+/// vector of 64 KiB would take 80. And rows of 64 bytes are cache lines.
+#[derive(Debug)]
+#[repr(C, align(4096))]
+struct Page<T, const ROWS: usize>([T; ROWS]);
 
-    pub(in crate::engine) fn new() -> Pages<T> {
+impl<T: Default, const ROWS: usize> Pages<T, ROWS> {
+    pub(in crate::engine) fn new() -> Self {
+        const { assert!(ROWS.is_power_of_two()) };
         Pages { pages: Vec::new(), len: 0 }
     }
 
@@ -27,51 +29,51 @@ impl<T> Pages<T> {
 
     /// Bytes of its pages.
     pub(in crate::engine) fn bytes(&self) -> usize {
-        self.pages.len() * Self::ROWS * size_of::<T>()
+        self.pages.len() * size_of::<Page<T, ROWS>>()
     }
 
     /// Adds a row and returns its index.
     pub(in crate::engine) fn push(&mut self, row: T) -> u32 {
         let index = self.len;
-        if (index as usize).is_multiple_of(Self::ROWS) {
-            self.pages.push(Vec::with_capacity(Self::ROWS));
+        if (index as usize).is_multiple_of(ROWS) {
+            self.pages.push(Box::new(Page(std::array::from_fn(|_| T::default()))));
         }
-        self.pages[index as usize / Self::ROWS].push(row);
         self.len += 1;
+        self[index] = row;
         index
     }
 
     #[inline]
     fn get(&self, index: u32) -> Option<&T> {
-        self.pages.get(index as usize / Self::ROWS)?.get(index as usize % Self::ROWS)
+        Some(&self.pages.get(index as usize / ROWS)?.0[index as usize % ROWS])
     }
 
     #[inline]
     fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        self.pages.get_mut(index as usize / Self::ROWS)?.get_mut(index as usize % Self::ROWS)
+        Some(&mut self.pages.get_mut(index as usize / ROWS)?.0[index as usize % ROWS])
     }
 }
 
-impl<T> Index<u32> for Pages<T> {
+impl<T, const ROWS: usize> Index<u32> for Pages<T, ROWS> {
     type Output = T;
 
     #[inline]
     fn index(&self, index: u32) -> &T {
-        &self.pages[index as usize / Self::ROWS][index as usize % Self::ROWS]
+        &self.pages[index as usize / ROWS].0[index as usize % ROWS]
     }
 }
 
-impl<T> IndexMut<u32> for Pages<T> {
+impl<T, const ROWS: usize> IndexMut<u32> for Pages<T, ROWS> {
     #[inline]
     fn index_mut(&mut self, index: u32) -> &mut T {
-        &mut self.pages[index as usize / Self::ROWS][index as usize % Self::ROWS]
+        &mut self.pages[index as usize / ROWS].0[index as usize % ROWS]
     }
 }
 
 /// Values that not every row has, in pages. The place of a removed value is used again.
 #[derive(Debug)]
-pub(in crate::engine) struct Slab<T> {
-    values: Pages<T>,
+pub(in crate::engine) struct Slab<T, const ROWS: usize = 512> {
+    values: Pages<T, ROWS>,
     free: Vec<Ref>,
 }
 
@@ -98,8 +100,8 @@ impl Ref {
     }
 }
 
-impl<T: Default> Slab<T> {
-    pub(in crate::engine) fn new() -> Slab<T> {
+impl<T: Default, const ROWS: usize> Slab<T, ROWS> {
+    pub(in crate::engine) fn new() -> Self {
         // Replacing a value by another allocates nothing.
         Slab { values: Pages::new(), free: Vec::with_capacity(8) }
     }
@@ -164,7 +166,7 @@ mod tests {
 
     #[test]
     fn rows_keep_their_index_and_places_are_used_again() {
-        let mut pages = Pages::new();
+        let mut pages = Pages::<u64>::new();
         (0..20_000_u64).for_each(|row| assert_eq!(u64::from(pages.push(row)), row));
         pages[12_345] += 1;
         assert_eq!((pages[12_344], pages[12_345], pages.len()), (12_344, 12_346, 20_000));

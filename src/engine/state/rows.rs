@@ -35,6 +35,23 @@ pub(in crate::engine) struct User {
 
 const _: () = assert!(size_of::<User>() == 64);
 
+impl Default for User {
+    fn default() -> User {
+        User {
+            days: Days::NEVER,
+            since: EventTime::MAX,
+            word: Word::default(),
+            changed: EventTime::MIN,
+            id: Id::default(),
+            account: 0,
+            next: NO_USER,
+            previous: NO_USER,
+            beside: Ref::default(),
+            due: Visit::NEVER,
+        }
+    }
+}
+
 impl User {
     /// An event of the user was applied: `since` is the earliest sign-up, or else the earliest event of any kind.
     pub(in crate::engine) fn note_event(&mut self, time: EventTime, signs_up: bool) {
@@ -122,6 +139,37 @@ pub(in crate::engine) struct Row {
 }
 
 const _: () = assert!(size_of::<Row>() == 320);
+
+impl Default for Row {
+    fn default() -> Row {
+        Row {
+            hash: 0,
+            id: Id::default(),
+            users: NO_USER,
+            users_len: 0,
+            rare: Ref::default(),
+            word: Word::default(),
+            first: Instant::NONE,
+            signed_up: Instant::NONE,
+            founded: Day(i32::MIN),
+            last_day: Day(i32::MIN),
+            newest: Day(i32::MIN),
+            due: Visit::NEVER,
+            last_at: EventTime::MIN,
+            changed: EventTime::MIN,
+            as_of: EventTime::MIN,
+            users_ever: 0,
+            active_users: 0,
+            user_points: 0,
+            pql_points: 0,
+            idle_days: 0,
+            tier: 0,
+            threshold: 0,
+            track: None,
+            counts: Counts::new(Day(0)),
+        }
+    }
+}
 
 impl Row {
     /// Reads ahead what an event changes: the row, and of the counters those of days.

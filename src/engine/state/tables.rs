@@ -6,23 +6,25 @@ use std::hint::black_box;
 use super::beside::{Crowd, Former, Life, More, OfSignal, OfUser, Rare, Unanswered};
 use super::counted::Counted;
 use super::counts::{Counts, WideCounts};
-use super::days::Days;
 use super::due::{Due, Visit};
 use super::facts::Facts;
 use super::ids::Ids;
 use super::index::Index;
 use super::levels::Levels;
-use super::pages::{Pages, Ref, Slab};
-use super::rows::{Instant, NO_USER, Row, User};
+use super::pages::{Pages, Slab};
+use super::rows::{NO_USER, Row, User};
 use super::traits::Traits;
 use super::triggers::Triggers;
-use super::word::{Flag, Word};
-use crate::model::{Day, EventTime, Keys};
+use super::word::Flag;
+use crate::model::{Day, Keys};
+
+/// Rows of a page where they are large, or few accounts have one.
+pub(super) const LARGE: usize = 64;
 
 /// Accounts by index, and what they have.
 #[derive(Debug)]
 pub(in crate::engine) struct Tables {
-    accounts: Pages<Row>,
+    accounts: Pages<Row, LARGE>,
     store: Store,
     accounts_by_id: Index,
     free_accounts: Vec<u32>,
@@ -49,12 +51,12 @@ pub(super) struct Store {
 #[derive(Debug)]
 pub(super) struct Beside {
     pub(super) of_users: Slab<OfUser>,
-    pub(super) mores: Slab<More>,
+    pub(super) mores: Slab<More, LARGE>,
     pub(super) rares: Slab<Rare>,
-    pub(super) traits: Slab<Traits>,
-    pub(super) lives: Slab<Life>,
-    pub(super) crowds: Slab<Crowd>,
-    pub(super) formers: Slab<Former>,
+    pub(super) traits: Slab<Traits, LARGE>,
+    pub(super) lives: Slab<Life, LARGE>,
+    pub(super) crowds: Slab<Crowd, LARGE>,
+    pub(super) formers: Slab<Former, LARGE>,
     pub(super) of_signals: Slab<OfSignal>,
     pub(super) unanswered: Slab<Unanswered>,
 }
@@ -291,32 +293,7 @@ impl Tables {
 
     /// Adds an account that is not there; `closed` is the last closed day.
     pub(in crate::engine) fn insert_account(&mut self, hash: u64, id: &str, closed: Day) -> u32 {
-        let row = Row {
-            hash,
-            id: self.store.ids.push(id),
-            users: NO_USER,
-            users_len: 0,
-            rare: Ref::default(),
-            word: Word::default(),
-            first: Instant::NONE,
-            signed_up: Instant::NONE,
-            founded: Day(i32::MIN),
-            last_day: Day(i32::MIN),
-            newest: Day(i32::MIN),
-            due: Visit::NEVER,
-            last_at: EventTime::MIN,
-            changed: EventTime::MIN,
-            as_of: EventTime::MIN,
-            users_ever: 0,
-            active_users: 0,
-            user_points: 0,
-            pql_points: 0,
-            idle_days: 0,
-            tier: 0,
-            threshold: 0,
-            track: None,
-            counts: Counts::new(closed),
-        };
+        let row = Row { hash, id: self.store.ids.push(id), counts: Counts::new(closed), ..Row::default() };
         let index = match self.free_accounts.pop() {
             Some(index) => {
                 self.accounts[index] = row;
@@ -354,18 +331,7 @@ impl Store {
 
     /// Adds a user who is not there, to an account whose row was borrowed for this step.
     pub(super) fn insert_user(&mut self, (account, row): (u32, &mut Row), hash: u64, id: &str) -> u32 {
-        let user = User {
-            days: Days::NEVER,
-            since: EventTime::MAX,
-            word: Word::default(),
-            changed: EventTime::MIN,
-            id: self.ids.push(id),
-            account,
-            next: row.users,
-            previous: NO_USER,
-            beside: Ref::default(),
-            due: Visit::NEVER,
-        };
+        let user = User { id: self.ids.push(id), account, next: row.users, ..User::default() };
         let index = match self.free_users.pop() {
             Some(index) => {
                 self.users[index] = user;

@@ -6,7 +6,7 @@ use crate::engine::state::beside::{Crowd, Former, Life, More, OfSignal, Rare, Un
 use crate::engine::state::counted::Counted;
 use crate::engine::state::facts::{Facts, Head, Kept, KeptMut, Mark};
 use crate::engine::state::pages::{Ref, Slab};
-use crate::engine::state::tables::{Beside, Store};
+use crate::engine::state::tables::{Beside, LARGE, Store};
 use crate::engine::state::traits::{Latest, Traits};
 use crate::engine::state::triggers::{Edge, Paced, Remembered, State, Triggers};
 use crate::engine::state::word::Flag;
@@ -444,10 +444,10 @@ impl Account<'_> {
 
 /// The parts that what an account has beside its row refers to.
 struct Others<'a> {
-    traits: &'a mut Slab<Traits>,
-    lives: &'a mut Slab<Life>,
-    crowds: &'a mut Slab<Crowd>,
-    formers: &'a mut Slab<Former>,
+    traits: &'a mut Slab<Traits, LARGE>,
+    lives: &'a mut Slab<Life, LARGE>,
+    crowds: &'a mut Slab<Crowd, LARGE>,
+    formers: &'a mut Slab<Former, LARGE>,
     of_signals: &'a mut Slab<OfSignal>,
     unanswered: &'a mut Slab<Unanswered>,
     triggers: &'a mut Triggers,
