@@ -19,6 +19,12 @@ pub(in crate::engine) fn weeks_known(first: Day, week: Week) -> u32 {
     (week.0 - first_complete.0 + 1).max(0) as u32
 }
 
+/// Whether so many complete weeks of a life that began on `first` can be known at the close of `day`: they are only if
+/// the life began on a Monday. It is asked first, because it needs no week.
+pub(in crate::engine) fn may_know_weeks(first: Day, day: Day, weeks: u32) -> bool {
+    day.0.saturating_sub(first.0) >= 7 * weeks as i32 - 1
+}
+
 /// The Sunday at whose close so many complete weeks of a life that began on `first` are known.
 pub(in crate::engine) fn weeks_known_on(first: Day, weeks: u32) -> Day {
     first.plus(6).week().plus(weeks as i32 - 1).sunday()
@@ -68,6 +74,7 @@ mod tests {
         assert_eq!(weeks_known(monday.plus(1), Week(11)), 1);
         assert_eq!(weeks_known_on(monday.plus(1), 1), Week(11).sunday());
         assert_eq!(weeks_known_on(monday, 4), Week(13).sunday());
+        assert!(may_know_weeks(monday, Week(13).sunday(), 4) && !may_know_weeks(monday, Week(13).sunday().plus(-1), 4));
         assert_eq!(last_week(Week(10).sunday()), Week(10));
         assert_eq!(last_week(Week(10).sunday().plus(6)), Week(10));
     }

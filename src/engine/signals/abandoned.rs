@@ -8,7 +8,7 @@ use crate::rules::Abandoned;
 
 impl Abandoned {
     /// When it turns on and off, if it was started and is not completed.
-    fn span(&self, at: At<'_, '_>) -> Option<(EventTime, EventTime)> {
+    fn span(&self, at: &At<'_, '_>) -> Option<(EventTime, EventTime)> {
         let start = at.facts()?.newest()?;
         let completed = at.account.life().and_then(|life| life.completed.get(&self.complete));
         let on_at = start.plus(self.after_ms);
@@ -26,7 +26,7 @@ impl Measure for Abandoned {
         Fed::Wait(time.plus(self.after_ms))
     }
 
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         match self.span(at) {
             None => 0,
             Some((_, off_at)) if at.context.now >= off_at => 0,
@@ -36,18 +36,18 @@ impl Measure for Abandoned {
         }
     }
 
-    fn next_instant(&self, at: At<'_, '_>) -> Option<EventTime> {
+    fn next_instant(&self, at: &At<'_, '_>) -> Option<EventTime> {
         let (on_at, off_at) = self.span(at)?;
         super::kind::next(at.context.now, [on_at, off_at].into_iter())
     }
 
-    fn turns_at(&self, at: At<'_, '_>, instant: EventTime) -> bool {
+    fn turns_at(&self, at: &At<'_, '_>, instant: EventTime) -> bool {
         let Some(start) = at.facts().and_then(|facts| facts.newest()) else { return false };
         let on_at = start.plus(self.after_ms);
         on_at == instant || on_at.plus(self.ttl_ms) == instant
     }
 
-    fn words(&self, at: At<'_, '_>) -> String {
+    fn words(&self, at: &At<'_, '_>) -> String {
         format!("{} {} and did not complete it", at.who(), self.start.deed())
     }
 }

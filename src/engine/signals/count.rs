@@ -16,23 +16,23 @@ impl Measure for Count {
         Fed::Fact
     }
 
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         let Some(facts) = at.facts() else { return 0 };
         let counts = |it: &EventTime| self.seen.ttl_ms.is_none_or(|ttl| it.plus(ttl) > at.context.now);
         steps(facts.instants().filter(counts).count(), &self.rungs)
     }
 
-    fn next_instant(&self, at: At<'_, '_>) -> Option<EventTime> {
+    fn next_instant(&self, at: &At<'_, '_>) -> Option<EventTime> {
         let (facts, ttl) = (at.facts()?, self.seen.ttl_ms?);
         next(at.context.now, facts.instants().map(|it| it.plus(ttl)))
     }
 
-    fn turns_at(&self, at: At<'_, '_>, instant: EventTime) -> bool {
+    fn turns_at(&self, at: &At<'_, '_>, instant: EventTime) -> bool {
         let (Some(facts), Some(ttl)) = (at.facts(), self.seen.ttl_ms) else { return false };
         facts.instants().any(|it| it.plus(ttl) == instant)
     }
 
-    fn words(&self, at: At<'_, '_>) -> String {
+    fn words(&self, at: &At<'_, '_>) -> String {
         format!("{} {} often{}", at.who(), deed(&self.seen.filter), within(self.seen.ttl_ms))
     }
 }

@@ -24,7 +24,7 @@ fn stands_for<'a>(distinct: &Distinct, it: &'a MatchedEvent<'a>) -> Option<Cow<'
 
 impl Distinct {
     /// How many values count now.
-    fn values(&self, at: At<'_, '_>) -> usize {
+    fn values(&self, at: &At<'_, '_>) -> usize {
         let Some(facts) = at.facts() else { return 0 };
         // With a TTL it was decided when they were observed (semantics E3).
         let is_soon = |time: EventTime| self.ttl_ms.is_some() || self.is_soon(at.account, at.user, time);
@@ -60,21 +60,21 @@ impl Measure for Distinct {
         if became == Value::New { Fed::Value } else { Fed::Fact }
     }
 
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         steps(self.values(at), &self.rungs)
     }
 
-    fn next_instant(&self, at: At<'_, '_>) -> Option<EventTime> {
+    fn next_instant(&self, at: &At<'_, '_>) -> Option<EventTime> {
         let (facts, ttl) = (at.facts()?, self.ttl_ms?);
         next(at.context.now, facts.values().map(|time| time.plus(ttl)))
     }
 
-    fn turns_at(&self, at: At<'_, '_>, instant: EventTime) -> bool {
+    fn turns_at(&self, at: &At<'_, '_>, instant: EventTime) -> bool {
         let (Some(facts), Some(ttl)) = (at.facts(), self.ttl_ms) else { return false };
         facts.values().any(|time| time.plus(ttl) == instant)
     }
 
-    fn words(&self, at: At<'_, '_>) -> String {
+    fn words(&self, at: &At<'_, '_>) -> String {
         let (count, field) = (self.values(at), self.field.word().replace('_', " "));
         format!("{} {} ({count} distinct: {field}{})", at.who(), deed(&self.filter), within(self.ttl_ms))
     }

@@ -12,7 +12,8 @@ use crate::rules::{Growth, GrowthBy};
 
 /// The Sundays at which a trend becomes known: a change in percent after 2 weeks, a slope after 4, a decline after 10.
 fn weeks_that_tell(first: Day) -> impl Iterator<Item = Day> {
-    [2, 4, 10].into_iter().map(move |weeks| windows::weeks_known_on(first, weeks))
+    let known = windows::weeks_known_on(first, 0);
+    [2, 4, 10].into_iter().map(move |weeks| known.plus(7 * weeks))
 }
 
 impl Growth {
@@ -25,18 +26,23 @@ impl Growth {
     }
 
     /// Whether it grows, or declines; none while that is unknown.
-    fn moves(&self, at: At<'_, '_>) -> Option<bool> {
+    fn moves(&self, at: &At<'_, '_>) -> Option<bool> {
         let last_closed = at.context.last_closed();
         if at.user.is_some() {
             let days = at.days;
             // Of an absent user nothing is known (semantics C14).
-            let is_absent = days.is_never() || (!self.up && windows::is_absent(days, last_closed, 7));
+            let is_absent = days.is_never()
+                || (!self.up && windows::is_absent(days, last_closed, 7))
+                || !windows::may_know_weeks(days.first(), last_closed, self.weeks_needed());
             return if is_absent { None } else { trend::of_user(days, last_closed).moves(self) };
         }
         let closed = Closed::last(at.account, last_closed)?;
         // An inactive account does not decline (semantics C13a, C16).
         if !self.up && closed.wau(at.account) == 0 {
             return Some(false);
+        }
+        if !at.first().is_some_and(|first| windows::may_know_weeks(first, last_closed, self.weeks_needed())) {
+            return None;
         }
         match &self.by {
             GrowthBy::Level(level, slopes) => closed.moves(at.account, (*level, slopes)),
@@ -58,16 +64,16 @@ impl Growth {
 }
 
 impl Measure for Growth {
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         u8::from(self.moves(at) == Some(true))
     }
 
-    fn is_known(&self, at: At<'_, '_>) -> bool {
+    fn is_known(&self, at: &At<'_, '_>) -> bool {
         let is_absent = || windows::is_absent(at.days, at.context.last_closed(), 7);
         (at.user.is_none() || !is_absent()) && self.moves(at).is_some()
     }
 
-    fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
+    fn becomes_known(&self, at: &At<'_, '_>, day: Day) -> bool {
         // An inactive account does not decline: that is known at any age, from the seventh day without activity on.
         let falls_silent = || at.account.counts.active().0 == 0 && at.account.count(ACTIVE, day.0 - 7) > 0;
         if at.user.is_none() && !self.up && falls_silent() {
@@ -77,7 +83,7 @@ impl Measure for Growth {
         day.is_sunday() && (matches!(self.by, GrowthBy::Ratio(_)) || at.first().is_some_and(is_known))
     }
 
-    fn next_known(&self, at: At<'_, '_>, day: Day) -> Day {
+    fn next_known(&self, at: &At<'_, '_>, day: Day) -> Day {
         let Some(first) = at.first() else { return NEVER };
         let by_weeks = match self.by {
             GrowthBy::Ratio(_) if day < first.plus(7 * 13) => next_sunday(day),
@@ -88,12 +94,15 @@ impl Measure for Growth {
         by_weeks.min(if is_of_account { after(day, at.account.last_day.plus(7)) } else { NEVER })
     }
 
-    fn next_close(&self, at: At<'_, '_>, day: Day, level: u8) -> Day {
+    fn next_close(&self, at: &At<'_, '_>, day: Day, level: u8) -> Day {
         let Some(first) = at.first() else { return NEVER };
+        if level == 0 && !windows::may_know_weeks(first, day.plus(7), self.weeks_needed()) {
+            return NEVER;
+        }
         let (sunday, last) = (next_sunday(day), at.user.map_or(at.account.last_day, |_| at.days.last()));
         match level {
             // It begins at the end of a week with activity, once enough weeks are known.
-            0 if last > sunday.plus(-7) && windows::weeks_known(first, sunday.week()) >= self.weeks_needed() => sunday,
+            0 if last > sunday.plus(-7) && sunday >= windows::weeks_known_on(first, self.weeks_needed()) => sunday,
             0 => NEVER,
             // A trend changes with the week, and that of a user ends with absence.
             _ if at.user.is_some() => sunday.min(last.plus(7).max(day.plus(1))),
@@ -102,7 +111,7 @@ impl Measure for Growth {
         }
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Evidence {
+    fn evidence(&self, at: &At<'_, '_>) -> Evidence {
         let last_closed = at.context.last_closed();
         if at.user.is_none() {
             return at.figure(at.account.count(WEEKS, windows::last_week(last_closed).0).into());
@@ -113,7 +122,7 @@ impl Measure for Growth {
         trend::of_user(at.days, last_closed).z().map_or_else(Evidence::default, |z| at.figure(z))
     }
 
-    fn words(&self, at: At<'_, '_>) -> String {
+    fn words(&self, at: &At<'_, '_>) -> String {
         if at.user.is_some() {
             let id = &at.context.signals(at.user)[at.slot].id;
             return format!("{}: {id} is {}", at.who(), (self.number(at) * 100.0).round() / 100.0);

@@ -25,7 +25,6 @@ pub(in crate::engine) enum Fed {
 }
 
 /// The state of a signal, of one user or of the account.
-#[derive(Clone, Copy)]
 pub(in crate::engine) struct At<'a, 't> {
     pub(in crate::engine) context: &'a Context<'a>,
     pub(in crate::engine) account: &'a Account<'t>,
@@ -46,58 +45,58 @@ pub(in crate::engine) trait Measure {
     }
 
     /// The level that the state proves now; 0 is off.
-    fn level(&self, at: At<'_, '_>) -> u8;
+    fn level(&self, at: &At<'_, '_>) -> u8;
 
     /// The level that an event can bring about at once. Most signals only rise at once and fall at closes (semantics
     /// C3).
-    fn level_at_once(&self, at: At<'_, '_>) -> u8 {
+    fn level_at_once(&self, at: &At<'_, '_>) -> u8 {
         self.level(at).max(at.held)
     }
 
     /// Whether enough is known to decide that the signal is off (semantics C1, D11).
-    fn is_known(&self, _: At<'_, '_>) -> bool {
+    fn is_known(&self, _: &At<'_, '_>) -> bool {
         true
     }
 
     /// Whether the close of `day` makes the level known that was unknown before.
-    fn becomes_known(&self, _: At<'_, '_>, _: Day) -> bool {
+    fn becomes_known(&self, _: &At<'_, '_>, _: Day) -> bool {
         false
     }
 
     /// The first close after that of `day` that may make it known, if no event comes; it may be too early.
-    fn next_known(&self, _: At<'_, '_>, _: Day) -> Day {
+    fn next_known(&self, _: &At<'_, '_>, _: Day) -> Day {
         NEVER
     }
 
     /// The first close after that of `day` that may change this level, if no event comes; it may be too early.
-    fn next_close(&self, _: At<'_, '_>, _: Day, _level: u8) -> Day {
+    fn next_close(&self, _: &At<'_, '_>, _: Day, _level: u8) -> Day {
         NEVER
     }
 
     /// The level at the close of `day`, and the first later close that may change it.
-    fn at_close(&self, at: At<'_, '_>, day: Day) -> (u8, Day) {
+    fn at_close(&self, at: &At<'_, '_>, day: Day) -> (u8, Day) {
         let level = self.level(at);
         (level, self.next_close(at, day, level))
     }
 
     /// Whether the close of `day` makes the level known, and the first later close that may.
-    fn known_at_close(&self, at: At<'_, '_>, day: Day) -> (bool, Day) {
+    fn known_at_close(&self, at: &At<'_, '_>, day: Day) -> (bool, Day) {
         (self.becomes_known(at, day), self.next_known(at, day))
     }
 
     /// The next instant after now at which a fact begins or ends to count.
-    fn next_instant(&self, _: At<'_, '_>) -> Option<EventTime> {
+    fn next_instant(&self, _: &At<'_, '_>) -> Option<EventTime> {
         None
     }
 
     /// When the account reaches the age that is measured, and from when on the age is known of an account that may be
     /// older than the log.
-    fn ages(&self, _: At<'_, '_>) -> Option<[EventTime; 2]> {
+    fn ages(&self, _: &At<'_, '_>) -> Option<[EventTime; 2]> {
         None
     }
 
     /// Whether a fact begins or ends to count at this instant.
-    fn turns_at(&self, _: At<'_, '_>, _: EventTime) -> bool {
+    fn turns_at(&self, _: &At<'_, '_>, _: EventTime) -> bool {
         false
     }
 
@@ -107,17 +106,17 @@ pub(in crate::engine) trait Measure {
     }
 
     /// The evidence of the level: the facts that are kept, or the present figure.
-    fn evidence(&self, at: At<'_, '_>) -> Evidence {
+    fn evidence(&self, at: &At<'_, '_>) -> Evidence {
         at.facts().map_or_else(Evidence::default, |kept| kept.evidence())
     }
 
     /// The newest number of the evidence.
-    fn number(&self, at: At<'_, '_>) -> f64 {
+    fn number(&self, at: &At<'_, '_>) -> f64 {
         self.evidence(at).facts.last().map_or(0.0, |fact| fact.number)
     }
 
     /// The level in words, for a person.
-    fn words(&self, at: At<'_, '_>) -> String {
+    fn words(&self, at: &At<'_, '_>) -> String {
         format!(
             "{}: {} is {}",
             at.who(),
@@ -169,12 +168,12 @@ impl<'a, 't> At<'a, 't> {
     }
 
     /// What is kept of events.
-    pub(super) fn facts(self) -> Option<Kept<'a>> {
+    pub(super) fn facts(&self) -> Option<Kept<'a>> {
         self.account.facts(self.user, self.slot)
     }
 
     /// The first day of this life of the user, or of the account.
-    pub(super) fn first(self) -> Option<Day> {
+    pub(super) fn first(&self) -> Option<Day> {
         match self.user {
             Some(_) => Some(self.days).filter(|days| !days.is_never()).map(Days::first),
             None => self.account.founded(),
@@ -182,30 +181,30 @@ impl<'a, 't> At<'a, 't> {
     }
 
     /// T: the last day of windows that do not wait for a close.
-    pub(super) fn window_end(self) -> Day {
+    pub(super) fn window_end(&self) -> Day {
         self.account.window_end(self.context.open_day())
     }
 
     /// Complete weeks that are known.
-    pub(super) fn weeks_known(self) -> u32 {
+    pub(super) fn weeks_known(&self) -> u32 {
         let week = windows::last_week(self.context.last_closed());
         self.first().map_or(0, |first| windows::weeks_known(first, week))
     }
 
     /// Who it is of, for a person.
-    pub(super) fn who(self) -> String {
+    pub(super) fn who(&self) -> String {
         self.user.map_or("the account".to_owned(), |user| self.account.user_id(user).to_string())
     }
 
-    pub(super) fn figure(self, number: f64) -> Evidence {
+    pub(super) fn figure(&self, number: f64) -> Evidence {
         self.context.figure(number).into()
     }
 
-    pub(super) fn ratio(self, share: Option<(u32, u32)>) -> Evidence {
+    pub(super) fn ratio(&self, share: Option<(u32, u32)>) -> Evidence {
         share.map_or_else(Evidence::default, |(part, whole)| self.figure(f64::from(part) / f64::from(whole)))
     }
 
-    pub(super) fn is_forgotten(self) -> bool {
+    pub(super) fn is_forgotten(&self) -> bool {
         self.account.word.is(Flag::Forgotten)
     }
 }

@@ -6,7 +6,7 @@ use crate::model::{Day, Evidence};
 use crate::rules::{Ladder, Of};
 
 impl Ladder {
-    fn figure(&self, at: At<'_, '_>) -> f64 {
+    fn figure(&self, at: &At<'_, '_>) -> f64 {
         match &self.of {
             Of::ActiveUsers => at.account.active_users.into(),
             Of::Departments => at.account.departments().into(),
@@ -19,21 +19,21 @@ impl Ladder {
 }
 
 impl Measure for Ladder {
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         reached(self.figure(at), &self.rungs)
     }
 
-    fn next_close(&self, at: At<'_, '_>, day: Day, level: u8) -> Day {
+    fn next_close(&self, at: &At<'_, '_>, day: Day, level: u8) -> Day {
         // Without events the amounts of 28 days only fall, unless a negative one leaves them.
         let may_rise = || at.account.rare().is_some_and(|rare| rare.has_negative_amounts);
         if matches!(self.of, Of::Volume(_)) && (level > 0 || may_rise()) { day.plus(1) } else { NEVER }
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Evidence {
+    fn evidence(&self, at: &At<'_, '_>) -> Evidence {
         at.figure(self.figure(at))
     }
 
-    fn words(&self, at: At<'_, '_>) -> String {
+    fn words(&self, at: &At<'_, '_>) -> String {
         let number = self.figure(at);
         match &self.of {
             Of::ActiveUsers => format!("{number} active users"),

@@ -32,7 +32,7 @@ pub(super) use new_users::{counting_from, knows_newcomers};
 pub(super) use usage_ratio::usage_ratio;
 
 /// The kind of a signal, to measure it by.
-pub(super) fn of<'a>(at: At<'a, '_>) -> &'a dyn Measure {
+pub(super) fn of<'a>(at: &At<'a, '_>) -> &'a dyn Measure {
     of_kind(at.context.kind(at.user, at.slot))
 }
 
@@ -46,15 +46,15 @@ pub(super) fn is_known(context: &Context<'_>, account: &Account<'_>, signal: Sig
     if context.warming.has(signal) {
         return false;
     }
-    At::new(context, account, signal, user).is_some_and(|it| of(it).is_known(it))
+    At::new(context, account, signal, user).is_some_and(|it| of(&it).is_known(&it))
 }
 
 /// The evidence of a level.
 pub(super) fn evidence(context: &Context<'_>, account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> Evidence {
-    At::new(context, account, signal, user).map_or_else(Evidence::default, |it| of(it).evidence(it))
+    At::new(context, account, signal, user).map_or_else(Evidence::default, |it| of(&it).evidence(&it))
 }
 
 /// A level in words.
 pub(super) fn words(context: &Context<'_>, account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> String {
-    At::new(context, account, signal, user).map_or(String::new(), |it| of(it).words(it))
+    At::new(context, account, signal, user).map_or(String::new(), |it| of(&it).words(&it))
 }

@@ -38,7 +38,7 @@ pub(in crate::engine) fn knows_newcomers(context: &Context<'_>, account: &Accoun
 
 impl NewUsers {
     /// Whether so many new users are unlikely for the account.
-    fn is_spike(&self, at: At<'_, '_>, new_users: u32) -> bool {
+    fn is_spike(&self, at: &At<'_, '_>, new_users: u32) -> bool {
         let Some(below) = self.spike_below.filter(|_| new_users >= self.at_least) else { return false };
         let closed = Closed::last(at.account, at.context.last_closed());
         let expected = closed.and_then(|closed| closed.expected_newcomers(at.account));
@@ -47,7 +47,7 @@ impl NewUsers {
 }
 
 impl Measure for NewUsers {
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         let (closed, open) = (at.context.last_closed(), at.context.open_day());
         // Few accounts have so many users, and fewer so many new ones, whichever of them count.
         if at.account.users_len() < self.at_least as usize
@@ -63,7 +63,7 @@ impl Measure for NewUsers {
         u8::from(counting(at.context, at.account, open) >= self.at_least)
     }
 
-    fn level_at_once(&self, at: At<'_, '_>) -> u8 {
+    fn level_at_once(&self, at: &At<'_, '_>) -> u8 {
         let is_on = || {
             at.account.users_len() >= self.at_least as usize
                 && counting(at.context, at.account, at.window_end()) >= self.at_least
@@ -71,11 +71,11 @@ impl Measure for NewUsers {
         at.held.max(u8::from(at.held == 0 && is_on()))
     }
 
-    fn is_known(&self, at: At<'_, '_>) -> bool {
+    fn is_known(&self, at: &At<'_, '_>) -> bool {
         knows_newcomers(at.context, at.account)
     }
 
-    fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
+    fn becomes_known(&self, at: &At<'_, '_>, day: Day) -> bool {
         let age = at.first().map(|first| day.0 - first.0);
         let warm_up = at.context.plan.rails.warm_up_days.max(1);
         // Of most accounts the traits need not be asked whether they were born in the log.
@@ -83,21 +83,21 @@ impl Measure for NewUsers {
             && counting_from(at.context, at.account) == Some(day.plus(1))
     }
 
-    fn next_known(&self, at: At<'_, '_>, day: Day) -> Day {
+    fn next_known(&self, at: &At<'_, '_>, day: Day) -> Day {
         counting_from(at.context, at.account).map_or(NEVER, |from| after(day, from.plus(-1)))
     }
 
-    fn next_close(&self, _: At<'_, '_>, day: Day, level: u8) -> Day {
+    fn next_close(&self, _: &At<'_, '_>, day: Day, level: u8) -> Day {
         if level > 0 { day.plus(1) } else { NEVER }
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Evidence {
+    fn evidence(&self, at: &At<'_, '_>) -> Evidence {
         // A spike is decided on closed days, the first step on the days that end now.
         let day = if at.held > 1 { at.context.last_closed() } else { at.window_end() };
         at.figure(f64::from(counting(at.context, at.account, day)))
     }
 
-    fn words(&self, at: At<'_, '_>) -> String {
+    fn words(&self, at: &At<'_, '_>) -> String {
         let usual = if at.held > 1 { ", far more than usual here" } else { "" };
         format!("{} new users in 7 days{usual}", self.number(at))
     }

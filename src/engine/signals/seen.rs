@@ -16,7 +16,7 @@ impl Seen {
     }
 
     /// When what was seen ends to count.
-    fn until(&self, at: At<'_, '_>) -> Option<EventTime> {
+    fn until(&self, at: &At<'_, '_>) -> Option<EventTime> {
         Some(end(at.facts()?.newest()?, self.ttl_ms))
     }
 
@@ -37,19 +37,19 @@ impl Measure for Seen {
         Fed::Fact
     }
 
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         u8::from(self.until(at).is_some_and(|until| until > at.context.now))
     }
 
-    fn next_instant(&self, at: At<'_, '_>) -> Option<EventTime> {
+    fn next_instant(&self, at: &At<'_, '_>) -> Option<EventTime> {
         next(at.context.now, self.until(at).into_iter())
     }
 
-    fn turns_at(&self, at: At<'_, '_>, instant: EventTime) -> bool {
+    fn turns_at(&self, at: &At<'_, '_>, instant: EventTime) -> bool {
         self.until(at) == Some(instant)
     }
 
-    fn words(&self, at: At<'_, '_>) -> String {
+    fn words(&self, at: &At<'_, '_>) -> String {
         format!("{} {}", at.who(), deed(&self.filter))
     }
 }

@@ -7,7 +7,7 @@ use crate::model::EventTime;
 use crate::rules::Sessions;
 
 impl Sessions {
-    fn live(&self, at: At<'_, '_>) -> usize {
+    fn live(&self, at: &At<'_, '_>) -> usize {
         let Some(facts) = at.facts() else { return 0 };
         facts.sessions().filter(|session| session.1.plus(self.ttl_ms) > at.context.now).count()
     }
@@ -25,19 +25,19 @@ impl Measure for Sessions {
         if facts.add_to_sessions(it.event.time, self.gap_ms, known_from) { Fed::Session } else { Fed::Fact }
     }
 
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         steps(self.live(at), &self.rungs)
     }
 
-    fn next_instant(&self, at: At<'_, '_>) -> Option<EventTime> {
+    fn next_instant(&self, at: &At<'_, '_>) -> Option<EventTime> {
         next(at.context.now, at.facts()?.sessions().map(|session| session.1.plus(self.ttl_ms)))
     }
 
-    fn turns_at(&self, at: At<'_, '_>, instant: EventTime) -> bool {
+    fn turns_at(&self, at: &At<'_, '_>, instant: EventTime) -> bool {
         at.facts().is_some_and(|facts| facts.sessions().any(|session| session.1.plus(self.ttl_ms) == instant))
     }
 
-    fn words(&self, at: At<'_, '_>) -> String {
+    fn words(&self, at: &At<'_, '_>) -> String {
         let live = self.live(at);
         format!("{} {} in {live} sessions{}", at.who(), deed(&self.filter), within(Some(self.ttl_ms)))
     }

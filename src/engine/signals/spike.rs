@@ -11,7 +11,7 @@ use crate::rules::Spike;
 const BLOCKS: i32 = 8;
 
 impl Measure for Spike {
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         if !self.is_known(at) {
             return 0;
         }
@@ -24,16 +24,16 @@ impl Measure for Spike {
         u8::from(x >= f64::from(self.at_least) && (x - mean) / spread > self.above)
     }
 
-    fn is_known(&self, at: At<'_, '_>) -> bool {
+    fn is_known(&self, at: &At<'_, '_>) -> bool {
         at.first().is_some_and(|first| windows::blocks(at.context.last_closed(), first) >= BLOCKS)
     }
 
-    fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
+    fn becomes_known(&self, at: &At<'_, '_>, day: Day) -> bool {
         let blocks = |first, day| windows::blocks(day, first);
         at.first().is_some_and(|first| blocks(first, day) == BLOCKS && blocks(first, day.plus(-1)) < BLOCKS)
     }
 
-    fn next_close(&self, at: At<'_, '_>, day: Day, level: u8) -> Day {
+    fn next_close(&self, at: &At<'_, '_>, day: Day, level: u8) -> Day {
         let tomorrow = day.plus(1);
         if level > 0 {
             return tomorrow;
@@ -46,16 +46,16 @@ impl Measure for Spike {
         if has_amounts { tomorrow } else { NEVER }
     }
 
-    fn next_known(&self, at: At<'_, '_>, day: Day) -> Day {
+    fn next_known(&self, at: &At<'_, '_>, day: Day) -> Day {
         at.first().map_or(NEVER, |first| after(day, first.plus(7 * (BLOCKS + 1))))
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Evidence {
+    fn evidence(&self, at: &At<'_, '_>) -> Evidence {
         let day = at.context.last_closed();
         at.figure(at.account.volume(self.meter.place, day.plus(-6), day))
     }
 
-    fn words(&self, at: At<'_, '_>) -> String {
+    fn words(&self, at: &At<'_, '_>) -> String {
         format!("{} {} in 7 days, far more than usual here", self.number(at), self.meter.meter.id)
     }
 }

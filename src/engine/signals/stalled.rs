@@ -9,7 +9,7 @@ use crate::model::{Day, Evidence};
 use crate::rules::Stalled;
 
 impl Measure for Stalled {
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         let Some(founded) = at.first() else { return 0 };
         let departments = at.account.departments();
         if at.account.active_users < self.at_least || departments != 1 || !self.is_known(at) {
@@ -22,20 +22,20 @@ impl Measure for Stalled {
         u8::from(!at.account.users().any(|(_, user)| is_new(user.days)))
     }
 
-    fn is_known(&self, at: At<'_, '_>) -> bool {
+    fn is_known(&self, at: &At<'_, '_>) -> bool {
         at.weeks_known() >= self.weeks
     }
 
-    fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
+    fn becomes_known(&self, at: &At<'_, '_>, day: Day) -> bool {
         day.is_sunday() && at.weeks_known() == self.weeks
     }
 
-    fn next_known(&self, at: At<'_, '_>, day: Day) -> Day {
+    fn next_known(&self, at: &At<'_, '_>, day: Day) -> Day {
         let is_young = at.first().is_some_and(|first| day < first.plus(7 * 13));
         if is_young { next_sunday(day) } else { NEVER }
     }
 
-    fn next_close(&self, at: At<'_, '_>, day: Day, level: u8) -> Day {
+    fn next_close(&self, at: &At<'_, '_>, day: Day, level: u8) -> Day {
         match level {
             0 if at.account.active_users >= self.at_least => next_sunday(day),
             0 => NEVER,
@@ -43,7 +43,7 @@ impl Measure for Stalled {
         }
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Evidence {
+    fn evidence(&self, at: &At<'_, '_>) -> Evidence {
         at.figure(f64::from(at.account.active_users))
     }
 }

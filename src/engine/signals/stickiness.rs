@@ -9,7 +9,7 @@ use crate::engine::state::due::NEVER;
 use crate::model::{Day, Evidence};
 use crate::rules::Stickiness;
 
-fn share(at: At<'_, '_>) -> Option<(u32, u32)> {
+fn share(at: &At<'_, '_>) -> Option<(u32, u32)> {
     match at.user {
         Some(_) if at.days.is_never() => None,
         Some(_) => windows::user_stickiness(at.days, at.context.last_closed()),
@@ -19,7 +19,7 @@ fn share(at: At<'_, '_>) -> Option<(u32, u32)> {
 
 impl Stickiness {
     /// The first day after the last closed one on which the stickiness of the account may be of another level.
-    fn next_of_account(&self, at: At<'_, '_>, closed: Day, level: u8) -> Day {
+    fn next_of_account(&self, at: &At<'_, '_>, closed: Day, level: u8) -> Day {
         let (account, Some(founded)) = (at.account, at.first()) else { return NEVER };
         if level == 0 {
             // Without activity the share only falls, until users leave the month: it is on when it becomes known, or not.
@@ -42,15 +42,15 @@ impl Stickiness {
 }
 
 impl Measure for Stickiness {
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         share(at).map_or(0, |share| rung_above(share, &self.above_percent))
     }
 
-    fn is_known(&self, at: At<'_, '_>) -> bool {
+    fn is_known(&self, at: &At<'_, '_>) -> bool {
         share(at).is_some()
     }
 
-    fn becomes_known(&self, at: At<'_, '_>, day: Day) -> bool {
+    fn becomes_known(&self, at: &At<'_, '_>, day: Day) -> bool {
         // After 28 days without active users the share is undefined (semantics C5).
         // Without activity in the 27 days before, all users of the month are users of today: MAU is DAU.
         let is_back = || {
@@ -60,11 +60,11 @@ impl Measure for Stickiness {
         at.first().is_some_and(|first| day == first.plus(6)) || (at.user.is_none() && is_back())
     }
 
-    fn next_known(&self, at: At<'_, '_>, day: Day) -> Day {
+    fn next_known(&self, at: &At<'_, '_>, day: Day) -> Day {
         at.first().map_or(NEVER, |first| after(day, first.plus(6)))
     }
 
-    fn next_close(&self, at: At<'_, '_>, day: Day, level: u8) -> Day {
+    fn next_close(&self, at: &At<'_, '_>, day: Day, level: u8) -> Day {
         let (Some(_), Some(first)) = (at.user, at.first()) else { return self.next_of_account(at, day, level) };
         let (known, days) = (first.plus(6), at.days);
         let level_on =
@@ -77,7 +77,7 @@ impl Measure for Stickiness {
         }
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Evidence {
+    fn evidence(&self, at: &At<'_, '_>) -> Evidence {
         at.ratio(share(at))
     }
 }

@@ -6,7 +6,7 @@ use crate::model::Evidence;
 use crate::rules::{Executive, TraitIs};
 
 impl Measure for TraitIs {
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         let Some(traits) = at.account.traits() else { return 0 };
         match self {
             TraitIs::Employees(rungs) => traits.employees().map_or(0, |number| reached(number, rungs)),
@@ -19,7 +19,7 @@ impl Measure for TraitIs {
         }
     }
 
-    fn is_known(&self, at: At<'_, '_>) -> bool {
+    fn is_known(&self, at: &At<'_, '_>) -> bool {
         at.account.traits().is_some_and(|traits| match self {
             TraitIs::Employees(_) => traits.employees().is_some(),
             TraitIs::AtLeast(field, _) => traits.number(*field).is_some(),
@@ -28,7 +28,7 @@ impl Measure for TraitIs {
         })
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Evidence {
+    fn evidence(&self, at: &At<'_, '_>) -> Evidence {
         let traits = at.account.traits();
         let number = match self {
             TraitIs::Employees(_) => traits.and_then(|traits| traits.employees()),
@@ -40,11 +40,11 @@ impl Measure for TraitIs {
 }
 
 impl Measure for Executive {
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         u8::from(at.account.crowd().is_some_and(|crowd| crowd.executives > 0))
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Evidence {
+    fn evidence(&self, at: &At<'_, '_>) -> Evidence {
         at.figure(f64::from(at.account.crowd().map_or(0, |crowd| crowd.executives)))
     }
 }

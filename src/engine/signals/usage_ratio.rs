@@ -13,17 +13,17 @@ pub(in crate::engine) fn usage_ratio(account: &Account<'_>) -> Option<f64> {
 }
 
 impl Measure for UsageRatio {
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         // Multiplied, not divided: 29 of 100 are 29 percent.
         let reaches = |(used, quota): (f64, f64)| quota > 0.0 && used * 100.0 >= f64::from(self.percent) * quota;
         u8::from(at.account.life().is_some_and(|life| life.quotas.values().any(|quota| reaches(quota.value))))
     }
 
-    fn is_known(&self, at: At<'_, '_>) -> bool {
+    fn is_known(&self, at: &At<'_, '_>) -> bool {
         usage_ratio(at.account).is_some()
     }
 
-    fn evidence(&self, at: At<'_, '_>) -> Evidence {
+    fn evidence(&self, at: &At<'_, '_>) -> Evidence {
         usage_ratio(at.account).map_or_else(Evidence::default, |ratio| at.figure(ratio))
     }
 }

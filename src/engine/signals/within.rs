@@ -22,7 +22,7 @@ impl Measure for Within {
         Fed::Fact
     }
 
-    fn level(&self, at: At<'_, '_>) -> u8 {
+    fn level(&self, at: &At<'_, '_>) -> u8 {
         let (Some(facts), Some(user)) = (at.facts(), at.user) else { return 0 };
         let signed_up = at.account.user(user).signed_up();
         u8::from(signed_up.is_some_and(|from| {
@@ -31,7 +31,7 @@ impl Measure for Within {
         }))
     }
 
-    fn is_known(&self, at: At<'_, '_>) -> bool {
+    fn is_known(&self, at: &At<'_, '_>) -> bool {
         at.user.is_some_and(|user| at.account.user(user).signed_up().is_some())
     }
 
@@ -39,7 +39,7 @@ impl Measure for Within {
         true
     }
 
-    fn words(&self, at: At<'_, '_>) -> String {
+    fn words(&self, at: &At<'_, '_>) -> String {
         format!("{} {} within {} min", at.who(), self.then.deed(), self.within_ms / 60_000)
     }
 }

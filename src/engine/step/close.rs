@@ -25,7 +25,7 @@ pub(super) fn has_work(plan: &Plan, account: &Account<'_>, day: Day) -> bool {
 
 /// Closes a day. Returns the first later close at which a signal of the account may change.
 pub(super) fn close(step: &mut Step<'_>, account: &mut Account<'_>, close: &Close<'_>) -> Day {
-    let (plan, day) = (step.context.plan, close.day);
+    let day = close.day;
     // These signals are known from now on: conditions that read them are evaluated although no level changed.
     step.delta.reads.all(&close.warm);
     if !close.warm.users.is_empty() {
@@ -36,19 +36,32 @@ pub(super) fn close(step: &mut Step<'_>, account: &mut Account<'_>, close: &Clos
         rejoined.into_iter().for_each(|(user, slot)| step.delta.fact(user, slot, true));
         measure::facts(step, account);
     }
-    close_users(step, account, close);
-    assert_counts(step, account);
     let founded = account.founded();
+    let ends_week = founded.is_some() && day.is_sunday();
+    close_users(step, account, close, ends_week);
+    assert_counts(step, account);
     suppress_absences(step, account, founded.is_some() && account.counts.active().1 > 0);
     if let Some(founded) = founded {
         note_closed_days(step, account, founded, day);
     }
-    let (by_day, by_week) = (&plan.index.account_by_day, &plan.index.account_by_week);
-    let next = measure::at_close(step, account, None, by_day, day);
-    let next = next.min(measure::at_close_of_week(step, account, None, by_week, day));
-    let next = next.min(become_known(step, account, None, day));
+    let next = measure(step, account, None, day, ends_week);
     emit::levels(step, account, Reason::Closed);
     next
+}
+
+/// Measures the signals of the account, or of one of its users. Returns the first later close that may change one.
+fn measure(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, day: Day, ends_week: bool) -> Day {
+    let index = &step.context.plan.index;
+    let (by_day, by_week) = match user {
+        Some(_) => (&index.user_by_day, &index.user_by_week),
+        None => (&index.account_by_day, &index.account_by_week),
+    };
+    let next_of_days = measure::at_close(step, account, user, by_day, day);
+    let next_of_weeks = match ends_week {
+        true => measure::at_close(step, account, user, by_week, day),
+        false => measure::next_close(step, account, user, by_week, day),
+    };
+    next_of_days.min(next_of_weeks).min(become_known(step, account, user, day))
 }
 
 /// Marks the figures of the account that a close changes.
@@ -69,7 +82,7 @@ fn note_closed_days(step: &mut Step<'_>, account: &mut Account<'_>, founded: Day
 }
 
 /// Closes a day for the visited users who are kept, and decides when they are visited next.
-fn close_users(step: &mut Step<'_>, account: &mut Account<'_>, close: &Close<'_>) {
+fn close_users(step: &mut Step<'_>, account: &mut Account<'_>, close: &Close<'_>, ends_week: bool) {
     let (tomorrow, before) = (close.day.plus(1), account.active_users);
     let is_warming = !step.context.warming.is_empty();
     for &(_, user) in close.users {
@@ -77,7 +90,7 @@ fn close_users(step: &mut Step<'_>, account: &mut Account<'_>, close: &Close<'_>
         if days.is_never() || word.is(Flag::Forgotten) {
             continue;
         }
-        let next = close_user(step, account, user, close.day);
+        let next = close_user(step, account, user, close.day, ends_week);
         // Who was active on the open day is visited at its close.
         let next = if days.last() > close.day || is_warming { tomorrow } else { next.max(tomorrow) };
         step.due.users.by(&mut account.user_mut(user).due, user, next);
@@ -89,12 +102,9 @@ fn close_users(step: &mut Step<'_>, account: &mut Account<'_>, close: &Close<'_>
 
 /// Measures a user, who is no running active one after 28 days without activity. Returns the next close that may change
 /// something of the user, if no event comes.
-fn close_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, day: Day) -> Day {
+fn close_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, day: Day, ends_week: bool) -> Day {
     let plan = step.context.plan;
-    let (by_day, by_week) = (&plan.index.user_by_day, &plan.index.user_by_week);
-    let next = measure::at_close(step, account, Some(user), by_day, day);
-    let next = next.min(measure::at_close_of_week(step, account, Some(user), by_week, day));
-    let next = next.min(become_known(step, account, Some(user), day));
+    let next = measure(step, account, Some(user), day, ends_week);
     let User { days, word, .. } = *account.user(user);
     let (leaves, is_forgotten) = (days.last().plus(MONTH - 1), days.last().plus(plan.time.forget_after_days));
     if word.is(Flag::Running) {
@@ -158,7 +168,7 @@ fn become_known(step: &mut Step<'_>, account: &Account<'_>, user: Option<u32>, d
     let mut next = NEVER;
     for &slot in slots {
         let at = At::of(&step.context, account, user, slot);
-        let (is_known, until) = signals::of(at).known_at_close(at, day);
+        let (is_known, until) = signals::of(&at).known_at_close(&at, day);
         next = next.min(until);
         if is_known {
             step.delta.reads.signal(user.map_or(SignalRef::Account(slot), |_| SignalRef::User(slot)));

@@ -50,8 +50,8 @@ fn fact(step: &mut Step<'_>, account: &mut Account<'_>, it: Fact) {
     let Fact { user, slot, falls, waits_until } = it;
     let Some(armed) = account.facts(user, slot).map(|kept| kept.armed()) else { return };
     let at = At::of(&step.context, account, user, slot);
-    let (kind, held) = (signals::of(at), at.held);
-    let (level, next, keeps) = (kind.level(at), kind.next_instant(at), kind.keeps_facts());
+    let (kind, held) = (signals::of(&at), at.held);
+    let (level, next, keeps) = (kind.level(&at), kind.next_instant(&at), kind.keeps_facts());
     if level >= held || falls {
         set(step, account, user, slot, level);
         // A late event began a wait that is over already: its end is the cause (semantics A17, E7).
@@ -74,7 +74,7 @@ fn fact(step: &mut Step<'_>, account: &mut Account<'_>, it: Fact) {
 /// Measures a level after an event.
 fn level_at_once(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot: usize) {
     let at = At::of(&step.context, account, user, slot);
-    let (held, level) = (at.held, signals::of(at).level_at_once(at));
+    let (held, level) = (at.held, signals::of(&at).level_at_once(&at));
     if level != held {
         change(step, account, user, slot, (held, level));
     }
@@ -108,11 +108,11 @@ pub(super) fn at_close(
     let only_fall = &step.context.plan.index.only_fall;
     let mut next = NEVER;
     for &slot in slots {
-        let at = At::of(&step.context, account, user, slot);
-        if at.held == 0 && user.is_none() && only_fall.has(slot) {
+        if user.is_none() && only_fall.has(slot) && account.level(None, slot) == 0 {
             continue;
         }
-        let (held, (level, until)) = (at.held, signals::of(at).at_close(at, day));
+        let at = At::of(&step.context, account, user, slot);
+        let (held, (level, until)) = (at.held, signals::of(&at).at_close(&at, day));
         next = next.min(until);
         if level != held {
             change(step, account, user, slot, (held, level));
@@ -121,20 +121,11 @@ pub(super) fn at_close(
     next
 }
 
-/// The same for signals that the close of a week decides.
-pub(super) fn at_close_of_week(
-    step: &mut Step<'_>,
-    account: &mut Account<'_>,
-    user: Option<u32>,
-    slots: &[usize],
-    day: Day,
-) -> Day {
-    if day.is_sunday() && account.founded().is_some() {
-        return at_close(step, account, user, slots, day);
-    }
+/// The first close after that of `day`, which does not decide these signals, that may change one of them.
+pub(super) fn next_close(step: &Step<'_>, account: &Account<'_>, user: Option<u32>, slots: &[usize], day: Day) -> Day {
     let next = |slot: &usize| {
         let at = At::of(&step.context, account, user, *slot);
-        signals::of(at).next_close(at, day, at.held)
+        signals::of(&at).next_close(&at, day, at.held)
     };
     slots.iter().map(next).min().unwrap_or(NEVER)
 }

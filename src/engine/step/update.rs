@@ -345,7 +345,7 @@ pub(super) fn lapse(step: &mut Step<'_>, account: &mut Account<'_>, timers: &[(u
             step.delta.account.add(Changes::AGE);
         } else if account.facts(user, slot).is_some() {
             let at = At::of(&step.context, account, user, slot);
-            let falls = signals::of(at).turns_at(at, step.now);
+            let falls = signals::of(&at).turns_at(&at, step.now);
             step.delta.fact(user, slot, falls);
         }
     }
@@ -361,7 +361,7 @@ pub(in crate::engine) fn await_ages(
     let plan = step.plan;
     for slot in ages.map(|place| plan.index.ages[place]) {
         let at = At::of(&step.context, account, None, slot);
-        let Some([reached, settled]) = signals::of(at).ages(at) else { continue };
+        let Some([reached, settled]) = signals::of(&at).ages(&at) else { continue };
         // The age of an account that may be older than the log is unknown until the warm-up ends.
         for at in [Some(reached), Some(settled).filter(|at| *at > reached)].into_iter().flatten() {
             if at > after {
