@@ -6,7 +6,7 @@
 pub struct Changes(u32);
 
 impl Changes {
-    /// Which users are running and active, or their traits.
+    /// Which users are running and active, or their traits; see [`Changes::CROWD`].
     pub const ACTIVE_USERS: Changes = Changes(1);
     /// Users ever active in this life.
     pub const USERS: Changes = Changes(1 << 1);
@@ -65,8 +65,8 @@ impl Changes {
     pub const COUNTING: Changes = Changes(1 << 27);
     /// The number of running active users, so far that a condition over it can change.
     pub const ACTIVE_NUMBER: Changes = Changes(1 << 28);
-    /// The number of departments of running active users.
-    pub const DEPARTMENTS: Changes = Changes(1 << 29);
+    /// What running active users say of themselves.
+    pub const CROWD: Changes = Changes(1 << 29);
     /// The number of users ever active, so far that a condition over it can change.
     pub const USERS_NUMBER: Changes = Changes(1 << 30);
 

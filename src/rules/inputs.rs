@@ -313,7 +313,7 @@ impl Figure {
         };
         match self {
             ActiveUsers => Changes::ACTIVE_NUMBER,
-            Departments => Changes::DEPARTMENTS,
+            Departments => Changes::CROWD,
             Users => Changes::USERS_NUMBER,
             // With the first activity they become known.
             Dau | Wau | Mau | Stickiness | NewUsers => Changes::CLOSED_DAYS.and(Changes::FOUNDED),

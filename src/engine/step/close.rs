@@ -44,13 +44,13 @@ pub(super) fn close(step: &mut Step<'_>, account: &mut Account<'_>, close: &Clos
     if let Some(founded) = founded {
         note_closed_days(step, account, founded, day);
     }
-    let next = measure(step, account, None, day, ends_week);
+    let next = decide(step, account, None, day, ends_week);
     emit::levels(step, account, Reason::Closed);
     next
 }
 
 /// Measures the signals of the account, or of one of its users. Returns the first later close that may change one.
-fn measure(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, day: Day, ends_week: bool) -> Day {
+fn decide(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, day: Day, ends_week: bool) -> Day {
     let index = &step.context.plan.index;
     let (by_day, by_week) = match user {
         Some(_) => (&index.user_by_day, &index.user_by_week),
@@ -104,7 +104,7 @@ fn close_users(step: &mut Step<'_>, account: &mut Account<'_>, close: &Close<'_>
 /// something of the user, if no event comes.
 fn close_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, day: Day, ends_week: bool) -> Day {
     let plan = step.context.plan;
-    let next = measure(step, account, Some(user), day, ends_week);
+    let next = decide(step, account, Some(user), day, ends_week);
     let User { days, word, .. } = *account.user(user);
     let (leaves, is_forgotten) = (days.last().plus(MONTH - 1), days.last().plus(plan.time.forget_after_days));
     if word.is(Flag::Running) {

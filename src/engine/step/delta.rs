@@ -158,9 +158,17 @@ impl Delta {
         self.before = (account.active_users, account.users_ever);
     }
 
+    /// With the running active users changes what they say of themselves, if any says anything.
+    pub(super) fn note_crowd(&mut self, account: &Account<'_>) {
+        if self.account.meet(Changes::ACTIVE_USERS) && account.crowd().is_some() {
+            self.account.add(Changes::CROWD);
+        }
+    }
+
     /// Maps changes to the inputs of conditions: figures, and signals that may become known. Signals whose level changed
     /// have been added already.
     pub(super) fn settle_reads(&mut self, plan: &Plan, account: &Account<'_>) {
+        self.note_crowd(account);
         let (mut all, (active_users, users)) = (self.account, self.before);
         if all.meet(Changes::ACTIVE_USERS.and(Changes::USERS)) {
             let turns = |at: &Turns, from: u32, to: u32| at.lie_between(from as i32, to as i32);
@@ -169,9 +177,6 @@ impl Delta {
             }
             if turns(&plan.index.users, users, account.users_ever) {
                 all.add(Changes::USERS_NUMBER);
-            }
-            if account.crowd().is_some() {
-                all.add(Changes::DEPARTMENTS);
             }
         }
         let [of_account, of_users] = &plan.index.reads_by;

@@ -28,6 +28,7 @@ pub(super) fn after_event(step: &mut Step<'_>, account: &mut Account<'_>) {
 
 /// Measures the account's levels that depend on what changed and that may change at once.
 pub(super) fn at_once(step: &mut Step<'_>, account: &mut Account<'_>) {
+    step.delta.note_crowd(account);
     let (index, changes) = (&step.context.plan.index, step.delta.account);
     if changes.meet(index.at_once_changes) {
         for (_, slot) in index.at_once.iter().filter(|(by, _)| by.meet(changes)) {

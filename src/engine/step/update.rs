@@ -133,7 +133,7 @@ fn settle_life(
     if account.users_ever != users {
         step.delta.account.add(Changes::USERS);
         // The first user is no longer the only one, and may not decide alone.
-        if account.users_ever <= 2 {
+        if users.min(account.users_ever) <= 1 {
             step.delta.account.add(Changes::ONLY_USER);
             step.delta.all_rows = true;
         }

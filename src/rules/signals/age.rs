@@ -67,7 +67,10 @@ impl Properties for Age {
     }
 
     fn changes(&self) -> Changes {
-        Changes::AGE.and(Changes::USERS).and(Changes::INVITED).and(Changes::PREMIUM).and(Changes::TRAITS)
+        match self.still {
+            Still::SingleUser => Changes::AGE.and(Changes::ONLY_USER).and(Changes::INVITED),
+            Still::FreeOnly => Changes::AGE.and(Changes::PREMIUM).and(Changes::TRAITS),
+        }
     }
 
     fn known_by(&self) -> Changes {

@@ -94,7 +94,8 @@ impl Properties for Ladder {
     fn changes(&self) -> Changes {
         match self.of {
             Of::Volume(_) => Changes::METERS,
-            Of::ActiveUsers | Of::UsersOfADomain | Of::Departments => Changes::ACTIVE_USERS,
+            Of::ActiveUsers => Changes::ACTIVE_USERS,
+            Of::UsersOfADomain | Of::Departments => Changes::CROWD,
         }
     }
 

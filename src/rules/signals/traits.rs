@@ -189,7 +189,7 @@ impl Properties for Executive {
     }
 
     fn changes(&self) -> Changes {
-        Changes::ACTIVE_USERS
+        Changes::CROWD
     }
 
     fn only_falls_at_closes(&self) -> bool {
