@@ -66,16 +66,17 @@ pub(super) struct Replay {
     /// Write changes of onboarding tracks, as proto3 JSON, one per line.
     #[arg(long, value_name = "OUT")]
     onboarding: Option<PathBuf>,
-    /// Write the last profiles of accounts, as proto3 JSON, one per line, by id.
+    /// Write the last profile of each account, as proto3 JSON, one per line, ordered by id.
     #[arg(long, value_name = "OUT")]
     accounts: Option<PathBuf>,
-    /// Write the last profiles of users, as proto3 JSON, one per line, by account and id.
+    /// Write the last profile of each user, as proto3 JSON, one per line, ordered by account and id.
     #[arg(long, value_name = "OUT")]
     users: Option<PathBuf>,
     /// Write dead letters, as proto3 JSON, one per line.
     #[arg(long, value_name = "OUT")]
     dead_letters: Option<PathBuf>,
-    /// Print the cost too: CPU time in all and per event, the peak of resident memory, and what takes the memory.
+    /// Also print the cost: CPU time in all and per event, the peak of resident memory, and the memory of each part of
+    /// the state.
     #[arg(long)]
     stats: bool,
     #[command(flatten)]

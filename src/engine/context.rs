@@ -4,7 +4,7 @@ use super::state::Account;
 use crate::model::{Day, Event, EventTime, Fact, Field, Keys, Place, PlaceNumber, Role};
 use crate::rules::{Filter, Kind, Plan, Reads, RoleSet, Signal, SignalRef};
 
-/// What is the same for a whole step of an account. It is read, never changed by what it is passed to.
+/// What stays the same during a step of an account.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) plan: &'a Plan,
@@ -24,18 +24,17 @@ pub(super) struct Context<'a> {
     pub(super) profiles: bool,
 }
 
-/// The event that causes effects. Of due work there is none.
+/// The event that causes effects; empty for due work.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct By<'a> {
     /// Its id; empty where it has none.
     pub(super) message_id: &'a str,
-    /// Where it stands in the log.
+    /// Its place in the log.
     pub(super) place: Option<PlaceNumber>,
 }
 
 impl<'a> Context<'a> {
-    /// The instant that an effect on this account carries: never before the one that the last effect carried
-    /// (semantics A17).
+    /// The `at` of an effect on this account, which is never before that of the last effect (semantics A17).
     pub(super) fn at(&self, account: &Account<'_>) -> EventTime {
         self.cause.max(account.last_at)
     }
@@ -62,7 +61,7 @@ impl<'a> Context<'a> {
         &self.signals(user)[slot].kind
     }
 
-    /// A number as evidence: a figure of now.
+    /// A number as evidence: a figure as it is now.
     pub(super) fn figure(&self, number: f64) -> Fact {
         Fact { at: self.cause, place: self.by.place, number }
     }
@@ -96,7 +95,7 @@ impl Warming {
 /// An event, the roles that the rules give it, and its place in the log.
 pub(super) struct MatchedEvent<'a> {
     pub(super) event: &'a Event<'a>,
-    /// What it is found by.
+    /// The hashes of its ids.
     pub(super) keys: &'a Keys,
     /// Its user, if the account has had an event of the user before.
     pub(super) user: Option<u32>,
@@ -106,7 +105,7 @@ pub(super) struct MatchedEvent<'a> {
     pub(super) day: Day,
 }
 
-/// Whether a text is, in lower case, this value, which is in lower case.
+/// Whether a text equals a value that is in lower case, without regard to the case of the text.
 fn is_in_lower_case(text: &str, value: &str) -> bool {
     if text.is_ascii() {
         return text.eq_ignore_ascii_case(value);

@@ -28,14 +28,14 @@ const MQL_MS: i64 = 180 * DAY_MS;
 /// A firing: its trigger, its users, and why.
 pub(super) struct Fired<'a> {
     pub(super) trigger: usize,
-    /// The edges that fire: of the account, or of users; of an event trigger none.
+    /// The edges that fire, of the account or of users; empty for an event trigger.
     pub(super) concerned: &'a [Option<u32>],
     pub(super) user_ids: Vec<String>,
     /// The number of further users that it is about.
     pub(super) left_out: u32,
     pub(super) why: String,
     pub(super) evidence: Evidence,
-    /// No outreach before a while after this; none if a hand was raised (semantics D15).
+    /// The sign-up from which the delay of outreach counts; none if a hand was raised (semantics D15).
     pub(super) signed_up: Option<EventTime>,
     pub(super) on: Option<&'a OnEvent>,
 }
@@ -90,8 +90,8 @@ fn arm(context: &Context<'_>, account: &Account<'_>, fired: &Fired<'_>) -> Optio
     Some(Arm { id: arm.id.clone(), group })
 }
 
-/// What is the same for handoffs and profiles. The event of a handoff may have no user, and be known from nothing else:
-/// a raised hand is a usage fact (semantics D16), and what it asked for suggests a plan.
+/// What handoffs and profiles have in common. The event of a handoff is passed because it may have no user, so that no
+/// signal shows it: a raised hand is a usage fact (semantics D16), and what it asks for suggests a plan.
 fn of_account(context: &Context<'_>, account: &Account<'_>, on: Option<&OnEvent>) -> HandoffContext {
     let plan = context.plan;
     let usage = usage(context, account);

@@ -38,14 +38,14 @@ pub struct Partition {
     admission: Admission,
     timers: Timers,
     tables: Tables,
-    /// Who is visited at which close.
+    /// Which accounts and users are visited at which close.
     due: Due,
     /// Whether profiles of accounts and users are published.
     profiles: bool,
     /// Accounts that changed since their last profile.
     dirty: Vec<u32>,
     warming: Warming,
-    /// Memory of a step, kept for the next one.
+    /// Buffers of a step, reused by the next one.
     scratch: Scratch,
 }
 
@@ -66,8 +66,9 @@ pub struct Folded {
     has_forbidden_id: bool,
 }
 
-/// Reads what folding these events, at most [`BATCH`], will look up, each in its partition. It changes nothing. Accounts,
-/// users and ids of consecutive events lie far apart in memory: read together, the waits for them overlap.
+/// Reads the memory that folding these events, at most [`BATCH`], will need, each in its partition. It changes nothing.
+/// Accounts, users and ids of consecutive events are far apart in memory: if they are read together, the cache misses
+/// overlap.
 pub fn read_ahead<'a>(events: impl Iterator<Item = (&'a Partition, &'a Keys)> + Clone) {
     for (partition, keys) in events.clone() {
         partition.tables.touch_indices(keys);
@@ -161,14 +162,15 @@ impl Partition {
         all
     }
 
-    /// The same without profiles: [`Partition::profiles`] is not called, and closes visit no account for its sake.
+    /// The partition without profiles: [`Partition::profiles`] is not called, and closes visit no account only for its
+    /// profile.
     #[must_use]
     pub fn without_profiles(mut self) -> Partition {
         self.profiles = false;
         self
     }
 
-    /// Folds one record in: each of its events ends in one [`Outcome`], and what follows is pushed to `effects`.
+    /// Folds one record: each of its events ends in one [`Outcome`], and its effects are pushed to `effects`.
     pub fn apply<'a>(
         &mut self,
         record: Record,
@@ -182,7 +184,7 @@ impl Partition {
         tally
     }
 
-    /// Folds one event of a record in, and counts it.
+    /// Folds one event of a record, and counts it.
     pub fn apply_and_count(
         &mut self,
         record: Record,
@@ -201,7 +203,7 @@ impl Partition {
         folded
     }
 
-    /// Folds one event of a record in, without the ids that the rules forbid.
+    /// Folds one event of a record, without the ids that the rules forbid.
     pub fn apply_one(&mut self, record: Record, index: u32, ready: &Ready<'_>, effects: &mut Effects) -> Folded {
         let place = Place { offset: record.offset, index };
         let mut folded = Folded { outcome: Outcome::Malformed, is_unmapped: false, has_forbidden_id: false };
@@ -259,8 +261,8 @@ impl Partition {
         decision.detail
     }
 
-    /// Follows the rules that an event activates, if they can take the place of the present ones. It moves no time, so it
-    /// is never from the future.
+    /// Activates the rules of an event, if they can replace the present ones. The event does not move time, so it is
+    /// never from the future.
     fn apply_rules(
         &mut self,
         rules: Result<&Arc<Plan>, &Error>,
@@ -283,7 +285,7 @@ impl Partition {
         (Outcome::Refused, refused)
     }
 
-    /// Other rules apply to all that comes. That is at a place in the log, not at an instant: no time passes.
+    /// Applies other rules from this place in the log on. No time passes.
     fn activate(&mut self, after: Arc<Plan>, by: By<'_>, effects: &mut Effects) {
         if after.version == self.plan.version {
             return;
@@ -308,7 +310,7 @@ impl Partition {
         self.plan = after;
     }
 
-    /// Reports how accounts and users stand that changed since this was last asked: one profile of each.
+    /// Pushes the profiles of the accounts and users that changed since the last call, one of each.
     pub fn profiles(&mut self, changed: &mut Profiles) {
         let Some(now) = self.admission.clock.watermark() else { return };
         let mut dirty = std::mem::take(&mut self.dirty);
@@ -325,7 +327,7 @@ impl Partition {
                 account.users().filter(|(_, user)| user.word.is(Flag::Dirty)).map(|(user, _)| user).collect();
             users.sort_by(|a, b| account.user_id_bytes(*a).cmp(account.user_id_bytes(*b)));
             for user in users {
-                // Who was never active is no user yet (semantics B4).
+                // Somebody who was never active is not a user yet (semantics B4).
                 if !account.user(user).days.is_never() {
                     changed.users.push(handoff_context::user_profile(&step, &account, user));
                 }
@@ -380,7 +382,7 @@ impl Partition {
             let timer = self.timers.next().filter(|at| *at <= watermark);
             let mut close = None;
             if open < open_day {
-                // No row is visited at a close before the next visit: go on to it, or to the day of the next timer.
+                // The closes before the next visit visit no row: skip to it, or to the day of the next timer.
                 let visit = self.due.next().unwrap_or(Day(i32::MAX));
                 open = open.max(visit.min(timer.map_or(open_day, |at| calendar.day(at))));
                 close = (open < open_day).then(|| calendar.end(open));

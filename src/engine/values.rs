@@ -30,7 +30,7 @@ pub(super) fn is_true(context: &Context<'_>, account: &Account<'_>, user: Option
     may_hold(account, user, when) && when.is_true(&values)
 }
 
-/// Whether a condition can be true, by the signals that it needs.
+/// Whether a condition can be true, by the signals that must be on for it.
 fn may_hold(account: &Account<'_>, user: Option<u32>, when: &Condition) -> bool {
     when.needs().is_none_or(|signals| signals.iter().any(|signal| level_of(account, *signal, user) > 0))
 }
@@ -96,7 +96,7 @@ impl Inputs for Values<'_, '_, '_> {
 impl Values<'_, '_, '_> {
     fn rung(&self, signal: SignalRef) -> Value<'_> {
         let rung = level_of(self.account, signal, self.user);
-        // A signal that is on is known; off means no only if enough is known.
+        // A signal that is on is known. One that is off counts as 0 only if enough history is known, else as unknown.
         if rung > 0 || signals::is_known(self.context, self.account, signal, self.user) {
             Value::Int(rung.into())
         } else {
@@ -176,7 +176,7 @@ impl Values<'_, '_, '_> {
         match figure {
             Figure::UserBand => Value::Text(BANDS[usize::from(account.user(user).word.band())]),
             Figure::UserFell => Value::Bool(account.user(user).word.is(Flag::Fell)),
-            // Who was never active, or has left, has no score (semantics B4, B5).
+            // A user who was never active, or has left, has no score (semantics B4, B5).
             Figure::UserScore if !account.exists(user) => Value::Int(0),
             Figure::UserScore => Value::Int(points::pql(plan, account, user).into()),
             Figure::UserBuys => Value::Bool(people::is_buyer(plan, account, user)),

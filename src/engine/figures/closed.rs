@@ -212,7 +212,7 @@ impl Closed {
         let reaches = |distance: i128, users: i128, times: u32| {
             distance > 0 && distance * distance * users >= i128::from(times) * (base * (users - base) + users)
         };
-        // The more users, the harder: who fails with the fewest that there can be needs no count.
+        // More users make the test harder: if it fails with the fewest possible, they need not be counted.
         let (fewest, users) = (base.max(1), |counted: u32| base.max(1).max(counted.into()));
         match test {
             LevelTest::Above { both, each } => {
@@ -246,7 +246,7 @@ impl Closed {
         Some(matters && trend.meets(slopes, true))
     }
 
-    /// A bare streak of three weeks of strict change; unknown before four complete weeks (semantics C31).
+    /// A streak of three weeks of strict change; unknown before four complete weeks (semantics C31).
     pub(in crate::engine) fn runs(&self, account: &Account<'_>, up: bool) -> Option<bool> {
         self.trend(account).runs(up)
     }

@@ -16,8 +16,8 @@ pub(in crate::engine) fn of_user(plan: &Plan, account: &Account<'_>, user: u32) 
     sum(&plan.user_signals, account.levels(Some(user)), |signal| signal.pql)
 }
 
-/// What a running active user adds to the PQA score: points of its own, if they are good, and those of signals that
-/// enter that score alone.
+/// What a running active user adds to the PQA score: the user's own points, if they are positive, and those of signals
+/// that enter only that score (semantics C0).
 pub(in crate::engine) fn contribution(plan: &Plan, account: &Account<'_>, user: u32) -> i32 {
     if !account.has_level(Some(user)) {
         return 0;
@@ -62,8 +62,8 @@ pub(in crate::engine) fn pqa(plan: &Plan, account: &Account<'_>) -> i32 {
     account.user_points + sum(&plan.account_signals, account.levels(None), |signal| signal.pqa)
 }
 
-/// The band of a user. One without good points of their own has none (semantics §6, F3); one that is held is kept a
-/// little below its threshold (semantics F1).
+/// The band of a user: 0 none, 1 emerging, 2 warm, 3 hot. A user without positive points of their own has none
+/// (semantics §6, F3); a band is kept down to a few points below its threshold (semantics F1).
 pub(in crate::engine) fn band(plan: &Plan, account: &Account<'_>, user: u32) -> u8 {
     let own = of_user(plan, account, user);
     if own <= 0 || !account.exists(user) {
@@ -75,7 +75,7 @@ pub(in crate::engine) fn band(plan: &Plan, account: &Account<'_>, user: u32) -> 
     entered.max(kept)
 }
 
-/// The tier that the account belongs to now, counted from the worst; 0 is none (semantics F2).
+/// The tier that the account belongs to now, counted from the lowest; 0 is untiered (semantics F2).
 pub(in crate::engine) fn tier(plan: &Plan, account: &Account<'_>) -> u8 {
     if account.active_users == 0 {
         return 0;

@@ -10,8 +10,8 @@ use crate::engine::state::facts::Value;
 use crate::model::{EventTime, Field};
 use crate::rules::Distinct;
 
-/// What stands for a value that an event does not give: the event itself (semantics E13). Features without a name are
-/// no further features; of premium ones, of which any counts, they are one together.
+/// The value of an event that states none: the event itself (semantics E13). Features without a name do not count, but
+/// all premium features without a name count together as one.
 fn stands_for<'a>(distinct: &Distinct, it: &'a MatchedEvent<'a>) -> Option<Cow<'a, str>> {
     if distinct.field == Field::Feature {
         return distinct.filter.premium.then_some("".into());

@@ -39,7 +39,7 @@ pub(in crate::engine) struct At<'a, 't> {
 
 /// A kind of signal with its parameters.
 pub(in crate::engine) trait Measure {
-    /// Takes an event in.
+    /// Applies an event to the facts.
     fn update(&self, _: &Context<'_>, _: Subject<'_, '_>, _: &MatchedEvent<'_>) -> Fed {
         Fed::Nothing
     }
@@ -191,7 +191,7 @@ impl<'a, 't> At<'a, 't> {
         self.first().map_or(0, |first| windows::weeks_known(first, week))
     }
 
-    /// Who it is of, for a person.
+    /// The user or account, for a person.
     pub(super) fn who(&self) -> String {
         self.user.map_or("the account".to_owned(), |user| self.account.user_id(user).to_string())
     }

@@ -41,7 +41,7 @@ pub(super) fn of_kind(kind: &Kind) -> &dyn Measure {
     each_kind!(kind, it => it)
 }
 
-/// Whether a signal's level is known, so that off means no (semantics C1, D11).
+/// Whether a signal's level is known, so that off counts as 0 and not as unknown (semantics C1, D11).
 pub(super) fn is_known(context: &Context<'_>, account: &Account<'_>, signal: SignalRef, user: Option<u32>) -> bool {
     if context.warming.has(signal) {
         return false;

@@ -1,4 +1,4 @@
-//! Which accounts and users are visited at the close of a day: those that an event touched since the last close, and
+//! Which accounts and users are visited at the close of a day: those that an event changed since the last close, and
 //! those for which time alone may change something.
 
 use std::collections::BTreeMap;

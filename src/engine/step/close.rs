@@ -138,7 +138,8 @@ fn assert_counts(step: &Step<'_>, account: &Account<'_>) {
     }
 }
 
-/// While an account has no active users, absence is not published; once it has some again it is (semantics E10).
+/// Absences of users are not published while the account has no active users, and are published once it has some again
+/// (semantics E10).
 fn suppress_absences(step: &mut Step<'_>, account: &mut Account<'_>, has_active: bool) {
     let plan = step.plan;
     if !has_active {

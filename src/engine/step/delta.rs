@@ -10,12 +10,12 @@ use crate::engine::state::timers::Timers;
 use crate::model::{Day, Effects, EventTime};
 use crate::rules::{Changes, Plan, Reads, Turns};
 
-/// What a step works with, beside its account. It dereferences to its context.
+/// What a step works with, apart from its account. It dereferences to its context.
 pub(in crate::engine) struct Step<'a> {
     pub(in crate::engine) context: Context<'a>,
     pub(in crate::engine) effects: &'a mut Effects,
     pub(in crate::engine) timers: &'a mut Timers,
-    /// Who is visited at which close.
+    /// Which accounts and users are visited at which close.
     pub(in crate::engine) due: &'a mut Due,
     /// The account's place in the tables.
     pub(in crate::engine) index: u32,
@@ -184,7 +184,8 @@ impl Delta {
         self.users.iter().for_each(|(_, changes)| all.add(*changes));
         of_users.add_to(&mut self.reads, all);
         self.concerned.extend(self.users.iter().map(|(user, _)| *user));
-        // Whether a user decides alone depends on the size class and on whether there are other users (semantics E18).
+        // Whether the only user of an account is a buyer depends on the size class and on whether there are other users
+        // (semantics E18).
         if plan.index.trigger_everybody && self.account.meet(Changes::TRAITS.and(Changes::ONLY_USER)) {
             self.concerned.extend(account.user_indices());
         }

@@ -21,7 +21,7 @@ use crate::model::{EventTime, Evidence, Handoff, HandoffId, Level, Rail, SignalK
 use crate::rules::{Changes, Condition, OnEvent, Places, Plan, Reads, TriggerKind};
 use crate::wire::LIST_MAX;
 
-/// The most users that a handoff explains; of the others it gives the ids, and beyond a bound their number
+/// The most users whose reasons a handoff explains. The ids of others are listed, and beyond a limit only counted
 /// (semantics F22).
 const SUBJECTS_MAX: usize = 5;
 
@@ -35,14 +35,15 @@ struct Occurrence {
     by_plan: bool,
 }
 
-/// Why triggers are evaluated, which decides which edges are looked at.
+/// Why triggers are evaluated, which decides which edges are evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
     /// An event: edges of conditions that read something that changed.
     Event,
-    /// An event that may lift a rail, or something was due: every edge under way as well.
+    /// An event that may lift a rail, or due work: also every edge under way, that is, one that waits or whose closed
+    /// days are counted.
     Due,
-    /// The close of a day: every edge under way as well.
+    /// The close of a day: also every edge under way.
     DayClose,
 }
 
@@ -174,7 +175,7 @@ fn evaluate(step: &mut Step<'_>, account: &mut Account<'_>, occurrences: &[Occur
     let remembered = |account: &Account<'_>, places: &mut Places| {
         account.triggers().for_each(|it| places.insert(plan.index.places[it.trigger()]));
     };
-    // The place up to which only some waiting triggers were looked at, because nothing had fired yet.
+    // Before this place only some waiting triggers were evaluated, because nothing had fired yet.
     let mut unseen = plan.by_level.len();
     if evaluation.looks_at_all() {
         unseen = 0;
@@ -204,7 +205,7 @@ fn may_concern(plan: &Plan, account: &Account<'_>, user: u32) -> bool {
 }
 
 impl Evaluation<'_, '_> {
-    /// Whether every edge under way is looked at, not only what reads something that changed.
+    /// Whether every edge under way is evaluated, not only edges of conditions that read something that changed.
     fn looks_at_all(&self) -> bool {
         self.moment != Moment::Event || self.fired
     }

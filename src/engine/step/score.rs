@@ -15,8 +15,8 @@ const BAND: &str = "score.band";
 const TIER: &str = "score.tier";
 const ACTIVE_USERS: &str = "account.active_users";
 
-/// Scores follow what has changed: bands of users by id, then the tier, then the number of active users that is
-/// published, then the track. Tiers and numbers fall at day closes only.
+/// Updates what depends on the changes: bands of users by id, then the tier, then the threshold of active users that is
+/// published, then the track. Tiers and thresholds fall at day closes only.
 pub(in crate::engine) fn settle(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) {
     if step.delta.account.meet(Changes::ACTIVE_USERS) {
         step.delta.account.add(Changes::SCORE);
@@ -34,7 +34,7 @@ pub(in crate::engine) fn settle(step: &mut Step<'_>, account: &mut Account<'_>, 
         return;
     }
     settle_tier(step, account, reason);
-    // It follows from the size of the company and the number of users; other rules may name another one.
+    // The track depends on the size of the company and the number of users, and on the rules.
     const TRACKED: Changes = Changes::TRAITS.and(Changes::USERS);
     if account.track.is_none() || step.delta.account.meet(TRACKED) || reason == Reason::Activated {
         settle_track(step, account);
@@ -75,7 +75,8 @@ fn settle_tier(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) {
         emit::score(step, account, None, ACTIVE_USERS, (threshold, reached), reason, active_users as i32);
     }
     if !falls && (tier < held || reached < threshold) {
-        // They fall at the next close, which no event may have asked for: the score can fall when a fact ends.
+        // They fall at the next close, which must visit the account: if the score fell because a fact ended, no event
+        // has marked it.
         step.due.accounts.touch(&mut account.due, step.index);
     }
 }
@@ -86,7 +87,7 @@ fn settle_bands(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) 
     scored.sort_unstable();
     scored.dedup();
     if plan.index.trigger_scores {
-        // Who is scored may have come, or gone.
+        // These users may be new, or may have left.
         let changes = Changes::USER_SCORE.and(Changes::EXISTS);
         scored.iter().for_each(|user| step.delta.user(*user, changes));
     }
@@ -95,15 +96,15 @@ fn settle_bands(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) 
     for index in scored.drain(..) {
         let before = account.user(index).word.band();
         let after = points::band(plan, account, index);
-        // Who has left, or is forgotten, has no score (semantics B5, F3).
+        // A user who has left or is forgotten has no score (semantics B5, F3).
         let score = if account.exists(index) { points::pql(plan, account, index) } else { 0 };
         let word = &mut account.user_mut(index).word;
         word.set_band(after);
-        // Who is forgotten has not fallen: nothing fires then (semantics B12).
+        // The end of a forgotten user's band does not count as a fall: forgetting fires nothing (semantics B12).
         let forgotten = word.is(Flag::Forgotten);
         word.set(Flag::Fell, after < before && !forgotten);
         step.delta.user(index, Changes::BAND);
-        // The band of who is forgotten goes with their signals.
+        // The band of a forgotten user ends for the same reason as the user's signals.
         let reason = if forgotten { Reason::Forgotten } else { reason };
         emit::score(step, account, Some(index), BAND, (before, after), reason, score);
     }

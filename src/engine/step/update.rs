@@ -14,7 +14,7 @@ use crate::engine::state::word::Flag;
 use crate::model::{Day, EventKind, EventTime, Field, Role};
 use crate::rules::{Changes, SignalRef};
 
-/// What of an event is taken.
+/// Which part of an event is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) enum Takes {
     /// All of it.
@@ -132,7 +132,7 @@ fn settle_life(
     }
     if account.users_ever != users {
         step.delta.account.add(Changes::USERS);
-        // The first user is no longer the only one, and may not decide alone.
+        // The first user is no longer the only one, or is again, which can make an only user a buyer (semantics E18).
         if users.min(account.users_ever) <= 1 {
             step.delta.account.add(Changes::ONLY_USER);
             step.delta.all_rows = true;

@@ -53,8 +53,8 @@ fn next_sunday(day: Day) -> Day {
     day.plus(1).week().sunday()
 }
 
-/// When a user who was never active or is forgotten is visited next. Only the memory is left to give back; a user who is
-/// still referred to is looked at again in a year.
+/// When a user who was never active or is forgotten is visited next. Only memory is left to free; a user who is still
+/// referred to is visited again in a year.
 fn next_of_gone_user(context: &Context<'_>, account: &Account<'_>, index: u32, day: Day) -> Day {
     let (time, user) = (&context.plan.time, account.user(index));
     let last = if user.days.is_never() { time.calendar.day(user.since) } else { user.days.last() };
