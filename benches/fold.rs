@@ -258,8 +258,10 @@ fn resident() -> u64 {
 /// Waits until the allocator has returned what is free: mimalloc keeps it for a second, longer than a day of a load takes
 /// here, and returns it when memory is next given back.
 fn settle() {
-    std::thread::sleep(std::time::Duration::from_millis(1_500));
-    (0..2).for_each(|_| drop(std::hint::black_box(vec![1_u8; 1 << 20])));
+    for _ in 0..6 {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        drop(std::hint::black_box(vec![1_u8; 1 << 20]));
+    }
 }
 
 /// Measures CPU time of the thread, and instructions if they can be counted.

@@ -6,13 +6,17 @@ use std::ops::Range;
 /// Bytes of a page: the longest id fits into one, with its length.
 const PAGE: usize = 65_536;
 
+/// Lengths from here on take two characters: this bit and the upper bits, then the lower seven bits.
+const LONG: usize = 0x40;
+
 /// Pages that an [`Id`] can name.
 const PAGES_MAX: usize = 65_536;
 
 /// Every id that was seen.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Ids {
-    /// Each id follows its length in two ASCII characters of seven bits: a page is a text, and so is every id.
+    /// Each id follows its length, in one ASCII character if it is below [`LONG`], else in two. So a page is a text, and
+    /// so is every id.
     pages: Vec<String>,
 }
 
@@ -24,9 +28,9 @@ impl Ids {
     /// Adds an id.
     ///
     /// # Panics
-    /// It is longer than 16,383 bytes, which decoding refuses, or the pages are full: ask [`Ids::is_full`] before.
+    /// It is longer than 8,191 bytes, which decoding refuses, or the pages are full: ask [`Ids::is_full`] before.
     pub(in crate::engine) fn push(&mut self, id: &str) -> Id {
-        assert!(id.len() < 1 << 14, "ids are at most 1,024 bytes long");
+        assert!(id.len() < LONG << 7, "ids are at most 1,024 bytes long");
         let needed = 2 + id.len();
         if self.pages.last().is_none_or(|page| page.len() + needed > PAGE) {
             self.pages.push(String::with_capacity(PAGE));
@@ -34,7 +38,12 @@ impl Ids {
         let number = self.pages.len() - 1;
         let page = &mut self.pages[number];
         let at = page.len();
-        page.extend([id.len() & 0x7f, id.len() >> 7].map(|bits| char::from(bits as u8)));
+        let character = |bits: usize| char::from(bits as u8);
+        if id.len() < LONG {
+            page.push(character(id.len()));
+        } else {
+            page.extend([character(LONG | id.len() >> 7), character(id.len() & 0x7f)]);
+        }
         page.push_str(id);
         Id(u32::try_from(number * PAGE + at).expect("at most 4 GiB of ids"))
     }
@@ -53,7 +62,11 @@ impl Ids {
     #[inline(always)]
     fn place(&self, id: Id) -> (&String, Range<usize>) {
         let (page, at) = (&self.pages[id.0 as usize / PAGE], id.0 as usize % PAGE);
-        let length = usize::from(page.as_bytes()[at]) | usize::from(page.as_bytes()[at + 1]) << 7;
+        let first = usize::from(page.as_bytes()[at]);
+        if first < LONG {
+            return (page, at + 1..at + 1 + first);
+        }
+        let length = (first & !LONG) << 7 | usize::from(page.as_bytes()[at + 1]);
         (page, at + 2..at + 2 + length)
     }
 
@@ -94,7 +107,7 @@ mod tests {
     #[test]
     fn ids_are_read_back_across_pages() {
         let mut ids = Ids::default();
-        let all: Vec<String> = (0..5_000).map(|n| format!("{n}-{}", "é".repeat(n % 40))).collect();
+        let all: Vec<String> = (0..1_300).map(|n| format!("{n}-{}", "é".repeat(n % 600))).collect();
         let places: Vec<Id> = all.iter().map(|id| ids.push(id)).collect();
         assert!(ids.pages.len() > 2);
         assert!(all.iter().zip(places).all(|(id, place)| ids.get(place) == id));
