@@ -123,6 +123,8 @@ struct Standing<'a> {
     calendar: Calendar,
     /// The fingerprint of `ids` of the rules; none if an older version committed the offset.
     ids: Option<u32>,
+    /// Whether profiles of accounts and of users were published.
+    profiles: (bool, bool),
     /// The version of the rules with which everything before the offset was published.
     rules: &'a str,
 }
@@ -132,11 +134,18 @@ impl<'a> Standing<'a> {
         let parts = || {
             let (partitions, rest) = metadata.split_once(" partitions, UTC")?;
             let (calendar, rest) = rest.split_once(", ids ")?;
-            let (ids, rules) = rest.split_once(", rules ")?;
-            let (partitions, ids) = (partitions.parse().ok()?, u32::from_str_radix(ids, 16).ok()?);
-            Some(Standing { partitions: Some(partitions), calendar: calendar.parse().ok()?, ids: Some(ids), rules })
+            let (ids, rest) = rest.split_once(", ")?;
+            let (without, rest) = rest.split_once("rules ")?;
+            Some(Standing {
+                partitions: Some(partitions.parse().ok()?),
+                calendar: calendar.parse().ok()?,
+                ids: Some(u32::from_str_radix(ids, 16).ok()?),
+                profiles: (!without.contains("accounts"), !without.contains("users")),
+                rules: rest,
+            })
         };
-        parts().unwrap_or(Standing { partitions: None, calendar: Calendar::UTC, ids: None, rules: metadata })
+        let profiles = (true, true);
+        parts().unwrap_or(Standing { partitions: None, calendar: Calendar::UTC, ids: None, profiles, rules: metadata })
     }
 
     /// # Errors
@@ -167,7 +176,10 @@ impl fmt::Display for Standing<'_> {
         match self.partitions {
             Some(count) => {
                 let (calendar, ids) = (self.calendar, self.ids.unwrap_or_default());
-                write!(f, "{count} partitions, UTC{calendar}, ids {ids:08x}, rules {}", self.rules)
+                let without = |is_on: bool, of: &'static str| if is_on { "" } else { of };
+                let (accounts, users) = self.profiles;
+                let (accounts, users) = (without(accounts, "without accounts, "), without(users, "without users, "));
+                write!(f, "{count} partitions, UTC{calendar}, ids {ids:08x}, {accounts}{users}rules {}", self.rules)
             }
             None => f.write_str(self.rules),
         }
@@ -382,9 +394,14 @@ impl<'a> Worker<'a> {
 impl<'a> Share<'a> {
     /// The metadata of the offset of a partition whose effects were published with the present rules.
     fn standing(&self) -> Standing<'a> {
-        let plan = &self.job.plan;
-        let ids = Some(plan.ids.fingerprint());
-        Standing { partitions: Some(self.count), calendar: plan.time.calendar, ids, rules: &plan.version }
+        let (plan, outputs) = (&self.job.plan, self.job.topics.outputs);
+        Standing {
+            partitions: Some(self.count),
+            calendar: plan.time.calendar,
+            ids: Some(plan.ids.fingerprint()),
+            profiles: (outputs.accounts, outputs.users),
+            rules: &plan.version,
+        }
     }
 
     fn take(&mut self, polled: Polled<'_>) {
@@ -409,7 +426,14 @@ impl<'a> Share<'a> {
                          published again except profiles"
                     );
                 }
-                self.partitions.insert(partition, Owned::new(self.job, partition, self.count, committed, changed));
+                let outputs = self.job.topics.outputs;
+                let (accounts, users) = then.profiles;
+                let were_off = committed > 0 && (outputs.accounts && !accounts || outputs.users && !users);
+                if were_off {
+                    tracing::info!(partition, "profiles were off: all of them are published");
+                }
+                let owned = Owned::new(self.job, partition, self.count, committed, changed || were_off);
+                self.partitions.insert(partition, owned);
             }
             Polled::Revoked { partition, lost } => {
                 tracing::info!(partition, lost, "revoked");
@@ -617,13 +641,21 @@ mod tests {
     fn what_stands_beside_an_offset_is_read_back() {
         let (utc, other) = (Calendar::UTC, Calendar::ahead(-210).unwrap());
         for standing in [
-            Standing { partitions: Some(8), calendar: other, ids: Some(0xfe), rules: "default@1" },
-            Standing { partitions: Some(1), calendar: utc, ids: Some(0), rules: "" },
+            Standing {
+                partitions: Some(8),
+                calendar: other,
+                ids: Some(0xfe),
+                profiles: (true, true),
+                rules: "default@1",
+            },
+            Standing { partitions: Some(1), calendar: utc, ids: Some(0), profiles: (false, true), rules: "" },
+            Standing { partitions: Some(1), calendar: utc, ids: Some(0), profiles: (true, false), rules: "users@2" },
         ] {
             assert_eq!(Standing::read(&standing.to_string()), standing);
         }
         for old in ["default@1", ""] {
-            assert_eq!(Standing::read(old), Standing { partitions: None, calendar: utc, ids: None, rules: old });
+            let read = Standing { partitions: None, calendar: utc, ids: None, profiles: (true, true), rules: old };
+            assert_eq!(Standing::read(old), read);
         }
     }
 

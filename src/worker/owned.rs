@@ -179,8 +179,8 @@ pub(super) struct Owned {
     committed: i64,
     /// Whether effects are not published, because the position is before the committed offset.
     mute: bool,
-    /// Whether they were published with other rules, so that profiles differ.
-    rules_changed: bool,
+    /// Whether all profiles are published again, because they were off, or followed from other rules.
+    republishes: bool,
     /// The committed offset when the partition was assigned.
     recovered_at: i64,
     began: Instant,
@@ -207,9 +207,9 @@ pub(super) struct Owned {
 }
 
 impl Owned {
-    /// A partition whose effects up to `committed` have been published, with the present rules, or with others if they
-    /// `changed`.
-    pub(super) fn new(job: &Job, number: i32, count: i32, committed: i64, changed: bool) -> Owned {
+    /// A partition whose effects up to `committed` have been published; it `republishes` all profiles if they were off,
+    /// or followed from other rules.
+    pub(super) fn new(job: &Job, number: i32, count: i32, committed: i64, republishes: bool) -> Owned {
         let now = Instant::now();
         let Outputs { accounts, users, metrics, .. } = job.topics.outputs;
         let fold = Partition::new(Arc::clone(&job.plan));
@@ -227,7 +227,7 @@ impl Owned {
             position: 0,
             committed,
             mute: true,
-            rules_changed: changed,
+            republishes,
             recovered_at: committed,
             began: now,
             reported: now,
@@ -370,8 +370,12 @@ impl Owned {
         if !self.mute && !self.effects.is_empty() {
             self.send_effects(job, cause, outbox);
             let Outputs { signals, onboarding, .. } = job.topics.outputs;
-            self.effects.signals.truncate(if signals { usize::MAX } else { 0 });
-            self.effects.onboarding.truncate(if onboarding { usize::MAX } else { 0 });
+            if !signals {
+                self.effects.signals.clear();
+            }
+            if !onboarding {
+                self.effects.onboarding.clear();
+            }
             telemetry.produced(&self.effects);
         }
         self.effects.clear();
@@ -381,7 +385,7 @@ impl Owned {
     fn publish_from(&mut self, offset: i64) {
         if self.mute && offset >= self.committed {
             // The previous owner published the profiles together with the committed offset.
-            if !self.rules_changed {
+            if !self.republishes {
                 self.fold.skip_profiles();
             }
             self.mute = false;
@@ -503,9 +507,9 @@ impl Owned {
         wants
     }
 
-    /// The committed offset, and the rules with which everything before it was published.
+    /// The committed offset, and the rules with which everything before it was published; none until all profiles are.
     pub(super) fn standing<'a>(&self, rules: &'a str) -> (i64, &'a str) {
-        (self.committed, if self.rules_changed { "" } else { rules })
+        (self.committed, if self.republishes { "" } else { rules })
     }
 
     pub(super) fn position(&self) -> i64 {
@@ -520,7 +524,7 @@ impl Owned {
     pub(super) fn committed(&mut self) {
         self.committed = self.committed.max(self.position);
         self.profiles.clear();
-        self.rules_changed &= self.mute;
+        self.republishes &= self.mute;
     }
 
     /// Updates the metrics of the partition, and logs the progress of its recovery.

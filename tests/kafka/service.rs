@@ -91,8 +91,24 @@ fn outputs_that_are_off_are_not_published() {
     assert_eq!((handoffs(&few).len(), handoffs(&few)), (9, handoffs(&all)));
     few.replay();
     assert!(!few.lines("metrics").is_empty());
-    assert_eq!(few.metrics(), few.replayed_metrics());
+    assert_eq!(few.metrics(), few.replayed("metrics"));
+    // Profiles that were off and are turned on are published, all of them.
+    let config = fs::read_to_string(few.path("upswell.yaml")).unwrap();
+    few.write("upswell.yaml", config.replace(off, ""));
+    few.run(&["topics"]).ok();
+    let events = [0, 1].map(|partition| {
+        let is_there = |account: &String| upswell::kafka::partition_of(account.as_bytes(), PARTITIONS) == partition;
+        let account = (0..).map(|number| format!("new-{number}")).find(is_there).unwrap();
+        track(&account, "Feature Used", &account, "2026-03-09T11:00:00Z")
+    });
+    few.write("events.ndjson", events.join("\n"));
+    few.run(&["send", "events.ndjson"]).ok();
+    few.work(&[]);
+    few.replay();
+    few.assert_profiles_are_replayed();
+    assert_eq!(few.last_of_each_key("accounts").len(), 12);
     // Lost offsets are noticed by whatever was published.
+    few.write("upswell.yaml", config);
     few.forget_offsets();
     few.is_refused(&[], &["no committed offset", "--from-the-beginning"]);
 }
@@ -1072,12 +1088,12 @@ impl Program {
         rows
     }
 
-    /// Those that a replay has written.
-    fn replayed_metrics(&self) -> Vec<String> {
+    /// What a replay has written into a file, as sorted JSON.
+    fn replayed(&self, file: &str) -> Vec<String> {
         let parse = |line: &String| serde_json::from_str::<Value>(line).unwrap().to_string();
-        let mut rows: Vec<String> = self.lines("metrics").iter().map(parse).collect();
-        rows.sort_unstable();
-        rows
+        let mut lines: Vec<String> = self.lines(file).iter().map(parse).collect();
+        lines.sort_unstable();
+        lines
     }
 
     /// What compaction would leave of a topic of profiles.
@@ -1104,24 +1120,22 @@ impl Program {
 
     fn assert_published_is_replayed(&self) {
         self.replay();
-        let replayed = |file: &str| {
-            let parse = |line: &String| serde_json::from_str::<Value>(line).unwrap().to_string();
-            let mut lines: Vec<String> = self.lines(file).iter().map(parse).collect();
-            lines.sort_unstable();
-            lines
-        };
         let mut handoffs =
             ["handoff.high", "handoff.medium", "handoff.low"].map(|topic| self.published(topic)).concat();
         handoffs.sort_unstable();
-        assert_eq!(handoffs, replayed("handoffs"));
-        assert_eq!(self.published("signals"), replayed("signals"));
-        assert_eq!(self.published("dead-letter"), replayed("dead-letters"));
-        assert_eq!(self.published("onboarding"), replayed("onboarding"));
-        // The number of profiles depends on when they were committed; the last one of each key does not.
+        assert_eq!(handoffs, self.replayed("handoffs"));
+        assert_eq!(self.published("signals"), self.replayed("signals"));
+        assert_eq!(self.published("dead-letter"), self.replayed("dead-letters"));
+        assert_eq!(self.published("onboarding"), self.replayed("onboarding"));
+        self.assert_profiles_are_replayed();
+    }
+
+    /// The number of profiles depends on when they were committed; the last one of each key does not.
+    fn assert_profiles_are_replayed(&self) {
         for topic in ["accounts", "users"] {
             let mut last: Vec<String> = self.last_of_each_key(topic).values().map(Value::to_string).collect();
             last.sort_unstable();
-            assert_eq!(last, replayed(topic), "{topic}");
+            assert_eq!(last, self.replayed(topic), "{topic}");
         }
     }
 }

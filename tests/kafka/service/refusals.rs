@@ -5,7 +5,7 @@ use super::*;
 
 impl Program {
     /// Works until the group has committed the end of the log.
-    fn work(&self, arguments: &[&str]) -> String {
+    pub(super) fn work(&self, arguments: &[&str]) -> String {
         let mut run = self.start(&[&["run"], arguments].concat());
         self.wait_until_done(&run);
         assert!(run.terminate().success(), "{}", run.said());
