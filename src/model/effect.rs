@@ -570,6 +570,9 @@ impl Effects {
     /// Drops what is in the buffer. Its memory is kept, unless there was so much, as at the close of a day, that it would
     /// lie idle until the next one.
     pub fn clear(&mut self) {
+        if self.is_empty() {
+            return;
+        }
         empty(&mut self.handoffs);
         empty(&mut self.signals);
         empty(&mut self.onboarding);
@@ -578,7 +581,7 @@ impl Effects {
     }
 }
 
-/// Messages of one kind for which memory is kept.
+/// The most messages of one kind for which memory is kept.
 const KEPT: usize = 1_024;
 
 fn empty<T>(messages: &mut Vec<T>) {

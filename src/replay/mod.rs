@@ -83,9 +83,7 @@ impl Driver {
         for partition in places {
             let folded = Some(self.partitions[partition].apply_one(record, index, ready, &mut self.effects));
             each(Step { folded, partition, effects: &mut self.effects })?;
-            if !self.effects.is_empty() {
-                self.effects.clear();
-            }
+            self.effects.clear();
         }
         Ok(())
     }
