@@ -262,7 +262,7 @@ impl Default for Topics {
     }
 }
 
-/// What is published, and how. Handoffs and dead letters always are. What is off changes nothing else.
+/// Which topics are published beside handoffs and dead letters, and in which format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Outputs {

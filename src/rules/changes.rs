@@ -65,7 +65,7 @@ impl Changes {
     pub const COUNTING: Changes = Changes(1 << 27);
     /// The number of running active users, so far that a condition over it can change.
     pub const ACTIVE_NUMBER: Changes = Changes(1 << 28);
-    /// What running active users say of themselves.
+    /// Traits of the running active users, such as departments.
     pub const CROWD: Changes = Changes(1 << 29);
     /// The number of users ever active, so far that a condition over it can change.
     pub const USERS_NUMBER: Changes = Changes(1 << 30);

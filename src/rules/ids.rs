@@ -58,7 +58,7 @@ pub struct Ids {
     pub fold: bool,
 }
 
-/// What is known of bytes at the ends of forbidden ids: bits by byte.
+/// Which bytes forbidden ids begin and end with: bits by byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Ends([u8; 256]);
 

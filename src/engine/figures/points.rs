@@ -26,7 +26,7 @@ pub(in crate::engine) fn contribution(plan: &Plan, account: &Account<'_>, user: 
         + sum(&plan.user_signals, account.levels(Some(user)), |signal| signal.pqa && !signal.pql)
 }
 
-/// By how much that changes with a level of the user, which is still `before`.
+/// By how much the contribution of a running active user changes when a level does, which is still `before`.
 pub(in crate::engine) fn gain(
     plan: &Plan,
     account: &Account<'_>,

@@ -69,12 +69,11 @@ impl Measure for Stickiness {
         let (known, days) = (first.plus(6), at.days);
         let level_on =
             |day| windows::user_stickiness(days, day).map_or(0, |share| rung_above(share, &self.above_percent));
-        // Without activity the share of a user only falls: it is on when it becomes known, or not.
-        match day < known {
-            true if level_on(known) > 0 => known,
-            true => NEVER,
-            false => falls(level, day, level_on),
+        // Without activity the share of a user only falls: the signal turns on when the share becomes known, or not at all.
+        if day < known {
+            return if level_on(known) > 0 { known } else { NEVER };
         }
+        falls(level, day, level_on)
     }
 
     fn evidence(&self, at: &At<'_, '_>) -> Evidence {

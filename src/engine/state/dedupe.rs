@@ -8,8 +8,8 @@ use crate::model::EventTime;
 
 /// Ids of applied messages, each for the dedupe window or until enough newer ones came (semantics A20).
 ///
-/// An id is stored as its 128-bit xxh3: the probability that two of a million ids collide is below 1e-26. Ids are not
-/// forgotten one by one: a generation of them is, once none of it counts.
+/// An id is stored as its 128-bit xxh3: the probability that two of a million ids collide is below 1e-26. Ids are kept in
+/// two generations. The older one is dropped as a whole, once none of its ids counts any more.
 #[derive(Debug)]
 pub(in crate::engine) struct Recent {
     window_ms: i64,
@@ -55,7 +55,7 @@ impl Recent {
         self.present.find(id[0], is).is_some() || self.past.find(id[0], is).is_some()
     }
 
-    /// Whether what was remembered with this number and at this time still counts.
+    /// Whether an id that was remembered with this number and at this time still counts.
     fn counts(&self, (number, at): (u64, EventTime), highest: EventTime) -> bool {
         self.count - number < self.ids_max && highest.0 - self.window_ms <= at.0
     }

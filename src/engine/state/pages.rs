@@ -9,9 +9,9 @@ pub(in crate::engine) struct Pages<T, const ROWS: usize = 512> {
     len: u32,
 }
 
-/// A page, of which the rows that are not yet used are blank. As it is aligned at 4 KiB and has a multiple of that, as
-/// 512 rows of a multiple of 8 bytes have, mimalloc finds room for it without asking for more bytes than it has: a
-/// vector of 64 KiB would take 80. And rows of 64 bytes are cache lines.
+/// A page. Rows that are not yet used are blank. Alignment and size are multiples of 4 KiB (512 rows of a multiple of 8
+/// bytes are): mimalloc allocates such a block at its own size, while a vector of 64 KiB takes a block of 80 KiB. Rows of
+/// 64 bytes lie in cache lines.
 #[derive(Debug)]
 #[repr(C, align(4096))]
 struct Page<T, const ROWS: usize>([T; ROWS]);

@@ -1,5 +1,4 @@
-//! The tables of a partition: the rows of accounts, and the store of what they have beside; and the index that finds
-//! accounts.
+//! The tables of a partition: the rows of accounts, the index that finds them, and the store of everything else.
 
 use std::hint::black_box;
 
@@ -21,7 +20,7 @@ use crate::model::{Day, Keys};
 /// Rows of a page where they are large, or few accounts have one.
 pub(super) const LARGE: usize = 64;
 
-/// Accounts by index, and what they have.
+/// The accounts of a partition.
 #[derive(Debug)]
 pub(in crate::engine) struct Tables {
     accounts: Pages<Row, LARGE>,
@@ -30,7 +29,8 @@ pub(in crate::engine) struct Tables {
     free_accounts: Vec<u32>,
 }
 
-/// What accounts have beside their rows, such as their users. A row and the store are borrowed side by side.
+/// Everything of accounts that is not in their rows, such as their users. It is apart from the rows, so that a row and the
+/// store can be borrowed at the same time.
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) users: Pages<User>,
@@ -217,10 +217,9 @@ impl Tables {
             let of = &self.accounts[row.account];
             ids.bytes(row.id) == user.as_bytes() && of.hash == keys.account && ids.bytes(of.id) == account.as_bytes()
         };
-        match users_by_id.find(keys.user, is).filter(|_| !user.is_empty()) {
-            Some(user) => (Some(users[user].account), Some(user)),
-            None => (self.find_account(keys.account, account), None),
-        }
+        let known = if user.is_empty() { None } else { users_by_id.find(keys.user, is) };
+        let of_user = known.map(|user| users[user].account);
+        (of_user.or_else(|| self.find_account(keys.account, account)), known)
     }
 
     pub(in crate::engine) fn find_user(&self, account: u32, id: &str) -> Option<u32> {
@@ -329,7 +328,7 @@ impl Store {
         })
     }
 
-    /// Adds a user who is not there, to an account whose row was borrowed for this step.
+    /// Adds a user who is not there to the account of a row that [`Tables::account`] has borrowed.
     pub(super) fn insert_user(&mut self, (account, row): (u32, &mut Row), hash: u64, id: &str) -> u32 {
         let user = User { id: self.ids.push(id), account, next: row.users, ..User::default() };
         let index = match self.free_users.pop() {

@@ -91,7 +91,7 @@ fn close_users(step: &mut Step<'_>, account: &mut Account<'_>, close: &Close<'_>
             continue;
         }
         let next = close_user(step, account, user, close.day, ends_week);
-        // Who was active on the open day is visited at its close.
+        // A user who was active on the open day is visited at its close.
         let next = if days.last() > close.day || is_warming { tomorrow } else { next.max(tomorrow) };
         step.due.users.by(&mut account.user_mut(user).due, user, next);
     }
@@ -100,8 +100,8 @@ fn close_users(step: &mut Step<'_>, account: &mut Account<'_>, close: &Close<'_>
     }
 }
 
-/// Measures a user, who is no running active one after 28 days without activity. Returns the next close that may change
-/// something of the user, if no event comes.
+/// Measures a user. After 28 days without activity the user is no longer a running active one. Returns the next close
+/// that may change something of the user, if no event comes.
 fn close_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, day: Day, ends_week: bool) -> Day {
     let plan = step.context.plan;
     let next = decide(step, account, Some(user), day, ends_week);

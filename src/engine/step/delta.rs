@@ -153,12 +153,13 @@ impl Delta {
         !self.scored.is_empty() || self.account.meet(SCORED)
     }
 
-    /// The step begins. Of these numbers it matters later how far they changed.
+    /// Keeps the numbers of users with which the step begins: conditions over them are evaluated only if they change
+    /// past a number that a condition compares them with.
     pub(super) fn note_before(&mut self, account: &Account<'_>) {
         self.before = (account.active_users, account.users_ever);
     }
 
-    /// With the running active users changes what they say of themselves, if any says anything.
+    /// Where running active users changed, so did their departments and other traits, if any of them has some.
     pub(super) fn note_crowd(&mut self, account: &Account<'_>) {
         if self.account.meet(Changes::ACTIVE_USERS) && account.crowd().is_some() {
             self.account.add(Changes::CROWD);

@@ -238,8 +238,8 @@ impl Evaluation<'_, '_> {
         }
     }
 
-    /// Whether the account's edge of a condition is to be looked at: the condition is true, or an edge is remembered, and
-    /// something that it reads has changed, or all edges are looked at. Most conditions are not true, and never were.
+    /// Whether a condition of the account is decided now: something that it reads has changed, or all edges under way are
+    /// evaluated. A condition that is not true and has no edge, as most, is left out.
     fn concerns_account(&self, account: &Account<'_>, index: usize, when: &Condition, changed: &Reads) -> bool {
         let has_edge = || account.trigger(index).is_some_and(|state| state.has_own_edge());
         if !when.reads.meet(changed) {
@@ -248,7 +248,7 @@ impl Evaluation<'_, '_> {
         values::is_true(self.step, account, None, when) || has_edge()
     }
 
-    /// The users whose edges of a condition are to be looked at, in the order of the bytes of their ids.
+    /// The users for whom a condition is decided now, in the order of the bytes of their ids.
     fn users(
         &self,
         account: &Account<'_>,

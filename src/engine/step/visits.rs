@@ -23,9 +23,8 @@ pub(super) fn after_close(step: &mut Step<'_>, account: &mut Account<'_>, close:
     let (day, open_day, time) = (close.day, step.open_day(), step.plan.time);
     for &(_, user) in close.users {
         let row = account.user(user);
-        if !(row.days.is_never() || row.word.is(Flag::Forgotten))
-            || account.drop_gone_user(user, open_day, &time, step.profiles)
-        {
+        let is_kept = !row.days.is_never() && !row.word.is(Flag::Forgotten);
+        if is_kept || account.drop_gone_user(user, open_day, &time, step.profiles) {
             continue;
         }
         let next = next_of_gone_user(step, account, user, day);

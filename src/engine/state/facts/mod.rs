@@ -41,8 +41,7 @@ struct Row {
 
 const _: () = assert!(size_of::<Row>() == 32);
 
-/// When the timer that was set last looks at a row again (50 bits, as instants need), the slot of the signal (8 bits),
-/// and what the row has.
+/// The instant of the row's timer (50 bits, as instants need), the slot of the signal (8 bits), and two flags.
 #[derive(Clone, Copy, Debug)]
 struct Packed(i64);
 
