@@ -120,7 +120,7 @@ const PRODUCT_EVENTS: u64 = 300_000;
 
 /// The loads by name.
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum LoadName {
+pub(super) enum LoadName {
     /// 1 million users in 100000 accounts; a user has two events on each day of activity.
     Sparse,
     /// 100000 users in 10000 accounts; a user has twenty events on each day of activity.
@@ -128,7 +128,7 @@ enum LoadName {
 }
 
 impl LoadName {
-    fn load(self) -> Load {
+    pub(super) fn load(self) -> Load {
         match self {
             LoadName::Sparse => Load::SPARSE,
             LoadName::Busy => Load::BUSY,

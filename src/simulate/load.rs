@@ -18,8 +18,6 @@ const NAMES: [&str; 16] = [
 ];
 const SOURCES: [&str; 4] = ["web", "ios", "server", "android"];
 const PLANS: [&str; 4] = ["free", "trial", "team", "business"];
-/// The exponent of the law of Zipf that account sizes follow.
-const ZIPF: f64 = 0.8;
 /// The number of events is random, so more events than needed are planned and the rest is cut off.
 const MARGIN: f64 = 1.005;
 /// Spreads the ranks of accounts over their names, so that no partition gets all of the large ones. It is a prime.
@@ -36,16 +34,28 @@ pub struct Load {
     pub accounts: u32,
     /// Users, at least as many as accounts, up to 90 million.
     pub users: u32,
-    /// Days that it lasts.
+    /// Days that it lasts, at least 7.
     pub days: u32,
+    /// The exponent of the law of Zipf that account sizes follow, in hundredths.
+    pub skew: u32,
+    /// Bytes of text that each event has besides its other properties.
+    pub payload: u32,
 }
 
 impl Load {
     /// About two events a day on which a user is active: nearly half of the events come on a day that is new to their
     /// user.
-    pub const SPARSE: Load = Load { name: "sparse", events: 10_000_000, accounts: 100_000, users: 1_000_000, days: 60 };
+    pub const SPARSE: Load = Load {
+        name: "sparse",
+        events: 10_000_000,
+        accounts: 100_000,
+        users: 1_000_000,
+        days: 60,
+        skew: 80,
+        payload: 0,
+    };
     /// About twenty events a day on which a user is active: nearly all events change nothing.
-    pub const BUSY: Load = Load { name: "busy", events: 10_000_000, accounts: 10_000, users: 100_000, days: 60 };
+    pub const BUSY: Load = Load { name: "busy", accounts: 10_000, users: 100_000, ..Load::SPARSE };
     /// Every load.
     pub const ALL: [Load; 2] = [Load::SPARSE, Load::BUSY];
 
@@ -155,13 +165,15 @@ impl Iterator for Stream {
             account: u64::from(self.people[user as usize].account) * SPREAD % u64::from(self.load.accounts),
             time: EventTime(time),
             draw: hash(self.seed, number),
+            payload: self.load.payload,
         })
     }
 }
 
 /// The users in the order of their accounts, the largest account first.
 fn people(load: &Load, draws: &mut Draws) -> Vec<Person> {
-    let weight = |account: u32| libm::pow(f64::from(account + 1), -ZIPF);
+    let zipf = f64::from(load.skew) / 100.0;
+    let weight = |account: u32| libm::pow(f64::from(account + 1), -zipf);
     let whole: f64 = (0..load.accounts).map(weight).sum();
     // Every account has one user; the others are dealt out by size.
     let others = f64::from(load.users - load.accounts);
@@ -268,9 +280,21 @@ pub struct Event {
     pub time: EventTime,
     /// Decides its other fields.
     draw: u64,
+    /// The length of its text.
+    payload: u32,
 }
 
 impl Event {
+    /// The id of its account.
+    pub fn account_id(&self) -> String {
+        ascii(&Texts::new(self).account).to_owned()
+    }
+
+    /// The number of the event with this message id; none if no load has made it.
+    pub fn number_of(message_id: &str) -> Option<u64> {
+        u64::from_str_radix(message_id.get(16..24)?, 16).ok()
+    }
+
     /// Appends the event as an encoded `ProductEvent`.
     pub fn append(&self, out: &mut Vec<u8>) {
         let texts = Texts::new(self);
@@ -296,6 +320,7 @@ struct Texts {
     account: [u8; 10],
     session: [u8; 5],
     path: [u8; 19],
+    text: String,
 }
 
 impl Texts {
@@ -308,6 +333,7 @@ impl Texts {
             account: *b"acc-......",
             session: [0; 5],
             path: *b"/app/projects/.....",
+            text: String::new(),
         };
         digits(&mut texts.message_id[..16], event.draw, 16);
         digits(&mut texts.message_id[16..], number, 16);
@@ -315,15 +341,24 @@ impl Texts {
         digits(&mut texts.account[4..], account, 10);
         digits(&mut texts.session, draw >> 16 & 0xff_ffff, 36);
         digits(&mut texts.path[14..], draw & 0xffff, 10);
+        while texts.text.len() < event.payload as usize {
+            let mut word = [0; 12];
+            digits(&mut word, hash(draw, texts.text.len() as u64), 36);
+            let length = word.len().min(event.payload as usize - texts.text.len());
+            texts.text.push_str(ascii(&word[..length]));
+        }
         texts
     }
 
-    /// The properties of the event, in the order of their names; every other event has a path.
-    fn properties(&self, draw: u64) -> ([(&'static str, &str); 3], usize) {
+    /// The properties of the event, in the order of their names, and their number: every other event has a path, and
+    /// those of a load with a payload have a text.
+    fn properties(&self, draw: u64) -> ([(&'static str, &str); 4], usize) {
         let [plan, session] = [("plan", pick(&PLANS, draw >> 6)), ("session", ascii(&self.session))];
+        let text = ("text", &*self.text);
+        let has_text = usize::from(!self.text.is_empty());
         match draw >> 40 & 1 {
-            0 => ([plan, session, ("", "")], 2),
-            _ => ([("path", ascii(&self.path)), plan, session], 3),
+            0 => ([plan, session, text, ("", "")], 2 + has_text),
+            _ => ([("path", ascii(&self.path)), plan, session, text], 3 + has_text),
         }
     }
 
@@ -462,10 +497,14 @@ mod tests {
 
     #[test]
     fn an_event_says_the_same_in_both_formats() {
-        for event in play(Load::SPARSE.divided(1_000)).take(500) {
+        let with_text = Load { payload: 100, ..Load::SPARSE };
+        for event in [Load::SPARSE, with_text].map(|load| play(load.divided(1_000)).take(500)).into_iter().flatten() {
             let mut payload = Vec::new();
             event.append(&mut payload);
             assert_eq!(event.with(wire::encode), payload);
+            assert_eq!(event.with(|it| Event::number_of(&it.message_id)), Some(event.number));
+            assert_eq!(event.with(|it| it.account.to_string()), event.account_id());
+            assert_eq!(payload.len() > 200, event.payload == 100, "{}", payload.len());
         }
     }
 }
