@@ -168,6 +168,34 @@ pub fn ensure_topics(config: &Config, specs: &[TopicSpec]) -> Result<Vec<TopicRe
     Ok(reports)
 }
 
+/// Deletes topics, and consumer groups without members. What does not exist is left out.
+///
+/// # Errors
+/// When Kafka cannot be reached or refuses.
+pub fn remove(config: &Config, topics: &[String], groups: &[String]) -> Result<(), Error> {
+    let admin = connect_admin(config)?;
+    if !topics.is_empty() {
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let results = block_on(admin.delete_topics(&names, &options()))
+            .map_err(|error| Error::client("deleting topics", error))?;
+        for (topic, code) in results.into_iter().filter_map(Result::err) {
+            if code != RDKafkaErrorCode::UnknownTopicOrPartition {
+                return Err(Error::client(format!("deleting topic `{topic}`"), KafkaError::AdminOp(code)));
+            }
+        }
+    }
+    for group in groups {
+        let results = block_on(admin.delete_groups(&[group], &options()))
+            .map_err(|error| Error::client("deleting a consumer group", error))?;
+        for (group, code) in results.into_iter().filter_map(Result::err) {
+            if code != RDKafkaErrorCode::GroupIdNotFound {
+                return Err(Error::client(format!("deleting consumer group `{group}`"), KafkaError::AdminOp(code)));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The number of partitions of a topic.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ mod reader;
 
 pub use admin::{
     Difference, SIZE_OF_PRODUCER, SIZE_OF_TOPIC, Setting, TopicReport, TopicSpec, ensure_topics, is_append_time,
-    partitions,
+    partitions, remove,
 };
 pub use config::{Config, Outputs, Topics};
 pub use consumer::{Consumer, Ends, GroupMetadata, Polled};

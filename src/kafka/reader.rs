@@ -1,6 +1,7 @@
 //! Readers without a consumer group: of a topic from its beginning to its stable end, or of several topics as they
 //! grow.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +89,56 @@ impl Reader {
             read?;
         }
         Ok(span)
+    }
+
+    /// Reads all partitions at the same time, each from its beginning to the stable end that it has now. The records of a
+    /// partition come in their order. Returns what was read of each partition.
+    ///
+    /// # Errors
+    /// As for `read`.
+    pub fn read_all(&mut self, each: &mut impl FnMut(Message<'_>)) -> Result<Vec<Span>, Error> {
+        let spans = (0..self.partitions()).map(|partition| self.span(partition)).collect::<Result<Vec<_>, _>>()?;
+        let Self { config, topic, inbox, base, .. } = self;
+        let doing = format!("reading {topic}");
+        let full = (0..).zip(&spans).filter(|(_, span)| span.start < span.end);
+        let mut unread: BTreeMap<i32, i64> = full.map(|(partition, span)| (partition, span.end)).collect();
+        let _forwards: Vec<_> = unread.keys().map(|partition| inbox.forward(topic, *partition)).collect();
+        let mut all = TopicPartitionList::new();
+        let starts = unread.keys().map(|partition| (*partition, spans[*partition as usize].start));
+        let mut add = |(partition, start)| all.add_partition_offset(topic, partition, Offset::Offset(start));
+        starts.map(&mut add).collect::<KafkaResult<Vec<()>>>().map_err(|error| Error::client(doing.as_str(), error))?;
+        base.assign(&all).map_err(|error| Error::client(doing.as_str(), error))?;
+        while !unread.is_empty() {
+            if config.is_stopping() {
+                return Err(Error::Stopped { doing });
+            }
+            serve(base)?;
+            let mut failed = Ok(());
+            inbox.read(WAIT, &mut |entry| match entry {
+                Entry::Message(message) => match unread.get(&message.partition) {
+                    Some(end) if message.offset < *end => each(message),
+                    Some(_) => drop(unread.remove(&message.partition)),
+                    None => {}
+                },
+                Entry::End { partition, .. } => drop(unread.remove(&partition)),
+                Entry::Error { partition, code, detail } if failed.is_ok() => {
+                    failed = partition_error(config, topic, partition, code, &detail);
+                }
+                Entry::Error { .. } => {}
+            });
+            failed?;
+            // The position passes markers of transactions, for which there is no entry.
+            let positions = base.position().map_err(|error| Error::client("asking for the position", error))?;
+            for element in positions.elements() {
+                if let Offset::Offset(offset) = element.offset()
+                    && unread.get(&element.partition()).is_some_and(|end| offset >= *end)
+                {
+                    unread.remove(&element.partition());
+                }
+            }
+        }
+        base.unassign().map_err(|error| Error::client(doing.as_str(), error))?;
+        Ok(spans)
     }
 
     fn read_until(
