@@ -340,6 +340,55 @@ impl Telemetry {
     }
 }
 
+/// What the page of metrics of a process says, for `bench`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Page {
+    /// Events folded, of any outcome.
+    pub events: u64,
+    /// Handoffs.
+    pub handoffs: u64,
+    /// Messages of the signals feed.
+    pub signals: u64,
+    /// Changes of onboarding tracks.
+    pub onboarding: u64,
+    /// Rows of metrics.
+    pub metrics: u64,
+    /// Profiles.
+    pub profiles: u64,
+    /// Accounts held.
+    pub accounts: u64,
+    /// Users held.
+    pub users: u64,
+    /// Transactions, committed or not.
+    pub transactions: u64,
+    /// Seconds that transactions took, of all workers.
+    pub transaction_seconds: f64,
+}
+
+impl Page {
+    /// Reads a page.
+    pub fn read(text: &str) -> Page {
+        let sum = |name: &str| -> f64 {
+            let is_of = |rest: &str| rest.starts_with(['{', ' ']);
+            let values = text.lines().filter(|line| line.strip_prefix(name).is_some_and(is_of));
+            values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        };
+        let count = |name: &str| sum(name) as u64;
+        Page {
+            events: count(EVENTS),
+            handoffs: count(HANDOFFS),
+            signals: count(SIGNALS),
+            onboarding: count(ONBOARDING),
+            metrics: count(METRICS),
+            profiles: count(PROFILES),
+            accounts: count(ACCOUNTS),
+            users: count(USERS),
+            transactions: count(&format!("{TRANSACTION_SECONDS}_count")),
+            transaction_seconds: sum(&format!("{TRANSACTION_SECONDS}_sum")),
+        }
+    }
+}
+
 fn describe() {
     describe_counter!(EVENTS, "Events processed, by outcome. A recovery counts them again.");
     describe_counter!(EVENTS_WITHOUT_ID, "Events without a message id, whose duplicates cannot be detected.");

@@ -450,6 +450,21 @@ pub fn pack(members: Vec<Vec<u8>>) -> Vec<u8> {
     proto::ProductEvent { packed: members, ..Default::default() }.encode_to_vec()
 }
 
+/// Decodes a record into owned messages, as any program would that uses the generated types, and returns how many
+/// events it has. Only `bench` uses it, to compare.
+///
+/// # Errors
+/// The record is not a `ProductEvent`.
+pub fn decode_owned(payload: &[u8]) -> Result<usize, Malformed> {
+    let decode = |bytes: &[u8]| {
+        let event = proto::ProductEvent::decode(bytes).map_err(|error| Malformed::new(error.to_string()))?;
+        Ok(std::hint::black_box(event))
+    };
+    let event = decode(payload)?;
+    event.packed.iter().try_for_each(|member| decode(member).map(drop))?;
+    Ok(event.packed.len().max(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
