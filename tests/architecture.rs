@@ -7,7 +7,7 @@ use std::path::Path;
 mod circles;
 
 /// The modules and their layers. A module imports only modules of lower layers, and none of its own layer.
-const MODULES: [(&str, u8); 15] = [
+const MODULES: [(&str, u8); 16] = [
     ("model", 0),
     ("wire", 1),
     ("telemetry", 1),
@@ -22,7 +22,8 @@ const MODULES: [(&str, u8); 15] = [
     ("serve", 6),
     ("simulate", 7),
     ("analysis", 7),
-    ("cli", 8),
+    ("bench", 8),
+    ("cli", 9),
 ];
 
 /// The crate roots, which may import every module.

@@ -11,8 +11,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use upswell::cli::config;
 
-const COMMANDS: [&str; 10] =
-    ["demo", "run", "replay", "explain", "send", "generate", "topics", "tail", "check", "rules"];
+const COMMANDS: [&str; 11] =
+    ["demo", "run", "replay", "explain", "send", "generate", "topics", "tail", "check", "rules", "bench"];
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/upswell.example.yaml");
 const RULES: &str = include_str!("../src/rules/default.yaml");
 
@@ -230,6 +230,15 @@ fn invalid_arguments_end_with_exit_code_2_and_a_message() {
         ),
         (&["check", "--config", "missing.yaml"], &["missing.yaml"]),
         (&["rules", "diff", "default", "default"], &["--on"]),
+        (&["bench", "--load", "dense"], &["sparse", "busy"]),
+        (&["bench", "--events", "10000001"], &["10,000,000", "10,000,001", "--users", "--days"]),
+        (&["bench", "--events", "9000000", "--rate", "100000"], &["12,000,000", "--rate"]),
+        (&["bench", "--users", "100", "--accounts", "101"], &["--accounts", "101"]),
+        (&["bench", "--skew", "much"], &["--skew", "0.8"]),
+        (&["bench", "--days", "6"], &["--days"]),
+        (&["bench", "--outputs", "none"], &["all", "peers"]),
+        (&["bench", "--close"], &["--rate"]),
+        (&["bench", "--rules", "missing.yaml"], &["missing.yaml"]),
     ];
     for (arguments, says) in table {
         dir.run(arguments).fails(2, says);

@@ -1,6 +1,7 @@
 //! The commands of the program, one file each. A command reads its arguments and the configuration, runs the modules
 //! that do the work, and prints results to standard output, progress and summaries to standard error.
 
+mod bench;
 mod check;
 pub mod config;
 mod cost;
@@ -49,6 +50,7 @@ const EXAMPLES: &str = "Examples:
   upswell run --config upswell.yaml                 run the service
   upswell tail --config upswell.yaml --level high   watch handoffs as they are committed
   upswell rules diff default mine.yaml --on FILE    what a change of the rules would do
+  upswell bench --brokers localhost:9092            what it costs on your Kafka
 
 Exit codes: 0 success, 1 failure, 2 invalid arguments, configuration or rules. RUST_LOG filters log lines, as in
 RUST_LOG=upswell=debug.";
@@ -73,6 +75,7 @@ enum Command {
     Tail(tail::Tail),
     Check(check::Check),
     Rules(rules::Rules),
+    Bench(bench::Measure),
 }
 
 /// Runs the command that the process was started with.
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Tail(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Rules(command) => command.run(),
+        Command::Bench(command) => command.run(),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,6 +23,7 @@ use tempfile::TempDir;
 
 use crate::broker::{Broker, unique};
 
+mod bench;
 mod refusals;
 mod stopping;
 

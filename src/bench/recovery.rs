@@ -1,0 +1,65 @@
+//! From `kill -9` until a new process has caught up.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::service::Service;
+use super::settings::go_on;
+use crate::kafka::Config;
+
+/// How often a process is looked at.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// How long a recovery took. The new process is started at once.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Recovery {
+    /// Events that were folded when the process was killed.
+    pub killed_at: u64,
+    /// Seconds from the kill to the first event that the new process folds.
+    pub first_event_s: f64,
+    /// Seconds from the kill until all events are folded and the process is ready.
+    pub caught_up_s: f64,
+    /// CPU seconds of the new process until then.
+    pub cpu_s: Option<f64>,
+}
+
+/// Kills a process after nine tenths of the events, and starts another one.
+pub(super) fn measure(
+    config: &Config,
+    start: &dyn Fn() -> Result<Service>,
+    events: u64,
+    bar: &ProgressBar,
+) -> Result<Recovery> {
+    let mut service = start()?;
+    let killed_at = await_that(config, &mut service, bar, |_, folded| folded >= events / 10 * 9)?;
+    let killed = Instant::now();
+    service.kill()?;
+    let mut service = start()?;
+    await_that(config, &mut service, bar, |_, folded| folded > 0)?;
+    let first_event_s = killed.elapsed().as_secs_f64();
+    await_that(config, &mut service, bar, |service, folded| folded >= events && service.is_ready())?;
+    let (caught_up_s, cpu_s) = (killed.elapsed().as_secs_f64(), service.cpu());
+    service.stop()?;
+    Ok(Recovery { killed_at, first_event_s, caught_up_s, cpu_s })
+}
+
+/// Waits until this holds of a process and the number of events that it has folded, and returns the number.
+fn await_that(
+    config: &Config,
+    service: &mut Service,
+    bar: &ProgressBar,
+    holds: impl Fn(&Service, u64) -> bool,
+) -> Result<u64> {
+    loop {
+        go_on(config)?;
+        let folded = service.page()?.unwrap_or_default().events;
+        bar.set_position(folded);
+        if holds(service, folded) {
+            return Ok(folded);
+        }
+        std::thread::sleep(EVERY);
+    }
+}

@@ -1,0 +1,153 @@
+//! `upswell run` as a child process: it is started, watched by its page of metrics, and ended.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::process;
+use crate::telemetry::Page;
+
+/// How many of its last log lines an error shows.
+const LINES: usize = 20;
+/// How long the process may take to end after SIGTERM.
+const LEAVE: Duration = Duration::from_secs(60);
+/// How long a request for its metrics may take.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// How the process is started.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The program.
+    pub program: PathBuf,
+    /// The configuration file, if there is one.
+    pub config: Option<PathBuf>,
+    /// Variables of the environment, which override the file.
+    pub environment: Vec<(String, String)>,
+}
+
+/// A running process. It is killed when this is dropped.
+pub(super) struct Service {
+    child: Child,
+    address: SocketAddr,
+    said: Arc<Mutex<VecDeque<String>>>,
+    /// When it was started.
+    pub(super) began: Instant,
+}
+
+impl Service {
+    /// Starts the process with more variables.
+    pub(super) fn start(start: &Start, more: &[(&str, String)]) -> Result<Service> {
+        // The port is free now; that another program takes it in the next moment is unlikely.
+        let address = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).context("finding a free port")?;
+        let mut command = Command::new(&start.program);
+        command.arg("run");
+        if let Some(config) = &start.config {
+            command.arg("--config").arg(config);
+        }
+        command.envs(start.environment.iter().cloned()).envs(more.iter().map(|(name, value)| (*name, value)));
+        command.env("UPSWELL_HTTP__LISTEN", address.to_string());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        // Ctrl-C is for this process, which then ends that one.
+        command.process_group(0);
+        let began = Instant::now();
+        let mut child = command.spawn().with_context(|| format!("starting {}", start.program.display()))?;
+        let said = Arc::new(Mutex::new(VecDeque::new()));
+        if let Some(lines) = child.stderr.take() {
+            let said = Arc::clone(&said);
+            std::thread::Builder::new().name("log".into()).spawn(move || keep_lines(BufReader::new(lines), &said))?;
+        }
+        Ok(Service { child, address, said, began })
+    }
+
+    /// The id of the process.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// CPU seconds that it took so far.
+    pub(super) fn cpu(&self) -> Option<f64> {
+        process::cpu(self.pid())
+    }
+
+    /// Its metrics; none while it does not serve them.
+    ///
+    /// # Errors
+    /// The process has ended.
+    pub(super) fn page(&mut self) -> Result<Option<Page>> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("`upswell run` ended ({status}):\n{}", self.last_lines());
+        }
+        Ok(self.get("/metrics").ok().map(|(_, body)| Page::read(&body)))
+    }
+
+    /// Whether all its partitions are read to their ends.
+    pub(super) fn is_ready(&self) -> bool {
+        self.get("/readyz").is_ok_and(|(head, _)| head.starts_with("HTTP/1.1 200"))
+    }
+
+    fn get(&self, path: &str) -> std::io::Result<(String, String)> {
+        let mut stream = TcpStream::connect_timeout(&self.address, ANSWER)?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        Ok((head.to_owned(), body.to_owned()))
+    }
+
+    fn last_lines(&self) -> String {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.iter().cloned().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Kills it, as `kill -9` does.
+    pub(super) fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Asks it to end, as Kubernetes does, so that it commits what it has folded.
+    ///
+    /// # Errors
+    /// It does not end, or not with success.
+    pub(super) fn stop(mut self) -> Result<()> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        let deadline = Instant::now() + LEAVE;
+        loop {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!("`upswell run` ended ({status}):\n{}", self.last_lines()),
+                None if Instant::now() > deadline => {
+                    bail!("`upswell run` did not end within {} s:\n{}", LEAVE.as_secs(), self.last_lines())
+                }
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn keep_lines(lines: impl BufRead, said: &Mutex<VecDeque<String>>) {
+    for line in lines.lines().map_while(Result::ok) {
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() == LINES {
+            said.pop_front();
+        }
+        said.push_back(line);
+    }
+}

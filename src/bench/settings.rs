@@ -1,0 +1,63 @@
+//! What is measured, and how progress is shown.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+
+use super::service::Start;
+use crate::kafka::{self, Topics};
+use crate::rules::Plan;
+use crate::simulate::load::Load;
+
+/// What is measured, and how.
+pub struct Bench {
+    /// How to reach Kafka.
+    pub kafka: kafka::Config,
+    /// What is published. The names are replaced.
+    pub topics: Topics,
+    /// Partitions of every topic.
+    pub partitions: u16,
+    /// Their replication factor; the broker's default if none.
+    pub replication: Option<u16>,
+    /// The rules.
+    pub plan: Arc<Plan>,
+    /// How the service is started.
+    pub start: Start,
+    /// The load.
+    pub load: Load,
+    /// Its seed.
+    pub seed: u64,
+    /// How many of its events are in the log before the service starts.
+    pub events: u64,
+    /// Events of a record.
+    pub pack: u16,
+    /// After that, so many events per second, to measure latency; none if it is not measured.
+    pub rate: Option<u64>,
+    /// For so many seconds.
+    pub seconds: u64,
+    /// Whether a day closes meanwhile.
+    pub close: bool,
+    /// Whether a process is killed and recovers.
+    pub kill: bool,
+    /// How often the log is processed; the medians are reported.
+    pub rounds: u16,
+    /// Whether the topics stay.
+    pub keep: bool,
+}
+
+/// How progress is shown.
+pub struct Show<'a> {
+    /// A bar over so many of something.
+    pub bar: &'a dyn Fn(u64, &'static str) -> ProgressBar,
+    /// Tells what was done.
+    pub tell: &'a dyn Fn(String),
+}
+
+/// Fails if the process was asked to stop.
+pub(super) fn go_on(config: &kafka::Config) -> Result<()> {
+    match config.is_stopping() {
+        true => Err(kafka::Error::Stopped { doing: "measuring".into() }.into()),
+        false => Ok(()),
+    }
+}
