@@ -6,6 +6,7 @@
 
 mod job;
 mod owned;
+mod publisher;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -19,11 +20,16 @@ use crate::model::{Calendar, EventTime};
 use crate::telemetry::{Telemetry, now_ms};
 use crate::wire;
 use owned::{Outgoing, Owned};
+use publisher::{Batch, Position, Publisher};
 
 pub use job::{Config, Job};
 
 /// How long one poll waits for records, and so how soon a worker notices that it should stop.
 const POLL: Duration = Duration::from_millis(100);
+/// The same while a transaction commits: effects may wait for its end.
+const POLL_BESIDE_COMMIT: Duration = Duration::from_millis(1);
+/// The most effects that wait for a commit before polling waits for it, too.
+const WAITING_MAX: usize = 20_000;
 /// The least time between two ticks of a silent partition.
 const TICK_EVERY: Duration = Duration::from_secs(10);
 /// How long to wait before a transaction that was aborted is sent again.
@@ -209,7 +215,6 @@ impl From<kafka::Error> for Ended {
 /// One membership of the group.
 struct Worker<'a> {
     consumer: Consumer,
-    producer: Producer,
     share: Share<'a>,
     number: usize,
     committed_at: Instant,
@@ -221,6 +226,7 @@ struct Share<'a> {
     telemetry: &'a Telemetry,
     partitions: BTreeMap<i32, Owned>,
     outbox: Vec<Outgoing>,
+    publisher: Publisher,
     /// Why the worker must stop: from then on nothing is processed or published.
     failed: Option<anyhow::Error>,
     /// The number of partitions of the log.
@@ -246,17 +252,19 @@ impl<'a> Worker<'a> {
             telemetry,
             partitions: BTreeMap::new(),
             outbox: Vec::new(),
+            publisher: Publisher::new(producer, topic),
             failed: None,
             count: consumer.partitions(),
             without_offset: BTreeSet::new(),
         };
-        Ok(Worker { consumer, producer, share, number, committed_at: Instant::now() })
+        Ok(Worker { consumer, share, number, committed_at: Instant::now() })
     }
 
     fn work(&mut self) -> Result<(), Ended> {
         while !self.share.job.kafka.is_stopping() {
             self.share.telemetry.round(self.number);
-            self.take(POLL)?;
+            let wait = if self.share.publisher.is_committing() { POLL_BESIDE_COMMIT } else { POLL };
+            self.take(wait)?;
             self.share.tick_silent_partitions();
             self.publish(false)?;
         }
@@ -265,7 +273,7 @@ impl<'a> Worker<'a> {
 
     /// Polls once: handles group events, and passes records to their partitions.
     fn take(&mut self, wait: Duration) -> Result<(), Ended> {
-        self.producer.attend();
+        self.share.publisher.attend();
         let Worker { consumer, share, .. } = self;
         consumer.poll(wait, &mut |polled| share.take(polled))?;
         share.fold_waiting();
@@ -283,66 +291,119 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Publishes effects, the latest profiles, and the offsets of the records that caused them, in one transaction.
-    /// Without effects it waits for the commit interval, unless `last`. An aborted transaction is sent again; once the
-    /// process stops, only for a short time, after which the next owner publishes it.
+    /// Settles the last transaction if it has ended, and commits effects, the latest profiles, and the offsets of the
+    /// records that caused them in the next one. Without effects it waits for the commit interval, unless this is the
+    /// `last` time, when it also waits for the end of the transaction.
     fn publish(&mut self, last: bool) -> Result<(), Ended> {
+        loop {
+            if last || self.share.outbox.len() >= WAITING_MAX {
+                self.share.publisher.wait();
+            }
+            self.settle()?;
+            if self.share.publisher.is_committing() {
+                return Ok(());
+            }
+            let due = last || self.committed_at.elapsed() >= self.share.job.commit_interval;
+            let is_waiting = !self.share.outbox.is_empty() || self.share.publisher.has_failed();
+            if !(is_waiting || due && self.share.has_progress()) {
+                return Ok(());
+            }
+            self.commit()?;
+            if !last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Begins to commit everything until now.
+    fn commit(&mut self) -> Result<(), Ended> {
+        self.share.gather();
+        let began = Instant::now();
+        let group = self.consumer.group_metadata();
+        let sent = self.send_ahead().and_then(|()| {
+            let batch = self.share.seal();
+            self.share.publisher.commit(batch, group)
+        });
+        sent.or_else(|error| {
+            self.share.telemetry.transaction(began.elapsed(), false);
+            self.send_again(error, began.elapsed())
+        })
+    }
+
+    /// If the last commit has ended, takes note of it, or sends its effects again.
+    fn settle(&mut self) -> Result<(), Ended> {
+        match self.share.publisher.take_answer() {
+            None => Ok(()),
+            Some((took, result)) => {
+                self.share.telemetry.transaction(took, result.is_ok());
+                match result {
+                    Ok(()) => self.committed(),
+                    Err(error) => self.send_again(error, took)?,
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends the effects of a transaction that failed after this time again, until they are committed. Once the process
+    /// stops, only for a short time, after which the next owner publishes them. No records are read meanwhile.
+    fn send_again(&mut self, mut error: TransactionError, mut took: Duration) -> Result<(), Ended> {
         let mut stopping = None;
         let mut aborted = 0_u64;
         loop {
-            let due = last || self.committed_at.elapsed() >= self.share.job.commit_interval;
-            if self.share.outbox.is_empty() && !(due && self.share.has_progress()) {
-                return Ok(());
-            }
-            self.share.gather();
-            let began = Instant::now();
-            let sent = self.send_ahead().and_then(|()| self.transaction());
-            self.share.telemetry.transaction(began.elapsed(), sent.is_ok());
-            match sent {
-                Ok(()) => {
-                    if aborted > 0 {
-                        tracing::info!(worker = self.number, aborted, "transactions are committed again");
-                    }
-                    self.committed_at = Instant::now();
-                    self.share.committed();
-                    return Ok(());
-                }
-                Err(TransactionError::Aborted(why)) => {
-                    if self.share.job.kafka.is_stopping()
-                        && stopping.get_or_insert_with(Instant::now).elapsed() >= RESEND_AT_THE_END
-                    {
-                        return Err(Ended::Lost(anyhow::anyhow!("the transaction was aborted: {why}")));
-                    }
-                    // If a topic no longer exists, every further attempt would fail.
-                    self.share.check_destinations()?;
-                    if aborted == 0 {
-                        tracing::warn!(
-                            worker = self.number,
-                            why,
-                            "a transaction was aborted: it is sent again until it is committed; if that lasts, see that \
-                             the brokers of the log, the outputs and the group's coordinator are up"
-                        );
-                    }
-                    aborted += 1;
-                    std::thread::sleep(RESEND_AFTER);
-                    // The group may have changed: revoked partitions are dropped with their effects. No records are
-                    // read, because a batch that fails must not grow.
-                    let Worker { consumer, share, .. } = self;
-                    consumer.attend(&mut |polled| share.take(polled))?;
-                    share.check_lost_offsets()?;
-                    self.share.telemetry.round(self.number);
-                }
-                Err(TransactionError::Fenced(why)) => {
+            let why = match error {
+                TransactionError::Aborted(why) => why,
+                TransactionError::Fenced(why) => {
                     let why = anyhow::Error::msg(why);
-                    let timed_out = began.elapsed() >= TRANSACTION_TIMEOUT;
-                    return Err(if timed_out { Ended::Lost(why) } else { Ended::Fenced(why) });
+                    return Err(if took >= TRANSACTION_TIMEOUT { Ended::Lost(why) } else { Ended::Fenced(why) });
                 }
-                Err(TransactionError::Fatal(why)) => {
+                TransactionError::Fatal(why) => {
                     self.share.check_destinations()?;
                     return Err(Ended::Failed(anyhow::anyhow!("worker {}: {why}", self.number)));
                 }
+            };
+            if self.share.job.kafka.is_stopping()
+                && stopping.get_or_insert_with(Instant::now).elapsed() >= RESEND_AT_THE_END
+            {
+                return Err(Ended::Lost(anyhow::anyhow!("the transaction was aborted: {why}")));
+            }
+            // If a topic no longer exists, every further attempt would fail.
+            self.share.check_destinations()?;
+            if aborted == 0 {
+                tracing::warn!(
+                    worker = self.number,
+                    why,
+                    "a transaction was aborted: it is sent again until it is committed; if that lasts, see that \
+                     the brokers of the log, the outputs and the group's coordinator are up"
+                );
+            }
+            aborted += 1;
+            std::thread::sleep(RESEND_AFTER);
+            // The group may have changed: revoked partitions are dropped with their effects. No records are read,
+            // because a batch that fails must not grow.
+            let Worker { consumer, share, .. } = self;
+            consumer.attend(&mut |polled| share.take(polled))?;
+            share.check_lost_offsets()?;
+            self.share.telemetry.round(self.number);
+            let began = Instant::now();
+            let sent = self.share.publisher.send_again(&self.consumer.group_metadata());
+            took = began.elapsed();
+            self.share.telemetry.transaction(took, sent.is_ok());
+            match sent {
+                Ok(()) => {
+                    tracing::info!(worker = self.number, aborted, "transactions are committed again");
+                    self.committed();
+                    return Ok(());
+                }
+                Err(again) => error = again,
             }
         }
+    }
+
+    /// Takes note that the last batch was committed.
+    fn committed(&mut self) {
+        self.committed_at = Instant::now();
+        self.share.committed();
     }
 
     /// If there are more profiles than one transaction should contain, publishes the first ones before it in
@@ -351,41 +412,27 @@ impl<'a> Worker<'a> {
     fn send_ahead(&mut self) -> Result<(), TransactionError> {
         let (job, standing) = (self.share.job, self.share.standing());
         let topic = job.topics.log();
-        for (partition, owned) in &mut self.share.partitions {
+        let Share { partitions, publisher, .. } = &mut self.share;
+        if partitions.values().any(|owned| owned.profiles.len() > PROFILES_AT_ONCE) {
+            publisher.abort();
+        }
+        let Some(producer) = publisher.producer() else { return Ok(()) };
+        for (partition, owned) in partitions {
             while let Some(last) = owned.profiles.keys().nth(PROFILES_AT_ONCE).cloned() {
-                self.producer.begin()?;
-                owned.profiles.range(..&last).try_for_each(|(_, profile)| profile.send(&mut self.producer))?;
+                producer.begin()?;
+                owned.profiles.range(..&last).try_for_each(|(_, profile)| profile.send(producer))?;
                 let (offset, rules) = owned.standing(&job.plan.version);
                 let metadata = Standing { rules, ..standing }.to_string();
                 let stands = Progress { topic: &topic, partition: *partition, offset, metadata: &metadata };
-                self.producer.commit(&[stands], &self.consumer.group_metadata())?;
+                producer.commit(&[stands], &self.consumer.group_metadata())?;
                 owned.profiles = owned.profiles.split_off(&last);
             }
         }
         Ok(())
     }
 
-    fn transaction(&mut self) -> Result<(), TransactionError> {
-        let Share { job, partitions, outbox, .. } = &self.share;
-        let log = job.topics.log();
-        let metadata = self.share.standing().to_string();
-        self.producer.begin()?;
-        let profiles = partitions.values().flat_map(|owned| owned.profiles.values());
-        outbox.iter().chain(profiles).try_for_each(|effect| effect.send(&mut self.producer))?;
-        let progress: Vec<Progress<'_>> = partitions
-            .iter()
-            .filter(|(_, owned)| owned.has_progress())
-            .map(|(partition, owned)| Progress {
-                topic: &log,
-                partition: *partition,
-                offset: owned.position(),
-                metadata: &metadata,
-            })
-            .collect();
-        self.producer.commit(&progress, &self.consumer.group_metadata())
-    }
-
     fn leave(&mut self) {
+        self.share.publisher.leave();
         let partitions: Vec<i32> = self.share.partitions.keys().copied().collect();
         partitions.into_iter().for_each(|partition| self.share.drop_partition(partition));
     }
@@ -444,6 +491,7 @@ impl<'a> Share<'a> {
                     && owned.take(&message)
                 {
                     self.failed = owned.fold(self.job, &mut self.outbox, self.telemetry).err();
+                    self.hand_over();
                 }
             }
             Polled::End { partition, position } => {
@@ -488,7 +536,7 @@ impl<'a> Share<'a> {
     fn drop_partition(&mut self, partition: i32) {
         self.partitions.remove(&partition);
         self.without_offset.remove(&partition);
-        self.outbox.retain(|effect| effect.partition != partition);
+        self.publisher.drop_partition(partition, &mut self.outbox);
         self.telemetry.partition_gone(partition);
     }
 
@@ -513,8 +561,8 @@ impl<'a> Share<'a> {
 
     /// Checks that the topics of all waiting messages still exist.
     fn check_destinations(&self) -> Result<(), kafka::Error> {
-        let profiles = self.partitions.values().flat_map(|owned| owned.profiles.values());
-        let topics: BTreeSet<&str> = self.outbox.iter().chain(profiles).map(|effect| &*effect.topic).collect();
+        let kept = self.publisher.kept();
+        let topics: BTreeSet<&str> = self.outbox.iter().chain(kept).map(|effect| &*effect.topic).collect();
         topics.into_iter().try_for_each(|topic| match kafka::partitions(&self.job.kafka, topic) {
             Err(missing @ (kafka::Error::TopicMissing { .. } | kafka::Error::Stopped { .. })) => Err(missing),
             // Kafka may be unreachable for a while, which is not an error here.
@@ -533,9 +581,32 @@ impl<'a> Share<'a> {
         self.partitions.values().any(Owned::has_progress)
     }
 
+    /// Hands effects to the producer, unless a commit is in flight.
+    fn hand_over(&mut self) {
+        self.publisher.hand_over(&self.outbox);
+    }
+
+    /// Everything until now as a batch, all of it handed over, whose commit is to begin.
+    fn seal(&mut self) -> Batch {
+        for owned in self.partitions.values_mut() {
+            self.outbox.extend(std::mem::take(&mut owned.profiles).into_values());
+        }
+        self.hand_over();
+        let metadata = self.standing().to_string();
+        let position = |(partition, owned): (&i32, &Owned)| {
+            let (partition, offset) = (*partition, owned.position());
+            owned.has_progress().then(|| Position { partition, offset, metadata: metadata.clone() })
+        };
+        let positions = self.partitions.iter().filter_map(position).collect();
+        Batch { effects: std::mem::take(&mut self.outbox), positions }
+    }
+
     fn committed(&mut self) {
-        self.outbox.clear();
-        self.partitions.values_mut().for_each(Owned::committed);
+        for Position { partition, offset, .. } in self.publisher.take_batch().positions {
+            if let Some(owned) = self.partitions.get_mut(&partition) {
+                owned.committed(offset);
+            }
+        }
     }
 
     /// Updates the metrics of the partitions.

@@ -521,9 +521,9 @@ impl Owned {
         self.position > self.committed
     }
 
-    pub(super) fn committed(&mut self) {
-        self.committed = self.committed.max(self.position);
-        self.profiles.clear();
+    /// What was published before this offset is committed.
+    pub(super) fn committed(&mut self, offset: i64) {
+        self.committed = self.committed.max(offset);
         self.republishes &= self.mute;
     }
 

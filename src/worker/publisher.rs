@@ -1,0 +1,249 @@
+//! Publishes effects and offsets in transactions, so that folding goes on while a transaction commits.
+//!
+//! Effects are handed to the producer as they are folded, in an open transaction. A thread commits it; until it has
+//! answered, further effects wait. Effects are kept until their commit has succeeded, because an aborted transaction is
+//! sent again.
+
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::owned::Outgoing;
+use crate::kafka::{GroupMetadata, Producer, Progress, TransactionError};
+
+/// The offset of the next record of a partition, and its metadata.
+#[derive(Clone, Debug)]
+pub(super) struct Position {
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    pub(super) metadata: String,
+}
+
+/// What one transaction contains.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) effects: Vec<Outgoing>,
+    pub(super) positions: Vec<Position>,
+}
+
+impl Batch {
+    /// Removes what belongs to a partition.
+    fn drop_partition(&mut self, partition: i32) {
+        self.effects.retain(|effect| effect.partition != partition);
+        self.positions.retain(|position| position.partition != partition);
+    }
+}
+
+/// The end of a commit: how long it took, and its result.
+type Answer = (Duration, Result<(), TransactionError>);
+
+/// A commit for the thread.
+struct Commit {
+    producer: Producer,
+    log: String,
+    positions: Vec<Position>,
+    group: GroupMetadata,
+}
+
+impl Commit {
+    fn run(mut self) -> (Producer, Answer) {
+        let began = Instant::now();
+        let result = commit(&mut self.producer, &self.log, &self.positions, &self.group);
+        (self.producer, (began.elapsed(), result))
+    }
+}
+
+/// The transactional producer of a worker, and the thread that commits.
+pub(super) struct Publisher {
+    log: String,
+    /// None while the thread has it.
+    producer: Option<Producer>,
+    /// How many effects of the outbox are in the open transaction; none if no transaction is open.
+    open: Option<usize>,
+    /// Why the transaction that was open is not any more: its effects must be sent again.
+    failed: Option<TransactionError>,
+    /// The batch whose commit has not been settled.
+    committing: Option<Batch>,
+    answer: Option<Answer>,
+    /// Where the thread gets commits; none to end it.
+    commits: Option<Sender<Commit>>,
+    answers: Receiver<(Producer, Answer)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Publisher {
+    pub(super) fn new(producer: Producer, log: String) -> Publisher {
+        let (commits, requested) = channel::<Commit>();
+        let (answered, answers) = channel();
+        let thread = std::thread::spawn(move || {
+            for commit in requested {
+                if answered.send(commit.run()).is_err() {
+                    return;
+                }
+            }
+        });
+        Publisher {
+            log,
+            producer: Some(producer),
+            open: None,
+            failed: None,
+            committing: None,
+            answer: None,
+            commits: Some(commits),
+            answers,
+            thread: Some(thread),
+        }
+    }
+
+    /// Serves the events of the client.
+    pub(super) fn attend(&self) {
+        if let Some(producer) = &self.producer {
+            producer.attend();
+        }
+    }
+
+    /// Whether a commit has not been answered yet.
+    pub(super) fn is_committing(&mut self) -> bool {
+        if self.producer.is_none() {
+            match self.answers.try_recv() {
+                Ok(answered) => self.answered(answered),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
+            }
+        }
+        self.producer.is_none()
+    }
+
+    /// Waits for the commit in flight, if there is one.
+    pub(super) fn wait(&mut self) {
+        if self.producer.is_none() {
+            let answered = self.answers.recv().expect("the thread answers every commit");
+            self.answered(answered);
+        }
+    }
+
+    fn answered(&mut self, (producer, answer): (Producer, Answer)) {
+        self.producer = Some(producer);
+        self.answer = Some(answer);
+    }
+
+    /// Hands the effects of the outbox to the producer, unless a transaction must end first.
+    pub(super) fn hand_over(&mut self, outbox: &[Outgoing]) {
+        let is_free = !self.is_committing() && self.failed.is_none();
+        let is_answered = self.answer.as_ref().is_none_or(|(_, result)| result.is_ok());
+        let sent = self.open.unwrap_or(0);
+        if let Some(producer) = self.producer.as_mut().filter(|_| is_free && is_answered && sent < outbox.len()) {
+            let begun = if self.open.is_some() { Ok(()) } else { producer.begin() };
+            let handed = begun.and_then(|()| outbox[sent..].iter().try_for_each(|effect| effect.send(producer)));
+            self.open = handed.is_ok().then_some(outbox.len());
+            self.failed = handed.err();
+        }
+    }
+
+    /// Commits the effects that were handed over, and these positions.
+    ///
+    /// # Errors
+    /// The transaction could not be begun, or was aborted before: the batch has to be sent again.
+    pub(super) fn commit(&mut self, batch: Batch, group: GroupMetadata) -> Result<(), TransactionError> {
+        let positions = batch.positions.clone();
+        self.committing = Some(batch);
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let Some(mut producer) = self.producer.take() else { return Ok(()) };
+        if self.open.take().is_none()
+            && let Err(error) = producer.begin()
+        {
+            self.producer = Some(producer);
+            return Err(error);
+        }
+        let commit = Commit { producer, log: self.log.clone(), positions, group };
+        if let Some(commits) = &self.commits {
+            commits.send(commit).expect("the thread lives until it gets no more commits");
+        }
+        Ok(())
+    }
+
+    /// The end of the last commit, once.
+    pub(super) fn take_answer(&mut self) -> Option<Answer> {
+        if self.is_committing() { None } else { self.answer.take() }
+    }
+
+    /// The batch that was committed, or has to be sent again.
+    pub(super) fn take_batch(&mut self) -> Batch {
+        self.committing.take().unwrap_or_default()
+    }
+
+    /// The effects that have to be sent again.
+    pub(super) fn kept(&self) -> &[Outgoing] {
+        self.committing.as_ref().map_or(&[], |batch| &batch.effects)
+    }
+
+    /// Whether the open transaction failed, so that it must be ended by a commit.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Sends the batch that was aborted, and waits for its commit.
+    ///
+    /// # Errors
+    /// As `Producer::commit`.
+    pub(super) fn send_again(&mut self, group: &GroupMetadata) -> Result<(), TransactionError> {
+        let (Some(producer), Some(batch)) = (&mut self.producer, &self.committing) else { return Ok(()) };
+        producer.begin()?;
+        batch.effects.iter().try_for_each(|effect| effect.send(producer))?;
+        commit(producer, &self.log, &batch.positions, group)
+    }
+
+    /// Drops what belongs to a revoked partition, also from the outbox. A commit in flight ends first. An open
+    /// transaction with effects of the partition is aborted: those of other partitions are sent again.
+    pub(super) fn drop_partition(&mut self, partition: i32, outbox: &mut Vec<Outgoing>) {
+        self.wait();
+        if let Some(batch) = &mut self.committing {
+            batch.drop_partition(partition);
+        }
+        if self.open.is_some_and(|sent| outbox[..sent].iter().any(|effect| effect.partition == partition)) {
+            self.abort();
+        }
+        outbox.retain(|effect| effect.partition != partition);
+    }
+
+    /// Aborts the open transaction, if there is one. Its effects are to be handed over again.
+    pub(super) fn abort(&mut self) {
+        if let (Some(producer), Some(_)) = (&mut self.producer, self.open.take()) {
+            self.failed = producer.abort().err();
+        }
+    }
+
+    /// The producer, where no transaction is open and no commit in flight.
+    pub(super) fn producer(&mut self) -> Option<&mut Producer> {
+        self.producer.as_mut()
+    }
+
+    /// Ends what is open, before the worker leaves the group.
+    pub(super) fn leave(&mut self) {
+        self.wait();
+        self.abort();
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.commits = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn commit(
+    producer: &mut Producer,
+    topic: &str,
+    positions: &[Position],
+    group: &GroupMetadata,
+) -> Result<(), TransactionError> {
+    let progress: Vec<Progress<'_>> = positions
+        .iter()
+        .map(|at| Progress { topic, partition: at.partition, offset: at.offset, metadata: &at.metadata })
+        .collect();
+    producer.commit(&progress, group)
+}
