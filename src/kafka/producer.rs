@@ -1,12 +1,12 @@
 //! The transactional producer of a worker, and a plain producer for the log.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,8 @@ use super::admin::SIZE_OF_PRODUCER;
 use super::config::Config;
 use super::consumer::GroupMetadata;
 use super::error::{Error, TransactionError, is_refusal};
-use super::{log_line, raw};
+use super::log_line;
+use super::raw::{self, Outgoing, Topic};
 
 /// Kafka refuses more metadata than this beside an offset, in UTF-16 units.
 const METADATA_MAX: usize = 4096;
@@ -82,7 +83,8 @@ pub struct Progress<'a> {
 /// The transactional producer of one worker.
 pub struct Producer {
     config: Config,
-    base: BaseProducer<Deliveries>,
+    out: Out,
+    base: Arc<BaseProducer<Deliveries>>,
 }
 
 impl Producer {
@@ -100,7 +102,8 @@ impl Producer {
             true => Error::Stopped { doing: doing.clone() },
             false => Error::client(config.met(&doing, &error), error),
         })?;
-        Ok(Self { config: config.clone(), base })
+        let base = Arc::new(base);
+        Ok(Self { config: config.clone(), out: Out { topics: Vec::new(), base: Arc::clone(&base) }, base })
     }
 
     /// Serves the events of the client. It should be called regularly, so that errors are logged in time.
@@ -129,7 +132,7 @@ impl Producer {
         payload: &[u8],
         headers: &[(&str, &str)],
     ) -> Result<(), TransactionError> {
-        self.add(topic, partition, key, Some(payload), headers)
+        self.add(topic, &Outgoing { partition, key, payload: Some(payload), headers })
     }
 
     /// Adds a tombstone to the transaction: compaction then removes the key.
@@ -137,19 +140,11 @@ impl Producer {
     /// # Errors
     /// As for `send`.
     pub fn erase(&mut self, topic: &str, key: &[u8], headers: &[(&str, &str)]) -> Result<(), TransactionError> {
-        self.add(topic, None, Some(key), None, headers)
+        self.add(topic, &Outgoing { partition: None, key: Some(key), payload: None, headers })
     }
 
-    fn add(
-        &mut self,
-        topic: &str,
-        partition: Option<i32>,
-        key: Option<&[u8]>,
-        payload: Option<&[u8]>,
-        headers: &[(&str, &str)],
-    ) -> Result<(), TransactionError> {
-        let sent = enqueue(&self.base, topic, partition, key, payload, headers);
-        sent.map_err(|error| {
+    fn add(&mut self, topic: &str, record: &Outgoing<'_>) -> Result<(), TransactionError> {
+        self.out.enqueue(topic, record).map_err(|error| {
             if let Some(code) = error.rdkafka_error_code() {
                 self.base.context().note(topic, code);
             }
@@ -257,7 +252,7 @@ impl Producer {
 
 /// An idempotent producer for the log without transactions, for throughput. Records are delivered when `flush` returns.
 pub struct LogWriter {
-    base: BaseProducer<Deliveries>,
+    out: Out,
     topic: String,
 }
 
@@ -267,11 +262,11 @@ impl LogWriter {
     /// # Errors
     /// When the configuration is refused.
     pub fn connect(config: &Config, topic: &str) -> Result<Self, Error> {
-        let base = config
+        let base: BaseProducer<Deliveries> = config
             .client(BULK, MUSTS)
             .create_with_context(Deliveries::default())
             .map_err(|error| Error::client(format!("starting a producer on {}", config.brokers), error))?;
-        Ok(Self { base, topic: topic.to_owned() })
+        Ok(Self { out: Out { topics: Vec::new(), base: Arc::new(base) }, topic: topic.to_owned() })
     }
 
     /// Takes a record; waits while the queue is full. Without a partition the key decides on it, as
@@ -280,17 +275,11 @@ impl LogWriter {
     /// # Errors
     /// When this record cannot be taken, or one before it was not delivered.
     pub fn send(&mut self, partition: Option<i32>, key: Option<&[u8]>, payload: &[u8]) -> Result<(), Error> {
-        self.take(partition, key, payload, &[])
+        self.take(&Outgoing { partition, key, payload: Some(payload), headers: &[] })
     }
 
-    fn take(
-        &mut self,
-        partition: Option<i32>,
-        key: Option<&[u8]>,
-        payload: &[u8],
-        headers: &[(&str, &str)],
-    ) -> Result<(), Error> {
-        let sent = enqueue(&self.base, &self.topic, partition, key, Some(payload), headers);
+    fn take(&mut self, record: &Outgoing<'_>) -> Result<(), Error> {
+        let sent = self.out.enqueue(&self.topic, record);
         self.surface()?;
         sent.map_err(|error| Error::client(format!("writing to topic `{}`", self.topic), error))
     }
@@ -300,7 +289,8 @@ impl LogWriter {
     /// # Errors
     /// As for `send`.
     pub fn send_control(&mut self, partition: i32, payload: &[u8]) -> Result<(), Error> {
-        self.take(Some(partition), None, payload, CONTROL_HEADERS)
+        let (partition, payload) = (Some(partition), Some(payload));
+        self.take(&Outgoing { partition, key: None, payload, headers: CONTROL_HEADERS })
     }
 
     /// Waits until everything is delivered.
@@ -308,51 +298,52 @@ impl LogWriter {
     /// # Errors
     /// When a record was not.
     pub fn flush(&mut self) -> Result<(), Error> {
-        while !raw::flush(&self.base, FLUSH_SLICE) {
-            self.base.poll(Duration::ZERO);
+        while !raw::flush(&self.out.base, FLUSH_SLICE) {
+            self.out.base.poll(Duration::ZERO);
         }
         self.surface()
     }
 
     /// The first failed delivery.
     fn surface(&self) -> Result<(), Error> {
-        match self.base.context().take() {
+        match self.out.base.context().take() {
             Some((topic, code)) => Err(Error::Delivery { topic, code }),
             None => Ok(()),
         }
     }
 }
 
-/// Takes a record into the producer's queue; waits while it is full.
-fn enqueue(
-    base: &BaseProducer<Deliveries>,
-    topic: &str,
-    partition: Option<i32>,
-    key: Option<&[u8]>,
-    payload: Option<&[u8]>,
-    headers: &[(&str, &str)],
-) -> KafkaResult<()> {
-    let mut record = BaseRecord::<[u8], [u8]>::to(topic);
-    record.payload = payload;
-    record.partition = partition;
-    record.key = key;
-    record.headers = own_headers(headers);
-    loop {
-        match base.send(record) {
-            Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => {
-                record = returned;
-                raw::flush(base, FLUSH_SLICE);
-                base.poll(Duration::ZERO);
-            }
-            Err((error, _)) => return Err(error),
-        }
-    }
+/// A producer with the topics that it has written to.
+struct Out {
+    topics: Vec<(String, Topic<Deliveries>)>,
+    base: Arc<BaseProducer<Deliveries>>,
 }
 
-fn own_headers(headers: &[(&str, &str)]) -> Option<OwnedHeaders> {
-    let insert = |owned: OwnedHeaders, &(key, value): &(&str, &str)| owned.insert(Header { key, value: Some(value) });
-    (!headers.is_empty()).then(|| headers.iter().fold(OwnedHeaders::new_with_capacity(headers.len()), insert))
+impl Out {
+    /// Takes a record into the producer's queue; waits while it is full.
+    fn enqueue(&mut self, topic: &str, record: &Outgoing<'_>) -> KafkaResult<()> {
+        // There are about ten.
+        let at = self.topics.iter().position(|(name, _)| name == topic);
+        let at = match at {
+            Some(at) => at,
+            None => {
+                let invalid = KafkaError::MessageProduction(RDKafkaErrorCode::InvalidTopic);
+                self.topics.push((topic.to_owned(), Topic::new(&self.base, topic).ok_or(invalid)?));
+                self.topics.len() - 1
+            }
+        };
+        let (_, topic) = &self.topics[at];
+        loop {
+            match topic.produce(record) {
+                Ok(()) => return Ok(()),
+                Err(RDKafkaErrorCode::QueueFull) => {
+                    raw::flush(&self.base, FLUSH_SLICE);
+                    self.base.poll(Duration::ZERO);
+                }
+                Err(code) => return Err(KafkaError::MessageProduction(code)),
+            }
+        }
+    }
 }
 
 fn offset_list(progress: &[Progress<'_>]) -> Result<TopicPartitionList, String> {

@@ -1,12 +1,14 @@
 //! The calls of librdkafka that the `rdkafka` crate does not wrap, and all `unsafe` of the crate:
-//! one queue for the partitions of a consumer, read in batches; a flush that wakes up as soon as
-//! it is done; the names of properties; the delay of the mock cluster.
+//! one queue for the partitions of a consumer, read in batches; producing without copies of topic
+//! and headers; a flush that wakes up as soon as it is done; the names of properties; the delay of
+//! the mock cluster.
 //!
 //! Why it is sound. A pointer taken from librdkafka is kept beside an `Arc` of the client that it
 //! belongs to, so it never outlives the client. Each pointer has one owner, which frees it in
 //! `drop` and nowhere else. A `Message` is borrowed for one call of the closure that is given it,
 //! while librdkafka keeps its bytes. librdkafka is thread-safe; even so, the raw pointers make
-//! these types stay on the thread that made them.
+//! these types stay on the thread that made them, but for the topics of a producer, which may be
+//! used by another thread after it.
 #![allow(unsafe_code)]
 
 use std::any::Any;
@@ -27,6 +29,9 @@ use rdkafka_sys as sys;
 const CONTROL: &CStr = c"upswell-control";
 /// What one read delivers, at most.
 const BATCH: usize = 4096;
+
+/// `RD_KAFKA_PARTITION_UA`, which the crate leaves out: the partitioner decides.
+const UNASSIGNED: i32 = -1;
 
 /// A record of a partition, borrowed while it is delivered.
 #[derive(Debug, Clone, Copy)]
@@ -236,6 +241,106 @@ impl<C: ConsumerContext> Drop for Forward<C> {
     fn drop(&mut self) {
         // SAFETY: owned by `self` and used by nothing after this.
         unsafe { sys::rd_kafka_queue_destroy(self.handle.as_ptr()) };
+    }
+}
+
+/// A topic of a producer, which need not be looked up for each record.
+pub(super) struct Topic<C: ProducerContext + 'static> {
+    handle: NonNull<sys::rd_kafka_topic_t>,
+    producer: Arc<BaseProducer<C>>,
+}
+
+// SAFETY: librdkafka counts the references to a topic and locks what belongs to it, so that any thread may use the
+// handle; a handle of the client may be sent in the same way.
+unsafe impl<C: ProducerContext + 'static> Send for Topic<C> where Arc<BaseProducer<C>>: Send {}
+
+/// A record to be produced. Without a partition the key decides; without a payload it is a tombstone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outgoing<'a> {
+    pub(super) partition: Option<i32>,
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) payload: Option<&'a [u8]>,
+    pub(super) headers: &'a [(&'a str, &'a str)],
+}
+
+impl<C: ProducerContext + 'static> Topic<C> {
+    /// None if librdkafka does not take the name.
+    pub(super) fn new(producer: &Arc<BaseProducer<C>>, name: &str) -> Option<Self> {
+        let name = CString::new(name).ok()?;
+        // SAFETY: the client is alive, and `producer` keeps it so; the new handle goes into its owner.
+        let handle = unsafe { sys::rd_kafka_topic_new(producer.client().native_ptr(), name.as_ptr(), ptr::null_mut()) };
+        NonNull::new(handle).map(|handle| Self { handle, producer: Arc::clone(producer) })
+    }
+
+    /// Puts a record into the queue of the producer, which copies it.
+    pub(super) fn produce(&self, record: &Outgoing<'_>) -> Result<(), RDKafkaErrorCode> {
+        use sys::rd_kafka_vtype_t::{
+            RD_KAFKA_VTYPE_END, RD_KAFKA_VTYPE_HEADERS, RD_KAFKA_VTYPE_KEY, RD_KAFKA_VTYPE_MSGFLAGS,
+            RD_KAFKA_VTYPE_PARTITION, RD_KAFKA_VTYPE_RKT, RD_KAFKA_VTYPE_VALUE,
+        };
+        let start = |bytes: Option<&[u8]>| -> *mut c_void {
+            bytes.map_or(ptr::null_mut(), |bytes| bytes.as_ptr().cast_mut().cast())
+        };
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0_usize, <[u8]>::len);
+        // SAFETY: handle and client are alive; the arguments have the types that rdkafka.h gives to these tags; what
+        // they point to lives during the call and is copied (RD_KAFKA_MSG_F_COPY) and not written to; the headers
+        // belong to the record if the call succeeds, and otherwise to this function.
+        unsafe {
+            let headers = headers(record.headers);
+            let error = sys::rd_kafka_producev(
+                self.producer.client().native_ptr(),
+                RD_KAFKA_VTYPE_RKT,
+                self.handle.as_ptr(),
+                RD_KAFKA_VTYPE_PARTITION,
+                record.partition.unwrap_or(UNASSIGNED),
+                RD_KAFKA_VTYPE_MSGFLAGS,
+                sys::RD_KAFKA_MSG_F_COPY,
+                RD_KAFKA_VTYPE_VALUE,
+                start(record.payload),
+                length(record.payload),
+                RD_KAFKA_VTYPE_KEY,
+                start(record.key),
+                length(record.key),
+                RD_KAFKA_VTYPE_HEADERS,
+                headers,
+                RD_KAFKA_VTYPE_END,
+            );
+            match RDKafkaErrorCode::from(error) {
+                RDKafkaErrorCode::NoError => Ok(()),
+                code => {
+                    if !headers.is_null() {
+                        sys::rd_kafka_headers_destroy(headers);
+                    }
+                    Err(code)
+                }
+            }
+        }
+    }
+}
+
+impl<C: ProducerContext + 'static> Drop for Topic<C> {
+    fn drop(&mut self) {
+        // SAFETY: owned by `self` and used by nothing after this; the client still lives.
+        unsafe { sys::rd_kafka_topic_destroy(self.handle.as_ptr()) };
+    }
+}
+
+/// Headers for a record; null without any.
+///
+/// # Safety
+/// The caller must give them to a record or destroy them.
+unsafe fn headers(headers: &[(&str, &str)]) -> *mut sys::rd_kafka_headers_t {
+    if headers.is_empty() {
+        return ptr::null_mut();
+    }
+    // SAFETY: name and value are this many bytes, and are copied.
+    unsafe {
+        let list = sys::rd_kafka_headers_new(headers.len());
+        for (name, value) in headers {
+            let (name_length, value_length) = (name.len().cast_signed(), value.len().cast_signed());
+            sys::rd_kafka_header_add(list, name.as_ptr().cast(), name_length, value.as_ptr().cast(), value_length);
+        }
+        list
     }
 }
 
