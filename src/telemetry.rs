@@ -408,7 +408,7 @@ fn describe() {
     describe_counter!(PROFILES, "Profiles of accounts and users produced.");
     describe_counter!(DEAD_LETTERS, "Dead letters produced, by reason.");
     describe_counter!(TICKS, "Ticks written into silent partitions.");
-    describe_histogram!(TRANSACTION_SECONDS, "Duration of a transaction, in seconds.");
+    describe_histogram!(TRANSACTION_SECONDS, "Duration of the commit of a transaction, in seconds.");
     describe_counter!(TRANSACTIONS_ABORTED, "Transactions that were aborted, and then sent again or given up.");
     describe_gauge!(PARTITIONS, "Partitions assigned to this process.");
     describe_gauge!(ACCOUNTS, "Accounts in memory, by partition.");
