@@ -22,6 +22,8 @@ pub struct Drain {
     pub whole: Cost,
     /// Its second half.
     pub warm: Cost,
+    /// CPU microseconds per event of the second half by kind of thread, the largest first.
+    pub threads: Vec<(String, f64)>,
     /// The largest resident memory, in MiB.
     pub peak_mib: Option<f64>,
     /// The same for each million events.
@@ -122,9 +124,13 @@ pub(super) fn measure(
 ) -> Result<Drain> {
     let (machine, own) = (Machine::now(), process::own_cpu());
     let mut samples = vec![Sample { cpu: Some(0.0), ..Sample::take(service, brokers, 0) }];
+    let mut threads = None;
     let page = loop {
         go_on(config)?;
         let page = service.page()?.unwrap_or_default();
+        if page.events >= events / 2 && threads.is_none() {
+            threads = Some(process::cpu_of_threads(service.pid()));
+        }
         samples.push(Sample::take(service, brokers, page.events));
         bar.set_position(page.events);
         if page.events >= events {
@@ -139,9 +145,20 @@ pub(super) fn measure(
     let known = known(last) - known(first) + process::own_cpu() - own;
     let others = Machine::now().others(&machine, known);
     let peak_mib = process::peak_mib(service.pid());
+    let warm = last.cost_since(half);
+    let before = threads.unwrap_or_default();
+    let mut threads: Vec<(String, f64)> = process::cpu_of_threads(service.pid())
+        .into_iter()
+        .map(|(kind, seconds)| {
+            let seconds = seconds - before.get(&kind).copied().unwrap_or(0.0);
+            (kind, seconds * 1e6 / warm.events.max(1) as f64)
+        })
+        .collect();
+    threads.sort_by(|a, b| b.1.total_cmp(&a.1));
     Ok(Drain {
         whole,
-        warm: last.cost_since(half),
+        warm,
+        threads,
         peak_mib,
         peak_mib_per_million: peak_mib.map(|mib| mib * 1e6 / events.max(1) as f64),
         transactions: page.transactions,

@@ -1,6 +1,6 @@
 //! What processes cost, and what else the machine does, as Linux tells it in `/proc`. Elsewhere nothing is known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, ToSocketAddrs};
 
@@ -8,11 +8,32 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// CPU seconds of a process so far, of all its threads, user and system.
 pub(super) fn cpu(pid: u32) -> Option<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program, in brackets, can contain anything.
+    ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// CPU seconds by the status of a process or thread.
+fn ticks(stat: &str) -> Option<f64> {
+    // The name, in brackets, can contain anything.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |field: usize| fields.get(field)?.parse::<u64>().ok();
     Some((ticks(11)? + ticks(12)?) as f64 / ticks_per_second())
+}
+
+/// CPU seconds of a process so far by kind of thread, which its name says: `worker-1` is a worker, and the threads of
+/// librdkafka begin with `rdk:`.
+pub(super) fn cpu_of_threads(pid: u32) -> BTreeMap<String, f64> {
+    let mut kinds = BTreeMap::new();
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return kinds };
+    for stat in threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok()) {
+        let Some((name, seconds)) = stat.split_once('(').and_then(|(_, rest)| rest.split_once(')')).zip(ticks(&stat))
+        else {
+            continue;
+        };
+        let name = name.0.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
+        let kind = if name.starts_with("rdk:") { "librdkafka" } else { name };
+        *kinds.entry(kind.to_owned()).or_default() += seconds;
+    }
+    kinds
 }
 
 /// CPU seconds of this process so far.
@@ -135,6 +156,7 @@ mod tests {
         if cfg!(target_os = "linux") {
             assert_eq!(listening(&format!("127.0.0.1:{port}")), [own]);
             assert!(cpu(own).is_some() && peak_mib(own).is_some_and(|mib| mib > 1.0));
+            assert!(!cpu_of_threads(own).is_empty());
             assert!(Machine::now().others(&Machine::default(), 0.0).is_none());
         }
         drop(listener);

@@ -269,6 +269,11 @@ impl Display for Report {
         writeln!(f, "{:<34} {drain:>12} {:>14.2}", "only reading (librdkafka)", yardsticks.drain_cpu_us)?;
         writeln!(f, "{:<34} {:>12} {:>14.2}", "only decoding (prost)", "", yardsticks.decode_cpu_us)?;
         writeln!(f, "{:<34} {:>12} {:>14.2}\n", "reading, decoding, fold (replay)", "", replayed.cpu_us)?;
+        let threads = median.threads.iter().filter(|(_, cpu)| *cpu >= 0.005);
+        let threads: Vec<String> = threads.map(|(kind, cpu)| format!("{kind} {cpu:.2}")).collect();
+        if !threads.is_empty() {
+            writeln!(f, "threads      {} µs/event in the second half of the last run", threads.join(" · "))?;
+        }
         let memory = median.peak_mib.map_or("is not known here".into(), |mib| format!("{mib:.0} MiB at most"));
         let each =
             median.peak_mib_per_million.map_or(String::new(), |mib| format!(", {mib:.0} MiB per million events"));
