@@ -15,8 +15,8 @@ use rand::Rng as _;
 use rand_pcg::Pcg64;
 use upswell::engine::{Partition, Record};
 use upswell::model::{
-    Calendar, DAY_MS, Day, Effects, Event, EventKind, EventTime, Fields, Handoff, Outcome, SignalKind, SignalMessage,
-    Week,
+    Calendar, DAY_MS, Day, Effects, Event, EventKind, EventTime, Fields, Handoff, Outcome, SignalChange, SignalChanges,
+    SignalKind, Wanted, Week,
 };
 use upswell::rules::{self, Plan, Ready};
 use upswell::wire::Decoded;
@@ -259,7 +259,11 @@ impl Simulation {
             scenario,
             random: Pcg64::new(seed, 0x0a02_bdbf_7bb3_c0a7_ac28_fa16_a64a_bf96),
             lateness_ms: plan.time.allowed_lateness_ms,
-            feed: Feed { partition: Partition::new(plan), effects: Effects::default(), events: 0 },
+            feed: Feed {
+                partition: Partition::new(plan),
+                effects: Effects::new(Wanted { signals: true, ..Wanted::LEAST }),
+                events: 0,
+            },
             findings: Findings { accounts: numbers.len() as u32, ..Findings::default() },
             accounts: numbers.map(account).collect(),
         }
@@ -377,8 +381,8 @@ impl Simulation {
     fn close_week(&mut self, week: u32) {
         let end = Calendar::UTC.end(FIRST_WEEK.plus(week as i32).sunday());
         self.feed.apply(event(EventKind::Tick, "", "", "", end.plus(self.lateness_ms)));
-        let mut effects = std::mem::take(&mut self.feed.effects);
-        effects.signals.iter().filter(|message| message.user.is_empty()).for_each(|message| self.read_signal(message));
+        let mut effects = std::mem::replace(&mut self.feed.effects, Effects::new(Wanted::LEAST));
+        effects.signals.iter().for_each(|message| self.read_signals(message));
         effects.handoffs.iter().for_each(|handoff| self.read_handoff(handoff));
         effects.clear();
         self.feed.effects = effects;
@@ -387,8 +391,15 @@ impl Simulation {
         }
     }
 
-    fn read_signal(&mut self, message: &SignalMessage) {
-        let SignalKind::Changed(change) = &message.kind else { return };
+    fn read_signals(&mut self, message: &SignalChanges) {
+        for entry in message.entries.iter().filter(|entry| entry.user.is_empty()) {
+            if let SignalKind::Changed(change) = &entry.kind {
+                self.read_change(message, change);
+            }
+        }
+    }
+
+    fn read_change(&mut self, message: &SignalChanges, change: &SignalChange) {
         let findings = &mut self.findings;
         let turned_on = u32::from(change.before == 0 && change.after > 0);
         match &*change.signal {

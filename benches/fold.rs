@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use upswell::engine::{Partition, Record, read_ahead};
-use upswell::model::{DAY_MS, Day, Effects, EventTime, Outcome, Tally};
+use upswell::model::{DAY_MS, Day, Effects, EventTime, Outcome, Tally, Wanted};
 use upswell::rules::{self, Plan, Ready};
 use upswell::simulate::load::Load;
 use upswell::wire::{self, Format, ToWire as _};
@@ -104,7 +104,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// The parsed arguments.
-struct Wanted {
+struct Arguments {
     events: u64,
     divisor: u32,
     load: Option<String>,
@@ -114,7 +114,7 @@ struct Wanted {
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let mut wanted = Wanted { events: EVENTS, divisor: 1, load: None, rules: None, only_closes: false };
+    let mut wanted = Arguments { events: EVENTS, divisor: 1, load: None, rules: None, only_closes: false };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
         match argument.as_str() {
@@ -142,7 +142,7 @@ fn main() {
 }
 
 /// Runs the selected measurements of folds, and prints a table with a column for each.
-fn folds(wanted: &Wanted) {
+fn folds(wanted: &Arguments) {
     let is_wanted = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
     let mut columns = Vec::new();
     for load in Load::ALL.into_iter().filter(|load| is_wanted(&wanted.load, load.name)) {
@@ -300,7 +300,7 @@ fn measure_fold(rules: &str, length: usize) {
     std::io::stdin().lock().read_to_end(&mut events).expect("the events are piped in");
     let plan = plan(rules);
     let mut partition = Partition::new(plan);
-    let mut effects = Effects::default();
+    let mut effects = Effects::new(Wanted { signals: true, ..Wanted::LEAST });
     let mut hash = Xxh3::new();
     let mut found = Folded::default();
     let mut tally = Tally::default();
@@ -384,7 +384,7 @@ impl Folded {
     /// Counts and hashes effects, outside of the measured time.
     fn count(&mut self, effects: &Effects, hash: &mut Xxh3) {
         self.handoffs += effects.handoffs.len() as u64;
-        self.signals += effects.signals.len() as u64;
+        self.signals += effects.entries;
         self.onboarding += effects.onboarding.len() as u64;
         self.dead_letters += effects.dead_letters.len() as u64;
         effects.handoffs.iter().for_each(|it| hash.update(&it.to_bytes()));
@@ -439,9 +439,9 @@ fn closes_with(divisor: u32, profiles: &str) {
 fn measure_closes(divisor: u32, profiles: bool) {
     let (accounts, users) = (100_000 / divisor, 1_000_000 / divisor);
     let monday = Day::from(jiff::civil::date(2025, 1, 6));
-    let partition = Partition::new(rules::default_plan());
-    let mut partition = if profiles { partition } else { partition.without_profiles() };
-    let (mut effects, mut hash, mut found) = (Effects::default(), Xxh3::new(), Folded::default());
+    let mut partition = Partition::new(rules::default_plan());
+    let wanted = Wanted { signals: true, accounts: profiles, users: profiles, metrics: false };
+    let (mut effects, mut hash, mut found) = (Effects::new(wanted), Xxh3::new(), Folded::default());
     let mut offset = 0;
     let mut apply = |partition: &mut Partition, decoded: wire::Decoded<'_>| {
         let ready = Ready::new(&decoded).expect("no rules");

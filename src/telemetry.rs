@@ -216,18 +216,14 @@ impl Telemetry {
             self.handoffs[handoff.level as usize].fetch_add(1, Ordering::Relaxed);
             counter!(HANDOFFS, "level" => handoff.level.word(), "trigger" => handoff.trigger.to_string()).increment(1);
         }
-        self.signals.fetch_add(effects.signals.len() as u64, Ordering::Relaxed);
+        self.signals.fetch_add(effects.entries, Ordering::Relaxed);
         counter!(SIGNALS).increment(effects.signals.len() as u64);
         counter!(ONBOARDING).increment(effects.onboarding.len() as u64);
-        counter!(METRICS).increment(effects.metrics.as_ref().map_or(0, Vec::len) as u64);
+        counter!(PROFILES).increment((effects.accounts.len() + effects.users.len()) as u64);
+        counter!(METRICS).increment(effects.metrics.len() as u64);
         for letter in &effects.dead_letters {
             counter!(DEAD_LETTERS, "reason" => letter.reason.word()).increment(1);
         }
-    }
-
-    /// Profiles of this number of keys will be published.
-    pub fn gathered(&self, profiles: usize) {
-        counter!(PROFILES).increment(profiles as u64);
     }
 
     /// A tick was written.

@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use upswell::engine::{Partition, Record};
-use upswell::model::{DAY_MS, Effects, Event, EventKind, EventTime, Fields, HOUR_MS};
+use upswell::model::{DAY_MS, Effects, Event, EventKind, EventTime, Fields, HOUR_MS, Wanted};
 use upswell::rules::{self, Figure, Input, Inputs, Ready, TriggerKind, Type, Value};
 use upswell::wire::{self, Format};
 
@@ -58,7 +58,7 @@ fn encode(message: u64, user: u64, ms: i64) -> Vec<u8> {
 #[test]
 fn an_event_that_changes_no_level_allocates_nothing() {
     let mut partition = Partition::new(upswell::rules::default_plan());
-    let mut effects = Effects::default();
+    let mut effects = Effects::new(Wanted::ALL);
     let mut message = 0;
     let (mut silent, mut allocated, mut newly_active) = (0_u64, 0_u64, 0_u64);
     for day in 0..60_i64 {

@@ -40,6 +40,12 @@ impl Workdir {
         String::from_utf8(self.read(name)).unwrap().lines().map(str::to_owned).collect()
     }
 
+    /// The entries of the signals feed.
+    fn entries(&self) -> Vec<Value> {
+        let messages = self.json("signals");
+        messages.iter().flat_map(|message| message["entries"].as_array().cloned().unwrap_or_default()).collect()
+    }
+
     fn json(&self, name: &str) -> Vec<Value> {
         self.lines(name).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -355,7 +361,7 @@ fn unreadable_lines_are_dead_lettered_and_the_others_are_applied() {
         assert_eq!(from_base64(letter["payload"].as_str().unwrap()), bytes);
         assert!(letter["detail"].as_str().unwrap().contains(detail), "{letter}");
     }
-    assert_eq!(dir.json("signals").iter().filter(|signal| signal["kind"] == "KIND_OCCURRED").count(), 2);
+    assert_eq!(dir.entries().iter().filter(|signal| signal["kind"] == "KIND_OCCURRED").count(), 2);
 }
 
 fn from_base64(text: &str) -> Vec<u8> {
@@ -1032,14 +1038,15 @@ fn tail_prints_no_control_characters() {
     let config = Config { brokers: broker.brokers(), ..Config::default() };
 
     let mut partition = upswell::engine::Partition::new(upswell::rules::default_plan());
-    let (mut effects, mut profiles) = (upswell::model::Effects::default(), upswell::model::Profiles::default());
+    let mut effects = upswell::model::Effects::new(upswell::model::Wanted::ALL);
     let not_an_event = "\u{1b}]0;title\u{7}";
     for (offset, line) in (0..).zip(STRANGE.lines().chain([not_an_event])) {
         let record = upswell::engine::Record { offset, time: None };
         let events: Vec<_> = wire::decode(Format::Json, line.as_bytes()).collect();
         let _ = partition.apply(record, events.iter().flat_map(Ready::new), &mut effects);
     }
-    partition.profiles(&mut profiles);
+    // Whatever is published of them.
+    partition.all_profiles(&mut effects);
     let mut published: Vec<(String, Vec<u8>)> = Vec::new();
     let mut publish = |topic: &str, message: &dyn ToWire| {
         published.push((topic.to_owned(), message.to_payload(Format::Protobuf)));
@@ -1050,8 +1057,8 @@ fn tail_prints_no_control_characters() {
     effects.dead_letters.iter().for_each(|it| {
         publish(&names.dead_letter(), &wire::dead_letter(it, "log\u{1b}[2J", 0));
     });
-    profiles.accounts.iter().for_each(|it| publish(&names.accounts(), it));
-    profiles.users.iter().for_each(|it| publish(&names.users(), it));
+    effects.accounts.iter().for_each(|it| publish(&names.accounts(), it));
+    effects.users.iter().for_each(|it| publish(&names.users(), it));
     published.push((names.handoff("high"), b"\x1b[31mno handoff".to_vec()));
     published.push((names.users(), Vec::new()));
     let handoffs = effects.handoffs.len();
@@ -1655,7 +1662,7 @@ fn check_reports_every_trigger_that_can_never_fire() {
     for handoff in dir.json("handoffs") {
         assert!(!triggers.contains_key(handoff["trigger"].as_str().unwrap()), "{said}");
     }
-    for signal in dir.json("signals") {
+    for signal in dir.entries() {
         let scope = if signal["user"].is_string() { "(user)" } else { "(account)" };
         let why = signal["signal"].as_str().and_then(|id| signals.get(id));
         assert!(why.is_none_or(|why| !why.starts_with(scope)), "{signal}: {said}");

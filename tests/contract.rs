@@ -11,7 +11,7 @@ use serde_json::json;
 use upswell::model::{
     AccountProfile, Arm, Attribution, Company, Conversation, Day, DayRow, DeadLetter, EventTime, Evidence, Fact, Group,
     Handoff, HandoffContext, HandoffId, Level, MetricsRow, Money, Onboarding, Outcome, Place, PlaceNumber, Rail,
-    Reason, SignalChange, SignalKind, SignalMessage, TopUser, Track, Usage, UserProfile, Week, WeekRow,
+    Reason, SignalChange, SignalChanges, SignalEntry, SignalKind, TopUser, Track, Usage, UserProfile, Week, WeekRow,
 };
 use upswell::wire::{self, Context, Format, Kind, ToWire};
 
@@ -171,9 +171,20 @@ fn account() -> AccountProfile {
         users: 15,
         founded: Some(Day(20_455)),
         last_active: Some(Day(20_514)),
-        context: Box::new(context()),
-        trajectory: vec![None, Some(0), Some(7)],
+        dau: 3,
+        wau: 7,
+        mau: 12,
+        stickiness: Some(0.25),
+        trajectory: [None, None, None, None, None, None, Some(0), Some(7)],
+        active_users: 9,
+        events: 321,
+        score: 120,
+        tier: Some("T2".into()),
+        segment: "mid_market".into(),
         departments: 2,
+        plan: "team".into(),
+        paid: Some(false),
+        find_buyer: true,
         enterprise_requests: vec!["sso".into()],
         signals: vec!["fit.size".into()],
     }
@@ -230,22 +241,23 @@ fn metrics() -> [MetricsRow; 2] {
     [MetricsRow::Day(day_row), MetricsRow::Week(week_row)]
 }
 
-fn signals() -> [SignalMessage; 3] {
+fn signals() -> SignalChanges {
     let (before, after, reason) = (1, 2, Reason::Closed);
     let (signal, trigger): (Arc<str>, Arc<str>) = ("intent.pricing".into(), "pricing-sessions".into());
-    [
+    let kinds = [
         SignalKind::Changed(SignalChange { signal: signal.clone(), before, after, reason }),
         SignalKind::Occurrence { signal: Some(signal), trigger: Some(trigger.clone()) },
         SignalKind::Held { trigger, rail: Rail::Pacing },
-    ]
-    .map(|kind| SignalMessage {
+    ];
+    let entry = |kind| SignalEntry { user: "ann".into(), kind, evidence: evidence() };
+    SignalChanges {
         account: "acme".into(),
-        user: "ann".into(),
-        kind,
         at: AT,
-        evidence: evidence(),
         message_id: "m1".into(),
-    })
+        entries: kinds.map(entry).into(),
+        part: 1,
+        last: true,
+    }
 }
 
 fn letter() -> DeadLetter {
@@ -262,8 +274,7 @@ fn letter() -> DeadLetter {
 fn every_field_of_the_contract_is_set() {
     let many = longest('x');
     complete(&[&handoff(), &*many[0]]);
-    let [changed, occurrence, held] = signals();
-    complete(&[&changed, &occurrence, &held, &*many[1]]);
+    complete(&[&signals(), &*many[1]]);
     complete(&[&onboarding()]);
     complete(&[&account()]);
     complete(&[&profile_of_user(), &*many[6]]);
@@ -325,15 +336,11 @@ fn longest(of: char) -> Vec<Box<dyn ToWire>> {
         context: Box::new(context()),
         ..handoff()
     };
-    let change = |kind: SignalKind| SignalMessage {
-        account: id(),
-        user: id(),
-        kind,
-        at: AT,
-        evidence: evidence(),
-        message_id: id(),
+    let change = |kind: SignalKind| {
+        let entry = SignalEntry { user: id(), kind, evidence: evidence() };
+        Box::new(SignalChanges { account: id(), message_id: id(), entries: vec![entry], ..signals() })
+            as Box<dyn ToWire>
     };
-    let change = |signal: SignalKind| Box::new(change(signal)) as Box<dyn ToWire>;
     let (before, after, reason) = (u8::MAX, u8::MAX, Reason::Activated);
     vec![
         Box::new(handoff),
@@ -343,7 +350,9 @@ fn longest(of: char) -> Vec<Box<dyn ToWire>> {
         Box::new(Onboarding { account: id(), ..onboarding() }),
         Box::new(AccountProfile {
             account: id(),
-            context: Box::new(context()),
+            tier: Some(shared()),
+            segment: shared(),
+            plan: text(),
             enterprise_requests: many(&word),
             signals: some(),
             ..account()
@@ -454,7 +463,7 @@ fn every_figure_is_in_its_field() {
         json(&account()),
         json!({
             "account": "acme", "atMs": "1772445600000", "users": 15, "dau": 3, "wau": 7, "mau": 12,
-            "stickiness": 0.25, "dauMau": 0.25, "trajectory": [{}, {"users": 0}, {"users": 7}],
+            "stickiness": 0.25, "dauMau": 0.25, "trajectory": [{}, {}, {}, {}, {}, {}, {"users": 0}, {"users": 7}],
             "foundedDay": 20455, "lastActiveDay": 20514, "activeUsers": 9, "score": 120, "tier": "T2",
             "departments": 2, "segment": "mid_market", "plan": "team", "paid": false, "enterpriseRequests": ["sso"],
             "events": "321", "findBuyer": true, "signals": ["fit.size"],
@@ -492,6 +501,35 @@ fn every_figure_is_in_its_field() {
                 },
             }),
         ]
+    );
+    let [changed, occurred, held] = [0, 1, 2].map(|place| json(&signals())["entries"][place].clone());
+    let facts = json!([{"ms": "1772445500000", "place": "7340032", "number": 5.5}]);
+    assert_eq!(
+        changed,
+        json!({
+            "user": "ann", "signal": "intent.pricing", "kind": "KIND_CHANGED", "rungBefore": 1, "rungAfter": 2,
+            "reason": "REASON_CLOSED", "facts": facts, "factsLeftOut": 2,
+        })
+    );
+    assert_eq!(
+        occurred,
+        json!({
+            "user": "ann", "signal": "intent.pricing", "kind": "KIND_OCCURRED", "trigger": "pricing-sessions",
+            "facts": facts, "factsLeftOut": 2,
+        })
+    );
+    assert_eq!(
+        held,
+        json!({
+            "user": "ann", "kind": "KIND_HELD", "trigger": "pricing-sessions", "rail": "pacing", "facts": facts,
+            "factsLeftOut": 2,
+        })
+    );
+    let mut message = json(&signals());
+    message["entries"] = json!([]);
+    assert_eq!(
+        message,
+        json!({"account": "acme", "atMs": "1772445600000", "messageId": "m1", "entries": [], "part": 1, "last": true})
     );
     let solo = Onboarding { track: Track::Solo, before: None, employees: None, ..onboarding() };
     assert_eq!(json(&solo), json!({"account": "acme", "track": "solo", "atMs": "1772445600000"}));

@@ -12,7 +12,7 @@ use proptest::test_runner::TestRunner;
 use upswell::engine::{Partition, Record};
 use upswell::model::{
     Calendar, DAY_MS, DayRow, Effects, Event, EventKind, EventTime, Fields, HOUR_MS, Handoff, HandoffId, MINUTE_MS,
-    MetricsRow, Outcome, Reason, SignalKind, SignalMessage, WeekRow,
+    MetricsRow, Outcome, Reason, SignalEntry, SignalKind, Wanted, WeekRow,
 };
 use upswell::rules::{self, Plan, TriggerKind};
 use upswell::wire;
@@ -193,10 +193,19 @@ fn tick(time: i64) -> Written {
     Written { account: String::new(), time, arrives: time, bytes }
 }
 
-/// A published message.
+/// An entry of the signals feed, with what its message says.
+#[derive(Clone, Debug, PartialEq)]
+struct Said {
+    account: String,
+    at: EventTime,
+    message_id: String,
+    entry: SignalEntry,
+}
+
+/// What was published.
 #[derive(Clone, Debug, PartialEq)]
 enum Effect {
-    Signal(SignalMessage),
+    Signal(Said),
     Handoff(Handoff),
 }
 
@@ -226,7 +235,7 @@ impl Effect {
     /// The same effect of a log in which records have other places.
     fn anywhere(mut self) -> Effect {
         let evidence = match &mut self {
-            Effect::Signal(message) => &mut message.evidence,
+            Effect::Signal(said) => &mut said.entry.evidence,
             Effect::Handoff(handoff) => &mut handoff.evidence,
         };
         evidence.facts.iter_mut().for_each(|fact| fact.place = None);
@@ -238,7 +247,7 @@ impl Effect {
         let facts = match &mut self {
             Effect::Signal(message) => {
                 message.at = message.at.plus(ms);
-                &mut message.evidence.facts
+                &mut message.entry.evidence.facts
             }
             Effect::Handoff(handoff) => {
                 handoff.at = handoff.at.plus(ms);
@@ -281,10 +290,14 @@ impl FoldOutput {
     /// Changes of signals: account, user and signal, the rungs, when and why.
     fn changes(&self) -> impl Iterator<Item = ((&str, &str, &str), (u8, u8), i64, Reason)> {
         self.effects().filter_map(|effect| match effect {
-            Effect::Signal(SignalMessage { account, user, kind: SignalKind::Changed(change), at, .. }) => {
-                Some(((&**account, &**user, &*change.signal), (change.before, change.after), at.0, change.reason))
-            }
-            _ => None,
+            Effect::Signal(Said { account, at, entry, .. }) => match &entry.kind {
+                SignalKind::Changed(change) => {
+                    let of = (&**account, &*entry.user, &*change.signal);
+                    Some((of, (change.before, change.after), at.0, change.reason))
+                }
+                _ => None,
+            },
+            Effect::Handoff(_) => None,
         })
     }
 
@@ -311,7 +324,7 @@ fn fold<'a>(records: impl IntoIterator<Item = &'a [u8]>, mute: usize) -> FoldOut
 /// Folds records with other rules than the default ones.
 fn fold_by<'a>(plan: Arc<Plan>, records: impl IntoIterator<Item = &'a [u8]>, mute: usize) -> FoldOutput {
     let mut partition = Partition::new(plan);
-    let mut effects = Effects::with_metrics();
+    let mut effects = Effects::new(Wanted::ALL);
     let mut output = FoldOutput::default();
     for (number, bytes) in records.into_iter().enumerate() {
         let record = Record { offset: number as i64, time: None };
@@ -323,9 +336,14 @@ fn fold_by<'a>(plan: Arc<Plan>, records: impl IntoIterator<Item = &'a [u8]>, mut
             }
         }
         if number >= mute {
-            let signals = effects.signals.iter().cloned().map(Effect::Signal);
+            let signals = effects.signals.iter().flat_map(|message| {
+                message.entries.iter().map(|entry| {
+                    let (account, message_id) = (message.account.clone(), message.message_id.clone());
+                    Effect::Signal(Said { account, at: message.at, message_id, entry: entry.clone() })
+                })
+            });
             output.steps.push(signals.chain(effects.handoffs.iter().cloned().map(Effect::Handoff)).collect());
-            output.rows.extend(effects.metrics.iter().flatten().cloned());
+            output.rows.extend(effects.metrics.iter().cloned());
         }
         effects.clear();
     }
@@ -756,8 +774,11 @@ fn random_logs_contain_what_the_laws_are_about() {
         for effect in output.effects() {
             match effect {
                 Effect::Handoff(handoff) => count(handoff.trigger.to_string()),
-                Effect::Signal(SignalMessage { kind: SignalKind::Held { rail, .. }, .. }) => count(rail.word().into()),
-                Effect::Signal(_) => {}
+                Effect::Signal(said) => {
+                    if let SignalKind::Held { rail, .. } = &said.entry.kind {
+                        count(rail.word().into());
+                    }
+                }
             }
         }
         output.changes().for_each(|(of, (before, after), _, reason)| {

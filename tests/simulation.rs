@@ -21,7 +21,7 @@ use reference::pack::DEFAULT;
 use reference::{Input, Kind, Settings};
 use serde_json::{Map, Value};
 use upswell::engine::{Partition, Record};
-use upswell::model::{self, EventKind, EventTime, Fields, Outcome, Provenance};
+use upswell::model::{self, EventKind, EventTime, Fields, Outcome, Provenance, Wanted};
 use upswell::{rules, wire};
 
 const SEEDS_THAT_FAILED: [u64; 7] = [30, 33, 89, 1_000_004, 1_000_014, 1_000_025, 1_000_035];
@@ -86,6 +86,7 @@ fn try_seed(seed: u64, shown: &mut BTreeMap<String, u64>) {
     assert_eq!(bare.published, whole.published, "seed {seed}: messages without profiles and metrics");
     let crashed = fold(&plan, &records, &crashes, true);
     assert!(whole.published == crashed.published, "seed {seed}: crashes at {crashes:?} can be seen");
+    assert!(whole.rows == crashed.rows, "seed {seed}: crashes at {crashes:?} can be seen in profiles");
     assert!(whole.profiles == crashed.profiles, "seed {seed}: crashes at {crashes:?} are seen at the end");
     let changed = activate(&mut rng, log, &records, |_, applies| texts[applies].clone());
     assert!(whole.is(&fold(&plan, &changed, &[], true)), "seed {seed}: activating the rules that apply can be seen");
@@ -139,22 +140,12 @@ impl Drop for NamedIfItFails {
 }
 
 // What the model knows of each message.
-const SIGNAL: [&str; 12] = [
-    "account",
-    "user",
-    "signal",
-    "kind",
-    "rungBefore",
-    "rungAfter",
-    "atMs",
-    "reason",
-    "rail",
-    "trigger",
-    "facts",
-    "factsLeftOut",
-];
+const ENTRY: [&str; 10] =
+    ["user", "signal", "kind", "rungBefore", "rungAfter", "reason", "rail", "trigger", "facts", "factsLeftOut"];
 const TRACK: [&str; 5] = ["account", "track", "before", "atMs", "notifySales"];
 const PROFILE: [&str; 8] = ["account", "user", "score", "tier", "activeUsers", "departments", "segment", "band"];
+const ROW: [&str; 10] =
+    ["account", "user", "score", "tier", "activeUsers", "departments", "segment", "band", "gone", "atMs"];
 const HANDOFF: [&str; 20] = [
     "handoffId",
     "account",
@@ -186,14 +177,16 @@ struct FoldOutput {
     metrics: Vec<Value>,
     /// Handoffs, signals and tracks as lines, in order.
     published: Vec<String>,
-    /// The profiles of accounts and users at the end, as lines.
+    /// The published profiles of accounts and users as lines, in order.
+    rows: Vec<String>,
+    /// The accounts and users at the end, as lines.
     profiles: Vec<String>,
 }
 
 impl FoldOutput {
     /// Whether both outputs are the same.
     fn is(&self, other: &FoldOutput) -> bool {
-        let parts = |output: &FoldOutput| (output.outcomes.clone(), output.published.clone(), output.profiles.clone());
+        let parts = |it: &FoldOutput| (it.outcomes.clone(), it.published.clone(), it.rows.clone(), it.profiles.clone());
         parts(self) == parts(other) && self.metrics == other.metrics
     }
 }
@@ -239,6 +232,12 @@ fn compare_sets(seed: u64, whole: &FoldOutput, turned: &FoldOutput) {
             let mut value: Value = serde_json::from_str(line).expect("JSON");
             for name in ["rulesVersion", "why", "points", "facts", "next", "asOfMs"] {
                 value.as_object_mut().expect("an object").remove(name);
+            }
+            if let Some(entries) = value.get_mut("entries").and_then(Value::as_array_mut) {
+                for entry in &mut *entries {
+                    entry.as_object_mut().expect("an object").remove("facts");
+                }
+                entries.sort_by_key(Value::to_string);
             }
             value.to_string()
         };
@@ -287,9 +286,9 @@ fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize
     let mut output = FoldOutput::default();
     let mut committed = 0;
     for stop in crashes.iter().copied().chain([records.len()]) {
-        let partition = Partition::new(plan.clone());
-        let mut partition = if rows { partition } else { partition.without_profiles() };
-        let mut effects = if rows { model::Effects::with_metrics() } else { model::Effects::default() };
+        let mut partition = Partition::new(plan.clone());
+        let wanted = if rows { Wanted::ALL } else { Wanted { signals: true, ..Wanted::LEAST } };
+        let mut effects = model::Effects::new(wanted);
         for (place, (record, bytes)) in records.iter().enumerate().take(stop.max(committed)) {
             for (index, decoded) in (0..).zip(wire::decode_admitting(wire::Admit::Any, wire::Format::Protobuf, bytes)) {
                 let is_activation = decoded.event.as_ref().is_ok_and(|event| event.kind == EventKind::RulesActivation);
@@ -304,20 +303,28 @@ fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize
                 output.published.extend(effects.handoffs.iter().map(ToWireLine::line));
                 output.published.extend(effects.signals.iter().map(ToWireLine::line));
                 output.published.extend(effects.onboarding.iter().map(ToWireLine::line));
-                let rows = effects.metrics.as_deref().unwrap_or_default();
-                output.metrics.extend(rows.iter().map(|row| serde_json::to_value(row).unwrap()));
+                output.metrics.extend(effects.metrics.iter().map(|row| serde_json::to_value(row).unwrap()));
+                output.rows.extend(effects.accounts.iter().map(ToWireLine::line));
+                output.rows.extend(effects.users.iter().map(row_of_user));
             }
             effects.clear();
         }
         committed = stop.max(committed);
-        let mut profiles = model::Profiles::default();
-        if rows {
-            partition.profiles(&mut profiles);
-        }
-        let users = profiles.users.iter().filter(|user| !user.gone).map(ToWireLine::line);
-        output.profiles = profiles.accounts.iter().map(ToWireLine::line).chain(users).collect();
+        let mut now = model::Effects::new(Wanted::ALL);
+        partition.all_profiles(&mut now);
+        output.profiles = now.accounts.iter().map(ToWireLine::line).chain(now.users.iter().map(row_of_user)).collect();
     }
     output
+}
+
+fn row_of_user(profile: &model::UserProfile) -> String {
+    match profile.gone {
+        true => {
+            let (account, user, at) = (&profile.account, &profile.user.user, profile.at.0.to_string());
+            serde_json::json!({"account": account, "user": user, "gone": true, "atMs": at}).to_string()
+        }
+        false => profile.line(),
+    }
 }
 
 trait ToWireLine {
@@ -343,7 +350,7 @@ fn compare(seed: u64, log: &[Input], expected: &reference::Output, output: &Fold
         } else if value.get("track").is_some() {
             ("tracks", known(&value, &TRACK))
         } else {
-            ("signals", known(&value, &SIGNAL))
+            ("signals", said(&value))
         };
         found.entry(what).or_default().push(value);
     }
@@ -353,7 +360,27 @@ fn compare(seed: u64, log: &[Input], expected: &reference::Output, output: &Fold
     {
         same_by_account(seed, what, expected, found.get(what).map_or(&[], Vec::as_slice));
     }
+    let rows = output.rows.iter().map(|line| known(&serde_json::from_str(line).unwrap(), &ROW)).collect::<Vec<_>>();
+    // Of each key: profiles of accounts and of users are two outputs, whose order to each other is free.
+    let by_key = |rows: &[Value]| {
+        let keyed = |row: &Value| {
+            let key = format!("{} {}", row["account"], row["user"]);
+            let mut row = row.clone();
+            row["account"] = key.into();
+            row
+        };
+        rows.iter().map(keyed).collect::<Vec<_>>()
+    };
+    same_by_account(seed, "profiles", &by_key(&expected.profiles), &by_key(&rows));
     same_profiles(seed, expected, &output.profiles);
+}
+
+/// What the model knows of a message of the feed.
+fn said(message: &Value) -> Value {
+    let mut said = known(message, &["account", "atMs", "part", "last"]);
+    let entries = message["entries"].as_array().map_or(&[][..], Vec::as_slice);
+    said["entries"] = entries.iter().map(|entry| known(entry, &ENTRY)).collect();
+    said
 }
 
 /// Checks that every account and user of the model has the same profile in the fold.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use crate::engine::Record;
-use crate::model::{Day, Effects, EventTime, HandoffId, Level};
+use crate::model::{Day, EventTime, HandoffId, Level, Wanted};
 use crate::replay::{Driver, Step};
 use crate::rules::{Plan, Ready};
 use crate::wire::Decoded;
@@ -48,7 +48,7 @@ pub struct Side {
 impl Side {
     /// The state before the first record, with this number of partitions.
     pub fn new(plan: Arc<Plan>, partitions: usize) -> Side {
-        Side { driver: Driver::new(&plan, partitions, Effects::default(), false), plan, fired: Vec::new() }
+        Side { driver: Driver::new(&plan, partitions, Wanted::LEAST), plan, fired: Vec::new() }
     }
 
     /// Folds one event.

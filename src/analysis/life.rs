@@ -5,17 +5,15 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-use crate::engine::Record;
+use crate::engine::{Record, Standing};
 use crate::model::{
-    AccountProfile, Day, Effects, EventTime, Evidence, Handoff, MetricsRow, Onboarding, Place, PlaceNumber, Profiles,
-    SignalKind, SignalMessage, Tally, UserProfile, Week, WeekRow,
+    Day, EventTime, Evidence, Handoff, MetricsRow, Onboarding, Place, PlaceNumber, SignalChanges, SignalEntry,
+    SignalKind, Tally, UserProfile, Wanted, Week, WeekRow,
 };
 use crate::replay::{Driver, Step};
 use crate::rules::{BANDS, Plan, Ready, Signal};
 use crate::text;
 
-/// After this number of events, changed profiles are taken, because a changed profile that is not taken uses memory.
-const GATHER_EVERY: u64 = 10_000;
 /// How many similar account ids an error names.
 const NEAREST: usize = 3;
 /// How often the state of the account is taken while it is active, so that it can be shown even if it is forgotten
@@ -39,15 +37,13 @@ pub struct Life {
     /// The last closed week.
     pub closed: Option<Week>,
     /// Its part of the signals feed.
-    pub signals: Vec<SignalMessage>,
+    pub signals: Vec<SignalChanges>,
     /// Its handoffs.
     pub handoffs: Vec<Handoff>,
     /// Its onboarding tracks.
     pub onboarding: Vec<Onboarding>,
-    /// Its last profile; none if no event of it was applied.
-    pub stands: Option<AccountProfile>,
-    /// The last profiles of its users, by id.
-    pub users: BTreeMap<String, UserProfile>,
+    /// The account as it is in the end, or as it was last seen; none if no event of it was applied.
+    pub stands: Option<Standing>,
     /// The message ids of its events, by their places: facts name places (semantics E23).
     pub message_ids: BTreeMap<PlaceNumber, Box<str>>,
 }
@@ -59,7 +55,7 @@ impl Life {
         life.handoffs.extend(effects.handoffs.drain(..).filter(|handoff| handoff.account == life.account));
         life.signals.extend(effects.signals.drain(..).filter(|signal| signal.account == life.account));
         life.onboarding.extend(effects.onboarding.drain(..).filter(|track| track.account == life.account));
-        for row in effects.metrics.iter_mut().flat_map(|rows| rows.drain(..)) {
+        for row in effects.metrics.drain(..) {
             match row {
                 MetricsRow::Week(row) if *row.account == *life.account => {
                     life.weeks.insert(row.week, row);
@@ -81,45 +77,55 @@ impl Life {
     /// The times that each signal was on, by scope (the account's first) and id; bands and tiers have their own places.
     pub fn times(&self) -> BTreeMap<(bool, &str), Vec<Time<'_>>> {
         let mut times: BTreeMap<(bool, &str), Vec<Time<'_>>> = BTreeMap::new();
-        for message in &self.signals {
-            let SignalKind::Changed(change) = &message.kind else { continue };
+        for (at, entry) in self.entries() {
+            let SignalKind::Changed(change) = &entry.kind else { continue };
             if matches!(&*change.signal, "score.band" | "score.tier") {
                 continue;
             }
-            let of_signal = times.entry((!message.user.is_empty(), &change.signal)).or_default();
-            let open = of_signal.iter_mut().rev().find(|time| time.user == message.user && time.until.is_none());
+            let of_signal = times.entry((!entry.user.is_empty(), &change.signal)).or_default();
+            let open = of_signal.iter_mut().rev().find(|time| time.user == entry.user && time.until.is_none());
             match open {
                 Some(time) => {
                     time.now = change.after;
-                    time.until = (change.after == 0).then_some(message.at);
+                    time.until = (change.after == 0).then_some(at);
                     if change.after > time.rung {
-                        (time.rung, time.evidence) = (change.after, &message.evidence);
+                        (time.rung, time.evidence) = (change.after, &entry.evidence);
                     }
                 }
                 None => of_signal.push(Time {
-                    user: &message.user,
-                    from: message.at,
+                    user: &entry.user,
+                    from: at,
                     until: None,
                     now: change.after,
                     rung: change.after,
-                    evidence: &message.evidence,
+                    evidence: &entry.evidence,
                 }),
             }
         }
         times
     }
 
+    /// The entries of the signals feed, each with its instant.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = (EventTime, &SignalEntry)> {
+        self.signals.iter().flat_map(|changes| changes.entries.iter().map(|entry| (changes.at, entry)))
+    }
+
+    /// The profile of a user.
+    pub fn user(&self, id: &str) -> Option<&UserProfile> {
+        self.stands.as_ref()?.users.iter().find(|user| user.user.user == id)
+    }
+
     /// What each signal of running active users adds to the account's score: the number of users, and their points. The
     /// points of a user's PQL score count only if their sum is positive.
-    pub fn brought(&self, stands: &AccountProfile) -> BTreeMap<&str, (u32, i32)> {
+    pub fn brought(&self, stands: &Standing) -> BTreeMap<&str, (u32, i32)> {
         let mut rungs: BTreeMap<(&str, &str), u8> = BTreeMap::new();
-        for (signal, user, rung) in self.signals.iter().filter_map(user_rung) {
+        for (signal, user, rung) in self.entries().filter_map(|(_, entry)| user_rung(entry)) {
             rungs.insert((user, signal), rung);
         }
         let mut brought: BTreeMap<&str, (u32, i32)> = BTreeMap::new();
-        let from = self.plan.time.calendar.day(stands.at).plus(-27);
+        let from = self.plan.time.calendar.day(stands.profile.at).plus(-27);
         let is_running = |user: &&UserProfile| user.last_day.is_some_and(|last| last >= from);
-        for user in self.users.values().filter(is_running) {
+        for user in stands.users.iter().filter(is_running) {
             let on = self.plan.user_signals.iter().filter(|signal| user.signals.contains(&signal.id));
             let worth: Vec<(&Signal, i32)> = on
                 .map(|signal| {
@@ -140,7 +146,7 @@ impl Life {
 
     /// Users by band at the end of each week.
     pub fn bands(&self, weeks: &[Week]) -> Vec<[u32; BANDS.len()]> {
-        let mut moves = self.signals.iter().filter_map(|message| band_move(message)).peekable();
+        let mut moves = self.entries().filter_map(band_move).peekable();
         let (mut of_user, calendar): (BTreeMap<&str, u8>, _) = (BTreeMap::new(), self.plan.time.calendar);
         let at_end = |week: &Week| {
             while let Some((_, user, rung)) = moves.next_if(|(at, ..)| *at < calendar.end(week.sunday())) {
@@ -172,18 +178,16 @@ pub struct Time<'a> {
     pub evidence: &'a Evidence,
 }
 
-fn user_rung(message: &SignalMessage) -> Option<(&str, &str, u8)> {
-    match &message.kind {
-        SignalKind::Changed(change) if !message.user.is_empty() => Some((&change.signal, &message.user, change.after)),
+fn user_rung(entry: &SignalEntry) -> Option<(&str, &str, u8)> {
+    match &entry.kind {
+        SignalKind::Changed(change) if !entry.user.is_empty() => Some((&change.signal, &entry.user, change.after)),
         _ => None,
     }
 }
 
-fn band_move(message: &SignalMessage) -> Option<(EventTime, &str, u8)> {
-    match &message.kind {
-        SignalKind::Changed(change) if &*change.signal == "score.band" => {
-            Some((message.at, &message.user, change.after))
-        }
+fn band_move((at, entry): (EventTime, &SignalEntry)) -> Option<(EventTime, &str, u8)> {
+    match &entry.kind {
+        SignalKind::Changed(change) if &*change.signal == "score.band" => Some((at, &entry.user, change.after)),
         _ => None,
     }
 }
@@ -213,11 +217,10 @@ impl AccountFold {
             handoffs: Vec::new(),
             onboarding: Vec::new(),
             stands: None,
-            users: BTreeMap::new(),
             message_ids: BTreeMap::new(),
         };
         AccountFold {
-            driver: Driver::new(&plan, 1, Effects::with_metrics(), true),
+            driver: Driver::new(&plan, 1, Wanted { accounts: false, users: false, ..Wanted::ALL }),
             life,
             events: 0,
             looked: None,
@@ -235,7 +238,7 @@ impl AccountFold {
             Ok(())
         })?;
         self.events += 1;
-        let mut looks = self.events.is_multiple_of(GATHER_EVERY);
+        let mut looks = false;
         if let Ok(event) = &ready.event {
             if !self.accounts.contains(&*event.account) {
                 self.accounts.insert(event.account.to_string());
@@ -246,7 +249,7 @@ impl AccountFold {
                     self.life.message_ids.insert(place, (&*event.message_id).into());
                 }
                 let day = self.life.plan.time.calendar.day(event.time);
-                looks |= self.looked.is_none_or(|looked| day >= looked.plus(LOOK_EVERY_DAYS));
+                looks = self.looked.is_none_or(|looked| day >= looked.plus(LOOK_EVERY_DAYS));
                 self.looked = if looks { self.looked.max(Some(day)) } else { self.looked };
             }
         }
@@ -256,18 +259,13 @@ impl AccountFold {
         Ok(())
     }
 
-    /// Stores the present profile of the account.
+    /// Stores how the account is now.
     fn look(&mut self) {
-        let mut changed = Profiles::default();
-        self.driver.partitions_mut().iter_mut().for_each(|partition| partition.profiles(&mut changed));
         let life = &mut self.life;
-        life.stands = changed.accounts.into_iter().find(|it| it.account == life.account).or(life.stands.take());
-        for user in changed.users.into_iter().filter(|it| it.account == life.account) {
-            if user.gone {
-                life.users.remove(&user.user.user);
-            } else {
-                life.users.insert(user.user.user.clone(), user);
-            }
+        let stands = self.driver.partitions_mut().iter_mut().find_map(|partition| partition.standing(&life.account));
+        if let Some(mut stands) = stands {
+            stands.users.retain(|user| !user.gone);
+            life.stands = Some(stands);
         }
     }
 

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::process;
 use crate::kafka::{Config, Reader, Topics};
-use crate::model::{Effects, Level};
+use crate::model::{Level, Wanted};
 use crate::replay::{Driver, Read, Topic};
 use crate::rules::{Plan, Ready};
 use crate::wire::{Format, ToWire};
@@ -70,7 +70,7 @@ pub(super) fn replayed(
 ) -> Result<Replayed> {
     let cpu = process::own_cpu();
     let source = Topic::open(config, log)?;
-    let mut driver = Driver::new(plan, source.partitions(), Effects::default(), false);
+    let mut driver = Driver::new(plan, source.partitions(), Wanted::LEAST);
     let (mut handoffs, mut events) = (Handoffs::default(), 0);
     source.read(Format::Protobuf, bar, &mut |read| {
         let ready = read.iter().map(|it| Ok((place(it), Ready::new(&it.decoded)?))).collect::<Result<Vec<_>>>()?;

@@ -119,11 +119,11 @@ fn document(life: &Life) -> Result<Document<'_>> {
     Ok(Document {
         account: &life.account,
         rules_version: &life.plan.version,
-        profile: life.stands.as_ref().map(raw).transpose()?,
+        profile: life.stands.as_ref().map(|stands| raw(&stands.profile)).transpose()?,
         points: points
             .map(|(signal, rung, points)| Points { signal, rung: i32::from(*rung), points: *points })
             .collect(),
-        users: life.users.values().map(raw).collect::<Result<_>>()?,
+        users: life.stands.iter().flat_map(|stands| &stands.users).map(raw).collect::<Result<_>>()?,
         weeks: weeks(life)?,
         signals: life.signals.iter().map(raw).collect::<Result<_>>()?,
         handoffs: life.handoffs.iter().map(raw).collect::<Result<_>>()?,

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::screen;
 use crate::analysis::{Life, Time};
 use crate::model::{
-    Arm, Calendar, EventTime, Evidence, Fact, Handoff, Level, PlaceNumber, Rail, SignalKind, SignalMessage, Week,
+    Arm, Calendar, EventTime, Evidence, Fact, Handoff, Level, PlaceNumber, Rail, SignalEntry, SignalKind, Week,
 };
 use crate::rules::{BANDS, TriggerKind};
 
@@ -84,9 +84,10 @@ impl Page {
             self.line(&format!("days begin at midnight of UTC{calendar}; times with hours and minutes are in UTC"));
         }
         let Some(stands) = &life.stands else { return };
-        let (context, usage, money) = (&stands.context, &stands.context.usage, &stands.context.money);
+        let (profile, context) = (&stands.profile, &stands.context);
+        let (usage, money) = (&context.usage, &context.money);
         let mut words = vec![
-            format!("{}, {} active in 28 days", users_of(stands.users), usage.active_users),
+            format!("{}, {} active in 28 days", users_of(profile.users), usage.active_users),
             format!("{} points", context.score),
             context.tier.as_deref().unwrap_or("no tier").to_owned(),
             format!("segment {}", context.segment),
@@ -94,7 +95,7 @@ impl Page {
         words.extend((!money.plan.is_empty()).then(|| format!("plan {}", money.plan)));
         words.extend(money.paid.map(|paid| if paid { "paid".to_owned() } else { "not paid".to_owned() }));
         self.line(&fit(&words.join(" · "), WIDTH));
-        if let (Some(first), Some(last)) = (stands.founded, stands.last_active) {
+        if let (Some(first), Some(last)) = (profile.founded, profile.last_active) {
             self.line(&format!("first active {first}, last {last}"));
         }
     }
@@ -173,7 +174,7 @@ impl Page {
         let buyer = if stands.context.find_buyer { "no buyer is known" } else { "" };
         self.heading("Top users", buyer);
         for user in &stands.context.top_users {
-            let signals = life.users.get(&user.user).map_or(String::new(), |it| it.signals.join(" "));
+            let signals = life.user(&user.user).map_or(String::new(), |it| it.signals.join(" "));
             let buyer = if user.is_buyer { "buyer " } else { "" };
             let about = [&*user.band, buyer.trim_end(), &user.title, &signals];
             let about = about.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" · ");
@@ -192,16 +193,16 @@ impl Page {
         };
         // Handoffs about several users that are held at one instant share a line.
         let mut held: BTreeMap<(EventTime, &str, &str), (Rail, Vec<&str>)> = BTreeMap::new();
-        for message in &life.signals {
-            match &message.kind {
+        for (at, entry) in life.entries() {
+            match &entry.kind {
                 SignalKind::Held { trigger, rail } => {
-                    let key = (message.at, &**trigger, rail.word());
-                    held.entry(key).or_insert((*rail, Vec::new())).1.push(&message.user);
+                    let key = (at, &**trigger, rail.word());
+                    held.entry(key).or_insert((*rail, Vec::new())).1.push(&entry.user);
                 }
-                SignalKind::Occurrence { trigger: Some(trigger), .. } if !has_fired(message.at, trigger) => {
-                    let who = self.names(&[&message.user]);
+                SignalKind::Occurrence { trigger: Some(trigger), .. } if !has_fired(at, trigger) => {
+                    let who = self.names(&[&entry.user]);
                     let words = format!("{who}an occurrence that did not fire at once: {}", why_not(life, trigger));
-                    lines.push((message.at, self.row(message.at, ("occurred", DIM), trigger, &words)));
+                    lines.push((at, self.row(at, ("occurred", DIM), trigger, &words)));
                 }
                 _ => {}
             }
@@ -335,13 +336,13 @@ fn tiers(life: &Life) -> String {
         0 => "none",
         rung => tiers.len().checked_sub(usize::from(rung)).map_or("?", |place| &tiers[place].id),
     };
-    let step = |message: &SignalMessage| match &message.kind {
+    let step = |(at, entry): (EventTime, &SignalEntry)| match &entry.kind {
         SignalKind::Changed(change) if &*change.signal == "score.tier" => {
-            Some(format!("{} {}", life.plan.time.calendar.day(message.at), name(change.after)))
+            Some(format!("{} {}", life.plan.time.calendar.day(at), name(change.after)))
         }
         _ => None,
     };
-    let steps: Vec<String> = life.signals.iter().filter_map(step).collect();
+    let steps: Vec<String> = life.entries().filter_map(step).collect();
     let newest = &steps[steps.len().saturating_sub(TIERS_SHOWN)..];
     match (steps.len(), newest.join(" → ")) {
         (0, _) => "never in a tier".into(),

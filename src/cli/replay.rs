@@ -16,13 +16,10 @@ use super::cost;
 use super::reading::{self, FileFormat, Reading};
 use super::screen::{self, WrongUse};
 use crate::engine::Record;
-use crate::model::{Day, Effects, EventTime, Keys, MetricsRow, Outcome, Profiles, Tally, Unmapped};
+use crate::model::{Day, Effects, EventTime, Keys, MetricsRow, Outcome, Tally, Unmapped, Wanted};
 use crate::replay::{Driver, Read, Readable, Step, Topic};
 use crate::rules::{self, Plan, Ready};
 use crate::wire::{self, Format, Kind, ToWire};
-
-/// The number of events after which changed profiles are collected: until then they take memory.
-const GATHER_EVERY: u64 = 10_000;
 
 /// Processes a history as the service would, and writes what would have been published.
 ///
@@ -248,10 +245,14 @@ struct Rows {
 impl Fold {
     fn new(plan: std::sync::Arc<Plan>, partitions: usize, outputs: Outputs) -> Fold {
         let lateness_ms = plan.time.allowed_lateness_ms;
-        let effects = if outputs.metrics.is_some() { Effects::with_metrics() } else { Effects::default() };
-        let profiles = outputs.accounts.is_some() || outputs.users.is_some();
+        let wanted = Wanted {
+            signals: outputs.signals.is_some(),
+            accounts: outputs.accounts.is_some(),
+            users: outputs.users.is_some(),
+            metrics: outputs.metrics.is_some(),
+        };
         Fold {
-            driver: Driver::new(&plan, partitions, effects, profiles),
+            driver: Driver::new(&plan, partitions, wanted),
             plan,
             published: Published { outputs, tally: Tally::default(), handoffs: [0; 3], signals: 0 },
             readable: Readable::new(lateness_ms),
@@ -308,36 +309,7 @@ impl Fold {
             }
             published.publish(step, source)
         })?;
-        self.write_closed()?;
-        if self.published.tally.total().is_multiple_of(GATHER_EVERY) {
-            self.gather();
-        }
-        Ok(())
-    }
-
-    /// Collects the changed profiles, if an output needs them.
-    fn gather(&mut self) {
-        let Outputs { accounts, users, .. } = &mut self.published.outputs;
-        if accounts.is_none() && users.is_none() {
-            return;
-        }
-        let mut changed = Profiles::default();
-        self.driver.partitions_mut().iter_mut().for_each(|partition| partition.profiles(&mut changed));
-        if let Some(accounts) = accounts {
-            for account in &changed.accounts {
-                accounts.profiles.insert(account.account.as_bytes().to_vec(), account.to_bytes());
-            }
-        }
-        if let Some(users) = users {
-            for user in &changed.users {
-                let key = wire::user_key(&user.account, &user.user.user);
-                if user.gone {
-                    users.profiles.remove(&key);
-                } else {
-                    users.profiles.insert(key, user.to_bytes());
-                }
-            }
-        }
+        self.write_closed()
     }
 
     /// Writes the metrics of the days that are closed in every partition.
@@ -356,7 +328,6 @@ impl Fold {
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.gather();
         let Outputs { accounts, users, .. } = &mut self.published.outputs;
         [accounts, users].into_iter().flatten().try_for_each(Latest::write)?;
         if let Some(rows) = &mut self.published.outputs.metrics {
@@ -405,12 +376,13 @@ impl Published {
         if step.effects.is_empty() {
             return Ok(());
         }
-        let Effects { handoffs, signals, onboarding, dead_letters, metrics } = step.effects;
+        let Effects { handoffs, signals, entries, onboarding, accounts, users, metrics, dead_letters, .. } =
+            step.effects;
         for handoff in handoffs {
             self.handoffs[handoff.level as usize] += 1;
             write_line(&mut self.outputs.handoffs, || handoff.to_json())?;
         }
-        self.signals += signals.len() as u64;
+        self.signals += *entries;
         for signal in signals {
             write_line(&mut self.outputs.signals, || signal.to_json())?;
         }
@@ -422,8 +394,23 @@ impl Published {
                 wire::dead_letter(letter, source, step.partition as i32).to_json()
             })?;
         }
-        if let (Some(rows), Some(out)) = (metrics, &mut self.outputs.metrics) {
-            for row in rows.drain(..) {
+        if let Some(out) = &mut self.outputs.accounts {
+            for account in accounts {
+                out.profiles.insert(account.account.as_bytes().to_vec(), account.to_bytes());
+            }
+        }
+        if let Some(out) = &mut self.outputs.users {
+            for user in users {
+                let key = wire::user_key(&user.account, &user.user.user);
+                if user.gone {
+                    out.profiles.remove(&key);
+                } else {
+                    out.profiles.insert(key, user.to_bytes());
+                }
+            }
+        }
+        if let Some(out) = &mut self.outputs.metrics {
+            for row in metrics.drain(..) {
                 let (day, is_week, _) = row.order();
                 out.waiting.entry((day, is_week)).or_default().push(row);
             }

@@ -95,7 +95,7 @@ impl Tail {
                     topics.extend(self.levels().map(|level| (names.handoff(level.word()), Kind::Handoff)))
                 }
                 What::Holdout => topics.push((names.holdout(), Kind::Handoff)),
-                What::Signals => topics.push((names.signals(), Kind::SignalChanged)),
+                What::Signals => topics.push((names.signals(), Kind::SignalChanges)),
                 What::Onboarding => topics.push((names.onboarding(), Kind::Onboarding)),
                 What::Accounts => topics.push((names.accounts(), Kind::AccountProfile)),
                 What::Users => topics.push((names.users(), Kind::UserProfile)),

@@ -92,12 +92,12 @@ pub(super) fn activate<'a>(renaming: &Renaming<'a>, step: &mut Step<'a>, account
     let stays = |user: &&u32| !account.is_removed(**user);
     let running: Vec<u32> = running.iter().filter(stays).copied().collect();
     running.iter().for_each(|user| people::enter(after, account, *user));
-    emit::profiles(step, account);
-    step.delta.anew();
+    people::settle_all_buyers(step, account);
+    step.delta.end_rules();
     let has_points = |user: u32| account.has_level(Some(user)) || account.user(user).word.band() > 0;
     step.delta.score_again(everybody.into_iter().filter(|user| has_points(*user)));
     if account.first().is_some() || account.rare().is_some() {
-        step.delta.all_profiles();
+        step.delta.all_rows(account);
     }
     let ages = after.index.ages.iter().enumerate();
     let new_ages = Vec::from_iter(ages.filter(|(_, slot)| !accounts.contains(&Some(**slot))).map(|(place, _)| place));
@@ -105,7 +105,7 @@ pub(super) fn activate<'a>(renaming: &Renaming<'a>, step: &mut Step<'a>, account
     measure::after_activation(step, account);
     emit::levels(step, account, Reason::Activated);
     score::settle(step, account, Reason::Activated);
-    emit::profiles(step, account);
+    emit::all(step, account);
     triggers(step, account, before);
 }
 

@@ -20,8 +20,6 @@ pub(super) struct Context<'a> {
     pub(super) log_began: Option<Day>,
     /// Signals of newly activated rules that no close has decided yet.
     pub(super) warming: &'a Warming,
-    /// Whether profiles of accounts and users are published.
-    pub(super) profiles: bool,
 }
 
 /// The event that causes effects; empty for due work.

@@ -92,11 +92,10 @@ fn arm(context: &Context<'_>, account: &Account<'_>, fired: &Fired<'_>) -> Optio
 
 /// What handoffs and profiles have in common. The event of a handoff is passed because it may have no user, so that no
 /// signal shows it: a raised hand is a usage fact (semantics D16), and what it asks for suggests a plan.
-fn of_account(context: &Context<'_>, account: &Account<'_>, on: Option<&OnEvent>) -> HandoffContext {
+pub(super) fn of_account(context: &Context<'_>, account: &Account<'_>, on: Option<&OnEvent>) -> HandoffContext {
     let plan = context.plan;
     let usage = usage(context, account);
-    let running = || account.users().filter(|(_, user)| user.word.is(Flag::Running));
-    let find_buyer = !running().any(|(user, _)| people::is_buyer(plan, account, user));
+    let find_buyer = account.buyers == 0;
     let raised_hand = on.is_some_and(|on| on.raised_hand);
     let has_usage = raised_hand || account.has_usage(account.window_end(context.open_day()));
     let mql = account.life().and_then(|life| life.mql).is_some_and(|mql| context.at(account) < mql.plus(MQL_MS));
@@ -198,7 +197,7 @@ fn usage(context: &Context<'_>, account: &Account<'_>) -> Usage {
     };
     if let Some(closed) = closed {
         (usage.dau, usage.wau, usage.mau) = (closed.dau(account), closed.wau(account), closed.mau(account));
-        usage.stickiness = closed.stickiness(account).map(|(part, whole)| f64::from(part) / f64::from(whole));
+        usage.stickiness = ratio(closed.stickiness(account));
         usage.growth = closed
             .change(account)
             .filter(|(before, _)| *before > 0)
@@ -340,25 +339,42 @@ fn calls_for_engineers(plan: &Plan, slot: usize) -> bool {
 
 /// The profile of the account.
 pub(super) fn account_profile(context: &Context<'_>, account: &Account<'_>) -> AccountProfile {
-    const TRAJECTORY: usize = 8;
-    let mut trajectory: Vec<Option<u32>> =
-        values::weekly_users(context, account).into_iter().take(TRAJECTORY).map(|users| Some(users as u32)).collect();
-    trajectory.resize(TRAJECTORY, None);
+    let (plan, last_closed) = (context.plan, context.last_closed());
+    let closed = Closed::last(account, last_closed);
+    let figure = |of: fn(&Closed, &Account<'_>) -> u32| closed.as_ref().map_or(0, |closed| of(closed, account));
+    let mut weeks = values::weekly_users(context, account).into_iter().map(|users| users as u32);
+    let mut trajectory = std::array::from_fn(|_| weeks.next());
     trajectory.reverse();
+    let traits = account.traits();
     AccountProfile {
-        account: account.id().to_string(),
-        at: account.changed,
+        account: account.id().to_owned(),
+        at: context.at(account),
         users: account.users_ever,
         founded: account.founded(),
         last_active: account.founded().map(|_| account.last_day),
-        context: Box::new(of_account(context, account, None)),
+        dau: figure(Closed::dau),
+        wau: figure(Closed::wau),
+        mau: figure(Closed::mau),
+        stickiness: closed.and_then(|closed| ratio(closed.stickiness(account))),
         trajectory,
+        active_users: account.active_users,
+        events: account.sum(EVENTS, last_closed.0 - 27, last_closed.0),
+        score: points::pqa(plan, account),
+        tier: values::tier(context, account).cloned(),
+        segment: people::segment(plan, account).id.clone(),
         departments: account.departments(),
+        plan: traits.and_then(|traits| traits.plan(&plan.money.rates)).unwrap_or_default().to_owned(),
+        paid: traits.and_then(Traits::paid),
         enterprise_requests: account
             .life()
             .map_or(Vec::new(), |life| life.requests.iter().map(|request| request.to_string()).collect()),
-        signals: account.levels(None).map(|(slot, _)| context.plan.account_signals[slot].id.clone()).collect(),
+        find_buyer: account.buyers == 0,
+        signals: account.levels(None).map(|(slot, _)| plan.account_signals[slot].id.clone()).collect(),
     }
+}
+
+fn ratio(parts: Option<(u32, u32)>) -> Option<f64> {
+    parts.map(|(part, whole)| f64::from(part) / f64::from(whole))
 }
 
 /// The profile of a user.
@@ -371,7 +387,7 @@ pub(super) fn user_profile(context: &Context<'_>, account: &Account<'_>, index: 
     let day = |of: fn(Days) -> crate::model::Day| (!user.days.is_never()).then(|| of(user.days));
     UserProfile {
         account: account.id().to_string(),
-        at: user.changed,
+        at: context.at(account),
         gone: user.word.is(Flag::Forgotten),
         user: top_user(plan, account, index),
         signed_up: user.signed_up(),

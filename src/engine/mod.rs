@@ -16,4 +16,4 @@ mod state;
 mod step;
 mod values;
 
-pub use partition::{Folded, Partition, Record, read_ahead};
+pub use partition::{Folded, Partition, Record, Standing, read_ahead};

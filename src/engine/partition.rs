@@ -10,12 +10,14 @@ use super::handoff_context;
 use super::state::due::Due;
 use super::state::tables::Near;
 use super::state::timers::{Timer, Timers};
-use super::state::word::Flag;
 use super::state::{Account, Tables};
 use super::step::admit::Admission;
 use super::step::update::Takes;
 use super::step::{self, Close, Delta, Step};
-use crate::model::{Day, DeadLetter, Effects, Event, EventTime, Keys, Outcome, Place, Profiles, Tally};
+use crate::model::{
+    AccountProfile, Day, DeadLetter, Effects, Event, EventTime, HandoffContext, Keys, Outcome, Place, Tally,
+    UserProfile, Wanted,
+};
 use crate::rules::{Error, Plan, Ready};
 use crate::wire::BATCH;
 
@@ -40,10 +42,6 @@ pub struct Partition {
     tables: Tables,
     /// Which accounts and users are visited at which close.
     due: Due,
-    /// Whether profiles of accounts and users are published.
-    profiles: bool,
-    /// Accounts that changed since their last profile.
-    dirty: Vec<u32>,
     warming: Warming,
     /// Buffers of a step, reused by the next one.
     scratch: Scratch,
@@ -53,6 +51,17 @@ pub struct Partition {
 struct Scratch {
     delta: Delta,
     timers: Vec<(u32, Timer)>,
+}
+
+/// An account as it is at some offset.
+#[derive(Debug)]
+pub struct Standing {
+    /// Its profile.
+    pub profile: AccountProfile,
+    /// What a handoff would say of it.
+    pub context: HandoffContext,
+    /// The profiles of its users, by id.
+    pub users: Vec<UserProfile>,
 }
 
 /// What became of an event.
@@ -95,7 +104,6 @@ macro_rules! step {
                 open_day: $open_day,
                 log_began: $partition.admission.clock.first_day(),
                 warming: &$partition.warming,
-                profiles: $partition.profiles,
             },
             effects: $effects,
             timers: &mut $partition.timers,
@@ -116,8 +124,6 @@ impl Partition {
             timers: Timers::default(),
             tables,
             due: Due::default(),
-            profiles: true,
-            dirty: Vec::new(),
             warming: Warming::default(),
             scratch: Scratch::default(),
             plan,
@@ -160,14 +166,6 @@ impl Partition {
         let mut all = self.tables.bytes();
         all.extend([("timers", timers), ("message ids", ids), ("visits", visits)]);
         all
-    }
-
-    /// The partition without profiles: [`Partition::profiles`] is not called, and closes visit no account only for its
-    /// profile.
-    #[must_use]
-    pub fn without_profiles(mut self) -> Partition {
-        self.profiles = false;
-        self
     }
 
     /// Folds one record: each of its events ends in one [`Outcome`], and its effects are pushed to `effects`.
@@ -304,50 +302,35 @@ impl Partition {
                 }
                 let mut step = step!(self, effects, index, now, by, now, open_day);
                 activation::activate(&renaming, &mut step, &mut account);
-                account.list(self.profiles, &mut self.dirty);
             }
         }
         self.plan = after;
     }
 
-    /// Pushes the profiles of the accounts and users that changed since the last call, one of each.
-    pub fn profiles(&mut self, changed: &mut Profiles) {
-        let Some(now) = self.admission.clock.watermark() else { return };
-        let mut dirty = std::mem::take(&mut self.dirty);
-        dirty.sort_by(|a, b| self.tables.account_id(*a).cmp(self.tables.account_id(*b)));
-        let mut effects = Effects::default();
-        for index in dirty {
-            let mut account = Account::new(&mut self.tables, index);
-            // Figures are those of the day that had closed when something changed last.
-            let as_of = account.as_of.min(now);
-            let open_day = self.plan.time.calendar.day(as_of);
-            let step = step!(self, &mut effects, index, as_of, By::default(), as_of, open_day);
-            changed.accounts.push(handoff_context::account_profile(&step, &account));
-            let mut users: Vec<u32> =
-                account.users().filter(|(_, user)| user.word.is(Flag::Dirty)).map(|(user, _)| user).collect();
-            users.sort_by(|a, b| account.user_id_bytes(*a).cmp(account.user_id_bytes(*b)));
-            for user in users {
-                // Somebody who was never active is not a user yet (semantics B4).
-                if !account.user(user).days.is_never() {
-                    changed.users.push(handoff_context::user_profile(&step, &account, user));
-                }
-                account.user_mut(user).word.set(Flag::Dirty, false);
-            }
-            account.word.set(Flag::Dirty, false);
-            account.word.set(Flag::LISTED, false);
+    /// Pushes the profiles of all accounts and users as they are now, accounts by id.
+    pub fn all_profiles(&mut self, effects: &mut Effects) {
+        let mut indices = Vec::from_iter(self.tables.account_indices());
+        indices.sort_by(|a, b| self.tables.account_id(*a).cmp(self.tables.account_id(*b)));
+        for index in indices {
+            let _ = self.push_profiles(index, effects);
         }
     }
 
-    /// Treats all changes so far as published: another process has published them.
-    pub fn skip_profiles(&mut self) {
-        for index in std::mem::take(&mut self.dirty) {
-            let mut account = Account::new(&mut self.tables, index);
-            account.word.set(Flag::Dirty, false);
-            account.word.set(Flag::LISTED, false);
-            for user in account.user_indices() {
-                account.user_mut(user).word.set(Flag::Dirty, false);
-            }
-        }
+    /// An account as it is now, if there is one of this id.
+    pub fn standing(&mut self, account: &str) -> Option<Standing> {
+        let index = self.tables.find_account(Keys::hash_account(account), account)?;
+        let mut effects = Effects::new(Wanted::ALL);
+        let context = self.push_profiles(index, &mut effects)?;
+        Some(Standing { profile: effects.accounts.pop()?, context, users: effects.users })
+    }
+
+    fn push_profiles(&mut self, index: u32, effects: &mut Effects) -> Option<HandoffContext> {
+        let now = self.admission.clock.watermark()?;
+        let (mut account, open_day) = (Account::new(&mut self.tables, index), self.plan.time.calendar.day(now));
+        account.close_up_to(open_day.plus(-1));
+        let mut step = step!(self, effects, index, now, By::default(), now, open_day);
+        step::profiles(&mut step, &mut account);
+        Some(handoff_context::of_account(&step, &account, None))
     }
 
     fn apply_to_account(&mut self, it: &mut MatchedEvent<'_>, takes: Takes, effects: &mut Effects) {
@@ -364,7 +347,6 @@ impl Partition {
         let by = By { message_id: &it.event.message_id, place: Some(it.place.into()) };
         let mut step = step!(self, effects, index, it.event.time, by, now, open_day);
         step::of_event(&mut step, &mut account, it, takes);
-        account.list(self.profiles, &mut self.dirty);
         // A late event can set a timer for an instant that has passed.
         while let Some(at) = self.timers.next().filter(|at| *at <= now) {
             self.run_timers(at, now, effects);
@@ -429,7 +411,7 @@ impl Partition {
                 (of_account, rest_of_timers) = split_while(rest_of_timers, |it| it.0 == index);
                 let of_users;
                 (of_users, rest_of_users) = split_while(rest_of_users, |it| it.0 == index);
-                self.run_due(index, (at, at), of_account, Some(Close { day, warm, users: of_users }), effects);
+                self.run_due(index, (at, at), of_account, Some(Close { day, at, warm, users: of_users }), effects);
             }
         }
         self.scratch.timers = timers;
@@ -459,8 +441,6 @@ impl Partition {
         let is_over = step::of_due_work(&mut step, &mut account, at, timers, closes);
         if is_over {
             self.tables.remove_account(index);
-        } else {
-            account.list(self.profiles, &mut self.dirty);
         }
     }
 }
@@ -485,7 +465,8 @@ mod tests {
         let fold = |partition: &mut Partition, offset, bytes: &[u8]| {
             for decoded in wire::decode_admitting(wire::Admit::Any, Format::Json, bytes) {
                 let ready = Ready::new(&decoded).expect("rules of this version");
-                let outcome = partition.apply_one(Record { offset, time: None }, 0, &ready, &mut Effects::default());
+                let outcome =
+                    partition.apply_one(Record { offset, time: None }, 0, &ready, &mut Effects::new(Wanted::ALL));
                 assert_eq!(outcome.outcome, Outcome::Applied);
             }
         };

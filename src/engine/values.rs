@@ -331,7 +331,7 @@ mod tests {
 
     use super::super::state::looks;
     use super::super::{Partition, Record};
-    use crate::model::{Calendar, Day, Effects, Event, EventKind, EventTime, Fields, Outcome};
+    use crate::model::{Calendar, Day, Effects, Event, EventKind, EventTime, Fields, Outcome, Wanted};
     use crate::rules::{self, Figure, Plan, Ready, Type};
     use crate::wire::{self, Format};
 
@@ -351,7 +351,7 @@ mod tests {
     /// `again`: rules that are activated at its end.
     fn costliest_step(plan: &Arc<Plan>, again: Option<&str>, users: i64) -> usize {
         let mut partition = Partition::new(Arc::clone(plan));
-        let (mut effects, mut offset, mut costliest) = (Effects::default(), 0, 0);
+        let (mut effects, mut offset, mut costliest) = (Effects::new(Wanted::ALL), 0, 0);
         let mut apply = |kind: EventKind, name: &str, user: &str, time: EventTime, properties: &str| {
             let event = Event {
                 message_id: format!("m{offset}").into(),

@@ -365,7 +365,7 @@ impl Topics {
             (true, self.handoff("medium"), Kind::Handoff, false),
             (true, self.handoff("low"), Kind::Handoff, false),
             (true, self.holdout(), Kind::Handoff, false),
-            (signals, self.signals(), Kind::SignalChanged, false),
+            (signals, self.signals(), Kind::SignalChanges, false),
             (accounts, self.accounts(), Kind::AccountProfile, true),
             (users, self.users(), Kind::UserProfile, true),
             (onboarding, self.onboarding(), Kind::Onboarding, false),

@@ -278,7 +278,7 @@ impl Track {
     }
 }
 
-/// The profile of an account.
+/// The profile of an account. Its figures are those of the last closed day unless a field says otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccountProfile {
     /// The account.
@@ -291,25 +291,38 @@ pub struct AccountProfile {
     pub founded: Option<Day>,
     /// Its last active day; none before its first meaningful event.
     pub last_active: Option<Day>,
-    /// Its figures: activity, money, company and scores.
-    pub context: Box<HandoffContext>,
+    /// Distinct active users of the day.
+    pub dau: u32,
+    /// Of 7 days.
+    pub wau: u32,
+    /// Of 28 days.
+    pub mau: u32,
+    /// Mean share of active users on a day.
+    pub stickiness: Option<f64>,
     /// Distinct active users of the last 8 closed weeks, oldest first; none where the week is not complete.
-    pub trajectory: Vec<Option<u32>>,
+    pub trajectory: [Option<u32>; 8],
+    /// Running active users.
+    pub active_users: u32,
+    /// Meaningful events of the last 28 closed days.
+    pub events: u64,
+    /// PQA score in points.
+    pub score: i32,
+    /// Tier, by its id in the rules; none if untiered.
+    pub tier: Option<Arc<str>>,
+    /// Size class, by its id in the rules.
+    pub segment: Arc<str>,
     /// Distinct departments of running active users.
     pub departments: u32,
+    /// The plan, in lower case; empty if unknown.
+    pub plan: String,
+    /// Whether it is paid.
+    pub paid: Option<bool>,
     /// Requested enterprise features, in byte order.
     pub enterprise_requests: Vec<String>,
+    /// Whether no active user is a buyer.
+    pub find_buyer: bool,
     /// Signals that are on.
     pub signals: Vec<Arc<str>>,
-}
-
-/// Profiles of accounts and users, at most one of each.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Profiles {
-    /// Accounts, by id bytes.
-    pub accounts: Vec<AccountProfile>,
-    /// Users, by account and id bytes.
-    pub users: Vec<UserProfile>,
 }
 
 /// The profile of a user.
@@ -430,24 +443,35 @@ impl From<Fact> for Evidence {
     }
 }
 
-/// A message of the signals feed.
+/// A message of the signals feed: what one step changed of an account, or a part of it (semantics D26).
 #[derive(Clone, Debug, PartialEq)]
-pub struct SignalMessage {
+pub struct SignalChanges {
     /// The account.
     pub account: String,
-    /// The user; empty at account scope.
-    pub user: String,
-    /// The kind of message, with its contents.
-    pub kind: SignalKind,
     /// When.
     pub at: EventTime,
-    /// Its evidence.
-    pub evidence: Evidence,
     /// The message id of the event that caused it; empty if time did.
     pub message_id: String,
+    /// Users by the bytes of their ids, then the account; of each, changes, occurrences, and what is held.
+    pub entries: Vec<SignalEntry>,
+    /// The number of this part, from 0: a step with more entries than fit into a message has several.
+    pub part: u32,
+    /// Whether it is the last part.
+    pub last: bool,
 }
 
-/// The kind of a message of the signals feed.
+/// An entry of a message of the signals feed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignalEntry {
+    /// The user; empty at account scope.
+    pub user: String,
+    /// The kind of entry, with its contents.
+    pub kind: SignalKind,
+    /// Its evidence.
+    pub evidence: Evidence,
+}
+
+/// The kind of an entry of the signals feed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SignalKind {
     /// A signal moved from one rung to another.
@@ -537,34 +561,79 @@ pub struct DeadLetter {
     pub record_time: Option<EventTime>,
 }
 
+/// Which effects are built. State and the other effects do not depend on it. Handoffs and dead letters always are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The signals feed.
+    pub signals: bool,
+    /// Profiles of accounts.
+    pub accounts: bool,
+    /// Profiles of users.
+    pub users: bool,
+    /// Rows of metrics.
+    pub metrics: bool,
+}
+
+impl Wanted {
+    /// All of them.
+    pub const ALL: Wanted = Wanted { signals: true, accounts: true, users: true, metrics: true };
+    /// Handoffs, onboarding tracks and dead letters only.
+    pub const LEAST: Wanted = Wanted { signals: false, accounts: false, users: false, metrics: false };
+
+    /// Whether rows are built that a close gives accounts which it would not visit otherwise.
+    pub fn rows(self) -> bool {
+        self.accounts || self.metrics
+    }
+}
+
 /// The buffer to which the fold pushes its effects, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Effects {
+    /// What is built.
+    pub wanted: Wanted,
     /// Handoffs.
     pub handoffs: Vec<Handoff>,
-    /// The signals feed.
-    pub signals: Vec<SignalMessage>,
+    /// The signals feed, if it is wanted.
+    pub signals: Vec<SignalChanges>,
+    /// How many entries the signals feed has, wanted or not.
+    pub entries: u64,
     /// Tracks that changed.
     pub onboarding: Vec<Onboarding>,
+    /// Profiles of accounts, if they are wanted.
+    pub accounts: Vec<AccountProfile>,
+    /// Profiles of users, if they are wanted.
+    pub users: Vec<UserProfile>,
+    /// Rows of metrics, if they are wanted.
+    pub metrics: Vec<MetricsRow>,
     /// Dead letters.
     pub dead_letters: Vec<DeadLetter>,
-    /// Rows of metrics; none if they are not needed.
-    pub metrics: Option<Vec<MetricsRow>>,
 }
 
 impl Effects {
-    /// A buffer that also collects metrics.
-    pub fn with_metrics() -> Effects {
-        Effects { metrics: Some(Vec::new()), ..Effects::default() }
+    /// An empty buffer.
+    pub fn new(wanted: Wanted) -> Effects {
+        Effects {
+            wanted,
+            handoffs: Vec::new(),
+            signals: Vec::new(),
+            entries: 0,
+            onboarding: Vec::new(),
+            accounts: Vec::new(),
+            users: Vec::new(),
+            metrics: Vec::new(),
+            dead_letters: Vec::new(),
+        }
     }
 
-    /// Whether there is nothing to publish.
+    /// Whether nothing was pushed.
     pub fn is_empty(&self) -> bool {
         self.handoffs.is_empty()
-            && self.signals.is_empty()
+            && self.entries == 0
             && self.onboarding.is_empty()
+            && self.accounts.is_empty()
+            && self.users.is_empty()
+            && self.metrics.is_empty()
             && self.dead_letters.is_empty()
-            && self.metrics.as_ref().is_none_or(Vec::is_empty)
     }
 
     /// Drops what is in the buffer. Its memory is kept, unless there was so much, as at the close of a day, that it would
@@ -573,11 +642,14 @@ impl Effects {
         if self.is_empty() {
             return;
         }
+        self.entries = 0;
         empty(&mut self.handoffs);
         empty(&mut self.signals);
         empty(&mut self.onboarding);
+        empty(&mut self.accounts);
+        empty(&mut self.users);
+        empty(&mut self.metrics);
         empty(&mut self.dead_letters);
-        self.metrics.iter_mut().for_each(empty);
     }
 }
 

@@ -8,8 +8,8 @@ pub mod unmapped;
 
 pub use effect::{
     AccountProfile, Arm, Attribution, Company, Conversation, DeadLetter, Effects, Evidence, Fact, Group, Handoff,
-    HandoffContext, HandoffId, Level, Money, Onboarding, Profiles, Rail, Reason, SignalChange, SignalKind,
-    SignalMessage, TopUser, Track, Usage, UserProfile, share_of,
+    HandoffContext, HandoffId, Level, Money, Onboarding, Rail, Reason, SignalChange, SignalChanges, SignalEntry,
+    SignalKind, TopUser, Track, Usage, UserProfile, Wanted, share_of,
 };
 pub use event::{Event, EventKind, Field, Fields, Keys, Outcome, Place, PlaceNumber, Provenance, Role, Tally};
 pub use metrics::{DayRow, MetricsRow, WeekRow};

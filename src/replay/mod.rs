@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use crate::engine::{Folded, Partition, Record, read_ahead};
 use crate::kafka;
-use crate::model::{Day, Effects, EventTime};
+use crate::model::{Day, Effects, EventTime, Wanted};
 use crate::rules::{Plan, Ready};
 use crate::wire::Decoded;
 
@@ -38,14 +38,10 @@ pub struct Step<'a> {
 }
 
 impl Driver {
-    /// This number of partitions before their first record. `effects` decides whether metrics are collected, `profiles`
-    /// whether profiles are.
-    pub fn new(plan: &Arc<Plan>, partitions: usize, effects: Effects, profiles: bool) -> Driver {
-        let partition = || {
-            let partition = Partition::new(Arc::clone(plan));
-            if profiles { partition } else { partition.without_profiles() }
-        };
-        Driver { partitions: (0..partitions).map(|_| partition()).collect(), effects }
+    /// This number of partitions before their first record.
+    pub fn new(plan: &Arc<Plan>, partitions: usize, wanted: Wanted) -> Driver {
+        let partition = || Partition::new(Arc::clone(plan));
+        Driver { partitions: (0..partitions).map(|_| partition()).collect(), effects: Effects::new(wanted) }
     }
 
     /// The partitions.
@@ -53,7 +49,7 @@ impl Driver {
         &self.partitions
     }
 
-    /// The partitions, to take profiles of.
+    /// The partitions, to look at their profiles.
     pub fn partitions_mut(&mut self) -> &mut [Partition] {
         &mut self.partitions
     }

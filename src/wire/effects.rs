@@ -7,8 +7,8 @@ use super::format::{Format, Kind, json};
 use super::proto;
 use crate::model::{
     AccountProfile, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Group, Handoff, Level,
-    MetricsRow, Money, Onboarding, Outcome, PlaceNumber, Reason, SignalKind, SignalMessage, TopUser, Track, Usage,
-    UserProfile,
+    MetricsRow, Money, Onboarding, Outcome, PlaceNumber, Reason, SignalChanges, SignalEntry, SignalKind, TopUser,
+    Track, Usage, UserProfile,
 };
 
 /// An effect that has a message in `proto/`.
@@ -61,7 +61,7 @@ macro_rules! to_wire {
 
 to_wire! {
     Handoff is Handoff by handoff;
-    SignalMessage is SignalChanged by signal;
+    SignalChanges is SignalChanges by signal_changes;
     Onboarding is Onboarding by onboarding;
     AccountProfile is AccountProfile by account_profile;
     UserProfile is UserProfile by user_profile;
@@ -309,17 +309,25 @@ fn company(company: &Company) -> proto::Company {
     }
 }
 
-fn signal(message: &SignalMessage) -> proto::SignalChanged {
-    let mut out = proto::SignalChanged {
-        account: id(&message.account),
-        user: id(&message.user),
-        at_ms: message.at.0,
-        facts: facts(&message.evidence.facts),
-        facts_left_out: message.evidence.left_out,
-        message_id: id(&message.message_id),
+fn signal_changes(changes: &SignalChanges) -> proto::SignalChanges {
+    proto::SignalChanges {
+        account: id(&changes.account),
+        at_ms: changes.at.0,
+        message_id: id(&changes.message_id),
+        entries: changes.entries.iter().map(signal_entry).collect(),
+        part: changes.part,
+        last: changes.last,
+    }
+}
+
+fn signal_entry(entry: &SignalEntry) -> proto::SignalEntry {
+    let mut out = proto::SignalEntry {
+        user: id(&entry.user),
+        facts: facts(&entry.evidence.facts),
+        facts_left_out: entry.evidence.left_out,
         ..Default::default()
     };
-    match &message.kind {
+    match &entry.kind {
         SignalKind::Changed(change) => {
             out.kind = proto::Kind::Changed as i32;
             out.signal = short(&change.signal);
@@ -344,11 +352,7 @@ fn signal(message: &SignalMessage) -> proto::SignalChanged {
             out.rail = rail.word().to_owned();
         }
     }
-    let facts = List {
-        len: |it: &proto::SignalChanged| it.facts.len(),
-        leave_out: |it, some| leave_out_facts(&mut it.facts, &mut it.facts_left_out, some),
-    };
-    fit(out, &[facts])
+    out
 }
 
 fn onboarding(onboarding: &Onboarding) -> proto::Onboarding {
@@ -390,34 +394,32 @@ fn metrics(row: &MetricsRow) -> proto::AccountMetrics {
 }
 
 fn account_profile(account: &AccountProfile) -> proto::AccountProfile {
-    let context = &*account.context;
-    let usage = &context.usage;
     let day = |day: Option<Day>| day.map_or(0, |day| day.0);
     proto::AccountProfile {
         account: id(&account.account),
         at_ms: account.at.0,
         users: account.users,
-        dau: usage.dau,
-        wau: usage.wau,
-        mau: usage.mau,
-        stickiness: usage.stickiness,
-        dau_mau: (usage.mau > 0).then(|| f64::from(usage.dau) / f64::from(usage.mau)),
+        dau: account.dau,
+        wau: account.wau,
+        mau: account.mau,
+        stickiness: account.stickiness,
+        dau_mau: (account.mau > 0).then(|| f64::from(account.dau) / f64::from(account.mau)),
         trajectory: account.trajectory.iter().map(|users| proto::WeeklyUsers { users: *users }).collect(),
         founded_day: day(account.founded),
         last_active_day: day(account.last_active),
-        active_users: usage.active_users,
-        score: context.score,
-        tier: short(context.tier.as_deref().unwrap_or_default()),
+        active_users: account.active_users,
+        score: account.score,
+        tier: short(account.tier.as_deref().unwrap_or_default()),
         departments: account.departments,
-        segment: short(&context.segment),
-        plan: short(&context.money.plan),
-        paid: context.money.paid,
+        segment: short(&account.segment),
+        plan: short(&account.plan),
+        paid: account.paid,
         // The fold keeps no more.
         enterprise_requests: texts(
             &account.enterprise_requests[..account.enterprise_requests.len().min(bounds::LIST_MAX)],
         ),
-        events: usage.events,
-        find_buyer: context.find_buyer,
+        events: account.events,
+        find_buyer: account.find_buyer,
         signals: texts(&account.signals),
     }
 }

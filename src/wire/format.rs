@@ -22,7 +22,7 @@ pub enum Kind {
     /// A handoff.
     Handoff,
     /// A message of the signals feed.
-    SignalChanged,
+    SignalChanges,
     /// A change of an onboarding track.
     Onboarding,
     /// The profile of an account.
@@ -40,7 +40,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Handoff => "upswell.v1.Handoff",
-            Kind::SignalChanged => "upswell.v1.SignalChanged",
+            Kind::SignalChanges => "upswell.v1.SignalChanges",
             Kind::Onboarding => "upswell.v1.Onboarding",
             Kind::AccountProfile => "upswell.v1.AccountProfile",
             Kind::UserProfile => "upswell.v1.UserProfile",

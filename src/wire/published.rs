@@ -25,7 +25,7 @@ pub fn read_json(kind: Kind, bytes: &[u8]) -> Result<String, Malformed> {
     }
     match kind {
         Kind::Handoff => through::<proto::Handoff>(kind, bytes),
-        Kind::SignalChanged => through::<proto::SignalChanged>(kind, bytes),
+        Kind::SignalChanges => through::<proto::SignalChanges>(kind, bytes),
         Kind::Onboarding => through::<proto::Onboarding>(kind, bytes),
         Kind::AccountProfile => through::<proto::AccountProfile>(kind, bytes),
         Kind::UserProfile => through::<proto::UserProfile>(kind, bytes),

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::kafka::{self, Consumer, Polled, Producer, Progress, TransactionError};
+use crate::kafka::{self, Consumer, Polled, Producer, TransactionError};
 use crate::model::{Calendar, EventTime};
 use crate::telemetry::{Telemetry, now_ms};
 use crate::wire;
@@ -46,9 +46,6 @@ const FENCED_MAX: usize = 5;
 const FENCED_WITHIN: Duration = Duration::from_secs(60);
 /// The broker aborts a transaction that takes longer. For the producer this looks like a fence.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// The most profiles of a partition in one transaction. With more, as after the close of a day with a million users,
-/// the transaction could exceed its timeout.
-const PROFILES_AT_ONCE: usize = 10_000;
 
 /// Runs a worker until `job.kafka.stop` is set: joins the group, processes its partitions, and joins again after it was
 /// fenced or lost Kafka. The current batch is finished if Kafka answers within seconds; otherwise the next owner of the
@@ -291,7 +288,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Settles the last transaction if it has ended, and commits effects, the latest profiles, and the offsets of the
+    /// Settles the last transaction if it has ended, and commits effects and the offsets of the
     /// records that caused them in the next one. Without effects it waits for the commit interval, unless this is the
     /// `last` time, when it also waits for the end of the transaction.
     fn publish(&mut self, last: bool) -> Result<(), Ended> {
@@ -317,14 +314,10 @@ impl<'a> Worker<'a> {
 
     /// Begins to commit everything until now.
     fn commit(&mut self) -> Result<(), Ended> {
-        self.share.gather();
         let began = Instant::now();
         let group = self.consumer.group_metadata();
-        let sent = self.send_ahead().and_then(|()| {
-            let batch = self.share.seal();
-            self.share.publisher.commit(batch, group)
-        });
-        sent.or_else(|error| {
+        let batch = self.share.seal();
+        self.share.publisher.commit(batch, group).or_else(|error| {
             self.share.telemetry.transaction(began.elapsed(), false);
             self.send_again(error, began.elapsed())
         })
@@ -406,31 +399,6 @@ impl<'a> Worker<'a> {
         self.share.committed();
     }
 
-    /// If there are more profiles than one transaction should contain, publishes the first ones before it in
-    /// transactions of their own, because a profile that is published early or twice does no harm. Each commits the
-    /// offset that is already committed, which the group refuses if the member has lost the partition.
-    fn send_ahead(&mut self) -> Result<(), TransactionError> {
-        let (job, standing) = (self.share.job, self.share.standing());
-        let topic = job.topics.log();
-        let Share { partitions, publisher, .. } = &mut self.share;
-        if partitions.values().any(|owned| owned.profiles.len() > PROFILES_AT_ONCE) {
-            publisher.abort();
-        }
-        let Some(producer) = publisher.producer() else { return Ok(()) };
-        for (partition, owned) in partitions {
-            while let Some(last) = owned.profiles.keys().nth(PROFILES_AT_ONCE).cloned() {
-                producer.begin()?;
-                owned.profiles.range(..&last).try_for_each(|(_, profile)| profile.send(producer))?;
-                let (offset, rules) = owned.standing(&job.plan.version);
-                let metadata = Standing { rules, ..standing }.to_string();
-                let stands = Progress { topic: &topic, partition: *partition, offset, metadata: &metadata };
-                producer.commit(&[stands], &self.consumer.group_metadata())?;
-                owned.profiles = owned.profiles.split_off(&last);
-            }
-        }
-        Ok(())
-    }
-
     fn leave(&mut self) {
         self.share.publisher.leave();
         let partitions: Vec<i32> = self.share.partitions.keys().copied().collect();
@@ -497,7 +465,7 @@ impl<'a> Share<'a> {
             Polled::End { partition, position } => {
                 self.fold_waiting();
                 if let Some(owned) = self.partitions.get_mut(&partition) {
-                    owned.at_end(position);
+                    owned.at_end(position, self.job, &mut self.outbox, self.telemetry);
                 }
             }
         }
@@ -570,13 +538,6 @@ impl<'a> Share<'a> {
         })
     }
 
-    /// Collects the profiles that changed.
-    fn gather(&mut self) {
-        for owned in self.partitions.values_mut() {
-            owned.gather(self.job, self.telemetry);
-        }
-    }
-
     fn has_progress(&self) -> bool {
         self.partitions.values().any(Owned::has_progress)
     }
@@ -588,9 +549,6 @@ impl<'a> Share<'a> {
 
     /// Everything until now as a batch, all of it handed over, whose commit is to begin.
     fn seal(&mut self) -> Batch {
-        for owned in self.partitions.values_mut() {
-            self.outbox.extend(std::mem::take(&mut owned.profiles).into_values());
-        }
         self.hand_over();
         let metadata = self.standing().to_string();
         let position = |(partition, owned): (&i32, &Owned)| {

@@ -1,15 +1,12 @@
 //! An assigned partition: its fold, its position and lag, the messages that wait to be published, and its ticks.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::job::Job;
 use crate::engine::{Partition, Record, read_ahead};
 use crate::kafka::{self, Ends, Message, Outputs, Producer, TransactionError};
-use crate::model::{DAY_MS, Effects, EventTime, Handoff, Profiles, Tally, Unmapped};
+use crate::model::{DAY_MS, Effects, EventTime, Handoff, Tally, Unmapped, Wanted};
 use crate::rules::{Plan, Ready};
 use crate::telemetry::{PartitionStatus, Telemetry, now_ms};
 use crate::wire::{self, BATCH, Context, Decoded, Records, ToWire};
@@ -163,8 +160,6 @@ pub(super) struct Owned {
     waiting: Records<Waiting>,
     before: Option<Before>,
     effects: Effects,
-    /// The latest profiles that are not yet in a transaction, by topic and key.
-    pub(super) profiles: BTreeMap<(Arc<str>, Vec<u8>), Outgoing>,
     to: Destinations,
     number: i32,
     /// The number of partitions of the log.
@@ -211,14 +206,12 @@ impl Owned {
     /// or followed from other rules.
     pub(super) fn new(job: &Job, number: i32, count: i32, committed: i64, republishes: bool) -> Owned {
         let now = Instant::now();
-        let Outputs { accounts, users, metrics, .. } = job.topics.outputs;
-        let fold = Partition::new(Arc::clone(&job.plan));
+        let Outputs { signals, accounts, users, metrics, .. } = job.topics.outputs;
         Owned {
-            fold: if accounts || users { fold } else { fold.without_profiles() },
+            fold: Partition::new(Arc::clone(&job.plan)),
             waiting: Records::default(),
             before: None,
-            effects: if metrics { Effects::with_metrics() } else { Effects::default() },
-            profiles: BTreeMap::new(),
+            effects: Effects::new(Wanted { signals, accounts, users, metrics }),
             to: Destinations::new(&job.topics),
             number,
             count,
@@ -307,7 +300,8 @@ impl Owned {
         read_ahead(found);
         for (part, ready) in batch.iter().zip(all_ready) {
             if part.begins {
-                self.begin_record(part.cause);
+                self.publish_from(part.cause.offset, job, outbox, telemetry);
+                self.begin_record();
             }
             if let Some((index, ready)) = ready {
                 let ready = ready.map_err(|error| {
@@ -324,8 +318,7 @@ impl Owned {
         Ok(())
     }
 
-    fn begin_record(&mut self, cause: Cause<'_>) {
-        self.publish_from(cause.offset);
+    fn begin_record(&mut self) {
         self.before = Some(Before { plan: Arc::clone(self.fold.plan()), highest: self.fold.highest(), is_tick: false });
     }
 
@@ -368,61 +361,73 @@ impl Owned {
             self.heard = Instant::now();
         }
         if !self.mute && !self.effects.is_empty() {
-            self.send_effects(job, cause, outbox);
-            let Outputs { signals, onboarding, .. } = job.topics.outputs;
-            if !signals {
-                self.effects.signals.clear();
-            }
-            if !onboarding {
-                self.effects.onboarding.clear();
-            }
-            telemetry.produced(&self.effects);
+            self.send_effects(job, cause, outbox, telemetry);
         }
         self.effects.clear();
     }
 
-    /// Publishes effects from this offset on, unless they were published before.
-    fn publish_from(&mut self, offset: i64) {
-        if self.mute && offset >= self.committed {
-            // The previous owner published the profiles together with the committed offset.
-            if !self.republishes {
-                self.fold.skip_profiles();
-            }
-            self.mute = false;
+    /// Publishes effects from this offset on, unless they were published before; first all profiles, if those that were
+    /// published are of other rules or were off.
+    fn publish_from(&mut self, offset: i64, job: &Job, outbox: &mut Vec<Outgoing>, telemetry: &Telemetry) {
+        if !self.mute || offset < self.committed {
+            return;
+        }
+        self.mute = false;
+        if self.republishes {
+            let mut all = Effects::new(self.effects.wanted);
+            self.fold.all_profiles(&mut all);
+            telemetry.produced(&all);
+            self.send_profiles(job, &all, &format!("{}-{offset}-all-", self.number), outbox);
         }
     }
 
     /// Moves effects to the outbox, but for outputs that are off. The id of a message without an id of its own is the
-    /// place of the record that caused it and a number, which does not depend on what is off.
-    fn send_effects(&self, job: &Job, cause: Cause<'_>, outbox: &mut Vec<Outgoing>) {
-        let Effects { handoffs, signals, onboarding, dead_letters, metrics } = &self.effects;
-        let on = job.topics.outputs;
+    /// place of the record that caused it, a letter for the topic, and a number.
+    fn send_effects(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut Vec<Outgoing>, telemetry: &Telemetry) {
+        if !job.topics.outputs.onboarding {
+            self.effects.onboarding.clear();
+        }
+        telemetry.produced(&self.effects);
+        let Effects { handoffs, signals, onboarding, metrics, dead_letters, .. } = &self.effects;
         for handoff in handoffs {
             let (topic, key) = (self.to.handoff(handoff), handoff.account.as_bytes());
             let mut message = self.outgoing(job, topic, Some(key), handoff, handoff.id.to_string());
             message.context = message.context.map(|context| context.traced(handoff.traceparent()));
             outbox.push(message);
         }
-        let mut number = 0;
-        let mut send = |is_on: bool, topic: &Arc<str>, key: Option<&[u8]>, effect: &dyn ToWire| {
-            if is_on {
-                let id = format!("{}-{}-{number}", self.number, cause.offset);
-                outbox.push(self.outgoing(job, topic, key, effect, id));
-            }
-            number += 1;
-        };
-        for signal in signals {
-            send(on.signals, &self.to.signals, Some(signal.account.as_bytes()), signal);
+        let place = format!("{}-{}-", self.number, cause.offset);
+        let id = |letter: char, number: usize| format!("{place}{letter}{number}");
+        for (number, changes) in signals.iter().enumerate() {
+            let key = Some(changes.account.as_bytes());
+            outbox.push(self.outgoing(job, &self.to.signals, key, changes, id('s', number)));
         }
-        for onboarding in onboarding {
-            send(on.onboarding, &self.to.onboarding, Some(onboarding.account.as_bytes()), onboarding);
+        for (number, onboarding) in onboarding.iter().enumerate() {
+            let key = Some(onboarding.account.as_bytes());
+            outbox.push(self.outgoing(job, &self.to.onboarding, key, onboarding, id('o', number)));
         }
-        for letter in dead_letters {
-            let key = cause.key.map(wire::dead_letter_key);
-            send(true, &self.to.dead_letters, key, &wire::dead_letter(letter, &self.to.log, self.number));
+        self.send_profiles(job, &self.effects, &place, outbox);
+        for (number, row) in metrics.iter().enumerate() {
+            let key = row.account().map(str::as_bytes);
+            outbox.push(self.outgoing(job, &self.to.metrics, key, row, id('m', number)));
         }
-        for row in metrics.iter().flatten() {
-            send(on.metrics, &self.to.metrics, row.account().map(str::as_bytes), row);
+        for (number, letter) in dead_letters.iter().enumerate() {
+            let (key, letter) =
+                (cause.key.map(wire::dead_letter_key), wire::dead_letter(letter, &self.to.log, self.number));
+            outbox.push(self.outgoing(job, &self.to.dead_letters, key, &letter, id('d', number)));
+        }
+    }
+
+    /// Moves profiles to the outbox. `place` begins their ids.
+    fn send_profiles(&self, job: &Job, effects: &Effects, place: &str, outbox: &mut Vec<Outgoing>) {
+        for (number, account) in effects.accounts.iter().enumerate() {
+            let key = Some(account.account.as_bytes());
+            outbox.push(self.outgoing(job, &self.to.accounts, key, account, format!("{place}a{number}")));
+        }
+        for (number, user) in effects.users.iter().enumerate() {
+            let key = wire::user_key(&user.account, &user.user.user);
+            let mut message = self.outgoing(job, &self.to.users, Some(&key), user, format!("{place}u{number}"));
+            message.payload = message.payload.filter(|_| !user.gone);
+            outbox.push(message);
         }
     }
 
@@ -437,37 +442,9 @@ impl Owned {
         }
     }
 
-    /// Collects the profiles that changed since the last call. A newer profile replaces one that waits.
-    pub(super) fn gather(&mut self, job: &Job, telemetry: &Telemetry) {
-        if self.mute {
-            return;
-        }
-        let mut changed = Profiles::default();
-        self.fold.profiles(&mut changed);
-        let Outputs { accounts, users, .. } = job.topics.outputs;
-        for account in changed.accounts.iter().filter(|_| accounts) {
-            self.replace(job, Arc::clone(&self.to.accounts), account.account.as_bytes().to_vec(), account, false);
-        }
-        for user in changed.users.iter().filter(|_| users) {
-            let key = wire::user_key(&user.account, &user.user.user);
-            self.replace(job, Arc::clone(&self.to.users), key, user, user.gone);
-        }
-        let count = |is_on: bool, rows: usize| if is_on { rows } else { 0 };
-        telemetry.gathered(count(accounts, changed.accounts.len()) + count(users, changed.users.len()));
-    }
-
-    /// Sets the profile of a key that waits to be published. Its id is the position in the log and the key, which do
-    /// not depend on what else a transaction contains.
-    fn replace(&mut self, job: &Job, topic: Arc<str>, key: Vec<u8>, profile: &dyn ToWire, gone: bool) {
-        let id = format!("{}-{}-{:016x}", self.number, self.position, xxh3_64(&key));
-        let mut message = self.outgoing(job, &topic, Some(&key), profile, id);
-        message.payload = message.payload.filter(|_| !gone);
-        self.profiles.insert((topic, key), message);
-    }
-
     /// The position is at the stable end.
-    pub(super) fn at_end(&mut self, position: i64) {
-        self.publish_from(position);
+    pub(super) fn at_end(&mut self, position: i64, job: &Job, outbox: &mut Vec<Outgoing>, telemetry: &Telemetry) {
+        self.publish_from(position, job, outbox, telemetry);
         self.position = self.position.max(position);
         self.at_end = true;
     }
@@ -505,11 +482,6 @@ impl Owned {
             self.ticked = Some(Instant::now());
         }
         wants
-    }
-
-    /// The committed offset, and the rules with which everything before it was published; none until all profiles are.
-    pub(super) fn standing<'a>(&self, rules: &'a str) -> (i64, &'a str) {
-        (self.committed, if self.republishes { "" } else { rules })
     }
 
     pub(super) fn position(&self) -> i64 {

@@ -214,11 +214,6 @@ impl Publisher {
         }
     }
 
-    /// The producer, where no transaction is open and no commit in flight.
-    pub(super) fn producer(&mut self) -> Option<&mut Producer> {
-        self.producer.as_mut()
-    }
-
     /// Ends what is open, before the worker leaves the group.
     pub(super) fn leave(&mut self) {
         self.wait();

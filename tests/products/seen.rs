@@ -269,7 +269,7 @@ pub(crate) fn count(product: &Product, output: &Output, seen: &mut BTreeMap<Stri
         ];
         shown.into_iter().filter(|(_, is_so)| *is_so).for_each(|(what, _)| count(what.into()));
     }
-    for signal in &output.signals {
+    for signal in &crate::reference::entries(&output.signals) {
         match &*text(signal, "kind") {
             "KIND_CHANGED" => {
                 let rung = |key: &str| signal[key].as_u64().unwrap_or(0);

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::activation::{Half, Warming};
 use super::evidence::Fact;
+use super::handoff::Order;
 use super::pack::{Measure, Meter, Signal, Trigger};
+use super::profiles::Acts;
 use super::roles::Role;
 use super::time::{Days, Life, lives, sunday, week_of};
 use super::trigger::{Edge, Occurrence, Sent};
@@ -144,15 +146,25 @@ pub(super) struct Account {
     pub(super) waits: BTreeSet<i64>,
     /// `at` of the last published effect (semantics A17).
     pub(super) last_at: Option<i64>,
+    /// What the step says on the feed, with its order.
+    pub(super) said: Vec<((bool, String, Order), Value)>,
+    /// Of whom a rung, a band, a tier or a track changed in the step; empty: of the account.
+    pub(super) acted: BTreeSet<String>,
+    /// Users of whom an event was applied since the last close.
+    pub(super) heard: BTreeSet<String>,
+    /// What a person acts on, as it was after the last step.
+    pub(super) known: Acts,
     pub(super) handoffs: Vec<Value>,
     pub(super) feed: Vec<Value>,
+    /// Profiles of the account and of users, in the order of the log.
+    pub(super) profiles: Vec<Value>,
     pub(super) onboarding: Vec<Value>,
     pub(super) rows: Vec<Row>,
 }
 
 impl Account {
     pub(super) fn new(name: &str, settings: Settings, first_day: i64, clock: i64) -> Self {
-        Self {
+        let mut account = Self {
             name: name.to_owned(),
             settings,
             first_day,
@@ -189,11 +201,18 @@ impl Account {
             sent: Vec::new(),
             waits: BTreeSet::new(),
             last_at: None,
+            said: Vec::new(),
+            acted: BTreeSet::new(),
+            heard: BTreeSet::new(),
+            known: Acts::default(),
             handoffs: Vec::new(),
             feed: Vec::new(),
+            profiles: Vec::new(),
             onboarding: Vec::new(),
             rows: Vec::new(),
-        }
+        };
+        account.known = account.acts();
+        account
     }
 
     /// Runs everything due up to the watermark, instant by instant (semantics A15, A18).
@@ -218,6 +237,8 @@ impl Account {
             }
             // What a late event waits for is compared with how far time has come (semantics D4).
             self.evaluate(Moment { cause: t, now: self.clock, closes_day }, &[]);
+            self.publish_step(t);
+            self.publish_profiles(t, None, closes_day.then(|| self.settings.day_of(t) - 1));
             self.forgotten_now.clear();
         }
         self.clock = self.clock.max(watermark);
@@ -338,6 +359,8 @@ impl Account {
         self.publish_track(cause);
         let occurred: Vec<Occurrence> = matches.iter().filter_map(|matched| self.occurrence(matched, event)).collect();
         self.evaluate(Moment { cause, now: self.clock, closes_day: false }, &occurred);
+        self.publish_step(cause);
+        self.publish_profiles(cause, Some(event), None);
         self.by = None;
     }
 
@@ -371,6 +394,8 @@ impl Account {
         self.settle(event.ms, "REASON_CROSSED", false);
         self.publish_track(event.ms);
         self.evaluate(Moment { cause: event.ms, now: self.clock, closes_day: false }, &[]);
+        self.publish_step(event.ms);
+        self.publish_profiles(event.ms, Some(event), None);
         self.by = None;
     }
 
@@ -430,6 +455,7 @@ impl Account {
             self.by_role.entry(role).or_default().push(index);
         }
         if !event.user.is_empty() {
+            self.heard.insert(event.user.clone());
             let user = self.users.entry(event.user.clone()).or_default();
             user.events.push(index);
             if let Some(role) = role {

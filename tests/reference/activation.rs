@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{Account, Rungs};
+use super::handoff::BY_FORMER_RULES;
 use super::pack::{Fires, Measure, Pack, Signal, Trigger};
 use super::time::{Direction, sunday, week_of};
 use super::trigger::Edge;
@@ -106,11 +107,16 @@ impl Account {
     pub(super) fn activate(&mut self, renaming: &Renaming, warming: &Warming) {
         let pending = self.pending();
         self.turn_off(renaming);
+        for ((.., order), _) in &mut self.said {
+            order.0 = BY_FORMER_RULES;
+        }
         self.rename(renaming);
         (self.settings.pack, self.warming) = (renaming.after, warming.clone());
         self.begin(renaming);
         self.settle(self.clock, "REASON_ACTIVATED", false);
         self.rename_triggers(renaming, &pending);
+        self.publish_step(self.clock);
+        self.publish_all_profiles(self.clock);
     }
 
     /// The edges that wait for a cooldown or a rail: armed, and true.

@@ -270,11 +270,15 @@ impl Account {
     /// An opportunity is open by the latest word on it: the trait, or what became of a deal (semantics §7, rail 7;
     /// F15).
     pub(super) fn open_opportunity(&self) -> Option<bool> {
+        self.stated_opportunity().map(|is| is.as_bool() == Some(true))
+    }
+
+    fn stated_opportunity(&self) -> Option<Value> {
         let of = |role: Role| self.by_role.get(&role).into_iter().flatten();
         let is_open = |event: &Event| match event.name.to_ascii_lowercase().as_str() {
-            "opportunity created" => Some(true),
-            "deal won" | "deal lost" => Some(false),
-            _ => event.traits.get("open_opportunity").map(|value| value.as_bool() == Some(true)),
+            "opportunity created" => Some(Value::Bool(true)),
+            "deal won" | "deal lost" => Some(Value::Bool(false)),
+            _ => event.traits.get("open_opportunity").cloned(),
         };
         self.latest(of(Role::Firmographics).chain(of(Role::Outcome)), is_open)
     }
@@ -292,6 +296,28 @@ impl Account {
         let said =
             || self.latest(profiles, |event| event.traits.get("company_size").filter(|_| !event.user.is_empty()));
         self.account_trait("employees").and_then(size).or_else(|| said().and_then(size))
+    }
+
+    /// All that is stated of the company, to see whether it changed.
+    pub(super) fn all_stated(&self) -> String {
+        let groups = self.by_role.get(&Role::Firmographics).into_iter().flatten();
+        let mut keys: BTreeSet<&str> =
+            groups.flat_map(|index| self.events[*index].event.traits.keys()).map(String::as_str).collect();
+        // The fold keeps this one only for rules that read it.
+        if !self.settings.pack.in_order().any(|trigger| trigger.reads("traits.region")) {
+            keys.remove("region");
+        }
+        keys.remove("open_opportunity");
+        let traits: Vec<_> = keys.into_iter().filter_map(|key| Some((key, self.account_trait(key)?))).collect();
+        let profiles = self.by_role.get(&Role::Profile).into_iter().flatten();
+        let of_somebody = |event: &'_ Event| !event.user.is_empty();
+        let size =
+            self.latest(profiles, |event| event.traits.get("company_size").filter(|_| of_somebody(event)).cloned());
+        let changes = self.by_role.get(&Role::SubscriptionChanged).into_iter().flatten();
+        let says_paid = |index: &usize| self.events[*index].event.properties.get("paid").is_some_and(Value::is_boolean);
+        let paid = changes.into_iter().any(says_paid).then(|| self.is_paid());
+        let known = [self.stated_opportunity(), size].map(|value| value.filter(|value| !value.is_null()));
+        format!("{traits:?} {known:?} {paid:?}")
     }
 
     /// The subscriptions by id, each field by the latest event that has it (semantics A22, D29).

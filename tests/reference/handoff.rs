@@ -67,7 +67,11 @@ impl Account {
             self.publish_inactive(id, signal, rung == 1, cause, reason);
         } else if before != rung {
             let evidence = self.evidence(id, signal, cause);
-            self.publish_change(id, &signal.it.id, (before, rung), cause, reason, &evidence);
+            let order = (CHANGED, signal.place);
+            self.publish_change((id, &signal.it.id), order, (before, rung), cause, reason, &evidence);
+        }
+        if before != rung {
+            self.acted.insert(id.to_owned());
         }
     }
 
@@ -86,14 +90,14 @@ impl Account {
             user.published_inactive.remove(&signal);
             user.published_inactive.extend(is_new.then_some(signal));
             let (evidence, rungs) = (self.evidence(id, signal, cause), (u32::from(is_over), u32::from(is_new)));
-            self.publish_change(id, &signal.it.id, rungs, cause, reason, &evidence);
+            self.publish_change((id, &signal.it.id), (CHANGED, signal.place), rungs, cause, reason, &evidence);
         }
     }
 
     pub(super) fn publish_change(
         &mut self,
-        id: &str,
-        signal: &str,
+        (id, signal): (&str, &str),
+        order: Order,
         (before, after): (u32, u32),
         cause: i64,
         reason: &str,
@@ -107,19 +111,19 @@ impl Account {
             "rungAfter": after,
             "reason": reason,
         });
-        self.publish(message, cause, evidence);
+        self.publish(message, order, cause, evidence);
     }
 
     pub(super) fn publish_occurrence(&mut self, matched: &EventMatch, user: &str, cause: i64) {
         let message =
             json!({"user": user, "signal": matched.signal, "kind": "KIND_OCCURRED", "trigger": matched.trigger.it.id});
-        self.publish(message, cause, &self.fact_of_newest().into());
+        self.publish(message, (TRIGGERS, matched.trigger.place), cause, &self.fact_of_newest().into());
     }
 
     /// A view that joins no known session (semantics D26).
     pub(super) fn publish_visit(&mut self, signal: Signal, user: &str, cause: i64) {
         let message = json!({"user": user, "signal": signal.it.id, "kind": "KIND_OCCURRED"});
-        self.publish(message, cause, &self.fact_of_newest().into());
+        self.publish(message, (VISITS, signal.place), cause, &self.fact_of_newest().into());
     }
 
     /// Once per edge and rail (semantics D8, D26).
@@ -133,19 +137,46 @@ impl Account {
     ) {
         if held.insert(rail) {
             let message = json!({"user": user, "kind": "KIND_HELD", "rail": rail, "trigger": trigger.it.id});
-            self.publish(message, cause, &Evidence::default());
+            self.publish(message, (HELD, trigger.place), cause, &Evidence::default());
         }
     }
 
-    fn publish(&mut self, mut message: Value, cause: i64, evidence: &Evidence) {
-        let at = self.at(cause);
-        self.last_at = Some(at);
-        message["account"] = json!(self.name);
-        message["atMs"] = json!(at.to_string());
+    fn publish(&mut self, mut message: Value, order: Order, cause: i64, evidence: &Evidence) {
+        self.last_at = Some(self.at(cause));
+        let user = message["user"].as_str().unwrap_or("").to_owned();
         evidence.write(&mut message);
-        self.feed.push(without_defaults(message));
+        self.said.push(((user.is_empty(), user, order), without_defaults(message)));
+    }
+
+    /// Publishes what the step said as one record, and in parts if it is long: users by id bytes, then the account
+    /// (semantics D26).
+    pub(super) fn publish_step(&mut self, cause: i64) {
+        let mut said = std::mem::take(&mut self.said);
+        said.sort_by(|a, b| a.0.cmp(&b.0));
+        let entries: Vec<Value> = said.into_iter().map(|(_, entry)| entry).collect();
+        let parts = entries.len().div_ceil(ENTRIES_MAX);
+        for (part, entries) in entries.chunks(ENTRIES_MAX).enumerate() {
+            self.feed.push(without_defaults(json!({
+                "account": self.name,
+                "atMs": self.at(cause).to_string(),
+                "entries": entries,
+                "part": part,
+                "last": part + 1 == parts,
+            })));
+        }
     }
 }
+
+/// The place of an entry among those of its user, or of the account (semantics D26).
+pub(super) type Order = (u8, usize);
+
+pub(super) const BY_FORMER_RULES: u8 = 0;
+const CHANGED: u8 = 1;
+pub(super) const FIGURES: u8 = 2;
+const VISITS: u8 = 3;
+const TRIGGERS: u8 = 4;
+const HELD: u8 = 5;
+const ENTRIES_MAX: usize = 500;
 
 /// Handoffs.
 impl Account {

@@ -16,6 +16,7 @@ mod facts;
 mod handoff;
 mod ids;
 pub(crate) mod pack;
+mod profiles;
 pub(crate) mod roles;
 mod score;
 mod signals;
@@ -182,6 +183,8 @@ pub(crate) struct Output {
     pub(crate) signals: Vec<Value>,
     /// The onboarding tracks as canonical JSON, without `employees`, by causing input.
     pub(crate) onboarding: Vec<Value>,
+    /// The profiles of accounts and users as canonical JSON, with `gone` for a tombstone, by causing input.
+    pub(crate) profiles: Vec<Value>,
     /// Every remaining account at the end: score, tier, active users, departments, segment.
     pub(crate) accounts: Vec<Value>,
     /// Every remaining user at the end: score and band.
@@ -211,6 +214,7 @@ pub(crate) fn run(input: &[Input], settings: &Settings) -> Output {
             output.handoffs.append(&mut account.handoffs);
             output.signals.append(&mut account.feed);
             output.onboarding.append(&mut account.onboarding);
+            output.profiles.append(&mut account.profiles);
             rows.append(&mut account.rows);
         }
     }
@@ -221,6 +225,19 @@ pub(crate) fn run(input: &[Input], settings: &Settings) -> Output {
     rows.sort_by(|a, b| a.key.cmp(&b.key));
     output.metrics = rows.into_iter().map(|row| row.value).collect();
     output
+}
+
+/// The entries of the signals feed, each with the account and the instant of its record.
+pub(crate) fn entries(feed: &[Value]) -> Vec<Value> {
+    let of = |record: &Value| {
+        let entries = record["entries"].as_array().cloned().unwrap_or_default();
+        let (account, at) = (record["account"].clone(), record["atMs"].clone());
+        entries.into_iter().map(move |mut entry| {
+            (entry["account"], entry["atMs"]) = (account.clone(), at.clone());
+            entry
+        })
+    };
+    feed.iter().flat_map(of).collect()
 }
 
 impl Event {

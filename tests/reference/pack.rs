@@ -256,6 +256,17 @@ impl Pack {
     }
 }
 
+impl Trigger {
+    /// Whether its condition reads a figure or trait.
+    pub(super) fn reads(self, name: &str) -> bool {
+        let when = match &self.it.fires {
+            Fires::On(on) => on.when.as_ref(),
+            Fires::When(when, _) => Some(when),
+        };
+        when.is_some_and(|when| when.names().iter().any(|read| read == name))
+    }
+}
+
 impl Signal {
     /// The points of a rung; a ladder is exclusive (semantics E5).
     pub(super) fn points(self, rung: u32) -> i64 {

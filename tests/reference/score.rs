@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::account::{Account, User};
-use super::handoff::without_defaults;
+use super::handoff::{FIGURES, without_defaults};
 use super::pack::Scores;
 
 /// The name of a band; none is empty.
@@ -82,7 +82,8 @@ impl Account {
                 user.band_fell = false;
             }
             let evidence = self.figure_fact(score as f64, cause);
-            self.publish_change(&id, "score.band", (before, band), cause, reason, &evidence);
+            self.acted.insert(id.clone());
+            self.publish_change((&id, "score.band"), (FIGURES, 0), (before, band), cause, reason, &evidence);
         }
         let users = self.running_users().len();
         let scores = &self.settings.pack.scores;
@@ -90,13 +91,15 @@ impl Account {
         if tier > self.tier || (closes && tier != self.tier) {
             let before = std::mem::replace(&mut self.tier, tier);
             let evidence = self.figure_fact(self.score() as f64, cause);
-            self.publish_change("", "score.tier", (before, tier), cause, reason, &evidence);
+            self.acted.insert(String::new());
+            self.publish_change(("", "score.tier"), (FIGURES, 1), (before, tier), cause, reason, &evidence);
         }
         let reached = scores.user_counts.iter().filter(|count| users as i64 >= **count).count() as u32;
         if reached > self.user_count || (closes && reached != self.user_count) {
             let before = std::mem::replace(&mut self.user_count, reached);
             let evidence = self.figure_fact(users as f64, cause);
-            self.publish_change("", "account.active_users", (before, reached), cause, reason, &evidence);
+            let of = ("", "account.active_users");
+            self.publish_change(of, (FIGURES, 2), (before, reached), cause, reason, &evidence);
         }
     }
 
@@ -150,6 +153,7 @@ impl Account {
             "notifySales": track == "enterprise",
         });
         self.track = Some(track);
+        self.acted.insert(String::new());
         self.onboarding.push(without_defaults(message));
     }
 
@@ -167,32 +171,5 @@ impl Account {
             }))
         };
         users.into_iter().take(5).map(show).collect()
-    }
-
-    /// The profile of the account, while the account is kept.
-    pub(super) fn profile(&self) -> Option<Value> {
-        self.life(self.newest_day())?;
-        Some(without_defaults(json!({
-            "account": self.name,
-            "score": self.score(),
-            "tier": self.tier_name(),
-            "activeUsers": self.running_users().len(),
-            "departments": self.departments().len(),
-            "segment": self.segment(),
-        })))
-    }
-
-    /// The profiles of the users, while they are kept.
-    pub(super) fn user_profiles(&self) -> Vec<Value> {
-        let kept = self.users.iter().filter(|(id, _)| self.user_life(id, self.newest_day()).is_some());
-        let show = |(id, user): (&String, &User)| {
-            without_defaults(json!({
-                "account": self.name,
-                "user": id,
-                "score": self.user_score(user),
-                "band": band_name(user.band),
-            }))
-        };
-        kept.map(show).collect()
     }
 }

@@ -73,7 +73,8 @@ fn run_with(events: Vec<Event>, settings: &Settings) -> Output {
 fn about(feed: &[Value], id: &str) -> Vec<String> {
     let text = |message: &Value, field: &str| message[field].as_str().unwrap_or("").to_owned();
     let number = |message: &Value, field: &str| message[field].as_u64().unwrap_or(0);
-    feed.iter()
+    super::entries(feed)
+        .iter()
         .filter(|message| message["signal"] == id || message["trigger"] == id)
         .map(|message| {
             let what = match message["kind"].as_str() {

@@ -2,10 +2,10 @@
 
 use upswell::model::{
     AccountProfile, Attribution, Calendar, DAY_MS, EventTime, Evidence, HOUR_MS, Handoff, HandoffContext, HandoffId,
-    Level, MINUTE_MS, Onboarding, Reason, SignalChange, SignalKind, SignalMessage, TopUser, UserProfile,
+    Level, MINUTE_MS, Onboarding, Reason, SignalChange, SignalKind, TopUser, UserProfile,
 };
 
-use crate::DAY_0;
+use crate::{DAY_0, Said};
 
 /// The rungs of the bands on the feed.
 const BANDS: [&str; 4] = ["none", "emerging", "warm", "hot"];
@@ -80,8 +80,8 @@ pub(crate) fn handoff(handoff: &Handoff) -> String {
 }
 
 /// What a story must watch to compare this message.
-pub(crate) fn subject(message: &SignalMessage) -> &str {
-    match &message.kind {
+pub(crate) fn subject(said: &Said) -> &str {
+    match &said.entry.kind {
         SignalKind::Changed(change) => match &*change.signal {
             "score.band" => "bands",
             "score.tier" => "tiers",
@@ -94,9 +94,10 @@ pub(crate) fn subject(message: &SignalMessage) -> &str {
 }
 
 /// A message of the signals feed.
-pub(crate) fn signal(message: &SignalMessage) -> String {
-    let who = if message.user.is_empty() { String::new() } else { format!("{} ", message.user) };
-    let what = match &message.kind {
+pub(crate) fn signal(said: &Said) -> String {
+    let user = &said.entry.user;
+    let who = if user.is_empty() { String::new() } else { format!("{user} ") };
+    let what = match &said.entry.kind {
         SignalKind::Changed(change) => changed(change),
         SignalKind::Occurrence { signal, trigger } => {
             let names: Vec<&str> = signal.iter().chain(trigger).map(|name| &**name).collect();
@@ -104,7 +105,7 @@ pub(crate) fn signal(message: &SignalMessage) -> String {
         }
         SignalKind::Held { trigger, rail } => format!("held {trigger} by {}", rail.word()),
     };
-    format!("{} {} {who}{what}", instant(message.at), message.account)
+    format!("{} {} {who}{what}", instant(said.at), said.account)
 }
 
 fn changed(change: &SignalChange) -> String {
@@ -140,12 +141,13 @@ fn evidence_detail(evidence: &Evidence, message_id: &str, asked: &str) -> Option
 }
 
 /// A detail of a message of the feed: `figure 50` is the number of its last fact; or one of its evidence.
-pub(crate) fn signal_detail(message: &SignalMessage, asked: &str) -> String {
+pub(crate) fn signal_detail(said: &Said, asked: &str) -> String {
+    let evidence = &said.entry.evidence;
     match asked.split_once(' ') {
         Some(("figure", written)) => {
-            format!("figure {}", number(message.evidence.facts.last().map(|fact| fact.number), written))
+            format!("figure {}", number(evidence.facts.last().map(|fact| fact.number), written))
         }
-        _ => evidence_detail(&message.evidence, &message.message_id, asked)
+        _ => evidence_detail(evidence, &said.message_id, asked)
             .unwrap_or_else(|| panic!("the feed says nothing like {asked:?}")),
     }
 }
@@ -154,6 +156,12 @@ pub(crate) fn signal_detail(message: &SignalMessage, asked: &str) -> String {
 pub(crate) fn onboarding(message: &Onboarding) -> String {
     let before = message.before.map_or("none", |track| track.word());
     format!("{} {} onboarding {before}→{}", instant(message.at), message.account, message.track.word())
+}
+
+/// A profile of an account, or of a user: `acme ann profile`; or the tombstone of a user: `acme ann tombstone`.
+pub(crate) fn profile(at: EventTime, account: &str, user: &str, gone: bool) -> String {
+    let user = if user.is_empty() { String::new() } else { format!("{user} ") };
+    format!("{} {account} {user}{}", instant(at), if gone { "tombstone" } else { "profile" })
 }
 
 /// A detail of an onboarding message, such as `employees 500`.
@@ -177,12 +185,15 @@ pub(crate) fn handoff_detail(handoff: &Handoff, asked: &str) -> String {
     }
 }
 
-/// A detail of an account's profile: any value of its handoff context, or one that only a profile has.
+/// A detail of an account's profile.
 pub(crate) fn account_detail(profile: &AccountProfile, asked: &str) -> String {
     match asked.split_once(' ') {
         Some(("users", _)) => format!("users {}", profile.users),
         Some(("founded", _)) => {
             profile.founded.map_or("founded never".into(), |day| format!("founded day {}", day.0 - DAY_0))
+        }
+        Some(("last", _)) => {
+            profile.last_active.map_or("last never".into(), |day| format!("last day {}", day.0 - DAY_0))
         }
         Some(("departments", _)) => format!("departments {}", profile.departments),
         Some(("requests", _)) => format!("requests {}", list(&profile.enterprise_requests)),
@@ -191,8 +202,24 @@ pub(crate) fn account_detail(profile: &AccountProfile, asked: &str) -> String {
             let weeks = profile.trajectory.iter().map(|week| week.map_or("unknown".into(), |users| users.to_string()));
             format!("trajectory {}", list(&weeks.collect::<Vec<_>>()))
         }
-        _ => context(&profile.context, asked),
+        Some(("active", _)) => format!("active users {}", profile.active_users),
+        Some(("dau", _)) => format!("dau {}", profile.dau),
+        Some(("wau", _)) => format!("wau {}", profile.wau),
+        Some(("mau", _)) => format!("mau {}", profile.mau),
+        Some(("events", _)) => format!("events {}", profile.events),
+        Some(("score", _)) => format!("score {}", profile.score),
+        Some(("tier", _)) => format!("tier {}", profile.tier.as_deref().map_or("none".into(), word)),
+        Some(("segment", _)) => format!("segment {}", word(&profile.segment)),
+        Some(("plan", _)) => format!("plan {}", word(&profile.plan)),
+        Some(("paid", _)) => format!("paid {}", profile.paid.map_or("unknown".into(), yes)),
+        Some(("buyer", _)) => format!("buyer {}", if profile.find_buyer { "wanted" } else { "known" }),
+        _ => panic!("an account's profile says nothing like {asked:?}"),
     }
+}
+
+/// What a handoff of the account would say, as it stands in the end.
+pub(crate) fn standing_detail(standing: &HandoffContext, asked: &str) -> String {
+    context(standing, asked)
 }
 
 /// A detail of a user's profile.

@@ -74,7 +74,8 @@ stories! {
         day 1, 403          acme  ann uses editor
         until end of day 403
         expect day 1        acme  fit.icp 0→1 crossed
-        profile             acme  users 1, icp yes
+        profile             acme  users 1
+        stands              acme  icp yes
     "
 
     a_single_user_after_30_days_is_negative "

@@ -38,7 +38,7 @@ stories! {
         day 1               acme  ann, bob use editor
         day 100             acme  ann, bob use editor
         day 10 arriving day 100 13:00  acme  it comes through marketing
-        profile             acme  attribution usage and mql
+        stands              acme  attribution usage and mql
         day 101             acme  it has lead_score 20
         expect day 101      acme  MEDIUM lead-score due day 102–103 with attribution usage and mql
 

@@ -19,8 +19,9 @@
 //! watch intent.pricing, bands, occurrences, holds          what is compared besides handoffs
 //! expect day 9   acme  MEDIUM five-new-users due day 11–12 a handoff, a change, an occurrence or a held handoff
 //! figures day 9  acme  dau 3, stickiness unknown           some figures of a closed day or week, or `none`
-//! profile        acme  score 95, tier T3                   some values of the account's last profile
-//! profile        acme ann  score 50, band warm             some values of a user's last profile, or `none`
+//! profile        acme  score 95, tier T3                   some values of the account's last published profile
+//! profile        acme ann  score 50, band warm             some values of a user's last published profile, or `none`
+//! stands         acme  potential 5000                      some values that a handoff would have in the end
 //! ```
 //!
 //! `day 8` is noon of this day, `day 8 10:00` and `day 8 10:00:00.001` are other times of it, `end of day 8` is the
@@ -29,7 +30,7 @@
 //!
 //! Events arrive in the order of their times, unless a line says otherwise. All handoffs are compared, and everything
 //! that is watched: signals by their ids, `bands`, `tiers`, `active users` (their thresholds), `onboarding`,
-//! `occurrences` and `holds`. Everything that happens must be expected. Figures are rounded as they are written.
+//! `occurrences`, `holds` and `profiles`. Everything that happens must be expected. Figures are rounded as they are written.
 //! Expectations look like these:
 //!
 //! ```text
@@ -44,6 +45,7 @@
 //! day 9 acme onboarding solo→small_team
 //! day 9 acme ann occurrence contact-sales
 //! day 9 acme held five-new-users by pacing
+//! day 9 acme ann profile
 //! ```
 //!
 //! After `with` and in a profile, only the values that are named are compared; `expectations` lists them. `catalogue`
@@ -59,7 +61,8 @@ use std::sync::{Arc, LazyLock};
 use serde_json::{Value, json};
 use upswell::engine::{Partition, Record};
 use upswell::model::{
-    AccountProfile, Day, Effects, EventTime, HOUR_MS, Handoff, Onboarding, Profiles, SignalMessage, UserProfile,
+    AccountProfile, Day, Effects, EventTime, HOUR_MS, Handoff, HandoffContext, Onboarding, SignalChanges, SignalEntry,
+    UserProfile, Wanted,
 };
 use upswell::{rules, wire};
 
@@ -116,6 +119,8 @@ struct Story {
     figures: Vec<Figures>,
     /// Expected profiles: an account, or an account and a user; and the values.
     profiles: Vec<(String, String)>,
+    /// How accounts are expected to stand in the end, and the values.
+    stand: Vec<(String, String)>,
 }
 
 /// A record of the log.
@@ -140,13 +145,25 @@ struct Happened {
     accounts: BTreeMap<String, AccountProfile>,
     /// By account and user, as in `acme ann`.
     users: BTreeMap<String, UserProfile>,
+    /// How the accounts stand in the end that the story asks for.
+    stand: BTreeMap<String, HandoffContext>,
 }
 
-/// One published message.
+/// An entry of the signals feed, with what its message says.
+struct Said {
+    account: String,
+    at: EventTime,
+    message_id: String,
+    entry: SignalEntry,
+}
+
+/// What was published.
 enum Effect {
     Handoff(Handoff),
-    Signal(SignalMessage),
+    Signal(Said),
     Onboarding(Onboarding),
+    Account(AccountProfile),
+    User(UserProfile),
 }
 
 impl Effect {
@@ -155,6 +172,8 @@ impl Effect {
             Effect::Handoff(handoff) => handoff.at,
             Effect::Signal(message) => message.at,
             Effect::Onboarding(onboarding) => onboarding.at,
+            Effect::Account(profile) => profile.at,
+            Effect::User(profile) => profile.at,
         }
     }
 
@@ -163,6 +182,10 @@ impl Effect {
             Effect::Handoff(handoff) => expectations::handoff(handoff),
             Effect::Signal(message) => expectations::signal(message),
             Effect::Onboarding(onboarding) => expectations::onboarding(onboarding),
+            Effect::Account(profile) => expectations::profile(profile.at, &profile.account, "", false),
+            Effect::User(profile) => {
+                expectations::profile(profile.at, &profile.account, &profile.user.user, profile.gone)
+            }
         }
     }
 
@@ -172,6 +195,8 @@ impl Effect {
             Effect::Handoff(handoff) => expectations::handoff_detail(handoff, asked),
             Effect::Signal(message) => expectations::signal_detail(message, asked),
             Effect::Onboarding(onboarding) => expectations::onboarding_detail(onboarding, asked),
+            Effect::Account(profile) => expectations::account_detail(profile, asked),
+            Effect::User(profile) => expectations::user_detail(profile, asked),
         }
     }
 
@@ -222,6 +247,8 @@ impl Story {
             self.figures.push(Figures::parse(of, columns.get(1)?, columns.get(2)?)?);
         } else if *first == "profile" {
             self.profiles.push(((*columns.get(1)?).into(), (*columns.get(2)?).into()));
+        } else if *first == "stands" {
+            self.stand.push(((*columns.get(1)?).into(), (*columns.get(2)?).into()));
         } else if let Some(instant) = first.strip_prefix("until ") {
             let time = events::instant(instant)?.plus(HOUR_MS);
             let event = json!({"type": "control", "control": "tick", "timestamp": events::rfc3339(time)});
@@ -301,8 +328,9 @@ impl Story {
     /// that is missing shows only there.
     fn run(&self) -> Result<Happened, String> {
         let plan = self.plan()?;
-        let (mut partition, mut effects) = (Partition::new(Arc::clone(&plan)), Effects::with_metrics());
-        let (mut bare, mut bare_effects) = (Partition::new(plan).without_profiles(), Effects::default());
+        let (mut partition, mut effects) = (Partition::new(Arc::clone(&plan)), Effects::new(Wanted::ALL));
+        let (mut bare, mut bare_effects) =
+            (Partition::new(plan), Effects::new(Wanted { signals: true, ..Wanted::LEAST }));
         let mut happened = Happened::default();
         for (offset, logged) in (0..).zip(&self.records) {
             let bytes = happened.answering(&logged.event).to_string().into_bytes();
@@ -322,17 +350,30 @@ impl Story {
                 return Err(format!("{} causes {with} with profiles and metrics, and {without} without", logged.event));
             }
             bare_effects.clear();
-            happened.take_profiles(&mut partition);
-            happened.effects.extend(effects.signals.drain(..).filter(|it| self.watches(it)).map(Effect::Signal));
+            if self.watched.iter().any(|watched| watched == "profiles") {
+                happened.effects.extend(effects.accounts.iter().cloned().map(Effect::Account));
+                happened.effects.extend(effects.users.iter().cloned().map(Effect::User));
+            }
+            happened.take_profiles(&mut effects);
+            let said = effects.signals.drain(..).flat_map(|message| {
+                let SignalChanges { account, at, message_id, entries, .. } = message;
+                let said = move |entry| Said { account: account.clone(), at, message_id: message_id.clone(), entry };
+                entries.into_iter().map(said)
+            });
+            happened.effects.extend(said.filter(|it| self.watches(it)).map(Effect::Signal));
             happened.effects.extend(effects.handoffs.drain(..).map(Effect::Handoff));
             if self.watched.iter().any(|watched| watched == "onboarding") {
                 happened.effects.extend(effects.onboarding.drain(..).map(Effect::Onboarding));
             }
-            let new_rows = effects.metrics.iter().flatten().map(serde_json::to_value);
+            let new_rows = effects.metrics.iter().map(serde_json::to_value);
             happened.rows.extend(new_rows.map(|row| row.expect("rows have a JSON form")));
             effects.clear();
         }
         happened.effects.sort_by_key(Effect::at);
+        for (account, _) in &self.stand {
+            let standing = partition.standing(account).ok_or_else(|| format!("there is no account {account}"))?;
+            happened.stand.insert(account.clone(), standing.context);
+        }
         Ok(happened)
     }
 
@@ -343,6 +384,12 @@ impl Story {
         for (who, what) in &self.profiles {
             expected.push(format!("profile {who} {what}"));
             found.push(format!("profile {who} {}", happened.profile(who, what)));
+        }
+        for (account, what) in &self.stand {
+            let stands = &happened.stand[account];
+            expected.push(format!("stands {account} {what}"));
+            let found_so = details(what, |asked| expectations::standing_detail(stands, asked));
+            found.push(format!("stands {account} {found_so}"));
         }
         expected.sort_unstable();
         found.sort_unstable();
@@ -361,8 +408,8 @@ impl Story {
         ))
     }
 
-    fn watches(&self, message: &SignalMessage) -> bool {
-        self.watched.iter().any(|watched| watched == expectations::subject(message))
+    fn watches(&self, said: &Said) -> bool {
+        self.watched.iter().any(|watched| watched == expectations::subject(said))
     }
 }
 
@@ -379,12 +426,10 @@ impl Happened {
         event
     }
 
-    /// Takes the profiles that changed since the last record.
-    fn take_profiles(&mut self, partition: &mut Partition) {
-        let mut profiles = Profiles::default();
-        partition.profiles(&mut profiles);
-        self.accounts.extend(profiles.accounts.into_iter().map(|it| (it.account.clone(), it)));
-        for user in profiles.users {
+    /// Takes the profiles of a record.
+    fn take_profiles(&mut self, effects: &mut Effects) {
+        self.accounts.extend(effects.accounts.drain(..).map(|it| (it.account.clone(), it)));
+        for user in effects.users.drain(..) {
             let key = format!("{} {}", user.account, user.user.user);
             if user.gone {
                 self.users.remove(&key);

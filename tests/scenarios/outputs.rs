@@ -87,6 +87,51 @@ stories! {
         profile             acme  trajectory 0/0/0/0/0/0/0/0
     "
 
+    profiles_are_published_at_once_where_a_person_acts_and_else_by_closes "
+        proves  topic accounts, topic users, F13
+        watch profiles
+
+        story  activity is published by the close of its day
+        day 1               acme  ann, bob use editor
+        day 2               acme  ann uses editor ×3
+        until end of day 3
+        expect day 1        acme  profile                          # its tier is T4, and its track solo
+        expect day 1        acme  ann profile with buyer yes       # as the only user
+        expect day 1        acme  profile                          # its track is small_team
+        expect day 1        acme  ann profile with buyer no
+        expect end of day 1 acme  profile with dau 2               # the tier falls, too: one row for each step
+        expect end of day 1 acme  ann profile with last day 1
+        expect end of day 1 acme  bob profile
+        expect end of day 2 acme  profile with dau 1, mau 2
+        expect end of day 2 acme  ann profile with last day 2
+        expect end of day 3 acme  profile                          # of users there was no event
+
+        story  what a person acts on is published at once, and what changes nothing is not
+        day 1               acme  ann, bob use editor
+        until end of day 1
+        day 2 10:00, 10:30  acme  ann activates
+        day 2 11:00, 11:30  acme  ann has title CEO                # she is a buyer
+        day 2 13:00, 13:30  acme  it has employees 60              # its size class has a signal and a track
+        day 2 14:00, 14:30  acme  it takes plan Team
+        day 2 16:00         acme  bob is removed
+        expect day 1        acme  profile
+        expect day 1        acme  ann profile
+        expect day 1        acme  profile
+        expect day 1        acme  ann profile
+        expect end of day 1 acme  profile
+        expect end of day 1 acme  ann profile
+        expect end of day 1 acme  bob profile
+        expect day 2 10:00  acme  ann profile with activated yes
+        expect day 2 11:00  acme  ann profile with buyer yes, title CEO
+        expect day 2 11:00  acme  profile with buyer known
+        expect day 2 13:00  acme  profile with segment mid_market
+        expect day 2 14:00  acme  profile with plan team
+        expect day 2 14:00  acme  ann profile with plan team
+        expect day 2 14:00  acme  bob profile with plan team
+        expect day 2 16:00  acme  bob profile
+        expect day 2 16:00  acme  profile                          # an account with one user is T4
+    "
+
     profiles_of_users_are_published "
         proves  topic users
 

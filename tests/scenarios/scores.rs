@@ -121,6 +121,8 @@ stories! {
         watch bands
         day 1               acme  ann uses editor; bob shares outside
         day 2               acme  it has employees 500
+        day 3               acme  ann uses editor
+        until end of day 3
         expect day 2        acme  bob band none→emerging crossed with figure 30
         profile             acme ann  score 20, band none
         profile             acme bob  score 30, band emerging
@@ -157,9 +159,11 @@ stories! {
         day 1               acme  dee reads terms
         day 2               acme  it hits limit of storage
         day 2 13:00         acme  it has icp
+        day 2 14:00         acme  bob, cy use editor
+        until end of day 2
         expect day 1        acme  LOW user-warm for ann not before day 2
         expect day 2 13:00  acme  MEDIUM user-hot due day 3–4 13:00 for ann
-        profile             acme  score 95, active users 3, points feature.limit_hit 20/fit.icp 15/users 60
+        stands              acme  score 95, active users 3, points feature.limit_hit 20/fit.icp 15/users 60
         profile             acme ann  score 85, band hot
         profile             acme bob  score 45, band emerging
         profile             acme cy  score 35, band none
@@ -174,7 +178,7 @@ stories! {
         day 1               acme  ann shares outside
         day 1, 8            acme  bob shares outside
         until end of day 8
-        profile             acme  score 10, points users 10
+        stands              acme  score 10, points users 10
         profile             acme ann  score -10, band none
     "
 
@@ -213,7 +217,7 @@ stories! {
         day 1               acme  u1–u4 use editor; u1, u2 invite i1–i6; u3 invites i1–i3
         expect day 1        acme  tier none→T4 crossed
         expect day 1        acme  tier T4→T3 crossed with figure 40
-        profile             acme  score 80
+        stands              acme  score 80
 
         story  five users with 75 points are not T2
         day 1               acme  u1–u5 use editor; u1, u2 invite i1–i6; u3 calls API
@@ -255,7 +259,7 @@ stories! {
 
         story  T1 needs the ideal customer profile
         day 3               acme  u5, u6 share outside
-        profile             acme  score 155, tier T2
+        stands              acme  score 155, tier T2
 
         story  T1 needs a second department
         day 3               acme  u2 has department sales; u5, u6 share outside
@@ -285,23 +289,23 @@ stories! {
 
         story  without employees the segment is unknown
         day 1               acme  ann uses editor
-        profile             acme  segment unknown, potential 0
+        stands              acme  segment unknown, potential 0
 
         story  49 employees are smb
         day 1               acme  ann uses editor; it has employees 49
-        profile             acme  segment smb, potential 0
+        stands              acme  segment smb, potential 0
 
         story  50 employees are mid_market
         day 1               acme  ann uses editor; it has employees 50
-        profile             acme  segment mid_market, potential 5000
+        stands              acme  segment mid_market, potential 5000
 
         story  499 employees are mid_market
         day 1               acme  ann uses editor; it has employees 499
-        profile             acme  segment mid_market, potential 5000
+        stands              acme  segment mid_market, potential 5000
 
         story  500 employees are enterprise
         day 1               acme  ann uses editor; it has employees 500
-        profile             acme  segment enterprise, potential 50000
+        stands              acme  segment enterprise, potential 50000
 
         story  segments can be cut at 200 and 1,000
         rules  segments mid_market employees: 200

@@ -407,7 +407,8 @@ stories! {
         until day 3 07:59:59.999
         figures day 1       acme  dau 1, wau 1
         figures day 2       acme  none
-        profile             acme  founded day 1, last day 2 08:00
+        profile             acme  founded day 1, last day 2
+        stands              acme  last day 2 08:00
         profile             acme ann  first day 1, last day 1
         profile             acme bob  first day 2
 

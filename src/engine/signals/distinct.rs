@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use super::kind::{At, Fed, Measure, Subject, deed, end, mark, next, steps, within};
 use crate::engine::context::{Context, MatchedEvent};
 use crate::engine::state::Account;
-use crate::engine::state::facts::Value;
 use crate::model::{EventTime, Field};
 use crate::rules::Distinct;
 
@@ -52,12 +51,12 @@ impl Measure for Distinct {
         let Some(value) = value.or_else(|| stands_for(self, it)) else { return Fed::Nothing };
         let (most, named) = (self.rungs.last().copied().unwrap_or(1) as usize, self.field == Field::Feature);
         let mut facts = subject.facts();
-        let became = facts.add_value(&value, named, mark(it), self.ttl_ms.is_some(), most);
+        let counts = facts.add_value(&value, named, mark(it), self.ttl_ms.is_some(), most);
         // One that comes too late after sign-up proves nothing, as far as the sign-up is known.
-        if became != Value::Known && is_soon {
+        if counts && is_soon {
             facts.add_fact(mark(it));
         }
-        if became == Value::New { Fed::Value } else { Fed::Fact }
+        Fed::Fact
     }
 
     fn level(&self, at: &At<'_, '_>) -> u8 {

@@ -18,8 +18,6 @@ pub(in crate::engine) enum Fed {
     Fact,
     /// They changed, and a session began: an occurrence.
     Session,
-    /// They changed, and other distinct values are kept.
-    Value,
     /// They changed, and a wait began that ends at this instant.
     Wait(EventTime),
 }

@@ -21,8 +21,6 @@ pub(in crate::engine) struct User {
     /// The sign-up, or else the first event of any kind.
     pub(in crate::engine) since: EventTime,
     pub(in crate::engine) word: Word,
-    /// When the profile last changed.
-    pub(in crate::engine) changed: EventTime,
     pub(super) id: Id,
     /// The account, and its list of users.
     pub(super) account: u32,
@@ -41,7 +39,6 @@ impl Default for User {
             days: Days::NEVER,
             since: EventTime::MAX,
             word: Word::default(),
-            changed: EventTime::MIN,
             id: Id::default(),
             account: 0,
             next: NO_USER,
@@ -116,13 +113,12 @@ pub(in crate::engine) struct Row {
     pub(in crate::engine) due: Visit,
     /// The latest instant that a published effect carried.
     pub(in crate::engine) last_at: EventTime,
-    /// When the profile last changed, and the watermark then.
-    pub(in crate::engine) changed: EventTime,
-    pub(in crate::engine) as_of: EventTime,
     /// Lives of users begun in this life of the account.
     pub(in crate::engine) users_ever: u32,
     /// Users active in the running 28 days who have not left.
     pub(in crate::engine) active_users: u32,
+    /// How many of them are buyers.
+    pub(in crate::engine) buyers: u32,
     /// Their points in the PQA score.
     pub(in crate::engine) user_points: i32,
     /// The points of the account's signals in every PQL score, when bands were last computed.
@@ -156,10 +152,9 @@ impl Default for Row {
             newest: Day(i32::MIN),
             due: Visit::NEVER,
             last_at: EventTime::MIN,
-            changed: EventTime::MIN,
-            as_of: EventTime::MIN,
             users_ever: 0,
             active_users: 0,
+            buyers: 0,
             user_points: 0,
             pql_points: 0,
             idle_days: 0,
@@ -174,7 +169,7 @@ impl Default for Row {
 impl Row {
     /// Reads ahead what an event changes: the row, and of the counters those of days.
     pub(super) fn touch(&self) {
-        black_box((self.hash, self.signed_up, self.changed, self.track, self.threshold));
+        black_box((self.hash, self.signed_up, self.last_at, self.track, self.threshold));
         self.counts.touch();
     }
 }

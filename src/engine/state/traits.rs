@@ -298,8 +298,9 @@ impl Profile {
         match self.0.iter_mut().find(|known| known.0 == field) {
             Some((_, latest)) => latest.replace(value, stated_at),
             None => {
+                let is_new = value != Value::Null;
                 self.0.push((field, Latest::new(value, stated_at)));
-                true
+                is_new
             }
         }
     }

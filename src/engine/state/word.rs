@@ -9,6 +9,10 @@ pub(in crate::engine) struct Word(u64);
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
 pub(in crate::engine) enum Flag {
+    /// Of a user: may decide a purchase (semantics E18).
+    Buyer = 1 << 53,
+    /// Of a user: an event of the user was applied since the last close.
+    Heard = 1 << 54,
     /// Of a user: has left the account, and was not active since.
     Removed = 1 << 55,
     /// The band was entered from above.
@@ -17,8 +21,6 @@ pub(in crate::engine) enum Flag {
     Running = 1 << 59,
     /// The absence of the user, or of some user of the account, is not published yet (semantics E10).
     Unpublished = 1 << 60,
-    /// Changed since the last profile.
-    Dirty = 1 << 61,
     /// `since` is a sign-up.
     SignedUp = 1 << 62,
     /// Forgotten since the last active day.
@@ -29,8 +31,6 @@ impl Flag {
     /// Of an account: something besides its row may change with time, or was written since the last close: what triggers
     /// remember, meters, lives that a late event may join.
     pub(in crate::engine) const TIMED: Flag = Flag::Removed;
-    /// Of an account: on the list of accounts whose profile is to be published.
-    pub(in crate::engine) const LISTED: Flag = Flag::Running;
     /// Of an account: something fired, so other rails may hold waiting handoffs at the next event.
     pub(in crate::engine) const FIRED: Flag = Flag::Fell;
     /// Of an account: an edge may wait for a usage fact.

@@ -2,8 +2,8 @@
 
 use super::delta::{Close, Level, Step};
 use super::{emit, measure, people};
-use crate::engine::figures::points;
 use crate::engine::figures::windows::{self, MONTH};
+use crate::engine::figures::{self, points};
 use crate::engine::signals::{self, At};
 use crate::engine::state::Account;
 use crate::engine::state::due::NEVER;
@@ -66,7 +66,6 @@ fn decide(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, day
 
 /// Marks the figures of the account that a close changes.
 fn note_closed_days(step: &mut Step<'_>, account: &mut Account<'_>, founded: Day, day: Day) {
-    step.delta.row = true;
     step.delta.account.add(Changes::CLOSED_DAYS);
     if day.is_sunday() {
         step.delta.account.add(Changes::CLOSED_WEEKS);
@@ -135,6 +134,8 @@ fn assert_counts(step: &Step<'_>, account: &Account<'_>) {
         }
         let points: i32 = running().map(|(user, _)| points::contribution(step.plan, account, user)).sum();
         assert_eq!(account.user_points + step.delta.points, points, "points of users of {}", account.id());
+        let buyers = running().filter(|(user, _)| figures::people::is_buyer(step.plan, account, *user)).count();
+        assert_eq!(account.buyers as usize, buyers, "buyers of {}", account.id());
     }
 }
 

@@ -7,7 +7,7 @@ use crate::engine::context::Context;
 use crate::engine::state::Account;
 use crate::engine::state::due::Due;
 use crate::engine::state::timers::Timers;
-use crate::model::{Day, Effects, EventTime};
+use crate::model::{Day, Effects, EventTime, Evidence, SignalKind};
 use crate::rules::{Changes, Plan, Reads, Turns};
 
 /// What a step works with, apart from its account. It dereferences to its context.
@@ -34,6 +34,8 @@ impl<'a> Deref for Step<'a> {
 /// The close of a day for one account.
 pub(in crate::engine) struct Close<'a> {
     pub(in crate::engine) day: Day,
+    /// Its end.
+    pub(in crate::engine) at: EventTime,
     /// Signals that it decides for the first time.
     pub(in crate::engine) warm: Reads,
     /// The users to visit, each after the account.
@@ -43,20 +45,22 @@ pub(in crate::engine) struct Close<'a> {
 /// What has changed of an account and its users. The memory is kept from step to step.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Delta {
-    /// Running active users, and users ever active, before the step.
-    before: (u32, u32),
+    /// Running active users, users ever active, and buyers, before the step.
+    before: (u32, u32, u32),
     /// Of the account.
     pub(super) account: Changes,
     /// Of its users. A user may occur several times.
     pub(super) users: Vec<(u32, Changes)>,
     /// Facts to measure again.
     pub(super) facts: Vec<Fact>,
-    /// Users whose profiles must be published again.
+    /// Users whose profiles are published at the end of the step. A user may occur several times.
     pub(super) rows: Vec<u32>,
-    /// Whether the profile of the account must be published again.
+    /// Users who were forgotten: tombstones are published.
+    pub(super) gone: Vec<u32>,
+    /// Whether the profile of the account is published.
     pub(super) row: bool,
-    /// Whether the profiles of the account and all its users must be.
-    pub(super) all_rows: bool,
+    /// Entries of the signals feed.
+    pub(super) entries: Vec<Entry>,
     /// Signals of which a session began.
     pub(super) sessions: Vec<(Option<u32>, usize)>,
     /// Levels that changed, to be published.
@@ -82,6 +86,25 @@ pub(super) struct Fact {
     pub(super) waits_until: Option<EventTime>,
 }
 
+/// The order of entries of a user, or of the account (semantics D26); first come changes by rules that end.
+const BY_FORMER_RULES: u8 = 0;
+pub(super) const CHANGED: u8 = 1;
+pub(super) const FIGURES: u8 = 2;
+pub(super) const SESSIONS: u8 = 3;
+pub(super) const TRIGGERS: u8 = 4;
+pub(super) const HELD: u8 = 5;
+
+/// An entry of the signals feed.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// None: of the account.
+    pub(super) user: Option<u32>,
+    /// Its place among the entries of the user, or of the account.
+    pub(super) order: (u8, usize),
+    pub(super) kind: SignalKind,
+    pub(super) evidence: Evidence,
+}
+
 /// A level that changed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Level {
@@ -98,12 +121,14 @@ impl Delta {
         self.users.clear();
         self.facts.clear();
         self.rows.clear();
+        self.gone.clear();
+        self.entries.clear();
         self.sessions.clear();
         self.levels.clear();
         self.scored.clear();
         self.concerned.clear();
         (self.account, self.points, self.reads) = (Changes::default(), 0, Reads::default());
-        (self.row, self.all_rows) = (false, false);
+        self.row = false;
         self
     }
 
@@ -114,7 +139,6 @@ impl Delta {
             && self.facts.is_empty()
             && self.rows.is_empty()
             && !self.row
-            && !self.all_rows
             && self.scored.is_empty()
     }
 
@@ -123,12 +147,10 @@ impl Delta {
         self.users.push((user, changes));
     }
 
-    /// Something of a user changed that the profile shows.
+    /// Something of a user changed on which a person acts: the profile is published.
     pub(super) fn user_row(&mut self, user: u32, changes: Changes) {
         self.rows.push(user);
-        if !changes.is_empty() {
-            self.users.push((user, changes));
-        }
+        self.users.push((user, changes));
     }
 
     /// Other rules give other points: the bands of these users may change.
@@ -137,9 +159,18 @@ impl Delta {
         self.scored.extend(users);
     }
 
-    /// The profiles of the account and of all its users changed.
-    pub(in crate::engine) fn all_profiles(&mut self) {
-        self.all_rows = true;
+    /// The profiles of the account and of all its users are published.
+    pub(in crate::engine) fn all_rows(&mut self, account: &Account<'_>) {
+        self.row = true;
+        self.rows.extend(account.users().map(|(user, _)| user));
+    }
+
+    /// Other rules apply from here on in the step. What the former ones changed is published before.
+    pub(in crate::engine) fn end_rules(&mut self) {
+        self.entries.iter_mut().for_each(|entry| entry.order.0 = BY_FORMER_RULES);
+        let (entries, rows, row) = (std::mem::take(&mut self.entries), std::mem::take(&mut self.rows), self.row);
+        self.anew();
+        (self.entries, self.rows, self.row) = (entries, rows, row);
     }
 
     /// Facts of a signal changed.
@@ -156,7 +187,12 @@ impl Delta {
     /// Keeps the numbers of users with which the step begins: conditions over them are evaluated only if they change
     /// past a number that a condition compares them with.
     pub(super) fn note_before(&mut self, account: &Account<'_>) {
-        self.before = (account.active_users, account.users_ever);
+        self.before = (account.active_users, account.users_ever, account.buyers);
+    }
+
+    /// Whether the account lacks a buyer now and did not before the step, or the other way round.
+    pub(super) fn lacks_buyer_changed(&self, account: &Account<'_>) -> bool {
+        (account.buyers == 0) != (self.before.2 == 0)
     }
 
     /// Where running active users changed, so did their departments and other traits, if any of them has some.
@@ -170,7 +206,7 @@ impl Delta {
     /// have been added already.
     pub(super) fn settle_reads(&mut self, plan: &Plan, account: &Account<'_>) {
         self.note_crowd(account);
-        let (mut all, (active_users, users)) = (self.account, self.before);
+        let (mut all, (active_users, users, _)) = (self.account, self.before);
         if all.meet(Changes::ACTIVE_USERS.and(Changes::USERS)) {
             let turns = |at: &Turns, from: u32, to: u32| at.lie_between(from as i32, to as i32);
             if turns(&plan.index.active_users, active_users, account.active_users) {

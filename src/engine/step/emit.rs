@@ -1,61 +1,55 @@
 //! Builds the messages about levels, occurrences, scores and profiles. Words and evidence are computed only here, for
 //! published messages.
 
-use super::delta::{Level, Step};
+use super::delta::{CHANGED, Close, Entry, FIGURES, Level, SESSIONS, Step};
 use crate::engine::context::MatchedEvent;
+use crate::engine::figures::Closed;
+use crate::engine::handoff_context;
 use crate::engine::signals;
 use crate::engine::state::Account;
-use crate::model::{Evidence, Fact, Reason, SignalChange, SignalKind, SignalMessage};
-use crate::rules::{Closes, SignalRef};
+use crate::engine::state::counts::ACTIVE;
+use crate::engine::state::word::Flag;
+use crate::engine::values;
+use crate::model::{Evidence, Fact, MetricsRow, Reason, SignalChange, SignalChanges, SignalEntry, SignalKind};
+use crate::rules::SignalRef;
 
-/// Publishes a message of the signals feed.
-pub(super) fn signal(
+/// The most entries of a message of the signals feed, and the most bytes that it may have by [`weight`].
+const ENTRIES_MAX: usize = 500;
+const WEIGHT_MAX: usize = 240 << 10;
+
+/// Weeks of which one must have had users for an account to get a profile on a Sunday (semantics F13): those that the
+/// profile shows, and the one before.
+const WEEKS_SHOWN: usize = 9;
+
+/// Adds an entry to the step's message of the signals feed, which is built only if it is wanted.
+pub(super) fn entry(
     step: &mut Step<'_>,
     account: &mut Account<'_>,
     user: Option<u32>,
-    kind: SignalKind,
-    evidence: Evidence,
+    order: (u8, usize),
+    build: impl FnOnce(&Step<'_>, &Account<'_>) -> (SignalKind, Evidence),
 ) {
     account.last_at = step.at(account);
-    step.effects.signals.push(SignalMessage {
-        account: account.id().to_string(),
-        user: user.map_or(String::new(), |user| account.user_id(user).to_string()),
-        kind,
-        at: account.last_at,
-        evidence,
-        message_id: step.by.message_id.to_owned(),
-    });
-    match user {
-        Some(user) => step.delta.rows.push(user),
-        None => step.delta.row = true,
+    step.effects.entries += 1;
+    if step.effects.wanted.signals {
+        let (kind, evidence) = build(step, account);
+        step.delta.entries.push(Entry { user, order, kind, evidence });
     }
 }
 
-/// Publishes the levels that changed: users by id, then the account, each in the order of the rules; what the close of a
-/// week decides after what that of its last day does (semantics A15).
+/// Adds the levels that changed.
 pub(in crate::engine) fn levels(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) {
-    if step.delta.levels.is_empty() {
-        return;
-    }
     let mut levels = std::mem::take(&mut step.delta.levels);
-    let closes_week = reason == Reason::Closed && step.last_closed().is_sunday();
-    let by_week = |it: &Level| closes_week && step.kind(it.user, it.slot).closes() == Some(Closes::Week);
-    let key = |it: &Level| (by_week(it), it.user.is_none(), it.user.map(|user| account.user_id_bytes(user)), it.slot);
-    levels.sort_by(|a, b| key(a).cmp(&key(b)));
     for Level { user, slot, before, after } in levels.drain(..) {
         if ends_in_silence(step, account, user, slot, after) {
             continue;
         }
-        let signal = user.map_or(SignalRef::Account(slot), |_| SignalRef::User(slot));
-        let evidence = signals::evidence(step, account, signal, user);
-        let signal = step.signals(user)[slot].id.clone();
-        self::signal(
-            step,
-            account,
-            user,
-            SignalKind::Changed(SignalChange { signal, before, after, reason }),
-            evidence,
-        );
+        entry(step, account, user, (CHANGED, slot), |step, account| {
+            let signal = user.map_or(SignalRef::Account(slot), |_| SignalRef::User(slot));
+            let evidence = signals::evidence(step, account, signal, user);
+            let signal = step.signals(user)[slot].id.clone();
+            (SignalKind::Changed(SignalChange { signal, before, after, reason }), evidence)
+        });
     }
     step.delta.levels = levels;
 }
@@ -68,54 +62,137 @@ fn ends_in_silence(step: &Step<'_>, account: &mut Account<'_>, user: Option<u32>
     account.ends_unpublished(user, slot)
 }
 
-/// Publishes the sessions that an event began (semantics E6).
+/// Adds the sessions that an event began (semantics E6).
 pub(super) fn sessions(step: &mut Step<'_>, account: &mut Account<'_>, it: &MatchedEvent<'_>) {
     let mut sessions = std::mem::take(&mut step.delta.sessions);
     for (user, slot) in sessions.drain(..) {
-        let id = step.signals(user)[slot].id.clone();
-        occurrence(step, account, user, it, SignalKind::Occurrence { signal: Some(id), trigger: None });
+        let id = &step.context.signals(user)[slot].id;
+        let kind = || SignalKind::Occurrence { signal: Some(id.clone()), trigger: None };
+        occurrence(step, account, user, it, (SESSIONS, slot), kind);
     }
     step.delta.sessions = sessions;
 }
 
-/// Publishes an occurrence of a signal or trigger.
+/// Adds an occurrence of a signal or trigger.
 pub(super) fn occurrence(
     step: &mut Step<'_>,
     account: &mut Account<'_>,
     user: Option<u32>,
     it: &MatchedEvent<'_>,
-    kind: SignalKind,
+    order: (u8, usize),
+    kind: impl FnOnce() -> SignalKind,
 ) {
     let fact = Fact { at: it.event.time, place: Some(it.place.into()), number: 1.0 };
-    signal(step, account, user, kind, fact.into());
+    entry(step, account, user, order, |_, _| (kind(), fact.into()));
 }
 
-/// Publishes a band, a tier or a number of active users that changed.
+/// Adds a band, a tier or a number of active users that changed.
 pub(super) fn score(
     step: &mut Step<'_>,
     account: &mut Account<'_>,
     user: Option<u32>,
-    id: &str,
+    (id, order): (&str, usize),
     (before, after): (u8, u8),
     reason: Reason,
     number: i32,
 ) {
-    let evidence = step.figure(number.into()).into();
-    let kind = SignalKind::Changed(SignalChange { signal: id.into(), before, after, reason });
-    signal(step, account, user, kind, evidence);
+    entry(step, account, user, (FIGURES, order), |step, _| {
+        let kind = SignalKind::Changed(SignalChange { signal: id.into(), before, after, reason });
+        (kind, step.figure(number.into()).into())
+    });
 }
 
-/// Marks the profiles that changed.
-pub(in crate::engine) fn profiles(step: &mut Step<'_>, account: &mut Account<'_>) {
-    let when = (step.at(account), step.now);
-    if !step.profiles {
+/// Publishes what the step added to the signals feed and the profiles that changed in it. The last phase of every step.
+pub(in crate::engine) fn all(step: &mut Step<'_>, account: &mut Account<'_>) {
+    if !step.delta.entries.is_empty() {
+        changes(step, account);
+    }
+    rows(step, account);
+}
+
+/// Publishes the entries of the step: users by id, then the account (semantics D26).
+fn changes(step: &mut Step<'_>, account: &mut Account<'_>) {
+    let mut entries = std::mem::take(&mut step.delta.entries);
+    if entries.len() > 1 {
+        let key = |it: &Entry| (it.user.is_none(), it.user.map(|user| account.user_id_bytes(user)), it.order);
+        entries.sort_by(|a, b| key(a).cmp(&key(b)));
+    }
+    let at = step.at(account);
+    let message = |part| SignalChanges {
+        account: account.id().to_owned(),
+        at,
+        message_id: step.context.by.message_id.to_owned(),
+        entries: Vec::new(),
+        part,
+        last: false,
+    };
+    let (mut part, mut size) = (message(0), 0);
+    for Entry { user, kind, evidence, .. } in entries.drain(..) {
+        let user = user.map_or(String::new(), |user| account.user_id(user).to_owned());
+        let added = SignalEntry { user, kind, evidence };
+        size += weight(&added);
+        if part.entries.len() == ENTRIES_MAX || size > WEIGHT_MAX {
+            size = weight(&added);
+            let next = message(part.part + 1);
+            step.effects.signals.push(std::mem::replace(&mut part, next));
+        }
+        part.entries.push(added);
+    }
+    part.last = true;
+    step.effects.signals.push(part);
+    step.delta.entries = entries;
+}
+
+/// A bound of the bytes of an entry in either format: in JSON a byte of an id can take six, and a fact takes at most 96.
+fn weight(entry: &SignalEntry) -> usize {
+    // Signal and trigger have at most 256 bytes each, which are no control characters; the rest are words and numbers.
+    const NAMES: usize = 2 * 2 * 256 + 256;
+    NAMES + 6 * entry.user.len() + 96 * entry.evidence.facts.len()
+}
+
+/// Marks the profiles that a close publishes, whatever changed (semantics F13), and publishes its metrics.
+pub(super) fn figures(step: &mut Step<'_>, account: &mut Account<'_>, close: &Close<'_>) {
+    for &(_, user) in close.users {
+        let word = &mut account.user_mut(user).word;
+        if word.is(Flag::Heard) {
+            word.set(Flag::Heard, false);
+            step.delta.rows.push(user);
+        }
+    }
+    let Some(closed) = Closed::last(account, close.day) else { return };
+    if step.effects.wanted.metrics {
+        let at = close.at;
+        step.effects.metrics.extend(closed.day_row(account, at).map(MetricsRow::Day));
+        step.effects.metrics.extend(closed.week_row(account, at).map(MetricsRow::Week));
+    }
+    // Whether there were active users in the 28 days that end with this day, or with the day before.
+    let had_users = || account.sum(ACTIVE, close.day.0 - 28, close.day.0) > 0;
+    let had_weeks = || values::weekly_users(step, account).into_iter().take(WEEKS_SHOWN).any(|users| users > 0);
+    step.delta.row |= step.effects.wanted.accounts && (had_users() || close.day.is_sunday() && had_weeks());
+}
+
+/// Publishes the profiles that are marked: that of the account, then those of users by id.
+fn rows(step: &mut Step<'_>, account: &mut Account<'_>) {
+    let wanted = step.effects.wanted;
+    if wanted.accounts && (step.delta.row || step.delta.lacks_buyer_changed(account)) {
+        let profile = handoff_context::account_profile(step, account);
+        step.effects.accounts.push(profile);
+    }
+    if !wanted.users {
         return;
     }
-    if step.delta.all_rows {
-        account.touch_users(when);
+    let mut rows = std::mem::take(&mut step.delta.rows);
+    // Somebody who was never active is not a user yet, and somebody forgotten not any more (semantics B4, B12).
+    rows.retain(|user| !account.user(*user).days.is_never() && !account.user(*user).word.is(Flag::Forgotten));
+    rows.append(&mut step.delta.gone);
+    if rows.len() > 1 {
+        rows.sort_unstable();
+        rows.dedup();
+        rows.sort_by(|a, b| account.user_id_bytes(*a).cmp(account.user_id_bytes(*b)));
     }
-    step.delta.rows.iter().for_each(|user| account.touch_user(*user, when));
-    if step.delta.row {
-        account.touch(when);
+    for user in rows.drain(..) {
+        let profile = handoff_context::user_profile(step, account, user);
+        step.effects.users.push(profile);
     }
+    step.delta.rows = rows;
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::delta::Step;
+use super::delta::{Step, TRIGGERS};
 use super::emit;
 use super::life;
 use super::rails::{self, AtRails, Passes};
@@ -135,9 +135,9 @@ fn find_occurrences<'a>(
         if let Some(user) = applied.user.filter(|_| on.raised_hand) {
             life::acts(step, account, user);
         }
-        let signal = on.signal.clone().filter(|_| by_role);
-        let kind = SignalKind::Occurrence { signal, trigger: Some(plan.triggers[trigger].id.clone()) };
-        emit::occurrence(step, account, applied.user, it, kind);
+        let signal = || on.signal.clone().filter(|_| by_role);
+        let kind = || SignalKind::Occurrence { signal: signal(), trigger: Some(plan.triggers[trigger].id.clone()) };
+        emit::occurrence(step, account, applied.user, it, (TRIGGERS, trigger), kind);
         // A trigger that fires once in a life notes its first occurrence.
         if on.first && !account.life_mut().firsts.insert(trigger as u16) {
             continue;
@@ -437,7 +437,6 @@ impl Evaluation<'_, '_> {
         let id = HandoffId::new(account.id(), &trigger.id, at);
         let (handoff_context, awaits_answer) = handoff_context::of_handoff(self.step, account, &fired);
         account.last_at = at;
-        self.step.delta.row = true;
         self.fired = true;
         account.word.set(Flag::FIRED, true);
         if awaits_answer {

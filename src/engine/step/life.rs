@@ -2,6 +2,7 @@
 //! completions, quotas, meters, and actions of buyers.
 
 use super::delta::Step;
+use super::people;
 use crate::engine::context::MatchedEvent;
 use crate::engine::state::Account;
 use crate::engine::state::traits::Latest;
@@ -54,9 +55,11 @@ fn note_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, it: &Mat
     let (plan, roles, time) = (step.plan, &it.roles, it.event.time);
     if roles.has(Role::Activated) {
         let activated = &mut account.more_mut(user).activated;
+        if activated.is_none() {
+            step.delta.rows.push(user);
+        }
         if activated.is_none_or(|known| time < known) {
             *activated = Some(time);
-            step.delta.user_row(user, Changes::default());
         }
     }
     if roles.has(Role::SignedUp)
@@ -65,7 +68,6 @@ fn note_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, it: &Mat
         let known = &mut account.more_mut(user).source;
         if known.as_ref().is_none_or(|known| time < known.0) {
             *known = Some((time, source.into()));
-            step.delta.user_row(user, Changes::default());
         }
     }
     let billing = || {
@@ -84,7 +86,8 @@ fn note_user(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, it: &Mat
 pub(super) fn acts(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
     if !account.more(user).is_some_and(|more| more.acted) {
         account.more_mut(user).acted = true;
-        step.delta.user_row(user, Changes::BUYS);
+        step.delta.user(user, Changes::BUYS);
+        people::settle_buyer(step, account, user);
     }
 }
 

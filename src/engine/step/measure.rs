@@ -168,8 +168,12 @@ fn change(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slo
     let signal = user.map_or(SignalRef::Account(slot), |_| SignalRef::User(slot));
     step.delta.reads.signal(signal);
     step.delta.account.add(if user.is_some() { Changes::SCORE } else { Changes::SCORE.and(Changes::LEVELS) });
-    if let Some(user) = user {
-        step.delta.concerned.push(user);
-        step.delta.scored.push(user);
+    match user {
+        Some(user) => {
+            step.delta.concerned.push(user);
+            step.delta.scored.push(user);
+            step.delta.rows.push(user);
+        }
+        None => step.delta.row = true,
     }
 }

@@ -17,12 +17,11 @@ pub(super) mod update;
 pub(super) mod visits;
 
 use super::context::MatchedEvent;
-use super::figures::Closed;
 use super::state::Account;
 use super::state::due::NEVER;
 use super::state::timers::Timer;
 use super::state::word::Flag;
-use crate::model::{EventTime, MetricsRow, Reason};
+use crate::model::{EventTime, Reason};
 
 pub(super) use delta::{Close, Delta, Step};
 
@@ -42,7 +41,13 @@ pub(super) fn of_event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Matc
     }
     emit::sessions(step, account, it);
     fire::after_event(step, account, it, &applied);
-    emit::profiles(step, account);
+    emit::all(step, account);
+}
+
+/// Publishes the profiles of the account and all its users.
+pub(super) fn profiles(step: &mut Step<'_>, account: &mut Account<'_>) {
+    step.delta.all_rows(account);
+    emit::all(step, account);
 }
 
 /// The step of what is due for the account at one instant: facts end, users are forgotten, a day and a week close
@@ -66,10 +71,7 @@ pub(super) fn of_due_work(
         measure::forgotten(step, account);
         emit::levels(step, account, Reason::Forgotten);
         next = close::close(step, account, close);
-        if let (Some(closed), Some(rows)) = (Closed::last(account, close.day), &mut step.effects.metrics) {
-            rows.extend(closed.day_row(account, at).map(MetricsRow::Day));
-            rows.extend(closed.week_row(account, at).map(MetricsRow::Week));
-        }
+        emit::figures(step, account, close);
     }
     // All work that is due at one instant is one step, even if the day was closed earlier in it.
     let closes_day = closes.is_some() || (at == step.now && at == step.plan.time.calendar.start(step.open_day()));
@@ -77,7 +79,7 @@ pub(super) fn of_due_work(
         score::settle(step, account, if closes_day { Reason::Closed } else { Reason::Lapsed });
     }
     fire::after_due_work(step, account, moment);
-    emit::profiles(step, account);
+    emit::all(step, account);
     let Some(close) = closes else { return false };
     account.drop_former_lives(step.open_day());
     visits::after_close(step, account, &close, next);

@@ -1,9 +1,10 @@
 //! Applies traits of users and accounts, each by its latest event time, and updates the counts of running active users.
 
+use super::delta::Step;
 use crate::engine::context::MatchedEvent;
-use crate::engine::figures::points;
+use crate::engine::figures::{people, points};
 use crate::engine::state::Account;
-use crate::engine::state::traits::{ID_MAX, Key, Value, host};
+use crate::engine::state::traits::{ID_MAX, Key, Traits, Value, host};
 use crate::engine::state::word::Flag;
 use crate::model::{Event, EventTime, Field, Place, Role};
 use crate::rules::{Plan, RoleSet};
@@ -43,12 +44,14 @@ pub(super) struct Taken {
     pub(super) plan: Option<Box<str>>,
     /// A trait of the company or a subscription was stated.
     pub(super) traits: bool,
+    /// A trait of the company is another one, or whether it pays.
+    pub(super) company: bool,
+    /// The plan that profiles show is another one.
+    pub(super) is_another_plan: bool,
     /// When the account was created was stated.
     pub(super) created: bool,
     /// A trait of the user was stated.
     pub(super) profile: bool,
-    /// A lead of marketing, the latest one known.
-    pub(super) lead: bool,
 }
 
 /// Whether the e-mail address that an event states of its user excludes the user; none if it states no address.
@@ -101,6 +104,12 @@ pub(super) fn take(plan: &Plan, account: &mut Account<'_>, user: Option<u32>, it
     let MatchedEvent { event, roles, place, .. } = it;
     let mut taken = Taken::default();
     let (when, rates) = ((event.time, *place), &plan.money.rates);
+    let states_plan = roles.has(Role::SubscriptionChanged) || roles.has(Role::Firmographics);
+    let pays = |account: &Account<'_>| {
+        let plan_of = |traits: &Traits| (traits.plan(rates).map(Box::<str>::from), traits.paid());
+        account.traits().filter(|_| states_plan).map(plan_of).unwrap_or_default()
+    };
+    let (plan_before, paid_before) = pays(account);
     if roles.has(Role::SubscriptionChanged) {
         let id = plan.roles.text(roles, Role::SubscriptionChanged, Field::SubscriptionId, event);
         let id = id.filter(|id| id.len() <= ID_MAX).unwrap_or_default();
@@ -119,6 +128,7 @@ pub(super) fn take(plan: &Plan, account: &mut Account<'_>, user: Option<u32>, it
         let before = (field == Field::Plan).then(|| traits.plan(rates).map(Box::<str>::from));
         let changed = traits.take(Key::Known(field), lower(field, value), when);
         taken.traits |= changed;
+        taken.company |= changed;
         taken.created |= changed && field == Field::CreatedAt;
         if let Some(before) = before {
             taken.traits |= traits.plan(rates) != before.as_deref();
@@ -128,27 +138,30 @@ pub(super) fn take(plan: &Plan, account: &mut Account<'_>, user: Option<u32>, it
     if roles.has(Role::Firmographics) {
         for name in &plan.traits {
             if let Some(value) = raw(event, name) {
-                taken.traits |= account.traits_mut().take(Key::Other(name.as_str().into()), value, when);
+                taken.company |= account.traits_mut().take(Key::Other(name.as_str().into()), value, when);
             }
         }
     }
     // An opportunity is open from its creation until it is won or lost, unless the CRM says otherwise later (rail 7).
     let closed = roles.has(Role::DealWon) || roles.has(Role::DealLost);
     if closed || roles.has(Role::OpportunityCreated) {
-        taken.traits |= account.traits_mut().take(Key::Known(Field::OpenOpportunity), Value::Boolean(!closed), when);
+        taken.company |= account.traits_mut().take(Key::Known(Field::OpenOpportunity), Value::Boolean(!closed), when);
     }
     if let Some(user) = user.filter(|_| roles.has(Role::Profile)) {
         // What users say of the company they are at (semantics E19).
         if let Some(value) = stated(plan, roles, Role::Profile, Field::CompanySize, event) {
-            taken.traits |= account.traits_mut().take(Key::Known(Field::CompanySize), value, when);
+            taken.company |= account.traits_mut().take(Key::Known(Field::CompanySize), value, when);
         }
         taken.profile = take_profile(plan, account, user, roles, event, when);
     }
+    let (plan_after, paid_after) = pays(account);
+    taken.is_another_plan = plan_before != plan_after;
+    taken.company |= paid_before != paid_after;
     if roles.has(Role::MqlCreated) {
         let mql = &mut account.life_mut().mql;
-        taken.lead = mql.is_none_or(|known| known < event.time);
         *mql = (*mql).max(Some(event.time));
     }
+    taken.traits |= taken.company;
     taken
 }
 
@@ -192,13 +205,37 @@ fn take_profile(
         count(plan, account, user, false);
     }
     let profile = &mut account.more_mut(user).profile;
+    let mut changed = false;
     for (field, value) in news {
-        profile.take(field, value, when);
+        changed |= profile.take(field, value, when);
     }
     if runs {
         count(plan, account, user, true);
     }
-    true
+    changed
+}
+
+/// Whether a user may decide a purchase may have changed.
+pub(super) fn settle_buyer(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
+    let buys = people::is_buyer(step.plan, account, user);
+    let word = &mut account.user_mut(user).word;
+    if word.is(Flag::Buyer) == buys {
+        return;
+    }
+    word.set(Flag::Buyer, buys);
+    step.delta.rows.push(user);
+    if word.is(Flag::Running) {
+        count_buyer(account, buys);
+    }
+}
+
+/// The same of all users.
+pub(in crate::engine) fn settle_all_buyers(step: &mut Step<'_>, account: &mut Account<'_>) {
+    account.user_indices().into_iter().for_each(|user| settle_buyer(step, account, user));
+}
+
+fn count_buyer(account: &mut Account<'_>, is_in: bool) {
+    account.buyers = if is_in { account.buyers + 1 } else { account.buyers - 1 };
 }
 
 /// A user is among the running active ones now (semantics C2).
@@ -211,6 +248,9 @@ pub(in crate::engine) fn enter(plan: &Plan, account: &mut Account<'_>, user: u32
     let points = points::contribution(plan, account, user);
     account.active_users += 1;
     account.user_points += points;
+    if account.user(user).word.is(Flag::Buyer) {
+        count_buyer(account, true);
+    }
     count(plan, account, user, true);
 }
 
@@ -224,6 +264,9 @@ pub(in crate::engine) fn leave(plan: &Plan, account: &mut Account<'_>, user: u32
     let points = points::contribution(plan, account, user);
     account.active_users -= 1;
     account.user_points -= points;
+    if account.user(user).word.is(Flag::Buyer) {
+        count_buyer(account, false);
+    }
     count(plan, account, user, false);
 }
 

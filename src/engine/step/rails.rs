@@ -1,7 +1,7 @@
 //! Decides whether a handoff fires, is held or is dropped: cooldowns, pacing, and the other guard rails (semantics D3
 //! to D10, §7).
 
-use super::delta::Step;
+use super::delta::{HELD, Step};
 use super::emit;
 use crate::engine::context::MatchedEvent;
 use crate::engine::state::Account;
@@ -92,8 +92,10 @@ fn hold(step: &mut Step<'_>, account: &mut Account<'_>, it: &mut AtRails<'_>, ra
         if rail == Rail::Usage {
             account.word.set(Flag::WANTS_USAGE, true);
         }
-        let trigger = step.plan.triggers[it.trigger].id.clone();
-        emit::signal(step, account, it.user, SignalKind::Held { trigger, rail }, Evidence::default());
+        emit::entry(step, account, it.user, (HELD, it.trigger), |step, _| {
+            let trigger = step.plan.triggers[it.trigger].id.clone();
+            (SignalKind::Held { trigger, rail }, Evidence::default())
+        });
     }
 }
 

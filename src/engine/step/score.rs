@@ -49,7 +49,6 @@ fn settle_points_for_users(step: &mut Step<'_>, account: &mut Account<'_>) {
         return;
     }
     account.pql_points = for_users;
-    step.delta.all_rows = true;
     let concerned = account.users().filter(|(index, user)| {
         account.has_level(Some(*index))
             || user.word.band() > 0
@@ -66,13 +65,14 @@ fn settle_tier(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) {
     if tier > held || (falls && tier != held) {
         account.tier = tier;
         step.delta.account.add(Changes::TIER);
+        step.delta.row = true;
         let score = points::pqa(plan, account);
-        emit::score(step, account, None, TIER, (held, tier), reason, score);
+        emit::score(step, account, None, (TIER, 1), (held, tier), reason, score);
     }
     let reached = plan.scores.active_users.partition_point(|users| active_users >= *users) as u8;
     if reached > threshold || (falls && reached != threshold) {
         account.threshold = reached;
-        emit::score(step, account, None, ACTIVE_USERS, (threshold, reached), reason, active_users as i32);
+        emit::score(step, account, None, (ACTIVE_USERS, 2), (threshold, reached), reason, active_users as i32);
     }
     if !falls && (tier < held || reached < threshold) {
         // They fall at the next close, which must visit the account: if the score fell because a fact ended, no event
@@ -103,10 +103,10 @@ fn settle_bands(step: &mut Step<'_>, account: &mut Account<'_>, reason: Reason) 
         // The end of a forgotten user's band does not count as a fall: forgetting fires nothing (semantics B12).
         let forgotten = word.is(Flag::Forgotten);
         word.set(Flag::Fell, after < before && !forgotten);
-        step.delta.user(index, Changes::BAND);
+        step.delta.user_row(index, Changes::BAND);
         // The band of a forgotten user ends for the same reason as the user's signals.
         let reason = if forgotten { Reason::Forgotten } else { reason };
-        emit::score(step, account, Some(index), BAND, (before, after), reason, score);
+        emit::score(step, account, Some(index), (BAND, 0), (before, after), reason, score);
     }
     step.delta.scored = scored;
 }
@@ -116,6 +116,7 @@ fn settle_track(step: &mut Step<'_>, account: &mut Account<'_>) {
     let Some(track) = track(step.plan, account).filter(|track| account.track != Some(*track)) else { return };
     let before = account.track.replace(track);
     account.last_at = step.at(account);
+    step.delta.row = true;
     step.effects.onboarding.push(Onboarding {
         account: account.id().to_string(),
         track,

@@ -135,7 +135,7 @@ fn settle_life(
         // The first user is no longer the only one, or is again, which can make an only user a buyer (semantics E18).
         if users.min(account.users_ever) <= 1 {
             step.delta.account.add(Changes::ONLY_USER);
-            step.delta.all_rows = true;
+            people::settle_all_buyers(step, account);
         }
     }
 }
@@ -157,12 +157,9 @@ fn note_user(
     }
     let row = account.user_mut(user);
     row.note_event(it.event.time, signs_up);
+    row.word.set(Flag::Heard, true);
     step.due.users.touch(&mut row.due, user);
-    if activity == Activity::Known {
-        if signs_up {
-            step.delta.user_row(user, Changes::default());
-        }
-    } else {
+    if activity != Activity::Known {
         if it.day <= step.last_closed() {
             // A late event corrects figures of days that have closed, and with them what is known (semantics C17).
             step.delta.account.add(Changes::CLOSED_DAYS.and(Changes::CLOSED_WEEKS).and(Changes::KNOWN));
@@ -175,8 +172,9 @@ fn note_user(
         if activity == Activity::Begins {
             changes.add(Changes::BEGAN.and(Changes::EXISTS));
             step.delta.scored.push(user);
+            people::settle_buyer(step, account, user);
         }
-        step.delta.user_row(user, changes);
+        step.delta.user(user, changes);
     }
     if was_absent || matches!(activity, Activity::Begins | Activity::Earlier) {
         step.delta.user(user, Changes::KNOWN);
@@ -201,11 +199,16 @@ fn remove_member(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, time
 }
 
 fn leave(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, time: EventTime) {
+    let was_removed = account.is_removed(user);
     account.user_mut(user).word.set(Flag::Removed, true);
     let removed = &mut account.more_mut(user).removed;
     *removed = Some(removed.map_or(time, |known| known.max(time)));
     step.delta.scored.push(user);
-    step.delta.user_row(user, Changes::EXISTS);
+    step.delta.user(user, Changes::EXISTS);
+    if !was_removed {
+        step.delta.rows.push(user);
+    }
+    people::settle_buyer(step, account, user);
     if account.user(user).word.is(Flag::Running) {
         people::leave(step.plan, account, user);
         step.delta.account.add(Changes::ACTIVE_USERS);
@@ -225,6 +228,7 @@ fn return_member(step: &mut Step<'_>, account: &mut Account<'_>, user: u32, time
     account.tidy(user);
     step.delta.scored.push(user);
     step.delta.user_row(user, Changes::EXISTS);
+    people::settle_buyer(step, account, user);
     if account.user(user).days.last() >= step.open_day().plus(-27) {
         runs(step, account, user);
     }
@@ -247,12 +251,19 @@ fn take_traits(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>
         }
         step.delta.account.add(Changes::ACTIVE_USERS);
         step.delta.user_row(user, Changes::BUYS);
+        people::settle_buyer(step, account, user);
     }
     if taken.traits {
         step.delta.account.add(Changes::TRAITS);
-        step.delta.all_rows = true;
+        step.delta.row |= taken.company;
+        // Whether an only user buys depends on the size of the company (semantics E18).
+        if account.users_ever == 1 {
+            people::settle_all_buyers(step, account);
+        }
     }
-    step.delta.row |= taken.lead;
+    if taken.is_another_plan {
+        step.delta.all_rows(account);
+    }
     taken
 }
 
@@ -312,11 +323,6 @@ fn feed(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>, slot:
         Fed::Nothing => return,
         Fed::Fact => {}
         Fed::Session => step.delta.sessions.push((user, slot)),
-        Fed::Value => {
-            if let Some(user) = user {
-                step.delta.user_row(user, Changes::default());
-            }
-        }
         Fed::Wait(end) => fact.waits_until = Some(end),
     }
     step.delta.facts.push(fact);
@@ -386,12 +392,15 @@ pub(super) fn forget(step: &mut Step<'_>, account: &mut Account<'_>, users: &[(u
         user.forget_since();
         account.erase_more(index);
         step.delta.scored.push(index);
-        step.delta.user_row(index, Changes::EXISTS);
+        step.delta.user(index, Changes::EXISTS);
+        step.delta.gone.push(index);
+        people::settle_buyer(step, account, index);
     }
     let due = Day(account.last_day.0.saturating_add(forget_after + 1));
     if account.first().is_some() && !account.word.is(Flag::Forgotten) && due <= open_day {
         account.word.set(Flag::Forgotten, true);
         step.delta.account.add(Changes::EXISTS);
+        step.delta.row = true;
         account.erase_life();
     }
 }

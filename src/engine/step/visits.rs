@@ -24,23 +24,20 @@ pub(super) fn after_close(step: &mut Step<'_>, account: &mut Account<'_>, close:
     for &(_, user) in close.users {
         let row = account.user(user);
         let is_kept = !row.days.is_never() && !row.word.is(Flag::Forgotten);
-        if is_kept || account.drop_gone_user(user, open_day, &time, step.profiles) {
+        if is_kept || account.drop_gone_user(user, open_day, &time) {
             continue;
         }
         let next = next_of_gone_user(step, account, user, day);
         step.due.users.by(&mut account.user_mut(user).due, user, next.max(day.plus(1)));
     }
-    let rows_wanted = step.profiles || step.effects.metrics.is_some();
-    let next = next_of_account(step, account, day, rows_wanted, next);
+    let next = next_of_account(step, account, day, step.effects.wanted.rows(), next);
     step.due.accounts.by(&mut account.due, step.index, next.max(day.plus(1)));
     account.settle_timed();
 }
 
 /// Whether nothing of the account can matter to a later event.
 pub(super) fn is_over(step: &Step<'_>, account: &Account<'_>) -> bool {
-    account.is_blank()
-        && !(step.profiles && account.word.is(Flag::Dirty))
-        && step.open_day() >= over_on(step.plan, account)
+    account.is_blank() && step.open_day() >= over_on(step.plan, account)
 }
 
 /// The day from which on no late event can join the last life of an account.

@@ -187,7 +187,7 @@ impl Account<'_> {
     /// Gives back the memory of a user whose days can no longer matter: forgotten, so long ago that no late day can
     /// join their life, and not of those ever active in this life of the account, of whom each counts once (semantics
     /// B16). Nothing tells whether or when this happens. Returns whether the user is gone.
-    pub(in crate::engine) fn drop_gone_user(&mut self, index: u32, open_day: Day, time: &Time, profiles: bool) -> bool {
+    pub(in crate::engine) fn drop_gone_user(&mut self, index: u32, open_day: Day, time: &Time) -> bool {
         let user = self.user(index);
         let last = if user.days.is_never() { time.calendar.day(user.since) } else { user.days.last() };
         let long_ago = open_day.plus(-57 - time.forget_after_days);
@@ -202,7 +202,6 @@ impl Account<'_> {
         };
         let gone = (user.days.is_never() || begun.is_none_or(|begun| last < begun))
             && !self.has_level(Some(index))
-            && !(profiles && user.word.is(Flag::Dirty))
             && self.has_nothing_beside(index)
             && !is_named();
         if gone {

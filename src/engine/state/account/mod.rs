@@ -9,7 +9,7 @@ use super::counts::Ring;
 use super::rows::{NO_USER, Row, User};
 use super::tables::{Store, Tables};
 use super::word::{Flag, Word};
-use crate::model::{Day, EventTime, Keys};
+use crate::model::{Day, Keys};
 
 /// An account of the tables. It reads as its row.
 #[derive(Debug)]
@@ -166,39 +166,6 @@ impl<'t> Account<'t> {
         if self.counts.closed() < day {
             let Store { wide, .. } = &mut *self.store;
             self.row.counts.close_up_to(wide, day);
-        }
-    }
-
-    /// Marks the profile of the account as changed at an instant, with the watermark at that time.
-    pub(in crate::engine) fn touch(&mut self, (at, now): (EventTime, EventTime)) {
-        let row = &mut **self;
-        row.word.set(Flag::Dirty, true);
-        (row.changed, row.as_of) = (at, now);
-    }
-
-    /// Marks the profiles of the user and the account as changed.
-    pub(in crate::engine) fn touch_user(&mut self, user: u32, (at, now): (EventTime, EventTime)) {
-        let user = self.user_mut(user);
-        user.word.set(Flag::Dirty, true);
-        user.changed = at;
-        self.touch((at, now));
-    }
-
-    /// Marks the profiles of all users as changed.
-    pub(in crate::engine) fn touch_users(&mut self, when: (EventTime, EventTime)) {
-        let mut next = self.users;
-        while next != NO_USER {
-            self.touch_user(next, when);
-            next = self.user(next).next;
-        }
-        self.touch(when);
-    }
-
-    /// Puts the account on the list of those whose profiles are to be published, if they `are` and have changed.
-    pub(in crate::engine) fn list(&mut self, are: bool, dirty: &mut Vec<u32>) {
-        if are && self.word.is(Flag::Dirty) && !self.word.is(Flag::LISTED) {
-            self.word.set(Flag::LISTED, true);
-            dirty.push(self.index);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{KeptMut, Mark, Node, Packed, Value};
+use super::{KeptMut, Mark, Node, Packed};
 use crate::engine::state::pages::Ref;
 use crate::model::EventTime;
 
@@ -98,7 +98,8 @@ impl KeptMut<'_> {
 
     /// Takes a value in: its latest observation (`latest`) or its earliest counts. At most `most` values are kept, those
     /// that count longest: a value that goes could only count again by an observation that brings it back. Values are
-    /// compared by their names, if those are kept (`named`), else by a hash of 128 bits.
+    /// compared by their names, if those are kept (`named`), else by a hash of 128 bits. Returns whether this observation
+    /// counts now; if not, it proves no more than what is kept.
     pub(in crate::engine) fn add_value(
         &mut self,
         value: &str,
@@ -106,7 +107,7 @@ impl KeptMut<'_> {
         mark: Mark,
         latest: bool,
         most: usize,
-    ) -> Value {
+    ) -> bool {
         let key = if named { self.facts.names.find(value).map(u128::from) } else { Some(xxh3_128(value.as_bytes())) };
         // An event of the same instant changes nothing.
         let new = mark.time;
@@ -117,10 +118,10 @@ impl KeptMut<'_> {
         let better = |new, known| if latest { new > known } else { new < known };
         if let Some((_, known)) = self.least(is_it) {
             if !better(new, known.time()) {
-                return Value::Known;
+                return false;
             }
             known.words[2] = mark.time.0;
-            return Value::Again;
+            return true;
         }
         let items = self.items();
         if self.facts.nodes(items).take(most).count() == most {
@@ -128,7 +129,7 @@ impl KeptMut<'_> {
                 true => self.facts.nodes(items).map(Node::time).min(),
                 false => self.facts.nodes(items).map(Node::time).max(),
             };
-            let Some(worst) = worst.filter(|worst| better(new, *worst)) else { return Value::Known };
+            let Some(worst) = worst.filter(|worst| better(new, *worst)) else { return false };
             let mut gone = false;
             self.retain(|node| {
                 let goes = !gone && node.time() == worst;
@@ -145,7 +146,7 @@ impl KeptMut<'_> {
             }
         };
         self.push(words, 0);
-        Value::New
+        true
     }
 }
 

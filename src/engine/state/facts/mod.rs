@@ -123,17 +123,6 @@ pub(in crate::engine) struct Kept<'a> {
     row: &'a Row,
 }
 
-/// What became of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum Value {
-    /// Nothing: it proves no more than what is kept.
-    Known,
-    /// It was known, and counts by this event now.
-    Again,
-    /// It is kept, and was not before.
-    New,
-}
-
 impl Facts {
     pub(super) fn new() -> Facts {
         Facts { rows: Slab::new(), laters: Slab::new(), nodes: Slab::new(), names: Names::new() }
