@@ -339,8 +339,9 @@ impl Telemetry {
 /// What the page of metrics of a process says, for `bench`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Page {
-    /// Events folded, of any outcome.
-    pub events: u64,
+    /// Records folded of the partitions that are assigned now. Other than the count of events, it does not count those
+    /// again that a rebalance moved to another worker.
+    pub records: u64,
     /// Handoffs.
     pub handoffs: u64,
     /// Messages of the signals feed.
@@ -371,7 +372,7 @@ impl Page {
         };
         let count = |name: &str| sum(name) as u64;
         Page {
-            events: count(EVENTS),
+            records: count(POSITION),
             handoffs: count(HANDOFFS),
             signals: count(SIGNALS),
             onboarding: count(ONBOARDING),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::process::{self, Machine};
 use super::service::Service;
-use super::settings::go_on;
+use super::settings::{Contents, go_on};
 use crate::kafka::Config;
 use crate::telemetry::Page;
 
@@ -111,7 +111,7 @@ fn cpu_of(brokers: &[u32]) -> Option<f64> {
     (!each.is_empty()).then(|| each.iter().sum())
 }
 
-/// Waits until a process that was just started has folded so many events.
+/// Waits until a process that was just started has folded the log.
 ///
 /// # Errors
 /// It ends before, or this process is asked to stop.
@@ -119,21 +119,23 @@ pub(super) fn measure(
     config: &Config,
     service: &mut Service,
     brokers: &[u32],
-    events: u64,
+    log: Contents,
     bar: &ProgressBar,
 ) -> Result<Drain> {
+    let events = log.events;
     let (machine, own) = (Machine::now(), process::own_cpu());
     let mut samples = vec![Sample { cpu: Some(0.0), ..Sample::take(service, brokers, 0) }];
     let mut threads = None;
     let page = loop {
         go_on(config)?;
         let page = service.page()?.unwrap_or_default();
-        if page.events >= events / 2 && threads.is_none() {
+        let folded = log.events_of(page.records);
+        if folded >= events / 2 && threads.is_none() {
             threads = Some(process::cpu_of_threads(service.pid()));
         }
-        samples.push(Sample::take(service, brokers, page.events));
-        bar.set_position(page.events);
-        if page.events >= events {
+        samples.push(Sample::take(service, brokers, folded));
+        bar.set_position(folded);
+        if folded >= events {
             break page;
         }
         std::thread::sleep(EVERY);

@@ -30,7 +30,7 @@ use process::Machine;
 use report::Live;
 use results::Handoffs;
 use service::Service;
-use settings::go_on;
+use settings::{Contents, go_on};
 
 pub use plot::plot;
 pub use report::Report;
@@ -79,22 +79,25 @@ impl Bench {
             let names = made.outputs(self, &format!("run{round}"))?;
             let mut service = Service::start(&self.start, &self.environment(&names, None))?;
             let bar = (show.bar)(filled.events, "events");
-            runs.push(drain::measure(&self.kafka, &mut service, &brokers, filled.events, &bar)?);
+            let contents = Contents { records: filled.records, events: filled.events };
+            runs.push(drain::measure(&self.kafka, &mut service, &brokers, contents, &bar)?);
             bar.finish_and_clear();
             if let Some(rate) = self.rate.filter(|_| round == self.rounds) {
                 live = Some(self.live(rate, &names, &mut service, &mut events, filled, show)?);
             }
+            service.settle()?;
             service.stop()?;
             results.push(results::published(&self.kafka, &names)?);
             (show.tell)(runs[runs.len() - 1].line(round));
         }
-        let events = filled.events + live.as_ref().map_or(0, |live: &Live| live.events);
+        let (events, records) = live.as_ref().map_or((0, 0), |live: &Live| (live.events, live.records));
+        let all = Contents { records: filled.records + records, events: filled.events + events };
         let recovery = match self.kill {
             true => {
                 let names = made.outputs(self, "kill")?;
                 let start = || Service::start(&self.start, &self.environment(&names, Some("bench")));
-                let bar = (show.bar)(events, "events");
-                let recovery = recovery::measure(&self.kafka, &start, events, &bar)?;
+                let bar = (show.bar)(all.events, "events");
+                let recovery = recovery::measure(&self.kafka, &start, all, &bar)?;
                 bar.finish_and_clear();
                 results.push(results::published(&self.kafka, &names)?);
                 Some(recovery)
@@ -198,7 +201,7 @@ impl Bench {
                 let written = writer.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the writer panicked")));
                 let cpu = service.cpu();
                 let folded = written.and_then(|written| {
-                    self.await_events(service, filled.events + written.events)?;
+                    self.await_records(service, filled.records + written.records)?;
                     Ok(written)
                 });
                 done.store(true, Ordering::Relaxed);
@@ -212,8 +215,8 @@ impl Bench {
         Ok(Live::new(rate, written, seen, cpu, self.close))
     }
 
-    fn await_events(&self, service: &mut Service, events: u64) -> Result<()> {
-        while service.page()?.unwrap_or_default().events < events {
+    fn await_records(&self, service: &mut Service, records: u64) -> Result<()> {
+        while service.page()?.unwrap_or_default().records < records {
             go_on(&self.kafka)?;
             std::thread::sleep(Duration::from_millis(50));
         }

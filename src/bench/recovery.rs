@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::service::Service;
-use super::settings::go_on;
+use super::settings::{Contents, go_on};
 use crate::kafka::Config;
 
 /// How often a process is looked at.
@@ -30,18 +30,20 @@ pub struct Recovery {
 pub(super) fn measure(
     config: &Config,
     start: &dyn Fn() -> Result<Service>,
-    events: u64,
+    log: Contents,
     bar: &ProgressBar,
 ) -> Result<Recovery> {
+    let events = log.events;
     let mut service = start()?;
-    let killed_at = await_that(config, &mut service, bar, |_, folded| folded >= events / 10 * 9)?;
+    let killed_at = await_that(config, (&mut service, log), bar, |_, folded| folded >= events / 10 * 9)?;
     let killed = Instant::now();
     service.kill()?;
     let mut service = start()?;
-    await_that(config, &mut service, bar, |_, folded| folded > 0)?;
+    await_that(config, (&mut service, log), bar, |_, folded| folded > 0)?;
     let first_event_s = killed.elapsed().as_secs_f64();
-    await_that(config, &mut service, bar, |service, folded| folded >= events && service.is_ready())?;
+    await_that(config, (&mut service, log), bar, |service, folded| folded >= events && service.is_ready())?;
     let (caught_up_s, cpu_s) = (killed.elapsed().as_secs_f64(), service.cpu());
+    service.settle()?;
     service.stop()?;
     Ok(Recovery { killed_at, first_event_s, caught_up_s, cpu_s })
 }
@@ -49,13 +51,13 @@ pub(super) fn measure(
 /// Waits until this holds of a process and the number of events that it has folded, and returns the number.
 fn await_that(
     config: &Config,
-    service: &mut Service,
+    (service, log): (&mut Service, Contents),
     bar: &ProgressBar,
     holds: impl Fn(&Service, u64) -> bool,
 ) -> Result<u64> {
     loop {
         go_on(config)?;
-        let folded = service.page()?.unwrap_or_default().events;
+        let folded = log.events_of(service.page()?.unwrap_or_default().records);
         bar.set_position(folded);
         if holds(service, folded) {
             return Ok(folded);

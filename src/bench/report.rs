@@ -109,6 +109,8 @@ pub struct Live {
     pub rate: u64,
     /// Events that were written.
     pub events: u64,
+    /// Their records.
+    pub records: u64,
     /// Seconds that it took.
     pub seconds: f64,
     /// CPU microseconds of the process per event.
@@ -123,10 +125,11 @@ pub struct Live {
 
 impl Live {
     pub(super) fn new(rate: u64, written: Written, seen: Seen, cpu: Option<f64>, close: bool) -> Live {
-        let Written { events, seconds, .. } = written;
+        let Written { events, records, seconds, .. } = written;
         Live {
             rate,
             events,
+            records,
             seconds,
             cpu_us: cpu.map(|cpu| cpu * 1e6 / events.max(1) as f64),
             latency: seen.steady,

@@ -18,6 +18,9 @@ use crate::telemetry::Page;
 const LINES: usize = 20;
 /// How long the process may take to end after SIGTERM.
 const LEAVE: Duration = Duration::from_secs(60);
+/// A process that has ended no transaction for this time has committed all that it has folded. It is longer than the
+/// commit interval by default.
+const QUIET: Duration = Duration::from_millis(1_500);
 /// How long a request for its metrics may take.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -105,6 +108,23 @@ impl Service {
     fn last_lines(&self) -> String {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.iter().cloned().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Waits until it has committed what it has folded: until no transaction has ended for a while.
+    ///
+    /// # Errors
+    /// The process has ended.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let (mut before, mut since) = (None, Instant::now());
+        while since.elapsed() < QUIET && began.elapsed() < LEAVE {
+            let now = self.page()?.map(|page| page.transactions);
+            if now != before {
+                (before, since) = (now, Instant::now());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     /// Kills it, as `kill -9` does.

@@ -46,6 +46,23 @@ pub struct Bench {
     pub keep: bool,
 }
 
+/// What a log contains, which is written without transactions: its offsets are its records.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Contents {
+    /// Records.
+    pub(super) records: u64,
+    /// The events in them.
+    pub(super) events: u64,
+}
+
+impl Contents {
+    /// How many events so many records have, about.
+    pub(super) fn events_of(self, records: u64) -> u64 {
+        let events = u128::from(records.min(self.records)) * u128::from(self.events) / u128::from(self.records.max(1));
+        u64::try_from(events).unwrap_or(u64::MAX)
+    }
+}
+
 /// How progress is shown.
 pub struct Show<'a> {
     /// A bar over so many of something.
