@@ -15,6 +15,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::OwnedMessage;
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
 use crate::broker::{Broker, unique};
@@ -140,9 +141,17 @@ impl Service<'_> {
             let published = published.get(topic).cloned().unwrap_or_default();
             assert_same(topic, replayed, &published);
         }
-        // The number of profiles depends on when they were committed; the last one of each key does not.
+        let mut profiles = self.profiles_of_the_log();
         for (topic, message) in [("accounts", "AccountProfile"), ("users", "UserProfile")] {
             assert_same(topic, &self.lines(topic), &self.last_of_each_key(topic, message));
+            let published = self.read_committed(&format!("{}.{topic}", self.prefix)).into_iter();
+            let published = published.map(|(_, bytes)| bytes.map_or("gone".into(), |bytes| decode(message, &bytes)));
+            // Users of an account are in several partitions.
+            let (mut published, replayed) = (published.collect::<Vec<_>>(), profiles.remove(topic).unwrap());
+            published.sort_unstable();
+            assert!(published.len() > 1_000, "few profiles: {}", published.len());
+            let differs = published.iter().zip(&replayed).find(|(published, replayed)| published != replayed);
+            assert!(published == replayed, "{topic}: {} and {}: {differs:#?}", published.len(), replayed.len());
         }
         for needed in ["handoff.high", "handoff.medium", "handoff.low", "signals", "metrics", "dead-letter"] {
             assert!(replayed.get(needed).is_some_and(|lines| !lines.is_empty()), "the log made nothing for {needed}");
@@ -303,8 +312,40 @@ impl<'a> Service<'a> {
             .collect()
     }
 
+    /// Every profile that the log makes, by topic; of a tombstone nothing but that it is one.
+    fn profiles_of_the_log(&self) -> BTreeMap<&str, Vec<String>> {
+        use upswell::model::{Effects, EventTime, Wanted};
+        use upswell::wire::{self, ToWire as _};
+        let wanted = Wanted { accounts: true, users: true, ..Wanted::LEAST };
+        let mut profiles: BTreeMap<&str, Vec<String>> = [("accounts", Vec::new()), ("users", Vec::new())].into();
+        let mut partitions: BTreeMap<i32, upswell::engine::Partition> = BTreeMap::new();
+        for message in self.read_messages(&self.log()) {
+            let new = || upswell::engine::Partition::new(upswell::rules::default_plan());
+            let partition = partitions.entry(message.partition()).or_insert_with(new);
+            let time = message.timestamp().to_millis().and_then(EventTime::new);
+            let record = upswell::engine::Record { offset: message.offset(), time };
+            let admit = wire::Admit::of_log(message.headers().is_some());
+            let payload = message.payload().unwrap_or_default();
+            let decoded: Vec<_> = wire::decode_admitting(admit, wire::Format::Protobuf, payload).collect();
+            let mut effects = Effects::new(wanted);
+            let _ = partition.apply(record, decoded.iter().flat_map(upswell::rules::Ready::new), &mut effects);
+            let plain = |json: String| json.parse::<serde_json::Value>().unwrap().to_string();
+            profiles.entry("accounts").or_default().extend(effects.accounts.iter().map(|it| plain(it.to_json())));
+            let users = effects.users.iter().map(|it| if it.gone { "gone".into() } else { plain(it.to_json()) });
+            profiles.entry("users").or_default().extend(users);
+        }
+        profiles.values_mut().for_each(|lines| lines.sort_unstable());
+        profiles
+    }
+
     /// Keys and values.
     fn read_committed(&self, topic: &str) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let bytes = |part: Option<&[u8]>| part.map(<[u8]>::to_vec);
+        let messages = self.read_messages(topic).into_iter();
+        messages.map(|message| (bytes(message.key()).unwrap_or_default(), bytes(message.payload()))).collect()
+    }
+
+    fn read_messages(&self, topic: &str) -> Vec<OwnedMessage> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", self.brokers)
             .set("group.id", unique("reader"))
@@ -322,10 +363,7 @@ impl<'a> Service<'a> {
         while ends < PARTITIONS {
             assert!(Instant::now() < deadline, "{topic} has no end");
             match consumer.poll(Duration::from_millis(200)) {
-                Some(Ok(message)) => {
-                    let bytes = |part: Option<&[u8]>| part.map(<[u8]>::to_vec);
-                    values.push((bytes(message.key()).unwrap_or_default(), bytes(message.payload())));
-                }
+                Some(Ok(message)) => values.push(message.detach()),
                 Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ends += 1,
                 Some(Err(error)) => panic!("{topic}: {error}"),
                 None => {}
