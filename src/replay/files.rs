@@ -4,21 +4,23 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read as _};
+use std::io::{self, BufRead as _, BufReader, Cursor, Read as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
-use prost::encoding::decode_varint;
 
 use super::forms::{self, HEAD};
 use crate::engine::Record;
 use crate::model::{DAY_MS, EventTime};
 use crate::text;
-use crate::wire::{self, Admit, BATCH, Decoded, Format, Malformed, Records};
+use crate::wire::{self, Admit, BATCH, Decoded, Format, Malformed};
 
 /// The largest record of a file in bytes. A larger length means that the file has another format.
 const RECORD_MAX: u64 = 64 << 20;
+/// How many bytes of a file are in memory at least.
+const BLOCK: usize = 1 << 18;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// One input file; `-` is standard input.
@@ -45,16 +47,31 @@ impl Input {
     }
 }
 
-/// A file that is being read, record by record.
+/// A file that is being read, record by record. The records that were read last are in memory; the block of bytes that
+/// holds them changes only in [`Source::fill`].
 struct Source<'a> {
     input: &'a Input,
     name: String,
-    reader: Box<dyn BufRead>,
-    record: Vec<u8>,
+    reader: Box<dyn io::Read>,
+    block: Vec<u8>,
+    /// Where the present record is in the block, where the bytes after it begin, and where those that were read end.
+    record: Range<usize>,
+    next: usize,
+    end: usize,
+    /// Whether the reader has no more bytes than those of the block.
+    is_at_end: bool,
     /// How many lines or records were read with the present one.
     number: u64,
-    /// A record that was read ahead, and its number.
-    ahead: Option<(Vec<u8>, u64)>,
+}
+
+/// What follows the present record of a file.
+enum Next {
+    /// A record, which is the present one now.
+    Record,
+    /// A record that is not completely in the block.
+    Unread,
+    /// Nothing.
+    End,
 }
 
 impl<'a> Source<'a> {
@@ -65,55 +82,133 @@ impl<'a> Source<'a> {
         } else {
             Box::new(File::open(&input.path).with_context(|| format!("opening {name}"))?)
         };
-        let reading = || format!("reading {name}");
-        let mut reader = decompress(progress.wrap_read(raw)).with_context(reading)?;
+        let reader = decompress(progress.wrap_read(raw)).with_context(|| format!("reading {name}"))?;
+        let (block, record, next, end) = (vec![0; BLOCK], 0..0, 0, 0);
+        let mut source = Source { input, name, reader, block, record, next, end, is_at_end: false, number: 0 };
         if input.format == Format::Json {
-            let (head, whole) = peek(reader).with_context(reading)?;
-            reader = whole;
-            if let Some(form) = forms::of_file(&head) {
-                bail!("{name} {form}");
+            while source.end < HEAD && !source.is_at_end {
+                source.fill()?;
+            }
+            if let Some(form) = forms::of_file(&source.block[..source.end.min(HEAD)]) {
+                bail!("{} {form}", source.name);
             }
         }
-        Ok(Source { input, name, reader, record: Vec::new(), number: 0, ahead: None })
+        Ok(source)
     }
 
-    /// Goes on to the next record; whether there is one.
-    fn next(&mut self) -> Result<bool> {
-        if let Some((record, number)) = self.ahead.take() {
-            (self.record, self.number) = (record, number);
-            return Ok(true);
-        }
-        let more = match self.input.format {
-            Format::Json => read_line(&mut *self.reader, &mut self.record, &mut self.number),
-            Format::Protobuf => read_delimited(&mut *self.reader, &mut self.record, &mut self.number),
+    /// Goes on to the next record, if it is in the block.
+    fn next(&mut self) -> Result<Next> {
+        let next = match self.input.format {
+            Format::Json => Ok(self.next_line()),
+            Format::Protobuf => self.next_delimited(),
         };
-        more.with_context(|| format!("reading {}", self.name))
+        next.with_context(|| format!("reading {}", self.name))
+    }
+
+    /// Goes on to the next line that is not blank.
+    fn next_line(&mut self) -> Next {
+        loop {
+            let mut rest = &self.block[self.next..self.end];
+            // Reading from bytes in memory does not fail.
+            let length = rest.skip_until(b'\n').unwrap_or(0);
+            let mut line = self.next..self.next + length;
+            if !self.block[line.clone()].ends_with(b"\n") && !self.is_at_end {
+                return Next::Unread;
+            }
+            if line.is_empty() {
+                return Next::End;
+            }
+            self.next = line.end;
+            self.number += 1;
+            // Windows begins files with a byte order mark, which is no part of the first event.
+            if self.number == 1 && self.block[line.clone()].starts_with(BYTE_ORDER_MARK) {
+                line.start += BYTE_ORDER_MARK.len();
+            }
+            if !self.block[line.clone()].trim_ascii().is_empty() {
+                self.record = line;
+                return Next::Record;
+            }
+        }
+    }
+
+    /// Goes on to the next record with its length before it.
+    fn next_delimited(&mut self) -> Result<Next> {
+        let (rest, number) = (&self.block[self.next..self.end], self.number);
+        if rest.is_empty() && self.is_at_end {
+            return Ok(Next::End);
+        }
+        let length = length(rest).with_context(|| format!("the length of record {number}"))?;
+        let Some((length, bytes)) = length else {
+            if self.is_at_end {
+                bail!("the length of record {number} is cut off");
+            }
+            return Ok(Next::Unread);
+        };
+        if length > RECORD_MAX {
+            bail!(
+                "record {number} has a length of {length} bytes, more than {RECORD_MAX}: not length-delimited protobuf"
+            );
+        }
+        let (start, read) = (self.next + bytes, rest.len() - bytes);
+        if read < length as usize {
+            if self.is_at_end {
+                bail!("record {number} is cut off: {read} of {length} bytes");
+            }
+            return Ok(Next::Unread);
+        }
+        self.next = start + length as usize;
+        self.record = start..self.next;
+        self.number += 1;
+        Ok(Next::Record)
+    }
+
+    /// Reads more of the file. The block keeps the present record and what follows it.
+    fn fill(&mut self) -> Result<()> {
+        let passed = self.record.start;
+        self.block.copy_within(passed..self.end, 0);
+        (self.record, self.next, self.end) = (0..self.record.end - passed, self.next - passed, self.end - passed);
+        // If most of the block is kept, it holds a large record: it is not looked at again for every few bytes more.
+        if self.end > self.block.len() / 2 {
+            self.block.resize(2 * self.block.len(), 0);
+        }
+        let read = loop {
+            match self.reader.read(&mut self.block[self.end..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read.with_context(|| format!("reading {}", self.name))?,
+            }
+        };
+        self.end += read;
+        self.is_at_end = read == 0;
+        Ok(())
     }
 
     /// The time of the record after the present one, which stays the present one.
     fn look_ahead(&mut self) -> Result<Option<EventTime>> {
-        let (record, number) = (std::mem::take(&mut self.record), self.number);
-        let time = if self.next()? { self.time() } else { None };
-        if self.number > number {
-            self.ahead = Some((std::mem::take(&mut self.record), self.number));
+        loop {
+            let (record, next, number) = (self.record.clone(), self.next, self.number);
+            let time = match self.next()? {
+                Next::Record => self.time(),
+                Next::End => None,
+                Next::Unread => {
+                    self.fill()?;
+                    continue;
+                }
+            };
+            (self.record, self.next, self.number) = (record, next, number);
+            return Ok(time);
         }
-        (self.record, self.number) = (record, number);
-        Ok(time)
     }
 
-    /// The present record.
-    fn record(&self) -> &[u8] {
-        if self.input.format == Format::Json { self.record.trim_ascii() } else { &self.record }
-    }
-
-    /// The events of a record of this file.
-    fn events<'r>(&self, record: &'r [u8]) -> wire::Events<'r> {
-        wire::decode_admitting(self.input.admit, self.input.format, record)
+    /// The events of the record at this place in the block.
+    fn events(&self, record: &Range<usize>) -> wire::Events<'_> {
+        let bytes = &self.block[record.clone()];
+        let bytes = if self.input.format == Format::Json { bytes.trim_ascii() } else { bytes };
+        wire::decode_admitting(self.input.admit, self.input.format, bytes)
     }
 
     /// The time of the present record's first event, if it can be read.
     fn time(&self) -> Option<EventTime> {
-        self.events(self.record()).next().and_then(|decoded| decoded.event.ok()).map(|event| event.time)
+        self.events(&self.record).next().and_then(|decoded| decoded.event.ok()).map(|event| event.time)
     }
 }
 
@@ -175,12 +270,18 @@ impl Files {
         let mut sources = self.inputs.iter().map(|input| Source::open(input, progress)).collect::<Result<Vec<_>>>()?;
         let mut filled = Vec::new();
         for (place, source) in sources.iter_mut().enumerate() {
-            if source.next()? {
+            let next = loop {
+                match source.next()? {
+                    Next::Unread => source.fill()?,
+                    next => break next,
+                }
+            };
+            if let Next::Record = next {
                 filled.push(place);
             }
         }
         let jumps = self.jumps(&mut sources, &filled)?;
-        let mut merged = Merged { sources, jumps, waiting: Records::default() };
+        let mut merged = Merged { sources, jumps, waiting: Vec::with_capacity(BATCH) };
         let read = merged.read(&filled, each);
         // What follows from an error of `each` is none of what waits: it has been taken.
         merged.show(each)?;
@@ -206,13 +307,14 @@ struct Merged<'a> {
     sources: Vec<Source<'a>>,
     jumps: Option<Jumps>,
     /// Records that were read and not passed on yet.
-    waiting: Records<Waiting>,
+    waiting: Vec<Waiting>,
 }
 
-/// A record that was read, with its file and its place.
+/// A record that was read, with its place in the block of its file.
 struct Waiting {
     source: usize,
     record: Record,
+    bytes: Range<usize>,
     number: u64,
 }
 
@@ -228,12 +330,13 @@ impl Merged<'_> {
                 let source = &self.sources[number];
                 let record = Record { offset, time: None };
                 offset += 1;
-                self.waiting.push(Waiting { source: number, record, number: source.number }, &[source.record()]);
+                let bytes = source.record.clone();
+                self.waiting.push(Waiting { source: number, record, bytes, number: source.number });
                 // Which file goes on depends on how far time has come where jumps are bounded.
-                if self.waiting.are_enough() || (self.jumps.is_some() && !heads.is_empty()) {
+                if self.waiting.len() == BATCH || (self.jumps.is_some() && !heads.is_empty()) {
                     self.show(each)?;
                 }
-                if !self.sources[number].next()? {
+                if !self.go_on(number, each)? {
                     break;
                 }
                 if let Some(other) = heads.first() {
@@ -255,28 +358,40 @@ impl Merged<'_> {
         self.sources[number].time().filter(allowed).unwrap_or(before)
     }
 
+    /// Goes on to the next record of a file; whether there is one.
+    fn go_on(&mut self, number: usize, each: &mut dyn FnMut(&mut Vec<Read<'_>>) -> Result<()>) -> Result<bool> {
+        loop {
+            match self.sources[number].next()? {
+                Next::Record => return Ok(true),
+                Next::End => return Ok(false),
+                Next::Unread => {
+                    // The block changes: what waits in it is passed on before.
+                    self.show(each)?;
+                    self.sources[number].fill()?;
+                }
+            }
+        }
+    }
+
     /// Passes on the events of the waiting records.
     fn show(&mut self, each: &mut dyn FnMut(&mut Vec<Read<'_>>) -> Result<()>) -> Result<()> {
-        let mut waiting = std::mem::take(&mut self.waiting);
+        let Merged { sources, jumps, waiting } = self;
         let mut events = Vec::with_capacity(BATCH);
-        for (Waiting { source, record, number }, value) in waiting.iter() {
-            let source = &self.sources[*source];
-            let place = Place { file: &source.name, partition: None, number: *number, format: source.input.format };
-            for (index, decoded) in (0..).zip(source.events(value)) {
-                events.push(Read { record: *record, index, decoded, place });
-                if let (Some(jumps), Some(read)) = (&mut self.jumps, events.last_mut()) {
-                    jumps.check(&mut read.decoded);
-                }
+        for Waiting { source, record, bytes, number } in waiting.drain(..) {
+            let source = &sources[source];
+            let place = Place { file: &source.name, partition: None, number, format: source.input.format };
+            for (index, decoded) in (0..).zip(source.events(&bytes)) {
                 if events.len() == BATCH {
                     each(&mut events)?;
                     events.clear();
                 }
+                events.push(Read { record, index, decoded, place });
+                if let (Some(jumps), Some(read)) = (&mut *jumps, events.last_mut()) {
+                    jumps.check(&mut read.decoded);
+                }
             }
         }
-        each(&mut events)?;
-        waiting.clear();
-        self.waiting = waiting;
-        Ok(())
+        each(&mut events)
     }
 }
 
@@ -333,84 +448,30 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-fn decompress(mut raw: impl io::Read + 'static) -> std::io::Result<Box<dyn BufRead>> {
+fn decompress(mut raw: impl io::Read + 'static) -> std::io::Result<Box<dyn io::Read>> {
     let mut magic = Vec::with_capacity(4);
     raw.by_ref().take(4).read_to_end(&mut magic)?;
     let whole = Cursor::new(magic.clone()).chain(raw);
     Ok(match magic[..] {
-        [0x1f, 0x8b, ..] => {
-            Box::new(BufReader::with_capacity(1 << 18, flate2::read::MultiGzDecoder::new(BufReader::new(whole))))
-        }
-        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(BufReader::with_capacity(1 << 18, zstd::Decoder::new(whole)?)),
-        _ => Box::new(BufReader::with_capacity(1 << 18, whole)),
+        [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(whole))),
+        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::Decoder::new(whole)?),
+        _ => Box::new(whole),
     })
 }
 
-/// The beginning of what can be read, and a reader of the whole.
-fn peek(mut reader: Box<dyn BufRead>) -> std::io::Result<(Vec<u8>, Box<dyn BufRead>)> {
-    let mut head = Vec::with_capacity(HEAD);
-    reader.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
-    let whole = Cursor::new(head.clone()).chain(reader);
-    Ok((head, Box::new(BufReader::with_capacity(1 << 18, whole))))
-}
-
-/// Reads the next line that is not blank; `number` of them were read before.
-fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>, number: &mut u64) -> Result<bool> {
-    loop {
-        line.clear();
-        if reader.read_until(b'\n', line)? == 0 {
-            return Ok(false);
-        }
-        *number += 1;
-        // Windows begins files with a byte order mark, which is no part of the first event.
-        if *number == 1 && line.starts_with(BYTE_ORDER_MARK) {
-            line.drain(..BYTE_ORDER_MARK.len());
-        }
-        if !line.trim_ascii().is_empty() {
-            return Ok(true);
-        }
-    }
-}
-
-/// Reads the next record; `number` of them were read before.
-fn read_delimited(reader: &mut dyn BufRead, record: &mut Vec<u8>, number: &mut u64) -> Result<bool> {
-    let buffer = reader.fill_buf()?;
-    if buffer.is_empty() {
-        return Ok(false);
-    }
-    record.clear();
-    // Nearly every record is completely in the buffer and can be copied at once.
-    let mut rest = buffer;
-    let length = decode_varint(&mut rest).ok();
-    if let Some(whole) = length.and_then(|length| rest.get(..usize::try_from(length).ok()?)) {
-        record.extend_from_slice(whole);
-        let bytes = buffer.len() - rest.len() + whole.len();
-        reader.consume(bytes);
-    } else {
-        let length = read_length(reader).with_context(|| format!("the length of record {number}"))?;
-        if length > RECORD_MAX {
-            bail!(
-                "record {number} has a length of {length} bytes, more than {RECORD_MAX}: not length-delimited protobuf"
-            );
-        }
-        let read = (&mut *reader).take(length).read_to_end(record)?;
-        if read as u64 != length {
-            bail!("record {number} is cut off: {read} of {length} bytes");
-        }
-    }
-    *number += 1;
-    Ok(true)
-}
-
-fn read_length(reader: &mut dyn BufRead) -> Result<u64> {
+/// The length that some bytes begin with, a varint, and how many bytes it has; none if they end before it does.
+#[inline]
+fn length(bytes: &[u8]) -> Result<Option<(u64, usize)>> {
+    const BYTES_MAX: usize = 10;
     let mut length = 0;
-    for shift in (0..64).step_by(7) {
-        let mut byte = [0];
-        reader.read_exact(&mut byte)?;
-        length |= u64::from(byte[0] & 0x7f) << shift;
-        if byte[0] < 0x80 {
-            return Ok(length);
+    for (place, byte) in bytes.iter().take(BYTES_MAX).enumerate() {
+        length |= u64::from(byte & 0x7f) << (7 * place);
+        if *byte < 0x80 {
+            return Ok(Some((length, place + 1)));
         }
     }
-    bail!("it has more than ten bytes")
+    if bytes.len() >= BYTES_MAX {
+        bail!("it has more than ten bytes");
+    }
+    Ok(None)
 }
