@@ -7,7 +7,7 @@ use super::job::Job;
 use crate::engine::{Partition, Record, read_ahead};
 use crate::kafka::{self, Ends, Message, Outputs, Producer, TransactionError};
 use crate::model::{DAY_MS, Effects, EventTime, Handoff, Tally, Unmapped, Wanted};
-use crate::rules::{Plan, Ready};
+use crate::rules::Ready;
 use crate::telemetry::{PartitionStatus, Telemetry, now_ms};
 use crate::wire::{self, BATCH, Context, Decoded, Records, ToWire};
 
@@ -143,12 +143,12 @@ struct Part<'a> {
     ends: bool,
 }
 
-/// The state of the partition before the record that is being folded.
-#[derive(Debug)]
-struct Before {
-    plan: Arc<Plan>,
+/// The record that is being folded.
+#[derive(Clone, Copy, Debug, Default)]
+struct Current {
+    /// The highest event time before it.
     highest: Option<EventTime>,
-    /// Whether the record is a tick, or activates rules.
+    /// Whether it is a tick, or activates rules.
     is_tick: bool,
 }
 
@@ -158,7 +158,7 @@ pub(super) struct Owned {
     fold: Partition,
     /// Records that were read and are not folded yet.
     waiting: Records<Waiting>,
-    before: Option<Before>,
+    current: Current,
     effects: Effects,
     to: Destinations,
     number: i32,
@@ -194,8 +194,9 @@ pub(super) struct Owned {
     at_end: bool,
     /// Whether the newest accepted event is at most a day older than its record.
     live: bool,
-    /// When a record other than a tick arrived last.
+    /// When a record other than a tick arrived last, and whether the batch that is being folded has one.
     heard: Instant,
+    hears: bool,
     ticked: Option<Instant>,
     tally: Tally,
     unmapped: Unmapped,
@@ -210,7 +211,7 @@ impl Owned {
         Owned {
             fold: Partition::new(Arc::clone(&job.plan)),
             waiting: Records::default(),
-            before: None,
+            current: Current::default(),
             effects: Effects::new(Wanted { signals, accounts, users, metrics }),
             to: Destinations::new(&job.topics),
             number,
@@ -233,6 +234,7 @@ impl Owned {
             at_end: false,
             live: false,
             heard: now,
+            hears: false,
             ticked: None,
             tally: Tally::default(),
             unmapped: Unmapped::default(),
@@ -259,32 +261,28 @@ impl Owned {
             let (value, key) = bytes.split_at(bytes.len() - about.key.unwrap_or(0));
             let cause = Cause { offset: about.offset, time_ms: about.time_ms, key: about.key.map(|_| key) };
             let admit = wire::Admit::of_log(about.is_control);
-            let mut part = Part { cause, begins: true, event: None, ends: true };
+            let mut begins = true;
             for (index, decoded) in (0..).zip(wire::decode_admitting(admit, job.format, value)) {
-                if index > 0 {
-                    self.add(job, &mut batch, Part { ends: false, ..part }, outbox, telemetry)?;
+                if batch.len() >= BATCH {
+                    self.fold_batch(job, &mut batch, outbox, telemetry)?;
                 }
-                part = Part { cause, begins: index == 0, event: Some((index, decoded)), ends: true };
+                batch.push(Part { cause, begins, event: Some((index, decoded)), ends: false });
+                begins = false;
             }
-            self.add(job, &mut batch, part, outbox, telemetry)?;
+            // The last event of the record is the last of the batch, if the record has one.
+            match batch.last_mut().filter(|_| !begins) {
+                Some(last) => last.ends = true,
+                None => batch.push(Part { cause, begins, event: None, ends: true }),
+            }
         }
         self.fold_batch(job, &mut batch, outbox, telemetry)?;
         drop(batch);
         waiting.clear();
         self.waiting = waiting;
+        if std::mem::take(&mut self.hears) {
+            self.heard = Instant::now();
+        }
         Ok(())
-    }
-
-    fn add<'r>(
-        &mut self,
-        job: &Job,
-        batch: &mut Vec<Part<'r>>,
-        part: Part<'r>,
-        outbox: &mut Vec<Outgoing>,
-        telemetry: &Telemetry,
-    ) -> anyhow::Result<()> {
-        batch.push(part);
-        if batch.len() == BATCH { self.fold_batch(job, batch, outbox, telemetry) } else { Ok(()) }
     }
 
     fn fold_batch(
@@ -319,7 +317,7 @@ impl Owned {
     }
 
     fn begin_record(&mut self) {
-        self.before = Some(Before { plan: Arc::clone(self.fold.plan()), highest: self.fold.highest(), is_tick: false });
+        self.current = Current { highest: self.fold.highest(), is_tick: false };
     }
 
     fn fold_event(&mut self, job: &Job, cause: Cause<'_>, index: u32, ready: &Ready<'_>) {
@@ -334,33 +332,33 @@ impl Owned {
                     warn_of_misplaced(self.number, cause.offset, expected);
                 }
             }
-            if let Some(before) = &mut self.before {
-                before.is_tick |= index == 0 && event.account.is_empty();
-            }
+            self.current.is_tick |= index == 0 && event.account.is_empty();
         }
+        let before = ready.rules().map(|_| Arc::clone(self.fold.plan()));
         let record = Record { offset: cause.offset, time: cause.time() };
         let folded = self.fold.apply_and_count(record, index, ready, &mut self.effects, &mut self.tally);
         if let (Ok(event), true) = (&ready.event, folded.is_unmapped) {
             self.unmapped.count(&event.name);
         }
+        if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, self.fold.plan())) {
+            let (before, rules) = (&*before.version, &*self.fold.plan().version);
+            tracing::info!(partition = self.number, offset = cause.offset, before, rules, "rules activated");
+        }
     }
 
     fn end_record(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut Vec<Outgoing>, telemetry: &Telemetry) {
-        let Some(Before { plan, highest, is_tick }) = self.before.take() else { return };
-        if !Arc::ptr_eq(&plan, self.fold.plan()) {
-            let (before, rules) = (&*plan.version, &*self.fold.plan().version);
-            tracing::info!(partition = self.number, offset = cause.offset, before, rules, "rules activated");
-        }
+        let Current { highest, is_tick } = self.current;
         if let (Some(now), Some(time)) = (self.fold.highest().filter(|now| Some(*now) != highest), cause.time()) {
             self.live = time.0 - now.0 <= LIVE_WITHIN_MS;
         }
         self.position = cause.offset + 1;
         self.folded_at = cause.time_ms.or(self.folded_at);
         self.at_end = false;
-        if !is_tick {
-            self.heard = Instant::now();
+        self.hears |= !is_tick;
+        if self.effects.is_empty() {
+            return;
         }
-        if !self.mute && !self.effects.is_empty() {
+        if !self.mute {
             self.send_effects(job, cause, outbox, telemetry);
         }
         self.effects.clear();
