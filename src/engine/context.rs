@@ -1,7 +1,7 @@
 //! What stays the same during a step: the rules, the instant and the cause, and the event with its roles.
 
 use super::state::Account;
-use crate::model::{Day, Event, EventTime, Fact, Field, Keys, Place, PlaceNumber, Role};
+use crate::model::{Day, Event, EventTime, Fact, Field, Keys, Place, PlaceNumber, Role, Text};
 use crate::rules::{Filter, Kind, Plan, Reads, RoleSet, Signal, SignalRef};
 
 /// What stays the same during a step of an account.
@@ -25,10 +25,17 @@ pub(super) struct Context<'a> {
 /// The event that causes effects; empty for due work.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct By<'a> {
-    /// Its id; empty where it has none.
-    pub(super) message_id: &'a str,
+    /// Its id, which may be empty.
+    pub(super) message_id: Option<&'a Text<'a>>,
     /// Its place in the log.
     pub(super) place: Option<PlaceNumber>,
+}
+
+impl By<'_> {
+    /// Its id; empty where it has none.
+    pub(super) fn message_id(&self) -> String {
+        self.message_id.map(Text::to_string).unwrap_or_default()
+    }
 }
 
 impl<'a> Context<'a> {

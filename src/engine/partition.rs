@@ -208,7 +208,7 @@ impl Partition {
         let mut detail = String::new();
         match (&ready.event, ready.rules()) {
             (Ok(event), Some(rules)) => {
-                let by = By { message_id: &event.message_id, place: Some(place.into()) };
+                let by = By { message_id: Some(&event.message_id), place: Some(place.into()) };
                 (folded.outcome, detail) = self.apply_rules(rules, by, effects);
             }
             (Ok(event), None) => match self.plan.ids.screen(event) {
@@ -318,7 +318,8 @@ impl Partition {
 
     /// An account as it is now, if there is one of this id.
     pub fn standing(&mut self, account: &str) -> Option<Standing> {
-        let index = self.tables.find_account(Keys::hash_account(account), account)?;
+        let id = account.as_bytes();
+        let index = self.tables.find_account(Keys::hash_account(id), id)?;
         let mut effects = Effects::new(Wanted::ALL);
         let context = self.push_profiles(index, &mut effects)?;
         Some(Standing { profile: effects.accounts.pop()?, context, users: effects.users })
@@ -337,14 +338,14 @@ impl Partition {
         let clock = &self.admission.clock;
         let (Some(now), Some(open_day)) = (clock.watermark(), clock.open_day()) else { return };
         let last_closed = open_day.plus(-1);
-        let (id, hash) = (&*it.event.account, it.keys.account);
+        let (id, user) = (&it.event.account, &it.event.user);
         let account;
-        (account, it.user) = self.tables.find(it.keys, id, &it.event.user);
-        let index = account.unwrap_or_else(|| self.tables.insert_account(hash, id, last_closed));
+        (account, it.user) = self.tables.find(it.keys, id.as_bytes(), user.as_bytes());
+        let index = account.unwrap_or_else(|| self.tables.insert_account(it.keys.account, id, last_closed));
         let mut account = Account::new(&mut self.tables, index);
         account.close_up_to(last_closed);
         self.due.accounts.touch(&mut account.due, index);
-        let by = By { message_id: &it.event.message_id, place: Some(it.place.into()) };
+        let by = By { message_id: Some(&it.event.message_id), place: Some(it.place.into()) };
         let mut step = step!(self, effects, index, it.event.time, by, now, open_day);
         step::of_event(&mut step, &mut account, it, takes);
         // A late event can set a timer for an instant that has passed.

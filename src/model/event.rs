@@ -7,25 +7,26 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
+use super::text::Text;
 use super::time::EventTime;
 
 /// One product event, borrowed from its record.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
     /// Identifies the event within its source; if empty, duplicates are not detected.
-    pub message_id: Cow<'a, str>,
+    pub message_id: Text<'a>,
     /// The producer.
-    pub source: Cow<'a, str>,
+    pub source: Text<'a>,
     /// What kind of call this is.
     pub kind: EventKind,
     /// The name of the event, page or screen; of an activation of rules, the text of the rules file.
-    pub name: Cow<'a, str>,
+    pub name: Text<'a>,
     /// The user within the account; empty: unknown.
-    pub user: Cow<'a, str>,
+    pub user: Text<'a>,
     /// The device or browser of a visitor whose user is not known.
-    pub anonymous_id: Cow<'a, str>,
+    pub anonymous_id: Text<'a>,
     /// The account; empty only in control events.
-    pub account: Cow<'a, str>,
+    pub account: Text<'a>,
     /// When it happened.
     pub time: EventTime,
     /// When it was received, if a file has that time. It replaces the time of the record.
@@ -61,13 +62,13 @@ pub struct Keys {
 impl Keys {
     /// The hashes of an event.
     pub fn of(event: &Event<'_>) -> Keys {
-        let account = Keys::hash_account(&event.account);
+        let account = Keys::hash_account(event.account.as_bytes());
         Keys { account, user: Keys::hash_user(account, event.user.as_bytes()), message: Keys::hash_message(event) }
     }
 
     /// The hash of an account's id.
-    pub fn hash_account(id: &str) -> u64 {
-        xxh3_64(id.as_bytes())
+    pub fn hash_account(id: &[u8]) -> u64 {
+        xxh3_64(id)
     }
 
     /// The hash of a user, of the hash of the account and the id of the user.

@@ -3,6 +3,7 @@
 pub mod effect;
 pub mod event;
 pub mod metrics;
+pub mod text;
 pub mod time;
 pub mod unmapped;
 
@@ -13,5 +14,6 @@ pub use effect::{
 };
 pub use event::{Event, EventKind, Field, Fields, Keys, Outcome, Place, PlaceNumber, Provenance, Role, Tally};
 pub use metrics::{DayRow, MetricsRow, WeekRow};
+pub use text::Text;
 pub use time::{Calendar, DAY_MS, Day, EventTime, HOUR_MS, MINUTE_MS, Millis, Week};
 pub use unmapped::Unmapped;

@@ -454,7 +454,7 @@ mod tests {
             assert!((0..DAY_MS / 8).contains(&start), "{start}");
             let names: BTreeSet<&str> = events
                 .iter()
-                .map(|event| event.with(|event| NAMES.iter().find(|it| **it == event.name)).unwrap())
+                .map(|event| event.with(|event| NAMES.iter().find(|it| event.name == **it)).unwrap())
                 .copied()
                 .collect();
             assert_eq!(names.len(), NAMES.len());

@@ -715,11 +715,13 @@ fn check_list(message: &[u8], depth: u32) -> Result<(), Malformed> {
 
 /// Whether a text is UTF-8. Most are short and ASCII, for which this is the shorter way.
 #[inline]
+pub(super) fn is_text(text: &[u8]) -> bool {
+    text.is_ascii() || std::str::from_utf8(text).is_ok()
+}
+
+#[inline]
 fn check_text(text: &[u8]) -> Result<(), Malformed> {
-    match text.is_ascii() || std::str::from_utf8(text).is_ok() {
-        true => Ok(()),
-        false => Err(Malformed::new("a text is not UTF-8")),
-    }
+    if is_text(text) { Ok(()) } else { Err(Malformed::new("a text is not UTF-8")) }
 }
 
 #[cold]

@@ -222,13 +222,13 @@ fn checked<'a>(line: Line<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed
     };
     let (time, received) = times(&line, loose)?;
     Ok(Event {
-        message_id,
-        source: text_or_none(line.source, loose),
+        message_id: message_id.into(),
+        source: text_or_none(line.source, loose).into(),
         kind,
-        name,
-        user,
-        anonymous_id,
-        account,
+        name: name.into(),
+        user: user.into(),
+        anonymous_id: anonymous_id.into(),
+        account: account.into(),
         time,
         received,
         properties: object(line.properties, loose),

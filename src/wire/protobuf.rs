@@ -9,7 +9,7 @@ use prost::encoding::{self, WireType};
 use super::decoded::{Admit, Decoded, Loose, Malformed, Members, Packed, control_event};
 use super::format::{Format, ID_MAX};
 use super::{fields, json, proto};
-use crate::model::{Event, EventKind, EventTime, Fields, Provenance};
+use crate::model::{Event, EventKind, EventTime, Fields, Provenance, Text};
 
 const MESSAGE_ID: u32 = 1;
 const SOURCE: u32 = 2;
@@ -82,8 +82,8 @@ enum Form {
 /// The fields of an event that the fold reads, before they are checked against each other.
 #[derive(Default)]
 struct Raw<'a> {
-    /// By tag.
-    texts: [&'a str; TIMESTAMP as usize],
+    /// By tag; they are UTF-8.
+    texts: [&'a [u8]; TIMESTAMP as usize],
     kind: i32,
     time: Option<i64>,
     properties: Fields<'a>,
@@ -106,7 +106,7 @@ impl<'a> Raw<'a> {
         for tag in [MESSAGE_ID, USER, ANONYMOUS_ID] {
             let id = &mut self.texts[tag as usize];
             if id.len() > ID_MAX {
-                (*id, loose.left_out) = ("", true);
+                (*id, loose.left_out) = (&[], true);
             }
         }
         let checked = self.checked();
@@ -114,7 +114,7 @@ impl<'a> Raw<'a> {
             Ok(checked) => checked,
             Err(malformed) => return Decoded { loose, ..Decoded::malformed(raw, malformed) },
         };
-        let text = |tag: u32| Cow::Borrowed(self.texts[tag as usize]);
+        let text = |tag: u32| Text::of_checked(self.texts[tag as usize]);
         let event = Event {
             message_id: text(MESSAGE_ID),
             source: text(SOURCE),
@@ -133,8 +133,8 @@ impl<'a> Raw<'a> {
         Decoded { raw, event: Ok(event), loose, is_changed: false }
     }
 
-    fn checked(&mut self) -> Result<(EventKind, Cow<'a, str>, EventTime), Malformed> {
-        let mut name = Cow::Borrowed(self.texts[NAME as usize]);
+    fn checked(&mut self) -> Result<(EventKind, Text<'a>, EventTime), Malformed> {
+        let mut name = Text::of_checked(self.texts[NAME as usize]);
         let account = self.texts[ACCOUNT as usize];
         let kind = match proto::EventType::try_from(self.kind) {
             Ok(proto::EventType::Track) => EventKind::Track,
@@ -146,7 +146,7 @@ impl<'a> Raw<'a> {
             Ok(proto::EventType::Control) => {
                 let control = self.control.take();
                 let (kind, rules) = control.ok_or_else(|| Malformed::new("a control event without a control"))?;
-                name = Cow::Owned(rules);
+                name = rules.into();
                 kind
             }
             Ok(proto::EventType::Unspecified) => return Err(Malformed::new("no type")),
@@ -235,34 +235,44 @@ fn starts_packed(payload: &[u8]) -> bool {
     matches!(next_field(payload), Ok((PACKED, Value::Bytes(_), _)))
 }
 
-/// A message whose texts are read. Its first bytes are checked together as far as they are ASCII: in nearly all events
-/// that covers every id and name, as the first byte that is not ASCII belongs to the timestamp.
-struct Texts<'a> {
-    message: &'a [u8],
-    ascii: &'a str,
+/// Checks that the texts of a message are UTF-8. The first bytes of a message are checked together as far as they are
+/// ASCII: in nearly all events that covers every id and name, as the first byte that is not ASCII belongs to the timestamp.
+struct Texts {
+    /// The length of the message, and how many of its first bytes were found to be ASCII.
+    length: usize,
+    ascii: usize,
 }
 
-impl<'a> Texts<'a> {
-    fn new(message: &'a [u8]) -> Texts<'a> {
+impl Texts {
+    fn new(message: &[u8]) -> Texts {
         const HIGH: u128 = u128::MAX / 255 * 0x80;
-        let (words, tail) = message.as_chunks::<16>();
-        let highs = words.iter().map(|word| u128::from_le_bytes(*word) & HIGH);
-        let length = match highs.enumerate().find(|(_, high)| *high != 0) {
-            Some((word, high)) => word * 16 + high.trailing_zeros() as usize / 8,
-            None => message.len() - tail.len() + tail.iter().take_while(|byte| byte.is_ascii()).count(),
-        };
-        Texts { message, ascii: std::str::from_utf8(&message[..length]).unwrap_or_default() }
+        let mut ascii = 0;
+        for word in message.as_chunks::<16>().0 {
+            let high = u128::from_le_bytes(*word) & HIGH;
+            if high != 0 {
+                ascii += high.trailing_zeros() as usize / 8;
+                break;
+            }
+            ascii += word.len();
+        }
+        Texts { length: message.len(), ascii }
     }
 
-    /// The text of a field that consists of these bytes, after which so many follow.
+    /// The bytes of a text, after which so many follow in the message.
     #[inline(always)]
-    fn text(&self, bytes: &'a [u8], after: usize, name: impl FnOnce() -> &'static str) -> Result<&'a str, Malformed> {
-        let end = self.message.len() - after;
-        match self.ascii.get(end - bytes.len()..end) {
-            Some(text) => Ok(text),
-            None => std::str::from_utf8(bytes).map_err(|_| Malformed(format!("{} is not UTF-8", name()))),
-        }
+    fn check<'a>(
+        &self,
+        text: &'a [u8],
+        after: usize,
+        name: impl FnOnce() -> &'static str,
+    ) -> Result<&'a [u8], Malformed> {
+        if self.length - after <= self.ascii || fields::is_text(text) { Ok(text) } else { Err(not_utf8(name())) }
     }
+}
+
+#[cold]
+fn not_utf8(name: &str) -> Malformed {
+    Malformed(format!("{name} is not UTF-8"))
 }
 
 /// Reads the fields of a message.
@@ -276,7 +286,7 @@ fn read<'a>(message: &'a [u8], raw: &mut Raw<'a>) -> Result<Form, Malformed> {
         let name = || NAMES[tag as usize - 1];
         match (tag, value) {
             (MESSAGE_ID | SOURCE | NAME | USER | ANONYMOUS_ID | ACCOUNT, Bytes(bytes)) => {
-                raw.texts[tag as usize] = texts.text(bytes, tail.len(), name)?;
+                raw.texts[tag as usize] = texts.check(bytes, tail.len(), name)?;
             }
             (TYPE, Varint(kind)) => raw.kind = kind as i32,
             (TIMESTAMP, Varint(time)) => raw.time = Some(time as i64),
@@ -305,12 +315,13 @@ fn read<'a>(message: &'a [u8], raw: &mut Raw<'a>) -> Result<Form, Malformed> {
 fn provenance(message: &[u8]) -> Result<Provenance<'_>, Malformed> {
     const NAMES: [&str; 3] = ["provenance.topic", "provenance.partition", "provenance.offset"];
     let mut provenance = Provenance { topic: Cow::Borrowed(""), partition: 0, offset: 0 };
-    let texts = Texts::new(message);
     let mut rest = message;
     while !rest.is_empty() {
         let (tag, value, tail) = next_field(rest)?;
         match (tag, value) {
-            (1, Value::Bytes(topic)) => provenance.topic = Cow::Borrowed(texts.text(topic, tail.len(), || NAMES[0])?),
+            (1, Value::Bytes(topic)) => {
+                provenance.topic = std::str::from_utf8(topic).map_err(|_| not_utf8(NAMES[0]))?.into();
+            }
             (2, Value::Varint(partition)) => provenance.partition = partition as i32,
             (3, Value::Varint(offset)) => provenance.offset = offset as i64,
             (1..=3, _) => return Err(wrong_type(NAMES[tag as usize - 1])),

@@ -347,7 +347,7 @@ mod tests {
     #[test]
     fn who_came_back_after_64_days_was_new_62_days_before_the_close() {
         let mut tables = Tables::new();
-        let hash = Keys::hash_account("acme");
+        let hash = Keys::hash_account(b"acme");
         let index = tables.insert_account(hash, "acme", Day(999));
         let mut account = Account::new(&mut tables, index);
         let active = |account: &mut Account<'_>, user: &str, day: i32| {

@@ -201,21 +201,21 @@ impl Tables {
         self.store.ids.get(self.accounts[index].id)
     }
 
-    pub(in crate::engine) fn find_account(&self, hash: u64, id: &str) -> Option<u32> {
+    pub(in crate::engine) fn find_account(&self, hash: u64, id: &[u8]) -> Option<u32> {
         self.accounts_by_id.find(hash, |index| {
             let row = &self.accounts[index];
-            row.hash == hash && self.store.ids.bytes(row.id) == id.as_bytes()
+            row.hash == hash && self.store.ids.bytes(row.id) == id
         })
     }
 
     /// The account, and the user in it, of an event with these keys. Nearly always both are known: then the user leads to
     /// the account.
-    pub(in crate::engine) fn find(&self, keys: &Keys, account: &str, user: &str) -> (Option<u32>, Option<u32>) {
+    pub(in crate::engine) fn find(&self, keys: &Keys, account: &[u8], user: &[u8]) -> (Option<u32>, Option<u32>) {
         let Store { users, ids, users_by_id, .. } = &self.store;
         let is = |index: u32| {
             let row = &users[index];
             let of = &self.accounts[row.account];
-            ids.bytes(row.id) == user.as_bytes() && of.hash == keys.account && ids.bytes(of.id) == account.as_bytes()
+            ids.bytes(row.id) == user && of.hash == keys.account && ids.bytes(of.id) == account
         };
         let known = if user.is_empty() { None } else { users_by_id.find(keys.user, is) };
         let of_user = known.map(|user| users[user].account);
@@ -414,13 +414,13 @@ mod tests {
     fn what_is_read_ahead_is_what_an_event_concerns() {
         let mut tables = Tables::new();
         let keys = |account: &str, user: &str| {
-            let hash = Keys::hash_account(account);
+            let hash = Keys::hash_account(account.as_bytes());
             Keys { account: hash, user: Keys::hash_user(hash, user.as_bytes()), message: None }
         };
         let ids: Vec<(String, String)> = (0..2_000).map(|it| (format!("a{}", it % 300), format!("u{it}"))).collect();
         for (account, user) in &ids {
             let keys = keys(account, user);
-            let known = tables.find_account(keys.account, account);
+            let known = tables.find_account(keys.account, account.as_bytes());
             let index = known.unwrap_or_else(|| tables.insert_account(keys.account, account, Day(0)));
             let (row, store) = tables.account(index);
             store.insert_user((index, row), keys.user, user);
@@ -431,7 +431,7 @@ mod tests {
             tables.touch_indices(&keys);
             let near = tables.touch_rows(&keys);
             tables.touch_beyond(near);
-            let index = tables.find_account(keys.account, account).unwrap();
+            let index = tables.find_account(keys.account, account.as_bytes()).unwrap();
             found += usize::from(near.account == Some(index));
             found += usize::from(near.user == tables.find_user(index, user));
         }

@@ -76,14 +76,14 @@ impl Admission {
         let MatchedEvent { event, roles, place, day, .. } = it;
         let ahead_ms = record_time.map_or(i64::MIN, |record| event.time.0.saturating_sub(record.0));
         if ahead_ms > plan.time.max_skew_ms {
-            self.mark_read(event.provenance.as_ref(), *place);
+            event.provenance.iter().for_each(|source| _ = self.mark_read(source, *place));
             let detail = format!("its time is {ahead_ms} ms ahead of its record's");
             return Decision::left(Outcome::FromTheFuture, detail, false);
         }
         if event.kind == EventKind::Tick {
             return Decision::left(Outcome::Applied, String::new(), true);
         }
-        if self.mark_read(event.provenance.as_ref(), *place) {
+        if event.provenance.as_ref().is_some_and(|source| self.mark_read(source, *place)) {
             return Decision::left(Outcome::Replayed, String::new(), false);
         }
         if self.recent.has(message(it), self.clock.highest()) {
@@ -128,8 +128,7 @@ impl Admission {
     }
 
     /// Notes that a place of a source was read; returns whether it had been before, in an earlier record.
-    fn mark_read(&mut self, source: Option<&Provenance<'_>>, place: Place) -> bool {
-        let Some(source) = source else { return false };
+    fn mark_read(&mut self, source: &Provenance<'_>, place: Place) -> bool {
         if !self.sources.contains_key(&*source.topic) {
             self.sources.insert(source.topic.to_string(), HashMap::default());
         }
@@ -152,7 +151,7 @@ fn is_excluded(plan: &Plan, tables: &mut Tables, it: &MatchedEvent<'_>) -> bool 
         return false;
     }
     let mut known = || {
-        let index = tables.find_account(keys.account, &event.account)?;
+        let index = tables.find_account(keys.account, event.account.as_bytes())?;
         let account = Account::new(tables, index);
         Some(account.more(account.find_user(&event.user)?)?.excluded)
     };
@@ -161,15 +160,20 @@ fn is_excluded(plan: &Plan, tables: &mut Tables, it: &MatchedEvent<'_>) -> bool 
 }
 
 /// If the event would exceed a limit of the partition: which one.
+#[inline]
 fn refusal(plan: &Plan, tables: &Tables, it: &MatchedEvent<'_>) -> Option<String> {
+    let is_full = tables.accounts() >= plan.accounts_max || tables.users() >= plan.users_max || tables.ids_are_full();
+    if is_full { refusal_of_full(plan, tables, it) } else { None }
+}
+
+/// The same of a partition that has reached a limit.
+#[cold]
+fn refusal_of_full(plan: &Plan, tables: &Tables, it: &MatchedEvent<'_>) -> Option<String> {
     let (accounts, users) = (tables.accounts(), tables.users());
     let (accounts_full, users_full) = (accounts >= plan.accounts_max, users >= plan.users_max);
     let ids_full = tables.ids_are_full();
-    if !accounts_full && !users_full && !ids_full {
-        return None;
-    }
     let MatchedEvent { event, keys, .. } = it;
-    let account = tables.find_account(keys.account, &event.account);
+    let account = tables.find_account(keys.account, event.account.as_bytes());
     if account.is_none() && accounts_full {
         return Some(format!("the partition holds {accounts} accounts: limits.accounts of the rules"));
     }

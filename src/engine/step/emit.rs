@@ -121,7 +121,7 @@ fn changes(step: &mut Step<'_>, account: &mut Account<'_>) {
     let message = |part| SignalChanges {
         account: account.id().to_owned(),
         at,
-        message_id: step.context.by.message_id.to_owned(),
+        message_id: step.context.by.message_id(),
         entries: Vec::new(),
         part,
         last: false,

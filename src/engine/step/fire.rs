@@ -461,7 +461,7 @@ impl Evaluation<'_, '_> {
             user_ids_left_out: fired.left_out,
             why: fired.why,
             evidence: fired.evidence,
-            message_id: self.step.by.message_id.to_owned(),
+            message_id: self.step.by.message_id(),
             rules_version: plan.version.clone(),
             context: Box::new(handoff_context),
         });

@@ -49,7 +49,7 @@ pub(super) fn event(step: &mut Step<'_>, account: &mut Account<'_>, it: &Matched
         account.newest = newest.max(it.day);
     }
     let another_day = account.newest > newest;
-    let id = &*it.event.user;
+    let id = &it.event.user;
     // Of an excluded event only traits are kept.
     let user = match id.is_empty() {
         true => None,
