@@ -211,7 +211,7 @@ impl Partition {
                 let by = By { message_id: Some(&event.message_id), place: Some(place.into()) };
                 (folded.outcome, detail) = self.apply_rules(rules, by, effects);
             }
-            (Ok(event), None) => match self.plan.ids.screen(event) {
+            (Ok(event), None) => match if ready.is_screened { Ok(false) } else { self.plan.ids.screen(event) } {
                 Ok(has_forbidden_id) => {
                     folded.has_forbidden_id = has_forbidden_id;
                     let screened = has_forbidden_id.then(|| Box::new(self.plan.ids.without_forbidden(event)));

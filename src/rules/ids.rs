@@ -184,6 +184,7 @@ impl Ids {
             Ok(true) => (*event, decoded.loose.forbidden) = (self.without_forbidden(event), true),
             Err(what) => (decoded.event, decoded.loose.forbidden) = (Err(Malformed(what)), true),
         }
+        decoded.is_screened = true;
     }
 }
 

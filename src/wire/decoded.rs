@@ -14,6 +14,8 @@ pub struct Decoded<'a> {
     /// Whether the event differs from its bytes: an event of a JSON list or batch may have times from there, and the
     /// account id may be folded.
     pub is_changed: bool,
+    /// Whether forbidden ids were removed from it (`rules::Ids::key`).
+    pub is_screened: bool,
 }
 
 /// Faults that are counted but do not make an event malformed (semantics A30, A31), and forbidden ids.
@@ -31,7 +33,7 @@ pub struct Loose {
 impl<'a> Decoded<'a> {
     /// The event as if it had been decoded from these bytes.
     pub fn event(raw: &'a [u8], event: Event<'a>) -> Decoded<'a> {
-        Decoded { raw, event: Ok(event), loose: Loose::default(), is_changed: false }
+        Decoded { raw, event: Ok(event), loose: Loose::default(), is_changed: false, is_screened: false }
     }
 
     /// A tick of this time, without a record.
@@ -40,7 +42,7 @@ impl<'a> Decoded<'a> {
     }
 
     pub(super) fn malformed(raw: &'a [u8], malformed: Malformed) -> Decoded<'a> {
-        Decoded { raw, event: Err(malformed), loose: Loose::default(), is_changed: false }
+        Decoded { raw, event: Err(malformed), loose: Loose::default(), is_changed: false, is_screened: false }
     }
 }
 

@@ -166,7 +166,7 @@ fn first_of_list<'a>(
 fn event<'a>(raw: &'a [u8], line: Line<'a>, admit: Admit, is_alone: bool) -> Decoded<'a> {
     let mut loose = Loose::default();
     let event = checked(line, &mut loose).and_then(|event| admit.check(event.kind, is_alone).map(|()| event));
-    Decoded { raw, event, loose, is_changed: false }
+    Decoded { raw, event, loose, is_changed: false, is_screened: false }
 }
 
 fn checked<'a>(line: Line<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed> {

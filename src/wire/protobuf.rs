@@ -130,7 +130,7 @@ impl<'a> Raw<'a> {
             context: self.context,
             provenance: self.provenance.take(),
         };
-        Decoded { raw, event: Ok(event), loose, is_changed: false }
+        Decoded { raw, event: Ok(event), loose, is_changed: false, is_screened: false }
     }
 
     fn checked(&mut self) -> Result<(EventKind, Text<'a>, EventTime), Malformed> {
