@@ -283,6 +283,7 @@ impl Fold {
         for ((partitions, ready), read) in batch.into_iter().zip(&*events) {
             self.apply(partitions, read.record, read.index, &ready, read.place.file)?;
         }
+        self.write_closed()?;
         failed.map_or(Ok(()), Err)
     }
 
@@ -308,8 +309,7 @@ impl Fold {
                 unmapped.count(&event.name);
             }
             published.publish(step, source)
-        })?;
-        self.write_closed()
+        })
     }
 
     /// Writes the metrics of the days that are closed in every partition.
