@@ -60,6 +60,7 @@ pub(super) fn job(config: &Config) -> Result<Job> {
         plan: rules::load(config.rules.file.as_deref())?,
         idle_after: Duration::from_millis(config.input.idle_after.0 as u64),
         commit_interval: Duration::from_millis(config.worker.commit_interval.0 as u64),
+        transaction_messages: config.worker.transaction_messages.get() as usize,
         partitioner: config.input.partitioner,
         from_the_beginning: false,
     })

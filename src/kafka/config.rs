@@ -280,6 +280,14 @@ pub struct Outputs {
     pub metrics: bool,
 }
 
+impl Outputs {
+    /// Which of them are on, as a number.
+    pub(crate) fn as_bits(self) -> u8 {
+        let Outputs { signals, onboarding, accounts, users, metrics, .. } = self;
+        [signals, onboarding, accounts, users, metrics].into_iter().fold(0, |bits, is_on| bits << 1 | u8::from(is_on))
+    }
+}
+
 impl Default for Outputs {
     fn default() -> Self {
         Self { format: Format::Protobuf, signals: true, onboarding: true, accounts: true, users: true, metrics: false }

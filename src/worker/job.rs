@@ -1,5 +1,6 @@
 //! The configuration of the worker threads, and what they need to run.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +19,16 @@ pub struct Config {
     pub threads: u16,
     /// How often offsets without effects are committed. Effects are committed at once.
     pub commit_interval: Millis,
+    /// The most messages in a transaction. After the close of a day with many users there are several transactions.
+    pub transaction_messages: NonZeroU32,
 }
+
+/// Some hundred thousand small messages can be produced within the timeout of a transaction.
+const TRANSACTION_MESSAGES: NonZeroU32 = NonZeroU32::new(50_000).unwrap();
 
 impl Default for Config {
     fn default() -> Config {
-        Config { threads: 2, commit_interval: Millis(1_000) }
+        Config { threads: 2, commit_interval: Millis(1_000), transaction_messages: TRANSACTION_MESSAGES }
     }
 }
 
@@ -41,6 +47,8 @@ pub struct Job {
     pub idle_after: Duration,
     /// Offsets without effects are committed this often.
     pub commit_interval: Duration,
+    /// The most messages in a transaction.
+    pub transaction_messages: usize,
     /// How the producers of the log choose the partition of an account.
     pub partitioner: kafka::Partitioner,
     /// Whether to publish everything again if the group has no committed offsets but results were published.

@@ -128,6 +128,11 @@ struct Standing<'a> {
     ids: Option<u32>,
     /// Whether profiles of accounts and of users were published.
     profiles: (bool, bool),
+    /// How many effects of the record at the offset were published, too: a transaction that would be too long ends within
+    /// them.
+    published: u32,
+    /// Which outputs were on, on which that number depends.
+    outputs: u8,
     /// The version of the rules with which everything before the offset was published.
     rules: &'a str,
 }
@@ -139,16 +144,28 @@ impl<'a> Standing<'a> {
             let (calendar, rest) = rest.split_once(", ids ")?;
             let (ids, rest) = rest.split_once(", ")?;
             let (without, rest) = rest.split_once("rules ")?;
+            let part =
+                without.rsplit_once("effects ").and_then(|(_, part)| part.strip_suffix(", ")?.split_once(" of "));
             Some(Standing {
                 partitions: Some(partitions.parse().ok()?),
                 calendar: calendar.parse().ok()?,
                 ids: Some(u32::from_str_radix(ids, 16).ok()?),
                 profiles: (!without.contains("accounts"), !without.contains("users")),
+                published: part.map_or(Some(0), |(published, _)| published.parse().ok())?,
+                outputs: part.map_or(Some(0), |(_, outputs)| outputs.parse().ok())?,
                 rules: rest,
             })
         };
         let profiles = (true, true);
-        parts().unwrap_or(Standing { partitions: None, calendar: Calendar::UTC, ids: None, profiles, rules: metadata })
+        parts().unwrap_or(Standing {
+            partitions: None,
+            calendar: Calendar::UTC,
+            ids: None,
+            profiles,
+            published: 0,
+            outputs: 0,
+            rules: metadata,
+        })
     }
 
     /// # Errors
@@ -182,7 +199,11 @@ impl fmt::Display for Standing<'_> {
                 let without = |is_on: bool, of: &'static str| if is_on { "" } else { of };
                 let (accounts, users) = self.profiles;
                 let (accounts, users) = (without(accounts, "without accounts, "), without(users, "without users, "));
-                write!(f, "{count} partitions, UTC{calendar}, ids {ids:08x}, {accounts}{users}rules {}", self.rules)
+                write!(f, "{count} partitions, UTC{calendar}, ids {ids:08x}, {accounts}{users}")?;
+                if self.published > 0 {
+                    write!(f, "effects {} of {}, ", self.published, self.outputs)?;
+                }
+                write!(f, "rules {}", self.rules)
             }
             None => f.write_str(self.rules),
         }
@@ -222,7 +243,7 @@ struct Share<'a> {
     job: &'a Job,
     telemetry: &'a Telemetry,
     partitions: BTreeMap<i32, Owned>,
-    outbox: Vec<Outgoing>,
+    outbox: VecDeque<Outgoing>,
     publisher: Publisher,
     /// Why the worker must stop: from then on nothing is processed or published.
     failed: Option<anyhow::Error>,
@@ -248,7 +269,7 @@ impl<'a> Worker<'a> {
             job,
             telemetry,
             partitions: BTreeMap::new(),
-            outbox: Vec::new(),
+            outbox: VecDeque::new(),
             publisher: Publisher::new(producer, topic),
             failed: None,
             count: consumer.partitions(),
@@ -415,6 +436,8 @@ impl<'a> Share<'a> {
             calendar: plan.time.calendar,
             ids: Some(plan.ids.fingerprint()),
             profiles: (outputs.accounts, outputs.users),
+            published: 0,
+            outputs: outputs.as_bits(),
             rules: &plan.version,
         }
     }
@@ -447,7 +470,13 @@ impl<'a> Share<'a> {
                 if were_off {
                     tracing::info!(partition, "profiles were off: all of them are published");
                 }
-                let owned = Owned::new(self.job, partition, self.count, committed, changed || were_off);
+                // With other rules or outputs the number of effects means nothing: the record counts as published.
+                let (committed, partly) = match then.published {
+                    0 => (committed, 0),
+                    published if !changed && then.outputs == outputs.as_bits() => (committed, published),
+                    _ => (committed + 1, 0),
+                };
+                let owned = Owned::new(self.job, partition, self.count, (committed, partly), changed || were_off);
                 self.partitions.insert(partition, owned);
             }
             Polled::Revoked { partition, lost } => {
@@ -514,13 +543,14 @@ impl<'a> Share<'a> {
         for (partition, owned) in &mut self.partitions {
             if owned.wants_tick(job.idle_after, TICK_EVERY) {
                 let payload = Some(wire::encode_tick(job.format, EventTime(now_ms())));
-                self.outbox.push(Outgoing {
+                self.outbox.push_back(Outgoing {
                     partition: *partition,
                     into_log: true,
                     topic: job.topics.log().into(),
                     key: None,
                     payload,
                     context: None,
+                    place: None,
                 });
                 self.telemetry.ticked();
             }
@@ -544,19 +574,29 @@ impl<'a> Share<'a> {
 
     /// Hands effects to the producer, unless a commit is in flight.
     fn hand_over(&mut self) {
-        self.publisher.hand_over(&self.outbox);
+        self.publisher.hand_over(&self.outbox, self.job.transaction_messages);
     }
 
-    /// Everything until now as a batch, all of it handed over, whose commit is to begin.
+    /// Everything until now as a batch, all of it handed over, whose commit is to begin; or as much as one transaction may
+    /// contain. If that ends within the effects of a record, the position is that record, with the number of its effects
+    /// that are in the batch or were published before.
     fn seal(&mut self) -> Batch {
         self.hand_over();
-        let metadata = self.standing().to_string();
-        let position = |(partition, owned): (&i32, &Owned)| {
-            let (partition, offset) = (*partition, owned.position());
-            owned.has_progress().then(|| Position { partition, offset, metadata: metadata.clone() })
+        let most = self.outbox.len().min(self.job.transaction_messages);
+        let effects: Vec<Outgoing> = self.outbox.drain(..most).collect();
+        let standing = self.standing();
+        let position = |(&partition, owned): (&i32, &Owned)| {
+            let mut rest = self.outbox.iter().filter(|effect| effect.partition == partition && !effect.into_log);
+            let (offset, standing) = match rest.next().map(|effect| effect.place) {
+                None => (owned.position(), owned.has_progress().then_some(standing)?),
+                Some(Some((offset, published))) => (offset, Standing { published, ..standing }),
+                // Profiles that are published again: if the worker dies, the next one begins with them anew.
+                Some(None) => (owned.committed_at(), Standing { rules: "", ..standing }),
+            };
+            Some(Position { partition, offset, metadata: standing.to_string() })
         };
         let positions = self.partitions.iter().filter_map(position).collect();
-        Batch { effects: std::mem::take(&mut self.outbox), positions }
+        Batch { effects, positions }
     }
 
     fn committed(&mut self) {
@@ -647,6 +687,7 @@ mod tests {
             plan: crate::rules::load(None).unwrap(),
             idle_after: Duration::from_secs(60),
             commit_interval: Duration::from_millis(100),
+            transaction_messages: 1_000,
             partitioner: kafka::Partitioner::default(),
             from_the_beginning: false,
         };
@@ -675,15 +716,41 @@ mod tests {
                 calendar: other,
                 ids: Some(0xfe),
                 profiles: (true, true),
+                published: 70_000,
+                outputs: 31,
                 rules: "default@1",
             },
-            Standing { partitions: Some(1), calendar: utc, ids: Some(0), profiles: (false, true), rules: "" },
-            Standing { partitions: Some(1), calendar: utc, ids: Some(0), profiles: (true, false), rules: "users@2" },
+            Standing {
+                partitions: Some(1),
+                calendar: utc,
+                ids: Some(0),
+                profiles: (false, true),
+                published: 0,
+                outputs: 0,
+                rules: "",
+            },
+            Standing {
+                partitions: Some(1),
+                calendar: utc,
+                ids: Some(0),
+                profiles: (true, false),
+                published: 3,
+                outputs: 1,
+                rules: "users@2",
+            },
         ] {
             assert_eq!(Standing::read(&standing.to_string()), standing);
         }
         for old in ["default@1", ""] {
-            let read = Standing { partitions: None, calendar: utc, ids: None, profiles: (true, true), rules: old };
+            let read = Standing {
+                partitions: None,
+                calendar: utc,
+                ids: None,
+                profiles: (true, true),
+                published: 0,
+                outputs: 0,
+                rules: old,
+            };
             assert_eq!(Standing::read(old), read);
         }
     }

@@ -1,5 +1,6 @@
 //! An assigned partition: its fold, its position and lag, the messages that wait to be published, and its ticks.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,9 @@ pub(super) struct Outgoing {
     pub(super) payload: Option<Vec<u8>>,
     /// Its headers; none for the log.
     pub(super) context: Option<Context>,
+    /// The offset of the record that caused it, and how many effects of that record come before it; none for control
+    /// records, and for profiles that are published again.
+    pub(super) place: Option<(i64, u32)>,
 }
 
 impl Outgoing {
@@ -172,6 +176,8 @@ pub(super) struct Owned {
     position: i64,
     /// The committed offset: effects of records before it have been published.
     committed: i64,
+    /// How many effects of the record at the committed offset were published before the partition was assigned.
+    partly: u32,
     /// Whether effects are not published, because the position is before the committed offset.
     mute: bool,
     /// Whether all profiles are published again, because they were off, or followed from other rules.
@@ -203,9 +209,9 @@ pub(super) struct Owned {
 }
 
 impl Owned {
-    /// A partition whose effects up to `committed` have been published; it `republishes` all profiles if they were off,
-    /// or followed from other rules.
-    pub(super) fn new(job: &Job, number: i32, count: i32, committed: i64, republishes: bool) -> Owned {
+    /// A partition whose effects up to `committed` have been published, and `partly` of those of the record there; it
+    /// `republishes` all profiles if they were off, or followed from other rules.
+    pub(super) fn new(job: &Job, number: i32, count: i32, (committed, partly): (i64, u32), republishes: bool) -> Owned {
         let now = Instant::now();
         let Outputs { signals, accounts, users, metrics, .. } = job.topics.outputs;
         Owned {
@@ -220,6 +226,7 @@ impl Owned {
             misplaced_warned: false,
             position: 0,
             committed,
+            partly,
             mute: true,
             republishes,
             recovered_at: committed,
@@ -254,7 +261,12 @@ impl Owned {
     ///
     /// # Errors
     /// A record activates rules that this version of Upswell cannot compile and another one may.
-    pub(super) fn fold(&mut self, job: &Job, outbox: &mut Vec<Outgoing>, telemetry: &Telemetry) -> anyhow::Result<()> {
+    pub(super) fn fold(
+        &mut self,
+        job: &Job,
+        outbox: &mut VecDeque<Outgoing>,
+        telemetry: &Telemetry,
+    ) -> anyhow::Result<()> {
         let mut waiting = std::mem::take(&mut self.waiting);
         let mut batch: Vec<Part<'_>> = Vec::with_capacity(BATCH);
         for (about, bytes) in waiting.iter() {
@@ -289,7 +301,7 @@ impl Owned {
         &mut self,
         job: &Job,
         batch: &mut Vec<Part<'_>>,
-        outbox: &mut Vec<Outgoing>,
+        outbox: &mut VecDeque<Outgoing>,
         telemetry: &Telemetry,
     ) -> anyhow::Result<()> {
         let mut all_ready = Vec::with_capacity(batch.len());
@@ -346,7 +358,7 @@ impl Owned {
         }
     }
 
-    fn end_record(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut Vec<Outgoing>, telemetry: &Telemetry) {
+    fn end_record(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut VecDeque<Outgoing>, telemetry: &Telemetry) {
         let Current { highest, is_tick } = self.current;
         if let (Some(now), Some(time)) = (self.fold.highest().filter(|now| Some(*now) != highest), cause.time()) {
             self.live = time.0 - now.0 <= LIVE_WITHIN_MS;
@@ -366,7 +378,7 @@ impl Owned {
 
     /// Publishes effects from this offset on, unless they were published before; first all profiles, if those that were
     /// published are of other rules or were off.
-    fn publish_from(&mut self, offset: i64, job: &Job, outbox: &mut Vec<Outgoing>, telemetry: &Telemetry) {
+    fn publish_from(&mut self, offset: i64, job: &Job, outbox: &mut VecDeque<Outgoing>, telemetry: &Telemetry) {
         if !self.mute || offset < self.committed {
             return;
         }
@@ -381,7 +393,8 @@ impl Owned {
 
     /// Moves effects to the outbox, but for outputs that are off. The id of a message without an id of its own is the
     /// place of the record that caused it, a letter for the topic, and a number.
-    fn send_effects(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut Vec<Outgoing>, telemetry: &Telemetry) {
+    fn send_effects(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut VecDeque<Outgoing>, telemetry: &Telemetry) {
+        let from = outbox.len();
         if !job.topics.outputs.onboarding {
             self.effects.onboarding.clear();
         }
@@ -391,41 +404,46 @@ impl Owned {
             let (topic, key) = (self.to.handoff(handoff), handoff.account.as_bytes());
             let mut message = self.outgoing(job, topic, Some(key), handoff, handoff.id.to_string());
             message.context = message.context.map(|context| context.traced(handoff.traceparent()));
-            outbox.push(message);
+            outbox.push_back(message);
         }
         let place = format!("{}-{}-", self.number, cause.offset);
         let id = |letter: char, number: usize| format!("{place}{letter}{number}");
         for (number, changes) in signals.iter().enumerate() {
             let key = Some(changes.account.as_bytes());
-            outbox.push(self.outgoing(job, &self.to.signals, key, changes, id('s', number)));
+            outbox.push_back(self.outgoing(job, &self.to.signals, key, changes, id('s', number)));
         }
         for (number, onboarding) in onboarding.iter().enumerate() {
             let key = Some(onboarding.account.as_bytes());
-            outbox.push(self.outgoing(job, &self.to.onboarding, key, onboarding, id('o', number)));
+            outbox.push_back(self.outgoing(job, &self.to.onboarding, key, onboarding, id('o', number)));
         }
         self.send_profiles(job, &self.effects, &place, outbox);
         for (number, row) in metrics.iter().enumerate() {
             let key = row.account().map(str::as_bytes);
-            outbox.push(self.outgoing(job, &self.to.metrics, key, row, id('m', number)));
+            outbox.push_back(self.outgoing(job, &self.to.metrics, key, row, id('m', number)));
         }
         for (number, letter) in dead_letters.iter().enumerate() {
             let (key, letter) =
                 (cause.key.map(wire::dead_letter_key), wire::dead_letter(letter, &self.to.log, self.number));
-            outbox.push(self.outgoing(job, &self.to.dead_letters, key, &letter, id('d', number)));
+            outbox.push_back(self.outgoing(job, &self.to.dead_letters, key, &letter, id('d', number)));
         }
+        for (number, message) in (0..).zip(outbox.range_mut(from..)) {
+            message.place = Some((cause.offset, number));
+        }
+        let published = std::mem::take(&mut self.partly) as usize;
+        outbox.drain(from..from + published.min(outbox.len() - from));
     }
 
     /// Moves profiles to the outbox. `place` begins their ids.
-    fn send_profiles(&self, job: &Job, effects: &Effects, place: &str, outbox: &mut Vec<Outgoing>) {
+    fn send_profiles(&self, job: &Job, effects: &Effects, place: &str, outbox: &mut VecDeque<Outgoing>) {
         for (number, account) in effects.accounts.iter().enumerate() {
             let key = Some(account.account.as_bytes());
-            outbox.push(self.outgoing(job, &self.to.accounts, key, account, format!("{place}a{number}")));
+            outbox.push_back(self.outgoing(job, &self.to.accounts, key, account, format!("{place}a{number}")));
         }
         for (number, user) in effects.users.iter().enumerate() {
             let key = wire::user_key(&user.account, &user.user.user);
             let mut message = self.outgoing(job, &self.to.users, Some(&key), user, format!("{place}u{number}"));
             message.payload = message.payload.filter(|_| !user.gone);
-            outbox.push(message);
+            outbox.push_back(message);
         }
     }
 
@@ -437,11 +455,12 @@ impl Owned {
             key: key.map(<[u8]>::to_vec),
             payload: Some(effect.to_payload(job.topics.outputs.format)),
             context: Some(Context::new(effect, id, &self.to.source, job.topics.outputs.format)),
+            place: None,
         }
     }
 
     /// The position is at the stable end.
-    pub(super) fn at_end(&mut self, position: i64, job: &Job, outbox: &mut Vec<Outgoing>, telemetry: &Telemetry) {
+    pub(super) fn at_end(&mut self, position: i64, job: &Job, outbox: &mut VecDeque<Outgoing>, telemetry: &Telemetry) {
         self.publish_from(position, job, outbox, telemetry);
         self.position = self.position.max(position);
         self.at_end = true;
@@ -480,6 +499,11 @@ impl Owned {
             self.ticked = Some(Instant::now());
         }
         wants
+    }
+
+    /// The offset that is committed.
+    pub(super) fn committed_at(&self) -> i64 {
+        self.committed
     }
 
     pub(super) fn position(&self) -> i64 {

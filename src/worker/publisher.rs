@@ -4,6 +4,7 @@
 //! answered, further effects wait. Effects are kept until their commit has succeeded, because an aborted transaction is
 //! sent again.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -126,15 +127,16 @@ impl Publisher {
         self.answer = Some(answer);
     }
 
-    /// Hands the effects of the outbox to the producer, unless a transaction must end first.
-    pub(super) fn hand_over(&mut self, outbox: &[Outgoing]) {
+    /// Hands the effects of the outbox to the producer, at most this number in one transaction, unless a transaction must
+    /// end first.
+    pub(super) fn hand_over(&mut self, outbox: &VecDeque<Outgoing>, most: usize) {
         let is_free = !self.is_committing() && self.failed.is_none();
         let is_answered = self.answer.as_ref().is_none_or(|(_, result)| result.is_ok());
-        let sent = self.open.unwrap_or(0);
-        if let Some(producer) = self.producer.as_mut().filter(|_| is_free && is_answered && sent < outbox.len()) {
+        let (sent, end) = (self.open.unwrap_or(0), outbox.len().min(most));
+        if let Some(producer) = self.producer.as_mut().filter(|_| is_free && is_answered && sent < end) {
             let begun = if self.open.is_some() { Ok(()) } else { producer.begin() };
-            let handed = begun.and_then(|()| outbox[sent..].iter().try_for_each(|effect| effect.send(producer)));
-            self.open = handed.is_ok().then_some(outbox.len());
+            let handed = begun.and_then(|()| outbox.range(sent..end).try_for_each(|effect| effect.send(producer)));
+            self.open = handed.is_ok().then_some(end);
             self.failed = handed.err();
         }
     }
@@ -196,12 +198,12 @@ impl Publisher {
 
     /// Drops what belongs to a revoked partition, also from the outbox. A commit in flight ends first. An open
     /// transaction with effects of the partition is aborted: those of other partitions are sent again.
-    pub(super) fn drop_partition(&mut self, partition: i32, outbox: &mut Vec<Outgoing>) {
+    pub(super) fn drop_partition(&mut self, partition: i32, outbox: &mut VecDeque<Outgoing>) {
         self.wait();
         if let Some(batch) = &mut self.committing {
             batch.drop_partition(partition);
         }
-        if self.open.is_some_and(|sent| outbox[..sent].iter().any(|effect| effect.partition == partition)) {
+        if self.open.is_some_and(|sent| outbox.range(..sent).any(|effect| effect.partition == partition)) {
             self.abort();
         }
         outbox.retain(|effect| effect.partition != partition);

@@ -183,7 +183,7 @@ impl<'a> Service<'a> {
         let config = format!(
             "kafka: {{brokers: '{brokers}', group: '{prefix}', transactional_id_prefix: '{prefix}', properties: {{session.timeout.ms: 6000}}}}\n\
              topics: {{prefix: '{prefix}', partitions: {PARTITIONS}}}\n\
-             worker: {{threads: 2, commit_interval: 200ms}}\n\
+             worker: {{threads: 2, commit_interval: 200ms, transaction_messages: 40}}\n\
              outputs: {{metrics: true}}\n\
              http: {{listen: '127.0.0.1:0'}}\n"
         );

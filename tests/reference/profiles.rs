@@ -1,6 +1,6 @@
 //! Profiles of accounts and users, and when they are published (semantics F13).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -46,14 +46,23 @@ impl Account {
         !self.running_users().into_iter().any(|id| acts.users.get(id).is_some_and(|(.., buys)| *buys))
     }
 
-    /// What a person acts on after a step: of an event, or of what was due. Looks only at what the step can have changed,
-    /// because it is called at every step.
-    fn acts_after(&self, before: &Acts, event: Option<&Event>) -> Acts {
-        let mut now = before.clone();
+    /// Of whom a person would act on a step of an event, or of what was due; empty: of the account. Looks only at what the
+    /// step can have changed, because it is called at every step.
+    fn acted_on(&mut self, event: Option<&Event>) -> BTreeSet<String> {
+        let mut acted = std::mem::take(&mut self.acted);
+        let mut known = std::mem::take(&mut self.known);
+        let mut is_of_all = event.is_some() && self.users_ever() <= 2;
         if event.is_some_and(Event::is_taken_all_the_same) {
-            (now.traits, now.plan) = (self.all_stated(), self.plan());
+            let (traits, plan) = (self.all_stated(), self.plan());
+            if plan != known.plan {
+                acted.extend(self.users.keys().cloned());
+            }
+            if (&traits, &plan) != (&known.traits, &known.plan) {
+                acted.insert(String::new());
+                is_of_all = true;
+            }
+            (known.traits, known.plan) = (traits, plan);
         }
-        let is_of_all = event.is_some() && (now.traits != before.traits || self.users_ever() <= 2);
         let named = event.and_then(|event| event.text("member"));
         let concerned = |id: &&String| {
             is_of_all
@@ -61,37 +70,36 @@ impl Account {
                 || event.is_some_and(|event| event.user == **id)
                 || named == Some(id.as_str())
         };
+        let nothing = (OF_USER.map(|_| None).into(), false, false, false);
         for id in self.users.keys().filter(concerned) {
-            now.users.insert(id.clone(), self.acts_of(id));
+            let acts = self.acts_of(id);
+            if known.users.get(id).unwrap_or(&nothing) != &acts {
+                acted.insert(id.clone());
+            }
+            known.users.insert(id.clone(), acts);
         }
-        now.lacks_buyer = self.lacks_buyer(&now);
-        now
+        let lacks_buyer = self.lacks_buyer(&known);
+        if std::mem::replace(&mut known.lacks_buyer, lacks_buyer) != lacks_buyer {
+            acted.insert(String::new());
+        }
+        self.known = known;
+        acted.extend(self.forgotten_now.iter().cloned());
+        acted
     }
 
     /// Publishes, at the end of a step, the profiles of which something changed that a person acts on; at the close of a
     /// day also those with other figures.
     pub(super) fn publish_profiles(&mut self, cause: i64, event: Option<&Event>, closes: Option<i64>) {
-        let mut acted = std::mem::take(&mut self.acted);
-        let before = std::mem::take(&mut self.known);
-        let now = self.acts_after(&before, event);
-        if (&before.traits, &before.plan, before.lacks_buyer) != (&now.traits, &now.plan, now.lacks_buyer) {
-            acted.insert(String::new());
-        }
-        let nothing = (OF_USER.map(|_| None).into(), false, false, false);
-        for (id, acts) in &now.users {
-            if before.plan != now.plan || before.users.get(id).unwrap_or(&nothing) != acts {
-                acted.insert(id.clone());
-            }
-        }
+        let mut acted = self.acted_on(event);
         if let Some(day) = closes {
             acted.append(&mut self.heard);
             if self.has_figures(day) {
                 acted.insert(String::new());
             }
         }
-        acted.extend(self.forgotten_now.iter().cloned());
-        self.known = now;
-        self.push_profiles(cause, |id| acted.contains(id));
+        if !acted.is_empty() {
+            self.push_profiles(cause, |id| acted.contains(id));
+        }
     }
 
     /// Publishes all profiles: other rules were activated.
