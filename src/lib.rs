@@ -10,7 +10,7 @@
 //! - layer 6: [`worker`], the loop of a worker thread; [`serve`], health and metrics over HTTP
 //! - layer 7: [`simulate`], the events that `demo` and `generate` send; [`analysis`], what `check`, `rules diff` and
 //!   `explain` compute
-//! - layer 8: [`bench`], what `upswell bench` measures
+//! - layer 8: [`mod@bench`], what `upswell bench` measures
 //! - layer 9: [`cli`], one file per command
 
 pub mod analysis;
