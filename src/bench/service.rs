@@ -1,8 +1,8 @@
 //! `upswell run` as a child process: it is started, watched by its page of metrics, and ended.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -39,6 +39,7 @@ pub struct Start {
 pub(super) struct Service {
     child: Child,
     address: SocketAddr,
+    client: ureq::Agent,
     said: Arc<Mutex<VecDeque<String>>>,
     /// When it was started.
     pub(super) began: Instant,
@@ -66,7 +67,8 @@ impl Service {
             let said = Arc::clone(&said);
             std::thread::Builder::new().name("log".into()).spawn(move || keep_lines(BufReader::new(lines), &said))?;
         }
-        Ok(Service { child, address, said, began })
+        let client = ureq::Agent::config_builder().timeout_global(Some(ANSWER)).proxy(None).build().new_agent();
+        Ok(Service { child, address, client, said, began })
     }
 
     /// The id of the process.
@@ -87,22 +89,17 @@ impl Service {
         if let Some(status) = self.child.try_wait()? {
             bail!("`upswell run` ended ({status}):\n{}", self.last_lines());
         }
-        Ok(self.get("/metrics").ok().map(|(_, body)| Page::read(&body)))
+        Ok(self.get("/metrics").ok().map(|body| Page::read(&body)))
     }
 
     /// Whether all its partitions are read to their ends.
     pub(super) fn is_ready(&self) -> bool {
-        self.get("/readyz").is_ok_and(|(head, _)| head.starts_with("HTTP/1.1 200"))
+        self.get("/readyz").is_ok()
     }
 
-    fn get(&self, path: &str) -> std::io::Result<(String, String)> {
-        let mut stream = TcpStream::connect_timeout(&self.address, ANSWER)?;
-        stream.set_read_timeout(Some(ANSWER))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address)?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        Ok((head.to_owned(), body.to_owned()))
+    /// The body of an answer that says success.
+    fn get(&self, path: &str) -> Result<String, ureq::Error> {
+        self.client.get(format!("http://{}{path}", self.address)).call()?.into_body().read_to_string()
     }
 
     fn last_lines(&self) -> String {
