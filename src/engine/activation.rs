@@ -76,6 +76,7 @@ impl<'a> Renaming<'a> {
 /// without facts, or warm up until a close decides them. Scores are computed again, and nothing fires.
 pub(super) fn activate<'a>(renaming: &Renaming<'a>, step: &mut Step<'a>, account: &mut Account<'_>) {
     let Renaming { before, after, users, accounts, .. } = renaming;
+    step.delta.note_before(account);
     let gone = |slots: &[Option<usize>]| Vec::from_iter((0..slots.len()).filter(|slot| slots[*slot].is_none()));
     let (gone_of_users, gone_of_accounts) = (gone(users), gone(accounts));
     let everybody = account.user_indices();
@@ -96,9 +97,7 @@ pub(super) fn activate<'a>(renaming: &Renaming<'a>, step: &mut Step<'a>, account
     step.delta.end_rules();
     let has_points = |user: u32| account.has_level(Some(user)) || account.user(user).word.band() > 0;
     step.delta.score_again(everybody.into_iter().filter(|user| has_points(*user)));
-    if account.first().is_some() || account.rare().is_some() {
-        step.delta.all_rows(account);
-    }
+    step.delta.all_rows(account);
     let ages = after.index.ages.iter().enumerate();
     let new_ages = Vec::from_iter(ages.filter(|(_, slot)| !accounts.contains(&Some(**slot))).map(|(place, _)| place));
     update::await_ages(step, account, new_ages.into_iter(), step.now);

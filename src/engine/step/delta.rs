@@ -184,9 +184,9 @@ impl Delta {
         !self.scored.is_empty() || self.account.meet(SCORED)
     }
 
-    /// Keeps the numbers of users with which the step begins: conditions over them are evaluated only if they change
-    /// past a number that a condition compares them with.
-    pub(super) fn note_before(&mut self, account: &Account<'_>) {
+    /// Keeps the numbers with which the step begins: conditions over users are evaluated only if their number changes past
+    /// one that a condition compares it with.
+    pub(in crate::engine) fn note_before(&mut self, account: &Account<'_>) {
         self.before = (account.active_users, account.users_ever, account.buyers);
     }
 
