@@ -312,7 +312,7 @@ impl Partition {
         let mut indices = Vec::from_iter(self.tables.account_indices());
         indices.sort_by(|a, b| self.tables.account_id(*a).cmp(self.tables.account_id(*b)));
         for index in indices {
-            let _ = self.push_profiles(index, effects);
+            let _ = self.look_at(index, effects, step::profiles);
         }
     }
 
@@ -321,17 +321,25 @@ impl Partition {
         let id = account.as_bytes();
         let index = self.tables.find_account(Keys::hash_account(id), id)?;
         let mut effects = Effects::new(Wanted::ALL);
-        let context = self.push_profiles(index, &mut effects)?;
+        let context = self.look_at(index, &mut effects, |step, account| {
+            step::profiles(step, account);
+            handoff_context::of_account(step, account, None)
+        })?;
         Some(Standing { profile: effects.accounts.pop()?, context, users: effects.users })
     }
 
-    fn push_profiles(&mut self, index: u32, effects: &mut Effects) -> Option<HandoffContext> {
+    /// Looks at an account as it is now; none before the first record.
+    fn look_at<T>(
+        &mut self,
+        index: u32,
+        effects: &mut Effects,
+        look: impl FnOnce(&mut Step<'_>, &mut Account<'_>) -> T,
+    ) -> Option<T> {
         let now = self.admission.clock.watermark()?;
         let (mut account, open_day) = (Account::new(&mut self.tables, index), self.plan.time.calendar.day(now));
         account.close_up_to(open_day.plus(-1));
         let mut step = step!(self, effects, index, now, By::default(), now, open_day);
-        step::profiles(&mut step, &mut account);
-        Some(handoff_context::of_account(&step, &account, None))
+        Some(look(&mut step, &mut account))
     }
 
     fn apply_to_account(&mut self, it: &mut MatchedEvent<'_>, takes: Takes, effects: &mut Effects) {
