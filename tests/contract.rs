@@ -416,6 +416,46 @@ fn no_message_is_too_large_to_be_published() {
     assert!(count(&escaped["facts"]) < 100 && count(&escaped["userIds"]) < 100, "six bytes of JSON for one of text");
 }
 
+/// Semantics D26: a day closes on which all users of an account have been inactive for a week.
+#[test]
+fn a_step_with_many_entries_is_published_in_parts() {
+    const USERS: usize = 1_200;
+    // Short ids, and the longest ones, of characters for which JSON needs six bytes.
+    for (prefix, number) in [(String::new(), 3), ("\u{1}".repeat(1_019), 33)] {
+        let mut partition = upswell::engine::Partition::new(upswell::rules::default_plan());
+        let mut effects = upswell::model::Effects::new(upswell::model::Wanted::ALL);
+        let users: Vec<String> = (0..USERS).map(|user| format!("{prefix}{user:05}")).collect();
+        let event = |user: &String| {
+            let user = serde_json::to_string(user).unwrap();
+            format!(
+                r#"{{"type":"track","event":"Feature Used","userId":{user},"context":{{"groupId":"acme"}},"timestamp":"2026-03-02T10:00:00Z"}}"#
+            )
+            .into_bytes()
+        };
+        let week_later = wire::encode_tick(Format::Json, EventTime(AT.0 + 9 * 86_400_000));
+        for (offset, bytes) in (0..).zip(users.iter().rev().map(event).chain([week_later])) {
+            let decoded: Vec<_> = wire::decode_admitting(wire::Admit::Any, Format::Json, &bytes).collect();
+            effects.clear();
+            let record = upswell::engine::Record { offset, time: None };
+            let tally = partition.apply(record, decoded.iter().flat_map(upswell::rules::Ready::new), &mut effects);
+            assert_eq!(tally.of(Outcome::Applied), 1);
+        }
+        let is_inactive = |entry: &SignalEntry| matches!(&entry.kind, SignalKind::Changed(change) if &*change.signal == "negative.inactive");
+        let parts: Vec<_> = effects.signals.iter().filter(|part| part.entries.iter().any(is_inactive)).collect();
+        assert_eq!(parts.len(), number, "parts");
+        for (number, part) in parts.iter().enumerate() {
+            let is_last = number + 1 == parts.len();
+            assert_eq!((part.at, part.part, part.last), (parts[0].at, number as u32, is_last));
+            assert!(part.entries.len() <= 500 && (is_last || part.entries.len() > 1));
+            for format in [Format::Protobuf, Format::Json] {
+                assert!(part.to_payload(format).len() <= wire::MESSAGE_MAX);
+            }
+        }
+        let entries = parts.iter().flat_map(|part| &part.entries).filter(|entry| is_inactive(entry));
+        assert_eq!(entries.map(|entry| entry.user.clone()).collect::<Vec<_>>(), users);
+    }
+}
+
 #[test]
 fn every_figure_is_in_its_field() {
     let json = |effect: &dyn ToWire| effect.to_json().parse::<serde_json::Value>().unwrap();

@@ -143,11 +143,17 @@ fn changes(step: &mut Step<'_>, account: &mut Account<'_>) {
     step.delta.entries = entries;
 }
 
-/// A bound of the bytes of an entry in either format: in JSON a byte of an id can take six, and a fact takes at most 96.
+/// A bound of the bytes of an entry in either format. In JSON a byte of a user's id can take six, but not those of ids of
+/// the rules; a fact takes at most 96 bytes, and all else 256.
 fn weight(entry: &SignalEntry) -> usize {
-    // Signal and trigger have at most 256 bytes each, which are no control characters; the rest are words and numbers.
-    const NAMES: usize = 2 * 2 * 256 + 256;
-    NAMES + 6 * entry.user.len() + 96 * entry.evidence.facts.len()
+    let ids = match &entry.kind {
+        SignalKind::Changed(change) => change.signal.len(),
+        SignalKind::Occurrence { signal, trigger } => {
+            signal.as_ref().map_or(0, |id| id.len()) + trigger.as_ref().map_or(0, |id| id.len())
+        }
+        SignalKind::Held { trigger, .. } => trigger.len(),
+    };
+    256 + ids + 6 * entry.user.len() + 96 * entry.evidence.facts.len()
 }
 
 /// Marks the profiles that a close publishes, whatever changed (semantics F13), and publishes its metrics.
