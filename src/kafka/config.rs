@@ -281,7 +281,10 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Which of them are on, as a number.
+    /// The bits of the profiles.
+    pub(crate) const PROFILES: u8 = 0b00110;
+
+    /// Which of them are on, as bits: signals, onboarding, accounts, users, metrics.
     pub(crate) fn as_bits(self) -> u8 {
         let Outputs { signals, onboarding, accounts, users, metrics, .. } = self;
         [signals, onboarding, accounts, users, metrics].into_iter().fold(0, |bits, is_on| bits << 1 | u8::from(is_on))

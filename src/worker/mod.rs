@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::kafka::{self, Consumer, Polled, Producer, TransactionError};
+use crate::kafka::{self, Consumer, Outputs, Polled, Producer, TransactionError};
 use crate::model::{Calendar, EventTime};
 use crate::telemetry::{Telemetry, now_ms};
 use crate::wire;
@@ -126,13 +126,11 @@ struct Standing<'a> {
     calendar: Calendar,
     /// The fingerprint of `ids` of the rules; none if an older version committed the offset.
     ids: Option<u32>,
-    /// Whether profiles of accounts and of users were published.
-    profiles: (bool, bool),
+    /// What was published, as `Outputs::as_bits`; all of it if an older version committed the offset.
+    outputs: u8,
     /// How many effects of the record at the offset were published, too: a transaction that would be too long ends within
     /// them.
     published: u32,
-    /// Which outputs were on, on which that number depends.
-    outputs: u8,
     /// The version of the rules with which everything before the offset was published.
     rules: &'a str,
 }
@@ -143,27 +141,23 @@ impl<'a> Standing<'a> {
             let (partitions, rest) = metadata.split_once(" partitions, UTC")?;
             let (calendar, rest) = rest.split_once(", ids ")?;
             let (ids, rest) = rest.split_once(", ")?;
-            let (without, rest) = rest.split_once("rules ")?;
-            let part =
-                without.rsplit_once("effects ").and_then(|(_, part)| part.strip_suffix(", ")?.split_once(" of "));
+            let (more, rules) = rest.split_once("rules ")?;
+            let said = |name: &str| more.split(", ").find_map(|part| part.strip_prefix(name));
             Some(Standing {
                 partitions: Some(partitions.parse().ok()?),
                 calendar: calendar.parse().ok()?,
                 ids: Some(u32::from_str_radix(ids, 16).ok()?),
-                profiles: (!without.contains("accounts"), !without.contains("users")),
-                published: part.map_or(Some(0), |(published, _)| published.parse().ok())?,
-                outputs: part.map_or(Some(0), |(_, outputs)| outputs.parse().ok())?,
-                rules: rest,
+                outputs: said("outputs ").map_or(Ok(u8::MAX), |bits| u8::from_str_radix(bits, 2)).ok()?,
+                published: said("effects ").map_or(Ok(0), str::parse).ok()?,
+                rules,
             })
         };
-        let profiles = (true, true);
         parts().unwrap_or(Standing {
             partitions: None,
             calendar: Calendar::UTC,
             ids: None,
-            profiles,
+            outputs: u8::MAX,
             published: 0,
-            outputs: 0,
             rules: metadata,
         })
     }
@@ -196,14 +190,11 @@ impl fmt::Display for Standing<'_> {
         match self.partitions {
             Some(count) => {
                 let (calendar, ids) = (self.calendar, self.ids.unwrap_or_default());
-                let without = |is_on: bool, of: &'static str| if is_on { "" } else { of };
-                let (accounts, users) = self.profiles;
-                let (accounts, users) = (without(accounts, "without accounts, "), without(users, "without users, "));
-                write!(f, "{count} partitions, UTC{calendar}, ids {ids:08x}, {accounts}{users}")?;
-                if self.published > 0 {
-                    write!(f, "effects {} of {}, ", self.published, self.outputs)?;
-                }
-                write!(f, "rules {}", self.rules)
+                let Standing { outputs, published, rules, .. } = self;
+                write!(
+                    f,
+                    "{count} partitions, UTC{calendar}, ids {ids:08x}, outputs {outputs:05b}, effects {published}, rules {rules}"
+                )
             }
             None => f.write_str(self.rules),
         }
@@ -309,9 +300,9 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Settles the last transaction if it has ended, and commits effects and the offsets of the
-    /// records that caused them in the next one. Without effects it waits for the commit interval, unless this is the
-    /// `last` time, when it also waits for the end of the transaction.
+    /// Settles the last transaction if it has ended, and commits effects and the offsets of the records that caused them
+    /// in the next one. Without effects it waits for the commit interval, unless this is the `last` time, when it also
+    /// waits for the end of the transaction.
     fn publish(&mut self, last: bool) -> Result<(), Ended> {
         loop {
             if last || self.share.outbox.len() >= WAITING_MAX {
@@ -435,9 +426,8 @@ impl<'a> Share<'a> {
             partitions: Some(self.count),
             calendar: plan.time.calendar,
             ids: Some(plan.ids.fingerprint()),
-            profiles: (outputs.accounts, outputs.users),
-            published: 0,
             outputs: outputs.as_bits(),
+            published: 0,
             rules: &plan.version,
         }
     }
@@ -464,19 +454,17 @@ impl<'a> Share<'a> {
                          published again except profiles"
                     );
                 }
-                let outputs = self.job.topics.outputs;
-                let (accounts, users) = then.profiles;
-                let were_off = committed > 0 && (outputs.accounts && !accounts || outputs.users && !users);
+                let outputs = self.job.topics.outputs.as_bits();
+                let were_off = committed > 0 && outputs & !then.outputs & Outputs::PROFILES != 0;
                 if were_off {
                     tracing::info!(partition, "profiles were off: all of them are published");
                 }
-                // With other rules or outputs the number of effects means nothing: the record counts as published.
-                let (committed, partly) = match then.published {
-                    0 => (committed, 0),
-                    published if !changed && then.outputs == outputs.as_bits() => (committed, published),
-                    _ => (committed + 1, 0),
-                };
-                let owned = Owned::new(self.job, partition, self.count, (committed, partly), changed || were_off);
+                // With other rules or outputs the number of effects means nothing: the record counts as published, but
+                // for its profiles.
+                let is_void = then.published > 0 && (changed || then.outputs != outputs);
+                let (committed, partly) = if is_void { (committed + 1, 0) } else { (committed, then.published) };
+                let republishes = changed || were_off || is_void;
+                let owned = Owned::new(self.job, partition, self.count, (committed, partly), republishes);
                 self.partitions.insert(partition, owned);
             }
             Polled::Revoked { partition, lost } => {
@@ -591,7 +579,7 @@ impl<'a> Share<'a> {
                 None => (owned.position(), owned.has_progress().then_some(standing)?),
                 Some(Some((offset, published))) => (offset, Standing { published, ..standing }),
                 // Profiles that are published again: if the worker dies, the next one begins with them anew.
-                Some(None) => (owned.committed_at(), Standing { rules: "", ..standing }),
+                Some(None) => (owned.committed_offset(), Standing { rules: "", ..standing }),
             };
             Some(Position { partition, offset, metadata: standing.to_string() })
         };
@@ -715,44 +703,28 @@ mod tests {
                 partitions: Some(8),
                 calendar: other,
                 ids: Some(0xfe),
-                profiles: (true, true),
+                outputs: 0b11110,
                 published: 70_000,
-                outputs: 31,
                 rules: "default@1",
             },
+            Standing { partitions: Some(1), calendar: utc, ids: Some(0), outputs: 0, published: 0, rules: "" },
             Standing {
                 partitions: Some(1),
                 calendar: utc,
                 ids: Some(0),
-                profiles: (false, true),
-                published: 0,
-                outputs: 0,
-                rules: "",
-            },
-            Standing {
-                partitions: Some(1),
-                calendar: utc,
-                ids: Some(0),
-                profiles: (true, false),
+                outputs: 0b11001,
                 published: 3,
-                outputs: 1,
                 rules: "users@2",
             },
         ] {
             assert_eq!(Standing::read(&standing.to_string()), standing);
         }
-        for old in ["default@1", ""] {
-            let read = Standing {
-                partitions: None,
-                calendar: utc,
-                ids: None,
-                profiles: (true, true),
-                published: 0,
-                outputs: 0,
-                rules: old,
-            };
-            assert_eq!(Standing::read(old), read);
-        }
+        let of_old =
+            Standing { partitions: None, calendar: utc, ids: None, outputs: u8::MAX, published: 0, rules: "default@1" };
+        assert_eq!(Standing::read("default@1"), of_old);
+        assert_eq!(Standing::read(""), Standing { rules: "", ..of_old });
+        let metadata = "8 partitions, UTC+00:00, ids 000000fe, rules default@1";
+        assert_eq!(Standing::read(metadata), Standing { partitions: Some(8), ids: Some(0xfe), ..of_old });
     }
 
     #[test]

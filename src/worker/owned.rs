@@ -392,7 +392,8 @@ impl Owned {
     }
 
     /// Moves effects to the outbox, but for outputs that are off. The id of a message without an id of its own is the
-    /// place of the record that caused it, a letter for the topic, and a number.
+    /// place of the record that caused it, a letter for the topic, and a number. Handoffs and dead letters come first: they
+    /// are in the first transaction if the effects need several.
     fn send_effects(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut VecDeque<Outgoing>, telemetry: &Telemetry) {
         let from = outbox.len();
         if !job.topics.outputs.onboarding {
@@ -408,6 +409,11 @@ impl Owned {
         }
         let place = format!("{}-{}-", self.number, cause.offset);
         let id = |letter: char, number: usize| format!("{place}{letter}{number}");
+        for (number, letter) in dead_letters.iter().enumerate() {
+            let (key, letter) =
+                (cause.key.map(wire::dead_letter_key), wire::dead_letter(letter, &self.to.log, self.number));
+            outbox.push_back(self.outgoing(job, &self.to.dead_letters, key, &letter, id('d', number)));
+        }
         for (number, changes) in signals.iter().enumerate() {
             let key = Some(changes.account.as_bytes());
             outbox.push_back(self.outgoing(job, &self.to.signals, key, changes, id('s', number)));
@@ -420,11 +426,6 @@ impl Owned {
         for (number, row) in metrics.iter().enumerate() {
             let key = row.account().map(str::as_bytes);
             outbox.push_back(self.outgoing(job, &self.to.metrics, key, row, id('m', number)));
-        }
-        for (number, letter) in dead_letters.iter().enumerate() {
-            let (key, letter) =
-                (cause.key.map(wire::dead_letter_key), wire::dead_letter(letter, &self.to.log, self.number));
-            outbox.push_back(self.outgoing(job, &self.to.dead_letters, key, &letter, id('d', number)));
         }
         for (number, message) in (0..).zip(outbox.range_mut(from..)) {
             message.place = Some((cause.offset, number));
@@ -501,8 +502,7 @@ impl Owned {
         wants
     }
 
-    /// The offset that is committed.
-    pub(super) fn committed_at(&self) -> i64 {
+    pub(super) fn committed_offset(&self) -> i64 {
         self.committed
     }
 
