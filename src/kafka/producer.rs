@@ -15,7 +15,7 @@ use super::config::Config;
 use super::consumer::GroupMetadata;
 use super::error::{Error, TransactionError, is_refusal};
 use super::log_line;
-use super::raw::{self, Outgoing, Topic};
+use super::raw::{self, Record, Topic};
 
 /// Kafka refuses more metadata than this beside an offset, in UTF-16 units.
 const METADATA_MAX: usize = 4096;
@@ -132,7 +132,7 @@ impl Producer {
         payload: &[u8],
         headers: &[(&str, &str)],
     ) -> Result<(), TransactionError> {
-        self.add(topic, &Outgoing { partition, key, payload: Some(payload), headers })
+        self.add(topic, &Record { partition, key, payload: Some(payload), headers })
     }
 
     /// Adds a tombstone to the transaction: compaction then removes the key.
@@ -140,10 +140,10 @@ impl Producer {
     /// # Errors
     /// As for `send`.
     pub fn erase(&mut self, topic: &str, key: &[u8], headers: &[(&str, &str)]) -> Result<(), TransactionError> {
-        self.add(topic, &Outgoing { partition: None, key: Some(key), payload: None, headers })
+        self.add(topic, &Record { partition: None, key: Some(key), payload: None, headers })
     }
 
-    fn add(&mut self, topic: &str, record: &Outgoing<'_>) -> Result<(), TransactionError> {
+    fn add(&mut self, topic: &str, record: &Record<'_>) -> Result<(), TransactionError> {
         self.out.enqueue(topic, record).map_err(|error| {
             if let Some(code) = error.rdkafka_error_code() {
                 self.base.context().note(topic, code);
@@ -275,10 +275,10 @@ impl LogWriter {
     /// # Errors
     /// When this record cannot be taken, or one before it was not delivered.
     pub fn send(&mut self, partition: Option<i32>, key: Option<&[u8]>, payload: &[u8]) -> Result<(), Error> {
-        self.take(&Outgoing { partition, key, payload: Some(payload), headers: &[] })
+        self.take(&Record { partition, key, payload: Some(payload), headers: &[] })
     }
 
-    fn take(&mut self, record: &Outgoing<'_>) -> Result<(), Error> {
+    fn take(&mut self, record: &Record<'_>) -> Result<(), Error> {
         let sent = self.out.enqueue(&self.topic, record);
         self.surface()?;
         sent.map_err(|error| Error::client(format!("writing to topic `{}`", self.topic), error))
@@ -290,7 +290,7 @@ impl LogWriter {
     /// As for `send`.
     pub fn send_control(&mut self, partition: i32, payload: &[u8]) -> Result<(), Error> {
         let (partition, payload) = (Some(partition), Some(payload));
-        self.take(&Outgoing { partition, key: None, payload, headers: CONTROL_HEADERS })
+        self.take(&Record { partition, key: None, payload, headers: CONTROL_HEADERS })
     }
 
     /// Waits until everything is delivered.
@@ -321,7 +321,7 @@ struct Out {
 
 impl Out {
     /// Takes a record into the producer's queue; waits while it is full.
-    fn enqueue(&mut self, topic: &str, record: &Outgoing<'_>) -> KafkaResult<()> {
+    fn enqueue(&mut self, topic: &str, record: &Record<'_>) -> KafkaResult<()> {
         // There are about ten.
         let at = self.topics.iter().position(|(name, _)| name == topic);
         let at = match at {

@@ -256,7 +256,7 @@ unsafe impl<C: ProducerContext + 'static> Send for Topic<C> where Arc<BaseProduc
 
 /// A record to be produced. Without a partition the key decides; without a payload it is a tombstone.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Outgoing<'a> {
+pub(super) struct Record<'a> {
     pub(super) partition: Option<i32>,
     pub(super) key: Option<&'a [u8]>,
     pub(super) payload: Option<&'a [u8]>,
@@ -273,7 +273,7 @@ impl<C: ProducerContext + 'static> Topic<C> {
     }
 
     /// Puts a record into the queue of the producer, which copies it.
-    pub(super) fn produce(&self, record: &Outgoing<'_>) -> Result<(), RDKafkaErrorCode> {
+    pub(super) fn produce(&self, record: &Record<'_>) -> Result<(), RDKafkaErrorCode> {
         use sys::rd_kafka_vtype_t::{
             RD_KAFKA_VTYPE_END, RD_KAFKA_VTYPE_HEADERS, RD_KAFKA_VTYPE_KEY, RD_KAFKA_VTYPE_MSGFLAGS,
             RD_KAFKA_VTYPE_PARTITION, RD_KAFKA_VTYPE_RKT, RD_KAFKA_VTYPE_VALUE,
