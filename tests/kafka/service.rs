@@ -96,6 +96,7 @@ fn outputs_that_are_off_are_not_published() {
     // Profiles that were off and are turned on are published, all of them.
     let config = fs::read_to_string(few.path("upswell.yaml")).unwrap();
     few.write("upswell.yaml", config.replace(off, ""));
+    few.limit_transactions(3);
     few.run(&["topics"]).ok();
     let events = [0, 1].map(|partition| {
         let is_there = |account: &String| upswell::kafka::partition_of(account.as_bytes(), PARTITIONS) == partition;
@@ -530,10 +531,11 @@ fn rules_are_activated_without_a_restart() {
 }
 
 #[test]
-fn many_profiles_are_published_as_replay_has_them() {
+fn a_close_with_many_users_is_published_in_several_transactions() {
     const USERS: usize = 25_000;
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
+    program.limit_transactions(5_000);
     let events = (0..USERS).map(|user| {
         let event = track(&format!("m{user}"), "Feature Used", "acme", "2026-03-02T10:00:00Z");
         event.replace("ann", &format!("user-{user}"))
@@ -547,6 +549,9 @@ fn many_profiles_are_published_as_replay_has_them() {
     assert!(run.terminate().success(), "{}", run.said());
     let profiles = program.read("users");
     assert!(profiles.len() >= USERS);
+    let ends: i64 = (0..PARTITIONS).map(|partition| program.end("users", partition)).sum();
+    let markers = ends - profiles.len() as i64;
+    assert!(markers >= 5, "{markers} markers of transactions");
     program.assert_published_is_replayed();
 }
 
@@ -938,6 +943,13 @@ impl Program {
         let program = Program::new(broker, more);
         program.run(&["topics"]).ok();
         program
+    }
+
+    /// Sets the most messages of a transaction.
+    fn limit_transactions(&self, messages: u32) {
+        let config = fs::read_to_string(self.path("upswell.yaml")).unwrap();
+        let limited = format!("worker: {{transaction_messages: {messages}, ");
+        self.write("upswell.yaml", config.replace("worker: {", &limited));
     }
 
     fn topic(&self, name: &str) -> String {
