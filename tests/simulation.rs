@@ -81,20 +81,27 @@ fn try_seed(seed: u64, shown: &mut BTreeMap<String, u64>) {
     let mut rng = SmallRng::seed_from_u64(seed ^ 0xc4a5);
     let mut crashes: Vec<usize> = (0..rng.random_range(1..6)).map(|_| rng.random_range(0..=records.len())).collect();
     crashes.sort_unstable();
-    let bare = fold(&plan, &records, &[], false);
+    let bare = fold(&plan, &records, &[], BARE);
     assert_eq!(bare.outcomes, whole.outcomes, "seed {seed}: outcomes without profiles and metrics");
     assert_eq!(bare.published, whole.published, "seed {seed}: messages without profiles and metrics");
-    let crashed = fold(&plan, &records, &crashes, true);
+    let least = fold(&plan, &records, &[], Wanted::LEAST);
+    let but_signals = whole.published.iter().filter(|line| !line.contains(r#""entries":"#));
+    assert!(but_signals.eq(&least.published), "seed {seed}: messages without the signals feed");
+    assert_eq!(least.entries, whole.entries, "seed {seed}: entries that are counted and not built");
+    let crashed = fold(&plan, &records, &crashes, Wanted::ALL);
     assert!(whole.published == crashed.published, "seed {seed}: crashes at {crashes:?} can be seen");
     assert!(whole.rows == crashed.rows, "seed {seed}: crashes at {crashes:?} can be seen in profiles");
     assert!(whole.profiles == crashed.profiles, "seed {seed}: crashes at {crashes:?} are seen at the end");
     let changed = activate(&mut rng, log, &records, |_, applies| texts[applies].clone());
-    assert!(whole.is(&fold(&plan, &changed, &[], true)), "seed {seed}: activating the rules that apply can be seen");
+    assert!(
+        whole.is(&fold(&plan, &changed, &[], Wanted::ALL)),
+        "seed {seed}: activating the rules that apply can be seen"
+    );
     let in_turn = |nth: usize, applies: usize| {
         if nth.is_multiple_of(2) { turned(&texts[applies]) } else { texts[applies].clone() }
     };
     let changed = activate(&mut rng, log, &records, in_turn);
-    let turned = fold(&plan, &changed, &crashes, true);
+    let turned = fold(&plan, &changed, &crashes, Wanted::ALL);
     // A pack may have several signals of an occurrence, of which the first is named.
     if seed < PACKS {
         compare_sets(seed, &whole, &turned);
@@ -109,7 +116,7 @@ fn agree(seed: u64, product: &Product) -> (reference::Output, FoldOutput, Vec<(R
         let expected = reference::run(&product.log, &product.settings);
         let records = encode(product);
         let plan = Arc::new(rules::parse("simulation", &rules_of(&product.settings)).expect("rules"));
-        let whole = fold(&plan, &records, &[], true);
+        let whole = fold(&plan, &records, &[], Wanted::ALL);
         compare(seed, &product.log, &expected, &whole);
         (expected, whole, records)
     };
@@ -169,6 +176,9 @@ const HANDOFF: [&str; 20] = [
     "factsLeftOut",
 ];
 
+/// Without profiles and metrics.
+const BARE: Wanted = Wanted { signals: true, ..Wanted::LEAST };
+
 /// The output of the fold.
 #[derive(Default)]
 struct FoldOutput {
@@ -177,6 +187,8 @@ struct FoldOutput {
     metrics: Vec<Value>,
     /// Handoffs, signals and tracks as lines, in order.
     published: Vec<String>,
+    /// How many entries the signals feed has.
+    entries: u64,
     /// The published profiles of accounts and users as lines, in order.
     rows: Vec<String>,
     /// The accounts and users at the end, as lines.
@@ -280,14 +292,13 @@ fn rules_of(settings: &Settings) -> String {
 }
 
 /// Folds the log of one partition. A crash loses everything since a commit some records before, and a new partition
-/// folds the log from its beginning and drops the effects up to the commit. `rows`: with profiles and metrics, for which
-/// closes visit more accounts.
-fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize], rows: bool) -> FoldOutput {
+/// folds the log from its beginning and drops the effects up to the commit. With profiles and metrics closes visit more
+/// accounts.
+fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize], wanted: Wanted) -> FoldOutput {
     let mut output = FoldOutput::default();
     let mut committed = 0;
     for stop in crashes.iter().copied().chain([records.len()]) {
         let mut partition = Partition::new(plan.clone());
-        let wanted = if rows { Wanted::ALL } else { Wanted { signals: true, ..Wanted::LEAST } };
         let mut effects = model::Effects::new(wanted);
         for (place, (record, bytes)) in records.iter().enumerate().take(stop.max(committed)) {
             for (index, decoded) in (0..).zip(wire::decode_admitting(wire::Admit::Any, wire::Format::Protobuf, bytes)) {
@@ -300,6 +311,7 @@ fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize
                 }
             }
             if place >= committed {
+                output.entries += effects.entries;
                 output.published.extend(effects.handoffs.iter().map(ToWireLine::line));
                 output.published.extend(effects.signals.iter().map(ToWireLine::line));
                 output.published.extend(effects.onboarding.iter().map(ToWireLine::line));
