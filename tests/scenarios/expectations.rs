@@ -213,7 +213,7 @@ pub(crate) fn account_detail(profile: &AccountProfile, asked: &str) -> String {
         Some(("plan", _)) => format!("plan {}", word(&profile.plan)),
         Some(("paid", _)) => format!("paid {}", profile.paid.map_or("unknown".into(), yes)),
         Some(("buyer", _)) => format!("buyer {}", if profile.find_buyer { "wanted" } else { "known" }),
-        _ => panic!("an account's profile says nothing like {asked:?}"),
+        _ => panic!("the profile of an account has no {asked:?}"),
     }
 }
 
@@ -240,7 +240,7 @@ pub(crate) fn user_detail(profile: &UserProfile, asked: &str) -> String {
         Some(("signed", _)) => ("signed up", profile.signed_up.map_or("never".into(), instant)),
         Some(("first", _)) => ("first", profile.first_day.map_or("never".into(), day)),
         Some(("last", _)) => ("last", profile.last_day.map_or("never".into(), day)),
-        _ => panic!("a user's profile says nothing like {asked:?}"),
+        _ => panic!("the profile of a user has no {asked:?}"),
     };
     format!("{name} {says}")
 }

@@ -412,7 +412,8 @@ impl Evaluation<'_, '_> {
             values::explain(self.step, account, *user, when, &mut words, &mut evidence);
         }
         if users.len() > SUBJECTS_MAX {
-            words.push(format!("and {} more users", users.len() - SUBJECTS_MAX));
+            let more = users.len() - SUBJECTS_MAX;
+            words.push(format!("and {more} more {}", if more == 1 { "user" } else { "users" }));
         }
         evidence.facts.sort_by_key(|fact| (fact.at, fact.place));
         let signed_up = users.iter().map(|user| account.user(*user).since).max().or(account.first());
