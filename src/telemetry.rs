@@ -352,10 +352,6 @@ pub struct Page {
     pub metrics: u64,
     /// Profiles.
     pub profiles: u64,
-    /// Accounts held.
-    pub accounts: u64,
-    /// Users held.
-    pub users: u64,
     /// Transactions, committed or not.
     pub transactions: u64,
     /// Seconds that transactions took, of all workers.
@@ -378,8 +374,6 @@ impl Page {
             onboarding: count(ONBOARDING),
             metrics: count(METRICS),
             profiles: count(PROFILES),
-            accounts: count(ACCOUNTS),
-            users: count(USERS),
             transactions: count(&format!("{TRANSACTION_SECONDS}_count")),
             transaction_seconds: sum(&format!("{TRANSACTION_SECONDS}_sum")),
         }

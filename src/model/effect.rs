@@ -580,8 +580,8 @@ impl Wanted {
     /// Handoffs, onboarding tracks and dead letters only.
     pub const LEAST: Wanted = Wanted { signals: false, accounts: false, users: false, metrics: false };
 
-    /// Whether rows are built that a close gives accounts which it would not visit otherwise.
-    pub fn rows(self) -> bool {
+    /// Whether closes visit accounts of which nothing but figures has changed.
+    pub fn figures(self) -> bool {
         self.accounts || self.metrics
     }
 }

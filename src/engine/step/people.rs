@@ -44,10 +44,10 @@ pub(super) struct Taken {
     pub(super) plan: Option<Box<str>>,
     /// A trait of the company or a subscription was stated.
     pub(super) traits: bool,
-    /// A trait of the company is another one, or whether it pays.
+    /// A trait of the company changed, or whether it pays did.
     pub(super) company: bool,
-    /// The plan that profiles show is another one.
-    pub(super) is_another_plan: bool,
+    /// The plan that profiles show changed.
+    pub(super) shown_plan: bool,
     /// When the account was created was stated.
     pub(super) created: bool,
     /// A trait of the user was stated.
@@ -155,7 +155,7 @@ pub(super) fn take(plan: &Plan, account: &mut Account<'_>, user: Option<u32>, it
         taken.profile = take_profile(plan, account, user, roles, event, when);
     }
     let (plan_after, paid_after) = pays(account);
-    taken.is_another_plan = plan_before != plan_after;
+    taken.shown_plan = plan_before != plan_after;
     taken.company |= paid_before != paid_after;
     if roles.has(Role::MqlCreated) {
         let mql = &mut account.life_mut().mql;
@@ -215,7 +215,7 @@ fn take_profile(
     changed
 }
 
-/// Whether a user may decide a purchase may have changed.
+/// Notes whether a user may decide a purchase now, after something changed on which that depends (semantics E18).
 pub(super) fn settle_buyer(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
     let buys = people::is_buyer(step.plan, account, user);
     let word = &mut account.user_mut(user).word;

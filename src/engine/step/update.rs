@@ -261,7 +261,7 @@ fn take_traits(step: &mut Step<'_>, account: &mut Account<'_>, user: Option<u32>
             people::settle_all_buyers(step, account);
         }
     }
-    if taken.is_another_plan {
+    if taken.shown_plan {
         step.delta.all_rows(account);
     }
     taken

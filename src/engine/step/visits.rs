@@ -30,7 +30,7 @@ pub(super) fn after_close(step: &mut Step<'_>, account: &mut Account<'_>, close:
         let next = next_of_gone_user(step, account, user, day);
         step.due.users.by(&mut account.user_mut(user).due, user, next.max(day.plus(1)));
     }
-    let next = next_of_account(step, account, day, step.effects.wanted.rows(), next);
+    let next = next_of_account(step, account, day, step.effects.wanted.figures(), next);
     step.due.accounts.by(&mut account.due, step.index, next.max(day.plus(1)));
     account.settle_timed();
 }
