@@ -27,8 +27,6 @@ use rdkafka_sys as sys;
 
 /// The header of control records.
 const CONTROL: &CStr = c"upswell-control";
-/// What one read delivers, at most.
-const BATCH: usize = 4096;
 
 /// `RD_KAFKA_PARTITION_UA`, which the crate leaves out: the partitioner decides.
 const UNASSIGNED: i32 = -1;
@@ -106,7 +104,10 @@ impl<C: ConsumerContext> Inbox<C> {
         handle.map(|handle| Forward { handle, _consumer: Arc::clone(&self.consumer) })
     }
 
-    /// Passes a batch of entries to `each`. Waits at most `wait` for the first one. Returns whether there were any.
+    /// Passes all entries that wait to `each`. Waits at most `wait` for the first one. Returns whether there were any.
+    ///
+    /// All of them: librdkafka takes them out of the queue before it delivers the first, and goes on fetching as if they
+    /// were gone. If a read left some, the queue would grow by a fetch with every read.
     ///
     /// Not `rd_kafka_consume_batch_queue`: with librdkafka 2.12 it counts the event for the end of
     /// a partition as a record when it moves the position, so that a partition that is paused and
@@ -115,7 +116,7 @@ impl<C: ConsumerContext> Inbox<C> {
     pub(super) fn read(&mut self, wait: Duration, each: &mut dyn FnMut(Entry<'_>)) -> bool {
         let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         let client = self.consumer.client().native_ptr();
-        let mut sink = Sink { each, count: 0, client, panic: None };
+        let mut sink = Sink { each, any: false, client, panic: None };
         // SAFETY: the queue is alive, and `sink` outlives the call, which alone uses it.
         unsafe {
             let sink = (&raw mut sink).cast();
@@ -124,7 +125,7 @@ impl<C: ConsumerContext> Inbox<C> {
         if let Some(panic) = sink.panic {
             resume_unwind(panic);
         }
-        sink.count > 0
+        sink.any
     }
 }
 
@@ -138,7 +139,7 @@ impl<C: ConsumerContext> Drop for Inbox<C> {
 /// What the callback of a read needs.
 struct Sink<'a> {
     each: &'a mut dyn FnMut(Entry<'_>),
-    count: usize,
+    any: bool,
     client: *mut sys::rd_kafka_t,
     panic: Option<Box<dyn Any + Send>>,
 }
@@ -150,8 +151,8 @@ unsafe extern "C" fn deliver(message: *mut sys::rd_kafka_message_t, sink: *mut c
     let (sink, entry) = unsafe { (&mut *sink.cast::<Sink<'_>>(), entry(&*message)) };
     // A panic must not go through librdkafka.
     sink.panic = catch_unwind(AssertUnwindSafe(|| (sink.each)(entry))).err();
-    sink.count += 1;
-    if sink.count >= BATCH || sink.panic.is_some() {
+    sink.any = true;
+    if sink.panic.is_some() {
         // SAFETY: the client is alive while one of its queues is read. What is left stays there.
         unsafe { sys::rd_kafka_yield(sink.client) };
     }
