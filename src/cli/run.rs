@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::config::{Config, Connection};
 use crate::telemetry::Telemetry;
-use crate::worker::{self, Job};
+use crate::worker::{self, Job, Muster};
 use crate::{kafka, rules, serve};
 
 /// Runs the service: reads the log and publishes signals and handoffs, exactly once, until SIGTERM or Ctrl-C.
@@ -43,7 +43,7 @@ impl Run {
             Err(error) if matches!(error.downcast_ref(), Some(kafka::Error::Stopped { .. })) => {}
             checked => {
                 checked?;
-                work(&job, usize::from(threads), &telemetry)?;
+                work(&job, &telemetry)?;
             }
         }
         tracing::info!("stopped");
@@ -63,6 +63,7 @@ pub(super) fn job(config: &Config) -> Result<Job> {
         transaction_messages: config.worker.transaction_messages.get() as usize,
         partitioner: config.input.partitioner,
         from_the_beginning: false,
+        muster: Muster::of(usize::from(config.worker.threads)),
     })
 }
 
@@ -75,10 +76,10 @@ pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<()> {
     Ok(())
 }
 
-/// Runs this number of workers until `stop` is set or one of them fails.
-pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry) -> Result<()> {
+/// Runs the workers until `stop` is set or one of them fails.
+pub(super) fn work(job: &Job, telemetry: &Telemetry) -> Result<()> {
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.max(1))
+        let workers: Vec<_> = (0..job.muster.threads())
             .map(|number| {
                 let worker = move || {
                     // If one worker ends, for whatever reason, the others must end too.

@@ -115,7 +115,7 @@ impl Consumer {
     /// When the configuration is refused, Kafka cannot be reached, or the topic is missing.
     pub fn join(config: &Config, topic: &str, worker: usize) -> Result<Self, Error> {
         let doing = || format!("joining group `{}` on {}", config.group, config.brokers);
-        let mut client = config.client(&[FETCH, &strategy(config)].concat(), STABLE);
+        let mut client = config.client(&[FETCH, &rebalancing(config)].concat(), STABLE);
         client.set("group.id", config.group.as_str());
         client.set("statistics.interval.ms", STATISTICS_MS);
         if let Some(instance) = &config.group_instance_id {
@@ -429,10 +429,14 @@ fn answer_revoke(base: &BaseConsumer<Group>, list: &TopicPartitionList) -> Kafka
 }
 
 /// Cooperative rebalancing, unless the group's members are managed by the broker (KIP-848), which
-/// has strategies of its own.
-fn strategy(config: &Config) -> Vec<(&'static str, &'static str)> {
+/// has strategies and heartbeats of its own. A member learns by a heartbeat that others have joined: at librdkafka's 3 s a
+/// rebalance takes twice as long.
+fn rebalancing(config: &Config) -> Vec<(&'static str, &'static str)> {
     let by_broker = config.properties.get("group.protocol").is_some_and(|value| value.eq_ignore_ascii_case("consumer"));
-    if by_broker { Vec::new() } else { vec![("partition.assignment.strategy", "cooperative-sticky")] }
+    if by_broker {
+        return Vec::new();
+    }
+    vec![("partition.assignment.strategy", "cooperative-sticky"), ("heartbeat.interval.ms", "500")]
 }
 
 fn owned<C: ConsumerContext>(partitions: &[Option<Forward<C>>], partition: i32) -> bool {

@@ -22,12 +22,16 @@ use crate::wire;
 use owned::{Outgoing, Owned};
 use publisher::{Batch, Position, Publisher};
 
-pub use job::{Config, Job};
+pub use job::{Config, Job, Muster};
 
 /// How long one poll waits for records, and so how soon a worker notices that it should stop.
 const POLL: Duration = Duration::from_millis(100);
 /// The same while a transaction commits: effects may wait for its end.
 const POLL_BESIDE_COMMIT: Duration = Duration::from_millis(1);
+/// How long a worker that has partitions waits for the others of the process before it reads.
+const MUSTER: Duration = Duration::from_secs(10);
+/// How often it looks meanwhile.
+const MUSTER_POLL: Duration = Duration::from_millis(5);
 /// The most effects that wait for a commit before polling waits for it, too.
 const WAITING_MAX: usize = 20_000;
 /// The least time between two ticks of a silent partition.
@@ -39,7 +43,7 @@ const RESEND_AT_THE_END: Duration = Duration::from_secs(3);
 /// How long to wait before joining again.
 const REJOIN_AFTER: Duration = Duration::from_secs(1);
 /// A worker that is fenced this often within `FENCED_WITHIN` shares its name with another running process: two
-/// processes with one name fence each other at every heartbeat of 3 s. A broker or a process that was halted causes one
+/// processes with one name fence each other at every heartbeat. A broker or a process that was halted causes one
 /// fence only.
 const FENCED_MAX: usize = 5;
 /// See `FENCED_MAX`.
@@ -227,6 +231,8 @@ struct Worker<'a> {
     share: Share<'a>,
     number: usize,
     committed_at: Instant,
+    /// Since when it has waited for the other workers of the process; none once it reads.
+    waits_since: Option<Instant>,
 }
 
 /// The assigned partitions, and their effects since the last commit.
@@ -266,7 +272,8 @@ impl<'a> Worker<'a> {
             count: consumer.partitions(),
             without_offset: BTreeSet::new(),
         };
-        Ok(Worker { consumer, share, number, committed_at: Instant::now() })
+        let now = Instant::now();
+        Ok(Worker { consumer, share, number, committed_at: now, waits_since: Some(now) })
     }
 
     fn work(&mut self) -> Result<(), Ended> {
@@ -283,8 +290,14 @@ impl<'a> Worker<'a> {
     /// Polls once: handles group events, and passes records to their partitions.
     fn take(&mut self, wait: Duration) -> Result<(), Ended> {
         self.share.publisher.attend();
+        let waits_for_others = self.waits_for_others();
         let Worker { consumer, share, .. } = self;
-        consumer.poll(wait, &mut |polled| share.take(polled))?;
+        if waits_for_others {
+            consumer.attend(&mut |polled| share.take(polled))?;
+            std::thread::sleep(MUSTER_POLL);
+        } else {
+            consumer.poll(wait, &mut |polled| share.take(polled))?;
+        }
         share.fold_waiting();
         if let Some(error) = share.failed.take() {
             return Err(Ended::Failed(error));
@@ -298,6 +311,14 @@ impl<'a> Worker<'a> {
         share.telemetry.assigned(self.number, consumer.is_assigned());
         share.report();
         Ok(())
+    }
+
+    /// Whether the group has not yet assigned partitions to all workers of the process. The first one to join may be
+    /// assigned all partitions, and what it folded of those that the others then get would be folded again.
+    fn waits_for_others(&mut self) -> bool {
+        let all = self.consumer.is_assigned() && self.share.job.muster.arrive(self.number);
+        self.waits_since = self.waits_since.filter(|since| !all && since.elapsed() < MUSTER);
+        self.waits_since.is_some()
     }
 
     /// Settles the last transaction if it has ended, and commits effects and the offsets of the records that caused them
@@ -678,6 +699,7 @@ mod tests {
             transaction_messages: 1_000,
             partitioner: kafka::Partitioner::default(),
             from_the_beginning: false,
+            muster: Muster::of(1),
         };
         let telemetry = Telemetry::install().unwrap();
         std::thread::scope(|scope| {
