@@ -186,6 +186,12 @@ impl Consumer {
         self.base.group_metadata().expect("the consumer has a group")
     }
 
+    /// The number of records, ends and errors that wait to be read.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.inbox.len()
+    }
+
     fn serve_group(&mut self, each: &mut impl FnMut(Polled<'_>)) -> Result<bool, Error> {
         log_line::settle();
         match self.base.poll(Duration::ZERO) {

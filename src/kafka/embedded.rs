@@ -54,7 +54,7 @@ impl Embedded {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::kafka::{Config, Consumer, LogWriter, Polled, Producer, Progress};
@@ -87,5 +87,26 @@ mod tests {
         producer.send("out", None, Some(b"acme"), b"handoff", &[("level", "high")]).unwrap();
         let progress = Progress { topic: "log", partition: 0, offset: 1, metadata: "" };
         producer.commit(&[progress], &consumer.group_metadata()).unwrap();
+    }
+    /// What a read leaves in the queue, librdkafka does not count, and fetches as much again.
+    #[test]
+    fn a_read_delivers_everything_that_was_fetched() {
+        const RECORDS: usize = 10_000;
+        let broker = Embedded::start([("log", 1)]).unwrap();
+        let config = Config { brokers: broker.brokers(), ..Config::default() };
+        let mut writer = LogWriter::connect(&config, "log").unwrap();
+        (0..RECORDS).for_each(|_| writer.send(Some(0), None, b"event").unwrap());
+        writer.flush().unwrap();
+
+        let mut consumer = Consumer::join(&config, "log", 0).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while consumer.waiting() < RECORDS {
+            assert!(Instant::now() < deadline, "{} of {RECORDS} records were fetched", consumer.waiting());
+            consumer.attend(&mut |_| {}).unwrap();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let mut read = 0;
+        consumer.poll(Duration::ZERO, &mut |polled| read += usize::from(matches!(polled, Polled::Message(_)))).unwrap();
+        assert_eq!(read, RECORDS);
     }
 }

@@ -129,6 +129,15 @@ impl<C: ConsumerContext> Inbox<C> {
     }
 }
 
+#[cfg(test)]
+impl<C: ConsumerContext> Inbox<C> {
+    /// The number of entries that wait.
+    pub(super) fn len(&self) -> usize {
+        // SAFETY: the queue is alive.
+        unsafe { sys::rd_kafka_queue_length(self.queue.as_ptr()) }
+    }
+}
+
 impl<C: ConsumerContext> Drop for Inbox<C> {
     fn drop(&mut self) {
         // SAFETY: owned by `self` and used by nothing after this.
