@@ -326,7 +326,8 @@ impl<'a> Worker<'a> {
     /// waits for the end of the transaction.
     fn publish(&mut self, last: bool) -> Result<(), Ended> {
         loop {
-            if last || self.share.outbox.len() >= WAITING_MAX {
+            let may_wait = !last && self.share.outbox.len() < WAITING_MAX;
+            if !may_wait {
                 self.share.publisher.wait();
             }
             self.settle()?;
@@ -339,7 +340,7 @@ impl<'a> Worker<'a> {
                 return Ok(());
             }
             self.commit()?;
-            if !last {
+            if may_wait {
                 return Ok(());
             }
         }
