@@ -35,7 +35,9 @@ const ATTEMPT: Duration = Duration::from_secs(3);
 /// The retry backoff for short transactions in sequence. With the default of 100 ms, a transaction that follows another
 /// one at once waits that long.
 const TRANSACTIONS: &[(&str, &str)] = &[
-    ("linger.ms", "0"),
+    // A commit sends what waits at once, so that nothing is later by this. While a batch is folded, fuller requests and
+    // fewer of them save an eighth of the CPU.
+    ("linger.ms", "100"),
     ("retry.backoff.ms", "2"),
     ("transaction.timeout.ms", "10000"),
     // The headers of messages are similar.
