@@ -614,8 +614,11 @@ fn headers_are_cloudevents_in_binary_mode() {
     );
     let letter = DeadLetter { record_time: None, ..letter() };
     let context = Context::new(&wire::dead_letter(&letter, "log", 3), "3-7-0".into(), &source, Format::Json);
-    let names: Vec<&str> = context.headers().iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["ce_specversion", "ce_id", "ce_source", "ce_type", "content-type"]);
+    let names = |context: &Context| Vec::from_iter(context.headers().iter().map(|(name, _)| *name));
+    let required = ["ce_specversion", "ce_id", "ce_source", "ce_type", "content-type"];
+    assert_eq!(names(&context), required);
+    assert_eq!(names(&Context::new(&signals(), "3-7-s0".into(), &source, Format::Json)), required);
+    assert_eq!(names(&Context::new(&profile_of_user(), "3-7-u0".into(), &source, Format::Json)), required);
     assert!(context.headers().contains(&("content-type", "application/json")));
     for (account, is_subject) in [("", false), ("a\nb", false), ("a\u{ffff}", false), ("ä 🦀", true)] {
         let context = Context::new(
