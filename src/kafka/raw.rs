@@ -114,7 +114,8 @@ impl<C: ConsumerContext> Inbox<C> {
     /// resumed there (as in every rebalance) skips a record. It also waits the whole time for a
     /// full batch.
     pub(super) fn read(&mut self, wait: Duration, each: &mut dyn FnMut(Entry<'_>)) -> bool {
-        let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+        // Rounded up: less than a millisecond would be no wait, and the caller's loop would spin until its deadline.
+        let wait_ms = i32::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(i32::MAX);
         let client = self.consumer.client().native_ptr();
         let mut sink = Sink { each, any: false, client, panic: None };
         // SAFETY: the queue is alive, and `sink` outlives the call, which alone uses it.
