@@ -680,8 +680,17 @@ mod tests {
     /// A Segment event that makes a handoff.
     const EVENT: &str = r#"{"messageId":"m1","type":"track","event":"Contact Sales","userId":"ann","context":{"groupId":"acme"},"timestamp":"2026-03-02T10:00:00Z"}"#;
 
+    /// Stops a worker whatever happens: a scope waits for its threads, also after a failed assertion.
+    struct Stop<'a>(&'a kafka::Config);
+
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
     #[test]
-    fn a_stop_is_obeyed_while_transactions_are_aborted_and_sent_again() {
+    fn a_worker_waits_for_the_others_and_obeys_a_stop_while_transactions_are_sent_again() {
         let topics = kafka::Topics::default();
         let names: Vec<String> = topics.specs(1, None).into_iter().map(|spec| spec.name).collect();
         let broker = Embedded::start(names.iter().map(|name| (name.as_str(), 1))).unwrap();
@@ -700,19 +709,31 @@ mod tests {
             transaction_messages: 1_000,
             partitioner: kafka::Partitioner::default(),
             from_the_beginning: false,
-            muster: Muster::of(1),
+            muster: Muster::of(2),
         };
         let telemetry = Telemetry::install().unwrap();
         std::thread::scope(|scope| {
+            let stop = Stop(&job.kafka);
             let worker = scope.spawn(|| run(&job, 0, &telemetry));
             let deadline = Instant::now() + Duration::from_secs(120);
+            let has_partitions =
+                || !telemetry.missing().iter().any(|what| what.contains("no worker") || what.contains("to assign"));
+            while !has_partitions() {
+                assert!(Instant::now() < deadline && !worker.is_finished(), "nothing is assigned");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            std::thread::sleep(Duration::from_millis(500));
+            let folded = || telemetry.totals().events;
+            assert_eq!(folded(), 0, "it reads although the other worker has no partitions yet");
+            assert!(job.muster.arrive(1));
             let aborted = |line: &str| line.strip_prefix(crate::telemetry::TRANSACTIONS_ABORTED)?.trim().parse().ok();
             while telemetry.render().lines().find_map(aborted).unwrap_or(0) < 3 {
                 assert!(Instant::now() < deadline && !worker.is_finished(), "nothing is aborted again and again");
                 std::thread::sleep(Duration::from_millis(50));
             }
+            assert_eq!(folded(), 1);
             let asked = Instant::now();
-            job.kafka.stop.store(true, Ordering::Relaxed);
+            drop(stop);
             worker.join().unwrap().unwrap();
             assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
         });
