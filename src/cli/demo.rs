@@ -19,7 +19,6 @@ use crate::model::Level;
 use crate::simulate::product::Product;
 use crate::telemetry::{Telemetry, Totals};
 use crate::wire;
-use crate::worker::Muster;
 
 const PARTITIONS: i32 = 2;
 /// How many events the generator may be ahead of the service: the embedded broker keeps only 5 MiB a partition.
@@ -67,7 +66,6 @@ impl Demo {
         job.kafka.brokers = broker.brokers();
         // The embedded broker keeps no offsets.
         job.from_the_beginning = true;
-        job.muster = Muster::of(1);
         eprintln!(
             "An embedded broker listens on {}. It is a test broker: it stores nothing on disk, and does not",
             broker.brokers()
@@ -89,7 +87,7 @@ impl Demo {
         std::thread::scope(|scope| -> Result<()> {
             let worker = std::thread::Builder::new()
                 .name("worker".into())
-                .spawn_scoped(scope, || run::work(&job, &telemetry))?;
+                .spawn_scoped(scope, || run::work(&job, 1, &telemetry))?;
             let generator = std::thread::Builder::new().name("generator".into()).spawn_scoped(scope, || {
                 let made = self.generate(&job.kafka, &names.log(), &telemetry, &sent, &stop);
                 history_ended.store(true, Ordering::Relaxed);

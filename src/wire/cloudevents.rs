@@ -20,14 +20,14 @@ pub struct Context {
 impl Context {
     /// The attributes of an effect. `id` and `source` together identify it.
     pub fn new(effect: &dyn ToWire, id: String, source: &Arc<str>, format: Format) -> Context {
-        let is_described = !effect.kind().is_frequent();
-        let time = effect.at().filter(|_| is_described).and_then(|at| jiff::Timestamp::from_millisecond(at.0).ok());
+        let has_optional = !effect.kind().is_frequent();
+        let time = effect.at().filter(|_| has_optional).and_then(|at| jiff::Timestamp::from_millisecond(at.0).ok());
         Context {
             kind: effect.kind(),
             id,
             source: Arc::clone(source),
             time: time.map(|time| time.to_string()),
-            subject: effect.account().filter(|account| is_described && is_attribute(account)).map(str::to_owned),
+            subject: effect.account().filter(|account| has_optional && is_attribute(account)).map(str::to_owned),
             traceparent: None,
             content_type: match format {
                 Format::Protobuf => "application/protobuf",

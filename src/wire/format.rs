@@ -36,8 +36,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether its topic gets a message for most events. There the headers have what CloudEvents requires and no more: to
-    /// produce a header costs about as much as a fifth of a fold.
+    /// Whether its topic can get a message for every event. There the headers have only what CloudEvents requires: a header
+    /// costs about 0.2 µs of CPU time, and to fold an event about 1 µs.
     pub(super) fn is_frequent(self) -> bool {
         matches!(self, Kind::SignalChanges | Kind::AccountProfile | Kind::UserProfile | Kind::AccountMetrics)
     }

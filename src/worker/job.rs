@@ -1,8 +1,7 @@
 //! The configuration of the worker threads, and what they need to run.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -54,34 +53,4 @@ pub struct Job {
     pub partitioner: kafka::Partitioner,
     /// Whether to publish everything again if the group has no committed offsets but results were published.
     pub from_the_beginning: bool,
-    /// The workers of this process; copies of the job share it.
-    pub muster: Arc<Muster>,
-}
-
-/// Which workers of a process the group has assigned partitions to, even if none.
-#[derive(Debug)]
-pub struct Muster {
-    threads: usize,
-    arrived: Mutex<BTreeSet<usize>>,
-}
-
-impl Muster {
-    /// Of this number of workers, at least one, none has arrived.
-    #[must_use]
-    pub fn of(threads: usize) -> Arc<Muster> {
-        Arc::new(Muster { threads: threads.max(1), arrived: Mutex::default() })
-    }
-
-    /// The number of workers.
-    #[must_use]
-    pub fn threads(&self) -> usize {
-        self.threads
-    }
-
-    /// Takes note of a worker that has arrived. Returns whether all have.
-    pub(super) fn arrive(&self, worker: usize) -> bool {
-        let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
-        arrived.insert(worker);
-        arrived.len() >= self.threads
-    }
 }
