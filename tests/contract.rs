@@ -432,8 +432,8 @@ fn a_step_with_many_entries_is_published_in_parts() {
             )
             .into_bytes()
         };
-        let week_later = wire::encode_tick(Format::Json, EventTime(AT.0 + 9 * 86_400_000));
-        for (offset, bytes) in (0..).zip(users.iter().rev().map(event).chain([week_later])) {
+        let nine_days_later = wire::encode_tick(Format::Json, EventTime(AT.0 + 9 * 86_400_000));
+        for (offset, bytes) in (0..).zip(users.iter().rev().map(event).chain([nine_days_later])) {
             let decoded: Vec<_> = wire::decode_admitting(wire::Admit::Any, Format::Json, &bytes).collect();
             effects.clear();
             let record = upswell::engine::Record { offset, time: None };

@@ -435,8 +435,8 @@ fn answer_revoke(base: &BaseConsumer<Group>, list: &TopicPartitionList) -> Kafka
 }
 
 /// Cooperative rebalancing, unless the group's members are managed by the broker (KIP-848), which
-/// has strategies and heartbeats of its own. A member learns by a heartbeat that others have joined: at librdkafka's 3 s a
-/// rebalance takes twice as long.
+/// has strategies and heartbeats of its own. A member learns of a rebalance by a heartbeat, and one takes up to two of
+/// them: at librdkafka's 3 s that is long.
 fn rebalancing(config: &Config) -> Vec<(&'static str, &'static str)> {
     let by_broker = config.properties.get("group.protocol").is_some_and(|value| value.eq_ignore_ascii_case("consumer"));
     if by_broker {

@@ -88,7 +88,8 @@ mod tests {
         let progress = Progress { topic: "log", partition: 0, offset: 1, metadata: "" };
         producer.commit(&[progress], &consumer.group_metadata()).unwrap();
     }
-    /// What a read leaves in the queue, librdkafka does not count, and fetches as much again.
+
+    /// librdkafka does not count what a read leaves in the queue, and would fetch as much again.
     #[test]
     fn a_read_delivers_everything_that_was_fetched() {
         const RECORDS: usize = 10_000;
