@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::config::{Config, Connection};
 use crate::telemetry::Telemetry;
-use crate::worker::{self, Job, Muster};
+use crate::worker::{self, Job, StartBarrier};
 use crate::{kafka, rules, serve};
 
 /// Runs the service: reads the log and publishes signals and handoffs, exactly once, until SIGTERM or Ctrl-C.
@@ -43,7 +43,7 @@ impl Run {
             Err(error) if matches!(error.downcast_ref(), Some(kafka::Error::Stopped { .. })) => {}
             checked => {
                 checked?;
-                work(&job, &telemetry)?;
+                work(&job, usize::from(threads), &telemetry)?;
             }
         }
         tracing::info!("stopped");
@@ -63,7 +63,6 @@ pub(super) fn job(config: &Config) -> Result<Job> {
         transaction_messages: config.worker.transaction_messages.get() as usize,
         partitioner: config.input.partitioner,
         from_the_beginning: false,
-        muster: Muster::of(usize::from(config.worker.threads)),
     })
 }
 
@@ -76,14 +75,16 @@ pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<()> {
     Ok(())
 }
 
-/// Runs the workers until `stop` is set or one of them fails.
-pub(super) fn work(job: &Job, telemetry: &Telemetry) -> Result<()> {
+/// Runs this number of workers, at least one, until `stop` is set or one of them fails.
+pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry) -> Result<()> {
+    let threads = threads.max(1);
+    let start = &StartBarrier::new(threads);
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..job.muster.threads())
+        let workers: Vec<_> = (0..threads)
             .map(|number| {
                 let worker = move || {
                     // If one worker ends, for whatever reason, the others must end too.
-                    let ended = worker::run(job, number, telemetry);
+                    let ended = worker::run(job, number, start, telemetry);
                     job.kafka.stop.store(true, Ordering::Relaxed);
                     ended
                 };

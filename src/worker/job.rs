@@ -1,7 +1,8 @@
 //! The configuration of the worker threads, and what they need to run.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -53,4 +54,27 @@ pub struct Job {
     pub partitioner: kafka::Partitioner,
     /// Whether to publish everything again if the group has no committed offsets but results were published.
     pub from_the_beginning: bool,
+}
+
+/// Where the workers of a process wait for each other: it is open once the group has assigned partitions to all of them,
+/// even if none.
+#[derive(Debug)]
+pub struct StartBarrier {
+    workers: usize,
+    assigned: Mutex<BTreeSet<usize>>,
+}
+
+impl StartBarrier {
+    /// A barrier for this number of workers.
+    #[must_use]
+    pub fn new(workers: usize) -> StartBarrier {
+        StartBarrier { workers, assigned: Mutex::default() }
+    }
+
+    /// Notes that a worker has its partitions. Returns whether the barrier is open.
+    pub(super) fn arrive(&self, worker: usize) -> bool {
+        let mut assigned = self.assigned.lock().unwrap_or_else(PoisonError::into_inner);
+        assigned.insert(worker);
+        assigned.len() >= self.workers
+    }
 }

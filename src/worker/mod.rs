@@ -22,16 +22,16 @@ use crate::wire;
 use owned::{Outgoing, Owned};
 use publisher::{Batch, Position, Publisher};
 
-pub use job::{Config, Job, Muster};
+pub use job::{Config, Job, StartBarrier};
 
 /// How long one poll waits for records, and so how soon a worker notices that it should stop.
 const POLL: Duration = Duration::from_millis(100);
 /// The same while a transaction commits: effects may wait for its end.
 const POLL_BESIDE_COMMIT: Duration = Duration::from_millis(1);
-/// How long a worker that has partitions waits for the others of the process before it reads.
-const MUSTER: Duration = Duration::from_secs(10);
+/// How long a worker waits at most for the start barrier before it reads.
+const START_WAIT: Duration = Duration::from_secs(10);
 /// How often it looks meanwhile.
-const MUSTER_POLL: Duration = Duration::from_millis(5);
+const START_POLL: Duration = Duration::from_millis(5);
 /// The most effects that wait for a commit before polling waits for it, too.
 const WAITING_MAX: usize = 20_000;
 /// The least time between two ticks of a silent partition.
@@ -58,11 +58,11 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// # Errors
 /// Continuing is impossible or would give wrong results, Kafka cannot be reached at the start, or another
 /// running process uses the same name.
-pub fn run(job: &Job, number: usize, telemetry: &Telemetry) -> Result<()> {
+pub fn run(job: &Job, number: usize, start: &StartBarrier, telemetry: &Telemetry) -> Result<()> {
     let mut fences = Fences::default();
     let (mut has_joined, mut lost) = (false, false);
     while !job.kafka.is_stopping() {
-        let ended = Worker::join(job, number, telemetry).and_then(|mut worker| {
+        let ended = Worker::join(job, number, start, telemetry).and_then(|mut worker| {
             (has_joined, lost) = (true, false);
             let ended = worker.work();
             worker.leave();
@@ -231,7 +231,8 @@ struct Worker<'a> {
     share: Share<'a>,
     number: usize,
     committed_at: Instant,
-    /// Since when it has waited for the other workers of the process; none once it reads.
+    start: &'a StartBarrier,
+    /// Since when it has waited for the barrier; none once it reads.
     waits_since: Option<Instant>,
 }
 
@@ -251,7 +252,12 @@ struct Share<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn join(job: &'a Job, number: usize, telemetry: &'a Telemetry) -> Result<Worker<'a>, Ended> {
+    fn join(
+        job: &'a Job,
+        number: usize,
+        start: &'a StartBarrier,
+        telemetry: &'a Telemetry,
+    ) -> Result<Worker<'a>, Ended> {
         telemetry.round(number);
         telemetry.assigned(number, false);
         // The producer comes first: it aborts an open transaction of its predecessor, and Kafka does not return the
@@ -273,7 +279,7 @@ impl<'a> Worker<'a> {
             without_offset: BTreeSet::new(),
         };
         let now = Instant::now();
-        Ok(Worker { consumer, share, number, committed_at: now, waits_since: Some(now) })
+        Ok(Worker { consumer, share, number, committed_at: now, start, waits_since: Some(now) })
     }
 
     fn work(&mut self) -> Result<(), Ended> {
@@ -294,7 +300,7 @@ impl<'a> Worker<'a> {
         let Worker { consumer, share, .. } = self;
         if waits_for_others {
             consumer.attend(&mut |polled| share.take(polled))?;
-            std::thread::sleep(MUSTER_POLL);
+            std::thread::sleep(START_POLL);
         } else {
             consumer.poll(wait, &mut |polled| share.take(polled))?;
         }
@@ -313,21 +319,21 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Whether the group has not yet assigned partitions to all workers of the process. The first one to join may be
-    /// assigned all partitions, and what it folded of those that the others then get would be folded again.
+    /// Whether other workers of the process have no partitions yet. The first one to join may be assigned all partitions,
+    /// and what it folded of those that the others then get would be folded again.
     fn waits_for_others(&mut self) -> bool {
-        let all = self.consumer.is_assigned() && self.share.job.muster.arrive(self.number);
-        self.waits_since = self.waits_since.filter(|since| !all && since.elapsed() < MUSTER);
+        let is_open = self.consumer.is_assigned() && self.start.arrive(self.number);
+        self.waits_since = self.waits_since.filter(|since| !is_open && since.elapsed() < START_WAIT);
         self.waits_since.is_some()
     }
 
     /// Settles the last transaction if it has ended, and commits effects and the offsets of the records that caused them
-    /// in the next one. Without effects it waits for the commit interval, unless this is the `last` time, when it also
-    /// waits for the end of the transaction.
+    /// in the next one. Without effects it waits for the commit interval, unless this is the `last` time. Then, and while many
+    /// effects wait, it also waits for the end of the transaction.
     fn publish(&mut self, last: bool) -> Result<(), Ended> {
         loop {
-            let may_wait = !last && self.share.outbox.len() < WAITING_MAX;
-            if !may_wait {
+            let waits = last || self.share.outbox.len() >= WAITING_MAX;
+            if waits {
                 self.share.publisher.wait();
             }
             self.settle()?;
@@ -340,7 +346,7 @@ impl<'a> Worker<'a> {
                 return Ok(());
             }
             self.commit()?;
-            if may_wait {
+            if !waits {
                 return Ok(());
             }
         }
@@ -709,23 +715,21 @@ mod tests {
             transaction_messages: 1_000,
             partitioner: kafka::Partitioner::default(),
             from_the_beginning: false,
-            muster: Muster::of(2),
         };
         let telemetry = Telemetry::install().unwrap();
+        let start = StartBarrier::new(2);
         std::thread::scope(|scope| {
             let stop = Stop(&job.kafka);
-            let worker = scope.spawn(|| run(&job, 0, &telemetry));
+            let worker = scope.spawn(|| run(&job, 0, &start, &telemetry));
             let deadline = Instant::now() + Duration::from_secs(120);
-            let has_partitions =
-                || !telemetry.missing().iter().any(|what| what.contains("no worker") || what.contains("to assign"));
-            while !has_partitions() {
+            while telemetry.partitions().is_empty() {
                 assert!(Instant::now() < deadline && !worker.is_finished(), "nothing is assigned");
                 std::thread::sleep(Duration::from_millis(5));
             }
             std::thread::sleep(Duration::from_millis(500));
             let folded = || telemetry.totals().events;
             assert_eq!(folded(), 0, "it reads although the other worker has no partitions yet");
-            assert!(job.muster.arrive(1));
+            assert!(start.arrive(1));
             let aborted = |line: &str| line.strip_prefix(crate::telemetry::TRANSACTIONS_ABORTED)?.trim().parse().ok();
             while telemetry.render().lines().find_map(aborted).unwrap_or(0) < 3 {
                 assert!(Instant::now() < deadline && !worker.is_finished(), "nothing is aborted again and again");
