@@ -261,7 +261,7 @@ impl Simulation {
             lateness_ms: plan.time.allowed_lateness_ms,
             feed: Feed {
                 partition: Partition::new(plan),
-                effects: Effects::new(Wanted { signals: true, ..Wanted::LEAST }),
+                effects: Effects::new(Wanted { signals: true.into(), ..Wanted::LEAST }),
                 events: 0,
             },
             findings: Findings { accounts: numbers.len() as u32, ..Findings::default() },

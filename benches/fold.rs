@@ -300,7 +300,7 @@ fn measure_fold(rules: &str, length: usize) {
     std::io::stdin().lock().read_to_end(&mut events).expect("the events are piped in");
     let plan = plan(rules);
     let mut partition = Partition::new(plan);
-    let mut effects = Effects::new(Wanted { signals: true, ..Wanted::LEAST });
+    let mut effects = Effects::new(Wanted { signals: true.into(), ..Wanted::LEAST });
     let mut hash = Xxh3::new();
     let mut found = Folded::default();
     let mut tally = Tally::default();
@@ -440,7 +440,7 @@ fn measure_closes(divisor: u32, profiles: bool) {
     let (accounts, users) = (100_000 / divisor, 1_000_000 / divisor);
     let monday = Day::from(jiff::civil::date(2025, 1, 6));
     let mut partition = Partition::new(rules::default_plan());
-    let wanted = Wanted { signals: true, accounts: profiles, users: profiles, metrics: false };
+    let wanted = Wanted { signals: true.into(), accounts: profiles, users: profiles, metrics: false };
     let (mut effects, mut hash, mut found) = (Effects::new(wanted), Xxh3::new(), Folded::default());
     let mut offset = 0;
     let mut apply = |partition: &mut Partition, decoded: wire::Decoded<'_>| {

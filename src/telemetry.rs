@@ -15,12 +15,12 @@ const EVENTS_WITHOUT_ID: &str = "upswell_events_without_id_total";
 const EVENTS_FAULTY: &str = "upswell_events_faulty_total";
 const EVENTS_UNMAPPED: &str = "upswell_events_unmapped_total";
 const EVENTS_MISPLACED: &str = "upswell_events_misplaced_total";
-const HANDOFFS: &str = "upswell_handoffs_total";
-const SIGNALS: &str = "upswell_signals_total";
-const ONBOARDING: &str = "upswell_onboarding_total";
-const METRICS: &str = "upswell_metrics_total";
-const PROFILES: &str = "upswell_profiles_total";
-const DEAD_LETTERS: &str = "upswell_dead_letters_total";
+pub(crate) const HANDOFFS: &str = "upswell_handoffs_total";
+pub(crate) const SIGNALS: &str = "upswell_signals_total";
+pub(crate) const ONBOARDING: &str = "upswell_onboarding_total";
+pub(crate) const METRICS: &str = "upswell_metrics_total";
+pub(crate) const PROFILES: &str = "upswell_profiles_total";
+pub(crate) const DEAD_LETTERS: &str = "upswell_dead_letters_total";
 const TICKS: &str = "upswell_ticks_total";
 const TRANSACTION_SECONDS: &str = "upswell_transaction_seconds";
 /// Transactions that did not commit.
@@ -210,17 +210,20 @@ impl Telemetry {
         counter!(EVENTS_MISPLACED).increment(events);
     }
 
-    /// Effects will be published.
+    /// Messages of this metric will be published.
+    pub fn published(&self, metric: &'static str, messages: u64) {
+        if messages > 0 {
+            counter!(metric).increment(messages);
+        }
+    }
+
+    /// Effects will be published: counts those whose metric has labels, and the entries of the signals feed.
     pub fn produced(&self, effects: &Effects) {
         for handoff in &effects.handoffs {
             self.handoffs[handoff.level as usize].fetch_add(1, Ordering::Relaxed);
             counter!(HANDOFFS, "level" => handoff.level.word(), "trigger" => handoff.trigger.to_string()).increment(1);
         }
         self.signals.fetch_add(effects.entries, Ordering::Relaxed);
-        counter!(SIGNALS).increment(effects.signals.len() as u64);
-        counter!(ONBOARDING).increment(effects.onboarding.len() as u64);
-        counter!(PROFILES).increment((effects.accounts.len() + effects.users.len()) as u64);
-        counter!(METRICS).increment(effects.metrics.len() as u64);
         for letter in &effects.dead_letters {
             counter!(DEAD_LETTERS, "reason" => letter.reason.word()).increment(1);
         }

@@ -1026,14 +1026,11 @@ fn is_plain(text: &str) -> bool {
 
 #[test]
 fn tail_prints_no_control_characters() {
-    use upswell::kafka::{Config, Embedded, LogWriter, Topics};
+    use upswell::kafka::{Config, Embedded, LogWriter, Output, Topics};
     use upswell::rules::Ready;
     use upswell::wire::{self, Format, ToWire};
     let names = Topics::default();
-    let topics = [names.handoff("high"), names.signals(), names.onboarding(), names.accounts(), names.users()]
-        .into_iter()
-        .chain([names.handoff("medium"), names.handoff("low"), names.dead_letter(), names.holdout()]);
-    let topics: Vec<(String, i32)> = topics.map(|topic| (topic, 1)).collect();
+    let topics: Vec<(String, i32)> = names.outputs().map(|row| (names.of(row.output), 1)).collect();
     let broker = Embedded::start(topics.iter().map(|(topic, partitions)| (topic.as_str(), *partitions))).unwrap();
     let config = Config { brokers: broker.brokers(), ..Config::default() };
 
@@ -1048,19 +1045,19 @@ fn tail_prints_no_control_characters() {
     // Whatever is published of them.
     partition.all_profiles(&mut effects);
     let mut published: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut publish = |topic: &str, message: &dyn ToWire| {
-        published.push((topic.to_owned(), message.to_payload(Format::Protobuf)));
+    let mut publish = |output: Output, message: &dyn ToWire| {
+        published.push((names.of(output), message.to_payload(Format::Protobuf)));
     };
-    effects.handoffs.iter().for_each(|it| publish(&names.handoff("high"), it));
-    effects.signals.iter().for_each(|it| publish(&names.signals(), it));
-    effects.onboarding.iter().for_each(|it| publish(&names.onboarding(), it));
+    effects.handoffs.iter().for_each(|it| publish(Output::High, it));
+    effects.signals.iter().for_each(|it| publish(Output::Signals, it));
+    effects.onboarding.iter().for_each(|it| publish(Output::Onboarding, it));
     effects.dead_letters.iter().for_each(|it| {
-        publish(&names.dead_letter(), &wire::dead_letter(it, "log\u{1b}[2J", 0));
+        publish(Output::DeadLetters, &wire::dead_letter(it, "log\u{1b}[2J", 0));
     });
-    effects.accounts.iter().for_each(|it| publish(&names.accounts(), it));
-    effects.users.iter().for_each(|it| publish(&names.users(), it));
-    published.push((names.handoff("high"), b"\x1b[31mno handoff".to_vec()));
-    published.push((names.users(), Vec::new()));
+    effects.accounts.iter().for_each(|it| publish(Output::Accounts, it));
+    effects.users.iter().for_each(|it| publish(Output::Users, it));
+    published.push((names.of(Output::High), b"\x1b[31mno handoff".to_vec()));
+    published.push((names.of(Output::Users), Vec::new()));
     let handoffs = effects.handoffs.len();
     assert!(handoffs == 3 && published.len() > 12, "{handoffs} of {}", published.len());
 

@@ -22,7 +22,7 @@ impl Made {
     pub(super) fn new(config: &Config, topics: &Topics) -> Made {
         let unique = RandomState::new().build_hasher().finish() as u32;
         let prefix = format!("{}-bench-{unique:08x}", topics.prefix);
-        let names = Topics { log: Some(format!("{prefix}.log")), prefix, outputs: topics.outputs };
+        let names = Topics { log: Some(format!("{prefix}.log")), prefix, outputs: topics.outputs.clone() };
         // It removes things after the process was asked to stop, too.
         let config = Config { stop: Arc::default(), ..config.clone() };
         Made { config, names, topics: Vec::new(), groups: Vec::new() }

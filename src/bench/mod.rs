@@ -143,7 +143,7 @@ impl Bench {
 
     /// The variables by which the service uses these topics.
     fn environment(&self, names: &Topics, instance: Option<&str>) -> Vec<(&'static str, String)> {
-        let outputs = names.outputs;
+        let outputs = &names.outputs;
         let mut environment = vec![
             ("UPSWELL_KAFKA__BROKERS", self.kafka.brokers.clone()),
             ("UPSWELL_KAFKA__GROUP", names.prefix.clone()),
@@ -151,7 +151,7 @@ impl Bench {
             ("UPSWELL_TOPICS__LOG", names.log()),
             ("UPSWELL_INPUT__FORMAT", "protobuf".into()),
             ("UPSWELL_INPUT__PARTITIONER", "murmur2".into()),
-            ("UPSWELL_OUTPUTS__SIGNALS", outputs.signals.to_string()),
+            ("UPSWELL_OUTPUTS__SIGNALS", serde_json::json!(outputs.signals).to_string()),
             ("UPSWELL_OUTPUTS__ONBOARDING", outputs.onboarding.to_string()),
             ("UPSWELL_OUTPUTS__ACCOUNTS", outputs.accounts.to_string()),
             ("UPSWELL_OUTPUTS__USERS", outputs.users.to_string()),

@@ -12,7 +12,9 @@ use super::recovery::Recovery;
 use super::results::{Handoffs, Replayed};
 use super::settings::Bench;
 use super::yardsticks::Yardsticks;
+use crate::kafka::Row;
 use crate::text::count;
+use crate::wire::Kind;
 
 /// A share of CPU time that other processes may take before it is reported.
 const OTHERS_MAX: f64 = 0.1;
@@ -142,14 +144,7 @@ impl Live {
 impl Report {
     /// A report of what is measured, before anything was.
     pub(super) fn about(bench: &Bench, local_brokers: usize) -> Report {
-        let outputs = bench.topics.outputs;
-        let on = [
-            ("signals", outputs.signals),
-            ("onboarding", outputs.onboarding),
-            ("accounts", outputs.accounts),
-            ("users", outputs.users),
-            ("metrics", outputs.metrics),
-        ];
+        let can_be_off = |row: &&Row| !matches!(row.kind, Kind::Handoff | Kind::DeadLetter);
         Report {
             version: env!("CARGO_PKG_VERSION"),
             rules: bench.plan.version.to_string(),
@@ -164,7 +159,7 @@ impl Report {
                 seed: bench.seed,
                 pack: bench.pack,
                 partitions: bench.partitions,
-                outputs: on.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name).collect(),
+                outputs: bench.topics.outputs().filter(can_be_off).map(|row| row.name).collect(),
             },
             cores: process::cores(),
             local_brokers,

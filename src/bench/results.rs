@@ -9,10 +9,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::process;
 use crate::kafka::{Config, Reader, Topics};
-use crate::model::{Level, Wanted};
+use crate::model::Wanted;
 use crate::replay::{Driver, Read, Topic};
 use crate::rules::{Plan, Ready};
-use crate::wire::{Format, ToWire};
+use crate::wire::{Format, Kind, ToWire};
 
 /// The number of handoffs, and a hash of them that does not depend on their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -37,7 +37,7 @@ fn hex<S: Serializer>(hash: &u64, serializer: S) -> Result<S::Ok, S::Error> {
 
 /// The topics of handoffs.
 pub(super) fn topics(names: &Topics) -> Vec<String> {
-    Level::ALL.into_iter().map(|level| names.handoff(level.word())).chain([names.holdout()]).collect()
+    names.outputs().filter(|row| row.kind == Kind::Handoff).map(|row| names.of(row.output)).collect()
 }
 
 /// The handoffs that were committed.

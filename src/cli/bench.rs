@@ -137,7 +137,7 @@ impl Measure {
         if all || peers {
             topics.outputs = crate::kafka::Outputs {
                 format: topics.outputs.format,
-                signals: all,
+                signals: all.into(),
                 onboarding: all,
                 accounts: all,
                 users: all,

@@ -91,7 +91,11 @@ pub struct Rules {
 impl Config {
     /// The names of the topics.
     pub fn topics(&self) -> kafka::Topics {
-        kafka::Topics { prefix: self.topics.prefix.clone(), log: self.topics.log.clone(), outputs: self.outputs }
+        kafka::Topics {
+            prefix: self.topics.prefix.clone(),
+            log: self.topics.log.clone(),
+            outputs: self.outputs.clone(),
+        }
     }
 }
 
@@ -171,7 +175,7 @@ fn check(config: &Config) -> Result<(), String> {
                     and '-'"
             .into());
     }
-    if names.outputs().contains(&names.log()) {
+    if names.outputs().any(|row| names.of(row.output) == names.log()) {
         return Err(format!(
             "topics.log is {}, which is also an output topic: Upswell would read its own messages",
             names.log()

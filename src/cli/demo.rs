@@ -14,7 +14,7 @@ use super::generate::{self, Generated, Pace};
 use super::run;
 use super::screen;
 use super::send::Log;
-use crate::kafka::{Embedded, Tail};
+use crate::kafka::{Embedded, Output, Tail};
 use crate::model::Level;
 use crate::simulate::product::Product;
 use crate::telemetry::{Telemetry, Totals};
@@ -80,7 +80,7 @@ impl Demo {
         let telemetry = Telemetry::install()?;
         let stop = Arc::clone(&job.kafka.stop);
         run::stop_on_signals(&stop)?;
-        let handoffs: Vec<String> = Level::ALL.map(|level| names.handoff(level.word())).to_vec();
+        let handoffs: Vec<String> = Level::ALL.map(|level| names.of(Output::of_level(level))).to_vec();
         let mut tail = Tail::open(&job.kafka, &handoffs)?;
         let sent = AtomicU64::new(0);
         let history_ended = AtomicBool::new(false);

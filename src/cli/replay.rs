@@ -246,7 +246,7 @@ impl Fold {
     fn new(plan: std::sync::Arc<Plan>, partitions: usize, outputs: Outputs) -> Fold {
         let lateness_ms = plan.time.allowed_lateness_ms;
         let wanted = Wanted {
-            signals: outputs.signals.is_some(),
+            signals: outputs.signals.is_some().into(),
             accounts: outputs.accounts.is_some(),
             users: outputs.users.is_some(),
             metrics: outputs.metrics.is_some(),

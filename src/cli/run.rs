@@ -8,7 +8,9 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::config::{Config, Connection};
+use crate::model::Feed;
 use crate::telemetry::Telemetry;
+use crate::text::suggestion;
 use crate::worker::{self, Job, StartBarrier};
 use crate::{kafka, rules, serve};
 
@@ -53,11 +55,19 @@ impl Run {
 
 /// The job of the workers by the configuration.
 pub(super) fn job(config: &Config) -> Result<Job> {
+    let plan = rules::load(config.rules.file.as_deref())?;
+    if let Feed::Only(ids) = &config.outputs.signals {
+        let known: Vec<&str> = plan.feed_ids().collect();
+        if let Some(id) = ids.iter().find(|id| !known.contains(&&***id)) {
+            let near = suggestion(id, known);
+            bail!("outputs.signals: {} has no signal or trigger `{id}`{near}", plan.version);
+        }
+    }
     Ok(Job {
         kafka: config.kafka.clone(),
         topics: config.topics(),
         format: config.input.format,
-        plan: rules::load(config.rules.file.as_deref())?,
+        plan,
         idle_after: Duration::from_millis(config.input.idle_after.0 as u64),
         commit_interval: Duration::from_millis(config.worker.commit_interval.0 as u64),
         transaction_messages: config.worker.transaction_messages.get() as usize,
@@ -104,8 +114,8 @@ pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry) -> Result<(
 /// Checks, before anything is read, that all topics exist and that the log has the broker's times.
 fn check_topics(config: &Config) -> Result<()> {
     let names = config.topics();
-    for topic in [names.log()].iter().chain(&names.outputs()) {
-        kafka::partitions(&config.kafka, topic)?;
+    for topic in [names.log()].into_iter().chain(names.outputs().map(|row| names.of(row.output))) {
+        kafka::partitions(&config.kafka, &topic)?;
     }
     if !config.input.trust_create_time && !kafka::is_append_time(&config.kafka, &names.log())? {
         bail!(

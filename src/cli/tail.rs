@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::config::Connection;
 use super::screen;
-use crate::kafka;
+use crate::kafka::{self, Output};
 use crate::model::Level;
 use crate::wire::{self, Kind};
 
@@ -88,22 +88,20 @@ impl Tail {
     /// The topics to follow, and the kind of their messages.
     fn topics(&self, names: &kafka::Topics) -> Vec<(String, Kind)> {
         let chosen = |what: &&What| self.what.contains(what) || (self.what.is_empty() && **what == What::Handoffs);
-        let mut topics = Vec::new();
+        let mut outputs = Vec::new();
         for what in What::value_variants().iter().filter(chosen) {
             match what {
-                What::Handoffs => {
-                    topics.extend(self.levels().map(|level| (names.handoff(level.word()), Kind::Handoff)))
-                }
-                What::Holdout => topics.push((names.holdout(), Kind::Handoff)),
-                What::Signals => topics.push((names.signals(), Kind::SignalChanges)),
-                What::Onboarding => topics.push((names.onboarding(), Kind::Onboarding)),
-                What::Accounts => topics.push((names.accounts(), Kind::AccountProfile)),
-                What::Users => topics.push((names.users(), Kind::UserProfile)),
-                What::Metrics => topics.push((names.metrics(), Kind::AccountMetrics)),
-                What::DeadLetters => topics.push((names.dead_letter(), Kind::DeadLetter)),
+                What::Handoffs => outputs.extend(self.levels().map(Output::of_level)),
+                What::Holdout => outputs.push(Output::Holdout),
+                What::Signals => outputs.push(Output::Signals),
+                What::Onboarding => outputs.push(Output::Onboarding),
+                What::Accounts => outputs.push(Output::Accounts),
+                What::Users => outputs.push(Output::Users),
+                What::Metrics => outputs.push(Output::Metrics),
+                What::DeadLetters => outputs.push(Output::DeadLetters),
             }
         }
-        topics
+        outputs.into_iter().map(|output| (names.of(output), output.row().kind)).collect()
     }
 
     fn levels(&self) -> impl Iterator<Item = Level> {

@@ -14,10 +14,11 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, DefaultConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
-use super::config::{Config, OutputTopic, Topics};
+use super::config::Config;
 use super::consumer::{count_partitions, look_up, patiently};
 use super::error::Error;
 use super::log_line;
+use super::topics::Topics;
 use crate::wire::{Format, Kind, record_max};
 
 /// How long one request may take.
@@ -135,9 +136,9 @@ impl Topics {
         let spec =
             |name, settings: &[Setting]| TopicSpec { name, partitions, replication, settings: settings.to_vec() };
         let mut specs = vec![spec(self.log(), &[APPEND_TIME, ALL_TIME, ALL_SIZE, NOT_COMPACTED])];
-        specs.extend(self.written().map(|OutputTopic { name, kind, is_compacted }| {
-            let holds = holds(kind, self.outputs.format);
-            if is_compacted { spec(name, &[COMPACTED, holds]) } else { spec(name, &[NOT_COMPACTED, MONTH, holds]) }
+        specs.extend(self.outputs().map(|row| {
+            let (name, holds) = (self.of(row.output), holds(row.kind, self.outputs.format));
+            if row.is_compacted { spec(name, &[COMPACTED, holds]) } else { spec(name, &[NOT_COMPACTED, MONTH, holds]) }
         }));
         specs
     }

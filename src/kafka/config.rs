@@ -1,4 +1,4 @@
-//! The `kafka` chapter of the configuration with its checks, and the names of the topics.
+//! The `kafka` chapter of the configuration with its checks.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -14,7 +14,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::error::{Error, is_silence};
 use super::raw;
 use crate::text::suggestion;
-use crate::wire::{Format, Kind};
 
 /// The cluster, the group, and any librdkafka property except those that exactly-once depends on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -242,154 +241,6 @@ fn scalars<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
         Scalar::Text(value) => value,
     };
     Ok(map.into_iter().map(|(key, value)| (key, text(value))).collect())
-}
-
-/// The names of the topics.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Topics {
-    /// The beginning of every name.
-    pub prefix: String,
-    /// The topic of the log, if its name does not follow the prefix.
-    pub log: Option<String>,
-    /// What is published.
-    pub outputs: Outputs,
-}
-
-impl Default for Topics {
-    fn default() -> Self {
-        Self { prefix: "upswell".into(), log: None, outputs: Outputs::default() }
-    }
-}
-
-/// Which topics are published beside handoffs and dead letters, and in which format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Outputs {
-    /// The format of the published messages.
-    pub format: Format,
-    /// The signals feed.
-    pub signals: bool,
-    /// Changes of onboarding tracks.
-    pub onboarding: bool,
-    /// Profiles of accounts.
-    pub accounts: bool,
-    /// Profiles of users.
-    pub users: bool,
-    /// Metrics of accounts, as days and weeks close.
-    pub metrics: bool,
-}
-
-impl Outputs {
-    /// The bits of the profiles.
-    pub(crate) const PROFILES: u8 = 0b00110;
-
-    /// Which of them are on, as bits: signals, onboarding, accounts, users, metrics.
-    pub(crate) fn as_bits(self) -> u8 {
-        let Outputs { signals, onboarding, accounts, users, metrics, .. } = self;
-        [signals, onboarding, accounts, users, metrics].into_iter().fold(0, |bits, is_on| bits << 1 | u8::from(is_on))
-    }
-}
-
-impl Default for Outputs {
-    fn default() -> Self {
-        Self { format: Format::Protobuf, signals: true, onboarding: true, accounts: true, users: true, metrics: false }
-    }
-}
-
-/// A topic that is written to.
-#[derive(Debug)]
-pub(super) struct OutputTopic {
-    pub(super) name: String,
-    /// The messages in it.
-    pub(super) kind: Kind,
-    /// Whether only the last message of a key is kept.
-    pub(super) is_compacted: bool,
-}
-
-impl Topics {
-    /// The log: the only input.
-    #[must_use]
-    pub fn log(&self) -> String {
-        self.log.clone().unwrap_or_else(|| self.named("log"))
-    }
-
-    /// Handoffs of one level: `high`, `medium` or `low`.
-    #[must_use]
-    pub fn handoff(&self, level: &str) -> String {
-        self.named(&format!("handoff.{level}"))
-    }
-
-    /// Handoffs that were held out as a control group.
-    #[must_use]
-    pub fn holdout(&self) -> String {
-        self.named("handoff.holdout")
-    }
-
-    /// The feed of signals.
-    #[must_use]
-    pub fn signals(&self) -> String {
-        self.named("signals")
-    }
-
-    /// The latest profile of each account.
-    #[must_use]
-    pub fn accounts(&self) -> String {
-        self.named("accounts")
-    }
-
-    /// The latest profile of each user.
-    #[must_use]
-    pub fn users(&self) -> String {
-        self.named("users")
-    }
-
-    /// The track that each account should see.
-    #[must_use]
-    pub fn onboarding(&self) -> String {
-        self.named("onboarding")
-    }
-
-    /// The metrics of accounts.
-    #[must_use]
-    pub fn metrics(&self) -> String {
-        self.named("metrics")
-    }
-
-    /// Events that could not be used, with the reason.
-    #[must_use]
-    pub fn dead_letter(&self) -> String {
-        self.named("dead-letter")
-    }
-
-    /// The names of all output topics.
-    #[must_use]
-    pub fn outputs(&self) -> Vec<String> {
-        self.written().map(|topic| topic.name).collect()
-    }
-
-    /// Every topic that is written to, but for the log.
-    pub(super) fn written(&self) -> impl Iterator<Item = OutputTopic> {
-        let Outputs { signals, onboarding, accounts, users, metrics, .. } = self.outputs;
-        let topics = [
-            (true, self.handoff("high"), Kind::Handoff, false),
-            (true, self.handoff("medium"), Kind::Handoff, false),
-            (true, self.handoff("low"), Kind::Handoff, false),
-            (true, self.holdout(), Kind::Handoff, false),
-            (signals, self.signals(), Kind::SignalChanges, false),
-            (accounts, self.accounts(), Kind::AccountProfile, true),
-            (users, self.users(), Kind::UserProfile, true),
-            (onboarding, self.onboarding(), Kind::Onboarding, false),
-            (metrics, self.metrics(), Kind::AccountMetrics, false),
-            (true, self.dead_letter(), Kind::DeadLetter, false),
-        ];
-        let on = topics.into_iter().filter(|(is_on, ..)| *is_on);
-        on.map(|(_, name, kind, is_compacted)| OutputTopic { name, kind, is_compacted })
-    }
-
-    fn named(&self, name: &str) -> String {
-        format!("{}.{name}", self.prefix)
-    }
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ mod tests {
 
         let mut producer = Producer::connect(&config, "demo-0").unwrap();
         producer.begin().unwrap();
-        producer.send("out", None, Some(b"acme"), b"handoff", &[("level", "high")]).unwrap();
+        producer.send("out", None, Some(b"acme"), Some(b"handoff"), [("level", "high")]).unwrap();
         let progress = Progress { topic: "log", partition: 0, offset: 1, metadata: "" };
         producer.commit(&[progress], &consumer.group_metadata()).unwrap();
     }

@@ -10,15 +10,17 @@ mod log_line;
 mod producer;
 mod raw;
 mod reader;
+mod topics;
 
 pub use admin::{
     Difference, SIZE_OF_PRODUCER, SIZE_OF_TOPIC, Setting, TopicReport, TopicSpec, ensure_topics, is_append_time,
     partitions, remove,
 };
-pub use config::{Config, Outputs, Topics};
+pub use config::Config;
 pub use consumer::{Consumer, Ends, GroupMetadata, Polled};
 pub use embedded::Embedded;
 pub use error::{Error, TransactionError};
 pub use producer::{CONTROL_HEADERS, LogWriter, Partitioner, Producer, Progress, largest_sent, partition_of};
 pub use raw::Message;
 pub use reader::{Reader, Span, Tail, committed_metadata};
+pub use topics::{Key, Output, Outputs, Row, Topics};

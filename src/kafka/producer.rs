@@ -122,31 +122,20 @@ impl Producer {
         self.base.begin_transaction().map_err(|error| self.end(error))
     }
 
-    /// Adds a record to the transaction. Without a partition the key decides.
+    /// Adds a record to the transaction. Without a partition the key decides; without a payload it is a tombstone:
+    /// compaction then removes the key.
     ///
     /// # Errors
     /// When the record cannot be taken; the transaction has then been aborted.
-    pub fn send(
+    pub fn send<'a>(
         &mut self,
         topic: &str,
         partition: Option<i32>,
         key: Option<&[u8]>,
-        payload: &[u8],
-        headers: &[(&str, &str)],
+        payload: Option<&[u8]>,
+        headers: impl IntoIterator<Item = (&'a str, &'a str), IntoIter: Clone>,
     ) -> Result<(), TransactionError> {
-        self.add(topic, &Record { partition, key, payload: Some(payload), headers })
-    }
-
-    /// Adds a tombstone to the transaction: compaction then removes the key.
-    ///
-    /// # Errors
-    /// As for `send`.
-    pub fn erase(&mut self, topic: &str, key: &[u8], headers: &[(&str, &str)]) -> Result<(), TransactionError> {
-        self.add(topic, &Record { partition: None, key: Some(key), payload: None, headers })
-    }
-
-    fn add(&mut self, topic: &str, record: &Record<'_>) -> Result<(), TransactionError> {
-        self.out.enqueue(topic, record).map_err(|error| {
+        self.out.enqueue(topic, &Record { partition, key, payload }, headers.into_iter()).map_err(|error| {
             if let Some(code) = error.rdkafka_error_code() {
                 self.base.context().note(topic, code);
             }
@@ -277,11 +266,11 @@ impl LogWriter {
     /// # Errors
     /// When this record cannot be taken, or one before it was not delivered.
     pub fn send(&mut self, partition: Option<i32>, key: Option<&[u8]>, payload: &[u8]) -> Result<(), Error> {
-        self.take(&Record { partition, key, payload: Some(payload), headers: &[] })
+        self.take(&Record { partition, key, payload: Some(payload) }, &[])
     }
 
-    fn take(&mut self, record: &Record<'_>) -> Result<(), Error> {
-        let sent = self.out.enqueue(&self.topic, record);
+    fn take(&mut self, record: &Record<'_>, headers: &[(&str, &str)]) -> Result<(), Error> {
+        let sent = self.out.enqueue(&self.topic, record, headers.iter().copied());
         self.surface()?;
         sent.map_err(|error| Error::client(format!("writing to topic `{}`", self.topic), error))
     }
@@ -291,8 +280,7 @@ impl LogWriter {
     /// # Errors
     /// As for `send`.
     pub fn send_control(&mut self, partition: i32, payload: &[u8]) -> Result<(), Error> {
-        let (partition, payload) = (Some(partition), Some(payload));
-        self.take(&Record { partition, key: None, payload, headers: CONTROL_HEADERS })
+        self.take(&Record { partition: Some(partition), key: None, payload: Some(payload) }, CONTROL_HEADERS)
     }
 
     /// Waits until everything is delivered.
@@ -323,7 +311,12 @@ struct Out {
 
 impl Out {
     /// Takes a record into the producer's queue; waits while it is full.
-    fn enqueue(&mut self, topic: &str, record: &Record<'_>) -> KafkaResult<()> {
+    fn enqueue<'a>(
+        &mut self,
+        topic: &str,
+        record: &Record<'_>,
+        headers: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> KafkaResult<()> {
         // There are about ten.
         let at = self.topics.iter().position(|(name, _)| name == topic);
         let at = match at {
@@ -336,7 +329,7 @@ impl Out {
         };
         let (_, topic) = &self.topics[at];
         loop {
-            match topic.produce(record) {
+            match topic.produce(record, headers.clone()) {
                 Ok(()) => return Ok(()),
                 Err(RDKafkaErrorCode::QueueFull) => {
                     raw::flush(&self.base, FLUSH_SLICE);

@@ -271,7 +271,6 @@ pub(super) struct Record<'a> {
     pub(super) partition: Option<i32>,
     pub(super) key: Option<&'a [u8]>,
     pub(super) payload: Option<&'a [u8]>,
-    pub(super) headers: &'a [(&'a str, &'a str)],
 }
 
 impl<C: ProducerContext + 'static> Topic<C> {
@@ -284,7 +283,11 @@ impl<C: ProducerContext + 'static> Topic<C> {
     }
 
     /// Puts a record into the queue of the producer, which copies it.
-    pub(super) fn produce(&self, record: &Record<'_>) -> Result<(), RDKafkaErrorCode> {
+    pub(super) fn produce<'a>(
+        &self,
+        record: &Record<'_>,
+        headers: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<(), RDKafkaErrorCode> {
         use sys::rd_kafka_vtype_t::{
             RD_KAFKA_VTYPE_END, RD_KAFKA_VTYPE_HEADERS, RD_KAFKA_VTYPE_KEY, RD_KAFKA_VTYPE_MSGFLAGS,
             RD_KAFKA_VTYPE_PARTITION, RD_KAFKA_VTYPE_RKT, RD_KAFKA_VTYPE_VALUE,
@@ -297,7 +300,7 @@ impl<C: ProducerContext + 'static> Topic<C> {
         // they point to lives during the call and is copied (RD_KAFKA_MSG_F_COPY) and not written to; the headers
         // belong to the record if the call succeeds, and otherwise to this function.
         unsafe {
-            let headers = headers(record.headers);
+            let headers = list_of(headers);
             let error = sys::rd_kafka_producev(
                 self.producer.client().native_ptr(),
                 RD_KAFKA_VTYPE_RKT,
@@ -336,18 +339,19 @@ impl<C: ProducerContext + 'static> Drop for Topic<C> {
     }
 }
 
+/// The most headers that a list has room for before it grows.
+const HEADERS: usize = 8;
+
 /// Headers for a record; null without any.
 ///
 /// # Safety
 /// The caller must give them to a record or destroy them.
-unsafe fn headers(headers: &[(&str, &str)]) -> *mut sys::rd_kafka_headers_t {
-    if headers.is_empty() {
-        return ptr::null_mut();
-    }
+unsafe fn list_of<'a>(mut headers: impl Iterator<Item = (&'a str, &'a str)>) -> *mut sys::rd_kafka_headers_t {
+    let Some(first) = headers.next() else { return ptr::null_mut() };
     // SAFETY: name and value are this many bytes, and are copied.
     unsafe {
-        let list = sys::rd_kafka_headers_new(headers.len());
-        for (name, value) in headers {
+        let list = sys::rd_kafka_headers_new(HEADERS);
+        for (name, value) in std::iter::once(first).chain(headers) {
             let (name_length, value_length) = (name.len().cast_signed(), value.len().cast_signed());
             sys::rd_kafka_header_add(list, name.as_ptr().cast(), name_length, value.as_ptr().cast(), value_length);
         }

@@ -1,10 +1,12 @@
 //! The effects of the fold: handoffs, messages of the signals feed, onboarding tracks, profiles and dead letters.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::event::{Outcome, Place, PlaceNumber};
@@ -492,6 +494,18 @@ pub enum SignalKind {
     },
 }
 
+impl SignalKind {
+    /// The ids of its signal and its trigger, where it has them.
+    fn ids(&self) -> impl Iterator<Item = &Arc<str>> {
+        let (signal, trigger) = match self {
+            SignalKind::Changed(change) => (Some(&change.signal), None),
+            SignalKind::Occurrence { signal, trigger } => (signal.as_ref(), trigger.as_ref()),
+            SignalKind::Held { trigger, .. } => (None, Some(trigger)),
+        };
+        signal.into_iter().chain(trigger)
+    }
+}
+
 /// A change of a signal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignalChange {
@@ -561,11 +575,80 @@ pub struct DeadLetter {
     pub record_time: Option<EventTime>,
 }
 
+/// Which entries of the signals feed are built. In a configuration: `true`, `false`, or a list of ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// All of them.
+    All,
+    /// None.
+    Off,
+    /// Those of these signals and triggers, by their ids.
+    Only(Arc<BTreeSet<Box<str>>>),
+}
+
+impl Feed {
+    /// Whether there can be entries.
+    pub fn is_on(&self) -> bool {
+        *self != Feed::Off
+    }
+
+    /// Whether an entry of this kind is built.
+    pub fn has(&self, kind: &SignalKind) -> bool {
+        match self {
+            Feed::All => true,
+            Feed::Off => false,
+            Feed::Only(ids) => kind.ids().any(|id| ids.contains(&**id)),
+        }
+    }
+}
+
+impl From<bool> for Feed {
+    fn from(is_on: bool) -> Feed {
+        if is_on { Feed::All } else { Feed::Off }
+    }
+}
+
+impl Serialize for Feed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Feed::Only(ids) => serializer.collect_seq(&**ids),
+            Feed::All | Feed::Off => serializer.serialize_bool(self.is_on()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Feed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Feed, D::Error> {
+        struct Written;
+
+        impl<'de> Visitor<'de> for Written {
+            type Value = Feed;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false, or a list of ids of signals and triggers")
+            }
+
+            fn visit_bool<E>(self, is_on: bool) -> Result<Feed, E> {
+                Ok(is_on.into())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Feed, A::Error> {
+                let mut ids = BTreeSet::new();
+                while let Some(id) = list.next_element()? {
+                    ids.insert(id);
+                }
+                Ok(Feed::Only(Arc::new(ids)))
+            }
+        }
+        deserializer.deserialize_any(Written)
+    }
+}
+
 /// Which effects are built. State and the other effects do not depend on it. Handoffs and dead letters always are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// The signals feed.
-    pub signals: bool,
+    pub signals: Feed,
     /// Profiles of accounts.
     pub accounts: bool,
     /// Profiles of users.
@@ -576,12 +659,12 @@ pub struct Wanted {
 
 impl Wanted {
     /// All of them.
-    pub const ALL: Wanted = Wanted { signals: true, accounts: true, users: true, metrics: true };
+    pub const ALL: Wanted = Wanted { signals: Feed::All, accounts: true, users: true, metrics: true };
     /// Handoffs, onboarding tracks and dead letters only.
-    pub const LEAST: Wanted = Wanted { signals: false, accounts: false, users: false, metrics: false };
+    pub const LEAST: Wanted = Wanted { signals: Feed::Off, accounts: false, users: false, metrics: false };
 
     /// Whether closes visit accounts of which nothing but figures has changed.
-    pub fn figures(self) -> bool {
+    pub fn figures(&self) -> bool {
         self.accounts || self.metrics
     }
 }

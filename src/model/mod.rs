@@ -8,7 +8,7 @@ pub mod time;
 pub mod unmapped;
 
 pub use effect::{
-    AccountProfile, Arm, Attribution, Company, Conversation, DeadLetter, Effects, Evidence, Fact, Group, Handoff,
+    AccountProfile, Arm, Attribution, Company, Conversation, DeadLetter, Effects, Evidence, Fact, Feed, Group, Handoff,
     HandoffContext, HandoffId, Level, Money, Onboarding, Rail, Reason, SignalChange, SignalChanges, SignalEntry,
     SignalKind, TopUser, Track, Usage, UserProfile, Wanted, share_of,
 };

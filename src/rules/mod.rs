@@ -58,7 +58,7 @@ pub use rails::{Arm, Rails};
 pub use ready::Ready;
 pub use roles::{RoleSet, Roles, word as role_name};
 pub use routes::Route;
-pub use scores::{BANDS, Scores, Tier};
+pub use scores::{ACTIVE_USERS, BAND, BANDS, Scores, TIER, Tier};
 pub use segments::Segment;
 pub(crate) use signals::each_kind;
 pub use signals::*;

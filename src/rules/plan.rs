@@ -10,7 +10,7 @@ use super::money::Money;
 use super::rails::Rails;
 use super::roles::Roles;
 use super::routes::Route;
-use super::scores::Scores;
+use super::scores::{self, Scores};
 use super::segments::Segment;
 use super::signals::Signal;
 use super::template::Template;
@@ -73,6 +73,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The ids that entries of the signals feed can have: signals, triggers, and what points make.
+    pub fn feed_ids(&self) -> impl Iterator<Item = &str> {
+        let signals = self.user_signals.iter().chain(&self.account_signals).map(|signal| &*signal.id);
+        let triggers = self.triggers.iter().map(|trigger| &*trigger.id);
+        signals.chain(triggers).chain([scores::BAND, scores::TIER, scores::ACTIVE_USERS])
+    }
+
     /// The slots of the user's (or the account's) signals in another plan, for those that measure the same there.
     pub fn slots_in(&self, other: &Plan, of_users: bool) -> Vec<Option<usize>> {
         let lists = [self, other].map(|plan| if of_users { &plan.user_signals } else { &plan.account_signals });

@@ -84,6 +84,13 @@ pub struct Scores {
     pub active_users: Vec<u32>,
 }
 
+/// The id of a user's band on the signals feed.
+pub const BAND: &str = "score.band";
+/// The id of the tier.
+pub const TIER: &str = "score.tier";
+/// The id of the number of active users.
+pub const ACTIVE_USERS: &str = "account.active_users";
+
 /// The names of the bands by their rung.
 pub const BANDS: [&str; 4] = ["", "emerging", "warm", "hot"];
 

@@ -1,61 +1,52 @@
 //! The headers of published messages: the attributes of CloudEvents 1.0, in the binary mode of its Kafka binding.
 
-use std::sync::Arc;
-
 use super::effects::ToWire;
 use super::format::{Format, Kind};
 
-/// The attributes of a message.
+/// The optional attributes of a message.
 #[derive(Clone, Debug)]
-pub struct Context {
-    kind: Kind,
-    id: String,
-    source: Arc<str>,
+pub struct Attributes {
     time: Option<String>,
     subject: Option<String>,
+    /// The extension for distributed tracing: a W3C trace context.
     traceparent: Option<String>,
-    content_type: &'static str,
 }
 
-impl Context {
-    /// The attributes of an effect. `id` and `source` together identify it.
-    pub fn new(effect: &dyn ToWire, id: String, source: &Arc<str>, format: Format) -> Context {
-        let has_optional = !effect.kind().is_frequent();
-        let time = effect.at().filter(|_| has_optional).and_then(|at| jiff::Timestamp::from_millisecond(at.0).ok());
-        Context {
-            kind: effect.kind(),
-            id,
-            source: Arc::clone(source),
-            time: time.map(|time| time.to_string()),
-            subject: effect.account().filter(|account| has_optional && is_attribute(account)).map(str::to_owned),
-            traceparent: None,
-            content_type: match format {
-                Format::Protobuf => "application/protobuf",
-                Format::Json => "application/json",
-            },
-        }
+impl Attributes {
+    /// The optional attributes of an effect; none if its topic can get a message for every event.
+    pub fn of(effect: &dyn ToWire) -> Option<Attributes> {
+        let is_frequent = effect.kind().is_frequent();
+        (!is_frequent).then(|| Attributes {
+            time: effect.at().and_then(|at| jiff::Timestamp::from_millisecond(at.0).ok()).map(|time| time.to_string()),
+            subject: effect.account().filter(|account| is_attribute(account)).map(str::to_owned),
+            traceparent: effect.traceparent(),
+        })
     }
+}
 
-    /// With the extension for distributed tracing: a W3C trace context.
-    #[must_use]
-    pub fn traced(self, traceparent: String) -> Context {
-        Context { traceparent: Some(traceparent), ..self }
-    }
-
-    /// Names and values.
-    pub fn headers(&self) -> Vec<(&'static str, &str)> {
-        let optional = [("ce_time", &self.time), ("ce_subject", &self.subject), ("ce_traceparent", &self.traceparent)];
-        let mut headers = Vec::with_capacity(8);
-        headers.extend([
-            ("ce_specversion", "1.0"),
-            ("ce_id", self.id.as_str()),
-            ("ce_source", &*self.source),
-            ("ce_type", self.kind.name()),
-            ("content-type", self.content_type),
-        ]);
-        headers.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
-        headers
-    }
+/// The headers of a message, names and values. `id` and `source` together identify it.
+pub fn headers<'a>(
+    kind: Kind,
+    format: Format,
+    id: &'a str,
+    source: &'a str,
+    attributes: Option<&'a Attributes>,
+) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
+    let content_type = match format {
+        Format::Protobuf => "application/protobuf",
+        Format::Json => "application/json",
+    };
+    let required = [
+        ("ce_specversion", "1.0"),
+        ("ce_id", id),
+        ("ce_source", source),
+        ("ce_type", kind.name()),
+        ("content-type", content_type),
+    ];
+    let optional =
+        attributes.map(|it| [("ce_time", &it.time), ("ce_subject", &it.subject), ("ce_traceparent", &it.traceparent)]);
+    let given = optional.into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    required.into_iter().chain(given)
 }
 
 /// The source of every message that comes from a log, by the name of its topic.

@@ -1,9 +1,10 @@
 //! Encodes effects as messages of `proto/`, in protobuf or in canonical proto3 JSON.
 
-use prost::Message as _;
+use prost::bytes::{BufMut as _, BytesMut};
+use serde::Serialize;
 
 use super::bounds::{self, List, PAYLOAD_MAX, fit, id, short};
-use super::format::{Format, Kind, json};
+use super::format::{ALWAYS_JSON, Format, Kind};
 use super::proto;
 use crate::model::{
     AccountProfile, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Group, Handoff, Level,
@@ -19,22 +20,49 @@ pub trait ToWire {
     fn at(&self) -> Option<EventTime>;
     /// The account that it is about, if that is known.
     fn account(&self) -> Option<&str>;
-    /// The message as bytes.
-    fn to_bytes(&self) -> Vec<u8>;
-    /// The message as canonical proto3 JSON, on one line.
-    fn to_json(&self) -> String;
+    /// The user that it is about, if it is about one.
+    fn user(&self) -> Option<&str> {
+        None
+    }
+    /// The W3C trace context of the episode that it belongs to, if it belongs to one.
+    fn traceparent(&self) -> Option<String> {
+        None
+    }
+    /// Whether it removes its key from a compacted topic: its record has no value.
+    fn is_tombstone(&self) -> bool {
+        false
+    }
+    /// Appends the value of its record to a buffer.
+    fn append(&self, format: Format, buffer: &mut BytesMut);
 
-    /// The value of a record.
+    /// The value of its record.
     fn to_payload(&self, format: Format) -> Vec<u8> {
-        match format {
-            Format::Protobuf => self.to_bytes(),
-            Format::Json => self.to_json().into_bytes(),
-        }
+        let mut buffer = BytesMut::new();
+        self.append(format, &mut buffer);
+        buffer.into()
+    }
+
+    /// The message as bytes.
+    fn to_bytes(&self) -> Vec<u8> {
+        self.to_payload(Format::Protobuf)
+    }
+
+    /// The message as canonical proto3 JSON, on one line.
+    fn to_json(&self) -> String {
+        String::from_utf8(self.to_payload(Format::Json)).expect("JSON is UTF-8")
+    }
+}
+
+/// Appends a message to a buffer.
+fn append(message: &(impl prost::Message + Serialize), format: Format, buffer: &mut BytesMut) {
+    match format {
+        Format::Protobuf => message.encode(buffer).expect("the buffer grows"),
+        Format::Json => serde_json::to_writer(buffer.writer(), message).expect(ALWAYS_JSON),
     }
 }
 
 macro_rules! to_wire {
-    ($($effect:ident is $kind:ident by $message:ident;)*) => {$(
+    ($($effect:ident is $kind:ident by $message:ident { $($more:item)* })*) => {$(
         impl ToWire for $effect {
             fn kind(&self) -> Kind {
                 Kind::$kind
@@ -48,23 +76,33 @@ macro_rules! to_wire {
                 Some(&self.account)
             }
 
-            fn to_bytes(&self) -> Vec<u8> {
-                $message(self).encode_to_vec()
-            }
+            $($more)*
 
-            fn to_json(&self) -> String {
-                json(&$message(self))
+            fn append(&self, format: Format, buffer: &mut BytesMut) {
+                append(&$message(self), format, buffer);
             }
         }
     )*};
 }
 
 to_wire! {
-    Handoff is Handoff by handoff;
-    SignalChanges is SignalChanges by signal_changes;
-    Onboarding is Onboarding by onboarding;
-    AccountProfile is AccountProfile by account_profile;
-    UserProfile is UserProfile by user_profile;
+    Handoff is Handoff by handoff {
+        fn traceparent(&self) -> Option<String> {
+            Some(self.traceparent())
+        }
+    }
+    SignalChanges is SignalChanges by signal_changes {}
+    Onboarding is Onboarding by onboarding {}
+    AccountProfile is AccountProfile by account_profile {}
+    UserProfile is UserProfile by user_profile {
+        fn user(&self) -> Option<&str> {
+            Some(&self.user.user)
+        }
+
+        fn is_tombstone(&self) -> bool {
+            self.gone
+        }
+    }
 }
 
 impl ToWire for MetricsRow {
@@ -83,12 +121,8 @@ impl ToWire for MetricsRow {
         Some(self.order().2)
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
-        metrics(self).encode_to_vec()
-    }
-
-    fn to_json(&self) -> String {
-        json(&metrics(self))
+    fn append(&self, format: Format, buffer: &mut BytesMut) {
+        append(&metrics(self), format, buffer);
     }
 }
 
@@ -105,28 +139,29 @@ impl ToWire for proto::DeadLetter {
         None
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
-        self.encode_to_vec()
-    }
-
-    fn to_json(&self) -> String {
-        json(self)
+    fn append(&self, format: Format, buffer: &mut BytesMut) {
+        append(self, format, buffer);
     }
 }
 
 /// The key of a user in a compacted topic: the account, a zero byte, the user. A zero byte inside the account is
 /// followed by 0xff, which begins no user: two users never share a key.
 pub fn user_key(account: &str, user: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(account.len() + 1 + user.len());
-    for byte in account.bytes() {
-        key.push(byte);
-        if byte == 0 {
-            key.push(0xff);
+    let mut key = BytesMut::with_capacity(account.len() + 1 + user.len());
+    append_user_key(account, user, &mut key);
+    key.into()
+}
+
+/// Appends the key of a user to a buffer.
+pub fn append_user_key(account: &str, user: &str, buffer: &mut BytesMut) {
+    for (at, part) in account.as_bytes().split(|byte| *byte == 0).enumerate() {
+        if at > 0 {
+            buffer.put_slice(b"\0\xff");
         }
+        buffer.put_slice(part);
     }
-    key.push(0);
-    key.extend_from_slice(user.as_bytes());
-    key
+    buffer.put_u8(0);
+    buffer.put_slice(user.as_bytes());
 }
 
 fn texts<T: AsRef<str>>(list: &[T]) -> Vec<String> {

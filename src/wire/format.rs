@@ -56,7 +56,9 @@ impl Kind {
     }
 }
 
+pub(super) const ALWAYS_JSON: &str = "messages of the contract always have a JSON form";
+
 /// A published message as canonical proto3 JSON.
 pub(super) fn json(message: &impl Serialize) -> String {
-    serde_json::to_string(message).expect("messages of the contract always have a JSON form")
+    serde_json::to_string(message).expect(ALWAYS_JSON)
 }

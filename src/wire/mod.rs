@@ -16,9 +16,9 @@ mod records;
 use self::decoded::Members;
 
 pub use bounds::{LIST_MAX, MESSAGE_MAX, PAYLOAD_MAX, dead_letter_key, record_max, short};
-pub use cloudevents::{Context, source};
+pub use cloudevents::{Attributes, headers, source};
 pub use decoded::{Admit, Decoded, Loose, Malformed};
-pub use effects::{ToWire, dead_letter, user_key};
+pub use effects::{ToWire, append_user_key, dead_letter, user_key};
 pub use format::{Format, Kind};
 pub use json::{encode as encode_json, instant};
 pub use protobuf::{append, decode_owned, encode, encode_activation, encode_tick, pack};

@@ -5,6 +5,7 @@
 //! up to the committed offset, and publishes the rest.
 
 mod job;
+mod outbox;
 mod owned;
 mod publisher;
 
@@ -15,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::kafka::{self, Consumer, Outputs, Polled, Producer, TransactionError};
+use crate::kafka::{self, Consumer, Output, Outputs, Polled, Producer, TransactionError};
 use crate::model::{Calendar, EventTime};
 use crate::telemetry::{Telemetry, now_ms};
 use crate::wire;
-use owned::{Outgoing, Owned};
+use outbox::{Names, Outbox, To};
+use owned::Owned;
 use publisher::{Batch, Position, Publisher};
 
 pub use job::{Config, Job, StartBarrier};
@@ -121,6 +123,9 @@ impl Fences {
     }
 }
 
+/// What an older version published: all of it.
+const ALL_OUTPUTS: u64 = u8::MAX as u64;
+
 /// The metadata of a committed offset.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Standing<'a> {
@@ -131,7 +136,7 @@ struct Standing<'a> {
     /// The fingerprint of `ids` of the rules; none if an older version committed the offset.
     ids: Option<u32>,
     /// What was published, as `Outputs::as_bits`; all of it if an older version committed the offset.
-    outputs: u8,
+    outputs: u64,
     /// How many effects of the record at the offset were published, too: a transaction that would be too long ends within
     /// them.
     published: u32,
@@ -151,7 +156,7 @@ impl<'a> Standing<'a> {
                 partitions: Some(partitions.parse().ok()?),
                 calendar: calendar.parse().ok()?,
                 ids: Some(u32::from_str_radix(ids, 16).ok()?),
-                outputs: said("outputs ").map_or(Ok(u8::MAX), |bits| u8::from_str_radix(bits, 2)).ok()?,
+                outputs: said("outputs ").map_or(Ok(ALL_OUTPUTS), |bits| u64::from_str_radix(bits, 2)).ok()?,
                 published: said("effects ").map_or(Ok(0), str::parse).ok()?,
                 rules,
             })
@@ -160,7 +165,7 @@ impl<'a> Standing<'a> {
             partitions: None,
             calendar: Calendar::UTC,
             ids: None,
-            outputs: u8::MAX,
+            outputs: ALL_OUTPUTS,
             published: 0,
             rules: metadata,
         })
@@ -241,7 +246,7 @@ struct Share<'a> {
     job: &'a Job,
     telemetry: &'a Telemetry,
     partitions: BTreeMap<i32, Owned>,
-    outbox: VecDeque<Outgoing>,
+    outbox: Outbox,
     publisher: Publisher,
     /// Why the worker must stop: from then on nothing is processed or published.
     failed: Option<anyhow::Error>,
@@ -272,8 +277,8 @@ impl<'a> Worker<'a> {
             job,
             telemetry,
             partitions: BTreeMap::new(),
-            outbox: VecDeque::new(),
-            publisher: Publisher::new(producer, topic),
+            outbox: Outbox::default(),
+            publisher: Publisher::new(producer, Names::new(&job.topics)),
             failed: None,
             count: consumer.partitions(),
             without_offset: BTreeSet::new(),
@@ -449,7 +454,7 @@ impl<'a> Worker<'a> {
 impl<'a> Share<'a> {
     /// The metadata of the offset of a partition whose effects were published with the present rules.
     fn standing(&self) -> Standing<'a> {
-        let (plan, outputs) = (&self.job.plan, self.job.topics.outputs);
+        let (plan, outputs) = (&self.job.plan, &self.job.topics.outputs);
         Standing {
             partitions: Some(self.count),
             calendar: plan.time.calendar,
@@ -483,7 +488,7 @@ impl<'a> Share<'a> {
                     );
                 }
                 let outputs = self.job.topics.outputs.as_bits();
-                let were_off = committed > 0 && outputs & !then.outputs & Outputs::PROFILES != 0;
+                let were_off = committed > 0 && outputs & !then.outputs & Outputs::profiles() != 0;
                 if were_off {
                     tracing::info!(partition, "profiles were off: all of them are published");
                 }
@@ -510,7 +515,7 @@ impl<'a> Share<'a> {
             Polled::End { partition, position } => {
                 self.fold_waiting();
                 if let Some(owned) = self.partitions.get_mut(&partition) {
-                    owned.at_end(position, self.job, &mut self.outbox, self.telemetry);
+                    owned.at_end(position, self.job, &mut self.outbox);
                 }
             }
         }
@@ -558,16 +563,7 @@ impl<'a> Share<'a> {
         let job = self.job;
         for (partition, owned) in &mut self.partitions {
             if owned.wants_tick(job.idle_after, TICK_EVERY) {
-                let payload = Some(wire::encode_tick(job.format, EventTime(now_ms())));
-                self.outbox.push_back(Outgoing {
-                    partition: *partition,
-                    into_log: true,
-                    topic: job.topics.log().into(),
-                    key: None,
-                    payload,
-                    context: None,
-                    place: None,
-                });
+                self.outbox.control(*partition, &wire::encode_tick(job.format, EventTime(now_ms())));
                 self.telemetry.ticked();
             }
         }
@@ -575,9 +571,9 @@ impl<'a> Share<'a> {
 
     /// Checks that the topics of all waiting messages still exist.
     fn check_destinations(&self) -> Result<(), kafka::Error> {
-        let kept = self.publisher.kept();
-        let topics: BTreeSet<&str> = self.outbox.iter().chain(kept).map(|effect| &*effect.topic).collect();
-        topics.into_iter().try_for_each(|topic| match kafka::partitions(&self.job.kafka, topic) {
+        let all: BTreeSet<To> = self.outbox.iter().chain(self.publisher.kept()).map(|message| message.to).collect();
+        let exists = |to: To| kafka::partitions(&self.job.kafka, self.publisher.topic(to));
+        all.into_iter().try_for_each(|to| match exists(to) {
             Err(missing @ (kafka::Error::TopicMissing { .. } | kafka::Error::Stopped { .. })) => Err(missing),
             // Kafka may be unreachable for a while, which is not an error here.
             Ok(_) | Err(_) => Ok(()),
@@ -599,10 +595,10 @@ impl<'a> Share<'a> {
     fn seal(&mut self) -> Batch {
         self.hand_over();
         let most = self.outbox.len().min(self.job.transaction_messages);
-        let effects: Vec<Outgoing> = self.outbox.drain(..most).collect();
+        let effects = self.outbox.split_to(most);
         let standing = self.standing();
         let position = |(&partition, owned): (&i32, &Owned)| {
-            let mut rest = self.outbox.iter().filter(|effect| effect.partition == partition && !effect.into_log);
+            let mut rest = self.outbox.iter().filter(|effect| effect.partition == partition && effect.to != To::Log);
             let (offset, standing) = match rest.next().map(|effect| effect.place) {
                 None => (owned.position(), owned.has_progress().then_some(standing)?),
                 Some(Some((offset, published))) => (offset, Standing { published, ..standing }),
@@ -651,7 +647,8 @@ fn check_log(job: &Job, now: i32) -> Result<(), Ended> {
 /// accounts has a profile of every account; where profiles are off, any output may be all that was published.
 fn find_published(job: &Job, count: i32, partitions: &BTreeSet<i32>) -> Result<Option<(i32, String)>, kafka::Error> {
     let source = wire::source(&job.topics.log());
-    let topics = if job.topics.outputs.accounts { vec![job.topics.accounts()] } else { job.topics.outputs() };
+    let has_accounts = job.topics.outputs.accounts;
+    let topics = job.topics.outputs().filter(|row| !has_accounts || row.output == Output::Accounts);
     // The id of a message begins with the partition, but for that of a handoff.
     let partition_of = |message: kafka::Message<'_>| {
         let header = |name| message.header(name).and_then(|value| std::str::from_utf8(value).ok());
@@ -659,7 +656,7 @@ fn find_published(job: &Job, count: i32, partitions: &BTreeSet<i32>) -> Result<O
         let of_key = || job.partitioner.place(message.key.unwrap_or_default(), count);
         id.split_once('-').map_or_else(|| of_key().or(partitions.first().copied()), |(number, _)| number.parse().ok())
     };
-    for topic in topics {
+    for topic in topics.map(|row| job.topics.of(row.output)) {
         let mut reader = kafka::Reader::open(&job.kafka, &topic)?;
         for partition in 0..reader.partitions() {
             let mut found = None;
@@ -755,7 +752,7 @@ mod tests {
                 published: 70_000,
                 rules: "default@1",
             },
-            Standing { partitions: Some(1), calendar: utc, ids: Some(0), outputs: 0, published: 0, rules: "" },
+            Standing { partitions: Some(1), calendar: utc, ids: Some(0), outputs: 1 << 37, published: 0, rules: "" },
             Standing {
                 partitions: Some(1),
                 calendar: utc,
@@ -767,8 +764,14 @@ mod tests {
         ] {
             assert_eq!(Standing::read(&standing.to_string()), standing);
         }
-        let of_old =
-            Standing { partitions: None, calendar: utc, ids: None, outputs: u8::MAX, published: 0, rules: "default@1" };
+        let of_old = Standing {
+            partitions: None,
+            calendar: utc,
+            ids: None,
+            outputs: ALL_OUTPUTS,
+            published: 0,
+            rules: "default@1",
+        };
         assert_eq!(Standing::read("default@1"), of_old);
         assert_eq!(Standing::read(""), Standing { rules: "", ..of_old });
         let metadata = "8 partitions, UTC+00:00, ids 000000fe, rules default@1";

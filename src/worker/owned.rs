@@ -1,16 +1,16 @@
 //! An assigned partition: its fold, its position and lag, the messages that wait to be published, and its ticks.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::job::Job;
+use super::outbox::{Id, Outbox, Published};
 use crate::engine::{Partition, Record, read_ahead};
-use crate::kafka::{self, Ends, Message, Outputs, Producer, TransactionError};
-use crate::model::{DAY_MS, Effects, EventTime, Handoff, Tally, Unmapped, Wanted};
+use crate::kafka::{Ends, Message, Output};
+use crate::model::{DAY_MS, Effects, EventTime, Tally, Unmapped};
 use crate::rules::Ready;
 use crate::telemetry::{PartitionStatus, Telemetry, now_ms};
-use crate::wire::{self, BATCH, Context, Decoded, Records, ToWire};
+use crate::wire::{self, BATCH, Decoded, Records, ToWire};
 
 /// A partition is live, and may get ticks, if its newest event is at most this much older than its record.
 const LIVE_WITHIN_MS: i64 = DAY_MS;
@@ -18,78 +18,6 @@ const LIVE_WITHIN_MS: i64 = DAY_MS;
 const WAITS_AFTER: Duration = Duration::from_secs(5);
 /// How often the progress of a recovery is logged.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
-
-/// A record that is to be sent in the next transaction.
-#[derive(Debug)]
-pub(super) struct Outgoing {
-    /// The partition of the log that caused it. If the partition is revoked, the record is dropped.
-    pub(super) partition: i32,
-    /// Whether it is a control record for that partition of the log.
-    pub(super) into_log: bool,
-    pub(super) topic: Arc<str>,
-    pub(super) key: Option<Vec<u8>>,
-    /// The value; none is a tombstone.
-    pub(super) payload: Option<Vec<u8>>,
-    /// Its headers; none for the log.
-    pub(super) context: Option<Context>,
-    /// The offset of the record that caused it, and how many effects of that record come before it; none for control
-    /// records, and for profiles that are published again.
-    pub(super) place: Option<(i64, u32)>,
-}
-
-impl Outgoing {
-    /// Adds the record to the producer's transaction.
-    pub(super) fn send(&self, producer: &mut Producer) -> Result<(), TransactionError> {
-        let headers = match &self.context {
-            Some(context) => context.headers(),
-            None if self.into_log => kafka::CONTROL_HEADERS.to_vec(),
-            None => Vec::new(),
-        };
-        let key = self.key.as_deref();
-        let to = self.into_log.then_some(self.partition);
-        match &self.payload {
-            Some(payload) => producer.send(&self.topic, to, key, payload, &headers),
-            None => producer.erase(&self.topic, key.unwrap_or_default(), &headers),
-        }
-    }
-}
-
-/// The names of the topics that effects go to.
-#[derive(Debug)]
-struct Destinations {
-    handoffs: [Arc<str>; 3],
-    holdout: Arc<str>,
-    signals: Arc<str>,
-    onboarding: Arc<str>,
-    accounts: Arc<str>,
-    users: Arc<str>,
-    metrics: Arc<str>,
-    dead_letters: Arc<str>,
-    log: Arc<str>,
-    /// The source in the headers of messages.
-    source: Arc<str>,
-}
-
-impl Destinations {
-    fn new(topics: &kafka::Topics) -> Destinations {
-        Destinations {
-            handoffs: ["high", "medium", "low"].map(|level| topics.handoff(level).into()),
-            holdout: topics.holdout().into(),
-            signals: topics.signals().into(),
-            onboarding: topics.onboarding().into(),
-            accounts: topics.accounts().into(),
-            users: topics.users().into(),
-            metrics: topics.metrics().into(),
-            dead_letters: topics.dead_letter().into(),
-            log: topics.log().into(),
-            source: wire::source(&topics.log()).into(),
-        }
-    }
-
-    fn handoff(&self, handoff: &Handoff) -> &Arc<str> {
-        if handoff.context.holdout { &self.holdout } else { &self.handoffs[handoff.level as usize] }
-    }
-}
 
 /// Detects that the partition waits behind an open transaction, that is, that its stable end does not move although
 /// records follow it.
@@ -164,7 +92,9 @@ pub(super) struct Owned {
     waiting: Records<Waiting>,
     current: Current,
     effects: Effects,
-    to: Destinations,
+    /// How many messages it published since the metrics were last updated, by output. Those whose metric has labels are
+    /// counted at once.
+    published: [u64; Output::ALL.len()],
     number: i32,
     /// The number of partitions of the log.
     count: i32,
@@ -213,13 +143,12 @@ impl Owned {
     /// `republishes` all profiles if they were off, or followed from other rules.
     pub(super) fn new(job: &Job, number: i32, count: i32, (committed, partly): (i64, u32), republishes: bool) -> Owned {
         let now = Instant::now();
-        let Outputs { signals, accounts, users, metrics, .. } = job.topics.outputs;
         Owned {
             fold: Partition::new(Arc::clone(&job.plan)),
             waiting: Records::default(),
             current: Current::default(),
-            effects: Effects::new(Wanted { signals, accounts, users, metrics }),
-            to: Destinations::new(&job.topics),
+            effects: Effects::new(job.topics.outputs.wanted()),
+            published: Default::default(),
             number,
             count,
             misplaced: 0,
@@ -261,12 +190,7 @@ impl Owned {
     ///
     /// # Errors
     /// A record activates rules that this version of Upswell cannot compile and another one may.
-    pub(super) fn fold(
-        &mut self,
-        job: &Job,
-        outbox: &mut VecDeque<Outgoing>,
-        telemetry: &Telemetry,
-    ) -> anyhow::Result<()> {
+    pub(super) fn fold(&mut self, job: &Job, outbox: &mut Outbox, telemetry: &Telemetry) -> anyhow::Result<()> {
         let mut waiting = std::mem::take(&mut self.waiting);
         let mut batch: Vec<Part<'_>> = Vec::with_capacity(BATCH);
         for (about, bytes) in waiting.iter() {
@@ -301,7 +225,7 @@ impl Owned {
         &mut self,
         job: &Job,
         batch: &mut Vec<Part<'_>>,
-        outbox: &mut VecDeque<Outgoing>,
+        outbox: &mut Outbox,
         telemetry: &Telemetry,
     ) -> anyhow::Result<()> {
         let mut all_ready = Vec::with_capacity(batch.len());
@@ -310,12 +234,13 @@ impl Owned {
         read_ahead(found);
         for (part, ready) in batch.iter().zip(all_ready) {
             if part.begins {
-                self.publish_from(part.cause.offset, job, outbox, telemetry);
+                self.publish_from(part.cause.offset, job, outbox);
                 self.begin_record();
             }
             if let Some((index, ready)) = ready {
                 let ready = ready.map_err(|error| {
-                    let place = format!("{}, partition {}, offset {}", self.to.log, self.number, part.cause.offset);
+                    let place =
+                        format!("{}, partition {}, offset {}", job.topics.log(), self.number, part.cause.offset);
                     anyhow::Error::new(error).context(place)
                 })?;
                 self.fold_event(job, part.cause, index, &ready);
@@ -358,7 +283,7 @@ impl Owned {
         }
     }
 
-    fn end_record(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut VecDeque<Outgoing>, telemetry: &Telemetry) {
+    fn end_record(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut Outbox, telemetry: &Telemetry) {
         let Current { highest, is_tick } = self.current;
         if let (Some(now), Some(time)) = (self.fold.highest().filter(|now| Some(*now) != highest), cause.time()) {
             self.live = time.0 - now.0 <= LIVE_WITHIN_MS;
@@ -371,98 +296,60 @@ impl Owned {
             return;
         }
         if !self.mute {
-            self.send_effects(job, cause, outbox, telemetry);
+            self.publish(job, cause, outbox, telemetry);
         }
         self.effects.clear();
     }
 
     /// Publishes effects from this offset on, unless they were published before; first all profiles, if those that were
     /// published are of other rules or were off.
-    fn publish_from(&mut self, offset: i64, job: &Job, outbox: &mut VecDeque<Outgoing>, telemetry: &Telemetry) {
+    fn publish_from(&mut self, offset: i64, job: &Job, outbox: &mut Outbox) {
         if !self.mute || offset < self.committed {
             return;
         }
         self.mute = false;
         if self.republishes {
-            let mut all = Effects::new(self.effects.wanted);
+            let mut all = Effects::new(self.effects.wanted.clone());
             self.fold.all_profiles(&mut all);
-            telemetry.produced(&all);
-            self.send_profiles(job, &all, &format!("{}-{offset}-all-", self.number), outbox);
+            let place = format!("{}-{offset}-all-", self.number);
+            let (partition, published) = (self.number, &mut self.published);
+            Out { partition, published, job, outbox, place: &place, offset: None, count: 0 }.add_profiles(&all);
         }
     }
 
-    /// Moves effects to the outbox, but for outputs that are off. The id of a message without an id of its own is the
-    /// place of the record that caused it, a letter for the topic, and a number. Handoffs and dead letters come first: they
-    /// are in the first transaction if the effects need several.
-    fn send_effects(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut VecDeque<Outgoing>, telemetry: &Telemetry) {
+    /// Moves effects to the outbox, but for outputs that are off. Handoffs and dead letters come first: they are in the
+    /// first transaction if the effects need several.
+    fn publish(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut Outbox, telemetry: &Telemetry) {
         let from = outbox.len();
         if !job.topics.outputs.onboarding {
             self.effects.onboarding.clear();
         }
         telemetry.produced(&self.effects);
-        let Effects { handoffs, signals, onboarding, metrics, dead_letters, .. } = &self.effects;
-        for handoff in handoffs {
-            let (topic, key) = (self.to.handoff(handoff), handoff.account.as_bytes());
-            let mut message = self.outgoing(job, topic, Some(key), handoff, handoff.id.to_string());
-            message.context = message.context.map(|context| context.traced(handoff.traceparent()));
-            outbox.push_back(message);
-        }
         let place = format!("{}-{}-", self.number, cause.offset);
-        let id = |letter: char, number: usize| format!("{place}{letter}{number}");
-        for (number, letter) in dead_letters.iter().enumerate() {
-            let (key, letter) =
-                (cause.key.map(wire::dead_letter_key), wire::dead_letter(letter, &self.to.log, self.number));
-            outbox.push_back(self.outgoing(job, &self.to.dead_letters, key, &letter, id('d', number)));
+        let Owned { effects, published, number: partition, .. } = self;
+        let offset = Some(cause.offset);
+        let mut out = Out { partition: *partition, published, job, outbox, place: &place, offset, count: 0 };
+        for handoff in &effects.handoffs {
+            let is_held = handoff.context.holdout;
+            let output = if is_held { Output::Holdout } else { Output::of_level(handoff.level) };
+            out.add(output, Published { id: Id::Handoff(handoff.id), effect: handoff, key_of_record: None });
         }
-        for (number, changes) in signals.iter().enumerate() {
-            let key = Some(changes.account.as_bytes());
-            outbox.push_back(self.outgoing(job, &self.to.signals, key, changes, id('s', number)));
+        for (number, letter) in effects.dead_letters.iter().enumerate() {
+            let log = job.topics.log();
+            let (effect, id) = (&wire::dead_letter(letter, &log, *partition), Id::Place(&place, number));
+            out.add(Output::DeadLetters, Published { id, effect, key_of_record: cause.key });
         }
-        for (number, onboarding) in onboarding.iter().enumerate() {
-            let key = Some(onboarding.account.as_bytes());
-            outbox.push_back(self.outgoing(job, &self.to.onboarding, key, onboarding, id('o', number)));
-        }
-        self.send_profiles(job, &self.effects, &place, outbox);
-        for (number, row) in metrics.iter().enumerate() {
-            let key = row.account().map(str::as_bytes);
-            outbox.push_back(self.outgoing(job, &self.to.metrics, key, row, id('m', number)));
-        }
-        for (number, message) in (0..).zip(outbox.range_mut(from..)) {
-            message.place = Some((cause.offset, number));
-        }
+        out.add_all(Output::Signals, &effects.signals);
+        out.add_all(Output::Onboarding, &effects.onboarding);
+        out.add_profiles(effects);
+        out.add_all(Output::Metrics, &effects.metrics);
         let published = std::mem::take(&mut self.partly) as usize;
-        outbox.drain(from..from + published.min(outbox.len() - from));
-    }
-
-    /// Moves profiles to the outbox. `place` begins their ids.
-    fn send_profiles(&self, job: &Job, effects: &Effects, place: &str, outbox: &mut VecDeque<Outgoing>) {
-        for (number, account) in effects.accounts.iter().enumerate() {
-            let key = Some(account.account.as_bytes());
-            outbox.push_back(self.outgoing(job, &self.to.accounts, key, account, format!("{place}a{number}")));
-        }
-        for (number, user) in effects.users.iter().enumerate() {
-            let key = wire::user_key(&user.account, &user.user.user);
-            let mut message = self.outgoing(job, &self.to.users, Some(&key), user, format!("{place}u{number}"));
-            message.payload = message.payload.filter(|_| !user.gone);
-            outbox.push_back(message);
-        }
-    }
-
-    fn outgoing(&self, job: &Job, topic: &Arc<str>, key: Option<&[u8]>, effect: &dyn ToWire, id: String) -> Outgoing {
-        Outgoing {
-            partition: self.number,
-            into_log: false,
-            topic: Arc::clone(topic),
-            key: key.map(<[u8]>::to_vec),
-            payload: Some(effect.to_payload(job.topics.outputs.format)),
-            context: Some(Context::new(effect, id, &self.to.source, job.topics.outputs.format)),
-            place: None,
-        }
+        outbox.drop_range(from, (from + published).min(outbox.len()));
     }
 
     /// The position is at the stable end.
-    pub(super) fn at_end(&mut self, position: i64, job: &Job, outbox: &mut VecDeque<Outgoing>, telemetry: &Telemetry) {
-        self.publish_from(position, job, outbox, telemetry);
+    pub(super) fn at_end(&mut self, position: i64, job: &Job, outbox: &mut Outbox) {
+        self.publish_from(position, job, outbox);
         self.position = self.position.max(position);
         self.at_end = true;
     }
@@ -526,6 +413,9 @@ impl Owned {
         telemetry.folded(&std::mem::take(&mut self.tally));
         telemetry.unmapped(&mut self.unmapped);
         telemetry.misplaced(std::mem::take(&mut self.misplaced));
+        for (row, count) in Output::ALL.iter().zip(std::mem::take(&mut self.published)) {
+            telemetry.published(row.metric, count);
+        }
         let is_current = self.ends.is_some_and(|ends| self.position >= ends.last);
         if is_current {
             self.current_at = Some(now_ms());
@@ -559,6 +449,40 @@ impl Owned {
             let percent = 100 * self.position / self.recovered_at;
             tracing::info!(partition, position = self.position, of = self.recovered_at, percent, "recovering");
         }
+    }
+}
+
+/// Moves the effects of a record, or profiles, to the outbox.
+struct Out<'a> {
+    partition: i32,
+    published: &'a mut [u64; Output::ALL.len()],
+    job: &'a Job,
+    outbox: &'a mut Outbox,
+    /// Begins the ids of messages without an id of their own.
+    place: &'a str,
+    /// The offset of the record.
+    offset: Option<i64>,
+    /// How many of its effects were added.
+    count: u32,
+}
+
+impl Out<'_> {
+    fn add(&mut self, output: Output, published: Published<'_>) {
+        let place = self.offset.map(|offset| (offset, self.count));
+        self.outbox.publish(output, (self.partition, place), self.job.topics.outputs.format, &published);
+        self.count += 1;
+    }
+
+    fn add_all(&mut self, output: Output, effects: &[impl ToWire]) {
+        self.published[output as usize] += effects.len() as u64;
+        for (number, effect) in effects.iter().enumerate() {
+            self.add(output, Published { id: Id::Place(self.place, number), effect, key_of_record: None });
+        }
+    }
+
+    fn add_profiles(&mut self, effects: &Effects) {
+        self.add_all(Output::Accounts, &effects.accounts);
+        self.add_all(Output::Users, &effects.users);
     }
 }
 

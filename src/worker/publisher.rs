@@ -4,12 +4,11 @@
 //! answered, further effects wait. Effects are kept until their commit has succeeded, because an aborted transaction is
 //! sent again.
 
-use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::owned::Outgoing;
+use super::outbox::{About, Names, Outbox, To};
 use crate::kafka::{GroupMetadata, Producer, Progress, TransactionError};
 
 /// The offset of the next record of a partition, and its metadata.
@@ -23,14 +22,14 @@ pub(super) struct Position {
 /// What one transaction contains.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    pub(super) effects: Vec<Outgoing>,
+    pub(super) effects: Outbox,
     pub(super) positions: Vec<Position>,
 }
 
 impl Batch {
     /// Removes what belongs to a partition.
     fn drop_partition(&mut self, partition: i32) {
-        self.effects.retain(|effect| effect.partition != partition);
+        self.effects.drop_partition(partition);
         self.positions.retain(|position| position.partition != partition);
     }
 }
@@ -56,7 +55,7 @@ impl Commit {
 
 /// The transactional producer of a worker, and the thread that commits.
 pub(super) struct Publisher {
-    log: String,
+    names: Names,
     /// None while the thread has it.
     producer: Option<Producer>,
     /// How many effects of the outbox are in the open transaction; none if no transaction is open.
@@ -73,7 +72,7 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(producer: Producer, log: String) -> Publisher {
+    pub(super) fn new(producer: Producer, names: Names) -> Publisher {
         let (commits, requested) = channel::<Commit>();
         let (answered, answers) = channel();
         let thread = std::thread::spawn(move || {
@@ -84,7 +83,7 @@ impl Publisher {
             }
         });
         Publisher {
-            log,
+            names,
             producer: Some(producer),
             open: None,
             failed: None,
@@ -129,13 +128,13 @@ impl Publisher {
 
     /// Hands the effects of the outbox to the producer, at most this number in one transaction, unless a transaction must
     /// end first.
-    pub(super) fn hand_over(&mut self, outbox: &VecDeque<Outgoing>, most: usize) {
+    pub(super) fn hand_over(&mut self, outbox: &Outbox, most: usize) {
         let is_free = !self.is_committing() && self.failed.is_none();
         let is_answered = self.answer.as_ref().is_none_or(|(_, result)| result.is_ok());
         let (sent, end) = (self.open.unwrap_or(0), outbox.len().min(most));
         if let Some(producer) = self.producer.as_mut().filter(|_| is_free && is_answered && sent < end) {
             let begun = if self.open.is_some() { Ok(()) } else { producer.begin() };
-            let handed = begun.and_then(|()| outbox.range(sent..end).try_for_each(|effect| effect.send(producer)));
+            let handed = begun.and_then(|()| outbox.send(sent, end, &self.names, producer));
             self.open = handed.is_ok().then_some(end);
             self.failed = handed.err();
         }
@@ -158,7 +157,7 @@ impl Publisher {
             self.producer = Some(producer);
             return Err(error);
         }
-        let commit = Commit { producer, log: self.log.clone(), positions, group };
+        let commit = Commit { producer, log: self.names.of(To::Log).to_owned(), positions, group };
         if let Some(commits) = &self.commits {
             commits.send(commit).expect("the thread lives until it gets no more commits");
         }
@@ -176,8 +175,13 @@ impl Publisher {
     }
 
     /// The effects that have to be sent again.
-    pub(super) fn kept(&self) -> &[Outgoing] {
-        self.committing.as_ref().map_or(&[], |batch| &batch.effects)
+    pub(super) fn kept(&self) -> impl Iterator<Item = About> {
+        self.committing.iter().flat_map(|batch| batch.effects.iter())
+    }
+
+    /// The name of a topic.
+    pub(super) fn topic(&self, to: To) -> &str {
+        self.names.of(to)
     }
 
     /// Whether the open transaction failed, so that it must be ended by a commit.
@@ -192,21 +196,21 @@ impl Publisher {
     pub(super) fn send_again(&mut self, group: &GroupMetadata) -> Result<(), TransactionError> {
         let (Some(producer), Some(batch)) = (&mut self.producer, &self.committing) else { return Ok(()) };
         producer.begin()?;
-        batch.effects.iter().try_for_each(|effect| effect.send(producer))?;
-        commit(producer, &self.log, &batch.positions, group)
+        batch.effects.send(0, batch.effects.len(), &self.names, producer)?;
+        commit(producer, self.names.of(To::Log), &batch.positions, group)
     }
 
     /// Drops what belongs to a revoked partition, also from the outbox. A commit in flight ends first. An open
     /// transaction with effects of the partition is aborted: those of other partitions are sent again.
-    pub(super) fn drop_partition(&mut self, partition: i32, outbox: &mut VecDeque<Outgoing>) {
+    pub(super) fn drop_partition(&mut self, partition: i32, outbox: &mut Outbox) {
         self.wait();
         if let Some(batch) = &mut self.committing {
             batch.drop_partition(partition);
         }
-        if self.open.is_some_and(|sent| outbox.range(..sent).any(|effect| effect.partition == partition)) {
+        if self.open.is_some_and(|sent| outbox.iter().take(sent).any(|effect| effect.partition == partition)) {
             self.abort();
         }
-        outbox.retain(|effect| effect.partition != partition);
+        outbox.drop_partition(partition);
     }
 
     /// Aborts the open transaction, if there is one. Its effects are to be handed over again.

@@ -144,14 +144,14 @@ fn offsets_are_committed_with_the_records_or_not_at_all() {
 
     let mut producer = Producer::connect(&config, &config.transactional_id(0)).unwrap();
     producer.begin().unwrap();
-    producer.send(&out, None, Some(b"a"), b"1", &[("level", "high")]).unwrap();
+    producer.send(&out, None, Some(b"a"), Some(b"1"), [("level", "high")]).unwrap();
     producer.abort().unwrap();
     producer.begin().unwrap();
-    producer.send(&out, None, Some(b"a"), b"2", &[]).unwrap();
+    producer.send(&out, None, Some(b"a"), Some(b"2"), []).unwrap();
     let progress = Progress { topic: &log, partition: 0, offset: 7, metadata: "hash=abc" };
     producer.commit(&[progress], &consumer.group_metadata()).unwrap();
     producer.begin().unwrap();
-    producer.send(&out, None, Some(b"a"), b"3", &[]).unwrap();
+    producer.send(&out, None, Some(b"a"), Some(b"3"), []).unwrap();
     producer.abort().unwrap();
 
     assert_eq!(sorted_numbers(&read_all(&config, &out)), [2], "aborted records are not seen");
@@ -186,7 +186,7 @@ fn many_short_transactions_in_a_row_need_no_backoff() {
     for n in 0..200_i64 {
         producer.begin().unwrap();
         let number = n.to_string();
-        producer.send(&out, None, Some(number.as_bytes()), number.as_bytes(), &[]).unwrap();
+        producer.send(&out, None, Some(number.as_bytes()), Some(number.as_bytes()), []).unwrap();
         let progress = Progress { topic: &log, partition: 0, offset: n + 1, metadata: "" };
         producer.commit(&[progress], &consumer.group_metadata()).unwrap();
     }
@@ -204,7 +204,7 @@ fn the_stable_end_is_after_markers_and_before_an_open_transaction() {
     let mut consumer = Consumer::join(&config, &topic, 0).unwrap();
     for round in 0..3 {
         producer.begin().unwrap();
-        producer.send(&topic, Some(0), None, round.to_string().as_bytes(), &[]).unwrap();
+        producer.send(&topic, Some(0), None, Some(round.to_string().as_bytes()), []).unwrap();
         producer.commit(&[], &consumer.group_metadata()).unwrap();
     }
     assert_eq!(sorted_numbers(&read_all(&config, &topic)), [0, 1, 2]);
@@ -219,7 +219,7 @@ fn the_stable_end_is_after_markers_and_before_an_open_transaction() {
     // An open transaction hides its record and, until it ends, the end of the partition.
     let mut open = Producer::connect(&config, &unique("id")).unwrap();
     open.begin().unwrap();
-    open.send(&topic, Some(0), None, b"3", &[]).unwrap();
+    open.send(&topic, Some(0), None, Some(b"3"), []).unwrap();
     write_plain(&config, &topic, "4");
     assert_eq!(sorted_numbers(&read_all(&config, &topic)), [0, 1, 2]);
     open.abort().unwrap();
@@ -244,14 +244,14 @@ fn the_older_of_two_producers_is_fenced() {
     let id = unique("id");
     let mut older = Producer::connect(&config, &id).unwrap();
     older.begin().unwrap();
-    older.send(&out, None, None, b"1", &[]).unwrap();
+    older.send(&out, None, None, Some(b"1"), []).unwrap();
     let mut newer = Producer::connect(&config, &id).unwrap();
     let progress = Progress { topic: &log, partition: 0, offset: 1, metadata: "" };
     let fenced = older.commit(&[progress], &consumer.group_metadata()).unwrap_err();
     assert!(matches!(fenced, TransactionError::Fenced(_)), "{fenced}");
     assert!(matches!(older.begin(), Err(TransactionError::Fenced(_))));
     newer.begin().unwrap();
-    newer.send(&out, None, None, b"2", &[]).unwrap();
+    newer.send(&out, None, None, Some(b"2"), []).unwrap();
     newer.commit(&[progress], &consumer.group_metadata()).unwrap();
     assert_eq!(sorted_numbers(&read_all(&config, &out)), [2]);
 }
@@ -268,17 +268,17 @@ fn a_transaction_that_cannot_succeed_is_an_error() {
     producer.begin().unwrap();
     let incompressible: Vec<u8> =
         (0_u64..1 << 18).flat_map(|n| xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()).to_le_bytes()).collect();
-    producer.send(&out, None, None, &incompressible, &[]).unwrap();
+    producer.send(&out, None, None, Some(&incompressible), []).unwrap();
     let failed = producer.commit(&[], &consumer.group_metadata()).unwrap_err();
     assert!(matches!(&failed, TransactionError::Fatal(why) if why.contains(&out)), "{failed:?}");
     // More than the producer takes.
     producer.begin().unwrap();
-    let failed = producer.send(&out, None, None, &vec![0; 8 << 20], &[]).unwrap_err();
+    let failed = producer.send(&out, None, None, Some(&vec![0; 8 << 20]), []).unwrap_err();
     assert!(matches!(failed, TransactionError::Fatal(_)), "{failed:?}");
     // The producer still works; at most it must send again, because the refused record left a gap.
     let mut resend = || {
         producer.begin()?;
-        producer.send(&out, None, None, b"1", &[])?;
+        producer.send(&out, None, None, Some(b"1"), [])?;
         producer.commit(&[], &consumer.group_metadata())
     };
     while let Err(error) = resend() {
@@ -320,11 +320,11 @@ fn a_commit_of_an_old_generation_is_aborted_and_can_be_sent_again() {
     let mut producer = Producer::connect(&config, &unique("id")).unwrap();
     let progress = Progress { topic: &log, partition: ours[0], offset: 1, metadata: "" };
     producer.begin().unwrap();
-    producer.send(&out, None, None, b"1", &[]).unwrap();
+    producer.send(&out, None, None, Some(b"1"), []).unwrap();
     let failed = producer.commit(&[progress], &old).unwrap_err();
     assert!(matches!(failed, TransactionError::Aborted(_)), "{failed:?}");
     producer.begin().unwrap();
-    producer.send(&out, None, None, b"1", &[]).unwrap();
+    producer.send(&out, None, None, Some(b"1"), []).unwrap();
     producer.commit(&[progress], &first.group_metadata()).unwrap();
     assert_eq!(sorted_numbers(&read_all(&config, &out)), [1]);
 }
@@ -421,7 +421,7 @@ impl<'a> Copier<'a> {
     fn transaction(&mut self) -> Result<(), TransactionError> {
         self.producer.begin()?;
         for (_, value) in &self.pending {
-            self.producer.send(self.out, None, None, value.as_bytes(), &[])?;
+            self.producer.send(self.out, None, None, Some(value.as_bytes()), [])?;
         }
         let progress: Vec<Progress<'_>> = self
             .ours

@@ -327,7 +327,7 @@ impl<'a> Service<'a> {
             let admit = wire::Admit::of_log(message.headers().is_some());
             let payload = message.payload().unwrap_or_default();
             let decoded: Vec<_> = wire::decode_admitting(admit, wire::Format::Protobuf, payload).collect();
-            let mut effects = Effects::new(wanted);
+            let mut effects = Effects::new(wanted.clone());
             let _ = partition.apply(record, decoded.iter().flat_map(upswell::rules::Ready::new), &mut effects);
             let plain = |json: String| json.parse::<serde_json::Value>().unwrap().to_string();
             profiles.entry("accounts").or_default().extend(effects.accounts.iter().map(|it| plain(it.to_json())));

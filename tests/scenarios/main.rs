@@ -61,8 +61,8 @@ use std::sync::{Arc, LazyLock};
 use serde_json::{Value, json};
 use upswell::engine::{Partition, Record};
 use upswell::model::{
-    AccountProfile, Day, Effects, EventTime, HOUR_MS, Handoff, HandoffContext, Onboarding, SignalChanges, SignalEntry,
-    UserProfile, Wanted,
+    AccountProfile, Day, Effects, EventTime, Feed, HOUR_MS, Handoff, HandoffContext, Onboarding, SignalChanges,
+    SignalEntry, UserProfile, Wanted,
 };
 use upswell::{rules, wire};
 
@@ -330,7 +330,7 @@ impl Story {
         let plan = self.plan()?;
         let (mut partition, mut effects) = (Partition::new(Arc::clone(&plan)), Effects::new(Wanted::ALL));
         let (mut bare, mut bare_effects) =
-            (Partition::new(plan), Effects::new(Wanted { signals: true, ..Wanted::LEAST }));
+            (Partition::new(plan), Effects::new(Wanted { signals: Feed::All, ..Wanted::LEAST }));
         let mut happened = Happened::default();
         for (offset, logged) in (0..).zip(&self.records) {
             let bytes = happened.answering(&logged.event).to_string().into_bytes();

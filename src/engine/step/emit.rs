@@ -31,9 +31,11 @@ pub(super) fn entry(
 ) {
     account.last_at = step.at(account);
     step.effects.entries += 1;
-    if step.effects.wanted.signals {
+    if step.effects.wanted.signals.is_on() {
         let (kind, evidence) = build(step, account);
-        step.delta.entries.push(Entry { user, order, kind, evidence });
+        if step.effects.wanted.signals.has(&kind) {
+            step.delta.entries.push(Entry { user, order, kind, evidence });
+        }
     }
 }
 
@@ -179,12 +181,12 @@ pub(super) fn figures(step: &mut Step<'_>, account: &mut Account<'_>, close: &Cl
 
 /// Publishes the profiles that are marked: that of the account, then those of users by id.
 fn rows(step: &mut Step<'_>, account: &mut Account<'_>) {
-    let wanted = step.effects.wanted;
-    if wanted.accounts && (step.delta.row || step.delta.lacks_buyer_changed(account)) {
+    let (accounts, users) = (step.effects.wanted.accounts, step.effects.wanted.users);
+    if accounts && (step.delta.row || step.delta.lacks_buyer_changed(account)) {
         let profile = handoff_context::account_profile(step, account);
         step.effects.accounts.push(profile);
     }
-    if !wanted.users {
+    if !users {
         return;
     }
     let mut rows = std::mem::take(&mut step.delta.rows);

@@ -8,12 +8,7 @@ use crate::engine::state::Account;
 use crate::engine::state::rows::Row;
 use crate::engine::state::word::Flag;
 use crate::model::{Onboarding, Reason, Track};
-use crate::rules::{Changes, Plan};
-
-/// The signals of the feed that are no signals of the rules.
-const BAND: &str = "score.band";
-const TIER: &str = "score.tier";
-const ACTIVE_USERS: &str = "account.active_users";
+use crate::rules::{ACTIVE_USERS, BAND, Changes, Plan, TIER};
 
 /// Updates what depends on the changes: bands of users by id, then the tier, then the threshold of active users that is
 /// published, then the track. Tiers and thresholds fall at day closes only.
