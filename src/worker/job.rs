@@ -56,25 +56,35 @@ pub struct Job {
     pub from_the_beginning: bool,
 }
 
-/// Where the workers of a process wait for each other: it is open once the group has assigned partitions to all of them,
-/// even if none.
+/// Where the workers of a process wait for each other when it starts.
 #[derive(Debug)]
 pub struct StartBarrier {
     workers: usize,
-    assigned: Mutex<BTreeSet<usize>>,
+    /// By phase, the workers that have arrived.
+    arrived: [Mutex<BTreeSet<usize>>; 2],
+}
+
+/// What a worker has done when it waits for the others.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Phase {
+    /// Its producer is connected. All workers then join the group together, so that it seldom assigns partitions to one
+    /// that move to another at once.
+    Connected,
+    /// The group has assigned its partitions, even if none.
+    Assigned,
 }
 
 impl StartBarrier {
     /// A barrier for this number of workers.
     #[must_use]
     pub fn new(workers: usize) -> StartBarrier {
-        StartBarrier { workers, assigned: Mutex::default() }
+        StartBarrier { workers, arrived: Default::default() }
     }
 
-    /// Notes that a worker has its partitions. Returns whether the barrier is open.
-    pub(super) fn arrive(&self, worker: usize) -> bool {
-        let mut assigned = self.assigned.lock().unwrap_or_else(PoisonError::into_inner);
-        assigned.insert(worker);
-        assigned.len() >= self.workers
+    /// Notes that a worker has done something. Returns whether all have.
+    pub(super) fn arrive(&self, phase: Phase, worker: usize) -> bool {
+        let mut arrived = self.arrived[phase as usize].lock().unwrap_or_else(PoisonError::into_inner);
+        arrived.insert(worker);
+        arrived.len() >= self.workers
     }
 }

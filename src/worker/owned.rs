@@ -14,6 +14,8 @@ use crate::wire::{self, BATCH, Decoded, Records, ToWire};
 
 /// A partition is live, and may get ticks, if its newest event is at most this much older than its record.
 const LIVE_WITHIN_MS: i64 = DAY_MS;
+/// A partition catches up if its last folded record is older than this.
+const BEHIND_MS: i64 = 1_000;
 /// After this time a wait behind an open transaction is logged. Most waits end within milliseconds.
 const WAITS_AFTER: Duration = Duration::from_secs(5);
 /// How often the progress of a recovery is logged.
@@ -395,6 +397,11 @@ impl Owned {
 
     pub(super) fn position(&self) -> i64 {
         self.position
+    }
+
+    /// Whether it catches up: the last folded record was written a while ago, and others follow it.
+    pub(super) fn is_behind(&self, now_ms: i64) -> bool {
+        !self.at_end && self.folded_at.is_some_and(|at| now_ms - at > BEHIND_MS)
     }
 
     /// Whether there is something to commit. A recovery commits nothing before it is complete.
