@@ -22,6 +22,7 @@ pub(crate) const METRICS: &str = "upswell_metrics_total";
 pub(crate) const PROFILES: &str = "upswell_profiles_total";
 pub(crate) const DEAD_LETTERS: &str = "upswell_dead_letters_total";
 const TICKS: &str = "upswell_ticks_total";
+const STAGES: &str = "upswell_worker_stage_microseconds_total";
 const TRANSACTION_SECONDS: &str = "upswell_transaction_seconds";
 /// Transactions that did not commit.
 pub(crate) const TRANSACTIONS_ABORTED: &str = "upswell_transactions_aborted_total";
@@ -49,6 +50,64 @@ const SPARE_AFTER: Duration = Duration::from_secs(15);
 const UNMAPPED_NAMES_MAX: usize = 100;
 /// The label of the other names.
 const OTHER_NAMES: &str = "(other)";
+
+/// What a worker spends its time on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading records, and waiting for them.
+    Read,
+    /// Decoding events, hashing their ids, and reading ahead the memory that they need.
+    Decode,
+    /// Folding events.
+    Fold,
+    /// The same where a day closed.
+    Close,
+    /// Encoding what was caused.
+    Emit,
+    /// Handing messages to the producer.
+    Produce,
+    /// Beginning and settling transactions, and waiting for them. They are committed in another thread.
+    Commit,
+}
+
+impl Stage {
+    /// Every stage, with its name.
+    pub const ALL: [(Stage, &'static str); 7] = [
+        (Stage::Read, "read"),
+        (Stage::Decode, "decode"),
+        (Stage::Fold, "fold"),
+        (Stage::Close, "close"),
+        (Stage::Emit, "emit"),
+        (Stage::Produce, "produce"),
+        (Stage::Commit, "commit"),
+    ];
+}
+
+/// Measures how long the stages of a worker take, by the clock.
+#[derive(Debug)]
+pub struct Stopwatch {
+    since: Instant,
+    took: [Duration; Stage::ALL.len()],
+}
+
+impl Default for Stopwatch {
+    fn default() -> Stopwatch {
+        Stopwatch { since: Instant::now(), took: Default::default() }
+    }
+}
+
+impl Stopwatch {
+    /// A stage ends, which began when another one ended.
+    pub fn lap(&mut self, stage: Stage) {
+        let now = Instant::now();
+        self.took[stage as usize] += now - std::mem::replace(&mut self.since, now);
+    }
+
+    /// What has passed since a stage ended belongs to none.
+    pub fn skip(&mut self) {
+        self.since = Instant::now();
+    }
+}
 
 /// The status of an assigned partition.
 #[derive(Clone, Debug)]
@@ -229,6 +288,17 @@ impl Telemetry {
         }
     }
 
+    /// Adds what a stopwatch measured, in whole microseconds. The rest stays for the next time.
+    pub fn stages(&self, watch: &mut Stopwatch) {
+        for ((_, name), took) in Stage::ALL.iter().zip(&mut watch.took) {
+            let micros = took.as_micros() as u64;
+            if micros > 0 {
+                *took -= Duration::from_micros(micros);
+                counter!(STAGES, "stage" => *name).increment(micros);
+            }
+        }
+    }
+
     /// A tick was written.
     pub fn ticked(&self) {
         counter!(TICKS).increment(1);
@@ -359,12 +429,15 @@ pub struct Page {
     pub transactions: u64,
     /// Seconds that transactions took, of all workers.
     pub transaction_seconds: f64,
+    /// Microseconds of all workers by stage.
+    pub stages: [u64; Stage::ALL.len()],
 }
 
 impl Page {
     /// Reads a page.
     pub fn read(text: &str) -> Page {
         let sum = |name: &str| -> f64 {
+            // A name may come with its labels.
             let is_of = |rest: &str| rest.starts_with(['{', ' ']);
             let values = text.lines().filter(|line| line.strip_prefix(name).is_some_and(is_of));
             values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
@@ -379,6 +452,7 @@ impl Page {
             profiles: count(PROFILES),
             transactions: count(&format!("{TRANSACTION_SECONDS}_count")),
             transaction_seconds: sum(&format!("{TRANSACTION_SECONDS}_sum")),
+            stages: Stage::ALL.map(|(_, name)| count(&format!("{STAGES}{{stage=\"{name}\"}}"))),
         }
     }
 }
@@ -401,6 +475,7 @@ fn describe() {
     describe_counter!(METRICS, "Day and week metrics of accounts produced.");
     describe_counter!(PROFILES, "Profiles of accounts and users produced.");
     describe_counter!(DEAD_LETTERS, "Dead letters produced, by reason.");
+    describe_counter!(STAGES, "What workers spent time on, by the clock and by stage, in microseconds.");
     describe_counter!(TICKS, "Ticks written into silent partitions.");
     describe_histogram!(TRANSACTION_SECONDS, "Duration of the commit of a transaction, in seconds.");
     describe_counter!(TRANSACTIONS_ABORTED, "Transactions that were aborted, and then sent again or given up.");
@@ -428,5 +503,8 @@ fn describe() {
     counter!(METRICS).absolute(0);
     counter!(PROFILES).absolute(0);
     counter!(TICKS).absolute(0);
+    for (_, name) in Stage::ALL {
+        counter!(STAGES, "stage" => name).absolute(0);
+    }
     counter!(TRANSACTIONS_ABORTED).absolute(0);
 }

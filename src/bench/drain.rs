@@ -10,7 +10,7 @@ use super::process::{self, Machine};
 use super::service::Service;
 use super::settings::{Contents, go_on};
 use crate::kafka::Config;
-use crate::telemetry::Page;
+use crate::telemetry::{Page, Stage};
 
 /// How often the process is looked at.
 const EVERY: Duration = Duration::from_millis(200);
@@ -24,6 +24,8 @@ pub struct Drain {
     pub warm: Cost,
     /// CPU microseconds per event of the second half by kind of thread, the largest first.
     pub threads: Vec<(String, f64)>,
+    /// Microseconds of all workers per event of the second half by stage, by the clock.
+    pub stages: Vec<(&'static str, f64)>,
     /// The largest resident memory, in MiB.
     pub peak_mib: Option<f64>,
     /// The same for each million events.
@@ -125,13 +127,14 @@ pub(super) fn measure(
     let events = log.events;
     let (machine, own) = (Machine::now(), process::own_cpu());
     let mut samples = vec![Sample { cpu: Some(0.0), ..Sample::take(service, brokers, 0) }];
-    let mut threads = None;
+    let (mut threads, mut stages) = (None, None);
     let page = loop {
         go_on(config)?;
         let page = service.page()?.unwrap_or_default();
         let folded = log.events_of(page.records);
         if folded >= events / 2 && threads.is_none() {
             threads = Some(process::cpu_of_threads(service.pid()));
+            stages = Some(page.stages);
         }
         samples.push(Sample::take(service, brokers, folded));
         bar.set_position(folded);
@@ -157,10 +160,15 @@ pub(super) fn measure(
         })
         .collect();
     threads.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let before = stages.unwrap_or_default();
+    let each = |now: u64, then: u64| now.saturating_sub(then) as f64 / warm.events.max(1) as f64;
+    let took = page.stages.iter().zip(before).map(|(now, then)| each(*now, then));
+    let stages = Stage::ALL.iter().map(|(_, name)| *name).zip(took).collect();
     Ok(Drain {
         whole,
         warm,
         threads,
+        stages,
         peak_mib,
         peak_mib_per_million: peak_mib.map(|mib| mib * 1e6 / events.max(1) as f64),
         transactions: page.transactions,

@@ -272,6 +272,8 @@ impl Display for Report {
         if !threads.is_empty() {
             writeln!(f, "threads      {} µs/event in the second half of the last run", threads.join(" · "))?;
         }
+        let stages: Vec<String> = median.stages.iter().map(|(stage, took)| format!("{stage} {took:.2}")).collect();
+        writeln!(f, "workers      {} µs/event by the clock, in the same half", stages.join(" · "))?;
         let memory = median.peak_mib.map_or("is not known here".into(), |mib| format!("{mib:.0} MiB at most"));
         let each =
             median.peak_mib_per_million.map_or(String::new(), |mib| format!(", {mib:.0} MiB per million events"));

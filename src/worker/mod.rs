@@ -18,7 +18,7 @@ use anyhow::Result;
 
 use crate::kafka::{self, Consumer, Output, Outputs, Polled, Producer, TransactionError};
 use crate::model::{Calendar, EventTime};
-use crate::telemetry::{Telemetry, now_ms};
+use crate::telemetry::{Stage, Stopwatch, Telemetry, now_ms};
 use crate::wire;
 use outbox::{Names, Outbox, To};
 use owned::Owned;
@@ -257,6 +257,8 @@ struct Share<'a> {
     count: i32,
     /// Assigned partitions with records but without a committed offset, which were not checked yet.
     without_offset: BTreeSet<i32>,
+    /// Measures what is not measured for each partition.
+    watch: Stopwatch,
 }
 
 impl<'a> Worker<'a> {
@@ -289,6 +291,7 @@ impl<'a> Worker<'a> {
             failed: None,
             count: consumer.partitions(),
             without_offset: BTreeSet::new(),
+            watch: Stopwatch::default(),
         };
         let now = Instant::now();
         Ok(Worker { consumer, share, number, committed_at: now, start, waits_since: Some(now) })
@@ -301,6 +304,7 @@ impl<'a> Worker<'a> {
             self.take(wait)?;
             self.share.tick_silent_partitions();
             self.publish(false)?;
+            self.share.watch.lap(Stage::Commit);
         }
         self.publish(true)
     }
@@ -516,7 +520,9 @@ impl<'a> Share<'a> {
                 if let Some(owned) = self.partitions.get_mut(&message.partition).filter(|_| self.failed.is_none())
                     && owned.take(&message)
                 {
+                    self.watch.lap(Stage::Read);
                     self.failed = owned.fold(self.job, &mut self.outbox, self.telemetry).err();
+                    self.watch.skip();
                     self.hand_over();
                 }
             }
@@ -531,11 +537,13 @@ impl<'a> Share<'a> {
 
     /// Folds the records that were read and wait for a full batch.
     fn fold_waiting(&mut self) {
+        self.watch.lap(Stage::Read);
         for owned in self.partitions.values_mut() {
             if self.failed.is_none() {
                 self.failed = owned.fold(self.job, &mut self.outbox, self.telemetry).err();
             }
         }
+        self.watch.skip();
     }
 
     /// Refuses partitions whose results were published although the group has no committed offset for them, before
@@ -603,6 +611,7 @@ impl<'a> Share<'a> {
     /// Hands effects to the producer, unless a commit is in flight.
     fn hand_over(&mut self) {
         self.publisher.hand_over(&self.outbox, self.job.transaction_messages);
+        self.watch.lap(Stage::Produce);
     }
 
     /// Everything until now as a batch, all of it handed over, whose commit is to begin; or as much as one transaction may
@@ -640,6 +649,7 @@ impl<'a> Share<'a> {
         for (partition, owned) in &mut self.partitions {
             owned.report(*partition, self.telemetry);
         }
+        self.telemetry.stages(&mut self.watch);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::engine::{Partition, Record, read_ahead};
 use crate::kafka::{Ends, Message, Output};
 use crate::model::{DAY_MS, Effects, EventTime, Tally, Unmapped};
 use crate::rules::Ready;
-use crate::telemetry::{PartitionStatus, Telemetry, now_ms};
+use crate::telemetry::{PartitionStatus, Stage, Stopwatch, Telemetry, now_ms};
 use crate::wire::{self, BATCH, Decoded, Records, ToWire};
 
 /// A partition is live, and may get ticks, if its newest event is at most this much older than its record.
@@ -138,6 +138,7 @@ pub(super) struct Owned {
     ticked: Option<Instant>,
     tally: Tally,
     unmapped: Unmapped,
+    watch: Stopwatch,
 }
 
 impl Owned {
@@ -176,6 +177,7 @@ impl Owned {
             ticked: None,
             tally: Tally::default(),
             unmapped: Unmapped::default(),
+            watch: Stopwatch::default(),
         }
     }
 
@@ -193,6 +195,7 @@ impl Owned {
     /// # Errors
     /// A record activates rules that this version of Upswell cannot compile and another one may.
     pub(super) fn fold(&mut self, job: &Job, outbox: &mut Outbox, telemetry: &Telemetry) -> anyhow::Result<()> {
+        self.watch.skip();
         let mut waiting = std::mem::take(&mut self.waiting);
         let mut batch: Vec<Part<'_>> = Vec::with_capacity(BATCH);
         for (about, bytes) in waiting.iter() {
@@ -234,6 +237,8 @@ impl Owned {
         all_ready.extend(batch.iter().map(|part| part.event.as_ref().map(|(index, it)| (*index, Ready::new(it)))));
         let found = all_ready.iter().filter_map(|ready| Some((&self.fold, ready.as_ref()?.1.as_ref().ok()?.keys())));
         read_ahead(found);
+        self.watch.lap(Stage::Decode);
+        let mut open_day = self.fold.open_day();
         for (part, ready) in batch.iter().zip(all_ready) {
             if part.begins {
                 self.publish_from(part.cause.offset, job, outbox);
@@ -248,10 +253,12 @@ impl Owned {
                 self.fold_event(job, part.cause, index, &ready);
             }
             if part.ends {
-                self.end_record(job, part.cause, outbox, telemetry);
+                let closed = std::mem::replace(&mut open_day, self.fold.open_day()) != open_day;
+                self.end_record(job, part.cause, (outbox, telemetry), if closed { Stage::Close } else { Stage::Fold });
             }
         }
         batch.clear();
+        self.watch.lap(Stage::Fold);
         Ok(())
     }
 
@@ -285,7 +292,13 @@ impl Owned {
         }
     }
 
-    fn end_record(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut Outbox, telemetry: &Telemetry) {
+    fn end_record(
+        &mut self,
+        job: &Job,
+        cause: Cause<'_>,
+        (outbox, telemetry): (&mut Outbox, &Telemetry),
+        stage: Stage,
+    ) {
         let Current { highest, is_tick } = self.current;
         if let (Some(now), Some(time)) = (self.fold.highest().filter(|now| Some(*now) != highest), cause.time()) {
             self.live = time.0 - now.0 <= LIVE_WITHIN_MS;
@@ -297,10 +310,12 @@ impl Owned {
         if self.effects.is_empty() {
             return;
         }
+        self.watch.lap(stage);
         if !self.mute {
             self.publish(job, cause, outbox, telemetry);
         }
         self.effects.clear();
+        self.watch.lap(Stage::Emit);
     }
 
     /// Publishes effects from this offset on, unless they were published before; first all profiles, if those that were
@@ -420,6 +435,7 @@ impl Owned {
         telemetry.folded(&std::mem::take(&mut self.tally));
         telemetry.unmapped(&mut self.unmapped);
         telemetry.misplaced(std::mem::take(&mut self.misplaced));
+        telemetry.stages(&mut self.watch);
         for (row, count) in Output::ALL.iter().zip(std::mem::take(&mut self.published)) {
             telemetry.published(row.metric, count);
         }
