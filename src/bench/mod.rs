@@ -74,7 +74,7 @@ impl Bench {
         let bar = (show.bar)(filled.records, "records");
         let yardsticks = yardsticks::measure(&self.kafka, &log, filled.events, &bar)?;
         bar.finish_and_clear();
-        let (mut runs, mut results, mut live) = (Vec::new(), Vec::new(), None);
+        let (mut runs, mut results, mut live, mut last) = (Vec::new(), Vec::new(), None, None);
         for round in 1..=self.rounds {
             let names = made.outputs(self, &format!("run{round}"))?;
             let mut service = Service::start(&self.start, &self.environment(&names, None))?;
@@ -89,9 +89,19 @@ impl Bench {
             service.stop()?;
             results.push(results::published(&self.kafka, &names)?);
             (show.tell)(runs[runs.len() - 1].line(round));
+            last = Some(names);
         }
         let (events, records) = live.as_ref().map_or((0, 0), |live: &Live| (live.events, live.records));
         let all = Contents { records: filled.records + records, events: filled.events + events };
+        let sending = match &last {
+            Some(names) => {
+                let (again, bar) = (made.outputs(self, "again")?, (show.bar)(names.outputs().count() as u64, "topics"));
+                let sending = yardsticks::send(&self.kafka, names, &again, all.events, &bar)?;
+                bar.finish_and_clear();
+                Some(sending)
+            }
+            None => None,
+        };
         let recovery = match self.kill {
             true => {
                 let names = made.outputs(self, "kill")?;
@@ -115,6 +125,7 @@ impl Bench {
         let mut report = Report {
             filled: filled.into(),
             yardsticks,
+            sending,
             replayed,
             median: Drain::median(&runs),
             runs,

@@ -11,7 +11,7 @@ use super::process::{self, Machine};
 use super::recovery::Recovery;
 use super::results::{Handoffs, Replayed};
 use super::settings::Bench;
-use super::yardsticks::Yardsticks;
+use super::yardsticks::{Sending, Yardsticks};
 use crate::kafka::Row;
 use crate::text::count;
 use crate::wire::Kind;
@@ -38,6 +38,8 @@ pub struct Report {
     pub filled: Filled,
     /// What reading and decoding cost at least.
     pub yardsticks: Yardsticks,
+    /// What sending the published messages costs at least.
+    pub sending: Option<Sending>,
     /// What `replay` gives for the same log, and what it costs.
     pub replayed: Replayed,
     /// The medians of the runs.
@@ -165,6 +167,7 @@ impl Report {
             local_brokers,
             filled: Written::default().into(),
             yardsticks: Yardsticks { drain_cpu_us: 0.0, drain_events_per_s: 0.0, decode_cpu_us: 0.0 },
+            sending: None,
             replayed: Replayed::default(),
             median: Drain::default(),
             runs: Vec::new(),
@@ -266,6 +269,10 @@ impl Display for Report {
         let drain = count(yardsticks.drain_events_per_s as u64);
         writeln!(f, "{:<34} {drain:>12} {:>14.2}", "only reading (librdkafka)", yardsticks.drain_cpu_us)?;
         writeln!(f, "{:<34} {:>12} {:>14.2}", "only decoding (prost)", "", yardsticks.decode_cpu_us)?;
+        if let Some(Sending { messages, message_cpu_us, cpu_us }) = self.sending {
+            let name = format!("only sending {messages:.2} messages");
+            writeln!(f, "{name:<34} {:>12} {cpu_us:>14.2} ({message_cpu_us:.2} each)", "")?;
+        }
         writeln!(f, "{:<34} {:>12} {:>14.2}\n", "reading, decoding, fold (replay)", "", replayed.cpu_us)?;
         let threads = median.threads.iter().filter(|(_, cpu)| *cpu >= 0.005);
         let threads: Vec<String> = threads.map(|(kind, cpu)| format!("{kind} {cpu:.2}")).collect();

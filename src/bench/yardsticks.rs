@@ -1,5 +1,5 @@
-//! What the same bytes cost without Upswell: reading the topic with librdkafka, and decoding its records with the
-//! generated types.
+//! What the same bytes cost without Upswell: reading the log with librdkafka, decoding its records with the generated
+//! types, and sending the published messages with librdkafka.
 
 use std::time::Instant;
 
@@ -8,7 +8,8 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::process;
-use crate::kafka::{Config, Reader};
+use super::settings::go_on;
+use crate::kafka::{Config, Output, Producer, Reader, Topics, TransactionError};
 use crate::wire;
 
 /// How many bytes of records are kept to decode them.
@@ -23,6 +24,86 @@ pub struct Yardsticks {
     pub drain_events_per_s: f64,
     /// CPU microseconds per event to decode a record into owned messages.
     pub decode_cpu_us: f64,
+}
+
+/// What sending the published messages costs at least.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Sending {
+    /// The messages that a run published, per event.
+    pub messages: f64,
+    /// CPU microseconds to send one of them, with its key and headers.
+    pub message_cpu_us: f64,
+    /// The same per event.
+    pub cpu_us: f64,
+}
+
+/// How many messages are sent.
+const SENT: usize = 200_000;
+/// How many of them in a transaction.
+const TOGETHER: usize = 20_000;
+
+/// A published message: its output, where its key, value and id end in the buffer, and its order among all.
+struct Sample {
+    output: Output,
+    key: usize,
+    value: usize,
+    id: usize,
+    order: f64,
+}
+
+/// Sends some of the messages of a run, evenly chosen, to topics of the same kind. The transactions are aborted.
+pub(super) fn send(config: &Config, run: &Topics, again: &Topics, events: u64, bar: &ProgressBar) -> Result<Sending> {
+    let (mut bytes, mut samples, mut all) = (Vec::new(), Vec::new(), 0);
+    for row in run.outputs() {
+        let mut reader = Reader::open(config, &run.of(row.output))?;
+        let records: i64 =
+            (0..reader.partitions()).map(|it| Ok(reader.span(it)?.end)).collect::<Result<Vec<i64>>>()?.iter().sum();
+        let mut number = 0_u64;
+        // Evenly by the share of each topic in what is published, of which there are at most some per event.
+        let every = (events.max(records as u64) * 3).div_ceil(SENT as u64);
+        reader.read_all(&mut |message| {
+            number += 1;
+            if !number.is_multiple_of(every) {
+                return;
+            }
+            let mut add = |part: &[u8]| {
+                bytes.extend_from_slice(part);
+                bytes.len()
+            };
+            let key = add(message.key.unwrap_or_default());
+            let value = add(message.payload);
+            let id = add(message.header(c"ce_id").unwrap_or_default());
+            samples.push(Sample { output: row.output, key, value, id, order: number as f64 / records.max(1) as f64 });
+        })?;
+        all += number;
+        bar.inc(1);
+    }
+    let mut begin = 0;
+    let mut sent: Vec<(Sample, usize)> =
+        samples.into_iter().map(|it| (std::mem::replace(&mut begin, it.id), it)).map(|(at, it)| (it, at)).collect();
+    sent.sort_by(|a, b| a.0.order.total_cmp(&b.0.order));
+    let (source, format) = (wire::source(&run.log()), run.outputs.format);
+    let names = Output::ALL.map(|row| again.of(row.output));
+    let mut producer = Producer::connect(config, &format!("{}-{}", config.transactional_id_prefix, again.prefix))?;
+    let cpu = process::own_cpu();
+    let mut send_some = |some: &[(Sample, usize)]| -> Result<(), TransactionError> {
+        producer.begin()?;
+        for (Sample { output, key, value, id, .. }, begin) in some {
+            let (key, value, id) = (&bytes[*begin..*key], &bytes[*key..*value], &bytes[*value..*id]);
+            let id = std::str::from_utf8(id).unwrap_or_default();
+            let headers = wire::headers(output.row().kind, format, id, &source, None);
+            producer.send(&names[*output as usize], None, Some(key), Some(value), headers)?;
+        }
+        producer.flush()?;
+        producer.abort()
+    };
+    for some in sent.chunks(TOGETHER) {
+        go_on(config)?;
+        send_some(some).map_err(|error| anyhow::Error::new(error).context("sending the published messages again"))?;
+    }
+    let message_cpu_us = (process::own_cpu() - cpu) * 1e6 / sent.len().max(1) as f64;
+    let messages = all as f64 / events.max(1) as f64;
+    Ok(Sending { messages, message_cpu_us, cpu_us: messages * message_cpu_us })
 }
 
 /// Reads a topic with `events` events, and then decodes its first records.

@@ -143,6 +143,14 @@ impl Producer {
         })
     }
 
+    /// Waits until all records are delivered.
+    ///
+    /// # Errors
+    /// See `TransactionError`.
+    pub fn flush(&mut self) -> Result<(), TransactionError> {
+        self.drain().map_err(|error| self.end(error))
+    }
+
     /// Commits the records and the positions of the group in one transaction.
     ///
     /// # Errors
@@ -157,7 +165,7 @@ impl Producer {
         };
         let sent = repeat(&self.config, || self.base.send_offsets_to_transaction(&offsets, group, ATTEMPT));
         sent.map_err(|error| self.end(error))?;
-        self.drain().map_err(|error| self.end(error))?;
+        self.flush()?;
         // All is delivered, so the flush in the crate's commit returns at once.
         repeat(&self.config, || self.base.commit_transaction(ATTEMPT)).map_err(|error| {
             // A commit without an answer can neither be aborted nor be assumed to have succeeded.
