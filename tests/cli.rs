@@ -887,6 +887,8 @@ fn check_reports_configuration_errors() {
         ("# none\nkafkaa: {}", &["c.yaml:2:1", "kafkaa", "did you mean `kafka`?"]),
         ("input:\n  format: jsom", &["c.yaml:2:11", "jsom", "did you mean `json`?"]),
         ("outputs:\n  format: xml", &["c.yaml:2:11", "xml", "json"]),
+        ("outputs:\n  signals: 3", &["c.yaml:2:3", "a list of ids of signals and triggers"]),
+        ("outputs: {signals: [velocity.user_ads]}", &["outputs.signals", "did you mean `velocity.user_adds`?"]),
         ("topics: {log: upswell.users}", &["upswell.users", "read its own messages"]),
         ("input:\n  idle_after: 5 parsecs", &["c.yaml:2:15", "5 parsecs", "500ms"]),
         ("worker:\n  threads: many", &["c.yaml:2:12"]),
@@ -908,6 +910,8 @@ fn check_reports_configuration_errors() {
         dir.write("c.yaml", "kafka: {properties: {security.protocol: SSL}}");
         dir.run(&["check", "--config", "c.yaml"]).fails(2, &["security.protocol: SSL", "--features tls", "image"]);
     }
+    dir.write("c.yaml", "outputs: {signals: [velocity.user_adds, five-new-users, score.band]}");
+    dir.run(&["check", "--config", "c.yaml"]).ok();
     dir.write("c.yaml", "");
     let said = dir.run(&["check", "--config", "c.yaml"]).ok().out;
     assert!(said.contains("upswell.log") && said.contains("default@"), "{said}");

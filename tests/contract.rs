@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage as _, Value};
 use serde_json::json;
+use upswell::kafka::{Key, Output};
 use upswell::model::{
     AccountProfile, Arm, Attribution, Company, Conversation, Day, DayRow, DeadLetter, EventTime, Evidence, Fact, Group,
     Handoff, HandoffContext, HandoffId, Level, MetricsRow, Money, Onboarding, Outcome, Place, PlaceNumber, Rail,
@@ -626,6 +627,28 @@ fn headers_are_cloudevents_in_binary_mode() {
     for (account, is_subject) in [("", false), ("a\nb", false), ("a\u{ffff}", false), ("ä 🦀", true)] {
         let about = headers(&Onboarding { account: account.into(), ..onboarding() }, "3-7-0", Format::Json);
         assert_eq!(about.contains(&("ce_subject".to_owned(), account.to_owned())), is_subject, "{account:?}");
+    }
+}
+
+#[test]
+fn subscribers_are_told_of_every_output() {
+    let page = include_str!("../docs/subscribers.md");
+    for row in Output::ALL {
+        let begins = format!("| `upswell.{}`", row.name);
+        let line = page.lines().find(|line| line.starts_with(&begins)).unwrap_or_else(|| panic!("{begins}"));
+        let [topic, key, message] = line.split('|').skip(1).take(3).map(str::trim).collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        assert_eq!(topic.contains("compacted"), row.is_compacted, "{line}");
+        assert_eq!(message, format!("`{}`", row.kind.name().trim_start_matches("upswell.v1.")));
+        let expected = match row.key {
+            Key::Account => "account",
+            Key::User => "account and user",
+            Key::Record => "the key of the source record, at most 1,024 bytes",
+        };
+        assert_eq!(key, expected, "{line}");
+        let operators = include_str!("../docs/operators.md");
+        assert!(operators.contains(&format!("| `{}", row.metric)), "{} is not told of", row.metric);
     }
 }
 

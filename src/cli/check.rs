@@ -58,8 +58,9 @@ impl Check {
             config.kafka.brokers_from,
             config.kafka.group
         )?;
-        let file = self.rules.or(config.rules.file);
+        let file = self.rules.or(config.rules.file.clone());
         let plan = rules::load(file.as_deref())?;
+        config.check_feed(&plan)?;
         let signals = plan.user_signals.len() + plan.account_signals.len();
         writeln!(out, "rules          valid: {}, {signals} signals, {} triggers", plan.version, plan.triggers.len())?;
         if !self.events.is_empty() {

@@ -10,8 +10,9 @@ use figment::error::Kind;
 use figment::providers::{Env, Serialized};
 use serde::{Deserialize, Serialize};
 
-use crate::model::Millis;
-use crate::text::unknown;
+use crate::model::{Feed, Millis};
+use crate::rules::Plan;
+use crate::text::{suggestion, unknown};
 use crate::wire::Format;
 use crate::{kafka, serve, worker};
 
@@ -96,6 +97,20 @@ impl Config {
             log: self.topics.log.clone(),
             outputs: self.outputs.clone(),
         }
+    }
+
+    /// Checks that the rules have the signals and triggers to which the signals feed is limited.
+    ///
+    /// # Errors
+    /// They lack one.
+    pub(super) fn check_feed(&self, plan: &Plan) -> Result<(), Error> {
+        let Feed::Only(ids) = &self.outputs.signals else { return Ok(()) };
+        let known: Vec<&str> = plan.feed_ids().collect();
+        ids.iter().find(|id| !known.contains(&&***id)).map_or(Ok(()), |id| {
+            let near = suggestion(id, known.iter().copied());
+            let what = format!("the rules {} have no signal or trigger `{id}`{near}", plan.version);
+            Err(Error { place: "outputs.signals".into(), what })
+        })
     }
 }
 

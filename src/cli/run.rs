@@ -8,9 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::config::{Config, Connection};
-use crate::model::Feed;
 use crate::telemetry::Telemetry;
-use crate::text::suggestion;
 use crate::worker::{self, Job, StartBarrier};
 use crate::{kafka, rules, serve};
 
@@ -56,13 +54,7 @@ impl Run {
 /// The job of the workers by the configuration.
 pub(super) fn job(config: &Config) -> Result<Job> {
     let plan = rules::load(config.rules.file.as_deref())?;
-    if let Feed::Only(ids) = &config.outputs.signals {
-        let known: Vec<&str> = plan.feed_ids().collect();
-        if let Some(id) = ids.iter().find(|id| !known.contains(&&***id)) {
-            let near = suggestion(id, known);
-            bail!("outputs.signals: {} has no signal or trigger `{id}`{near}", plan.version);
-        }
-    }
+    config.check_feed(&plan)?;
     Ok(Job {
         kafka: config.kafka.clone(),
         topics: config.topics(),
