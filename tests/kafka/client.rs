@@ -220,6 +220,7 @@ fn the_stable_end_is_after_markers_and_before_an_open_transaction() {
     let mut open = Producer::connect(&config, &unique("id")).unwrap();
     open.begin().unwrap();
     open.send(&topic, Some(0), None, Some(b"3"), []).unwrap();
+    open.flush().unwrap();
     write_plain(&config, &topic, "4");
     assert_eq!(sorted_numbers(&read_all(&config, &topic)), [0, 1, 2]);
     open.abort().unwrap();
