@@ -8,23 +8,24 @@ mod job;
 mod outbox;
 mod owned;
 mod publisher;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use crate::kafka::{self, Consumer, Output, Outputs, Polled, Producer, TransactionError};
-use crate::model::{Calendar, EventTime};
+use crate::model::EventTime;
 use crate::telemetry::{Stage, Stopwatch, Telemetry, now_ms};
 use crate::wire;
+use job::Phase;
 use outbox::{Names, Outbox, To};
 use owned::Owned;
 use publisher::{Batch, Position, Publisher};
+use standing::Standing;
 
-use job::Phase;
 pub use job::{Config, Job, StartBarrier};
 
 /// How long one poll waits for records, and so how soon a worker notices that it should stop.
@@ -37,7 +38,7 @@ const START_WAIT: Duration = Duration::from_secs(10);
 const START_POLL: Duration = Duration::from_millis(5);
 /// The most effects that wait for a commit before polling waits for it, too.
 const WAITING_MAX: usize = 20_000;
-/// How often effects of records that were written a while ago are committed. Those of new records are at once.
+/// How often a worker commits while it catches up.
 const COMMIT_BEHIND: Duration = Duration::from_millis(100);
 /// The least time between two ticks of a silent partition.
 const TICK_EVERY: Duration = Duration::from_secs(10);
@@ -123,93 +124,6 @@ impl Fences {
         self.0.push_back(now);
         self.0.retain(|at| now.duration_since(*at) <= FENCED_WITHIN);
         self.0.len() >= FENCED_MAX
-    }
-}
-
-/// What an older version published: all of it.
-const ALL_OUTPUTS: u64 = u8::MAX as u64;
-
-/// The metadata of a committed offset.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Standing<'a> {
-    /// The number of partitions of the log; none if an older version committed the offset.
-    partitions: Option<i32>,
-    /// The offset of days from UTC; UTC if an older version committed the offset.
-    calendar: Calendar,
-    /// The fingerprint of `ids` of the rules; none if an older version committed the offset.
-    ids: Option<u32>,
-    /// What was published, as `Outputs::as_bits`; all of it if an older version committed the offset.
-    outputs: u64,
-    /// How many effects of the record at the offset were published, too: a transaction that would be too long ends within
-    /// them.
-    published: u32,
-    /// The version of the rules with which everything before the offset was published.
-    rules: &'a str,
-}
-
-impl<'a> Standing<'a> {
-    fn read(metadata: &'a str) -> Standing<'a> {
-        let parts = || {
-            let (partitions, rest) = metadata.split_once(" partitions, UTC")?;
-            let (calendar, rest) = rest.split_once(", ids ")?;
-            let (ids, rest) = rest.split_once(", ")?;
-            let (more, rules) = rest.split_once("rules ")?;
-            let said = |name: &str| more.split(", ").find_map(|part| part.strip_prefix(name));
-            Some(Standing {
-                partitions: Some(partitions.parse().ok()?),
-                calendar: calendar.parse().ok()?,
-                ids: Some(u32::from_str_radix(ids, 16).ok()?),
-                outputs: said("outputs ").map_or(Ok(ALL_OUTPUTS), |bits| u64::from_str_radix(bits, 2)).ok()?,
-                published: said("effects ").map_or(Ok(0), str::parse).ok()?,
-                rules,
-            })
-        };
-        parts().unwrap_or(Standing {
-            partitions: None,
-            calendar: Calendar::UTC,
-            ids: None,
-            outputs: ALL_OUTPUTS,
-            published: 0,
-            rules: metadata,
-        })
-    }
-
-    /// # Errors
-    /// `time.utc_offset` or `ids` of the rules differ from those of the committed offset, so that published
-    /// messages are about other days, or about other accounts and users (semantics A29, A33).
-    fn check(&self, job: &Job) -> anyhow::Result<()> {
-        let (then, now) = (self.calendar, job.plan.time.calendar);
-        anyhow::ensure!(
-            then == now,
-            "time.utc_offset of the rules is {now}, but group `{}` folded {} with {then}: it cannot change in a log. \
-             Restore it; or begin with a new log, a new topics.prefix and a new kafka.group, and send the events there",
-            job.kafka.group,
-            job.topics.log(),
-        );
-        anyhow::ensure!(
-            self.ids.is_none_or(|ids| ids == job.plan.ids.fingerprint()),
-            "`ids` of the rules are not those with which group `{}` folded {}: they cannot change in a log. Restore them; \
-             or begin with a new log, a new topics.prefix and a new kafka.group, and send the events there",
-            job.kafka.group,
-            job.topics.log(),
-        );
-        Ok(())
-    }
-}
-
-impl fmt::Display for Standing<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.partitions {
-            Some(count) => {
-                let (calendar, ids) = (self.calendar, self.ids.unwrap_or_default());
-                let Standing { outputs, published, rules, .. } = self;
-                write!(
-                    f,
-                    "{count} partitions, UTC{calendar}, ids {ids:08x}, outputs {outputs:05b}, effects {published}, rules {rules}"
-                )
-            }
-            None => f.write_str(self.rules),
-        }
     }
 }
 
@@ -596,8 +510,8 @@ impl<'a> Share<'a> {
         })
     }
 
-    /// Whether everything that waits to be committed was written a while ago, and a transaction has room for more: fewer,
-    /// larger transactions then save the broker a third of its work, and nobody waits.
+    /// Whether every record whose effects are not committed was written a while ago, and the transaction has room for
+    /// more. Then fewer, larger transactions save the broker work.
     fn catches_up(&self) -> bool {
         let now = now_ms();
         let waiting = || self.partitions.values().filter(|owned| owned.has_progress());
@@ -741,11 +655,13 @@ mod tests {
         };
         let telemetry = Telemetry::install().unwrap();
         let start = StartBarrier::new(2);
-        assert!(!start.arrive(Phase::Connected, 1));
         std::thread::scope(|scope| {
             let stop = Stop(&job.kafka);
             let worker = scope.spawn(|| run(&job, 0, &start, &telemetry));
             let deadline = Instant::now() + Duration::from_secs(120);
+            std::thread::sleep(Duration::from_millis(1_500));
+            assert!(telemetry.partitions().is_empty(), "it joins although the other worker is not connected yet");
+            start.arrive(Phase::Connected, 1);
             while telemetry.partitions().is_empty() {
                 assert!(Instant::now() < deadline && !worker.is_finished(), "nothing is assigned");
                 std::thread::sleep(Duration::from_millis(5));
@@ -765,44 +681,6 @@ mod tests {
             worker.join().unwrap().unwrap();
             assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
         });
-    }
-
-    #[test]
-    fn what_stands_beside_an_offset_is_read_back() {
-        let (utc, other) = (Calendar::UTC, Calendar::ahead(-210).unwrap());
-        for standing in [
-            Standing {
-                partitions: Some(8),
-                calendar: other,
-                ids: Some(0xfe),
-                outputs: 0b11110,
-                published: 70_000,
-                rules: "default@1",
-            },
-            Standing { partitions: Some(1), calendar: utc, ids: Some(0), outputs: 1 << 37, published: 0, rules: "" },
-            Standing {
-                partitions: Some(1),
-                calendar: utc,
-                ids: Some(0),
-                outputs: 0b11001,
-                published: 3,
-                rules: "users@2",
-            },
-        ] {
-            assert_eq!(Standing::read(&standing.to_string()), standing);
-        }
-        let of_old = Standing {
-            partitions: None,
-            calendar: utc,
-            ids: None,
-            outputs: ALL_OUTPUTS,
-            published: 0,
-            rules: "default@1",
-        };
-        assert_eq!(Standing::read("default@1"), of_old);
-        assert_eq!(Standing::read(""), Standing { rules: "", ..of_old });
-        let metadata = "8 partitions, UTC+00:00, ids 000000fe, rules default@1";
-        assert_eq!(Standing::read(metadata), Standing { partitions: Some(8), ids: Some(0xfe), ..of_old });
     }
 
     #[test]
