@@ -58,52 +58,29 @@ pub struct Row {
     pub is_compacted: bool,
     /// The counter of the messages.
     pub metric: &'static str,
-    /// Begins the number of a message in its id; none where messages have an id of their own.
-    pub letter: Option<char>,
 }
 
 impl Output {
     /// Every output. To add one, add a row and its message.
     pub const ALL: [Row; 10] = {
-        const fn row(
-            output: Output,
-            name: &'static str,
-            (kind, key, is_compacted): (Kind, Key, bool),
-            metric: &'static str,
-            letter: Option<char>,
-        ) -> Row {
-            Row { output, name, kind, key, is_compacted, metric, letter }
+        use telemetry::{DEAD_LETTERS, HANDOFFS, METRICS, ONBOARDING, PROFILES, SIGNALS};
+        const fn row(output: Output, name: &'static str, kind: Kind, key: Key, metric: &'static str) -> Row {
+            Row { output, name, kind, key, metric, is_compacted: false }
         }
-        const HANDOFF: (Kind, Key, bool) = (Kind::Handoff, Key::Account, false);
+        const fn compacted(row: Row) -> Row {
+            Row { is_compacted: true, ..row }
+        }
         [
-            row(Output::High, "handoff.high", HANDOFF, telemetry::HANDOFFS, None),
-            row(Output::Medium, "handoff.medium", HANDOFF, telemetry::HANDOFFS, None),
-            row(Output::Low, "handoff.low", HANDOFF, telemetry::HANDOFFS, None),
-            row(Output::Holdout, "handoff.holdout", HANDOFF, telemetry::HANDOFFS, None),
-            row(Output::Signals, "signals", (Kind::SignalChanges, Key::Account, false), telemetry::SIGNALS, Some('s')),
-            row(
-                Output::Accounts,
-                "accounts",
-                (Kind::AccountProfile, Key::Account, true),
-                telemetry::PROFILES,
-                Some('a'),
-            ),
-            row(Output::Users, "users", (Kind::UserProfile, Key::User, true), telemetry::PROFILES, Some('u')),
-            row(
-                Output::Onboarding,
-                "onboarding",
-                (Kind::Onboarding, Key::Account, false),
-                telemetry::ONBOARDING,
-                Some('o'),
-            ),
-            row(Output::Metrics, "metrics", (Kind::AccountMetrics, Key::Account, false), telemetry::METRICS, Some('m')),
-            row(
-                Output::DeadLetters,
-                "dead-letter",
-                (Kind::DeadLetter, Key::Record, false),
-                telemetry::DEAD_LETTERS,
-                Some('d'),
-            ),
+            row(Output::High, "handoff.high", Kind::Handoff, Key::Account, HANDOFFS),
+            row(Output::Medium, "handoff.medium", Kind::Handoff, Key::Account, HANDOFFS),
+            row(Output::Low, "handoff.low", Kind::Handoff, Key::Account, HANDOFFS),
+            row(Output::Holdout, "handoff.holdout", Kind::Handoff, Key::Account, HANDOFFS),
+            row(Output::Signals, "signals", Kind::SignalChanges, Key::Account, SIGNALS),
+            compacted(row(Output::Accounts, "accounts", Kind::AccountProfile, Key::Account, PROFILES)),
+            compacted(row(Output::Users, "users", Kind::UserProfile, Key::User, PROFILES)),
+            row(Output::Onboarding, "onboarding", Kind::Onboarding, Key::Account, ONBOARDING),
+            row(Output::Metrics, "metrics", Kind::AccountMetrics, Key::Account, METRICS),
+            row(Output::DeadLetters, "dead-letter", Kind::DeadLetter, Key::Record, DEAD_LETTERS),
         ]
     };
 
@@ -115,6 +92,12 @@ impl Output {
             Level::Medium => Output::Medium,
             Level::Low => Output::Low,
         }
+    }
+
+    /// The letter of its messages in their ids.
+    #[must_use]
+    pub fn letter(self) -> char {
+        char::from(self.row().name.as_bytes()[0])
     }
 
     /// Its row of the table.
@@ -244,6 +227,8 @@ impl Outputs {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -252,8 +237,12 @@ mod tests {
             assert_eq!(row.output as usize, at, "{}", row.name);
             assert_eq!(row.output.row().name, row.name);
         }
-        let names: std::collections::BTreeSet<&str> = Output::ALL.iter().map(|row| row.name).collect();
+        let names: BTreeSet<&str> = Output::ALL.iter().map(|row| row.name).collect();
         assert_eq!(names.len(), Output::ALL.len());
+        // Handoffs have ids of their own.
+        let others = || Output::ALL.iter().filter(|row| row.kind != Kind::Handoff);
+        let letters: BTreeSet<char> = others().map(|row| row.output.letter()).collect();
+        assert_eq!(letters.len(), others().count());
     }
 
     #[test]

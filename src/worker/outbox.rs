@@ -92,10 +92,9 @@ impl Outbox {
         published: &Published<'_>,
     ) {
         let &Published { id, effect, key_of_record } = published;
-        let row = output.row();
         let begins = self.ends();
         let value = (!effect.is_tombstone()).then(|| self.add(|bytes| effect.append(format, bytes)));
-        let key = match (row.key, effect.account(), effect.user()) {
+        let key = match (output.row().key, effect.account(), effect.user()) {
             (Key::Account, Some(account), _) => Some(self.add(|bytes| bytes.put_slice(account.as_bytes()))),
             (Key::User, Some(account), Some(user)) => {
                 Some(self.add(|bytes| wire::append_user_key(account, user, bytes)))
@@ -106,7 +105,7 @@ impl Outbox {
         let id = self.add(|bytes| {
             let written = match id {
                 Id::Handoff(id) => write!(bytes, "{id}"),
-                Id::Place(place, number) => write!(bytes, "{place}{}{number}", row.letter.unwrap_or_default()),
+                Id::Place(place, number) => write!(bytes, "{place}{}{number}", output.letter()),
             };
             written.expect("the buffer grows");
         });
@@ -152,16 +151,17 @@ impl Outbox {
             let (of_value, bytes) = bytes.split_at(value.unwrap_or(0));
             let (of_key, bytes) = bytes.split_at(key.unwrap_or(0));
             let (value, key, id) = (value.map(|_| of_value), key.map(|_| of_key), &bytes[..id]);
+            let topic = names.of(about.to);
             match about.to {
                 To::Log => {
                     let headers = kafka::CONTROL_HEADERS.iter().copied();
-                    producer.send(&names.log, Some(about.partition), key, value, headers)
+                    producer.send(topic, Some(about.partition), key, value, headers)
                 }
                 To::Output(output) => {
                     let id = std::str::from_utf8(id).expect("it was written as text");
                     let kind = output.row().kind;
                     let headers = wire::headers(kind, names.format, id, &names.source, attributes.as_deref());
-                    producer.send(&names.outputs[output as usize], None, key, value, headers)
+                    producer.send(topic, None, key, value, headers)
                 }
             }
         })

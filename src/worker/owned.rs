@@ -7,7 +7,7 @@ use super::job::Job;
 use super::outbox::{Id, Outbox, Published};
 use crate::engine::{Partition, Record, read_ahead};
 use crate::kafka::{Ends, Message, Output};
-use crate::model::{DAY_MS, Effects, EventTime, Tally, Unmapped};
+use crate::model::{DAY_MS, Day, Effects, EventTime, Tally, Unmapped};
 use crate::rules::Ready;
 use crate::telemetry::{PartitionStatus, Stage, Stopwatch, Telemetry, now_ms};
 use crate::wire::{self, BATCH, Decoded, Records, ToWire};
@@ -82,6 +82,8 @@ struct Part<'a> {
 struct Current {
     /// The highest event time before it.
     highest: Option<EventTime>,
+    /// The first day that was open before it.
+    open_day: Option<Day>,
     /// Whether it is a tick, or activates rules.
     is_tick: bool,
 }
@@ -96,7 +98,7 @@ pub(super) struct Owned {
     effects: Effects,
     /// How many messages it published since the metrics were last updated, by output. Those whose metric has labels are
     /// counted at once.
-    published: [u64; Output::ALL.len()],
+    unreported: [u64; Output::ALL.len()],
     number: i32,
     /// The number of partitions of the log.
     count: i32,
@@ -151,7 +153,7 @@ impl Owned {
             waiting: Records::default(),
             current: Current::default(),
             effects: Effects::new(job.topics.outputs.wanted()),
-            published: Default::default(),
+            unreported: Default::default(),
             number,
             count,
             misplaced: 0,
@@ -238,7 +240,6 @@ impl Owned {
         let found = all_ready.iter().filter_map(|ready| Some((&self.fold, ready.as_ref()?.1.as_ref().ok()?.keys())));
         read_ahead(found);
         self.watch.lap(Stage::Decode);
-        let mut open_day = self.fold.open_day();
         for (part, ready) in batch.iter().zip(all_ready) {
             if part.begins {
                 self.publish_from(part.cause.offset, job, outbox);
@@ -253,8 +254,7 @@ impl Owned {
                 self.fold_event(job, part.cause, index, &ready);
             }
             if part.ends {
-                let closed = std::mem::replace(&mut open_day, self.fold.open_day()) != open_day;
-                self.end_record(job, part.cause, (outbox, telemetry), if closed { Stage::Close } else { Stage::Fold });
+                self.end_record(job, part.cause, outbox, telemetry);
             }
         }
         batch.clear();
@@ -263,7 +263,7 @@ impl Owned {
     }
 
     fn begin_record(&mut self) {
-        self.current = Current { highest: self.fold.highest(), is_tick: false };
+        self.current = Current { highest: self.fold.highest(), open_day: self.fold.open_day(), is_tick: false };
     }
 
     fn fold_event(&mut self, job: &Job, cause: Cause<'_>, index: u32, ready: &Ready<'_>) {
@@ -292,14 +292,8 @@ impl Owned {
         }
     }
 
-    fn end_record(
-        &mut self,
-        job: &Job,
-        cause: Cause<'_>,
-        (outbox, telemetry): (&mut Outbox, &Telemetry),
-        stage: Stage,
-    ) {
-        let Current { highest, is_tick } = self.current;
+    fn end_record(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut Outbox, telemetry: &Telemetry) {
+        let Current { highest, open_day, is_tick } = self.current;
         if let (Some(now), Some(time)) = (self.fold.highest().filter(|now| Some(*now) != highest), cause.time()) {
             self.live = time.0 - now.0 <= LIVE_WITHIN_MS;
         }
@@ -310,7 +304,7 @@ impl Owned {
         if self.effects.is_empty() {
             return;
         }
-        self.watch.lap(stage);
+        self.watch.lap(if self.fold.open_day() == open_day { Stage::Fold } else { Stage::Close });
         if !self.mute {
             self.publish(job, cause, outbox, telemetry);
         }
@@ -329,8 +323,8 @@ impl Owned {
             let mut all = Effects::new(self.effects.wanted.clone());
             self.fold.all_profiles(&mut all);
             let place = format!("{}-{offset}-all-", self.number);
-            let (partition, published) = (self.number, &mut self.published);
-            Out { partition, published, job, outbox, place: &place, offset: None, count: 0 }.add_profiles(&all);
+            let (partition, unreported) = (self.number, &mut self.unreported);
+            Out { partition, unreported, job, outbox, place: &place, offset: None, count: 0 }.add_profiles(&all);
         }
     }
 
@@ -343,9 +337,9 @@ impl Owned {
         }
         telemetry.produced(&self.effects);
         let place = format!("{}-{}-", self.number, cause.offset);
-        let Owned { effects, published, number: partition, .. } = self;
+        let Owned { effects, unreported, number: partition, .. } = self;
         let offset = Some(cause.offset);
-        let mut out = Out { partition: *partition, published, job, outbox, place: &place, offset, count: 0 };
+        let mut out = Out { partition: *partition, unreported, job, outbox, place: &place, offset, count: 0 };
         for handoff in &effects.handoffs {
             let is_held = handoff.context.holdout;
             let output = if is_held { Output::Holdout } else { Output::of_level(handoff.level) };
@@ -436,7 +430,7 @@ impl Owned {
         telemetry.unmapped(&mut self.unmapped);
         telemetry.misplaced(std::mem::take(&mut self.misplaced));
         telemetry.stages(&mut self.watch);
-        for (row, count) in Output::ALL.iter().zip(std::mem::take(&mut self.published)) {
+        for (row, count) in Output::ALL.iter().zip(std::mem::take(&mut self.unreported)) {
             telemetry.published(row.metric, count);
         }
         let is_current = self.ends.is_some_and(|ends| self.position >= ends.last);
@@ -478,7 +472,7 @@ impl Owned {
 /// Moves the effects of a record, or profiles, to the outbox.
 struct Out<'a> {
     partition: i32,
-    published: &'a mut [u64; Output::ALL.len()],
+    unreported: &'a mut [u64; Output::ALL.len()],
     job: &'a Job,
     outbox: &'a mut Outbox,
     /// Begins the ids of messages without an id of their own.
@@ -497,7 +491,7 @@ impl Out<'_> {
     }
 
     fn add_all(&mut self, output: Output, effects: &[impl ToWire]) {
-        self.published[output as usize] += effects.len() as u64;
+        self.unreported[output as usize] += effects.len() as u64;
         for (number, effect) in effects.iter().enumerate() {
             self.add(output, Published { id: Id::Place(self.place, number), effect, key_of_record: None });
         }
@@ -523,6 +517,28 @@ fn warn_of_misplaced(partition: i32, offset: i64, expected: i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka;
+
+    #[test]
+    fn a_partition_catches_up_while_old_records_are_followed_by_others() {
+        let job = Job {
+            kafka: kafka::Config::default(),
+            topics: kafka::Topics::default(),
+            format: wire::Format::Json,
+            plan: crate::rules::load(None).unwrap(),
+            idle_after: Duration::from_secs(60),
+            commit_interval: Duration::from_secs(1),
+            transaction_messages: 1,
+            partitioner: kafka::Partitioner::default(),
+            from_the_beginning: false,
+        };
+        let mut owned = Owned::new(&job, 0, 1, (0, 0), false);
+        assert!(!owned.is_behind(10_000), "nothing was folded");
+        owned.folded_at = Some(8_000);
+        assert!(owned.is_behind(10_000) && !owned.is_behind(9_000));
+        owned.at_end(1, &job, &mut Outbox::default());
+        assert!(!owned.is_behind(10_000), "nothing follows");
+    }
 
     #[test]
     fn only_an_open_transaction_that_stays_is_logged_and_once() {

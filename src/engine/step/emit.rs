@@ -181,12 +181,11 @@ pub(super) fn figures(step: &mut Step<'_>, account: &mut Account<'_>, close: &Cl
 
 /// Publishes the profiles that are marked: that of the account, then those of users by id.
 fn rows(step: &mut Step<'_>, account: &mut Account<'_>) {
-    let (accounts, users) = (step.effects.wanted.accounts, step.effects.wanted.users);
-    if accounts && (step.delta.row || step.delta.lacks_buyer_changed(account)) {
+    if step.effects.wanted.accounts && (step.delta.row || step.delta.lacks_buyer_changed(account)) {
         let profile = handoff_context::account_profile(step, account);
         step.effects.accounts.push(profile);
     }
-    if !users {
+    if !step.effects.wanted.users {
         return;
     }
     let mut rows = std::mem::take(&mut step.delta.rows);
