@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -38,71 +38,76 @@ pub struct Sending {
 }
 
 /// How many messages are sent.
-const SENT: usize = 200_000;
+const SENT: u64 = 200_000;
 /// How many of them in a transaction.
 const TOGETHER: usize = 20_000;
 
-/// A published message: its output, where its key, value and id end in the buffer, and its order among all.
+/// A published message.
 struct Sample {
     output: Output,
-    key: usize,
-    value: usize,
-    id: usize,
+    key: Vec<u8>,
+    value: Vec<u8>,
+    id: String,
+    /// Its place in its topic, as a share: the samples of all topics are sent in this order.
     order: f64,
 }
 
-/// Sends some of the messages of a run, evenly chosen, to topics of the same kind. The transactions are aborted.
-pub(super) fn send(config: &Config, run: &Topics, again: &Topics, events: u64, bar: &ProgressBar) -> Result<Sending> {
-    let (mut bytes, mut samples, mut all) = (Vec::new(), Vec::new(), 0);
+/// Messages of a run, evenly chosen from all, and how many there are.
+fn published(config: &Config, run: &Topics, bar: &ProgressBar) -> Result<(Vec<Sample>, u64)> {
+    let mut topics = Vec::new();
     for row in run.outputs() {
-        let mut reader = Reader::open(config, &run.of(row.output))?;
-        let records: i64 =
-            (0..reader.partitions()).map(|it| Ok(reader.span(it)?.end)).collect::<Result<Vec<i64>>>()?.iter().sum();
-        let mut number = 0_u64;
-        // Evenly by the share of each topic in what is published, of which there are at most some per event.
-        let every = (events.max(records as u64) * 3).div_ceil(SENT as u64);
+        let reader = Reader::open(config, &run.of(row.output))?;
+        let mut offsets = 0;
+        for partition in 0..reader.partitions() {
+            offsets += reader.span(partition)?.end as u64;
+        }
+        topics.push((row.output, reader, offsets));
+    }
+    // Markers of transactions have offsets too, but there are few.
+    let every = topics.iter().map(|(.., offsets)| offsets).sum::<u64>().div_ceil(SENT).max(1);
+    let (mut samples, mut messages) = (Vec::new(), 0_u64);
+    for (output, mut reader, offsets) in topics {
+        let before = messages;
         reader.read_all(&mut |message| {
-            number += 1;
-            if !number.is_multiple_of(every) {
-                return;
+            messages += 1;
+            if messages.is_multiple_of(every) {
+                samples.push(Sample {
+                    output,
+                    key: message.key.unwrap_or_default().to_vec(),
+                    value: message.payload.to_vec(),
+                    id: String::from_utf8_lossy(message.header(c"ce_id").unwrap_or_default()).into_owned(),
+                    order: (messages - before) as f64 / offsets as f64,
+                });
             }
-            let mut add = |part: &[u8]| {
-                bytes.extend_from_slice(part);
-                bytes.len()
-            };
-            let key = add(message.key.unwrap_or_default());
-            let value = add(message.payload);
-            let id = add(message.header(c"ce_id").unwrap_or_default());
-            samples.push(Sample { output: row.output, key, value, id, order: number as f64 / records.max(1) as f64 });
         })?;
-        all += number;
         bar.inc(1);
     }
-    let mut begin = 0;
-    let mut sent: Vec<(Sample, usize)> =
-        samples.into_iter().map(|it| (std::mem::replace(&mut begin, it.id), it)).map(|(at, it)| (it, at)).collect();
-    sent.sort_by(|a, b| a.0.order.total_cmp(&b.0.order));
+    samples.sort_by(|a, b| a.order.total_cmp(&b.order));
+    Ok((samples, messages))
+}
+
+/// Sends messages of a run of `events` events to topics of the same kind. The transactions are aborted.
+pub(super) fn send(config: &Config, run: &Topics, again: &Topics, events: u64, bar: &ProgressBar) -> Result<Sending> {
+    let (samples, messages) = published(config, run, bar)?;
     let (source, format) = (wire::source(&run.log()), run.outputs.format);
     let names = Output::ALL.map(|row| again.of(row.output));
     let mut producer = Producer::connect(config, &format!("{}-{}", config.transactional_id_prefix, again.prefix))?;
-    let cpu = process::own_cpu();
-    let mut send_some = |some: &[(Sample, usize)]| -> Result<(), TransactionError> {
+    let mut send_together = |samples: &[Sample]| -> Result<(), TransactionError> {
         producer.begin()?;
-        for (Sample { output, key, value, id, .. }, begin) in some {
-            let (key, value, id) = (&bytes[*begin..*key], &bytes[*key..*value], &bytes[*value..*id]);
-            let id = std::str::from_utf8(id).unwrap_or_default();
+        for Sample { output, key, value, id, .. } in samples {
             let headers = wire::headers(output.row().kind, format, id, &source, None);
             producer.send(&names[*output as usize], None, Some(key), Some(value), headers)?;
         }
         producer.flush()?;
         producer.abort()
     };
-    for some in sent.chunks(TOGETHER) {
+    let cpu = process::own_cpu();
+    for together in samples.chunks(TOGETHER) {
         go_on(config)?;
-        send_some(some).map_err(|error| anyhow::Error::new(error).context("sending the published messages again"))?;
+        send_together(together).context("sending the published messages again")?;
     }
-    let message_cpu_us = (process::own_cpu() - cpu) * 1e6 / sent.len().max(1) as f64;
-    let messages = all as f64 / events.max(1) as f64;
+    let message_cpu_us = (process::own_cpu() - cpu) * 1e6 / samples.len().max(1) as f64;
+    let messages = messages as f64 / events.max(1) as f64;
     Ok(Sending { messages, message_cpu_us, cpu_us: messages * message_cpu_us })
 }
 
