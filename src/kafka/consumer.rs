@@ -233,6 +233,9 @@ impl Consumer {
     fn assign(&mut self, mut list: TopicPartitionList, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
         let starts = self.examine(&list).and_then(|starts| {
             list.set_all_offsets(Offset::Offset(0)).map_err(|error| Error::client("setting offsets", error))?;
+            if !self.assigned {
+                self.join_again()?;
+            }
             Ok(starts)
         });
         let starts = match starts {
@@ -269,6 +272,21 @@ impl Consumer {
         }
         answer_revoke(&self.base, list)
             .map_err(|error| Error::client(format!("giving back partitions of {}", self.topic), error))
+    }
+
+    /// Makes the group rebalance once the present assignment is answered, if this is a static member.
+    ///
+    /// A member that has given up a partition joins again, and only that makes the group assign the partition to its
+    /// next owner. If a static member dies before, and comes back within its session, the group gives it what it had
+    /// left without a rebalance, so the partition would have no owner until the next one. librdkafka joins again after a
+    /// subscription that comes during a rebalance, which lasts until the assignment is answered.
+    fn join_again(&self) -> Result<(), Error> {
+        let is_cooperative = matches!(self.base.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        if self.config.group_instance_id.is_none() || !is_cooperative || is_managed_by_broker(&self.config) {
+            return Ok(());
+        }
+        let doing = || format!("joining group `{}` again", self.config.group);
+        self.base.subscribe(&[&self.topic]).map_err(|error| Error::client(doing(), error))
     }
 
     fn answer_assign(&self, list: &TopicPartitionList) -> KafkaResult<()> {
@@ -438,11 +456,14 @@ fn answer_revoke(base: &BaseConsumer<Group>, list: &TopicPartitionList) -> Kafka
 /// has strategies and heartbeats of its own. A member learns of a rebalance by a heartbeat, and one takes up to two of
 /// them: at librdkafka's 3 s that is long.
 fn rebalancing(config: &Config) -> Vec<(&'static str, &'static str)> {
-    let by_broker = config.properties.get("group.protocol").is_some_and(|value| value.eq_ignore_ascii_case("consumer"));
-    if by_broker {
+    if is_managed_by_broker(config) {
         return Vec::new();
     }
     vec![("partition.assignment.strategy", "cooperative-sticky"), ("heartbeat.interval.ms", "500")]
+}
+
+fn is_managed_by_broker(config: &Config) -> bool {
+    config.properties.get("group.protocol").is_some_and(|value| value.eq_ignore_ascii_case("consumer"))
 }
 
 fn owned<C: ConsumerContext>(partitions: &[Option<Forward<C>>], partition: i32) -> bool {

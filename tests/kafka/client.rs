@@ -569,3 +569,38 @@ fn a_static_member_gets_its_partitions_back_and_a_second_one_is_an_error() {
     };
     assert!(matches!(fenced, Error::InstanceFenced { .. }), "{fenced}");
 }
+
+/// A member that is to give up a partition, and dies before it has, no longer asks the group to assign it to the next
+/// owner. The group does not rebalance when a static member comes back, so that member has to ask for it.
+#[test]
+fn partitions_that_a_dead_static_member_was_giving_up_are_assigned() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let log = broker.topic(4);
+    let [first, second] =
+        ["pod-0", "pod-1"].map(|name| Config { group_instance_id: Some(name.into()), ..broker.config() });
+    let second = Config { group: first.group.clone(), ..second };
+    let mut dead = Consumer::join(&first, &log, 0).unwrap();
+    poll_to_the_end(&mut dead, 4);
+    let mut other = Consumer::join(&second, &log, 0).unwrap();
+    let deadline = Instant::now() + LIMIT;
+    while !other.is_assigned() {
+        assert!(Instant::now() < deadline, "the group does not rebalance");
+        other.poll(WAIT, &mut |_| panic!("it is assigned what the other one has not given up")).unwrap();
+    }
+    let mut back = Consumer::join(&first, &log, 0).unwrap();
+    let mut owners: BTreeMap<i32, &str> = BTreeMap::new();
+    while owners.len() < 4 {
+        assert!(Instant::now() < deadline, "partitions without an owner: there are only {owners:?}");
+        for (name, consumer) in [("back", &mut back), ("other", &mut other)] {
+            let mut each = |polled: Polled<'_>| match polled {
+                Polled::Assigned { partition, .. } => drop(owners.insert(partition, name)),
+                Polled::Revoked { partition, .. } => drop(owners.remove(&partition)),
+                _ => {}
+            };
+            consumer.poll(WAIT, &mut each).unwrap();
+        }
+    }
+    drop(dead);
+}
