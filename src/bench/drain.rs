@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_millis(200);
 pub struct Drain {
     /// The whole run, from the start of the process to the last event.
     pub whole: Cost,
-    /// Its second half.
+    /// Its second half; the whole run if it ended before that half could be seen.
     pub warm: Cost,
     /// CPU microseconds per event of the second half by kind of thread, the largest first.
     pub threads: Vec<(String, f64)>,
@@ -125,6 +125,7 @@ pub(super) fn measure(
     bar: &ProgressBar,
 ) -> Result<Drain> {
     let events = log.events;
+    let is_warm = |folded: u64| (events / 2..events).contains(&folded);
     let (machine, own) = (Machine::now(), process::own_cpu());
     let mut samples = vec![Sample { cpu: Some(0.0), ..Sample::take(service, brokers, 0) }];
     let (mut threads, mut stages) = (None, None);
@@ -132,7 +133,7 @@ pub(super) fn measure(
         go_on(config)?;
         let page = service.page()?.unwrap_or_default();
         let folded = log.events_of(page.records);
-        if folded >= events / 2 && threads.is_none() {
+        if is_warm(folded) && threads.is_none() {
             threads = Some(process::cpu_of_threads(service.pid()));
             stages = Some(page.stages);
         }
@@ -144,7 +145,7 @@ pub(super) fn measure(
         std::thread::sleep(EVERY);
     };
     let (first, last) = (samples[0], samples[samples.len() - 1]);
-    let half = samples.iter().find(|sample| sample.events >= events / 2).unwrap_or(&first);
+    let half = samples.iter().find(|sample| is_warm(sample.events)).unwrap_or(&first);
     let whole = last.cost_since(&first);
     let known = |sample: Sample| sample.cpu.unwrap_or(0.0) + sample.broker.unwrap_or(0.0);
     let known = known(last) - known(first) + process::own_cpu() - own;

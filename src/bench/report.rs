@@ -265,7 +265,9 @@ impl Display for Report {
         writeln!(f, "\n{:<34} {:>12} {:>14} {:>17}", "", "events/s", "CPU µs/event", "broker µs/event")?;
         let runs = if self.runs.len() > 1 { format!(" (medians of {})", self.runs.len()) } else { String::new() };
         row(f, &format!("whole run{runs}"), &median.whole)?;
-        row(f, &format!("second half{runs}"), &median.warm)?;
+        if median.warm.events < median.whole.events {
+            row(f, &format!("second half{runs}"), &median.warm)?;
+        }
         let drain = count(yardsticks.drain_events_per_s as u64);
         writeln!(f, "{:<34} {drain:>12} {:>14.2}", "only reading (librdkafka)", yardsticks.drain_cpu_us)?;
         writeln!(f, "{:<34} {:>12} {:>14.2}", "only decoding (prost)", "", yardsticks.decode_cpu_us)?;
