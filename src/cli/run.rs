@@ -103,13 +103,22 @@ pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry) -> Result<(
     })
 }
 
-/// Checks, before anything is read, that all topics exist and that the log has the broker's times.
+/// Checks, before anything is read, that all topics exist, and that the log has the broker's times and keeps all records.
 fn check_topics(config: &Config) -> Result<()> {
     let names = config.topics();
     for topic in [names.log()].into_iter().chain(names.outputs().map(|row| names.of(row.output))) {
         kafka::partitions(&config.kafka, &topic)?;
     }
-    if !config.input.trust_create_time && !kafka::is_append_time(&config.kafka, &names.log())? {
+    let settings = kafka::log_settings(&config.kafka, &names.log())?;
+    if settings.is_compacted {
+        bail!(
+            "topic {} is compacted (cleanup.policy=compact): the broker keeps only the last record of each key, but every \
+             event counts. Set cleanup.policy to delete; if the broker has dropped records already, begin with a new \
+             log, a new topics.prefix and a new kafka.group, and send the events there",
+            names.log()
+        );
+    }
+    if !config.input.trust_create_time && !settings.is_append_time {
         bail!(
             "topic {} has the producers' times (message.timestamp.type=CreateTime): one wrong clock could make all \
              later events too late. Set it to LogAppendTime; or set input.trust_create_time: true if you trust the \

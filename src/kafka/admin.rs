@@ -205,15 +205,27 @@ pub fn partitions(config: &Config, topic: &str) -> Result<i32, Error> {
     count(config, &connect_lookup(config)?, topic)
 }
 
-/// Whether the records of a topic have the time at which the broker received them.
+/// Settings of the log with which results would be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Its records have the time at which the broker received them.
+    pub is_append_time: bool,
+    /// The broker drops records with an older value of a key.
+    pub is_compacted: bool,
+}
+
+/// Reads the settings of the log.
 ///
 /// # Errors
 /// When the topic is missing, or Kafka cannot be reached or refuses.
-pub fn is_append_time(config: &Config, topic: &str) -> Result<bool, Error> {
+pub fn log_settings(config: &Config, topic: &str) -> Result<LogSettings, Error> {
     // Kafka describes the settings of a missing topic, too.
     partitions(config, topic)?;
     let settings = describe(config, &connect_admin(config)?, topic)?;
-    Ok(value(&settings, APPEND_TIME.name) == Some(APPEND_TIME.value))
+    Ok(LogSettings {
+        is_append_time: value(&settings, APPEND_TIME.name) == Some(APPEND_TIME.value),
+        is_compacted: value(&settings, COMPACTED.name).is_some_and(|policy| policy.contains(COMPACTED.value)),
+    })
 }
 
 /// Whether the topic had to be created.

@@ -21,7 +21,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::config::Config;
 use super::error::{Error, is_lasting, is_passing, is_refusal, is_silence};
 use super::log_line;
-use super::raw::{Entry, Forward, Inbox, Message};
+use super::raw::{Entry, Forward, Inbox, Message, TopicId};
 
 /// The generation of the group in which offsets are committed. Get it again for each transaction.
 pub use rdkafka::consumer::ConsumerGroupMetadata as GroupMetadata;
@@ -52,6 +52,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) const QUESTION: Duration = Duration::from_secs(5);
 /// How often librdkafka reports the ends of partitions.
 const STATISTICS_MS: &str = "1000";
+/// How often the log is asked for its id.
+const WATCH: Duration = Duration::from_secs(10);
 /// How long a wait for records may keep group events waiting.
 const SLICE: Duration = Duration::from_millis(20);
 
@@ -105,6 +107,10 @@ pub struct Consumer {
     inbox: Inbox<Group>,
     /// Whether the group has assigned partitions, even if none.
     assigned: bool,
+    topic_id: Option<String>,
+    /// The question for its present id, if one is open.
+    asked: Option<TopicId<Group>>,
+    asked_at: Instant,
     base: Arc<BaseConsumer<Group>>,
 }
 
@@ -126,9 +132,26 @@ impl Consumer {
         let base = Arc::new(base);
         let inbox = Inbox::new(&base);
         let count = count_partitions(&base, config, topic)?;
+        let topic_id = id_of(&base, config, topic)?;
         base.subscribe(&[topic]).map_err(|error| Error::client(doing(), error))?;
         let partitions = (0..count).map(|_| None).collect();
-        Ok(Self { config: config.clone(), topic: topic.to_owned(), partitions, inbox, assigned: false, base })
+        Ok(Self {
+            config: config.clone(),
+            topic: topic.to_owned(),
+            partitions,
+            inbox,
+            assigned: false,
+            topic_id,
+            asked: None,
+            asked_at: Instant::now(),
+            base,
+        })
+    }
+
+    /// The id that the topic got when it was created, if the broker knows ids (since Kafka 2.8).
+    #[must_use]
+    pub fn topic_id(&self) -> Option<&str> {
+        self.topic_id.as_deref()
     }
 
     /// Whether the group has assigned partitions, even if none.
@@ -192,8 +215,30 @@ impl Consumer {
         self.inbox.len()
     }
 
+    /// Notices that the topic was deleted and created again: its records would be taken for later ones of the log.
+    fn watch_topic(&mut self) -> Result<(), Error> {
+        if self.topic_id.is_none() {
+            return Ok(());
+        }
+        if let Some(answer) = self.asked.as_ref().and_then(|asked| asked.answer(Duration::ZERO)) {
+            self.asked = None;
+            // If there is no id, other errors tell why.
+            if let (Some(then), Ok(Some(now))) = (&self.topic_id, answer)
+                && *then != now
+            {
+                let (topic, then) = (self.topic.clone(), then.clone());
+                return Err(Error::LogReplaced { topic, group: self.config.group.clone(), then, now });
+            }
+        } else if self.asked.is_none() && self.asked_at.elapsed() >= WATCH {
+            self.asked_at = Instant::now();
+            self.asked = TopicId::ask(&self.base, &self.topic, None, QUESTION);
+        }
+        Ok(())
+    }
+
     fn serve_group(&mut self, each: &mut impl FnMut(Polled<'_>)) -> Result<bool, Error> {
         log_line::settle();
+        self.watch_topic()?;
         match self.base.poll(Duration::ZERO) {
             None => {}
             Some(Err(error)) => self.weigh(&error)?,
@@ -482,6 +527,21 @@ pub(super) fn count_partitions<C: ConsumerContext>(
         0 => Err(Error::TopicMissing { topic: topic.to_owned(), brokers: config.brokers.clone() }),
         count => Ok(count),
     }
+}
+
+/// The id of a topic, if the broker knows ids.
+fn id_of(base: &Arc<BaseConsumer<Group>>, config: &Config, topic: &str) -> Result<Option<String>, Error> {
+    // Any broker knows it, and the mock cluster has no controller.
+    let broker = look_up(base, config, topic)?.orig_broker_id();
+    let doing = format!("asking for the id of topic `{topic}` on {}", config.brokers);
+    patiently(config, &doing, || {
+        let asked = TopicId::ask(base, topic, Some(broker), QUESTION);
+        match asked.and_then(|asked| asked.answer(QUESTION * 2)) {
+            None => Err(KafkaError::AdminOp(RDKafkaErrorCode::RequestTimedOut)),
+            Some(Err(RDKafkaErrorCode::UnsupportedFeature)) => Ok(None),
+            Some(answer) => answer.map_err(KafkaError::AdminOp),
+        }
+    })
 }
 
 /// What the cluster knows of a topic.

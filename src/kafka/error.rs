@@ -86,7 +86,7 @@ pub enum Error {
     /// The group has no committed offset, but the results of its work are published.
     #[error(
         "group `{group}` has no committed offset for {topic}[{partition}], but `{output}` holds results of that \
-         partition: the offsets expired or were deleted, or kafka.group was changed. Every handoff would be \
+         partition: the offsets expired or were deleted, with the log or without it, or kafka.group was changed. Every handoff would be \
          published a second time. Restore kafka.group or the offsets; or, if that is intended, start \
          `upswell run --from-the-beginning`"
     )]
@@ -115,6 +115,21 @@ pub enum Error {
         then: i32,
         /// The number of partitions now.
         now: i32,
+    },
+    /// The log was deleted and created again.
+    #[error(
+        "{topic} was deleted and created again: its id was {then} and is {now}. State and offsets of group `{group}` are \
+         those of the log that is gone. Begin with a new topics.prefix and a new kafka.group, and send the events there"
+    )]
+    LogReplaced {
+        /// The topic of the log.
+        topic: String,
+        /// The consumer group.
+        group: String,
+        /// Its id then.
+        then: String,
+        /// Its id now.
+        now: String,
     },
     /// Records that should be read no longer exist.
     #[error("{topic}[{partition}]: the offset to read next does not exist ({detail}): was the log deleted or trimmed?")]

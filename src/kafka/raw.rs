@@ -388,6 +388,94 @@ pub(super) fn property_names() -> Vec<String> {
     }
 }
 
+/// A question for the id that a topic got when it was created.
+pub(super) struct TopicId<C: ConsumerContext> {
+    queue: NonNull<sys::rd_kafka_queue_t>,
+    _consumer: Arc<BaseConsumer<C>>,
+}
+
+impl<C: ConsumerContext> TopicId<C> {
+    /// Asks a broker, by default the controller. The answer comes within `patience`, be it that there is none. None if
+    /// there can be no topic of this name.
+    pub(super) fn ask(
+        consumer: &Arc<BaseConsumer<C>>,
+        topic: &str,
+        broker: Option<i32>,
+        patience: Duration,
+    ) -> Option<Self> {
+        use sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+        let topic = CString::new(topic).ok()?;
+        let mut names = [topic.as_ptr()];
+        let patience_ms = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
+        let client = consumer.client().native_ptr();
+        // SAFETY: the client is alive, and `consumer` keeps it so. Topics and options are copied by the call and then
+        // destroyed once; the new queue goes into its owner.
+        let queue = unsafe {
+            let topics = sys::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
+            let options = sys::rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+            sys::rd_kafka_AdminOptions_set_request_timeout(options, patience_ms, ptr::null_mut(), 0);
+            if let Some(broker) = broker {
+                sys::rd_kafka_AdminOptions_set_broker(options, broker, ptr::null_mut(), 0);
+            }
+            let queue = sys::rd_kafka_queue_new(client);
+            sys::rd_kafka_DescribeTopics(client, topics, options, queue);
+            sys::rd_kafka_AdminOptions_destroy(options);
+            sys::rd_kafka_TopicCollection_destroy(topics);
+            queue
+        };
+        NonNull::new(queue).map(|queue| Self { queue, _consumer: Arc::clone(consumer) })
+    }
+
+    /// The id, as Kafka's own tools print it. It is none if the broker knows no ids, or none of this topic. Waits at most
+    /// `wait` for the answer.
+    pub(super) fn answer(&self, wait: Duration) -> Option<Result<Option<String>, RDKafkaErrorCode>> {
+        let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the queue is alive; the event is this function's, and is destroyed after its last use.
+        unsafe {
+            let event = NonNull::new(sys::rd_kafka_queue_poll(self.queue.as_ptr(), wait_ms))?;
+            let id = id_in(event.as_ptr());
+            sys::rd_kafka_event_destroy(event.as_ptr());
+            Some(id)
+        }
+    }
+}
+
+impl<C: ConsumerContext> Drop for TopicId<C> {
+    fn drop(&mut self) {
+        // SAFETY: owned by `self` and used by nothing after this.
+        unsafe { sys::rd_kafka_queue_destroy(self.queue.as_ptr()) };
+    }
+}
+
+/// # Safety
+/// `event` is an event that is not destroyed meanwhile.
+unsafe fn id_in(event: *mut sys::rd_kafka_event_t) -> Result<Option<String>, RDKafkaErrorCode> {
+    let check = |code| match RDKafkaErrorCode::from(code) {
+        RDKafkaErrorCode::NoError => Ok(()),
+        code => Err(code),
+    };
+    let mut topics = ptr::null_mut();
+    // SAFETY: as the caller promised; all that is read belongs to the event, and the id is copied.
+    unsafe {
+        check(sys::rd_kafka_event_error(event))?;
+        let result = sys::rd_kafka_event_DescribeTopics_result(event);
+        let mut count = 0;
+        if !result.is_null() {
+            topics = sys::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+        }
+        if count == 0 {
+            return Ok(None);
+        }
+        let topic = *topics;
+        check(sys::rd_kafka_error_code(sys::rd_kafka_TopicDescription_error(topic)))?;
+        let id = sys::rd_kafka_TopicDescription_topic_id(topic);
+        let is_zero =
+            sys::rd_kafka_Uuid_most_significant_bits(id) == 0 && sys::rd_kafka_Uuid_least_significant_bits(id) == 0;
+        let text = || CStr::from_ptr(sys::rd_kafka_Uuid_base64str(id)).to_string_lossy().into_owned();
+        Ok((!is_zero).then(text))
+    }
+}
+
 /// Lets the first member of a group of the mock cluster begin at once; by default it waits three
 /// seconds for others.
 pub(super) fn mock_groups_begin_at_once<C: ProducerContext>(owner: &BaseProducer<C>) {

@@ -169,6 +169,8 @@ struct Share<'a> {
     failed: Option<anyhow::Error>,
     /// The number of partitions of the log.
     count: i32,
+    /// The id of the topic of the log; empty if the broker knows none.
+    log_id: String,
     /// Assigned partitions with records but without a committed offset, which were not checked yet.
     without_offset: BTreeSet<i32>,
     /// Measures what is not measured for each partition.
@@ -194,7 +196,7 @@ impl<'a> Worker<'a> {
         }
         let topic = job.topics.log();
         let consumer = Consumer::join(&job.kafka, &topic, number)?;
-        check_log(job, consumer.partitions())?;
+        check_log(job, &consumer)?;
         tracing::info!(worker = number, topic, group = job.kafka.group, "joined");
         let share = Share {
             job,
@@ -204,6 +206,7 @@ impl<'a> Worker<'a> {
             publisher: Publisher::new(producer, Names::new(&job.topics)),
             failed: None,
             count: consumer.partitions(),
+            log_id: consumer.topic_id().unwrap_or_default().to_owned(),
             without_offset: BTreeSet::new(),
             watch: Stopwatch::default(),
         };
@@ -377,15 +380,16 @@ impl<'a> Worker<'a> {
     }
 }
 
-impl<'a> Share<'a> {
+impl Share<'_> {
     /// The metadata of the offset of a partition whose effects were published with the present rules.
-    fn standing(&self) -> Standing<'a> {
+    fn standing(&self) -> Standing<'_> {
         let (plan, outputs) = (&self.job.plan, &self.job.topics.outputs);
         Standing {
             partitions: Some(self.count),
             calendar: plan.time.calendar,
             ids: Some(plan.ids.fingerprint()),
             outputs: outputs.as_bits(),
+            log: &self.log_id,
             published: 0,
             rules: &plan.version,
         }
@@ -567,15 +571,19 @@ impl<'a> Share<'a> {
     }
 }
 
-/// Refuses a log whose number of partitions differs from the one when the group committed its offsets, because accounts
-/// have moved to other partitions (semantics A35). Added partitions have no offset, so the offsets of all are checked.
-/// Also refuses another `time.utc_offset` (semantics A33).
-fn check_log(job: &Job, now: i32) -> Result<(), Ended> {
-    let topic = job.topics.log();
+/// Refuses a log that is not the one of which the group committed its offsets: one that was created again, or whose number
+/// of partitions differs, because accounts have moved to other partitions (semantics A35). Added partitions have no offset,
+/// so the offsets of all are checked. Also refuses another `time.utc_offset` (semantics A33).
+fn check_log(job: &Job, consumer: &Consumer) -> Result<(), Ended> {
+    let (topic, group) = (job.topics.log(), job.kafka.group.clone());
     let committed = kafka::committed_metadata(&job.kafka, &topic)?;
     for then in committed.iter().filter(|metadata| !metadata.is_empty()).map(|metadata| Standing::read(metadata)) {
+        if let Some(now) = consumer.topic_id().filter(|now| !then.log.is_empty() && *now != then.log) {
+            let (then, now) = (then.log.to_owned(), now.to_owned());
+            return Err(kafka::Error::LogReplaced { topic, group, then, now }.into());
+        }
+        let now = consumer.partitions();
         if let Some(then) = then.partitions.filter(|then| *then != now) {
-            let group = job.kafka.group.clone();
             return Err(kafka::Error::PartitionsChanged { topic, group, then, now }.into());
         }
         then.check(job).map_err(Ended::Failed)?;

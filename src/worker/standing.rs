@@ -19,6 +19,8 @@ pub(super) struct Standing<'a> {
     pub(super) ids: Option<u32>,
     /// What was published, as `Outputs::as_bits`; all of it if an older version committed the offset.
     pub(super) outputs: u64,
+    /// The id of the topic of the log; empty if the broker knew none, or an older version committed the offset.
+    pub(super) log: &'a str,
     /// How many effects of the record at the offset were published, too: a transaction that would be too long ends within
     /// them.
     pub(super) published: u32,
@@ -39,6 +41,7 @@ impl<'a> Standing<'a> {
                 calendar: calendar.parse().ok()?,
                 ids: Some(u32::from_str_radix(ids, 16).ok()?),
                 outputs: said("outputs ").map_or(Ok(ALL_OUTPUTS), |bits| u64::from_str_radix(bits, 2)).ok()?,
+                log: said("log ").unwrap_or_default(),
                 published: said("effects ").map_or(Ok(0), str::parse).ok()?,
                 rules,
             })
@@ -48,6 +51,7 @@ impl<'a> Standing<'a> {
             calendar: Calendar::UTC,
             ids: None,
             outputs: ALL_OUTPUTS,
+            log: "",
             published: 0,
             rules: metadata,
         })
@@ -81,11 +85,12 @@ impl fmt::Display for Standing<'_> {
         match self.partitions {
             Some(count) => {
                 let (calendar, ids) = (self.calendar, self.ids.unwrap_or_default());
-                let Standing { outputs, published, rules, .. } = self;
-                write!(
-                    f,
-                    "{count} partitions, UTC{calendar}, ids {ids:08x}, outputs {outputs:05b}, effects {published}, rules {rules}"
-                )
+                let Standing { outputs, log, published, rules, .. } = self;
+                write!(f, "{count} partitions, UTC{calendar}, ids {ids:08x}, outputs {outputs:05b}, ")?;
+                if !log.is_empty() {
+                    write!(f, "log {log}, ")?;
+                }
+                write!(f, "effects {published}, rules {rules}")
             }
             None => f.write_str(self.rules),
         }
@@ -105,15 +110,25 @@ mod tests {
                 calendar: other,
                 ids: Some(0xfe),
                 outputs: 0b11110,
+                log: "mDYfRNVgSUqj-lMBd8i4Lw",
                 published: 70_000,
                 rules: "default@1",
             },
-            Standing { partitions: Some(1), calendar: utc, ids: Some(0), outputs: 1 << 37, published: 0, rules: "" },
+            Standing {
+                partitions: Some(1),
+                calendar: utc,
+                ids: Some(0),
+                outputs: 1 << 37,
+                log: "",
+                published: 0,
+                rules: "",
+            },
             Standing {
                 partitions: Some(1),
                 calendar: utc,
                 ids: Some(0),
                 outputs: 0b11001,
+                log: "-",
                 published: 3,
                 rules: "users@2",
             },
@@ -125,6 +140,7 @@ mod tests {
             calendar: utc,
             ids: None,
             outputs: ALL_OUTPUTS,
+            log: "",
             published: 0,
             rules: "default@1",
         };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use upswell::kafka::{
     Config, Consumer, Error, LogWriter, Polled, Producer, Progress, Reader, Tail, Topics, TransactionError,
-    ensure_topics, is_append_time, partition_of, partitions,
+    ensure_topics, log_settings, partition_of, partitions,
 };
 
 use crate::broker::{Broker, unique};
@@ -90,9 +90,10 @@ fn topics_are_created_once_and_differences_reported() {
     assert!(more.iter().all(|report| report.partitions == 3 && report.differs[0].name == "partitions"));
 
     assert_eq!(partitions(&config, &topics.log()).unwrap(), 3);
-    assert!(is_append_time(&config, &topics.log()).unwrap());
+    let settings = log_settings(&config, &topics.log()).unwrap();
+    assert!(settings.is_append_time && !settings.is_compacted, "{settings:?}");
     let plain = broker.topic(1);
-    assert!(!is_append_time(&config, &plain).unwrap());
+    assert!(!log_settings(&config, &plain).unwrap().is_append_time);
     let as_log = Topics { log: Some(plain), ..topics };
     let differs = &ensure_topics(&config, &as_log.specs(1, None)).unwrap()[0].differs;
     let told: Vec<String> = differs.iter().map(ToString::to_string).collect();
@@ -101,7 +102,7 @@ fn topics_are_created_once_and_differences_reported() {
 
     let missing = unique("missing");
     assert!(matches!(partitions(&config, &missing), Err(Error::TopicMissing { .. })));
-    let told = is_append_time(&config, &missing);
+    let told = log_settings(&config, &missing);
     assert!(matches!(told, Err(Error::TopicMissing { .. })), "{told:?}");
     assert!(matches!(Consumer::join(&config, &missing, 0), Err(Error::TopicMissing { .. })));
 }

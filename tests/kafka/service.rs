@@ -201,7 +201,7 @@ fn messages_fit_into_their_topics_whatever_the_log_contains() {
 }
 
 #[test]
-fn run_refuses_missing_topics_and_create_time() {
+fn run_refuses_missing_topics_create_time_and_compaction() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::new(&broker, "");
     program.run(&["run"]).fails(1, &[&program.topic("log"), "upswell topics"]);
@@ -215,6 +215,10 @@ fn run_refuses_missing_topics_and_create_time() {
     let mut trusting = program.start_with(&["run"], &[("UPSWELL_INPUT__TRUST_CREATE_TIME", "true")]);
     trusting.until_ready();
     assert!(trusting.terminate().success());
+    let program = Program::new(&broker, "");
+    program.create("log", &[("message.timestamp.type", "LogAppendTime"), ("cleanup.policy", "compact,delete")]);
+    drop(program.run(&["topics"]));
+    program.run(&["run"]).fails(1, &[&program.topic("log"), "is compacted", "Set cleanup.policy to delete"]);
 
     let program = Program::with_topics(&broker, "");
     let first = program.start(&["run"]);
@@ -1221,9 +1225,12 @@ impl Running {
     }
 
     /// Sends SIGTERM, as Kubernetes does, and waits until it has ended.
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
     fn terminate(&mut self) -> ExitStatus {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(asked.success());
+        self.signal("-TERM");
         wait_for("the end of a process", || self.child.try_wait().unwrap())
     }
 }

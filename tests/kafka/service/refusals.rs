@@ -130,6 +130,41 @@ fn another_number_of_partitions_is_refused() {
     program.is_refused(&[], &told);
 }
 
+#[test]
+fn a_log_that_was_created_again_is_refused() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    let again = |count: usize| {
+        program.delete("log");
+        wait_for("the new log", || program.run(&["topics"]).status.success().then_some(()));
+        (0..count).for_each(|id| program.send(&format!("m{id}"), &accounts()[0], "2026-03-02T10:00:00Z"));
+    };
+    program.send("m0", &accounts()[0], "2026-03-02T10:00:00Z");
+    program.work(&[]);
+    let consumer: BaseConsumer = program.client().create().unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition(&program.topic("log"), 0);
+    let committed = consumer.committed_offsets(list, QUESTION).unwrap();
+    assert!(committed.elements()[0].metadata().contains(", log "), "{committed:?}");
+
+    // The broker forgets offsets with their topic, but who mirrors a group or restores it brings them back.
+    again(3);
+    program.is_refused(&[], &["no committed offset", "with the log or without it"]);
+    consumer.commit(&committed, rdkafka::consumer::CommitMode::Sync).unwrap();
+    program
+        .is_refused(&[], &[&program.topic("log"), "was deleted and created again", "Begin with a new topics.prefix"]);
+
+    // It notices while it runs, too, although its position exists in the new log.
+    program.forget_offsets();
+    let mut run = program.start(&["run", "--from-the-beginning"]);
+    program.wait_until_done(&run);
+    run.signal("-STOP");
+    again(6);
+    run.signal("-CONT");
+    let status = wait_for("the refusal", || run.child.try_wait().unwrap());
+    refused(&run, status, &[&program.topic("log"), "was deleted and created again"]);
+}
+
 /// Semantics A29, A33.
 #[test]
 fn another_utc_offset_or_other_ids_are_refused() {
