@@ -163,6 +163,8 @@ impl Producer {
                 return Err(TransactionError::Fatal(problem));
             }
         };
+        // Sends the records that linger, so that they travel while the offsets do.
+        raw::flush(&self.base, FLUSH_SLICE);
         let sent = repeat(&self.config, || self.base.send_offsets_to_transaction(&offsets, group, ATTEMPT));
         sent.map_err(|error| self.end(error))?;
         self.flush()?;
