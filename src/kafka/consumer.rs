@@ -531,12 +531,13 @@ pub(super) fn count_partitions<C: ConsumerContext>(
 
 /// The id of a topic, if the broker knows ids.
 fn id_of(base: &Arc<BaseConsumer<Group>>, config: &Config, topic: &str) -> Result<Option<String>, Error> {
-    // Any broker knows it, and the mock cluster has no controller.
-    let broker = look_up(base, config, topic)?.orig_broker_id();
     let doing = format!("asking for the id of topic `{topic}` on {}", config.brokers);
     patiently(config, &doing, || {
-        let asked = TopicId::ask(base, topic, Some(broker), QUESTION);
-        match asked.and_then(|asked| asked.answer(QUESTION * 2)) {
+        // The mock cluster has no controller to ask, but any broker knows it.
+        let metadata = base.fetch_metadata(Some(topic), QUESTION)?;
+        let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        let leader = partitions.find_map(|partition| (partition.leader() >= 0).then_some(partition.leader()));
+        match TopicId::ask(base, topic, leader, QUESTION).and_then(|asked| asked.answer(QUESTION * 2)) {
             None => Err(KafkaError::AdminOp(RDKafkaErrorCode::RequestTimedOut)),
             Some(Err(RDKafkaErrorCode::UnsupportedFeature)) => Ok(None),
             Some(answer) => answer.map_err(KafkaError::AdminOp),

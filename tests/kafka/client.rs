@@ -571,6 +571,19 @@ fn a_static_member_gets_its_partitions_back_and_a_second_one_is_an_error() {
     assert!(matches!(fenced, Error::InstanceFenced { .. }), "{fenced}");
 }
 
+/// As behind a load balancer: no broker has the address that clients begin with.
+#[test]
+fn a_member_joins_by_an_address_that_no_broker_advertises() {
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let (mut config, log) = (broker.config(), broker.topic(1));
+    config.brokers = config.brokers.replace("127.0.0.1", "localhost");
+    let mut consumer = Consumer::join(&config, &log, 0).unwrap();
+    assert!(consumer.topic_id().is_some());
+    poll_to_the_end(&mut consumer, 1);
+}
+
 /// A member that is to give up a partition, and dies before it has, no longer asks the group to assign it to the next
 /// owner. The group does not rebalance when a static member comes back, so that member has to ask for it.
 #[test]
