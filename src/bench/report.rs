@@ -265,7 +265,8 @@ impl Display for Report {
         writeln!(f, "\n{:<34} {:>12} {:>14} {:>17}", "", "events/s", "CPU µs/event", "broker µs/event")?;
         let runs = if self.runs.len() > 1 { format!(" (medians of {})", self.runs.len()) } else { String::new() };
         row(f, &format!("whole run{runs}"), &median.whole)?;
-        if median.warm.events < median.whole.events {
+        let has_second_half = median.warm.events < median.whole.events;
+        if has_second_half {
             row(f, &format!("second half{runs}"), &median.warm)?;
         }
         let drain = count(yardsticks.drain_events_per_s as u64);
@@ -278,11 +279,12 @@ impl Display for Report {
         writeln!(f, "{:<34} {:>12} {:>14.2}\n", "reading, decoding, fold (replay)", "", replayed.cpu_us)?;
         let threads = median.threads.iter().filter(|(_, cpu)| *cpu >= 0.005);
         let threads: Vec<String> = threads.map(|(kind, cpu)| format!("{kind} {cpu:.2}")).collect();
+        let part = if has_second_half { "the second half of the last run" } else { "the last run" };
         if !threads.is_empty() {
-            writeln!(f, "threads      {} µs/event in the second half of the last run", threads.join(" · "))?;
+            writeln!(f, "threads      {} µs/event in {part}", threads.join(" · "))?;
         }
         let stages: Vec<String> = median.stages.iter().map(|(stage, took)| format!("{stage} {took:.2}")).collect();
-        writeln!(f, "workers      {} µs/event by the clock, in the same half", stages.join(" · "))?;
+        writeln!(f, "workers      {} µs/event in {part}, by the clock", stages.join(" · "))?;
         let memory = median.peak_mib.map_or("is not known here".into(), |mib| format!("{mib:.0} MiB at most"));
         let each =
             median.peak_mib_per_million.map_or(String::new(), |mib| format!(", {mib:.0} MiB per million events"));

@@ -111,6 +111,8 @@ pub struct Consumer {
     /// The question for its present id, if one is open.
     asked: Option<TopicId<Group>>,
     asked_at: Instant,
+    /// Who is asked next; none is the controller.
+    asks: Option<i32>,
     base: Arc<BaseConsumer<Group>>,
 }
 
@@ -132,7 +134,7 @@ impl Consumer {
         let base = Arc::new(base);
         let inbox = Inbox::new(&base);
         let count = count_partitions(&base, config, topic)?;
-        let topic_id = id_of(&base, config, topic)?;
+        let (topic_id, leader) = id_of(&base, config, topic)?;
         base.subscribe(&[topic]).map_err(|error| Error::client(doing(), error))?;
         let partitions = (0..count).map(|_| None).collect();
         Ok(Self {
@@ -144,6 +146,7 @@ impl Consumer {
             topic_id,
             asked: None,
             asked_at: Instant::now(),
+            asks: leader,
             base,
         })
     }
@@ -222,16 +225,18 @@ impl Consumer {
         }
         if let Some(answer) = self.asked.as_ref().and_then(|asked| asked.answer(Duration::ZERO)) {
             self.asked = None;
-            // If there is no id, other errors tell why.
-            if let (Some(then), Ok(Some(now))) = (&self.topic_id, answer)
-                && *then != now
-            {
-                let (topic, then) = (self.topic.clone(), then.clone());
-                return Err(Error::LogReplaced { topic, group: self.config.group.clone(), then, now });
+            match (&self.topic_id, answer) {
+                (Some(then), Ok(Some(now))) if *then != now => {
+                    let (topic, then) = (self.topic.clone(), then.clone());
+                    return Err(Error::LogReplaced { topic, group: self.config.group.clone(), then, now });
+                }
+                // The leader of then may be gone. If no broker answers, other errors tell.
+                (_, Err(_)) => self.asks = None,
+                _ => {}
             }
         } else if self.asked.is_none() && self.asked_at.elapsed() >= WATCH {
             self.asked_at = Instant::now();
-            self.asked = TopicId::ask(&self.base, &self.topic, None, QUESTION);
+            self.asked = TopicId::ask(&self.base, &self.topic, self.asks, QUESTION);
         }
         Ok(())
     }
@@ -330,8 +335,14 @@ impl Consumer {
         if self.config.group_instance_id.is_none() || !is_cooperative || is_managed_by_broker(&self.config) {
             return Ok(());
         }
-        let doing = || format!("joining group `{}` again", self.config.group);
-        self.base.subscribe(&[&self.topic]).map_err(|error| Error::client(doing(), error))
+        match self.base.subscribe(&[&self.topic]) {
+            // It was fenced meanwhile, which the next poll tells.
+            Err(_) if self.base.client().fatal_error().is_some() => Ok(()),
+            subscribed => {
+                let doing = || format!("joining group `{}` again", self.config.group);
+                subscribed.map_err(|error| Error::client(doing(), error))
+            }
+        }
     }
 
     fn answer_assign(&self, list: &TopicPartitionList) -> KafkaResult<()> {
@@ -529,18 +540,22 @@ pub(super) fn count_partitions<C: ConsumerContext>(
     }
 }
 
-/// The id of a topic, if the broker knows ids.
-fn id_of(base: &Arc<BaseConsumer<Group>>, config: &Config, topic: &str) -> Result<Option<String>, Error> {
+/// The id of a topic, if the broker knows ids, and who said so; none is the controller.
+fn id_of(
+    base: &Arc<BaseConsumer<Group>>,
+    config: &Config,
+    topic: &str,
+) -> Result<(Option<String>, Option<i32>), Error> {
     let doing = format!("asking for the id of topic `{topic}` on {}", config.brokers);
     patiently(config, &doing, || {
-        // The mock cluster has no controller to ask, but any broker knows it.
+        // Not the controller: any broker knows it, and the mock cluster has none.
         let metadata = base.fetch_metadata(Some(topic), QUESTION)?;
         let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
         let leader = partitions.find_map(|partition| (partition.leader() >= 0).then_some(partition.leader()));
         match TopicId::ask(base, topic, leader, QUESTION).and_then(|asked| asked.answer(QUESTION * 2)) {
             None => Err(KafkaError::AdminOp(RDKafkaErrorCode::RequestTimedOut)),
-            Some(Err(RDKafkaErrorCode::UnsupportedFeature)) => Ok(None),
-            Some(answer) => answer.map_err(KafkaError::AdminOp),
+            Some(Err(RDKafkaErrorCode::UnsupportedFeature)) => Ok((None, leader)),
+            Some(answer) => answer.map(|id| (id, leader)).map_err(KafkaError::AdminOp),
         }
     })
 }

@@ -86,8 +86,8 @@ pub enum Error {
     /// The group has no committed offset, but the results of its work are published.
     #[error(
         "group `{group}` has no committed offset for {topic}[{partition}], but `{output}` holds results of that \
-         partition: the offsets expired or were deleted, with the log or without it, or kafka.group was changed. Every \
-         handoff would be published a second time. Restore kafka.group or the offsets; or, if that is intended, start \
+         partition: the offsets expired or were deleted (Kafka deletes them with the log, too), or kafka.group was \
+         changed. Every handoff would be published a second time. Restore kafka.group or the offsets; or, if that is intended, start \
          `upswell run --from-the-beginning`"
     )]
     OffsetsLost {

@@ -471,7 +471,11 @@ unsafe fn id_in(event: *mut sys::rd_kafka_event_t) -> Result<Option<String>, RDK
         let id = sys::rd_kafka_TopicDescription_topic_id(topic);
         let is_zero =
             sys::rd_kafka_Uuid_most_significant_bits(id) == 0 && sys::rd_kafka_Uuid_least_significant_bits(id) == 0;
-        let text = || CStr::from_ptr(sys::rd_kafka_Uuid_base64str(id)).to_string_lossy().into_owned();
+        // Kafka's tools use the alphabet for URLs.
+        let text = || {
+            let text = CStr::from_ptr(sys::rd_kafka_Uuid_base64str(id)).to_string_lossy();
+            text.replace('+', "-").replace('/', "_")
+        };
         Ok((!is_zero).then(text))
     }
 }

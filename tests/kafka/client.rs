@@ -592,11 +592,15 @@ fn partitions_that_a_dead_static_member_was_giving_up_are_assigned() {
         return;
     };
     let log = broker.topic(4);
-    let [first, second] =
-        ["pod-0", "pod-1"].map(|name| Config { group_instance_id: Some(name.into()), ..broker.config() });
-    let second = Config { group: first.group.clone(), ..second };
+    let first = Config { group_instance_id: Some("pod-0".into()), ..broker.config() };
+    let second = Config { group_instance_id: None, ..first.clone() };
     let mut dead = Consumer::join(&first, &log, 0).unwrap();
     poll_to_the_end(&mut dead, 4);
+    // It joins a second time as well, and is then at rest.
+    let rest = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < rest {
+        dead.poll(WAIT, &mut |_| {}).unwrap();
+    }
     let mut other = Consumer::join(&second, &log, 0).unwrap();
     let deadline = Instant::now() + LIMIT;
     while !other.is_assigned() {

@@ -1224,11 +1224,11 @@ impl Running {
         });
     }
 
-    /// Sends SIGTERM, as Kubernetes does, and waits until it has ended.
     fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
     }
 
+    /// Sends SIGTERM, as Kubernetes does, and waits until it has ended.
     fn terminate(&mut self) -> ExitStatus {
         self.signal("-TERM");
         wait_for("the end of a process", || self.child.try_wait().unwrap())

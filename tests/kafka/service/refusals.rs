@@ -149,7 +149,7 @@ fn a_log_that_was_created_again_is_refused() {
 
     // The broker forgets offsets with their topic, but who mirrors a group or restores it brings them back.
     again(3);
-    program.is_refused(&[], &["no committed offset", "with the log or without it"]);
+    program.is_refused(&[], &["no committed offset", "Kafka deletes them with the log"]);
     consumer.commit(&committed, rdkafka::consumer::CommitMode::Sync).unwrap();
     program
         .is_refused(&[], &[&program.topic("log"), "was deleted and created again", "Begin with a new topics.prefix"]);
