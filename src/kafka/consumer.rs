@@ -111,8 +111,8 @@ pub struct Consumer {
     /// The question for its present id, if one is open.
     asked: Option<TopicId<Group>>,
     asked_at: Instant,
-    /// Who is asked next; none is the controller.
-    asks: Option<i32>,
+    /// The broker to ask for it; none is the controller.
+    broker: Option<i32>,
     base: Arc<BaseConsumer<Group>>,
 }
 
@@ -146,7 +146,7 @@ impl Consumer {
             topic_id,
             asked: None,
             asked_at: Instant::now(),
-            asks: leader,
+            broker: leader,
             base,
         })
     }
@@ -231,12 +231,12 @@ impl Consumer {
                     return Err(Error::LogReplaced { topic, group: self.config.group.clone(), then, now });
                 }
                 // The leader of then may be gone. If no broker answers, other errors tell.
-                (_, Err(_)) => self.asks = None,
+                (_, Err(_)) => self.broker = None,
                 _ => {}
             }
         } else if self.asked.is_none() && self.asked_at.elapsed() >= WATCH {
             self.asked_at = Instant::now();
-            self.asked = TopicId::ask(&self.base, &self.topic, self.asks, QUESTION);
+            self.asked = TopicId::ask(&self.base, &self.topic, self.broker, QUESTION);
         }
         Ok(())
     }
@@ -326,10 +326,10 @@ impl Consumer {
 
     /// Makes the group rebalance once the present assignment is answered, if this is a static member.
     ///
-    /// A member that has given up a partition joins again, and only that makes the group assign the partition to its
-    /// next owner. If a static member dies before, and comes back within its session, the group gives it what it had
-    /// left without a rebalance, so the partition would have no owner until the next one. librdkafka joins again after a
-    /// subscription that comes during a rebalance, which lasts until the assignment is answered.
+    /// A member that has revoked a partition joins again, and only that makes the group assign the partition to its next
+    /// owner. A static member that dies before, and restarts before its session times out, gets the partitions that it
+    /// was to keep without a rebalance; the revoked one would have no owner until the next rebalance. To call `subscribe`
+    /// during a rebalance makes librdkafka join again when it is done. It lasts until the assignment is answered.
     fn join_again(&self) -> Result<(), Error> {
         let is_cooperative = matches!(self.base.rebalance_protocol(), RebalanceProtocol::Cooperative);
         if self.config.group_instance_id.is_none() || !is_cooperative || is_managed_by_broker(&self.config) {
