@@ -389,8 +389,7 @@ impl Consumer {
 
     fn check_log(&self, start: Start) -> Result<Start, Error> {
         let (topic, partition) = (self.topic.clone(), start.partition);
-        let doing = format!("reading the first and last offset of {topic}[{partition}]");
-        let (low, end) = patiently(&self.config, &doing, || self.base.fetch_watermarks(&topic, partition, QUESTION))?;
+        let (low, end) = span(&self.base, &self.config, &topic, partition)?;
         if low > 0 {
             return Err(Error::LogTrimmed { topic, partition, low });
         }
@@ -568,6 +567,34 @@ pub(super) fn look_up<C: ConsumerContext>(
 ) -> Result<Metadata, Error> {
     let doing = format!("looking up topic `{topic}` on {}", config.brokers);
     patiently(config, &doing, || base.fetch_metadata(Some(topic), QUESTION))
+}
+
+/// The beginning and the end of a partition, for a reader of what is committed: its stable end.
+pub(super) fn span<C: ConsumerContext>(
+    base: &BaseConsumer<C>,
+    config: &Config,
+    topic: &str,
+    partition: i32,
+) -> Result<(i64, i64), Error> {
+    let doing = format!("reading the first and last offset of {topic}[{partition}]");
+    patiently(config, &doing, || {
+        base.fetch_watermarks(topic, partition, QUESTION).or_else(|error| {
+            if is_silence(&error) {
+                return Err(error);
+            }
+            // librdkafka keeps what it knows of a topic for a quarter of an hour, also that a partition has no leader, which
+            // it then calls unknown. Asking for the topic replaces it.
+            let known = base.fetch_metadata(Some(topic), QUESTION)?;
+            let mut partitions = known.topics().iter().flat_map(|topic| topic.partitions());
+            let is_there = partitions.any(|it| it.id() == partition);
+            match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::UnknownPartition) if is_there => {
+                    Err(KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable))
+                }
+                _ => Err(error),
+            }
+        })
+    })
 }
 
 /// What the group committed for the partitions.

@@ -13,7 +13,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::config::Config;
-use super::consumer::{FETCH, QUESTION, STABLE, committed, count_partitions, partition_error, patiently};
+use super::consumer::{FETCH, STABLE, committed, count_partitions, partition_error, span};
 use super::error::Error;
 use super::log_line;
 use super::raw::{Entry, Forward, Inbox, Message};
@@ -62,9 +62,7 @@ impl Reader {
     /// # Errors
     /// When Kafka cannot be reached or refuses.
     pub fn span(&self, partition: i32) -> Result<Span, Error> {
-        let doing = format!("reading the first and last offset of {}[{partition}]", self.topic);
-        let (start, end) =
-            patiently(&self.config, &doing, || self.base.fetch_watermarks(&self.topic, partition, QUESTION))?;
+        let (start, end) = span(&self.base, &self.config, &self.topic, partition)?;
         Ok(Span { start, end })
     }
 
@@ -214,7 +212,7 @@ impl Tail {
             for partition in 0..count {
                 let doing = format!("finding the end of {topic}[{partition}]");
                 // The present end, not the end when fetching begins, so that no record between them is missed.
-                let (_, end) = patiently(config, &doing, || base.fetch_watermarks(topic, partition, QUESTION))?;
+                let (_, end) = span(&base, config, topic, partition)?;
                 all.add_partition_offset(topic, partition, Offset::Offset(end))
                     .map_err(|error| Error::client(doing, error))?;
                 forwards.extend(inbox.forward(topic, partition));

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use rdkafka::mocking::MockCluster;
 use upswell::kafka::{
-    Config, Consumer, Error, LogWriter, Polled, Producer, Progress, Reader, Tail, Topics, TransactionError,
+    Config, Consumer, Error, LogWriter, Polled, Producer, Progress, Reader, Span, Tail, Topics, TransactionError,
     ensure_topics, log_settings, partition_of, partitions,
 };
 
@@ -71,6 +72,26 @@ fn poll_to_the_end(consumer: &mut Consumer, count: usize) -> Vec<(i32, i64, Stri
         ended.len() == count
     });
     seen
+}
+
+/// A broker that was halted for long has no leader for its partitions when it answers again, and then has one.
+#[test]
+fn the_span_of_a_partition_is_read_once_it_has_a_leader() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("log", 2, 1).unwrap();
+    cluster.partition_leader("log", 1, None).unwrap();
+    let config = Config { brokers: cluster.bootstrap_servers(), ..Config::default() };
+    let reads = std::thread::spawn(move || {
+        let reader = Reader::open(&config, "log").unwrap();
+        assert_eq!(reader.span(0).unwrap(), Span { start: 0, end: 0 });
+        assert_eq!(reader.span(1).unwrap(), Span { start: 0, end: 0 });
+        // A partition that the topic does not have is an error at once.
+        assert!(reader.span(2).unwrap_err().to_string().contains("log[2]"));
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(!reads.is_finished(), "it has no leader yet");
+    cluster.partition_leader("log", 1, Some(1)).unwrap();
+    reads.join().unwrap();
 }
 
 #[test]

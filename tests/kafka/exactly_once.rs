@@ -227,19 +227,21 @@ impl<'a> Service<'a> {
         loop {
             let mut partitions = TopicPartitionList::new();
             partitions.add_partition_range(log, 0, PARTITIONS - 1);
-            // A broker that has only just started may still look for the group's coordinator.
-            let Ok(committed) = watcher.committed_offsets(partitions, Duration::from_secs(10)) else {
+            // A broker that has only just started may still look for the group's coordinator, or for leaders.
+            let committed = watcher.committed_offsets(partitions, Duration::from_secs(10));
+            drop(watcher.fetch_metadata(Some(log), Duration::from_secs(10)));
+            let end = |partition| watcher.fetch_watermarks(log, partition, Duration::from_secs(10));
+            let ends: Result<Vec<_>, _> = (0..PARTITIONS).map(end).collect();
+            let (Ok(committed), Ok(ends)) = (committed, ends) else {
                 assert!(Instant::now() < deadline, "the offsets of the group are not available");
                 std::thread::sleep(Duration::from_millis(200));
                 continue;
             };
-            let left: i64 = (0..PARTITIONS)
-                .map(|partition| {
-                    let (_, end) = watcher.fetch_watermarks(log, partition, Duration::from_secs(10)).unwrap();
-                    match committed.find_partition(log, partition).unwrap().offset() {
-                        Offset::Offset(done) => end - done,
-                        _ => end,
-                    }
+            let left: i64 = (0..)
+                .zip(ends)
+                .map(|(partition, (_, end))| match committed.find_partition(log, partition).unwrap().offset() {
+                    Offset::Offset(done) => end - done,
+                    _ => end,
                 })
                 .sum();
             if left == 0 {

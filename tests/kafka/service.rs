@@ -1039,8 +1039,12 @@ impl Program {
 
     fn end(&self, topic: &str, partition: i32) -> i64 {
         let consumer: BaseConsumer = self.client().create().unwrap();
-        // A broker that was halted has no leader for a while.
-        wait_for("the end", || consumer.fetch_watermarks(&self.topic(topic), partition, QUESTION).ok()).1
+        // A broker that was halted has no leader for a while, and a client believes that for longer.
+        wait_for("the end", || {
+            drop(consumer.fetch_metadata(Some(&self.topic(topic)), QUESTION));
+            consumer.fetch_watermarks(&self.topic(topic), partition, QUESTION).ok()
+        })
+        .1
     }
 
     fn end_of_log(&self) -> Vec<i64> {
