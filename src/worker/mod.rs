@@ -12,11 +12,12 @@ mod standing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::kafka::{self, Consumer, Output, Outputs, Polled, Producer, TransactionError};
+use crate::kafka::{self, Consumer, GroupMetadata, Output, Outputs, Polled, Producer, TransactionError};
 use crate::model::EventTime;
 use crate::telemetry::{Stage, Stopwatch, Telemetry, now_ms};
 use crate::wire;
@@ -56,6 +57,9 @@ const FENCED_MAX: usize = 5;
 const FENCED_WITHIN: Duration = Duration::from_secs(60);
 /// The broker aborts a transaction that takes longer. For the producer this looks like a fence.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a transaction is open before its commit begins, also while the records of one poll are folded. Where the
+/// process gets little CPU time that takes long, and a transaction that reaches its timeout would do so again and again.
+const OPEN_MAX: Duration = Duration::from_secs(3);
 
 /// Runs a worker until `job.kafka.stop` is set: joins the group, processes its partitions, and joins again after it was
 /// fenced or lost Kafka. The current batch is finished if Kafka answers within seconds; otherwise the next owner of the
@@ -152,7 +156,6 @@ struct Worker<'a> {
     consumer: Consumer,
     share: Share<'a>,
     number: usize,
-    committed_at: Instant,
     start: &'a StartBarrier,
     /// Since when it has waited for the barrier; none once it reads.
     waits_since: Option<Instant>,
@@ -175,6 +178,9 @@ struct Share<'a> {
     without_offset: BTreeSet<i32>,
     /// Measures what is not measured for each partition.
     watch: Stopwatch,
+    /// The group's generation; none since the group changed.
+    group: Option<Arc<GroupMetadata>>,
+    committed_at: Instant,
 }
 
 impl<'a> Worker<'a> {
@@ -198,6 +204,7 @@ impl<'a> Worker<'a> {
         let consumer = Consumer::join(&job.kafka, &topic, number)?;
         check_log(job, &consumer)?;
         tracing::info!(worker = number, topic, group = job.kafka.group, "joined");
+        let now = Instant::now();
         let share = Share {
             job,
             telemetry,
@@ -209,9 +216,10 @@ impl<'a> Worker<'a> {
             log_id: consumer.topic_id().unwrap_or_default().to_owned(),
             without_offset: BTreeSet::new(),
             watch: Stopwatch::default(),
+            group: None,
+            committed_at: now,
         };
-        let now = Instant::now();
-        Ok(Worker { consumer, share, number, committed_at: now, start, waits_since: Some(now) })
+        Ok(Worker { consumer, share, number, start, waits_since: Some(now) })
     }
 
     fn work(&mut self) -> Result<(), Ended> {
@@ -238,6 +246,7 @@ impl<'a> Worker<'a> {
             consumer.poll(wait, &mut |polled| share.take(polled))?;
         }
         share.fold_waiting();
+        share.group.get_or_insert_with(|| Arc::new(consumer.group_metadata()));
         if let Some(error) = share.failed.take() {
             return Err(Ended::Failed(error));
         }
@@ -273,41 +282,28 @@ impl<'a> Worker<'a> {
             if self.share.publisher.is_committing() {
                 return Ok(());
             }
-            let due = last || self.committed_at.elapsed() >= self.share.job.commit_interval;
-            let gathers = !last && self.committed_at.elapsed() < COMMIT_BEHIND && self.share.catches_up();
+            let since = self.share.committed_at.elapsed();
+            let due = last || since >= self.share.job.commit_interval;
+            let gathers = !last && since < COMMIT_BEHIND && self.share.catches_up();
             let is_waiting = !self.share.outbox.is_empty() && !gathers || self.share.publisher.has_failed();
             if !(is_waiting || due && self.share.has_progress()) {
                 return Ok(());
             }
-            self.commit()?;
+            self.share.commit(Arc::new(self.consumer.group_metadata()));
             if !waits {
                 return Ok(());
             }
         }
     }
 
-    /// Begins to commit everything until now.
-    fn commit(&mut self) -> Result<(), Ended> {
-        let began = Instant::now();
-        let group = self.consumer.group_metadata();
-        let batch = self.share.seal();
-        self.share.publisher.commit(batch, group).or_else(|error| {
-            self.share.telemetry.transaction(began.elapsed(), false);
-            self.send_again(error, began.elapsed())
-        })
-    }
-
     /// If the last commit has ended, takes note of it, or sends its effects again.
     fn settle(&mut self) -> Result<(), Ended> {
-        match self.share.publisher.take_answer() {
+        self.share.settle();
+        match self.share.publisher.take_failure() {
             None => Ok(()),
-            Some((took, result)) => {
-                self.share.telemetry.transaction(took, result.is_ok());
-                match result {
-                    Ok(()) => self.committed(),
-                    Err(error) => self.send_again(error, took)?,
-                }
-                Ok(())
+            Some((took, error)) => {
+                self.share.telemetry.transaction(took, false);
+                self.send_again(error, took)
             }
         }
     }
@@ -359,18 +355,12 @@ impl<'a> Worker<'a> {
             match sent {
                 Ok(()) => {
                     tracing::info!(worker = self.number, aborted, "transactions are committed again");
-                    self.committed();
+                    self.share.committed();
                     return Ok(());
                 }
                 Err(again) => error = again,
             }
         }
-    }
-
-    /// Takes note that the last batch was committed.
-    fn committed(&mut self) {
-        self.committed_at = Instant::now();
-        self.share.committed();
     }
 
     fn leave(&mut self) {
@@ -396,6 +386,9 @@ impl Share<'_> {
     }
 
     fn take(&mut self, polled: Polled<'_>) {
+        if let Polled::Assigned { .. } | Polled::Revoked { .. } = polled {
+            self.group = None;
+        }
         match polled {
             Polled::Assigned { partition, committed, metadata, end } => {
                 if committed.is_none() && end > 0 {
@@ -442,6 +435,7 @@ impl Share<'_> {
                     self.failed = owned.fold(self.job, &mut self.outbox, self.telemetry).err();
                     self.watch.skip();
                     self.hand_over();
+                    self.commit_if_open_for_long();
                 }
             }
             Polled::End { partition, position } => {
@@ -554,7 +548,31 @@ impl Share<'_> {
         Batch { effects, positions }
     }
 
+    /// Begins to commit everything until now.
+    fn commit(&mut self, group: Arc<GroupMetadata>) {
+        let batch = self.seal();
+        self.publisher.commit(batch, group);
+    }
+
+    /// The same amid a poll, if the transaction has been open for long.
+    fn commit_if_open_for_long(&mut self) {
+        if let Some(group) = self.group.as_ref().filter(|_| self.publisher.is_open_for(OPEN_MAX)).cloned() {
+            self.settle();
+            self.commit(group);
+        }
+    }
+
+    /// Takes note of the last commit, if it has succeeded.
+    fn settle(&mut self) {
+        if let Some(took) = self.publisher.take_success() {
+            self.telemetry.transaction(took, true);
+            self.committed();
+        }
+    }
+
+    /// Takes note that the last batch was committed.
     fn committed(&mut self) {
+        self.committed_at = Instant::now();
         for Position { partition, offset, .. } in self.publisher.take_batch().positions {
             if let Some(owned) = self.partitions.get_mut(&partition) {
                 owned.committed(offset);

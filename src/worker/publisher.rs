@@ -4,6 +4,7 @@
 //! answered, further effects wait. Effects are kept until their commit has succeeded, because an aborted transaction is
 //! sent again.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -42,7 +43,14 @@ struct Commit {
     producer: Producer,
     log: String,
     positions: Vec<Position>,
-    group: GroupMetadata,
+    group: Arc<GroupMetadata>,
+}
+
+/// The open transaction: how many effects of the outbox are in it, and since when it is open.
+#[derive(Clone, Copy)]
+struct Open {
+    sent: usize,
+    since: Instant,
 }
 
 impl Commit {
@@ -58,8 +66,7 @@ pub(super) struct Publisher {
     names: Names,
     /// None while the thread has it.
     producer: Option<Producer>,
-    /// How many effects of the outbox are in the open transaction; none if no transaction is open.
-    open: Option<usize>,
+    open: Option<Open>,
     /// Why the transaction that was open is not any more: its effects must be sent again.
     failed: Option<TransactionError>,
     /// The batch whose commit has not been settled.
@@ -131,42 +138,49 @@ impl Publisher {
     pub(super) fn hand_over(&mut self, outbox: &Outbox, most: usize) {
         let is_free = !self.is_committing() && self.failed.is_none();
         let is_answered = self.answer.as_ref().is_none_or(|(_, result)| result.is_ok());
-        let (sent, end) = (self.open.unwrap_or(0), outbox.len().min(most));
+        let (sent, end) = (self.open.map_or(0, |open| open.sent), outbox.len().min(most));
         if let Some(producer) = self.producer.as_mut().filter(|_| is_free && is_answered && sent < end) {
             let begun = if self.open.is_some() { Ok(()) } else { producer.begin() };
+            let since = self.open.map_or_else(Instant::now, |open| open.since);
             let handed = begun.and_then(|()| outbox.send(sent, end, &self.names, producer));
-            self.open = handed.is_ok().then_some(end);
+            self.open = handed.is_ok().then_some(Open { sent: end, since });
             self.failed = handed.err();
         }
     }
 
-    /// Commits the effects that were handed over, and these positions.
-    ///
-    /// # Errors
-    /// The transaction could not be begun, or was aborted before: the batch has to be sent again.
-    pub(super) fn commit(&mut self, batch: Batch, group: GroupMetadata) -> Result<(), TransactionError> {
+    /// Whether a transaction has been open for at least this long.
+    pub(super) fn is_open_for(&self, long: Duration) -> bool {
+        self.open.is_some_and(|open| open.since.elapsed() >= long)
+    }
+
+    /// Commits the effects that were handed over, and these positions. If the transaction cannot be begun, or was aborted
+    /// before, that is the answer: the batch has to be sent again.
+    pub(super) fn commit(&mut self, batch: Batch, group: Arc<GroupMetadata>) {
         let positions = batch.positions.clone();
         self.committing = Some(batch);
-        if let Some(error) = self.failed.take() {
-            return Err(error);
-        }
-        let Some(mut producer) = self.producer.take() else { return Ok(()) };
-        if self.open.take().is_none()
-            && let Err(error) = producer.begin()
-        {
-            self.producer = Some(producer);
-            return Err(error);
+        let Some(mut producer) = self.producer.take() else { return };
+        let is_open = self.open.take().is_some();
+        let begun = self.failed.take().map_or_else(|| if is_open { Ok(()) } else { producer.begin() }, Err);
+        if let Err(error) = begun {
+            return self.answered((producer, (Duration::ZERO, Err(error))));
         }
         let commit = Commit { producer, log: self.names.of(To::Log).to_owned(), positions, group };
         if let Some(commits) = &self.commits {
             commits.send(commit).expect("the thread lives until it gets no more commits");
         }
-        Ok(())
     }
 
-    /// The end of the last commit, once.
-    pub(super) fn take_answer(&mut self) -> Option<Answer> {
-        if self.is_committing() { None } else { self.answer.take() }
+    /// How long the last commit took if it has succeeded, once.
+    pub(super) fn take_success(&mut self) -> Option<Duration> {
+        let has_ended = !self.is_committing();
+        let success = self.answer.take_if(|(_, result)| has_ended && result.is_ok());
+        success.map(|(took, _)| took)
+    }
+
+    /// How long the last commit took if it has failed, and why, once.
+    pub(super) fn take_failure(&mut self) -> Option<(Duration, TransactionError)> {
+        let (took, result) = self.answer.take_if(|(_, result)| result.is_err())?;
+        result.err().map(|error| (took, error))
     }
 
     /// The batch that was committed, or has to be sent again.
@@ -207,7 +221,7 @@ impl Publisher {
         if let Some(batch) = &mut self.committing {
             batch.drop_partition(partition);
         }
-        if self.open.is_some_and(|sent| outbox.iter().take(sent).any(|effect| effect.partition == partition)) {
+        if self.open.is_some_and(|open| outbox.iter().take(open.sent).any(|effect| effect.partition == partition)) {
             self.abort();
         }
         outbox.drop_partition(partition);

@@ -1,6 +1,8 @@
 //! Tests of stopping and rejoining: a stop while no broker answers, a name that another process uses for a moment, and
 //! one that it keeps using.
 
+use std::sync::mpsc::RecvTimeoutError;
+
 use super::*;
 
 /// A stop is obeyed within the grace period of Kubernetes.
@@ -49,6 +51,34 @@ fn a_process_stops_while_no_broker_answers() {
     let mut run = program.start_with(&["run"], SESSION);
     program.wait_until_done(&run);
     stops_in_time(&mut run);
+    program.assert_published_is_replayed();
+}
+
+/// Folding what one poll brings takes longer than a transaction may: it is not open meanwhile, or it would be aborted, and
+/// the same would happen again after every rejoining.
+#[test]
+fn a_process_with_little_cpu_time_gets_on() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    let events = ["--users", "300", "--events", "30000", "--end", "2026-08-01", "--out", "events.ndjson.zst"];
+    program.run(&[&["generate"], &events[..]].concat()).ok();
+    program.run(&["send", "events.ndjson.zst"]).ok();
+    let run = program.start_with(&["run"], &[]);
+    let process = run.child.id().to_string();
+    let (over, is_over) = std::sync::mpsc::channel::<()>();
+    let throttle = std::thread::spawn(move || {
+        let signal = |it: &str| drop(Command::new("kill").args([it, &process]).status());
+        // Until `over` is dropped, also by a test that failed.
+        while let Err(RecvTimeoutError::Timeout) = is_over.recv_timeout(Duration::from_millis(50)) {
+            signal("-STOP");
+            std::thread::sleep(Duration::from_millis(450));
+            signal("-CONT");
+        }
+    });
+    program.wait_until_done(&run);
+    drop(over);
+    throttle.join().unwrap();
+    println!("{} fences", run.said().matches("fenced: joining").count());
     program.assert_published_is_replayed();
 }
 
