@@ -113,6 +113,9 @@ struct Arguments {
 }
 
 fn main() {
+    // As the program does: the memory that is measured is that of the service.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let mut arguments = std::env::args().skip(1);
     let mut wanted = Arguments { events: EVENTS, divisor: 1, load: None, rules: None, only_closes: false };
     while let Some(argument) = arguments.next() {
