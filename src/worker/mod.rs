@@ -178,7 +178,7 @@ struct Share<'a> {
     without_offset: BTreeSet<i32>,
     /// Measures what is not measured for each partition.
     watch: Stopwatch,
-    /// The group's generation; none since the group changed.
+    /// The group's generation; none from a change of the group until its partitions have been checked.
     group: Option<Arc<GroupMetadata>>,
     committed_at: Instant,
 }
@@ -246,11 +246,11 @@ impl<'a> Worker<'a> {
             consumer.poll(wait, &mut |polled| share.take(polled))?;
         }
         share.fold_waiting();
-        share.group.get_or_insert_with(|| Arc::new(consumer.group_metadata()));
         if let Some(error) = share.failed.take() {
             return Err(Ended::Failed(error));
         }
         share.check_lost_offsets()?;
+        share.group.get_or_insert_with(|| Arc::new(consumer.group_metadata()));
         consumer.ends(&mut |partition, ends| {
             if let Some(owned) = share.partitions.get_mut(&partition) {
                 owned.ends_at(ends);
@@ -556,7 +556,8 @@ impl Share<'_> {
 
     /// The same amid a poll, if the transaction has been open for long.
     fn commit_if_open_for_long(&mut self) {
-        if let Some(group) = self.group.as_ref().filter(|_| self.publisher.is_open_for(OPEN_MAX)).cloned() {
+        let is_due = self.failed.is_none() && self.publisher.is_open_for(OPEN_MAX);
+        if let Some(group) = self.group.as_ref().filter(|_| is_due).cloned() {
             self.settle();
             self.commit(group);
         }
