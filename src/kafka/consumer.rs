@@ -587,12 +587,12 @@ pub(super) fn span<C: ConsumerContext>(
             let known = base.fetch_metadata(Some(topic), QUESTION)?;
             let mut partitions = known.topics().iter().flat_map(|topic| topic.partitions());
             let is_there = partitions.any(|it| it.id() == partition);
-            match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::UnknownPartition) if is_there => {
-                    Err(KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable))
-                }
-                _ => Err(error),
-            }
+            let is_refused = error.rdkafka_error_code().is_some_and(is_refusal);
+            Err(if is_there && !is_refused {
+                KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable)
+            } else {
+                error
+            })
         })
     })
 }
