@@ -178,7 +178,8 @@ struct Share<'a> {
     without_offset: BTreeSet<i32>,
     /// Measures what is not measured for each partition.
     watch: Stopwatch,
-    /// The group's generation; none from a change of the group until its partitions have been checked.
+    /// The group's generation; none from a change of the group until its partitions have been checked, and after a failure,
+    /// whose cause may be that it is an old one.
     group: Option<Arc<GroupMetadata>>,
     committed_at: Instant,
 }
@@ -279,7 +280,8 @@ impl<'a> Worker<'a> {
                 self.share.publisher.wait();
             }
             self.settle()?;
-            if self.share.publisher.is_committing() {
+            // Not whether a commit is in flight: an answer that has come since is not settled.
+            if self.share.publisher.is_unsettled() {
                 return Ok(());
             }
             let since = self.share.committed_at.elapsed();
@@ -289,7 +291,9 @@ impl<'a> Worker<'a> {
             if !(is_waiting || due && self.share.has_progress()) {
                 return Ok(());
             }
-            self.share.commit(Arc::new(self.consumer.group_metadata()));
+            let group = Arc::new(self.consumer.group_metadata());
+            self.share.group = Some(Arc::clone(&group));
+            self.share.commit(group);
             if !waits {
                 return Ok(());
             }
@@ -303,6 +307,7 @@ impl<'a> Worker<'a> {
             None => Ok(()),
             Some((took, error)) => {
                 self.share.telemetry.transaction(took, false);
+                self.share.group = None;
                 self.send_again(error, took)
             }
         }

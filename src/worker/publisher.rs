@@ -120,6 +120,11 @@ impl Publisher {
         self.producer.is_none()
     }
 
+    /// Whether there is a batch whose end was not taken note of.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.committing.is_some()
+    }
+
     /// Waits for the commit in flight, if there is one.
     pub(super) fn wait(&mut self) {
         if self.producer.is_none() {
@@ -156,6 +161,7 @@ impl Publisher {
     /// Commits the effects that were handed over, and these positions. If the transaction cannot be begun, or was aborted
     /// before, that is the answer: the batch has to be sent again.
     pub(super) fn commit(&mut self, batch: Batch, group: Arc<GroupMetadata>) {
+        debug_assert!(!self.is_unsettled(), "a batch takes the place of one that may have to be sent again");
         let positions = batch.positions.clone();
         self.committing = Some(batch);
         let Some(mut producer) = self.producer.take() else { return };
