@@ -10,6 +10,13 @@ const GRACE: Duration = Duration::from_secs(25);
 const SESSION: &[(&str, &str)] =
     &[("UPSWELL_KAFKA__GROUP_INSTANCE_ID", "pod-0"), ("UPSWELL_KAFKA__PROPERTIES__SESSION_TIMEOUT_MS", "6000")];
 
+/// Writes a history of this many events into the log.
+fn send_history(program: &Program, events: &str) {
+    let events = ["--users", "300", "--events", events, "--end", "2026-08-01", "--out", "events.ndjson.zst"];
+    program.run(&[&["generate"], &events[..]].concat()).ok();
+    program.run(&["send", "events.ndjson.zst"]).ok();
+}
+
 /// Asks it to end and sees that it does in time, and that this is a success.
 fn stops_in_time(run: &mut Running) {
     let asked = Instant::now();
@@ -31,9 +38,7 @@ fn ends_with(run: &mut Running, words: &[&str]) {
 fn a_process_stops_while_no_broker_answers() {
     let Some(broker) = Broker::start() else { return };
     let program = Program::with_topics(&broker, "");
-    let events = ["--users", "300", "--events", "60000", "--end", "2026-08-01", "--out", "events.ndjson.zst"];
-    program.run(&[&["generate"], &events[..]].concat()).ok();
-    program.run(&["send", "events.ndjson.zst"]).ok();
+    send_history(&program, "60000");
     let mut run = program.start_with(&["run"], SESSION);
     wait_for("a commit", || (program.committed().iter().sum::<i64>() > 0).then_some(()));
     if !broker.signal("-STOP") {
@@ -54,27 +59,26 @@ fn a_process_stops_while_no_broker_answers() {
     program.assert_published_is_replayed();
 }
 
-/// Folding what one poll brings takes longer than a transaction may: it is not open meanwhile, or it would be aborted, and
-/// the same would happen again after every rejoining.
+/// Folding what one poll brings takes longer than a transaction may be open. If none were committed in between, it would be
+/// aborted, and the same would happen again after every rejoining.
 #[test]
 fn a_process_with_little_cpu_time_gets_on() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
-    let events = ["--users", "300", "--events", "30000", "--end", "2026-08-01", "--out", "events.ndjson.zst"];
-    program.run(&[&["generate"], &events[..]].concat()).ok();
-    program.run(&["send", "events.ndjson.zst"]).ok();
     let run = program.start_with(&["run"], &[]);
+    run.until_ready();
     let process = run.child.id().to_string();
     let (over, is_over) = std::sync::mpsc::channel::<()>();
     let throttle = std::thread::spawn(move || {
         let signal = |it: &str| drop(Command::new("kill").args([it, &process]).status());
         // Until `over` is dropped, also by a test that failed.
-        while let Err(RecvTimeoutError::Timeout) = is_over.recv_timeout(Duration::from_millis(50)) {
+        while let Err(RecvTimeoutError::Timeout) = is_over.recv_timeout(Duration::from_millis(25)) {
             signal("-STOP");
-            std::thread::sleep(Duration::from_millis(450));
+            std::thread::sleep(Duration::from_millis(475));
             signal("-CONT");
         }
     });
+    send_history(&program, "30000");
     program.wait_until_done(&run);
     drop(over);
     throttle.join().unwrap();
