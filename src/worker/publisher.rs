@@ -165,8 +165,11 @@ impl Publisher {
         let positions = batch.positions.clone();
         self.committing = Some(batch);
         let Some(mut producer) = self.producer.take() else { return };
-        let is_open = self.open.take().is_some();
-        let begun = self.failed.take().map_or_else(|| if is_open { Ok(()) } else { producer.begin() }, Err);
+        let begun = match (self.failed.take(), self.open.take()) {
+            (Some(error), _) => Err(error),
+            (None, Some(_)) => Ok(()),
+            (None, None) => producer.begin(),
+        };
         if let Err(error) = begun {
             return self.answered((producer, (Duration::ZERO, Err(error))));
         }
