@@ -21,7 +21,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use reference::pack::DEFAULT;
 use reference::{Input, Kind, Settings};
 use serde_json::{Map, Value};
-use upswell::engine::{Partition, Record};
+use upswell::engine::{BlockName, Cut, Partition, Record};
 use upswell::model::{self, EventKind, EventTime, Feed, Fields, Outcome, Provenance, Wanted};
 use upswell::{rules, wire};
 
@@ -29,6 +29,9 @@ const SEEDS_THAT_FAILED: [u64; 7] = [30, 33, 89, 1_000_004, 1_000_014, 1_000_025
 const SEEDS: u64 = 80;
 
 const DAY: i64 = 86_400_000;
+
+/// Neither crashes nor snapshots.
+const NO_CRASH: (&[usize], Option<usize>) = (&[], None);
 
 #[test]
 fn the_fold_agrees_with_the_reference_and_survives_crashes() {
@@ -85,27 +88,33 @@ fn try_seed(seed: u64, shown: &mut BTreeMap<String, u64>) {
     let mut chance = SmallRng::seed_from_u64(seed ^ 0xfeed);
     let ids: BTreeSet<Box<str>> = plan.feed_ids().filter(|_| chance.random_bool(0.5)).map(Into::into).collect();
     let thinned: Vec<String> = whole.published.iter().filter_map(|line| only(&ids, line)).collect();
-    let bare = fold(&plan, &records, &[], Wanted { signals: Feed::Only(Arc::new(ids)), ..Wanted::LEAST });
+    let bare = fold(&plan, &records, NO_CRASH, Wanted { signals: Feed::Only(Arc::new(ids)), ..Wanted::LEAST });
     assert_eq!(bare.outcomes, whole.outcomes, "seed {seed}: outcomes without profiles and metrics");
     assert_eq!(bare.published, thinned, "seed {seed}: messages without profiles, metrics and some of the feed");
-    let least = fold(&plan, &records, &[], Wanted::LEAST);
+    let least = fold(&plan, &records, NO_CRASH, Wanted::LEAST);
     let but_signals = whole.published.iter().filter(|line| !line.contains(r#""entries":"#));
     assert!(but_signals.eq(&least.published), "seed {seed}: messages without the signals feed");
     assert_eq!(least.entries, whole.entries, "seed {seed}: entries that are counted and not built");
-    let crashed = fold(&plan, &records, &crashes, Wanted::ALL);
+    let crashed = fold(&plan, &records, (&crashes, None), Wanted::ALL);
     assert!(whole.published == crashed.published, "seed {seed}: crashes at {crashes:?} can be seen");
     assert!(whole.rows == crashed.rows, "seed {seed}: crashes at {crashes:?} can be seen in profiles");
     assert!(whole.profiles == crashed.profiles, "seed {seed}: crashes at {crashes:?} are seen at the end");
+    let every = chance.random_range(1..records.len().max(2));
+    let restored = fold(&plan, &records, (&crashes, Some(every)), Wanted::ALL);
+    assert!(whole.is(&restored), "seed {seed}: snapshots every {every} records and crashes at {crashes:?} can be seen");
+    assert!(whole.state == restored.state, "seed {seed}: the state depends on snapshots every {every} records");
+    assert!(whole.state == crashed.state, "seed {seed}: the state depends on crashes at {crashes:?}");
+    assert!(restored.stored > 0, "seed {seed}: nothing was stored");
     let changed = activate(&mut rng, log, &records, |_, applies| texts[applies].clone());
     assert!(
-        whole.is(&fold(&plan, &changed, &[], Wanted::ALL)),
+        whole.is(&fold(&plan, &changed, NO_CRASH, Wanted::ALL)),
         "seed {seed}: activating the rules that apply can be seen"
     );
     let in_turn = |nth: usize, applies: usize| {
         if nth.is_multiple_of(2) { turned(&texts[applies]) } else { texts[applies].clone() }
     };
     let changed = activate(&mut rng, log, &records, in_turn);
-    let turned = fold(&plan, &changed, &crashes, Wanted::ALL);
+    let turned = fold(&plan, &changed, (&crashes, Some(every)), Wanted::ALL);
     // A pack may have several signals of an occurrence, of which the first is named.
     if seed < PACKS {
         compare_sets(seed, &whole, &turned);
@@ -120,7 +129,7 @@ fn agree(seed: u64, product: &Product) -> (reference::Output, FoldOutput, Vec<(R
         let expected = reference::run(&product.log, &product.settings);
         let records = encode(product);
         let plan = Arc::new(rules::parse("simulation", &rules_of(&product.settings)).expect("rules"));
-        let whole = fold(&plan, &records, &[], Wanted::ALL);
+        let whole = fold(&plan, &records, NO_CRASH, Wanted::ALL);
         compare(seed, &product.log, &expected, &whole);
         (expected, whole, records)
     };
@@ -207,6 +216,10 @@ struct FoldOutput {
     rows: Vec<String>,
     /// The accounts and users at the end, as lines.
     profiles: Vec<String>,
+    /// The state at the end: its head, and the names of its blocks.
+    state: Option<(Vec<u8>, Vec<BlockName>)>,
+    /// How many blocks were stored.
+    stored: usize,
 }
 
 impl FoldOutput {
@@ -306,15 +319,26 @@ fn rules_of(settings: &Settings) -> String {
 }
 
 /// Folds the log of one partition. A crash loses everything since a commit some records before, and a new partition
-/// folds the log from its beginning and drops the effects up to the commit. With profiles and metrics closes visit more
-/// accounts.
-fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize], wanted: Wanted) -> FoldOutput {
+/// folds the log from its beginning, or where snapshots are taken `every` so many records from the last one before the
+/// commit, and drops the effects up to the commit. With profiles and metrics closes visit more accounts.
+fn fold(
+    plan: &Arc<rules::Plan>,
+    records: &[(Record, Vec<u8>)],
+    (crashes, every): (&[usize], Option<usize>),
+    wanted: Wanted,
+) -> FoldOutput {
     let mut output = FoldOutput::default();
     let mut committed = 0;
+    let mut store = Store::default();
     for stop in crashes.iter().copied().chain([records.len()]) {
-        let mut partition = Partition::new(plan.clone());
+        let (from, mut partition) = store.restore(committed).unwrap_or_else(|| (0, Partition::new(plan.clone())));
         let mut effects = model::Effects::new(wanted.clone());
-        for (place, (record, bytes)) in records.iter().enumerate().take(stop.max(committed)) {
+        let mut cut = None;
+        for (place, (record, bytes)) in records.iter().enumerate().take(stop.max(committed)).skip(from) {
+            if every.is_some_and(|every| place % every == 0) {
+                // The pages of a cut are stored while the partition goes on.
+                store.add(cut.replace((place, Arc::clone(partition.plan()), partition.cut().unwrap())));
+            }
             for (index, decoded) in (0..).zip(wire::decode_admitting(wire::Admit::Any, wire::Format::Protobuf, bytes)) {
                 let is_activation = decoded.event.as_ref().is_ok_and(|event| event.kind == EventKind::RulesActivation);
                 let ready = rules::Ready::new(&decoded).expect("rules of this version");
@@ -335,12 +359,59 @@ fn fold(plan: &Arc<rules::Plan>, records: &[(Record, Vec<u8>)], crashes: &[usize
             }
             effects.clear();
         }
+        store.add(cut);
         committed = stop.max(committed);
+        let mut last = Store::default();
+        last.add(Some((committed, Arc::clone(partition.plan()), partition.cut().unwrap())));
+        output.state = last.snapshots.pop().map(|snapshot| (snapshot.head, snapshot.blocks));
         let mut now = model::Effects::new(Wanted::ALL);
         partition.all_profiles(&mut now);
         output.profiles = now.accounts.iter().map(ToWireLine::line).chain(now.users.iter().map(row_of_user)).collect();
     }
+    output.stored = store.blocks.len();
     output
+}
+
+/// Stored snapshots of a partition, and their blocks.
+#[derive(Default)]
+struct Store {
+    snapshots: Vec<Snapshot>,
+    blocks: BTreeMap<BlockName, Vec<u8>>,
+}
+
+struct Snapshot {
+    /// After how many records it was taken.
+    place: usize,
+    plan: Arc<rules::Plan>,
+    head: Vec<u8>,
+    blocks: Vec<BlockName>,
+}
+
+impl Store {
+    fn add(&mut self, cut: Option<(usize, Arc<rules::Plan>, Cut)>) {
+        let Some((place, plan, Cut { head, mut blocks })) = cut else { return };
+        let mut names = Vec::new();
+        for block in &mut blocks {
+            let name = block.name().unwrap_or_else(|| {
+                let bytes = block.encode().unwrap();
+                let name = BlockName::of(&bytes);
+                self.blocks.insert(name, bytes);
+                name
+            });
+            block.is_stored_as(name);
+            names.push(name);
+        }
+        self.snapshots.push(Snapshot { place, plan, head, blocks: names });
+    }
+
+    /// The partition as it was at the last snapshot at or before this place, if there is one.
+    fn restore(&mut self, committed: usize) -> Option<(usize, Partition)> {
+        let last = self.snapshots.iter().rev().find(|snapshot| snapshot.place <= committed)?;
+        let mut blocks = last.blocks.iter().map(|name| Ok((*name, self.blocks[name].clone())));
+        let partition = Partition::restore(Arc::clone(&last.plan), &last.head, &mut blocks).unwrap();
+        assert!(blocks.next().is_none(), "blocks are left");
+        Some((last.place, partition))
+    }
 }
 
 fn row_of_user(profile: &model::UserProfile) -> String {

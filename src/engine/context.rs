@@ -1,5 +1,7 @@
 //! What stays the same during a step: the rules, the instant and the cause, and the event with its roles.
 
+use serde::{Deserialize, Serialize};
+
 use super::state::Account;
 use crate::model::{Day, Event, EventTime, Fact, Field, Keys, Place, PlaceNumber, Role, Text};
 use crate::rules::{Filter, Kind, Plan, Reads, RoleSet, Signal, SignalRef};
@@ -73,7 +75,7 @@ impl<'a> Context<'a> {
 }
 
 /// Signals of newly activated rules that no close has decided yet: off means unknown (semantics A27).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Warming {
     /// Those that the close of a week decides.
     pub(super) of_weeks: Reads,

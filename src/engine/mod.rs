@@ -17,3 +17,4 @@ mod step;
 mod values;
 
 pub use partition::{Folded, Partition, Record, Standing, read_ahead};
+pub use state::cut::{Block, BlockName, Blocks, Cut, Unreadable};

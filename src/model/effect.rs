@@ -256,7 +256,7 @@ pub struct Onboarding {
 }
 
 /// The onboarding track of an account (semantics F11).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Track {
     /// One user.
     Solo,
@@ -357,7 +357,7 @@ pub struct UserProfile {
 }
 
 /// The id of an episode: a hash of account, trigger and instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HandoffId(pub [u8; 16]);
 
 impl HandoffId {

@@ -145,7 +145,7 @@ pub struct Provenance<'a> {
 }
 
 /// The place of an event in its partition of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// The offset of the record.
     pub offset: i64,
@@ -155,7 +155,7 @@ pub struct Place {
 
 /// The place of an event in its partition as one number, for evidence: offset · 2²⁰ + index in the record (semantics
 /// E23). It orders events as [`Place`] does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PlaceNumber(NonZeroI64);
 
 impl PlaceNumber {

@@ -246,6 +246,7 @@ fn plan(whole: &str, file: &File, presets: &[Preset]) -> Result<Plan, Wrong> {
     by_level.sort_by_key(|&trigger| triggers[trigger].level);
     Ok(Plan {
         version: version(&file.name, whole),
+        text: whole.into(),
         time,
         ids: Ids::compile(&file.ids),
         accounts_max: time::limit("accounts", &file.limits.accounts)?,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::changes::Changes;
 use crate::model::Field;
 
@@ -124,7 +126,7 @@ pub enum Input {
 }
 
 /// A set of signals of one scope, by slot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slots([u64; SIGNALS_MAX / 64]);
 
 impl Slots {
@@ -170,7 +172,7 @@ pub(super) fn each_bit(mut bits: u64, mut call: impl FnMut(usize)) {
 }
 
 /// A set of things that conditions read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reads {
     /// User signals.
     pub users: Slots,

@@ -24,6 +24,8 @@ use super::triggers::Trigger;
 pub struct Plan {
     /// Name and hash of the rules.
     pub version: Arc<str>,
+    /// The text of the rules, with the mappings of its presets written out.
+    pub text: Arc<str>,
     /// How event time moves.
     pub time: Time,
     /// Which ids are treated as missing or invalid, and whether account ids differ by case and space.

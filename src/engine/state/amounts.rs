@@ -1,5 +1,8 @@
 //! Amounts by the day, of the meters and features of accounts.
 
+use serde::{Deserialize, Serialize};
+
+use super::cut::{Parts, Unreadable};
 use super::pages::{Ref, Slab};
 
 /// The amounts of all series.
@@ -11,11 +14,11 @@ pub(super) struct Amounts {
 }
 
 /// Amounts of some days: a list of nodes, of which the first has the newest day.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Series(Ref);
 
 /// The amounts of a few days, in no order: a cache line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[repr(align(64))]
 struct Node {
     amounts: [i64; DAYS],
@@ -140,6 +143,13 @@ impl Amounts {
             node.amounts.into_iter().filter_map(wide_at).for_each(|mut at| self.wide.remove(&mut at));
             self.nodes.remove(&mut at);
         }
+    }
+
+    /// Stores or restores them.
+    pub(super) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Amounts { nodes, wide } = self;
+        nodes.parts(parts)?;
+        wide.parts(parts)
     }
 
     /// Bytes of its pages.

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 
+use serde::{Deserialize, Serialize};
+
 use super::facts;
 use super::pages::Ref;
 use super::traits::{Latest, Profile};
@@ -11,7 +13,7 @@ use super::triggers::{self, Paced};
 use crate::model::{Day, EventTime, HandoffId, Place, Role};
 
 /// References from a user to what is stored outside the row.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct OfUser {
     pub(super) facts: facts::Head,
     /// What is known of the user, a [`More`].
@@ -25,7 +27,7 @@ impl OfUser {
 }
 
 /// Data of a user apart from activity and facts. It is erased when the user is forgotten.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct More {
     pub(in crate::engine) profile: Profile,
     /// Whether the user is excluded by the e-mail address (semantics A34).
@@ -49,7 +51,7 @@ impl More {
 
 /// References from an account to what is stored outside the row, and small values that most accounts have: a cache
 /// line.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[repr(align(64))]
 pub(in crate::engine) struct Rare {
     /// What is kept of facts of the account.
@@ -95,7 +97,7 @@ impl Rare {
 }
 
 /// What happened in an account's life, and ends with it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Life {
     /// The latest completion of what could be abandoned, by the role that completes it.
     pub(in crate::engine) completed: BTreeMap<Role, EventTime>,
@@ -112,7 +114,7 @@ pub(in crate::engine) struct Life {
 }
 
 /// Counts of traits of running active users.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Crowd {
     /// By department.
     pub(in crate::engine) departments: BTreeMap<Box<str>, u32>,
@@ -123,7 +125,7 @@ pub(in crate::engine) struct Crowd {
 }
 
 /// Former lives and firings, which may matter again.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Former {
     /// The life of the account before this one, while a late day can still join them: first event, its day, last day.
     pub(super) of_account: Option<(EventTime, Day, Day)>,
@@ -140,7 +142,7 @@ impl Former {
 }
 
 /// A user's life before the present one.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct FormerLife {
     pub(super) first: Day,
     pub(super) last: Day,
@@ -149,7 +151,7 @@ pub(super) struct FormerLife {
 }
 
 /// A signal of a user, or of the account, in a list.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct OfSignal {
     /// None: of the account.
     pub(super) user: Option<u32>,
@@ -158,7 +160,7 @@ pub(super) struct OfSignal {
 }
 
 /// A handoff to a person that awaits an answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Unanswered {
     pub(super) id: HandoffId,
     pub(super) at: EventTime,

@@ -1,9 +1,11 @@
 //! What the meters and features of accounts count, by the day.
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::amounts::{Amounts, Series};
 use super::beside::{NAMES_MAX, OTHER};
+use super::cut::{Parts, Unreadable};
 use super::index::Index;
 use super::names::Names;
 use super::pages::{Ref, Slab};
@@ -28,7 +30,7 @@ pub(super) struct Counted {
 }
 
 /// A meter of an account, in the list of its meters. Amounts are in thousandths.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Meter {
     series: Series,
     gauge: Ref,
@@ -38,7 +40,7 @@ struct Meter {
 }
 
 /// A feature of an account, in the list of its features.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Feature {
     series: Series,
     name: Ref,
@@ -205,6 +207,21 @@ impl Counted {
     pub(super) fn clear(&mut self, meters: &mut Ref, features: &mut Ref) {
         self.rename_meters(meters, |_| None);
         self.retain_features(features, |_, _| false);
+    }
+
+    /// Stores or restores them.
+    pub(super) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Counted { amounts, meters, gauges, features, features_by_name, names } = self;
+        amounts.parts(parts)?;
+        meters.parts(parts)?;
+        gauges.parts(parts)?;
+        features.parts(parts)?;
+        names.parts(parts)?;
+        if parts.are_restored() {
+            let hash_at = |at| features.get(Ref::of(at)).map_or(0, |it| hash_of(it.account, it.name));
+            *features_by_name = Index::of(features.places().map(Ref::number), hash_at);
+        }
+        Ok(())
     }
 
     /// Bytes of its pages, of meters and of features.

@@ -7,8 +7,13 @@
 use std::hint::black_box;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+use serde_big_array::BigArray;
+
+use super::cut::{Parts, Unreadable};
 use super::days::Days;
 use super::due::NEVER;
+use super::pages::{Ref, Slab};
 use crate::model::Day;
 
 /// Lengths of the windows of WAU and MAU, in days.
@@ -39,11 +44,12 @@ pub(in crate::engine) const WEEKS: Ring = Ring { first: 174, length: 16 };
 const COUNTERS: usize = 190;
 
 /// Counters of an account in a byte each.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::engine) struct Counts {
+    #[serde(with = "BigArray")]
     narrow: [i8; COUNTERS],
-    /// The place among the wide ones plus one, once a byte was too narrow; 0 before.
-    wide: u32,
+    /// The place among the wide ones, once a byte was too narrow.
+    wide: Ref,
     /// C: the last closed day when counts were last brought up to date.
     closed: i32,
     /// Users active in the 7 and in the 28 days that end with C.
@@ -62,16 +68,32 @@ impl Counts {
 }
 
 /// Counters of accounts that are too large for bytes.
-#[derive(Debug, Default)]
-pub(in crate::engine) struct WideCounts {
-    counters: Vec<[i32; COUNTERS]>,
-    free: Vec<u32>,
+#[derive(Debug)]
+pub(in crate::engine) struct WideCounts(Slab<Wide, 64>);
+
+/// Counters in four bytes each.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Wide(#[serde(with = "BigArray")] [i32; COUNTERS]);
+
+impl Default for Wide {
+    fn default() -> Wide {
+        Wide([0; COUNTERS])
+    }
 }
 
 impl WideCounts {
+    pub(super) fn new() -> WideCounts {
+        WideCounts(Slab::new())
+    }
+
     /// Bytes of its rows.
     pub(super) fn bytes(&self) -> usize {
-        self.counters.capacity() * size_of::<[i32; COUNTERS]>()
+        self.0.bytes()
+    }
+
+    /// Stores or restores them.
+    pub(super) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        self.0.parts(parts)
     }
 }
 
@@ -85,7 +107,7 @@ impl Ring {
 impl Counts {
     /// Nothing is counted; `closed` is the last closed day.
     pub(in crate::engine) fn new(closed: Day) -> Counts {
-        Counts { narrow: [0; COUNTERS], wide: 0, closed: closed.0, wau: 0, mau: 0 }
+        Counts { narrow: [0; COUNTERS], wide: Ref::NONE, closed: closed.0, wau: 0, mau: 0 }
     }
 
     /// C.
@@ -100,14 +122,11 @@ impl Counts {
 
     #[inline]
     fn at(&self, wide: &WideCounts, place: usize) -> i32 {
-        match self.wide {
-            0 => self.narrow[place].into(),
-            index => wide.counters[index as usize - 1][place],
-        }
+        wide.0.get(self.wide).map_or_else(|| self.narrow[place].into(), |wide| wide.0[place])
     }
 
     fn add_at(&mut self, wide: &mut WideCounts, place: usize, by: i32) {
-        if self.wide == 0 {
+        if self.wide.is_none() {
             match i8::try_from(i32::from(self.narrow[place]) + by) {
                 Ok(sum) => {
                     self.narrow[place] = sum;
@@ -116,22 +135,12 @@ impl Counts {
                 Err(_) => self.widen(wide),
             }
         }
-        wide.counters[self.wide as usize - 1][place] += by;
+        wide.0.get_or_new(&mut self.wide).0[place] += by;
     }
 
     #[cold]
     fn widen(&mut self, wide: &mut WideCounts) {
-        let counters = self.narrow.map(i32::from);
-        self.wide = match wide.free.pop() {
-            Some(index) => {
-                wide.counters[index as usize - 1] = counters;
-                index
-            }
-            None => {
-                wide.counters.push(counters);
-                wide.counters.len() as u32
-            }
-        };
+        self.wide = wide.0.insert(Wide(self.narrow.map(i32::from)));
     }
 
     fn clear(&mut self, wide: &mut WideCounts, place: usize) -> i32 {
@@ -144,9 +153,7 @@ impl Counts {
 
     /// Gives back what the account has beyond its row.
     pub(in crate::engine) fn give_back(&mut self, wide: &mut WideCounts) {
-        if self.wide > 0 {
-            wide.free.push(std::mem::take(&mut self.wide));
-        }
+        wide.0.remove(&mut self.wide);
     }
 
     /// The days or weeks that a ring has counters of: from, to.
@@ -189,9 +196,9 @@ impl Counts {
     }
 
     fn sum_of(&self, wide: &WideCounts, places: Range<usize>) -> u64 {
-        match self.wide {
-            0 => self.narrow[places].iter().map(|count| *count as u64).sum(),
-            index => wide.counters[index as usize - 1][places].iter().map(|count| *count as u64).sum(),
+        match wide.0.get(self.wide) {
+            None => self.narrow[places].iter().map(|count| *count as u64).sum(),
+            Some(wide) => wide.0[places].iter().map(|count| *count as u64).sum(),
         }
     }
 
@@ -225,10 +232,7 @@ impl Counts {
     }
 
     fn is_zero(&self, wide: &WideCounts) -> bool {
-        match self.wide {
-            0 => self.narrow == [0; COUNTERS],
-            index => wide.counters[index as usize - 1] == [0; COUNTERS],
-        }
+        wide.0.get(self.wide).map_or(self.narrow == [0; COUNTERS], |wide| wide.0 == [0; COUNTERS])
     }
 
     /// A day became active of a user whose active days were `before`.
@@ -285,7 +289,7 @@ mod tests {
             steps in proptest::collection::vec((0_usize..6, -58_i32..3, prop_oneof![5 => Just(0), 3 => 1..3, 1 => 3..90]), 1..160),
             is_wide in any::<bool>(),
         ) {
-            let (mut wide, mut users) = (WideCounts::default(), [Days::NEVER; 6]);
+            let (mut wide, mut users) = (WideCounts::new(), [Days::NEVER; 6]);
             let mut counts = Counts::new(Day(1_000));
             if is_wide {
                 counts.widen(&mut wide);
@@ -317,13 +321,13 @@ mod tests {
 
     #[test]
     fn a_large_count_escapes_to_a_wide_one() {
-        let (mut wide, mut counts) = (WideCounts::default(), Counts::new(Day(10)));
+        let (mut wide, mut counts) = (WideCounts::new(), Counts::new(Day(10)));
         (0..300).for_each(|_| counts.add(&mut wide, EVENTS, 9, 1));
         counts.add(&mut wide, EVENTS, 8, 7);
         assert_eq!((counts.get(&wide, EVENTS, 9), counts.sum(&wide, EVENTS, 0, 12)), (300, 307));
         counts.close_up_to(&mut wide, Day(39));
         assert_eq!(counts.sum(&wide, EVENTS, 0, 40), 0);
         counts.give_back(&mut wide);
-        assert_eq!(wide.free.len(), 1);
+        assert_eq!((wide.0.len(), wide.0.used()), (1, 0));
     }
 }

@@ -1,9 +1,11 @@
 //! The days on which a user was active, as a bit mask.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Day, Week};
 
 /// The days on which a user was active: the last 64 exactly, before that the first and last of this life.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(in crate::engine) struct Days {
     /// Bit i: active on day `last − i`. It is relative to the last active day, so the close of a day shifts no masks.
     mask: u64,

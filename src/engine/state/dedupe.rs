@@ -2,8 +2,11 @@
 
 use std::hint::black_box;
 
-use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
 
+use super::cut::{Parts, Unreadable};
+use super::index::Index;
+use super::pages::Pages;
 use crate::model::EventTime;
 
 /// Ids of applied messages, each for the dedupe window or until enough newer ones came (semantics A20).
@@ -14,24 +17,28 @@ use crate::model::EventTime;
 pub(in crate::engine) struct Recent {
     window_ms: i64,
     ids_max: u64,
-    /// The present generation.
-    present: HashTable<Seen>,
+    present: Generation,
     /// The one before it.
-    past: HashTable<Seen>,
-    /// How many ids were remembered before the present generation, and the event time when it began.
-    before: (u64, EventTime),
-    /// How many ids were ever remembered.
-    count: u64,
+    past: Generation,
+    /// The event time when the present generation began.
+    began: EventTime,
+}
+
+/// Ids in the order in which they were remembered.
+#[derive(Debug)]
+struct Generation {
+    seen: Pages<Seen>,
+    by_id: Index,
+    /// How many ids were remembered before it.
+    before: u64,
 }
 
 /// An id that was remembered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Seen {
     id: [u64; 2],
     /// The highest accepted event time then.
-    at: EventTime,
-    /// Its number, from 1.
-    number: u64,
+    at: i64,
 }
 
 /// A message id together with its source; none if the id is empty.
@@ -42,47 +49,100 @@ fn halves(id: u128) -> [u64; 2] {
     [id as u64, (id >> 64) as u64]
 }
 
+impl Generation {
+    fn new() -> Generation {
+        Generation { seen: Pages::new(), by_id: Index::new(), before: 0 }
+    }
+
+    /// How many ids were remembered up to its end.
+    fn until(&self) -> u64 {
+        self.before + u64::from(self.seen.len())
+    }
+
+    fn insert(&mut self, seen: Seen) {
+        let Generation { seen: rows, by_id, .. } = self;
+        let row = rows.push(seen);
+        by_id.make_room(|row| rows[row].id[0]);
+        by_id.insert(seen.id[0], row);
+    }
+
+    fn begin_at(&mut self, before: u64) {
+        self.seen.clear();
+        self.by_id.clear();
+        self.before = before;
+    }
+
+    fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Generation { seen, by_id, before } = self;
+        parts.value(before)?;
+        parts.table(seen)?;
+        if parts.are_restored() {
+            *by_id = Index::of(0..seen.len(), |row| seen[row].id[0]);
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.seen.bytes() + self.by_id.bytes()
+    }
+}
+
 impl Recent {
     pub(in crate::engine) fn new(window_ms: i64, ids_max: usize) -> Recent {
-        let (present, past) = (HashTable::new(), HashTable::new());
-        Recent { window_ms, ids_max: ids_max as u64, present, past, before: (0, EventTime::MIN), count: 0 }
+        let (present, past) = (Generation::new(), Generation::new());
+        Recent { window_ms, ids_max: ids_max as u64, present, past, began: EventTime::MIN }
+    }
+
+    /// Stores or restores them.
+    pub(in crate::engine) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Recent { window_ms: _, ids_max: _, present, past, began } = self;
+        present.parts(parts)?;
+        past.parts(parts)?;
+        parts.value(began)
     }
 
     /// Whether the id was applied within the window, seen from the highest accepted event time.
     pub(in crate::engine) fn has(&self, id: Id, highest: Option<EventTime>) -> bool {
         let (Some(id), Some(highest)) = (id.map(halves), highest) else { return false };
-        let is = |seen: &Seen| seen.id == id && self.counts((seen.number, seen.at), highest);
-        self.present.find(id[0], is).is_some() || self.past.find(id[0], is).is_some()
+        self.has_in(&self.present, id, highest) || self.past.seen.len() > 0 && self.has_in(&self.past, id, highest)
     }
 
-    /// Whether an id that was remembered with this number and at this time still counts.
+    #[inline]
+    fn has_in(&self, generation: &Generation, id: [u64; 2], highest: EventTime) -> bool {
+        let is = |row: u32| {
+            let seen = &generation.seen[row];
+            seen.id == id && self.counts((generation.before + u64::from(row) + 1, EventTime(seen.at)), highest)
+        };
+        generation.by_id.find(id[0], is).is_some()
+    }
+
+    /// Whether an id that was remembered as the nth one, and at this time, still counts.
     fn counts(&self, (number, at): (u64, EventTime), highest: EventTime) -> bool {
-        self.count - number < self.ids_max && highest.0 - self.window_ms <= at.0
+        self.present.until() - number < self.ids_max && highest.0 - self.window_ms <= at.0
     }
 
     /// Reads ahead for an id.
     pub(in crate::engine) fn touch(&self, id: Id) {
         if let Some([hash, _]) = id.map(halves) {
-            black_box((self.present.find(hash, |_| false), self.past.find(hash, |_| false)));
+            black_box((self.present.by_id.touch(hash), self.past.by_id.touch(hash)));
         }
     }
 
     /// Remembers the id of an applied message; `highest` includes it.
     pub(in crate::engine) fn insert(&mut self, id: Id, highest: EventTime) {
         let Some(id) = id.map(halves) else { return };
-        if !self.counts(self.before, highest) {
+        if !self.counts((self.present.before, self.began), highest) {
+            let until = self.present.until();
             std::mem::swap(&mut self.present, &mut self.past);
-            self.present.clear();
-            self.before = (self.count, highest);
+            self.present.begin_at(until);
+            self.began = highest;
         }
-        self.count += 1;
-        let seen = Seen { id, at: highest, number: self.count };
-        self.present.insert_unique(id[0], seen, |seen| seen.id[0]);
+        self.present.insert(Seen { id, at: highest.0 });
     }
 
     /// Bytes of what is remembered.
     pub(in crate::engine) fn bytes(&self) -> usize {
-        (self.present.capacity() + self.past.capacity()) * size_of::<Seen>()
+        self.present.bytes() + self.past.bytes()
     }
 }
 
@@ -123,7 +183,7 @@ mod tests {
             }
             let most = list.iter().map(|(_, at)| list.iter().filter(|it| (*at - window..=*at).contains(&it.1)).count());
             let most = most.max().unwrap_or(0).min(ids_max);
-            let held = recent.present.len() + recent.past.len();
+            let held = (recent.present.seen.len() + recent.past.seen.len()) as usize;
             assert!(held <= 2 * most + 2, "{held} of {most}");
         }
     }

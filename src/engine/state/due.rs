@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
+use super::cut::{Parts, Unreadable};
 use super::lists::{List, Lists};
 use crate::model::Day;
 
@@ -10,7 +13,7 @@ use crate::model::Day;
 const CHUNK: usize = 255;
 
 /// When a row is visited next: the day of its entry in a list, and whether an event touched it since the last close.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(in crate::engine) struct Visit(i32);
 
 impl Visit {
@@ -90,6 +93,13 @@ impl Visits {
         }
     }
 
+    fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Visits { touched, due, rows } = self;
+        parts.value(touched)?;
+        parts.value(due)?;
+        rows.parts(parts)
+    }
+
     /// Bytes of the lists.
     fn bytes(&self) -> usize {
         self.rows.bytes()
@@ -112,6 +122,13 @@ pub(in crate::engine) struct Due {
 }
 
 impl Due {
+    /// Stores or restores both.
+    pub(in crate::engine) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Due { accounts, users } = self;
+        accounts.parts(parts)?;
+        users.parts(parts)
+    }
+
     /// Bytes of the lists.
     pub(in crate::engine) fn bytes(&self) -> usize {
         self.accounts.bytes() + self.users.bytes()

@@ -2,6 +2,11 @@
 
 use std::hint::black_box;
 use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::cut::{self, Block, Blocks, Content, Held, NameCell, Shared, Table, Unreadable};
 
 /// Bytes of a page: the longest id fits into one, with its length.
 const PAGE: usize = 65_536;
@@ -15,13 +20,15 @@ const PAGES_MAX: usize = 65_536;
 /// Every id that was seen.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Ids {
+    /// By block: its name in the last snapshot that has it as it is, or will have.
+    names: Vec<NameCell>,
     /// Each id follows its length, in one ASCII character if it is below [`LONG`], else in two. So a page is a text, and
     /// so is every id.
-    pages: Vec<String>,
+    pages: Vec<Held<String>>,
 }
 
 /// The place of an id: its page, and its offset there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::engine) struct Id(u32);
 
 impl Ids {
@@ -32,11 +39,11 @@ impl Ids {
     pub(in crate::engine) fn push(&mut self, id: &str) -> Id {
         assert!(id.len() < LONG << 7, "ids are at most 1,024 bytes long");
         let needed = 2 + id.len();
-        if self.pages.last().is_none_or(|page| page.len() + needed > PAGE) {
-            self.pages.push(String::with_capacity(PAGE));
+        if self.pages.last().is_none_or(|page| page.get().len() + needed > PAGE) {
+            self.pages.push(Held::new(Box::new(String::with_capacity(PAGE))));
         }
         let number = self.pages.len() - 1;
-        let page = &mut self.pages[number];
+        let page = self.pages[number].get_mut();
         let at = page.len();
         let character = |bits: usize| char::from(bits as u8);
         if id.len() < LONG {
@@ -61,7 +68,7 @@ impl Ids {
     /// Where an id stands in its page.
     #[inline(always)]
     fn place(&self, id: Id) -> (&String, Range<usize>) {
-        let (page, at) = (&self.pages[id.0 as usize / PAGE], id.0 as usize % PAGE);
+        let (page, at) = (self.pages[id.0 as usize / PAGE].get(), id.0 as usize % PAGE);
         let first = usize::from(page.as_bytes()[at]);
         if first < LONG {
             return (page, at + 1..at + 1 + first);
@@ -79,7 +86,7 @@ impl Ids {
 
     /// Reads ahead for an id.
     pub(in crate::engine) fn touch(&self, id: Id) {
-        black_box(self.pages[id.0 as usize / PAGE].as_bytes()[id.0 as usize % PAGE]);
+        black_box(self.pages[id.0 as usize / PAGE].get().as_bytes()[id.0 as usize % PAGE]);
     }
 
     /// An id.
@@ -89,16 +96,59 @@ impl Ids {
     }
 }
 
+/// How many pages are stored together: a MiB.
+const OF_BLOCK: usize = 16;
+
+/// The pages of a block.
+#[derive(Debug)]
+struct Texts(Vec<Arc<Shared<String>>>);
+
+impl Content for Texts {
+    fn encode(&self) -> Result<Vec<u8>, Unreadable> {
+        let mut bytes = Vec::new();
+        self.0.iter().try_for_each(|page| cut::append(page.get(), &mut bytes))?;
+        Ok(bytes)
+    }
+}
+
+/// Its rows are the pages.
+impl Table for Ids {
+    fn cut(&mut self, blocks: &mut Vec<Block>) {
+        cut::cut_pages(&mut self.pages, OF_BLOCK, &mut self.names, blocks, |_, pages| Box::new(Texts(pages)));
+    }
+
+    fn rows(&self) -> u32 {
+        self.pages.len() as u32
+    }
+
+    fn restore(&mut self, rows: u32, blocks: &mut Blocks<'_>) -> Result<(), Unreadable> {
+        *self = Ids::default();
+        while self.rows() < rows {
+            let (name, bytes) = cut::next(blocks)?;
+            let mut rest = &bytes[..];
+            for _ in 0..OF_BLOCK.min((rows - self.rows()) as usize) {
+                let mut page: String = cut::take(&mut rest)?;
+                page.reserve_exact(PAGE.saturating_sub(page.len()));
+                self.pages.push(Held::stored(Box::new(page)));
+            }
+            cut::ends(rest)?;
+            self.names.push(Arc::new(name.into()));
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn two_ids_still_fit_before_the_pages_are_full() {
-        let mut ids = Ids { pages: vec![String::new(); PAGES_MAX - 2] };
+        let mut ids = Ids::default();
+        ids.pages.extend((0..PAGES_MAX - 2).map(|_| Held::new(Box::default())));
         assert!(!ids.is_full());
         let longest = "x".repeat(1_024);
-        ids.pages.last_mut().expect("a page").extend(std::iter::repeat_n('x', PAGE));
+        ids.pages.last_mut().expect("a page").get_mut().extend(std::iter::repeat_n('x', PAGE));
         let places = [ids.push(&longest), ids.push("ann")];
         assert!(ids.is_full());
         assert_eq!(places.map(|place| ids.get(place)), [&*longest, "ann"]);

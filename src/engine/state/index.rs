@@ -58,6 +58,22 @@ impl Index {
         Index { buckets: vec![EMPTY], len: 0 }
     }
 
+    /// An index of these rows. `hash_of`: the hash of the key of any row.
+    pub(in crate::engine) fn of(rows: impl Iterator<Item = u32>, hash_of: impl Fn(u32) -> u64) -> Index {
+        let mut index = Index::new();
+        for row in rows {
+            index.make_room(&hash_of);
+            index.insert(hash_of(row), row);
+        }
+        index
+    }
+
+    /// Takes all rows out, and keeps the buckets.
+    pub(in crate::engine) fn clear(&mut self) {
+        self.buckets.fill(EMPTY);
+        self.len = 0;
+    }
+
     /// Bytes of its buckets.
     pub(in crate::engine) fn bytes(&self) -> usize {
         self.buckets.capacity() * size_of::<Bucket>()

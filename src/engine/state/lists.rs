@@ -1,5 +1,9 @@
 //! Lists that share their memory: what one gives back, another takes.
 
+use serde::{Deserialize, Serialize};
+use serde_big_array::BigArray;
+
+use super::cut::{Parts, Stored, Unreadable};
 use super::pages::{Ref, Slab};
 
 /// The entries of all lists, in chunks of about a KiB.
@@ -9,15 +13,17 @@ pub(super) struct Lists<T, const CHUNK: usize> {
 }
 
 /// A list: its first and last chunk.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct List {
     first: Ref,
     last: Ref,
     len: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(bound = "T: Stored + Copy")]
 struct Chunk<T, const CHUNK: usize> {
+    #[serde(with = "BigArray")]
     entries: [T; CHUNK],
     next: Ref,
 }
@@ -28,7 +34,7 @@ impl<T: Copy + Default, const CHUNK: usize> Default for Chunk<T, CHUNK> {
     }
 }
 
-impl<T: Copy + Default, const CHUNK: usize> Default for Lists<T, CHUNK> {
+impl<T: Stored + Copy, const CHUNK: usize> Default for Lists<T, CHUNK> {
     fn default() -> Self {
         Lists { chunks: Slab::new() }
     }
@@ -44,7 +50,12 @@ impl List {
     }
 }
 
-impl<T: Copy + Default, const CHUNK: usize> Lists<T, CHUNK> {
+impl<T: Stored + Copy, const CHUNK: usize> Lists<T, CHUNK> {
+    /// Stores or restores all lists; where they begin, their owners know.
+    pub(super) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        self.chunks.parts(parts)
+    }
+
     /// Adds an entry to the end of a list.
     #[inline]
     pub(super) fn push(&mut self, list: &mut List, entry: T) {

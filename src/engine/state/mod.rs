@@ -5,6 +5,7 @@ mod amounts;
 pub(super) mod beside;
 mod counted;
 pub(super) mod counts;
+pub(super) mod cut;
 pub(super) mod days;
 pub(super) mod dedupe;
 pub(super) mod due;

@@ -2,6 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::cut::{Parts, Unreadable};
 use super::index::Index;
 use super::pages::{Ref, Slab};
 
@@ -51,6 +52,17 @@ impl Names {
             self.by_text.remove(hash, at.number());
             self.names.remove(&mut at);
         }
+    }
+
+    /// Stores or restores them.
+    pub(super) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Names { names, by_text } = self;
+        names.parts(parts)?;
+        if parts.are_restored() {
+            let hash_of = |at: u32| names.get(Ref::of(at)).map_or(0, |name| xxh3_64(name.0.as_bytes()));
+            *by_text = Index::of(names.places().map(Ref::number), hash_of);
+        }
+        Ok(())
     }
 
     /// Bytes of its pages.

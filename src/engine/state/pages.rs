@@ -1,25 +1,40 @@
 //! A table of rows in pages: it grows by a page, and no row moves.
 
 use std::ops::{Index, IndexMut};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::cut::{self, Block, Blocks, Content, Held, NameCell, Parts, Shared, Stored, Table, Unreadable};
 
 /// Rows by their index. An index is stable for the life of its row.
 #[derive(Debug)]
 pub(in crate::engine) struct Pages<T, const ROWS: usize = 512> {
-    pages: Vec<Box<Page<T, ROWS>>>,
+    pages: Vec<Held<Page<T, ROWS>>>,
     len: u32,
+    /// By block: its name in the last snapshot that has it as it is, or will have.
+    names: Vec<NameCell>,
 }
 
 /// A page. Rows that are not yet used are blank. Alignment and size are multiples of 4 KiB (512 rows of a multiple of 8
 /// bytes are): mimalloc allocates such a block at its own size, while a vector of 64 KiB takes a block of 80 KiB. Rows of
 /// 64 bytes lie in cache lines.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[repr(C, align(4096))]
 struct Page<T, const ROWS: usize>([T; ROWS]);
 
-impl<T: Default, const ROWS: usize> Pages<T, ROWS> {
+/// About how many bytes of pages are stored together.
+const BLOCK: usize = 1 << 20;
+
+impl<T: Stored, const ROWS: usize> Pages<T, ROWS> {
+    /// How many pages are a block.
+    const OF_BLOCK: usize = {
+        assert!(ROWS.is_power_of_two());
+        if size_of::<Page<T, ROWS>>() < BLOCK { BLOCK / size_of::<Page<T, ROWS>>() } else { 1 }
+    };
+
     pub(in crate::engine) fn new() -> Self {
-        const { assert!(ROWS.is_power_of_two()) };
-        Pages { pages: Vec::new(), len: 0 }
+        Pages { pages: Vec::new(), len: 0, names: Vec::new() }
     }
 
     /// How many rows there are.
@@ -35,38 +50,105 @@ impl<T: Default, const ROWS: usize> Pages<T, ROWS> {
     /// Adds a row and returns its index.
     pub(in crate::engine) fn push(&mut self, row: T) -> u32 {
         let index = self.len;
-        if (index as usize).is_multiple_of(ROWS) {
-            self.pages.push(Box::new(Page(std::array::from_fn(|_| T::default()))));
+        if index as usize == self.pages.len() * ROWS {
+            self.pages.push(Held::new(Page::blank()));
         }
         self.len += 1;
         self[index] = row;
         index
     }
 
+    /// Removes all rows, and keeps the pages for others.
+    pub(in crate::engine) fn clear(&mut self) {
+        self.len = 0;
+    }
+
     #[inline]
     fn get(&self, index: u32) -> Option<&T> {
-        Some(&self.pages.get(index as usize / ROWS)?.0[index as usize % ROWS])
+        Some(&self.pages.get(index as usize / ROWS)?.get().0[index as usize % ROWS])
     }
 
     #[inline]
     fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        Some(&mut self.pages.get_mut(index as usize / ROWS)?.0[index as usize % ROWS])
+        Some(&mut self.pages.get_mut(index as usize / ROWS)?.get_mut().0[index as usize % ROWS])
     }
 }
 
-impl<T, const ROWS: usize> Index<u32> for Pages<T, ROWS> {
+impl<T: Stored, const ROWS: usize> Page<T, ROWS> {
+    fn blank() -> Box<Self> {
+        Box::new(Page(std::array::from_fn(|_| T::default())))
+    }
+}
+
+/// The pages of a block, and how many rows they have.
+#[derive(Debug)]
+struct Rows<T, const ROWS: usize> {
+    pages: Vec<Arc<Shared<Page<T, ROWS>>>>,
+    len: usize,
+}
+
+impl<T: Stored, const ROWS: usize> Content for Rows<T, ROWS> {
+    fn encode(&self) -> Result<Vec<u8>, Unreadable> {
+        let mut bytes = Vec::with_capacity(self.len * size_of::<T>());
+        let rows = self.pages.iter().flat_map(|page| &page.get().0).take(self.len);
+        for row in rows {
+            cut::append(row, &mut bytes)?;
+        }
+        Ok(bytes)
+    }
+}
+
+impl<T: Stored, const ROWS: usize> Table for Pages<T, ROWS> {
+    fn cut(&mut self, blocks: &mut Vec<Block>) {
+        let rows_of_block = ROWS * Self::OF_BLOCK;
+        let len = self.len as usize;
+        let used = len.div_ceil(ROWS);
+        cut::cut_pages(&mut self.pages[..used], Self::OF_BLOCK, &mut self.names, blocks, |number, pages| {
+            Box::new(Rows { pages, len: (len - number * rows_of_block).min(rows_of_block) })
+        });
+        self.names.truncate(used.div_ceil(Self::OF_BLOCK));
+    }
+
+    fn rows(&self) -> u32 {
+        self.len
+    }
+
+    fn restore(&mut self, rows: u32, blocks: &mut Blocks<'_>) -> Result<(), Unreadable> {
+        *self = Pages::new();
+        while self.len < rows {
+            let (name, bytes) = cut::next(blocks)?;
+            let mut rest = &bytes[..];
+            for _ in 0..Self::OF_BLOCK {
+                let mut page = Page::blank();
+                for row in page.0.iter_mut().take((rows - self.len) as usize) {
+                    *row = cut::take(&mut rest)?;
+                    self.len += 1;
+                }
+                self.pages.push(Held::stored(page));
+                if self.len == rows {
+                    break;
+                }
+            }
+            cut::ends(rest)?;
+            self.names.push(Arc::new(name.into()));
+        }
+        Ok(())
+    }
+}
+
+impl<T: Clone, const ROWS: usize> Index<u32> for Pages<T, ROWS> {
     type Output = T;
 
     #[inline]
     fn index(&self, index: u32) -> &T {
-        &self.pages[index as usize / ROWS].0[index as usize % ROWS]
+        &self.pages[index as usize / ROWS].get().0[index as usize % ROWS]
     }
 }
 
-impl<T, const ROWS: usize> IndexMut<u32> for Pages<T, ROWS> {
+impl<T: Clone, const ROWS: usize> IndexMut<u32> for Pages<T, ROWS> {
     #[inline]
     fn index_mut(&mut self, index: u32) -> &mut T {
-        &mut self.pages[index as usize / ROWS].0[index as usize % ROWS]
+        &mut self.pages[index as usize / ROWS].get_mut().0[index as usize % ROWS]
     }
 }
 
@@ -78,7 +160,7 @@ pub(in crate::engine) struct Slab<T, const ROWS: usize = 512> {
 }
 
 /// A reference into a [`Slab`]: none, or an index plus one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::engine) struct Ref(u32);
 
 impl Ref {
@@ -100,7 +182,7 @@ impl Ref {
     }
 }
 
-impl<T: Default, const ROWS: usize> Slab<T, ROWS> {
+impl<T: Stored, const ROWS: usize> Slab<T, ROWS> {
     pub(in crate::engine) fn new() -> Self {
         // Replacing a value by another allocates nothing.
         Slab { values: Pages::new(), free: Vec::with_capacity(8) }
@@ -133,6 +215,20 @@ impl<T: Default, const ROWS: usize> Slab<T, ROWS> {
             *at = self.insert(T::default());
         }
         &mut self.values[at.0 - 1]
+    }
+
+    /// Stores or restores it.
+    pub(in crate::engine) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Slab { values, free } = self;
+        parts.table(values)?;
+        parts.value(free)
+    }
+
+    /// The places that have values.
+    pub(in crate::engine) fn places(&self) -> impl Iterator<Item = Ref> {
+        let mut free = Vec::from_iter(self.free.iter().map(|at| at.0));
+        free.sort_unstable();
+        (1..=self.values.len()).filter(move |at| free.binary_search(at).is_err()).map(Ref)
     }
 
     /// Bytes of its pages.

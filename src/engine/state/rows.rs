@@ -2,6 +2,8 @@
 
 use std::hint::black_box;
 
+use serde::{Deserialize, Serialize};
+
 use super::counts::Counts;
 use super::days::Days;
 use super::due::Visit;
@@ -14,7 +16,7 @@ use crate::model::{Day, EventTime, Track};
 pub(in crate::engine) const NO_USER: u32 = u32::MAX;
 
 /// A user of an account: a cache line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[repr(align(64))]
 pub(in crate::engine) struct User {
     pub(in crate::engine) days: Days,
@@ -73,7 +75,7 @@ impl User {
 }
 
 /// An instant, or none.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Instant(i64);
 
 impl Instant {
@@ -90,7 +92,7 @@ impl Instant {
 }
 
 /// An account: five cache lines.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[repr(align(64))]
 pub(in crate::engine) struct Row {
     pub(super) hash: u64,

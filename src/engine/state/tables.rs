@@ -5,6 +5,7 @@ use std::hint::black_box;
 use super::beside::{Crowd, Former, Life, More, OfSignal, OfUser, Rare, Unanswered};
 use super::counted::Counted;
 use super::counts::{Counts, WideCounts};
+use super::cut::{Parts, Unreadable};
 use super::due::{Due, Visit};
 use super::facts::Facts;
 use super::ids::Ids;
@@ -75,6 +76,19 @@ impl Beside {
             unanswered: Slab::new(),
         }
     }
+
+    fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Beside { of_users, mores, rares, traits, lives, crowds, formers, of_signals, unanswered } = self;
+        of_users.parts(parts)?;
+        mores.parts(parts)?;
+        rares.parts(parts)?;
+        traits.parts(parts)?;
+        lives.parts(parts)?;
+        crowds.parts(parts)?;
+        formers.parts(parts)?;
+        of_signals.parts(parts)?;
+        unanswered.parts(parts)
+    }
 }
 
 /// The rows that an event most likely concerns.
@@ -93,9 +107,9 @@ impl Tables {
             facts: Facts::new(),
             triggers: Triggers::new(),
             counted: Counted::new(),
-            wide: WideCounts::default(),
-            user_levels: Levels::default(),
-            account_levels: Levels::default(),
+            wide: WideCounts::new(),
+            user_levels: Levels::new(),
+            account_levels: Levels::new(),
             users_by_id: Index::new(),
             free_users: Vec::new(),
         };
@@ -107,6 +121,44 @@ impl Tables {
         let Store { users, user_levels, account_levels, .. } = &mut self.store;
         user_levels.hold(of_users, users.len() as usize);
         account_levels.hold(of_accounts, self.accounts.len() as usize);
+    }
+
+    /// Stores or restores them.
+    pub(in crate::engine) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Tables { accounts, store, accounts_by_id, free_accounts } = self;
+        let Store {
+            users,
+            ids,
+            beside,
+            facts,
+            triggers,
+            counted,
+            wide,
+            user_levels,
+            account_levels,
+            users_by_id,
+            free_users,
+        } = store;
+        parts.table(accounts)?;
+        parts.value(free_accounts)?;
+        parts.table(users)?;
+        parts.value(free_users)?;
+        parts.table(ids)?;
+        beside.parts(parts)?;
+        facts.parts(parts)?;
+        triggers.parts(parts)?;
+        counted.parts(parts)?;
+        wide.parts(parts)?;
+        user_levels.parts(parts)?;
+        account_levels.parts(parts)?;
+        if parts.are_restored() {
+            *accounts_by_id = Index::of(all_but(accounts.len(), free_accounts), |index| accounts[index].hash);
+            *users_by_id = Index::of(all_but(users.len(), free_users), |index| {
+                let user = &users[index];
+                Keys::hash_user(accounts[user.account].hash, ids.bytes(user.id))
+            });
+        }
+        Ok(())
     }
 
     /// Accounts held.
@@ -145,9 +197,7 @@ impl Tables {
 
     /// The indices of all accounts held, in the order of the table.
     pub(in crate::engine) fn account_indices(&self) -> impl Iterator<Item = u32> + use<> {
-        let mut free = self.free_accounts.clone();
-        free.sort_unstable();
-        (0..self.accounts.len()).filter(move |index| free.binary_search(index).is_err())
+        all_but(self.accounts.len(), &self.free_accounts)
     }
 
     /// Takes the accounts to visit at the close of a day, rising, each with the users to visit: pairs of account and
@@ -318,6 +368,13 @@ impl Tables {
         row.due = Visit::NEVER;
         self.free_accounts.push(index);
     }
+}
+
+/// The first `len` indices, rising, but for those that are free.
+fn all_but(len: u32, free: &[u32]) -> impl Iterator<Item = u32> + use<> {
+    let mut free = free.to_vec();
+    free.sort_unstable();
+    (0..len).filter(move |index| free.binary_search(index).is_err())
 }
 
 impl Store {

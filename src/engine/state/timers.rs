@@ -3,6 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use serde::{Deserialize, Serialize};
+
+use super::cut::{Parts, Unreadable};
 use super::lists::{List, Lists};
 use crate::model::{Calendar, Day, EventTime};
 use crate::rules::Time;
@@ -23,6 +26,14 @@ impl Clock {
     pub(in crate::engine) fn new(time: &Time) -> Clock {
         let (lateness_ms, calendar) = (time.allowed_lateness_ms, time.calendar);
         Clock { lateness_ms, calendar, highest: None, open: None, first_day: None }
+    }
+
+    /// Stores or restores it.
+    pub(in crate::engine) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Clock { lateness_ms: _, calendar: _, highest, open, first_day } = self;
+        parts.value(highest)?;
+        parts.value(open)?;
+        parts.value(first_day)
     }
 
     /// The highest accepted event time.
@@ -73,7 +84,7 @@ pub(in crate::engine) enum Timer {
 
 /// A timer as one number of 16 bytes, so that timers compare as numbers: by instant (56 bits), account (32), user plus one
 /// or 0 for the account (32), and slot (8). The end of a hold has the largest number for its user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Entry(i128);
 
 /// An entry in the list of its span: the rest of its instant (24 bits) and slot, account, and user as in [`Entry`].
@@ -147,6 +158,19 @@ impl Timers {
             self.entries.push(self.far.entry(entry.span()).or_default(), entry.later());
             self.advance();
         }
+    }
+
+    /// Stores or restores them.
+    pub(in crate::engine) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Timers { near, span, far, entries } = self;
+        // A heap of the same timers can have them in several orders, and a snapshot has one.
+        let mut sorted = std::mem::take(near).into_vec();
+        sorted.sort_unstable_by(|a, b| b.cmp(a));
+        parts.value(&mut sorted)?;
+        *near = sorted.into();
+        parts.value(span)?;
+        parts.value(far)?;
+        entries.parts(parts)
     }
 
     /// Bytes of its lists.

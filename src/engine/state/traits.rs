@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{EventTime, Field, Place};
 use crate::rules::{Exclude, People};
 
 /// The value of a trait, and the event that stated it: the latest event time wins (semantics A22).
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::engine) struct Latest<T> {
     pub(in crate::engine) value: T,
     stated_at: (EventTime, Place),
@@ -35,7 +37,7 @@ impl<T: PartialEq> Latest<T> {
 }
 
 /// The value of a trait. Null withdraws it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::engine) enum Value {
     Null,
     Boolean(bool),
@@ -44,14 +46,14 @@ pub(in crate::engine) enum Value {
 }
 
 /// The name of a trait: one that the engine knows, or one that only conditions name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::engine) enum Key {
     Known(Field),
     Other(Box<str>),
 }
 
 /// What is known of a company and its subscriptions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Traits {
     company: BTreeMap<Key, Latest<Value>>,
     /// By id; the one without an id under the empty text (semantics D29).
@@ -59,7 +61,7 @@ pub(in crate::engine) struct Traits {
 }
 
 /// What is known of a subscription: each field by the latest event that states it (semantics A22).
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Subscription {
     stated: Profile,
     /// The latest event of the subscription.
@@ -72,7 +74,7 @@ const SUBSCRIPTIONS_MAX: usize = 100;
 pub(in crate::engine) const ID_MAX: usize = 1_024;
 
 /// Known fields, each with the event that stated it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Profile(Vec<(Field, Latest<Value>)>);
 
 impl Traits {

@@ -1,8 +1,10 @@
 //! The levels of signals, the band, and flags of a user or account, in one word.
 
+use serde::{Deserialize, Serialize};
+
 /// Two bits for the level of each of the first 26 signals of the scope, two for the band, and ten flags. Levels of further
 /// signals are beside the rows, so that the row of a user stays one cache line.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Word(u64);
 
 /// A flag of a word.

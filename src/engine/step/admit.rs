@@ -1,12 +1,12 @@
 //! Decides the outcome of an event in the order of semantics A13, whether it moves time, and which parts of it are
 //! applied.
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use std::collections::BTreeMap;
 
 use super::people;
 use super::update::Takes;
 use crate::engine::context::MatchedEvent;
+use crate::engine::state::cut::{Parts, Unreadable};
 use crate::engine::state::dedupe::{self, Recent};
 use crate::engine::state::timers::Clock;
 use crate::engine::state::{Account, Tables};
@@ -23,7 +23,7 @@ pub(in crate::engine) struct Admission {
     pub(in crate::engine) clock: Clock,
     recent: Recent,
     /// By source topic and partition: the highest offset read, and the offset of the record that brought it.
-    sources: HashMap<String, HashMap<i32, (i64, i64), FixedState>, FixedState>,
+    sources: BTreeMap<String, BTreeMap<i32, (i64, i64)>>,
 }
 
 /// The decision about an event.
@@ -61,8 +61,16 @@ impl Admission {
         Admission {
             clock: Clock::new(time),
             recent: Recent::new(time.dedupe_window_ms, time.dedupe_ids),
-            sources: HashMap::default(),
+            sources: BTreeMap::new(),
         }
+    }
+
+    /// Stores or restores it.
+    pub(in crate::engine) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Admission { clock, recent, sources } = self;
+        clock.parts(parts)?;
+        recent.parts(parts)?;
+        parts.value(sources)
     }
 
     /// Decides about an event of a record.
@@ -130,7 +138,7 @@ impl Admission {
     /// Notes that a place of a source was read; returns whether it had been before, in an earlier record.
     fn mark_read(&mut self, source: &Provenance<'_>, place: Place) -> bool {
         if !self.sources.contains_key(&*source.topic) {
-            self.sources.insert(source.topic.to_string(), HashMap::default());
+            self.sources.insert(source.topic.to_string(), BTreeMap::new());
         }
         let Some(partitions) = self.sources.get_mut(&*source.topic) else { return false };
         let (highest, brought_by) = partitions.entry(source.partition).or_insert((i64::MIN, place.offset));

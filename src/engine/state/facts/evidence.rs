@@ -1,9 +1,11 @@
 //! Evidence: events as facts, of which the first and the newest three are kept (semantics E23).
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{EventTime, Evidence, Fact, PlaceNumber};
 
 /// An event as a fact: when, and where it stands in the log. Facts are ordered so (semantics E23). Its number is 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::engine) struct Mark {
     pub(in crate::engine) time: EventTime,
     pub(in crate::engine) place: PlaceNumber,
@@ -47,7 +49,7 @@ pub(super) fn add_mark(first: &mut Option<Mark>, newest: &mut Newest, mark: Mark
 }
 
 /// The same of what is not kept for a signal: occurrences that a trigger rests on.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Occurrences {
     first: Option<Mark>,
     newest: Newest,

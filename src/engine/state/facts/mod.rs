@@ -7,6 +7,9 @@
 mod evidence;
 mod items;
 
+use serde::{Deserialize, Serialize};
+
+use super::cut::{Parts, Unreadable};
 use super::names::Names;
 use super::pages::{Ref, Slab};
 use crate::model::{EventTime, Evidence};
@@ -24,11 +27,11 @@ pub(in crate::engine) struct Facts {
 }
 
 /// The signals of one user or account for which something is kept: their rows, by slot.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Head(Ref);
 
 /// What is kept for one signal of a user or account.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Row {
     head: Packed,
     /// The first fact since the signal was last off.
@@ -42,11 +45,11 @@ struct Row {
 const _: () = assert!(size_of::<Row>() == 32);
 
 /// The instant of the row's timer (50 bits, as instants need), the slot of the signal (8 bits), and two flags.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Packed(i64);
 
 /// The events after the first that something rests on: the newest three, and the number of all (semantics E23).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Later {
     newest: Newest,
     count: u32,
@@ -57,7 +60,7 @@ struct Later {
 const _: () = assert!(size_of::<Later>() == 56);
 
 /// Up to three instants; a value and its instant; or the first and the last instant of a session.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Node {
     words: [i64; 3],
     next: Ref,
@@ -203,6 +206,15 @@ impl Facts {
             row.head.set_slot(slot);
             row.next = next;
         }
+    }
+
+    /// Stores or restores them.
+    pub(super) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Facts { rows, laters, nodes, names } = self;
+        rows.parts(parts)?;
+        laters.parts(parts)?;
+        nodes.parts(parts)?;
+        names.parts(parts)
     }
 
     /// Bytes of its pages.

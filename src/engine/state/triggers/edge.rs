@@ -1,5 +1,7 @@
 //! Edges of conditions, and what else is remembered of triggers as it is.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{EventTime, Level};
 
 /// No instant.
@@ -14,7 +16,7 @@ pub(super) fn known(at: EventTime) -> Option<EventTime> {
 }
 
 /// When the last medium and the last low handoff went out (semantics D9).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(in crate::engine) struct Paced {
     medium: EventTime,
     low: EventTime,
@@ -48,7 +50,7 @@ impl Paced {
 }
 
 /// One condition on its way from false to fired. At its beginning there is nothing to remember of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::engine) struct Edge {
     /// The end of the pacing that it passed by its own instant: the same one does not hold it again (semantics D26).
     pub(in crate::engine) passed: EventTime,
@@ -85,7 +87,7 @@ impl Edge {
 }
 
 /// An occurrence that a rail holds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(in crate::engine) struct Kept {
     /// The event's own time.
     pub(in crate::engine) time: EventTime,

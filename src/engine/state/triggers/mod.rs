@@ -4,8 +4,10 @@ mod edge;
 
 use std::hint::black_box;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::cut::{Parts, Unreadable};
 use super::facts::{Mark, Occurrences};
 use super::index::Index;
 use super::pages::{Ref, Slab};
@@ -33,11 +35,11 @@ pub(in crate::engine) struct Triggers {
 }
 
 /// The triggers of an account that have something to remember, by their places in the rules. Most have nothing.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(in crate::engine) struct Head(Ref);
 
 /// What a trigger of an account remembers: a cache line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[repr(align(64))]
 struct Row {
     fired_at: EventTime,
@@ -70,7 +72,7 @@ impl Default for Row {
 }
 
 /// The edge of a user, in the list of those of its trigger.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct UserEdge {
     edge: Edge,
     user: u32,
@@ -358,6 +360,20 @@ impl Triggers {
     /// Reads ahead what says whether anything is remembered.
     pub(super) fn touch(&self, head: Head) {
         black_box(self.rows.get(head.0).map(|row| row.trigger));
+    }
+
+    /// Stores or restores them.
+    pub(super) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
+        let Triggers { rows, edges, edges_by_user, evidence, kept } = self;
+        rows.parts(parts)?;
+        edges.parts(parts)?;
+        evidence.parts(parts)?;
+        kept.parts(parts)?;
+        if parts.are_restored() {
+            let hash_at = |at| edges.get(Ref::of(at)).map_or(0, |it| hash_of_edge(it.trigger, it.user));
+            *edges_by_user = Index::of(edges.places().map(Ref::number), hash_at);
+        }
+        Ok(())
     }
 
     /// Bytes of its pages.

@@ -1,6 +1,8 @@
 //! One partition of the log: decides which record is next, which day closes, and what is due at which instant. `step`
 //! applies it to an account.
 
+mod snapshot;
+
 use std::sync::Arc;
 
 use super::activation::{self, Renaming};
