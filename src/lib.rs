@@ -5,7 +5,7 @@
 //! - layer 1: [`wire`], bytes ↔ model; [`telemetry`], all metrics; [`text`], numbers and times as text
 //! - layer 2: [`rules`], the rules file → a compiled plan
 //! - layer 3: [`engine`], the deterministic fold of events into state and effects
-//! - layer 4: [`kafka`], the only module that uses librdkafka
+//! - layer 4: [`kafka`], the only module that uses librdkafka; [`store`], snapshots in object storage
 //! - layer 5: [`replay`], the driver that processes files or a topic without the service
 //! - layer 6: [`worker`], the loop of a worker thread; [`serve`], health and metrics over HTTP
 //! - layer 7: [`simulate`], the events that `demo` and `generate` send; [`analysis`], what `check`, `rules diff` and
@@ -23,6 +23,7 @@ pub mod replay;
 pub mod rules;
 pub mod serve;
 pub mod simulate;
+pub mod store;
 pub mod telemetry;
 pub mod text;
 pub mod wire;

@@ -26,6 +26,8 @@ const STAGES: &str = "upswell_worker_stage_microseconds_total";
 const TRANSACTION_SECONDS: &str = "upswell_transaction_seconds";
 /// Transactions that did not commit.
 pub(crate) const TRANSACTIONS_ABORTED: &str = "upswell_transactions_aborted_total";
+const SNAPSHOT_SECONDS: &str = "upswell_snapshot_seconds";
+const SNAPSHOTS_FAILED: &str = "upswell_snapshots_failed_total";
 const PARTITIONS: &str = "upswell_partitions";
 const ACCOUNTS: &str = "upswell_partition_accounts";
 const USERS: &str = "upswell_partition_users";
@@ -310,6 +312,12 @@ impl Telemetry {
         counter!(TRANSACTIONS_ABORTED).increment(u64::from(!committed));
     }
 
+    /// A snapshot was stored, or not.
+    pub fn snapshot(&self, took: Duration, stored: bool) {
+        histogram!(SNAPSHOT_SECONDS).record(took);
+        counter!(SNAPSHOTS_FAILED).increment(u64::from(!stored));
+    }
+
     /// Sets the status of a partition.
     pub fn partition(&self, partition: i32, status: PartitionStatus) {
         self.partitions.insert(partition, status);
@@ -478,6 +486,8 @@ fn describe() {
     describe_counter!(STAGES, "What workers spent time on, by the clock and by stage, in microseconds.");
     describe_counter!(TICKS, "Ticks written into silent partitions.");
     describe_histogram!(TRANSACTION_SECONDS, "Duration of the commit of a transaction, in seconds.");
+    describe_histogram!(SNAPSHOT_SECONDS, "Duration of storing a snapshot of a partition, in seconds.");
+    describe_counter!(SNAPSHOTS_FAILED, "Snapshots that could not be stored: recovery begins at the one before.");
     describe_counter!(TRANSACTIONS_ABORTED, "Transactions that were aborted, and then sent again or given up.");
     describe_gauge!(PARTITIONS, "Partitions assigned to this process.");
     describe_gauge!(ACCOUNTS, "Accounts in memory, by partition.");
@@ -507,4 +517,5 @@ fn describe() {
         counter!(STAGES, "stage" => name).absolute(0);
     }
     counter!(TRANSACTIONS_ABORTED).absolute(0);
+    counter!(SNAPSHOTS_FAILED).absolute(0);
 }

@@ -1,6 +1,7 @@
 //! The topics and groups that a benchmark makes on the cluster, so that they can be removed.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -15,6 +16,7 @@ pub(super) struct Made {
     names: Topics,
     topics: Vec<String>,
     groups: Vec<String>,
+    snapshots: PathBuf,
 }
 
 impl Made {
@@ -22,10 +24,11 @@ impl Made {
     pub(super) fn new(config: &Config, topics: &Topics) -> Made {
         let unique = RandomState::new().build_hasher().finish() as u32;
         let prefix = format!("{}-bench-{unique:08x}", topics.prefix);
+        let snapshots = std::env::temp_dir().join(&prefix);
         let names = Topics { log: Some(format!("{prefix}.log")), prefix, outputs: topics.outputs.clone() };
         // It removes things after the process was asked to stop, too.
         let config = Config { stop: Arc::default(), ..config.clone() };
-        Made { config, names, topics: Vec::new(), groups: Vec::new() }
+        Made { config, names, topics: Vec::new(), groups: Vec::new(), snapshots }
     }
 
     /// Makes the log.
@@ -52,6 +55,11 @@ impl Made {
         Ok(())
     }
 
+    /// The folder of the snapshots.
+    pub(super) fn snapshots(&self) -> &Path {
+        &self.snapshots
+    }
+
     /// The topics.
     pub(super) fn topics(&self) -> &[String] {
         &self.topics
@@ -59,6 +67,12 @@ impl Made {
 
     /// Removes everything.
     pub(super) fn remove(&mut self) -> Result<()> {
+        match std::fs::remove_dir_all(&self.snapshots) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(anyhow::Error::new(error).context(self.snapshots.display().to_string()));
+            }
+            _ => {}
+        }
         kafka::remove(&self.config, &std::mem::take(&mut self.topics), &[])?;
         for group in std::mem::take(&mut self.groups) {
             // A group whose member was killed has that member until its session ends. Kafka removes it some time later,

@@ -77,7 +77,7 @@ impl Bench {
         let (mut runs, mut results, mut live, mut last) = (Vec::new(), Vec::new(), None, None);
         for round in 1..=self.rounds {
             let names = made.outputs(self, &format!("run{round}"))?;
-            let mut service = Service::start(&self.start, &self.environment(&names, None))?;
+            let mut service = Service::start(&self.start, &self.environment(made, &names, None))?;
             let bar = (show.bar)(filled.events, "events");
             let contents = Contents { records: filled.records, events: filled.events };
             runs.push(drain::measure(&self.kafka, &mut service, &brokers, contents, &bar)?);
@@ -105,7 +105,7 @@ impl Bench {
         let recovery = match self.kill {
             true => {
                 let names = made.outputs(self, "kill")?;
-                let start = || Service::start(&self.start, &self.environment(&names, Some("bench")));
+                let start = || Service::start(&self.start, &self.environment(made, &names, Some("bench")));
                 let bar = (show.bar)(all.events, "events");
                 let recovery = recovery::measure(&self.kafka, &start, all, &bar)?;
                 bar.finish_and_clear();
@@ -153,7 +153,7 @@ impl Bench {
     }
 
     /// The variables by which the service uses these topics.
-    fn environment(&self, names: &Topics, instance: Option<&str>) -> Vec<(&'static str, String)> {
+    fn environment(&self, made: &Made, names: &Topics, instance: Option<&str>) -> Vec<(&'static str, String)> {
         let outputs = &names.outputs;
         let mut environment = vec![
             ("UPSWELL_KAFKA__BROKERS", self.kafka.brokers.clone()),
@@ -161,6 +161,7 @@ impl Bench {
             ("UPSWELL_TOPICS__PREFIX", names.prefix.clone()),
             ("UPSWELL_TOPICS__LOG", names.log()),
             ("UPSWELL_INPUT__FORMAT", "protobuf".into()),
+            ("UPSWELL_SNAPSHOTS__LOCATION", made.snapshots().display().to_string()),
             ("UPSWELL_INPUT__PARTITIONER", "murmur2".into()),
             ("UPSWELL_OUTPUTS__SIGNALS", serde_json::json!(outputs.signals).to_string()),
             ("UPSWELL_OUTPUTS__ONBOARDING", outputs.onboarding.to_string()),

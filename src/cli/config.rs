@@ -14,7 +14,7 @@ use crate::model::{Feed, Millis};
 use crate::rules::Plan;
 use crate::text::{suggestion, unknown};
 use crate::wire::Format;
-use crate::{kafka, serve, worker};
+use crate::{kafka, serve, store, worker};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub struct Config {
     pub rules: Rules,
     /// The worker threads.
     pub worker: worker::Config,
+    /// Snapshots of the state.
+    pub snapshots: store::Config,
     /// The HTTP server for health and metrics.
     pub http: serve::Config,
 }

@@ -16,6 +16,7 @@ mod rules;
 mod run;
 mod screen;
 mod send;
+mod snapshot;
 mod tail;
 mod topics;
 mod words;
@@ -75,6 +76,7 @@ enum Command {
     Tail(tail::Tail),
     Check(check::Check),
     Rules(rules::Rules),
+    Snapshot(snapshot::Snapshot),
     Bench(bench::Measure),
 }
 
@@ -93,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Tail(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Rules(command) => command.run(),
+        Command::Snapshot(command) => command.run(),
         Command::Bench(command) => command.run(),
     });
     match result {

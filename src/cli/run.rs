@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::config::{Config, Connection};
+use crate::store::{self, Store};
 use crate::telemetry::Telemetry;
 use crate::worker::{self, Job, StartBarrier};
 use crate::{kafka, rules, serve};
@@ -34,7 +35,8 @@ impl Run {
     pub(super) fn run(self) -> Result<()> {
         let config = self.connection.load_service()?;
         stop_on_signals(&config.kafka.stop)?;
-        let job = Job { from_the_beginning: self.from_the_beginning, ..job(&config)? };
+        let snapshots = open_snapshots(&config)?.map(Arc::new);
+        let job = Job { from_the_beginning: self.from_the_beginning, snapshots, ..job(&config)? };
         let telemetry = Telemetry::install()?;
         let address = serve::start(&config.http, Arc::clone(&telemetry))?;
         let (brokers, threads) = (&config.kafka.brokers, config.worker.threads);
@@ -51,7 +53,22 @@ impl Run {
     }
 }
 
-/// The job of the workers by the configuration.
+/// The store of the snapshots of the group and its log; none if snapshots are off.
+///
+/// # Errors
+/// It cannot be opened.
+pub(super) fn open_snapshots(config: &Config) -> Result<Option<Store>> {
+    let store::Config { enabled, location, .. } = &config.snapshots;
+    if !enabled {
+        return Ok(None);
+    }
+    let store = Store::open(location, &config.kafka.group, &config.topics().log());
+    store
+        .map(Some)
+        .context("set snapshots.location to a folder that can be written or to a URL, or snapshots.enabled: false")
+}
+
+/// The job of the workers by the configuration, without snapshots.
 pub(super) fn job(config: &Config) -> Result<Job> {
     let plan = rules::load(config.rules.file.as_deref())?;
     config.check_feed(&plan)?;
@@ -64,6 +81,8 @@ pub(super) fn job(config: &Config) -> Result<Job> {
         commit_interval: Duration::from_millis(config.worker.commit_interval.0 as u64),
         transaction_messages: config.worker.transaction_messages.get() as usize,
         partitioner: config.input.partitioner,
+        snapshots: None,
+        snapshot_every: Duration::from_millis(config.snapshots.every.0 as u64),
         from_the_beginning: false,
     })
 }

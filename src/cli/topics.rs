@@ -12,8 +12,8 @@ use crate::wire::{self, Kind};
 /// Creates missing topics with the settings that they need. Existing topics are not changed: settings that differ are
 /// reported.
 ///
-/// The log keeps its records for ever, because recovery reads it from its beginning. Its records have the time at which
-/// the broker received them, which limits the effect of a producer's wrong clock.
+/// The log keeps its records for ever; with snapshots it may lose those that they cover (docs/operators.md). Its records
+/// have the time at which the broker received them, which limits the effect of a producer's wrong clock.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell topics --config upswell.yaml
@@ -43,7 +43,9 @@ impl Topics {
             writeln!(out, "{:<28} {:>4} partitions  {state}", report.topic, report.partitions)?;
             for difference in &report.differs {
                 writeln!(out, "{:<28} {difference}", "")?;
-                unusable |= report.topic == names.log() && difference.name != "partitions";
+                let may_differ = difference.name == "partitions"
+                    || config.snapshots.enabled && difference.name.starts_with("retention.");
+                unusable |= report.topic == names.log() && !may_differ;
                 too_small |= difference.name == kafka::SIZE_OF_TOPIC;
             }
         }

@@ -112,7 +112,11 @@ const APPEND_TIME: Setting = Setting::new(
     "LogAppendTime",
     "the time at which the broker received a record limits event time, because a producer's clock can be wrong",
 );
-const ALL_TIME: Setting = Setting::new("retention.ms", "-1", "recovery reads the log from its beginning");
+const ALL_TIME: Setting = Setting::new(
+    "retention.ms",
+    "-1",
+    "what no snapshot covers must stay, and without snapshots that is all of the log",
+);
 const ALL_SIZE: Setting = Setting { name: "retention.bytes", ..ALL_TIME };
 const NOT_COMPACTED: Setting =
     Setting::new("cleanup.policy", "delete", "every record is needed, not only the last of a key");

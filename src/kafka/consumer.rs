@@ -1,7 +1,7 @@
 //! A member of the consumer group. Each worker thread has one.
 //!
-//! An assigned partition is read from offset 0, whatever the committed offset is: recovery reads the log from its
-//! beginning, and the worker drops the effects before the committed offset.
+//! Whoever is told of an assigned partition says where it is read from, whatever the committed offset is: recovery begins
+//! at a snapshot, or at the beginning of the log, and the worker drops the effects before the committed offset.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,7 +60,7 @@ const SLICE: Duration = Duration::from_millis(20);
 /// What a poll delivers, in order.
 #[derive(Debug)]
 pub enum Polled<'a> {
-    /// The partition was assigned, and its records follow from offset 0.
+    /// The partition was assigned, and its records follow.
     Assigned {
         /// The partition.
         partition: i32,
@@ -70,6 +70,8 @@ pub enum Polled<'a> {
         metadata: &'a str,
         /// The stable end now.
         end: i64,
+        /// The offset from which it is read, to be set: 0 unless it is.
+        begin: &'a mut i64,
     },
     /// The partition was revoked; none of its records follows.
     Revoked {
@@ -282,9 +284,17 @@ impl Consumer {
 
     fn assign(&mut self, mut list: TopicPartitionList, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
         let starts = self.examine(&list).and_then(|starts| {
-            list.set_all_offsets(Offset::Offset(0)).map_err(|error| Error::client("setting offsets", error))?;
             if !self.assigned {
                 self.join_again()?;
+            }
+            for Start { partition, committed, metadata, low, end } in &starts {
+                let (partition, mut begin) = (*partition, 0);
+                each(Polled::Assigned { partition, committed: *committed, metadata, end: *end, begin: &mut begin });
+                if begin < *low {
+                    return Err(Error::LogTrimmed { topic: self.topic.clone(), partition, low: *low, begin });
+                }
+                list.set_partition_offset(&self.topic, partition, Offset::Offset(begin))
+                    .map_err(|error| Error::client("setting offsets", error))?;
             }
             Ok(starts)
         });
@@ -303,11 +313,7 @@ impl Consumer {
         }
         self.assigned = true;
         self.answer_assign(&list)
-            .map_err(|error| Error::client(format!("taking over partitions of {}", self.topic), error))?;
-        for Start { partition, committed, metadata, end } in &starts {
-            each(Polled::Assigned { partition: *partition, committed: *committed, metadata, end: *end });
-        }
-        Ok(())
+            .map_err(|error| Error::client(format!("taking over partitions of {}", self.topic), error))
     }
 
     fn revoke(&mut self, list: &TopicPartitionList, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
@@ -380,6 +386,7 @@ impl Consumer {
                     partition: element.partition(),
                     committed,
                     metadata: element.metadata().to_owned(),
+                    low: 0,
                     end: 0,
                 };
                 self.check_log(start)
@@ -390,15 +397,12 @@ impl Consumer {
     fn check_log(&self, start: Start) -> Result<Start, Error> {
         let (topic, partition) = (self.topic.clone(), start.partition);
         let (low, end) = span(&self.base, &self.config, &topic, partition)?;
-        if low > 0 {
-            return Err(Error::LogTrimmed { topic, partition, low });
-        }
         match start.committed {
             Some(committed) if committed > end => {
                 let group = self.config.group.clone();
                 Err(Error::OffsetsMovedBack { topic, partition, group, committed, end })
             }
-            _ => Ok(Start { end, ..start }),
+            _ => Ok(Start { low, end, ..start }),
         }
     }
 
@@ -443,6 +447,7 @@ struct Start {
     partition: i32,
     committed: Option<i64>,
     metadata: String,
+    low: i64,
     end: i64,
 }
 

@@ -51,11 +51,11 @@ pub enum Error {
         /// The brokers asked.
         brokers: String,
     },
-    /// The beginning of the log was deleted, so the state cannot be computed.
+    /// Records were deleted that the state cannot be computed without.
     #[error(
-        "{topic}[{partition}] begins at offset {low}, not 0: records were deleted, and the state \
-         cannot be rebuilt without them. Set retention.ms=-1 and retention.bytes=-1 on the topic \
-         (`upswell topics` reports what differs) and start with a new log and a new kafka.group"
+        "{topic}[{partition}] begins at offset {low}, and the state is needed from offset {begin} on: records were \
+         deleted that no usable snapshot covers. Restore the snapshots (`upswell snapshot ls` shows which there are), or \
+         start with a new log, a new topics.prefix and a new kafka.group. docs/operations.md says how long to keep the log"
     )]
     LogTrimmed {
         /// The topic of the log.
@@ -64,6 +64,8 @@ pub enum Error {
         partition: i32,
         /// Its first offset.
         low: i64,
+        /// The offset from which it would be read: that of the snapshot, or 0.
+        begin: i64,
     },
     /// The committed offset is beyond the end of the log: the topic was created again, or lost data.
     #[error(

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::kafka;
 use crate::model::Millis;
 use crate::rules::Plan;
+use crate::store::Store;
 use crate::wire::Format;
 
 /// The `worker` chapter of the configuration.
@@ -52,6 +53,10 @@ pub struct Job {
     pub transaction_messages: usize,
     /// How the producers of the log choose the partition of an account.
     pub partitioner: kafka::Partitioner,
+    /// Where snapshots of the state are; none if none are taken.
+    pub snapshots: Option<Arc<Store>>,
+    /// How often one is taken of a partition.
+    pub snapshot_every: Duration,
     /// Whether to publish everything again if the group has no committed offsets but results were published.
     pub from_the_beginning: bool,
 }

@@ -1,13 +1,14 @@
 //! The loop of a worker thread: poll → decode → apply → publish → commit. The order of these steps gives exactly-once.
 //!
 //! Effects and the offsets of the records that caused them are committed in one Kafka transaction. If a worker dies,
-//! only uncommitted work is lost: the next owner of the partition reads the log from its beginning, publishes nothing
-//! up to the committed offset, and publishes the rest.
+//! only uncommitted work is lost: the next owner of the partition restores its state from a snapshot, folds the log from
+//! there, publishes nothing up to the committed offset, and publishes the rest.
 
 mod job;
 mod outbox;
 mod owned;
 mod publisher;
+mod snapshots;
 mod standing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,6 +26,7 @@ use job::Phase;
 use outbox::{Names, Outbox, To};
 use owned::Owned;
 use publisher::{Batch, Position, Publisher};
+use snapshots::{Answer, Snapshots};
 use standing::Standing;
 
 pub use job::{Config, Job, StartBarrier};
@@ -47,6 +49,8 @@ const TICK_EVERY: Duration = Duration::from_secs(10);
 const RESEND_AFTER: Duration = Duration::from_millis(200);
 /// For how long an aborted transaction is sent again after the process was asked to stop.
 const RESEND_AT_THE_END: Duration = Duration::from_secs(3);
+/// How long a process that stops waits for its last snapshots.
+const STORE_AT_THE_END: Duration = Duration::from_secs(10);
 /// How long to wait before joining again.
 const REJOIN_AFTER: Duration = Duration::from_secs(1);
 /// A worker that is fenced this often within `FENCED_WITHIN` shares its name with another running process: two
@@ -60,6 +64,12 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a transaction is open before its commit begins, also while the records of one poll are folded. Where the
 /// process gets little CPU time that takes long, and a transaction that reaches its timeout would do so again and again.
 const OPEN_MAX: Duration = Duration::from_secs(3);
+
+/// The name of the snapshot that stands in the metadata of a committed offset; empty if there is none.
+#[must_use]
+pub fn snapshot_in(metadata: &str) -> &str {
+    Standing::read(metadata).snapshot
+}
 
 /// Runs a worker until `job.kafka.stop` is set: joins the group, processes its partitions, and joins again after it was
 /// fenced or lost Kafka. The current batch is finished if Kafka answers within seconds; otherwise the next owner of the
@@ -168,6 +178,8 @@ struct Share<'a> {
     partitions: BTreeMap<i32, Owned>,
     outbox: Outbox,
     publisher: Publisher,
+    /// None if no snapshots are taken.
+    snapshots: Option<Snapshots>,
     /// Why the worker must stop: from then on nothing is processed or published.
     failed: Option<anyhow::Error>,
     /// The number of partitions of the log.
@@ -212,6 +224,7 @@ impl<'a> Worker<'a> {
             partitions: BTreeMap::new(),
             outbox: Outbox::default(),
             publisher: Publisher::new(producer, Names::new(&job.topics)),
+            snapshots: job.snapshots.clone().map(Snapshots::new),
             failed: None,
             count: consumer.partitions(),
             log_id: consumer.topic_id().unwrap_or_default().to_owned(),
@@ -231,7 +244,12 @@ impl<'a> Worker<'a> {
             self.share.tick_silent_partitions();
             self.publish(false)?;
             self.share.watch.lap(Stage::Commit);
+            self.share.take_snapshots(self.share.job.snapshot_every);
         }
+        self.publish(true)?;
+        // The next owner folds nothing again.
+        self.share.take_snapshots(Duration::ZERO);
+        self.share.wait_for_snapshots();
         self.publish(true)
     }
 
@@ -385,6 +403,7 @@ impl Share<'_> {
             ids: Some(plan.ids.fingerprint()),
             outputs: outputs.as_bits(),
             log: &self.log_id,
+            snapshot: "",
             published: 0,
             rules: &plan.version,
         }
@@ -395,7 +414,7 @@ impl Share<'_> {
             self.group = None;
         }
         match polled {
-            Polled::Assigned { partition, committed, metadata, end } => {
+            Polled::Assigned { partition, committed, metadata, end, begin } => {
                 if committed.is_none() && end > 0 {
                     self.without_offset.insert(partition);
                 }
@@ -404,7 +423,6 @@ impl Share<'_> {
                     self.failed = then.check(self.job).err();
                 }
                 let committed = committed.unwrap_or(0);
-                tracing::info!(partition, committed, end, "assigned: reading the log from its beginning");
                 let changed = committed > 0 && *then.rules != *self.job.plan.version;
                 if changed {
                     tracing::warn!(
@@ -425,8 +443,11 @@ impl Share<'_> {
                 let is_void = then.published > 0 && (changed || then.outputs != outputs);
                 let (committed, partly) = if is_void { (committed + 1, 0) } else { (committed, then.published) };
                 let republishes = changed || were_off || is_void;
-                let owned = Owned::new(self.job, partition, self.count, (committed, partly), republishes);
-                self.partitions.insert(partition, owned);
+                let restored = snapshots::restore(self.job, &self.standing(), partition, committed, then.snapshot);
+                *begin = restored.as_ref().map_or(0, |it| it.offset);
+                tracing::info!(partition, committed, end, begin, "assigned");
+                let (places, published) = ((partition, self.count), (committed, partly));
+                self.partitions.insert(partition, Owned::new(self.job, places, published, restored, republishes));
             }
             Polled::Revoked { partition, lost } => {
                 tracing::info!(partition, lost, "revoked");
@@ -547,6 +568,7 @@ impl Share<'_> {
                 // Profiles that are published again: if the worker dies, the next one begins with them anew.
                 Some(None) => (owned.committed_offset(), Standing { rules: "", ..standing }),
             };
+            let standing = Standing { snapshot: owned.snapshot_beside(offset), ..standing };
             Some(Position { partition, offset, metadata: standing.to_string() })
         };
         let positions = self.partitions.iter().filter_map(position).collect();
@@ -579,10 +601,42 @@ impl Share<'_> {
     /// Takes note that the last batch was committed.
     fn committed(&mut self) {
         self.committed_at = Instant::now();
-        for Position { partition, offset, .. } in self.publisher.take_batch().positions {
+        for Position { partition, offset, metadata } in self.publisher.take_batch().positions {
             if let Some(owned) = self.partitions.get_mut(&partition) {
-                owned.committed(offset);
+                owned.committed(offset, Standing::read(&metadata).snapshot);
             }
+        }
+    }
+
+    /// Takes the snapshots that are due, and takes note of those that were stored.
+    fn take_snapshots(&mut self, every: Duration) {
+        let Some(mut snapshots) = self.snapshots.take() else { return };
+        while let Some(answer) = snapshots.answer() {
+            self.snapshot_stored(answer);
+        }
+        let mut partitions = std::mem::take(&mut self.partitions);
+        for owned in partitions.values_mut().filter(|_| self.failed.is_none()) {
+            if let Some(request) = owned.take_snapshot(self.job, &self.standing(), every) {
+                snapshots.save(request);
+            }
+        }
+        (self.partitions, self.snapshots) = (partitions, Some(snapshots));
+    }
+
+    /// Waits for the snapshots that are being stored, for a time.
+    fn wait_for_snapshots(&mut self) {
+        let Some(mut snapshots) = self.snapshots.take() else { return };
+        let until = Instant::now() + STORE_AT_THE_END;
+        while let Some(answer) = snapshots.wait(until) {
+            self.snapshot_stored(answer);
+        }
+        self.snapshots = Some(snapshots);
+    }
+
+    fn snapshot_stored(&mut self, Answer { partition, name, took }: Answer) {
+        self.telemetry.snapshot(took, name.is_some());
+        if let Some(owned) = self.partitions.get_mut(&partition) {
+            owned.snapshot_stored(name);
         }
     }
 
@@ -683,6 +737,8 @@ mod tests {
             commit_interval: Duration::from_millis(100),
             transaction_messages: 1_000,
             partitioner: kafka::Partitioner::default(),
+            snapshots: None,
+            snapshot_every: Duration::from_secs(60),
             from_the_beginning: false,
         };
         let telemetry = Telemetry::install().unwrap();

@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::job::Job;
 use super::outbox::{Id, Outbox, Published};
+use super::snapshots::{Named, Request, Restored};
+use super::standing::Standing;
 use crate::engine::{Partition, Record, read_ahead};
 use crate::kafka::{Ends, Message, Output};
 use crate::model::{DAY_MS, Day, Effects, EventTime, Tally, Unmapped};
 use crate::rules::Ready;
+use crate::store::About;
 use crate::telemetry::{PartitionStatus, Stage, Stopwatch, Telemetry, now_ms};
 use crate::wire::{self, BATCH, Decoded, Records, ToWire};
 
@@ -114,6 +117,7 @@ pub(super) struct Owned {
     partly: u32,
     /// Whether effects are not published, because the position is before the committed offset.
     mute: bool,
+    snapshots: Named,
     /// Whether all profiles are published again, because they were off, or followed from other rules.
     republishes: bool,
     /// The committed offset when the partition was assigned.
@@ -145,11 +149,24 @@ pub(super) struct Owned {
 
 impl Owned {
     /// A partition whose effects up to `committed` have been published, and `partly` of those of the record there; it
-    /// `republishes` all profiles if they were off, or followed from other rules.
-    pub(super) fn new(job: &Job, number: i32, count: i32, (committed, partly): (i64, u32), republishes: bool) -> Owned {
+    /// `republishes` all profiles if they were off, or followed from other rules. If it was not restored, its log is
+    /// folded from the beginning.
+    pub(super) fn new(
+        job: &Job,
+        (number, count): (i32, i32),
+        (committed, partly): (i64, u32),
+        restored: Option<Restored>,
+        republishes: bool,
+    ) -> Owned {
         let now = Instant::now();
-        Owned {
+        let Restored { fold, offset, name } = restored.unwrap_or_else(|| Restored {
             fold: Partition::new(Arc::clone(&job.plan)),
+            offset: 0,
+            name: String::new(),
+        });
+        Owned {
+            fold,
+            snapshots: Named::new(name, offset),
             waiting: Records::default(),
             current: Current::default(),
             effects: Effects::new(job.topics.outputs.wanted()),
@@ -158,7 +175,7 @@ impl Owned {
             count,
             misplaced: 0,
             misplaced_warned: false,
-            position: 0,
+            position: offset,
             committed,
             partly,
             mute: true,
@@ -415,12 +432,54 @@ impl Owned {
 
     /// Whether there is something to commit. A recovery commits nothing before it is complete.
     pub(super) fn has_progress(&self) -> bool {
-        self.position > self.committed
+        self.position > self.committed || self.position == self.committed && self.snapshots.is_new(self.position)
     }
 
-    /// What was published before this offset is committed.
-    pub(super) fn committed(&mut self, offset: i64) {
+    /// The name of the snapshot that stands beside a committed offset.
+    pub(super) fn snapshot_beside(&self, offset: i64) -> &str {
+        self.snapshots.beside(offset)
+    }
+
+    /// If one is due, a snapshot of what was folded until now, and the names of those that stay. A recovery takes none.
+    pub(super) fn take_snapshot(&mut self, job: &Job, now: &Standing<'_>, every: Duration) -> Option<Request> {
+        if self.mute || !self.waiting.is_empty() || !self.snapshots.is_due(self.position, every) {
+            return None;
+        }
+        let cut = match self.fold.cut() {
+            Ok(cut) => cut,
+            Err(error) => {
+                tracing::error!(partition = self.number, why = error.to_string(), "no snapshot: this is a defect");
+                return None;
+            }
+        };
+        let plan = self.fold.plan();
+        let about = About {
+            topic: job.topics.log(),
+            topic_id: now.log.to_owned(),
+            partition: self.number,
+            partitions: self.count,
+            offset: self.position,
+            watermark_ms: self.fold.watermark().map(|at| at.0),
+            taken_at_ms: now_ms(),
+            accounts: self.fold.accounts() as u64,
+            users: self.fold.users() as u64,
+            first_rules: job.plan.version.to_string(),
+            rules: plan.version.to_string(),
+            rules_text: plan.text.to_string(),
+            outputs: now.outputs,
+        };
+        Some(Request { cut, about, keep: self.snapshots.take(self.position) })
+    }
+
+    /// The snapshot that was taken is stored under this name, or is not.
+    pub(super) fn snapshot_stored(&mut self, name: Option<String>) {
+        self.snapshots.stored(name);
+    }
+
+    /// What was published before this offset is committed, and the name of a snapshot.
+    pub(super) fn committed(&mut self, offset: i64, snapshot: &str) {
         self.committed = self.committed.max(offset);
+        self.snapshots.committed(snapshot);
         self.republishes &= self.mute;
     }
 
@@ -530,9 +589,11 @@ mod tests {
             commit_interval: Duration::from_secs(1),
             transaction_messages: 1,
             partitioner: kafka::Partitioner::default(),
+            snapshots: None,
+            snapshot_every: Duration::from_secs(60),
             from_the_beginning: false,
         };
-        let mut owned = Owned::new(&job, 0, 1, (0, 0), false);
+        let mut owned = Owned::new(&job, (0, 1), (0, 0), None, false);
         assert!(!owned.is_behind(10_000), "nothing was folded");
         owned.folded_at = Some(8_000);
         assert!(owned.is_behind(10_000) && !owned.is_behind(9_000));

@@ -21,6 +21,8 @@ pub(super) struct Standing<'a> {
     pub(super) outputs: u64,
     /// The id of the topic of the log; empty if the broker knew none, or an older version committed the offset.
     pub(super) log: &'a str,
+    /// The last snapshot that is not after the offset; empty if there is none.
+    pub(super) snapshot: &'a str,
     /// How many effects of the record at the offset were published, too: a transaction that would be too long ends within
     /// them.
     pub(super) published: u32,
@@ -42,6 +44,7 @@ impl<'a> Standing<'a> {
                 ids: Some(u32::from_str_radix(ids, 16).ok()?),
                 outputs: said("outputs ").map_or(Ok(ALL_OUTPUTS), |bits| u64::from_str_radix(bits, 2)).ok()?,
                 log: said("log ").unwrap_or_default(),
+                snapshot: said("snapshot ").unwrap_or_default(),
                 published: said("effects ").map_or(Ok(0), str::parse).ok()?,
                 rules,
             })
@@ -52,6 +55,7 @@ impl<'a> Standing<'a> {
             ids: None,
             outputs: ALL_OUTPUTS,
             log: "",
+            snapshot: "",
             published: 0,
             rules: metadata,
         })
@@ -85,10 +89,13 @@ impl fmt::Display for Standing<'_> {
         match self.partitions {
             Some(count) => {
                 let (calendar, ids) = (self.calendar, self.ids.unwrap_or_default());
-                let Standing { outputs, log, published, rules, .. } = self;
+                let Standing { outputs, log, snapshot, published, rules, .. } = self;
                 write!(f, "{count} partitions, UTC{calendar}, ids {ids:08x}, outputs {outputs:05b}, ")?;
                 if !log.is_empty() {
                     write!(f, "log {log}, ")?;
+                }
+                if !snapshot.is_empty() {
+                    write!(f, "snapshot {snapshot}, ")?;
                 }
                 write!(f, "effects {published}, rules {rules}")
             }
@@ -111,6 +118,7 @@ mod tests {
                 ids: Some(0xfe),
                 outputs: 0b11110,
                 log: "mDYfRNVgSUqj-lMBd8i4Lw",
+                snapshot: "00000000000000070000-0123456789abcdef",
                 published: 70_000,
                 rules: "default@1",
             },
@@ -120,6 +128,7 @@ mod tests {
                 ids: Some(0),
                 outputs: 1 << 37,
                 log: "",
+                snapshot: "",
                 published: 0,
                 rules: "",
             },
@@ -129,6 +138,7 @@ mod tests {
                 ids: Some(0),
                 outputs: 0b11001,
                 log: "-",
+                snapshot: "",
                 published: 3,
                 rules: "users@2",
             },
@@ -141,6 +151,7 @@ mod tests {
             ids: None,
             outputs: ALL_OUTPUTS,
             log: "",
+            snapshot: "",
             published: 0,
             rules: "default@1",
         };

@@ -182,7 +182,7 @@ fn offsets_are_committed_with_the_records_or_not_at_all() {
     let mut offsets = Vec::new();
     poll_until(&mut consumer, |polled| {
         match polled {
-            Polled::Assigned { partition, committed, metadata, end } => {
+            Polled::Assigned { partition, committed, metadata, end, .. } => {
                 assert_eq!((partition, committed, metadata, end), (0, Some(7), "hash=abc", 10));
             }
             Polled::Message(message) => offsets.push(message.offset),

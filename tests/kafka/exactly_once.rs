@@ -179,12 +179,14 @@ struct Service<'a> {
 
 impl<'a> Service<'a> {
     fn new(folder: &'a Path, brokers: &'a str) -> Service<'a> {
-        let prefix = unique("exactly-once");
+        let (prefix, snapshots) = (unique("exactly-once"), folder.join("snapshots"));
+        let snapshots = snapshots.display();
         let config = format!(
             "kafka: {{brokers: '{brokers}', group: '{prefix}', transactional_id_prefix: '{prefix}', properties: {{session.timeout.ms: 6000}}}}\n\
              topics: {{prefix: '{prefix}', partitions: {PARTITIONS}}}\n\
              worker: {{threads: 2, commit_interval: 200ms, transaction_messages: 40}}\n\
              outputs: {{metrics: true}}\n\
+             snapshots: {{location: '{snapshots}', every: 300ms}}\n\
              http: {{listen: '127.0.0.1:0'}}\n"
         );
         std::fs::write(folder.join("upswell.yaml"), config).unwrap();

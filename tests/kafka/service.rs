@@ -25,6 +25,7 @@ use crate::broker::{Broker, unique};
 
 mod bench;
 mod refusals;
+mod snapshots;
 mod stopping;
 
 const PARTITIONS: i32 = 2;

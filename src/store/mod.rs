@@ -1,0 +1,452 @@
+//! Snapshots of the state of partitions, in a folder or in the object storage of a cloud.
+//!
+//! A snapshot is a manifest and blocks. A block is some pages of a table, compressed, under a name that is the hash of its
+//! bytes: a block that has not changed since the snapshot before is not stored again, and one that is damaged is noticed.
+//! Objects are never changed. Nothing here decides which snapshot counts: that stands beside the committed offset.
+
+mod manifest;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, SystemTime};
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
+
+use crate::engine::{BlockName, Cut, Partition, Unreadable};
+use crate::model::Millis;
+use crate::rules;
+
+pub use manifest::{About, FORMAT, Hex, Manifest, offset_of};
+
+/// Level of zstd: the lowest, which is many times faster than what a fold writes.
+const COMPRESSION: i32 = 1;
+/// How many blocks are read at the same time.
+const READ_AT_ONCE: usize = 4;
+/// For how long a block stays that no manifest names: that of a snapshot that is being taken may follow.
+const UNNAMED_STAYS: Duration = Duration::from_secs(3_600);
+
+/// The `snapshots` chapter of the configuration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Whether snapshots are taken and used.
+    pub enabled: bool,
+    /// A folder, or a URL such as `s3://bucket/folder`.
+    pub location: String,
+    /// How often a snapshot is taken of a partition. A process that is asked to stop takes one besides.
+    pub every: Millis,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { enabled: true, location: "upswell-snapshots".into(), every: Millis(60_000) }
+    }
+}
+
+/// What a store could not do, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}: {why}")]
+pub struct Error {
+    doing: String,
+    why: String,
+}
+
+/// A store of the snapshots of one group and log.
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    root: Path,
+    location: String,
+    runtime: Runtime,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.location)
+    }
+}
+
+/// What pruning removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Snapshots.
+    pub snapshots: usize,
+    /// Blocks.
+    pub blocks: usize,
+}
+
+impl Store {
+    /// Opens the store at a folder, which is made if it is not there, or a URL such as `s3://bucket/folder`, with the
+    /// snapshots of this group and log.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or the URL is of no storage that this build knows.
+    pub fn open(location: &str, group: &str, topic: &str) -> Result<Store, Error> {
+        let failed = |why: String| Error { doing: format!("opening the snapshots at {location}"), why };
+        let (objects, path): (Arc<dyn ObjectStore>, Path) = if location.contains("://") {
+            let url = url::Url::parse(location).map_err(|error| failed(error.to_string()))?;
+            // Credentials, regions and the like, by their usual names.
+            let options = std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
+            let (objects, path) =
+                object_store::parse_url_opts(&url, options).map_err(|error| failed(error.to_string()))?;
+            (Arc::from(objects), path)
+        } else {
+            std::fs::create_dir_all(location).map_err(|error| failed(error.to_string()))?;
+            let folder = LocalFileSystem::new_with_prefix(FilePath::new(location));
+            (Arc::new(folder.map_err(|error| failed(error.to_string()))?), Path::default())
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("snapshots")
+            .enable_all()
+            .build()
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Store { objects, root: path.join(group).join(topic), location: location.to_owned(), runtime })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn manifests(&self, partition: i32) -> Path {
+        self.root.clone().join(partition.to_string()).join("snapshots")
+    }
+
+    fn manifest(&self, partition: i32, name: &str) -> Path {
+        self.manifests(partition).join(format!("{name}.json"))
+    }
+
+    fn blocks(&self, partition: i32) -> Path {
+        self.root.clone().join(partition.to_string()).join("blocks")
+    }
+
+    fn block(&self, partition: i32, name: Hex) -> Path {
+        self.blocks(partition).join(format!("{name}.zst"))
+    }
+
+    fn error(&self, doing: impl fmt::Display, why: impl fmt::Display) -> Error {
+        Error { doing: format!("{doing} at {}", self.location), why: why.to_string() }
+    }
+
+    /// Stores a snapshot: first the blocks that are not stored yet, then the manifest. Returns its name.
+    ///
+    /// # Errors
+    /// The storage refuses an object or cannot be reached.
+    pub fn save(&self, cut: &mut Cut, about: About) -> Result<String, Error> {
+        let partition = about.partition;
+        let failed = |why: &dyn fmt::Display| self.error(format!("storing a snapshot of partition {partition}"), why);
+        let put = |path: Path, bytes: Vec<u8>| {
+            let stored = self.runtime.block_on(self.objects.put(&path, bytes.into()));
+            stored.map(|_| ()).map_err(|error| failed(&error))
+        };
+        let put_block = |bytes: &[u8]| {
+            let name = BlockName::of(bytes);
+            let packed = zstd::bulk::compress(bytes, COMPRESSION).map_err(|error| failed(&error))?;
+            put(self.block(partition, Hex(name)), packed)?;
+            Ok::<BlockName, Error>(name)
+        };
+        let head = put_block(&cut.head)?;
+        let mut names = Vec::with_capacity(cut.blocks.len());
+        for block in &mut cut.blocks {
+            let name = match block.name() {
+                Some(name) => name,
+                None => put_block(&block.encode().map_err(|error| failed(&error))?)?,
+            };
+            block.is_stored_as(name);
+            names.push(Hex(name));
+        }
+        let build = env!("CARGO_PKG_VERSION").to_owned();
+        let manifest = Manifest { format: FORMAT, build, about, head: Hex(head), blocks: names };
+        let (name, bytes) = manifest.encode();
+        put(self.manifest(partition, &name), bytes)?;
+        Ok(name)
+    }
+
+    /// The names of the snapshots of a partition, by offset.
+    ///
+    /// # Errors
+    /// The storage cannot be read.
+    pub fn list(&self, partition: i32) -> Result<Vec<String>, Error> {
+        let objects = self.objects.list(Some(&self.manifests(partition)));
+        let found: Vec<object_store::ObjectMeta> = self
+            .runtime
+            .block_on(objects.try_collect())
+            .map_err(|error| self.error(format!("listing the snapshots of partition {partition}"), error))?;
+        let name = |path: &Path| Some(path.filename()?.strip_suffix(".json")?.to_owned());
+        let mut names: Vec<String> =
+            found.iter().filter_map(|it| name(&it.location)).filter(|name| offset_of(name).is_some()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The partitions that have snapshots.
+    ///
+    /// # Errors
+    /// The storage cannot be read.
+    pub fn partitions(&self) -> Result<Vec<i32>, Error> {
+        let listed = self
+            .runtime
+            .block_on(self.objects.list_with_delimiter(Some(&self.root)))
+            .map_err(|error| self.error("listing the partitions", error))?;
+        let mut found: Vec<i32> =
+            listed.common_prefixes.iter().filter_map(|path| path.filename()?.parse().ok()).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// The manifest of a snapshot, and its size in bytes.
+    ///
+    /// # Errors
+    /// It is missing, damaged, or of another format, or the storage cannot be read.
+    pub fn read(&self, partition: i32, name: &str) -> Result<Manifest, Error> {
+        let doing = || format!("reading snapshot {name} of partition {partition}");
+        let path = self.manifest(partition, name);
+        let bytes = self.runtime.block_on(async { self.objects.get(&path).await?.bytes().await });
+        let bytes = bytes.map_err(|error| self.error(doing(), error))?;
+        Manifest::decode(name, &bytes).map_err(|why| self.error(doing(), why))
+    }
+
+    /// Reads blocks of a partition, each with its name, in this order. `each` returns whether to go on.
+    ///
+    /// # Errors
+    /// A block is missing or damaged, or the storage cannot be read.
+    fn read_blocks<T>(
+        &self,
+        partition: i32,
+        names: Vec<Hex>,
+        take: impl FnOnce(&mut dyn Iterator<Item = Result<(BlockName, Vec<u8>), Unreadable>>) -> T,
+    ) -> T {
+        // Blocks are read and unpacked on other threads while the ones before them are taken.
+        let (sender, receiver) = sync_channel(READ_AT_ONCE);
+        let paths: Vec<(Hex, Path)> = names.into_iter().map(|name| (name, self.block(partition, name))).collect();
+        let objects = Arc::clone(&self.objects);
+        let reads = futures_util::stream::iter(paths).map(move |(name, path)| {
+            let objects = Arc::clone(&objects);
+            tokio::spawn(async move { read_block(&*objects, name, &path).await })
+        });
+        self.runtime.spawn(async move {
+            let mut reads = reads.buffered(READ_AT_ONCE);
+            while let Some(read) = reads.next().await {
+                let read = read.unwrap_or_else(|error| Err(Unreadable(error.to_string())));
+                let sent = tokio::task::block_in_place(|| sender.send(read));
+                if sent.is_err() {
+                    return;
+                }
+            }
+        });
+        take(&mut receiver.into_iter())
+    }
+
+    /// The partition as it was when a snapshot was taken.
+    ///
+    /// # Errors
+    /// A block is missing or damaged, its rules have another meaning in this version, or the storage cannot be read.
+    pub fn restore(&self, partition: i32, manifest: &Manifest) -> Result<Partition, Error> {
+        let doing = || format!("restoring partition {partition} from its snapshot at offset {}", manifest.about.offset);
+        let About { rules, rules_text, .. } = &manifest.about;
+        let plan = rules::parse("the rules of the snapshot", rules_text).map_err(|why| self.error(doing(), why))?;
+        if *plan.version != **rules {
+            return Err(self.error(doing(), format!("its rules {rules} are {} in this version", plan.version)));
+        }
+        let names = [manifest.head].into_iter().chain(manifest.blocks.iter().copied()).collect();
+        let restored = self.read_blocks(partition, names, |blocks| {
+            let (_, head) = blocks.next().unwrap_or_else(|| Err(Unreadable("it has no head".to_owned())))?;
+            let partition = Partition::restore(Arc::new(plan), &head, blocks)?;
+            match blocks.next() {
+                None => Ok(partition),
+                Some(_) => Err(Unreadable("it has too many blocks".to_owned())),
+            }
+        });
+        restored.map_err(|why| self.error(doing(), why))
+    }
+
+    /// Removes the snapshots of a partition below the smallest offset of these names, and blocks that no manifest needs
+    /// any more. Those of a snapshot that is being taken stay: they are new.
+    ///
+    /// # Errors
+    /// The storage cannot be read or refuses to remove an object.
+    pub fn prune(&self, partition: i32, keep: &[&str]) -> Result<Pruned, Error> {
+        let failed =
+            |why: &dyn fmt::Display| self.error(format!("pruning the snapshots of partition {partition}"), why);
+        let Some(least) = keep.iter().min() else { return Ok(Pruned::default()) };
+        let mut pruned = Pruned::default();
+        let mut needed = BTreeSet::new();
+        for name in self.list(partition)? {
+            if *name < **least {
+                let removed = self.runtime.block_on(self.objects.delete(&self.manifest(partition, &name)));
+                removed.map_err(|error| failed(&error))?;
+                pruned.snapshots += 1;
+            } else if let Ok(manifest) = self.read(partition, &name) {
+                needed.extend(manifest.needs().map(|block| self.block(partition, block)));
+            }
+        }
+        if pruned.snapshots == 0 {
+            return Ok(pruned);
+        }
+        let objects = self.objects.list(Some(&self.blocks(partition)));
+        let blocks: Vec<object_store::ObjectMeta> =
+            self.runtime.block_on(objects.try_collect()).map_err(|error| failed(&error))?;
+        let now = SystemTime::now();
+        for block in blocks.iter().filter(|block| !needed.contains(&block.location)) {
+            let age = now.duration_since(SystemTime::from(block.last_modified)).unwrap_or_default();
+            if age >= UNNAMED_STAYS {
+                self.runtime.block_on(self.objects.delete(&block.location)).map_err(|error| failed(&error))?;
+                pruned.blocks += 1;
+            }
+        }
+        Ok(pruned)
+    }
+}
+
+async fn read_block(objects: &dyn ObjectStore, name: Hex, path: &Path) -> Result<(BlockName, Vec<u8>), Unreadable> {
+    let packed =
+        async { objects.get(path).await?.bytes().await }.await.map_err(|error| Unreadable(error.to_string()))?;
+    let bytes = zstd::stream::decode_all(&packed[..]).map_err(|error| Unreadable(format!("block {name}: {error}")))?;
+    if BlockName::of(&bytes) != name.0 {
+        return Err(Unreadable(format!("block {name} is damaged: it does not have the bytes that its name tells")));
+    }
+    Ok((name.0, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::engine::Record;
+    use crate::model::{Effects, EventTime, Wanted};
+    use crate::rules::Ready;
+    use crate::wire::{self, Format};
+
+    /// A partition that has folded events of this many accounts, the first `from` left out.
+    fn fold(partition: &mut Partition, accounts: std::ops::Range<i64>) {
+        for account in accounts {
+            let event = format!(
+                r#"{{"type":"track","event":"Feature Used","messageId":"m{account}","userId":"ann",
+                     "timestamp":"2026-03-02T10:00:00Z","context":{{"groupId":"account-{account}"}}}}"#
+            );
+            for decoded in wire::decode(Format::Json, event.as_bytes()) {
+                let ready = Ready::new(&decoded).expect("rules of this version");
+                let record = Record { offset: account, time: Some(EventTime(1_772_500_000_000)) };
+                let _ = partition.apply_one(record, 0, &ready, &mut Effects::new(Wanted::ALL));
+            }
+        }
+    }
+
+    fn about(partition: &Partition, offset: i64) -> About {
+        let plan = partition.plan();
+        About {
+            topic: "log".into(),
+            topic_id: String::new(),
+            partition: 3,
+            partitions: 4,
+            offset,
+            watermark_ms: partition.watermark().map(|at| at.0),
+            taken_at_ms: 0,
+            accounts: partition.accounts() as u64,
+            users: partition.users() as u64,
+            first_rules: plan.version.to_string(),
+            rules: plan.version.to_string(),
+            rules_text: plan.text.to_string(),
+            outputs: 0,
+        }
+    }
+
+    fn blocks(folder: &FilePath) -> Vec<PathBuf> {
+        let all = fs::read_dir(folder.join("group/log/3/blocks")).unwrap();
+        let mut paths: Vec<PathBuf> = all.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths
+    }
+
+    #[test]
+    fn a_snapshot_is_read_back_and_only_what_changed_is_stored_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().to_str().unwrap(), "group", "log").unwrap();
+        let mut partition = Partition::new(rules::default_plan());
+        fold(&mut partition, 0..12_000);
+        let mut cut = partition.cut().unwrap();
+        // The partition goes on before anything of the cut is stored.
+        fold(&mut partition, 12_000..12_001);
+        let first = store.save(&mut cut, about(&partition, 12_000)).unwrap();
+        let restored = store.restore(3, &store.read(3, &first).unwrap()).unwrap();
+        assert_eq!((restored.accounts(), partition.accounts()), (12_000, 12_001));
+
+        let (before, mut cut) = (blocks(folder.path()), partition.cut().unwrap());
+        let second = store.save(&mut cut, about(&partition, 12_001)).unwrap();
+        let more = blocks(folder.path()).len() - before.len();
+        assert!(0 < more && more < before.len(), "{more} of {} blocks are stored again", before.len());
+        // One that folds on from the first one has the same blocks, and stores the same ones.
+        let mut restored = store.restore(3, &store.read(3, &first).unwrap()).unwrap();
+        fold(&mut restored, 12_000..12_001);
+        let other = tempfile::tempdir().unwrap();
+        let elsewhere = Store::open(other.path().to_str().unwrap(), "group", "log").unwrap();
+        let twin = elsewhere.save(&mut restored.cut().unwrap(), about(&restored, 12_001)).unwrap();
+        let [mine, theirs] = [store.read(3, &second).unwrap(), elsewhere.read(3, &twin).unwrap()];
+        assert_eq!((mine.head, mine.blocks), (theirs.head, theirs.blocks));
+        assert_eq!(blocks(other.path()).len(), more, "what the first one has is not stored again");
+
+        assert_eq!(
+            (store.partitions().unwrap(), store.list(3).unwrap()),
+            (vec![3], vec![first.clone(), second.clone()])
+        );
+        assert_eq!(store.prune(3, &[&second, &first]).unwrap(), Pruned::default());
+        let old = SystemTime::now() - 2 * UNNAMED_STAYS;
+        for block in blocks(folder.path()) {
+            fs::File::open(block).unwrap().set_modified(old).unwrap();
+        }
+        let pruned = store.prune(3, &[&second]).unwrap();
+        assert!(pruned.snapshots == 1 && pruned.blocks > 0, "{pruned:?}");
+        assert_eq!(store.restore(3, &store.read(3, &second).unwrap()).unwrap().accounts(), 12_001);
+        assert!(store.read(3, &first).is_err());
+    }
+
+    #[test]
+    fn what_is_damaged_or_of_another_format_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().to_str().unwrap(), "group", "log").unwrap();
+        let mut partition = Partition::new(rules::default_plan());
+        fold(&mut partition, 0..10);
+        let name = store.save(&mut partition.cut().unwrap(), about(&partition, 10)).unwrap();
+        let manifest = store.read(3, &name).unwrap();
+        let path = folder.path().join(format!("group/log/3/snapshots/{name}.json"));
+        let sound = fs::read_to_string(&path).unwrap();
+        for (damaged, why) in [
+            (sound.replace("\"accounts\": 10", "\"accounts\": 11"), "does not have the bytes"),
+            (sound.replace("\"format\": 1", "\"format\": 2"), "format 2"),
+            (sound[..sound.len() / 2].to_owned(), "is damaged"),
+        ] {
+            fs::write(&path, damaged).unwrap();
+            let error = store.read(3, &name).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        for block in blocks(folder.path()) {
+            let sound = fs::read(&block).unwrap();
+            let other = zstd::bulk::compress(b"other bytes", 1).unwrap();
+            for damaged in [&sound[..sound.len() - 1], &other, &[]] {
+                fs::write(&block, damaged).unwrap();
+                let error = store.restore(3, &manifest).unwrap_err().to_string();
+                assert!(error.contains("block") || error.contains("not a state"), "{error}");
+            }
+            fs::remove_file(&block).unwrap();
+            assert!(store.restore(3, &manifest).is_err());
+            fs::write(&block, sound).unwrap();
+        }
+        let other =
+            Manifest { about: About { rules: "default@other".into(), ..manifest.about.clone() }, ..manifest.clone() };
+        assert!(store.restore(3, &other).unwrap_err().to_string().contains("default@other"));
+        let fewer = Manifest { blocks: manifest.blocks[1..].to_vec(), ..manifest.clone() };
+        assert!(store.restore(3, &fewer).is_err());
+        assert_eq!(store.restore(3, &manifest).unwrap().accounts(), 10);
+    }
+}

@@ -1,0 +1,271 @@
+//! Takes and stores snapshots of the partitions of a worker, on a thread of their own: the fold goes on meanwhile.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::job::Job;
+use super::standing::Standing;
+use crate::engine::{Cut, Partition};
+use crate::store::{About, Store, offset_of};
+
+/// A snapshot to store, and those of its partition that stay.
+pub(super) struct Request {
+    pub(super) cut: Cut,
+    pub(super) about: About,
+    /// The last two whose names were committed.
+    pub(super) keep: Vec<String>,
+}
+
+/// A snapshot that was stored, or not.
+pub(super) struct Answer {
+    pub(super) partition: i32,
+    /// Its name.
+    pub(super) name: Option<String>,
+    pub(super) took: Duration,
+}
+
+/// The thread that stores snapshots.
+pub(super) struct Snapshots {
+    /// None to end it.
+    requests: Option<Sender<Request>>,
+    answers: Receiver<Answer>,
+    open: usize,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Snapshots {
+    pub(super) fn new(store: Arc<Store>) -> Snapshots {
+        let (requests, requested) = channel::<Request>();
+        let (answered, answers) = channel();
+        let thread = std::thread::spawn(move || {
+            for request in requested {
+                if answered.send(save(&store, request)).is_err() {
+                    return;
+                }
+            }
+        });
+        Snapshots { requests: Some(requests), answers, open: 0, thread: Some(thread) }
+    }
+
+    /// Stores a snapshot after those that were requested before.
+    pub(super) fn save(&mut self, request: Request) {
+        if let Some(requests) = &self.requests {
+            requests.send(request).expect("the thread lives until it gets no more requests");
+            self.open += 1;
+        }
+    }
+
+    /// A snapshot that was requested and is done, if there is one.
+    pub(super) fn answer(&mut self) -> Option<Answer> {
+        let answer = self.answers.try_recv().ok()?;
+        self.open -= 1;
+        Some(answer)
+    }
+
+    /// The same, for which it waits until this time; none if all are done.
+    pub(super) fn wait(&mut self, until: Instant) -> Option<Answer> {
+        if self.open == 0 {
+            return None;
+        }
+        let answer = self.answers.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
+        self.open -= 1;
+        Some(answer)
+    }
+}
+
+impl Drop for Snapshots {
+    fn drop(&mut self) {
+        self.requests = None;
+        // It ends after the snapshot that it stores. Nobody commits that one, so nobody waits for it either.
+        drop(self.thread.take());
+    }
+}
+
+fn save(store: &Store, Request { mut cut, about, keep }: Request) -> Answer {
+    let (began, partition, offset) = (Instant::now(), about.partition, about.offset);
+    let saved = store.save(&mut cut, about);
+    // Pages that the cut shares are copied before they change.
+    drop(cut);
+    let took = began.elapsed();
+    match &saved {
+        Ok(name) => {
+            tracing::debug!(partition, offset, name, seconds = took.as_secs_f64(), "snapshot stored");
+            let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
+            if let Err(error) = store.prune(partition, &keep) {
+                tracing::warn!(partition, why = error.to_string(), "old snapshots stay");
+            }
+        }
+        Err(error) => tracing::warn!(
+            partition,
+            offset,
+            why = error.to_string(),
+            "no snapshot: a new owner of the partition begins at the one before, and folds more of the log"
+        ),
+    }
+    Answer { partition, name: saved.ok(), took }
+}
+
+/// A partition whose state was restored, at which offset its log goes on, and from which snapshot.
+pub(super) struct Restored {
+    pub(super) fold: Partition,
+    pub(super) offset: i64,
+    pub(super) name: String,
+}
+
+/// Restores a partition from the snapshot that stands beside its committed offset, or else from the one before it. None
+/// where there is no such snapshot, or none can be used: then the log is folded from its beginning.
+pub(super) fn restore(job: &Job, now: &Standing<'_>, partition: i32, committed: i64, named: &str) -> Option<Restored> {
+    let store = job.snapshots.as_deref().filter(|_| !named.is_empty())?;
+    let mut tried: Option<String> = None;
+    while !job.kafka.is_stopping() {
+        let name = match &tried {
+            None => named.to_owned(),
+            Some(failed) => before(store, partition, failed)?,
+        };
+        let began = Instant::now();
+        match use_snapshot(job, store, now, partition, committed, &name) {
+            Ok(restored) => {
+                let (seconds, offset) = (began.elapsed().as_secs_f64(), restored.offset);
+                let (accounts, users) = (restored.fold.accounts(), restored.fold.users());
+                tracing::info!(partition, offset, accounts, users, seconds, "restored from a snapshot");
+                return Some(restored);
+            }
+            Err(error) => {
+                let why = format!("{error:#}");
+                tracing::warn!(partition, snapshot = name, why, "a snapshot cannot be used: trying the one before");
+            }
+        }
+        tried = Some(name);
+    }
+    None
+}
+
+/// The last snapshot before another one.
+fn before(store: &Store, partition: i32, name: &str) -> Option<String> {
+    match store.list(partition) {
+        Ok(names) => names.into_iter().rfind(|it| **it < *name),
+        Err(error) => {
+            tracing::warn!(partition, why = error.to_string(), "older snapshots cannot be used either");
+            None
+        }
+    }
+}
+
+fn use_snapshot(
+    job: &Job,
+    store: &Store,
+    now: &Standing<'_>,
+    partition: i32,
+    committed: i64,
+    name: &str,
+) -> anyhow::Result<Restored> {
+    let manifest = store.read(partition, name)?;
+    let About { topic_id, partitions, offset, first_rules, outputs, .. } = &manifest.about;
+    let is_known = |id: &str| !id.is_empty();
+    anyhow::ensure!(
+        topic_id == now.log || !is_known(topic_id) || !is_known(now.log),
+        "it is of a log with the id {topic_id}, and this one has {}",
+        now.log
+    );
+    anyhow::ensure!(Some(*partitions) == now.partitions, "the log had {partitions} partitions");
+    anyhow::ensure!(*offset <= committed, "it was taken at offset {offset}, after the committed one, {committed}");
+    anyhow::ensure!(
+        *first_rules == *job.plan.version,
+        "it follows from the rules {first_rules}, and the configured ones are {}: the log is folded with them",
+        job.plan.version
+    );
+    let mut fold = store.restore(partition, &manifest)?;
+    if *outputs != now.outputs {
+        fold.visit_all();
+    }
+    Ok(Restored { fold, offset: *offset, name: name.to_owned() })
+}
+
+/// The snapshots of a partition: the one that stands beside the committed offset, and one that may take its place.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// The name that was committed last; empty where there is none. And the one before.
+    committed: String,
+    before: String,
+    /// One that is stored and not committed: its offset, and its name.
+    stored: Option<(i64, String)>,
+    /// When the last one was taken, and at which offset.
+    taken_at: Instant,
+    taken: i64,
+    /// Whether one is being stored.
+    is_open: bool,
+}
+
+impl Named {
+    /// The state was restored from the snapshot of this name, which may be none, at this offset.
+    pub(super) fn new(name: String, offset: i64) -> Named {
+        let taken_at = Instant::now();
+        Named { committed: name, before: String::new(), stored: None, taken_at, taken: offset, is_open: false }
+    }
+
+    /// The name to commit with an offset.
+    pub(super) fn beside(&self, offset: i64) -> &str {
+        match &self.stored {
+            Some((at, name)) if *at <= offset => name,
+            _ => &self.committed,
+        }
+    }
+
+    /// Whether a name waits to be committed with this offset.
+    pub(super) fn is_new(&self, offset: i64) -> bool {
+        self.beside(offset) != self.committed
+    }
+
+    /// Whether to take a snapshot at a position.
+    pub(super) fn is_due(&self, position: i64, every: Duration) -> bool {
+        !self.is_open && position > self.taken && self.taken_at.elapsed() >= every
+    }
+
+    /// One is taken. Returns the names of those that stay.
+    pub(super) fn take(&mut self, position: i64) -> Vec<String> {
+        (self.taken, self.taken_at, self.is_open) = (position, Instant::now(), true);
+        [&self.committed, &self.before].into_iter().filter(|name| !name.is_empty()).cloned().collect()
+    }
+
+    /// The one that was taken is stored under this name, or is not.
+    pub(super) fn stored(&mut self, name: Option<String>) {
+        self.is_open = false;
+        if let Some(name) = name {
+            self.stored = offset_of(&name).map(|offset| (offset, name));
+        }
+    }
+
+    /// This name was committed.
+    pub(super) fn committed(&mut self, name: &str) {
+        if name != self.committed {
+            self.before = std::mem::replace(&mut self.committed, name.to_owned());
+            self.stored.take_if(|(_, stored)| stored == name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_snapshot_is_committed_with_an_offset_that_is_not_before_it() {
+        let name = |offset: i64| format!("{offset:020}-{:016x}", 7);
+        let mut named = Named::new(name(5), 5);
+        assert!(!named.is_due(5, Duration::ZERO) && named.is_due(9, Duration::ZERO));
+        assert!(!named.is_due(9, Duration::from_secs(60)));
+        assert_eq!(named.take(9), [name(5)]);
+        assert!(!named.is_due(10, Duration::ZERO), "one is being stored");
+        named.stored(Some(name(9)));
+        assert_eq!((named.beside(8), named.beside(9)), (&*name(5), &*name(9)));
+        assert!(!named.is_new(8) && named.is_new(9));
+        named.committed(&name(5));
+        named.committed(&name(9));
+        assert!(!named.is_new(9));
+        assert_eq!(named.take(12), [name(9), name(5)]);
+        named.stored(None);
+        assert!(!named.is_new(20) && named.is_due(20, Duration::ZERO));
+    }
+}

@@ -1,0 +1,224 @@
+//! Tests of snapshots: a restart folds nothing again, what cannot be used is passed over, and the log may lose what
+//! snapshots cover.
+
+use std::path::Path;
+
+use super::*;
+
+/// Events of some accounts on one day, with handoffs among them, each once.
+fn day(number: u32) -> String {
+    let accounts = (0..6).flat_map(|account| {
+        let (account, at) = (format!("account-{account}"), format!("2026-03-{number:02}T10:00:00Z"));
+        let used = track(&format!("f-{account}-{number}"), "Feature Used", &account, &at);
+        let asked = track(&format!("c-{account}-{number}"), "Contact Sales", &account, &at);
+        [used, asked]
+    });
+    accounts.collect::<Vec<_>>().join("\n")
+}
+
+/// The files below a folder whose names end like this, sorted.
+fn stored_in(folder: &Path, suffix: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(stored_in(&path, suffix)),
+            false => found.extend(path.to_str().unwrap().ends_with(suffix).then_some(path)),
+        }
+    }
+    found.sort();
+    found
+}
+
+impl Program {
+    fn send_day(&self, number: u32) {
+        self.write("day.ndjson", day(number));
+        let mut all = fs::read_to_string(self.path("all.ndjson")).unwrap_or_default();
+        all += &day(number);
+        self.write("all.ndjson", all + "\n");
+        self.run(&["send", "day.ndjson"]).ok();
+    }
+
+    /// Runs the service until the log is worked off, and stops it. Returns what it said, and how many events it folded.
+    fn work_off(&self) -> (String, u64) {
+        let mut run = self.start(&["run"]);
+        run.until_ready();
+        self.wait_until_done(&run);
+        let (_, metrics) = run.get("/metrics");
+        let counts = metrics.lines().filter(|line| line.starts_with("upswell_events_total{"));
+        let events = counts.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum();
+        assert!(run.terminate().success(), "{}", run.said());
+        (run.said(), events)
+    }
+
+    /// The files of its snapshots whose names end like this.
+    fn stored(&self, suffix: &str) -> Vec<PathBuf> {
+        stored_in(&self.path("upswell-snapshots"), suffix)
+    }
+
+    /// Deletes the records of the log before these offsets, by partition.
+    fn trim_log(&self, before: &[i64]) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in (0..).zip(before) {
+            list.add_partition_offset(&self.topic("log"), partition, Offset::Offset(*offset)).unwrap();
+        }
+        block_on(admin.delete_records(&list, &AdminOptions::new())).unwrap();
+    }
+
+    /// What a replay of everything that was sent gives is what was published.
+    fn assert_published_is_all(&self) {
+        self.run(&["replay", "all.ndjson", "--handoffs", "handoffs"]).ok();
+        let ids = |lines: &[String]| -> Vec<String> {
+            let id = |line: &String| line.parse::<Value>().unwrap()["handoffId"].as_str().unwrap().to_owned();
+            let mut ids: Vec<String> = lines.iter().map(id).collect();
+            ids.sort();
+            ids
+        };
+        let published = ["handoff.high", "handoff.medium", "handoff.low"].map(|topic| self.published(topic)).concat();
+        assert!(!published.is_empty());
+        assert_eq!(ids(&published), ids(&self.lines("handoffs")));
+    }
+}
+
+#[test]
+fn a_restart_begins_where_it_stopped_and_the_log_may_lose_what_was_before() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    program.send_day(1);
+    let (said, events) = program.work_off();
+    assert_eq!((events, said.contains("restored from a snapshot")), (12, false), "{said}");
+    program.send_day(2);
+    let (said, events) = program.work_off();
+    assert_eq!(events, 12, "events are folded again: {said}");
+    assert_eq!(said.matches("restored from a snapshot").count(), PARTITIONS as usize, "{said}");
+    program.assert_published_is_replayed();
+
+    program.trim_log(&program.end_of_log());
+    program.send_day(3);
+    assert_eq!(program.work_off().1, 12);
+    program.assert_published_is_all();
+
+    // Without them the log is not enough, and nothing is begun anew.
+    fs::rename(program.path("upswell-snapshots"), program.path("elsewhere")).unwrap();
+    program.is_refused(&[], &["begins at offset", "no usable snapshot", "upswell snapshot ls"]);
+    fs::remove_dir_all(program.path("upswell-snapshots")).unwrap();
+    fs::rename(program.path("elsewhere"), program.path("upswell-snapshots")).unwrap();
+    assert_eq!(program.work_off().1, 0);
+}
+
+#[test]
+fn snapshots_are_listed_verified_and_pruned() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    program.run(&["snapshot", "verify"]).fails(1, &["there are no snapshots at upswell-snapshots"]);
+    for number in 1..5 {
+        program.send_day(number);
+        program.work_off();
+    }
+    let listed = program.run(&["snapshot", "ls"]).ok().out;
+    assert_eq!(listed.matches("committed").count(), PARTITIONS as usize, "{listed}");
+    let shown: Value = program.run(&["snapshot", "show", "0"]).ok().out.parse().unwrap();
+    assert_eq!((&shown["partition"], &shown["offset"]), (&json!(0), &json!(program.committed()[0])));
+    let name = listed.split_whitespace().nth(1).unwrap();
+    let first: Value = program.run(&["snapshot", "show", "0", name, "--blocks"]).ok().out.parse().unwrap();
+    assert!(first["offset"].as_i64() < shown["offset"].as_i64() && first["blocks"].is_array(), "{first}");
+    program.run(&["snapshot", "show", "0", "nothing"]).fails(1, &["snapshot nothing of partition 0"]);
+    let told = program.run(&["snapshot", "verify", "--all"]).ok().out;
+    assert_eq!(told.matches("sound").count(), listed.lines().count(), "{told}");
+
+    // Another process that folds the same log has the same snapshots.
+    let twin = Program::new(&broker, "");
+    let config = fs::read_to_string(program.path("upswell.yaml")).unwrap();
+    let names = |group: &str| format!("group: '{group}'");
+    twin.write("upswell.yaml", config.replace(&names(&program.prefix), &names(&twin.prefix)));
+    let location = ("UPSWELL_SNAPSHOTS__LOCATION", twin.path("snapshots"));
+    let mut run = twin.start_with(&["run", "--from-the-beginning"], &[(location.0, location.1.to_str().unwrap())]);
+    run.until_ready();
+    assert!(run.terminate().success(), "{}", run.said());
+    // Its group is another one, and so is the folder of its snapshots.
+    fs::rename(location.1.join(&twin.prefix), location.1.join(&program.prefix)).unwrap();
+    let against = ["snapshot", "verify", "--against", location.1.to_str().unwrap()];
+    let told = program.run(&against).ok().out;
+    assert_eq!(told.matches("the same there").count(), PARTITIONS as usize, "{told}");
+    // What is damaged is not compared.
+    for manifest in stored_in(&location.1, ".json") {
+        let text = fs::read_to_string(&manifest).unwrap();
+        fs::write(&manifest, text.replace("\"blocks\"", "\"others\"")).unwrap();
+    }
+    program.run(&against).fails(1, &["is damaged"]);
+
+    let pruned = program.run(&["snapshot", "prune"]).ok().out;
+    assert!(pruned.starts_with("removed "), "{pruned}");
+    let left = program.run(&["snapshot", "ls"]).ok().out;
+    assert!(left.lines().count() <= 2 * PARTITIONS as usize, "{left}");
+    program.send_day(5);
+    assert_eq!(program.work_off().1, 12);
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_used_is_passed_over() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    for number in 1..4 {
+        program.send_day(number);
+        program.work_off();
+    }
+    // The newest manifest of each partition is cut off: the snapshots before are used.
+    let manifests = program.stored(".json");
+    let folder = |path: &PathBuf| path.parent().unwrap().to_owned();
+    for pair in manifests.chunk_by(|a, b| folder(a) == folder(b)) {
+        assert!(pair.len() >= 2, "{pair:?}");
+        let newest = pair.last().unwrap();
+        let bytes = fs::read(newest).unwrap();
+        fs::write(newest, &bytes[..bytes.len() / 2]).unwrap();
+    }
+    program.send_day(4);
+    let (said, events) = program.work_off();
+    assert_eq!(said.matches("a snapshot cannot be used").count(), PARTITIONS as usize, "{said}");
+    assert_eq!(said.matches("restored from a snapshot").count(), PARTITIONS as usize, "{said}");
+    assert!(said.contains("damaged"), "{said}");
+    assert_eq!(events, 24, "{said}");
+    // No block is what it was: the log is folded from its beginning.
+    for block in program.stored(".zst") {
+        let mut bytes = fs::read(&block).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        fs::write(&block, bytes).unwrap();
+    }
+    program.send_day(5);
+    let (said, events) = program.work_off();
+    assert_eq!((events, said.contains("restored from a snapshot")), (60, false), "{said}");
+    // What is stored since is sound again.
+    program.send_day(6);
+    assert_eq!(program.work_off().1, 12);
+    program.assert_published_is_replayed();
+}
+
+#[test]
+fn other_rules_and_outputs_do_not_go_on_from_a_snapshot_of_others() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "outputs: {metrics: false, accounts: false, users: false}");
+    for number in 1..3 {
+        program.send_day(number);
+        program.work_off();
+    }
+    let config = fs::read_to_string(program.path("upswell.yaml")).unwrap();
+    program.write("upswell.yaml", config.replace("accounts: false, users: false", "accounts: true, users: true"));
+    program.run(&["topics"]).ok();
+    program.send_day(3);
+    // With other outputs the state is the same, and closes visit more accounts from now on.
+    assert_eq!(program.work_off().1, 12);
+    program.send_day(40 - 12);
+    assert_eq!(program.work_off().1, 12);
+    program.replay();
+    assert_eq!(program.last_of_each_key("users").len(), program.replayed("users").len());
+    program.assert_profiles_are_replayed();
+    // With other rules it follows from the log.
+    program.write("rules.yaml", RULES.replace("name: default", "name: other"));
+    let config = fs::read_to_string(program.path("upswell.yaml")).unwrap();
+    program.write("upswell.yaml", config + "rules: {file: rules.yaml}\n");
+    let (said, events) = program.work_off();
+    assert!(said.contains("it follows from the rules default@"), "{said}");
+    assert_eq!(events, 48, "{said}");
+}
