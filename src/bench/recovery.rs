@@ -1,4 +1,4 @@
-//! From `kill -9` until a new process has caught up.
+//! From `kill -9` until a new process has caught up, and from SIGTERM until the next one is ready.
 
 use std::time::{Duration, Instant};
 
@@ -18,15 +18,19 @@ const EVERY: Duration = Duration::from_millis(50);
 pub struct Recovery {
     /// Events that were folded when the process was killed.
     pub killed_at: u64,
-    /// Seconds from the kill to the first event that the new process folds.
+    /// How many of them a snapshot had, from which the new process began.
+    pub restored: u64,
+    /// Seconds from the kill until the new process had those of a snapshot, or the first event.
     pub first_event_s: f64,
     /// Seconds from the kill until all events are folded and the process is ready.
     pub caught_up_s: f64,
     /// CPU seconds of the new process until then.
     pub cpu_s: Option<f64>,
+    /// Seconds from SIGTERM until the process after that one was ready.
+    pub restart_s: f64,
 }
 
-/// Kills a process after nine tenths of the events, and starts another one.
+/// Kills a process after nine tenths of the events, starts another one, and restarts that when it has caught up.
 pub(super) fn measure(
     config: &Config,
     start: &dyn Fn() -> Result<Service>,
@@ -39,13 +43,18 @@ pub(super) fn measure(
     let killed = Instant::now();
     service.kill()?;
     let mut service = start()?;
-    await_that(config, (&mut service, log), bar, |_, folded| folded > 0)?;
+    let restored = await_that(config, (&mut service, log), bar, |_, folded| folded > 0)?;
     let first_event_s = killed.elapsed().as_secs_f64();
     await_that(config, (&mut service, log), bar, |service, folded| folded >= events && service.is_ready())?;
     let (caught_up_s, cpu_s) = (killed.elapsed().as_secs_f64(), service.cpu());
     service.settle()?;
+    let asked = Instant::now();
     service.stop()?;
-    Ok(Recovery { killed_at, first_event_s, caught_up_s, cpu_s })
+    let mut service = start()?;
+    await_that(config, (&mut service, log), bar, |service, folded| folded >= events && service.is_ready())?;
+    let restart_s = asked.elapsed().as_secs_f64();
+    service.stop()?;
+    Ok(Recovery { killed_at, restored, first_event_s, caught_up_s, cpu_s, restart_s })
 }
 
 /// Waits until this holds of a process and the number of events that it has folded, and returns the number.

@@ -313,12 +313,12 @@ impl Report {
             }
             writeln!(f, "             at {} events/s, from when an event was due", count(live.rate))?;
         }
-        if let Some(Recovery { killed_at, first_event_s, caught_up_s, .. }) = self.recovery {
-            let at = count(killed_at);
+        if let Some(Recovery { killed_at, restored, first_event_s, caught_up_s, restart_s, .. }) = self.recovery {
+            let (at, restored) = (count(killed_at), count(restored));
             writeln!(
                 f,
                 "recovery     {caught_up_s:.1} s from kill -9, at {at} events, to caught up; {first_event_s:.1} s to the \
-                 first event"
+                 first {restored}\n             {restart_s:.1} s from SIGTERM to ready again"
             )?;
         }
         let Handoffs { count: number, hash } = self.handoffs;
