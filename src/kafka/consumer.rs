@@ -58,7 +58,6 @@ const WATCH: Duration = Duration::from_secs(10);
 const SLICE: Duration = Duration::from_millis(20);
 
 /// What a poll delivers, in order.
-#[derive(Debug)]
 pub enum Polled<'a> {
     /// The partition was assigned, and its records follow.
     Assigned {
@@ -73,12 +72,12 @@ pub enum Polled<'a> {
         /// The offset from which it is read, to be set: 0 unless it is.
         begin: &'a mut i64,
     },
-    /// The partition was revoked; none of its records follows.
+    /// The partition is revoked once this returns; none of its records follows.
     Revoked {
         /// The partition.
         partition: i32,
-        /// Another member may already own it, so nothing can be committed for it.
-        lost: bool,
+        /// The generation in which offsets of it can still be committed; none if another member may already own it.
+        group: Option<Arc<GroupMetadata>>,
     },
     /// A record of an assigned partition.
     Message(Message<'a>),
@@ -319,11 +318,12 @@ impl Consumer {
     fn revoke(&mut self, list: &TopicPartitionList, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
         let lost = self.base.assignment_lost();
         self.assigned &= !lost;
+        let group = (!lost).then(|| Arc::new(self.group_metadata()));
         for element in list.elements() {
             let partition = element.partition();
             let slot = usize::try_from(partition).ok().and_then(|index| self.partitions.get_mut(index));
             if slot.and_then(Option::take).is_some() {
-                each(Polled::Revoked { partition, lost });
+                each(Polled::Revoked { partition, group: group.clone() });
             }
         }
         answer_revoke(&self.base, list)

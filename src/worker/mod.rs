@@ -24,13 +24,15 @@ use crate::telemetry::{Stage, Stopwatch, Telemetry, now_ms};
 use crate::wire;
 use job::Phase;
 use outbox::{Names, Outbox, To};
-use owned::Owned;
+use owned::{Before, Owned};
 use publisher::{Batch, Position, Publisher};
 use snapshots::{Answer, Snapshots};
 use standing::Standing;
 
 pub use job::{Config, Job, StartBarrier};
 
+/// The version of the program.
+const BUILD: &str = env!("CARGO_PKG_VERSION");
 /// How long one poll waits for records, and so how soon a worker notices that it should stop.
 const POLL: Duration = Duration::from_millis(100);
 /// The same while a transaction commits: effects may wait for its end.
@@ -51,6 +53,8 @@ const RESEND_AFTER: Duration = Duration::from_millis(200);
 const RESEND_AT_THE_END: Duration = Duration::from_secs(3);
 /// How long a process that stops waits for its last snapshots.
 const STORE_AT_THE_END: Duration = Duration::from_secs(10);
+/// How long a partition that goes to another member waits for its last snapshot.
+const STORE_WHEN_REVOKED: Duration = Duration::from_secs(5);
 /// How long to wait before joining again.
 const REJOIN_AFTER: Duration = Duration::from_secs(1);
 /// A worker that is fenced this often within `FENCED_WITHIN` shares its name with another running process: two
@@ -244,12 +248,12 @@ impl<'a> Worker<'a> {
             self.share.tick_silent_partitions();
             self.publish(false)?;
             self.share.watch.lap(Stage::Commit);
-            self.share.take_snapshots(self.share.job.snapshot_every);
+            self.share.take_snapshots(None, self.share.job.snapshot_every);
         }
         self.publish(true)?;
         // The next owner folds nothing again.
-        self.share.take_snapshots(Duration::ZERO);
-        self.share.wait_for_snapshots();
+        self.share.take_snapshots(None, Duration::ZERO);
+        self.share.wait_for_snapshots(STORE_AT_THE_END);
         self.publish(true)
     }
 
@@ -404,6 +408,7 @@ impl Share<'_> {
             outputs: outputs.as_bits(),
             log: &self.log_id,
             snapshot: "",
+            trail: None,
             published: 0,
             rules: &plan.version,
         }
@@ -446,11 +451,16 @@ impl Share<'_> {
                 let restored = snapshots::restore(self.job, &self.standing(), partition, committed, then.snapshot);
                 *begin = restored.as_ref().map_or(0, |it| it.offset);
                 tracing::info!(partition, committed, end, begin, "assigned");
-                let (places, published) = ((partition, self.count), (committed, partly));
-                self.partitions.insert(partition, Owned::new(self.job, places, published, restored, republishes));
+                // Another version, or other rules, may make something else of the log.
+                let trail = then.trail.filter(|(build, _)| *build == BUILD && !changed).map(|(_, trail)| trail);
+                let before = Before { committed, partly, trail, republishes };
+                self.partitions.insert(partition, Owned::new(self.job, (partition, self.count), before, restored));
             }
-            Polled::Revoked { partition, lost } => {
-                tracing::info!(partition, lost, "revoked");
+            Polled::Revoked { partition, group } => {
+                tracing::info!(partition, lost = group.is_none(), "revoked");
+                if let Some(group) = group {
+                    self.give_up(partition, &group);
+                }
                 self.drop_partition(partition);
             }
             Polled::Message(message) => {
@@ -466,10 +476,37 @@ impl Share<'_> {
             }
             Polled::End { partition, position } => {
                 self.fold_waiting();
-                if let Some(owned) = self.partitions.get_mut(&partition) {
-                    owned.at_end(position, self.job, &mut self.outbox);
+                if let Some(owned) = self.partitions.get_mut(&partition).filter(|_| self.failed.is_none()) {
+                    self.failed = owned.at_end(position, self.job, &mut self.outbox).err();
                 }
             }
+        }
+    }
+
+    /// Commits what was folded of a partition that goes to another member, and a snapshot of it, so that its next owner
+    /// folds nothing again. What fails is left to the next owner.
+    fn give_up(&mut self, partition: i32, group: &Arc<GroupMetadata>) {
+        self.fold_waiting();
+        if self.failed.is_some() || !self.commit_all(group) {
+            return;
+        }
+        self.take_snapshots(Some(partition), Duration::ZERO);
+        self.wait_for_snapshots(STORE_WHEN_REVOKED);
+        self.commit_all(group);
+    }
+
+    /// Commits everything until now, and waits for it. Returns whether all of it is committed.
+    fn commit_all(&mut self, group: &Arc<GroupMetadata>) -> bool {
+        loop {
+            self.publisher.wait();
+            self.settle();
+            if self.publisher.is_unsettled() {
+                return false;
+            }
+            if self.outbox.is_empty() && !self.has_progress() {
+                return true;
+            }
+            self.commit(Arc::clone(group));
         }
     }
 
@@ -568,7 +605,8 @@ impl Share<'_> {
                 // Profiles that are published again: if the worker dies, the next one begins with them anew.
                 Some(None) => (owned.committed_offset(), Standing { rules: "", ..standing }),
             };
-            let standing = Standing { snapshot: owned.snapshot_beside(offset), ..standing };
+            let trail = (offset == owned.position()).then(|| (BUILD, owned.trail()));
+            let standing = Standing { snapshot: owned.snapshot_beside(offset), trail, ..standing };
             Some(Position { partition, offset, metadata: standing.to_string() })
         };
         let positions = self.partitions.iter().filter_map(position).collect();
@@ -608,14 +646,15 @@ impl Share<'_> {
         }
     }
 
-    /// Takes the snapshots that are due, and takes note of those that were stored.
-    fn take_snapshots(&mut self, every: Duration) {
+    /// Takes the snapshots that are due, of one partition only or of all, and takes note of those that were stored.
+    fn take_snapshots(&mut self, only: Option<i32>, every: Duration) {
         let Some(mut snapshots) = self.snapshots.take() else { return };
         while let Some(answer) = snapshots.answer() {
             self.snapshot_stored(answer);
         }
         let mut partitions = std::mem::take(&mut self.partitions);
-        for owned in partitions.values_mut().filter(|_| self.failed.is_none()) {
+        let wanted = |partition: &i32| self.failed.is_none() && only.is_none_or(|only| only == *partition);
+        for (_, owned) in partitions.iter_mut().filter(|(partition, _)| wanted(partition)) {
             if let Some(request) = owned.take_snapshot(self.job, &self.standing(), every) {
                 snapshots.save(request);
             }
@@ -624,9 +663,9 @@ impl Share<'_> {
     }
 
     /// Waits for the snapshots that are being stored, for a time.
-    fn wait_for_snapshots(&mut self) {
+    fn wait_for_snapshots(&mut self, long: Duration) {
         let Some(mut snapshots) = self.snapshots.take() else { return };
-        let until = Instant::now() + STORE_AT_THE_END;
+        let until = Instant::now() + long;
         while let Some(answer) = snapshots.wait(until) {
             self.snapshot_stored(answer);
         }

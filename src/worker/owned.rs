@@ -91,6 +91,19 @@ struct Current {
     is_tick: bool,
 }
 
+/// What its owners before have left of a partition.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Before {
+    /// The committed offset: effects of records before it have been published.
+    pub(super) committed: i64,
+    /// How many effects of the record there were published, too.
+    pub(super) partly: u32,
+    /// The trail of the fold there, if this fold must have the same.
+    pub(super) trail: Option<u64>,
+    /// Whether all profiles are published again, because they were off, or followed from other rules.
+    pub(super) republishes: bool,
+}
+
 /// An assigned partition.
 #[derive(Debug)]
 pub(super) struct Owned {
@@ -115,6 +128,8 @@ pub(super) struct Owned {
     committed: i64,
     /// How many effects of the record at the committed offset were published before the partition was assigned.
     partly: u32,
+    /// The trail that the owner before has left at the committed offset, if it is known.
+    left: Option<u64>,
     /// Whether effects are not published, because the position is before the committed offset.
     mute: bool,
     snapshots: Named,
@@ -148,17 +163,10 @@ pub(super) struct Owned {
 }
 
 impl Owned {
-    /// A partition whose effects up to `committed` have been published, and `partly` of those of the record there; it
-    /// `republishes` all profiles if they were off, or followed from other rules. If it was not restored, its log is
-    /// folded from the beginning.
-    pub(super) fn new(
-        job: &Job,
-        (number, count): (i32, i32),
-        (committed, partly): (i64, u32),
-        restored: Option<Restored>,
-        republishes: bool,
-    ) -> Owned {
+    /// One of so many partitions. If it was not restored, its log is folded from the beginning.
+    pub(super) fn new(job: &Job, (number, count): (i32, i32), before: Before, restored: Option<Restored>) -> Owned {
         let now = Instant::now();
+        let Before { committed, partly, trail, republishes } = before;
         let Restored { fold, offset, name } = restored.unwrap_or_else(|| Restored {
             fold: Partition::new(Arc::clone(&job.plan)),
             offset: 0,
@@ -178,6 +186,7 @@ impl Owned {
             position: offset,
             committed,
             partly,
+            left: trail,
             mute: true,
             republishes,
             recovered_at: committed,
@@ -259,7 +268,7 @@ impl Owned {
         self.watch.lap(Stage::Decode);
         for (part, ready) in batch.iter().zip(all_ready) {
             if part.begins {
-                self.publish_from(part.cause.offset, job, outbox);
+                self.publish_from(part.cause.offset, job, outbox)?;
                 self.begin_record();
             }
             if let Some((index, ready)) = ready {
@@ -331,10 +340,26 @@ impl Owned {
 
     /// Publishes effects from this offset on, unless they were published before; first all profiles, if those that were
     /// published are of other rules or were off.
-    fn publish_from(&mut self, offset: i64, job: &Job, outbox: &mut Outbox) {
+    ///
+    /// # Errors
+    /// This fold has made something else of the records before than the owner before, so its effects would not be those
+    /// that follow from what was published.
+    fn publish_from(&mut self, offset: i64, job: &Job, outbox: &mut Outbox) -> anyhow::Result<()> {
         if !self.mute || offset < self.committed {
-            return;
+            return Ok(());
         }
+        let (now, then) = (self.fold.trail(), self.left.unwrap_or(self.fold.trail()));
+        anyhow::ensure!(
+            now == then,
+            "{}, partition {}, offset {}: the records before give another result than when they were published: trail \
+             {now:016x}, and it was {then:016x}. Records of the log, or a snapshot, are not what they were, or this \
+             machine computes wrongly. Compare with a start on another machine, and without snapshots \
+             (snapshots.enabled: false); to accept the difference, publish everything again, once, with a new \
+             topics.prefix and kafka.group",
+            job.topics.log(),
+            self.number,
+            self.committed,
+        );
         self.mute = false;
         if self.republishes {
             let mut all = Effects::new(self.effects.wanted.clone());
@@ -343,6 +368,7 @@ impl Owned {
             let (partition, unreported) = (self.number, &mut self.unreported);
             Out { partition, unreported, job, outbox, place: &place, offset: None, count: 0 }.add_profiles(&all);
         }
+        Ok(())
     }
 
     /// Moves effects to the outbox, but for outputs that are off. Handoffs and dead letters come first: they are in the
@@ -376,10 +402,19 @@ impl Owned {
     }
 
     /// The position is at the stable end.
-    pub(super) fn at_end(&mut self, position: i64, job: &Job, outbox: &mut Outbox) {
-        self.publish_from(position, job, outbox);
+    ///
+    /// # Errors
+    /// As `publish_from`.
+    pub(super) fn at_end(&mut self, position: i64, job: &Job, outbox: &mut Outbox) -> anyhow::Result<()> {
+        self.publish_from(position, job, outbox)?;
         self.position = self.position.max(position);
         self.at_end = true;
+        Ok(())
+    }
+
+    /// The trail of the fold.
+    pub(super) fn trail(&self) -> u64 {
+        self.fold.trail()
     }
 
     /// Sets the ends of the partition.
@@ -593,11 +628,11 @@ mod tests {
             snapshot_every: Duration::from_secs(60),
             from_the_beginning: false,
         };
-        let mut owned = Owned::new(&job, (0, 1), (0, 0), None, false);
+        let mut owned = Owned::new(&job, (0, 1), Before::default(), None);
         assert!(!owned.is_behind(10_000), "nothing was folded");
         owned.folded_at = Some(8_000);
         assert!(owned.is_behind(10_000) && !owned.is_behind(9_000));
-        owned.at_end(1, &job, &mut Outbox::default());
+        owned.at_end(1, &job, &mut Outbox::default()).unwrap();
         assert!(!owned.is_behind(10_000), "nothing follows");
     }
 

@@ -23,6 +23,8 @@ pub(super) struct Standing<'a> {
     pub(super) log: &'a str,
     /// The last snapshot that is not after the offset; empty if there is none.
     pub(super) snapshot: &'a str,
+    /// The version of the program, and the trail of its fold there; none if the fold had gone on.
+    pub(super) trail: Option<(&'a str, u64)>,
     /// How many effects of the record at the offset were published, too: a transaction that would be too long ends within
     /// them.
     pub(super) published: u32,
@@ -45,6 +47,10 @@ impl<'a> Standing<'a> {
                 outputs: said("outputs ").map_or(Ok(ALL_OUTPUTS), |bits| u64::from_str_radix(bits, 2)).ok()?,
                 log: said("log ").unwrap_or_default(),
                 snapshot: said("snapshot ").unwrap_or_default(),
+                trail: said("trail ").and_then(|said| {
+                    let (trail, build) = said.split_once(" by ")?;
+                    Some((build, u64::from_str_radix(trail, 16).ok()?))
+                }),
                 published: said("effects ").map_or(Ok(0), str::parse).ok()?,
                 rules,
             })
@@ -56,6 +62,7 @@ impl<'a> Standing<'a> {
             outputs: ALL_OUTPUTS,
             log: "",
             snapshot: "",
+            trail: None,
             published: 0,
             rules: metadata,
         })
@@ -89,10 +96,13 @@ impl fmt::Display for Standing<'_> {
         match self.partitions {
             Some(count) => {
                 let (calendar, ids) = (self.calendar, self.ids.unwrap_or_default());
-                let Standing { outputs, log, snapshot, published, rules, .. } = self;
+                let Standing { outputs, log, snapshot, trail, published, rules, .. } = self;
                 write!(f, "{count} partitions, UTC{calendar}, ids {ids:08x}, outputs {outputs:05b}, ")?;
                 if !log.is_empty() {
                     write!(f, "log {log}, ")?;
+                }
+                if let Some((build, trail)) = trail {
+                    write!(f, "trail {trail:016x} by {build}, ")?;
                 }
                 if !snapshot.is_empty() {
                     write!(f, "snapshot {snapshot}, ")?;
@@ -119,6 +129,7 @@ mod tests {
                 outputs: 0b11110,
                 log: "mDYfRNVgSUqj-lMBd8i4Lw",
                 snapshot: "00000000000000070000-0123456789abcdef",
+                trail: Some(("1.2.3-rc.4", u64::MAX - 7)),
                 published: 70_000,
                 rules: "default@1",
             },
@@ -129,6 +140,7 @@ mod tests {
                 outputs: 1 << 37,
                 log: "",
                 snapshot: "",
+                trail: None,
                 published: 0,
                 rules: "",
             },
@@ -139,6 +151,7 @@ mod tests {
                 outputs: 0b11001,
                 log: "-",
                 snapshot: "",
+                trail: None,
                 published: 3,
                 rules: "users@2",
             },
@@ -152,6 +165,7 @@ mod tests {
             outputs: ALL_OUTPUTS,
             log: "",
             snapshot: "",
+            trail: None,
             published: 0,
             rules: "default@1",
         };

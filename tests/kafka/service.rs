@@ -615,7 +615,7 @@ fn a_running_service_serves_health_and_metrics() {
         .join("\n"),
     );
     program.run(&["send", "events.ndjson"]).ok();
-    let mut run = program.start(&["run"]);
+    let mut run = program.start_with(&["run"], &[("UPSWELL_SNAPSHOTS__EVERY", "100ms")]);
     program.wait_until_done(&run);
     run.until_ready();
     assert_eq!(run.get("/livez").0, 200);
@@ -625,11 +625,12 @@ fn a_running_service_serves_health_and_metrics() {
     assert_eq!((status, &ready["ready"]), (200, &json!(true)));
     assert_eq!(ready["partitions"].as_array().unwrap().len(), PARTITIONS as usize);
 
-    // The ends of the partitions are known within a second.
+    // The ends of the partitions are known within a second, and there are snapshots.
     let metrics = wait_for("the ends of the partitions", || {
         let (status, metrics) = run.get("/metrics");
         assert_eq!(status, 200);
-        (metrics.matches("upswell_partition_stable_end{").count() == PARTITIONS as usize).then_some(metrics)
+        let ends = metrics.matches("upswell_partition_stable_end{").count();
+        (ends == PARTITIONS as usize && metrics.contains("upswell_snapshot_seconds_count")).then_some(metrics)
     });
     for name in documented_metrics() {
         let shown = |line: &str| line.strip_prefix(&name).is_some_and(|rest| rest.starts_with(['{', ' ', '_']));

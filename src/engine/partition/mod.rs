@@ -2,12 +2,12 @@
 //! applies it to an account.
 
 mod snapshot;
+mod trail;
 
 use std::sync::Arc;
 
 use super::activation::{self, Renaming};
-use super::context::MatchedEvent;
-use super::context::{By, Context, Warming};
+use super::context::{By, Context, MatchedEvent, Warming};
 use super::handoff_context;
 use super::state::due::Due;
 use super::state::tables::Near;
@@ -22,6 +22,7 @@ use crate::model::{
 };
 use crate::rules::{Error, Plan, Ready};
 use crate::wire::BATCH;
+use trail::Trail;
 
 /// Characters of a dead letter's explanation: it must fit into a record beside the payload.
 const DETAIL_MAX: usize = 300;
@@ -45,6 +46,7 @@ pub struct Partition {
     /// Which accounts and users are visited at which close.
     due: Due,
     warming: Warming,
+    trail: Trail,
     /// Buffers of a step, reused by the next one.
     scratch: Scratch,
 }
@@ -127,6 +129,7 @@ impl Partition {
             tables,
             due: Due::default(),
             warming: Warming::default(),
+            trail: Trail::default(),
             scratch: Scratch::default(),
             plan,
         }
@@ -150,6 +153,12 @@ impl Partition {
     /// The highest event time accepted; none before the first record.
     pub fn highest(&self) -> Option<EventTime> {
         self.admission.clock.highest()
+    }
+
+    /// A hash of what was made of the log: the outcome of every event at its place, and all handoffs. Two folds of the same
+    /// log by the same rules and the same version of the program have the same one.
+    pub fn trail(&self) -> u64 {
+        self.trail.number()
     }
 
     /// Accounts held.
@@ -206,6 +215,7 @@ impl Partition {
     /// Folds one event of a record, without the ids that the rules forbid.
     pub fn apply_one(&mut self, record: Record, index: u32, ready: &Ready<'_>, effects: &mut Effects) -> Folded {
         let place = Place { offset: record.offset, index };
+        let (handoffs, entries) = (effects.handoffs.len(), effects.entries);
         let mut folded = Folded { outcome: Outcome::Malformed, is_unmapped: false, has_forbidden_id: false };
         let mut detail = String::new();
         match (&ready.event, ready.rules()) {
@@ -226,6 +236,7 @@ impl Partition {
             (Err(malformed), _) => detail.clone_from(&malformed.0),
         }
         let outcome = folded.outcome;
+        self.trail.leave(place, outcome, effects.entries - entries, &effects.handoffs[handoffs..]);
         if matches!(outcome, Outcome::Malformed | Outcome::FromTheFuture | Outcome::TooLate | Outcome::Refused) {
             // An error may quote what it met; the payload says all of it.
             let detail = detail.chars().take(DETAIL_MAX).collect();

@@ -44,11 +44,12 @@ impl Partition {
     }
 
     fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
-        let Partition { plan: _, admission, timers, tables, due, warming, scratch: _ } = self;
+        let Partition { plan: _, admission, timers, tables, due, warming, trail, scratch: _ } = self;
         admission.parts(parts)?;
         timers.parts(parts)?;
         tables.parts(parts)?;
         due.parts(parts)?;
-        parts.value(warming)
+        parts.value(warming)?;
+        parts.value(trail)
     }
 }

@@ -16,6 +16,12 @@ fn day(number: u32) -> String {
     accounts.collect::<Vec<_>>().join("\n")
 }
 
+/// How many events were folded, by these metrics.
+fn events_of(metrics: &str) -> u64 {
+    let counts = metrics.lines().filter(|line| line.starts_with("upswell_events_total{"));
+    counts.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
+}
+
 /// The files below a folder whose names end like this, sorted.
 fn stored_in(folder: &Path, suffix: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -44,9 +50,7 @@ impl Program {
         let mut run = self.start(&["run"]);
         run.until_ready();
         self.wait_until_done(&run);
-        let (_, metrics) = run.get("/metrics");
-        let counts = metrics.lines().filter(|line| line.starts_with("upswell_events_total{"));
-        let events = counts.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum();
+        let events = events_of(&run.get("/metrics").1);
         assert!(run.terminate().success(), "{}", run.said());
         (run.said(), events)
     }
@@ -153,6 +157,88 @@ fn snapshots_are_listed_verified_and_pruned() {
     let left = program.run(&["snapshot", "ls"]).ok().out;
     assert!(left.lines().count() <= 2 * PARTITIONS as usize, "{left}");
     program.send_day(5);
+    assert_eq!(program.work_off().1, 12);
+}
+
+/// A member that gives up a partition commits a snapshot of it first. Both protocols of groups are tried.
+#[test]
+fn a_partition_that_moves_is_not_folded_again() {
+    let Some(broker) = Broker::shared() else { return };
+    for protocol in ["classic", "consumer"] {
+        let program = Program::with_topics(&broker, "");
+        program.send_day(1);
+        let environment = [("UPSWELL_KAFKA__PROPERTIES__GROUP_PROTOCOL", protocol)];
+        let mut first = program.start_with(&["run"], &environment);
+        first.until_ready();
+        program.wait_until_done(&first);
+        let mut second = program.start_with(&["run"], &environment);
+        let restored = |run: &Running| run.said().matches("restored from a snapshot").count();
+        wait_for("a partition of the second process", || (restored(&second) == 1).then_some(()));
+        program.send_day(2);
+        program.wait_until_done(&second);
+        let events = [&first, &second].map(|run| events_of(&run.get("/metrics").1));
+        assert_eq!(events.iter().sum::<u64>(), 24, "{protocol}: {events:?}: {}", second.said());
+        // The other one goes, and its partition comes back with what it has folded since.
+        assert!(first.terminate().success(), "{}", first.said());
+        wait_for("the other partition", || (restored(&second) == 2).then_some(()));
+        program.send_day(3);
+        program.wait_until_done(&second);
+        assert!(second.terminate().success(), "{}", second.said());
+        program.assert_published_is_replayed();
+    }
+}
+
+/// Where snapshots cannot be stored, everything else goes on.
+#[test]
+fn a_store_that_refuses_stops_nothing() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    for partition in 0..PARTITIONS {
+        let folder = program.path("upswell-snapshots").join(&program.prefix).join(program.topic("log"));
+        fs::create_dir_all(folder.join(partition.to_string())).unwrap();
+        fs::write(folder.join(format!("{partition}/blocks")), "not a folder").unwrap();
+    }
+    program.send_day(1);
+    let (said, events) = program.work_off();
+    assert_eq!(said.matches("no snapshot: a new owner").count(), PARTITIONS as usize, "{said}");
+    assert_eq!(events, 12);
+    let (said, events) = program.work_off();
+    assert_eq!((events, said.contains("restored from a snapshot")), (12, false), "{said}");
+    program.assert_published_is_replayed();
+    // A place that cannot be made is an error at the start.
+    program.is_refused(&[("UPSWELL_SNAPSHOTS__LOCATION", "upswell.yaml/x")], &["upswell.yaml/x", "snapshots.location"]);
+    program.is_refused(&[("UPSWELL_SNAPSHOTS__LOCATION", "nowhere://x")], &["nowhere://x", "snapshots.location"]);
+}
+
+/// What was committed tells whether the log gives the same again.
+#[test]
+fn a_log_that_gives_another_result_is_refused() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "snapshots: {enabled: false}");
+    program.send_day(1);
+    program.work_off();
+    // Another trail is put in the place of the one that was committed.
+    let consumer: BaseConsumer = program.client().create().unwrap();
+    let mut list = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        list.add_partition(&program.topic("log"), partition);
+    }
+    let before = consumer.committed_offsets(list, QUESTION).unwrap();
+    let mut after = TopicPartitionList::new();
+    for element in before.elements() {
+        let (mut element_after, metadata) =
+            (after.add_partition(element.topic(), element.partition()), element.metadata().to_owned());
+        let at = metadata.find("trail ").expect("a trail") + "trail ".len();
+        let other = format!("{}{:016x}{}", &metadata[..at], 7, &metadata[at + 16..]);
+        element_after.set_offset(element.offset()).unwrap();
+        element_after.set_metadata(&other);
+    }
+    consumer.commit(&after, rdkafka::consumer::CommitMode::Sync).unwrap();
+    program.is_refused(&[], &["trail", "0000000000000007", "another result"]);
+    // A start by other rules expects no trail.
+    program.write("rules.yaml", RULES.replace("name: default", "name: other"));
+    let config = fs::read_to_string(program.path("upswell.yaml")).unwrap();
+    program.write("upswell.yaml", config + "rules: {file: rules.yaml}\n");
     assert_eq!(program.work_off().1, 12);
 }
 
