@@ -116,6 +116,26 @@ fn files_import_only_downward() {
     assert!(circles.is_empty(), "these files import each other: move what both need down:\n{}", circles.join("\n"));
 }
 
+/// The table of faults in the operators' guide names a test for each.
+#[test]
+fn every_fault_has_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read_to_string(root.join("docs/operators.md")).expect("a guide");
+    let (_, faults) = guide.split_once("\n## Faults\n").expect("the chapter");
+    let rows = faults.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let tests = rows.take_while(|line| line.starts_with('|')).map(|row| {
+        let last = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap_or_default();
+        last.trim().trim_matches('`').to_owned()
+    });
+    let mut sources = String::new();
+    visit(&root.join("tests"), &mut |path| sources += &std::fs::read_to_string(path).expect("sources are text"));
+    let named: Vec<String> = tests.collect();
+    assert!(named.len() > 10, "{named:?}");
+    for test in named {
+        assert!(sources.contains(&format!("#[test]\nfn {test}()")), "docs/operators.md names the test {test}");
+    }
+}
+
 fn visit(folder: &Path, each: &mut impl FnMut(&Path)) {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
