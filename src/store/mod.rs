@@ -28,6 +28,8 @@ pub use manifest::{About, FORMAT, Hex, Manifest, offset_of};
 
 /// Level of zstd: the lowest, which is many times faster than what a fold writes.
 const COMPRESSION: i32 = 1;
+/// The most bytes of a block: a thousand times more than one has.
+const BLOCK_MAX: u64 = 1 << 30;
 /// How many blocks are read at the same time.
 const READ_AT_ONCE: usize = 4;
 /// For how long a block stays that no manifest names: that of a snapshot that is being taken may follow.
@@ -310,7 +312,11 @@ impl Store {
 async fn read_block(objects: &dyn ObjectStore, name: Hex, path: &Path) -> Result<(BlockName, Vec<u8>), Unreadable> {
     let packed =
         async { objects.get(path).await?.bytes().await }.await.map_err(|error| Unreadable(error.to_string()))?;
-    let bytes = zstd::stream::decode_all(&packed[..]).map_err(|error| Unreadable(format!("block {name}: {error}")))?;
+    // The frame says its size, for which a damaged one may name any number.
+    let size = zstd::zstd_safe::get_frame_content_size(&packed).ok().flatten().filter(|size| *size <= BLOCK_MAX);
+    let size = size.ok_or_else(|| Unreadable(format!("block {name} is damaged: it is not what was compressed")))?;
+    let bytes = zstd::bulk::decompress(&packed, size as usize)
+        .map_err(|error| Unreadable(format!("block {name} is damaged: {error}")))?;
     if BlockName::of(&bytes) != name.0 {
         return Err(Unreadable(format!("block {name} is damaged: it does not have the bytes that its name tells")));
     }

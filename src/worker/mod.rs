@@ -453,7 +453,7 @@ impl Share<'_> {
                 tracing::info!(partition, committed, end, begin, "assigned");
                 // Another version, or other rules, may make something else of the log.
                 let trail = then.trail.filter(|(build, _)| *build == BUILD && !changed).map(|(_, trail)| trail);
-                let before = Before { committed, partly, trail, republishes };
+                let before = Before { committed, partly, trail, republishes, end };
                 self.partitions.insert(partition, Owned::new(self.job, (partition, self.count), before, restored));
             }
             Polled::Revoked { partition, group } => {

@@ -102,6 +102,8 @@ pub(super) struct Before {
     pub(super) trail: Option<u64>,
     /// Whether all profiles are published again, because they were off, or followed from other rules.
     pub(super) republishes: bool,
+    /// The stable end when the partition was assigned.
+    pub(super) end: i64,
 }
 
 /// An assigned partition.
@@ -166,7 +168,7 @@ impl Owned {
     /// One of so many partitions. If it was not restored, its log is folded from the beginning.
     pub(super) fn new(job: &Job, (number, count): (i32, i32), before: Before, restored: Option<Restored>) -> Owned {
         let now = Instant::now();
-        let Before { committed, partly, trail, republishes } = before;
+        let Before { committed, partly, trail, republishes, end } = before;
         let Restored { fold, offset, name } = restored.unwrap_or_else(|| Restored {
             fold: Partition::new(Arc::clone(&job.plan)),
             offset: 0,
@@ -193,7 +195,8 @@ impl Owned {
             began: now,
             reported: now,
             ends: None,
-            caught_up: false,
+            // A broker tells that there is nothing more only after a while.
+            caught_up: offset >= end,
             came_at: now_ms(),
             folded_at: None,
             current_at: None,

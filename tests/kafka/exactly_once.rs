@@ -24,7 +24,7 @@ use crate::service::metrics_row;
 const PARTITIONS: i32 = 4;
 const KILLS: u64 = 22;
 /// Few, because the suite must end soon; a long run has 24 or more.
-const FAULTS: u64 = 4;
+const FAULTS: u64 = 6;
 /// After this a test that waits for something has failed.
 const LIMIT: Duration = Duration::from_secs(180);
 
@@ -55,7 +55,8 @@ fn kills_at_random_moments_lose_and_duplicate_nothing() {
     service.ends_well(&mut processes);
 }
 
-/// A process is killed or halted for longer than its session lasts, or the broker is killed and comes back.
+/// A process is killed, halted for longer than its session lasts, or restarted; another one joins and leaves; what is stored
+/// of the newest snapshots is damaged; or the broker is killed and comes back.
 #[test]
 fn faults_of_processes_and_broker_lose_and_duplicate_nothing() {
     let Some(mut broker) = Broker::start() else { return };
@@ -76,7 +77,7 @@ fn faults_of_processes_and_broker_lose_and_duplicate_nothing() {
     for fault in 0..faults {
         std::thread::sleep(Duration::from_millis(rng.random_range(500..6_000)));
         let victim = rng.random_range(0..2_usize);
-        match rng.random_range(0..3) {
+        match rng.random_range(0..6) {
             0 => {
                 println!("{:?}, fault {fault}: process {victim} is killed", began.elapsed());
                 service.assert_alive(&mut processes);
@@ -89,6 +90,21 @@ fn faults_of_processes_and_broker_lose_and_duplicate_nothing() {
                 signal(&processes[victim], "-STOP");
                 std::thread::sleep(Duration::from_millis(rng.random_range(7_000..12_000)));
                 signal(&processes[victim], "-CONT");
+            }
+            2 => {
+                println!("{:?}, fault {fault}: process {victim} is restarted", began.elapsed());
+                service.ends(&mut processes[victim], ["a", "b"][victim]);
+                processes[victim] = service.start(["a", "b"][victim]);
+            }
+            3 => {
+                println!("{:?}, fault {fault}: another process joins and leaves", began.elapsed());
+                let mut other = service.start("c");
+                std::thread::sleep(Duration::from_millis(rng.random_range(1_000..10_000)));
+                service.ends(&mut other, "c");
+            }
+            4 => {
+                let damaged = service.damage_newest(if rng.random_bool(0.5) { "blocks" } else { "snapshots" });
+                println!("{:?}, fault {fault}: {damaged} files of snapshots are damaged", began.elapsed());
             }
             _ => {
                 println!("{:?}, fault {fault}: the broker is killed", began.elapsed());
@@ -128,10 +144,28 @@ impl Service<'_> {
         self.wait_until_done(&self.log());
         self.assert_alive(processes);
         for (process, name) in processes.iter_mut().zip(["a", "b"]) {
-            signal(process, "-TERM");
-            assert!(process.wait().unwrap().success(), "a graceful end is a success: {}", self.said(name));
+            self.ends(process, name);
         }
         self.assert_published_is_replayed();
+    }
+
+    /// Asks a process to end, and waits for it.
+    fn ends(&self, process: &mut Child, name: &str) {
+        signal(process, "-TERM");
+        assert!(process.wait().unwrap().success(), "a graceful end is a success: {}", self.said(name));
+    }
+
+    /// Cuts off the file of each partition that was stored last. Returns how many.
+    fn damage_newest(&self, kind: &str) -> usize {
+        let log = self.folder.join("snapshots").join(&self.prefix).join(self.log());
+        let newest = (0..PARTITIONS).filter_map(|partition| {
+            let files = std::fs::read_dir(log.join(partition.to_string()).join(kind)).ok()?;
+            // One may be removed meanwhile, or be stored and not have its name yet.
+            let stored = files
+                .filter_map(|file| Some((file.as_ref().ok()?.metadata().ok()?.modified().ok()?, file.ok()?.path())));
+            stored.max().map(|(_, path)| path)
+        });
+        newest.filter_map(|path| std::fs::OpenOptions::new().write(true).open(path).ok()?.set_len(20).ok()).count()
     }
 
     fn assert_published_is_replayed(&self) {
