@@ -57,12 +57,12 @@ impl Run {
 ///
 /// # Errors
 /// It cannot be opened.
-pub(super) fn open_snapshots(config: &Config) -> Result<Option<Store>> {
+fn open_snapshots(config: &Config) -> Result<Option<Store>> {
     let store::Config { enabled, location, .. } = &config.snapshots;
     if !enabled {
         return Ok(None);
     }
-    let store = Store::open(location, &config.kafka.group, &config.topics().log());
+    let store = Store::make(location, &config.kafka.group, &config.topics().log());
     store
         .map(Some)
         .context("set snapshots.location to a folder that can be written or to a URL, or snapshots.enabled: false")

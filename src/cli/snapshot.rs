@@ -6,10 +6,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 
 use super::config::{Config, Connection};
-use super::run::open_snapshots;
-use super::screen::WrongUse;
 use crate::store::{Manifest, Store};
-use crate::{kafka, model, text, worker};
+use crate::{kafka, model, rules, text, worker};
 
 /// Lists, shows, verifies and prunes the snapshots of the state.
 ///
@@ -95,8 +93,7 @@ impl Snapshot {
 }
 
 fn open(config: &Config) -> Result<Store> {
-    let store = open_snapshots(config)?;
-    store.ok_or_else(|| WrongUse("snapshots.enabled is false: there are no snapshots".into()).into())
+    Ok(Store::open(&config.snapshots.location, &config.kafka.group, &config.topics().log())?)
 }
 
 /// The names that stand beside the committed offsets, by partition.
@@ -179,7 +176,7 @@ impl Verify {
                     continue;
                 }
                 let checked = store.read(partition, name).and_then(|manifest| {
-                    store.restore(partition, &manifest)?;
+                    store.restore(partition, &manifest, &rules::default_plan())?;
                     Ok(manifest)
                 });
                 let said = match (checked, twin, &other) {

@@ -55,7 +55,7 @@ pub enum Error {
     #[error(
         "{topic}[{partition}] begins at offset {low}, and the state is needed from offset {begin} on: records were \
          deleted that no usable snapshot covers. Restore the snapshots (`upswell snapshot ls` shows which there are), or \
-         start with a new log, a new topics.prefix and a new kafka.group. docs/operations.md says how long to keep the log"
+         start with a new log, a new topics.prefix and a new kafka.group. docs/operators.md says how long to keep the log"
     )]
     LogTrimmed {
         /// The topic of the log.

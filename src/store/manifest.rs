@@ -26,6 +26,8 @@ pub struct About {
     pub watermark_ms: Option<i64>,
     /// When it was taken, in milliseconds since 1970.
     pub taken_at_ms: i64,
+    /// Whether the newest event was at most a day old when it was folded: such a partition gets ticks.
+    pub live: bool,
     /// The accounts and users held.
     pub accounts: u64,
     /// See `accounts`.

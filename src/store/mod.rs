@@ -6,10 +6,11 @@
 
 mod manifest;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, SystemTime};
 
@@ -20,9 +21,9 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
-use crate::engine::{BlockName, Cut, Partition, Unreadable};
+use crate::engine::{Block, BlockName, Cut, Partition, Unreadable};
 use crate::model::Millis;
-use crate::rules;
+use crate::rules::{self, Plan};
 
 pub use manifest::{About, FORMAT, Hex, Manifest, offset_of};
 
@@ -32,6 +33,12 @@ const COMPRESSION: i32 = 1;
 const BLOCK_MAX: u64 = 1 << 30;
 /// How many blocks are read at the same time.
 const READ_AT_ONCE: usize = 4;
+/// How many are stored at the same time.
+const STORED_AT_ONCE: usize = 8;
+/// How long an answer of the storage is awaited.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Variables of the environment that begin like this are options of a cloud.
+const OPTIONS: [&str; 3] = ["aws_", "google_", "azure_"];
 /// For how long a block stays that no manifest names: that of a snapshot that is being taken may follow.
 const UNNAMED_STAYS: Duration = Duration::from_secs(3_600);
 
@@ -59,6 +66,8 @@ impl Default for Config {
 pub struct Error {
     doing: String,
     why: String,
+    /// Whether the storage did not answer, or not as it should, so that nothing is known of what it has.
+    pub is_unreachable: bool,
 }
 
 /// A store of the snapshots of one group and log.
@@ -82,27 +91,41 @@ pub struct Pruned {
     pub snapshots: usize,
     /// Blocks.
     pub blocks: usize,
+    /// Blocks that the newest manifest names and that are not there: its snapshot cannot be used.
+    pub missing: usize,
 }
 
 impl Store {
-    /// Opens the store at a folder, which is made if it is not there, or a URL such as `s3://bucket/folder`, with the
-    /// snapshots of this group and log.
+    /// Makes the folder if the location is one and it is not there, and opens the store.
     ///
     /// # Errors
-    /// The folder cannot be made, or the URL is of no storage that this build knows.
+    /// The folder cannot be made, or as `open`.
+    pub fn make(location: &str, group: &str, topic: &str) -> Result<Store, Error> {
+        if !location.contains("://") {
+            std::fs::create_dir_all(location).map_err(|error| not_opened(location, error))?;
+        }
+        Store::open(location, group, topic)
+    }
+
+    /// Opens the store at a folder, or at a URL such as `s3://bucket/folder`, with the snapshots of this group and log.
+    ///
+    /// # Errors
+    /// The folder is not there, or the URL is of no storage that this build knows.
     pub fn open(location: &str, group: &str, topic: &str) -> Result<Store, Error> {
-        let failed = |why: String| Error { doing: format!("opening the snapshots at {location}"), why };
+        let failed = |why: String| not_opened(location, why);
         let (objects, path): (Arc<dyn ObjectStore>, Path) = if location.contains("://") {
             let url = url::Url::parse(location).map_err(|error| failed(error.to_string()))?;
-            // Credentials, regions and the like, by their usual names.
-            let options = std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
+            let text = |text: std::ffi::OsString| text.into_string().ok();
+            let all = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?.to_lowercase(), text(value)?)));
+            let options = all.filter(|(name, _)| OPTIONS.iter().any(|option| name.starts_with(option)));
             let (objects, path) =
                 object_store::parse_url_opts(&url, options).map_err(|error| failed(error.to_string()))?;
             (Arc::from(objects), path)
         } else {
-            std::fs::create_dir_all(location).map_err(|error| failed(error.to_string()))?;
             let folder = LocalFileSystem::new_with_prefix(FilePath::new(location));
-            (Arc::new(folder.map_err(|error| failed(error.to_string()))?), Path::default())
+            // The name of a snapshot is committed to Kafka: what it names must outlast a loss of power.
+            let folder = folder.map_err(|error| failed(error.to_string()))?.with_fsync(true);
+            (Arc::new(folder), Path::default())
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -136,40 +159,73 @@ impl Store {
     }
 
     fn error(&self, doing: impl fmt::Display, why: impl fmt::Display) -> Error {
-        Error { doing: format!("{doing} at {}", self.location), why: why.to_string() }
+        Error { doing: format!("{doing} at {}", self.location), why: why.to_string(), is_unreachable: false }
     }
 
-    /// Stores a snapshot: first the blocks that are not stored yet, then the manifest. Returns its name.
+    /// Waits for an answer of the storage, for a time.
+    fn ask<T>(
+        &self,
+        doing: impl fmt::Display,
+        question: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T, Error> {
+        let answer = self.runtime.block_on(async { tokio::time::timeout(ANSWER, question).await });
+        let (why, is_unreachable) = match answer {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => (error.to_string(), is_silence(&error)),
+            Err(_) => (format!("no answer within {} s", ANSWER.as_secs()), true),
+        };
+        Err(Error { is_unreachable, ..self.error(doing, why) })
+    }
+
+    /// Stores a snapshot: first the blocks that are not stored yet, several at a time, then the manifest. Returns its name.
     ///
     /// # Errors
     /// The storage refuses an object or cannot be reached.
     pub fn save(&self, cut: &mut Cut, about: About) -> Result<String, Error> {
         let partition = about.partition;
-        let failed = |why: &dyn fmt::Display| self.error(format!("storing a snapshot of partition {partition}"), why);
+        let doing = format!("storing a snapshot of partition {partition}");
         let put = |path: Path, bytes: Vec<u8>| {
-            let stored = self.runtime.block_on(self.objects.put(&path, bytes.into()));
-            stored.map(|_| ()).map_err(|error| failed(&error))
+            let objects = Arc::clone(&self.objects);
+            self.runtime.spawn(async move { tokio::time::timeout(ANSWER, objects.put(&path, bytes.into())).await })
         };
-        let put_block = |bytes: &[u8]| {
-            let name = BlockName::of(bytes);
-            let packed = zstd::bulk::compress(bytes, COMPRESSION).map_err(|error| failed(&error))?;
-            put(self.block(partition, Hex(name)), packed)?;
-            Ok::<BlockName, Error>(name)
+        let pack = |bytes: &[u8]| {
+            let packed = zstd::bulk::compress(bytes, COMPRESSION).map_err(|error| self.error(&doing, error))?;
+            Ok::<(BlockName, Vec<u8>), Error>((BlockName::of(bytes), packed))
         };
-        let head = put_block(&cut.head)?;
-        let mut names = Vec::with_capacity(cut.blocks.len());
-        for block in &mut cut.blocks {
-            let name = match block.name() {
+        let stored = |put| match self.runtime.block_on(put) {
+            Ok(Ok(Ok(_))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(self.error(&doing, error)),
+            Ok(Err(_)) => Err(self.error(&doing, format!("no answer within {} s", ANSWER.as_secs()))),
+            Err(error) => Err(self.error(&doing, error)),
+        };
+        let (head, packed) = pack(&cut.head)?;
+        let mut puts = VecDeque::from([(None, put(self.block(partition, Hex(head)), packed))]);
+        let mut names = vec![head; cut.blocks.len()];
+        for number in 0..=cut.blocks.len() {
+            // Those that are on their way are awaited at the end, too.
+            while puts.len() >= STORED_AT_ONCE || number == cut.blocks.len() {
+                let Some((of, put)) = puts.pop_front() else { break };
+                stored(put)?;
+                if let Some(of) = of {
+                    let block: &mut Block = &mut cut.blocks[of];
+                    block.is_stored_as(names[of]);
+                }
+            }
+            let Some(block) = cut.blocks.get(number) else { break };
+            names[number] = match block.name() {
                 Some(name) => name,
-                None => put_block(&block.encode().map_err(|error| failed(&error))?)?,
+                None => {
+                    let bytes = block.encode().map_err(|error| self.error(&doing, error))?;
+                    let (name, packed) = pack(&bytes)?;
+                    puts.push_back((Some(number), put(self.block(partition, Hex(name)), packed)));
+                    name
+                }
             };
-            block.is_stored_as(name);
-            names.push(Hex(name));
         }
         let build = env!("CARGO_PKG_VERSION").to_owned();
-        let manifest = Manifest { format: FORMAT, build, about, head: Hex(head), blocks: names };
-        let (name, bytes) = manifest.encode();
-        put(self.manifest(partition, &name), bytes)?;
+        let blocks = names.into_iter().map(Hex).collect();
+        let (name, bytes) = Manifest { format: FORMAT, build, about, head: Hex(head), blocks }.encode();
+        stored(put(self.manifest(partition, &name), bytes))?;
         Ok(name)
     }
 
@@ -179,10 +235,8 @@ impl Store {
     /// The storage cannot be read.
     pub fn list(&self, partition: i32) -> Result<Vec<String>, Error> {
         let objects = self.objects.list(Some(&self.manifests(partition)));
-        let found: Vec<object_store::ObjectMeta> = self
-            .runtime
-            .block_on(objects.try_collect())
-            .map_err(|error| self.error(format!("listing the snapshots of partition {partition}"), error))?;
+        let doing = format!("listing the snapshots of partition {partition}");
+        let found: Vec<object_store::ObjectMeta> = self.ask(doing, objects.try_collect())?;
         let name = |path: &Path| Some(path.filename()?.strip_suffix(".json")?.to_owned());
         let mut names: Vec<String> =
             found.iter().filter_map(|it| name(&it.location)).filter(|name| offset_of(name).is_some()).collect();
@@ -195,45 +249,40 @@ impl Store {
     /// # Errors
     /// The storage cannot be read.
     pub fn partitions(&self) -> Result<Vec<i32>, Error> {
-        let listed = self
-            .runtime
-            .block_on(self.objects.list_with_delimiter(Some(&self.root)))
-            .map_err(|error| self.error("listing the partitions", error))?;
+        let listed = self.ask("listing the partitions", self.objects.list_with_delimiter(Some(&self.root)))?;
         let mut found: Vec<i32> =
             listed.common_prefixes.iter().filter_map(|path| path.filename()?.parse().ok()).collect();
         found.sort_unstable();
         Ok(found)
     }
 
-    /// The manifest of a snapshot, and its size in bytes.
+    /// The manifest of a snapshot.
     ///
     /// # Errors
     /// It is missing, damaged, or of another format, or the storage cannot be read.
     pub fn read(&self, partition: i32, name: &str) -> Result<Manifest, Error> {
         let doing = || format!("reading snapshot {name} of partition {partition}");
         let path = self.manifest(partition, name);
-        let bytes = self.runtime.block_on(async { self.objects.get(&path).await?.bytes().await });
-        let bytes = bytes.map_err(|error| self.error(doing(), error))?;
+        let bytes = self.ask(doing(), async { self.objects.get(&path).await?.bytes().await })?;
         Manifest::decode(name, &bytes).map_err(|why| self.error(doing(), why))
     }
 
-    /// Reads blocks of a partition, each with its name, in this order. `each` returns whether to go on.
-    ///
-    /// # Errors
-    /// A block is missing or damaged, or the storage cannot be read.
+    /// Reads blocks of a partition, each with its name, in this order. Notes if one cannot be read because the storage does
+    /// not answer.
     fn read_blocks<T>(
         &self,
         partition: i32,
         names: Vec<Hex>,
+        unreachable: &Arc<AtomicBool>,
         take: impl FnOnce(&mut dyn Iterator<Item = Result<(BlockName, Vec<u8>), Unreadable>>) -> T,
     ) -> T {
         // Blocks are read and unpacked on other threads while the ones before them are taken.
         let (sender, receiver) = sync_channel(READ_AT_ONCE);
         let paths: Vec<(Hex, Path)> = names.into_iter().map(|name| (name, self.block(partition, name))).collect();
-        let objects = Arc::clone(&self.objects);
+        let (objects, unreachable) = (Arc::clone(&self.objects), Arc::clone(unreachable));
         let reads = futures_util::stream::iter(paths).map(move |(name, path)| {
-            let objects = Arc::clone(&objects);
-            tokio::spawn(async move { read_block(&*objects, name, &path).await })
+            let (objects, unreachable) = (Arc::clone(&objects), Arc::clone(&unreachable));
+            tokio::spawn(async move { read_block(&*objects, name, &path, &unreachable).await })
         });
         self.runtime.spawn(async move {
             let mut reads = reads.buffered(READ_AT_ONCE);
@@ -248,60 +297,70 @@ impl Store {
         take(&mut receiver.into_iter())
     }
 
-    /// The partition as it was when a snapshot was taken.
+    /// The partition as it was when a snapshot was taken. If its rules are the ones that are known, they are taken.
     ///
     /// # Errors
     /// A block is missing or damaged, its rules have another meaning in this version, or the storage cannot be read.
-    pub fn restore(&self, partition: i32, manifest: &Manifest) -> Result<Partition, Error> {
+    pub fn restore(&self, partition: i32, manifest: &Manifest, known: &Arc<Plan>) -> Result<Partition, Error> {
         let doing = || format!("restoring partition {partition} from its snapshot at offset {}", manifest.about.offset);
         let About { rules, rules_text, .. } = &manifest.about;
-        let plan = rules::parse("the rules of the snapshot", rules_text).map_err(|why| self.error(doing(), why))?;
+        let plan = match *known.version == **rules {
+            true => Arc::clone(known),
+            false => rules::parse("the rules of the snapshot", rules_text)
+                .map(Arc::new)
+                .map_err(|why| self.error(doing(), why))?,
+        };
         if *plan.version != **rules {
             return Err(self.error(doing(), format!("its rules {rules} are {} in this version", plan.version)));
         }
         let names = [manifest.head].into_iter().chain(manifest.blocks.iter().copied()).collect();
-        let restored = self.read_blocks(partition, names, |blocks| {
+        let unreachable = Arc::new(AtomicBool::new(false));
+        let restored = self.read_blocks(partition, names, &unreachable, |blocks| {
             let (_, head) = blocks.next().unwrap_or_else(|| Err(Unreadable("it has no head".to_owned())))?;
-            let partition = Partition::restore(Arc::new(plan), &head, blocks)?;
+            let partition = Partition::restore(plan, &head, blocks)?;
             match blocks.next() {
                 None => Ok(partition),
                 Some(_) => Err(Unreadable("it has too many blocks".to_owned())),
             }
         });
-        restored.map_err(|why| self.error(doing(), why))
+        let is_unreachable = unreachable.load(Ordering::Relaxed);
+        restored.map_err(|why| Error { is_unreachable, ..self.error(doing(), why) })
     }
 
-    /// Removes the snapshots of a partition below the smallest offset of these names, and blocks that no manifest needs
-    /// any more. Those of a snapshot that is being taken stay: they are new.
+    /// Removes the snapshots of a partition below the smallest of these names, and blocks that no manifest needs any more.
+    /// Those of a snapshot that is being taken stay: they are new. If a manifest that stays cannot be read, so that nobody
+    /// knows what it needs, all blocks stay.
     ///
     /// # Errors
     /// The storage cannot be read or refuses to remove an object.
     pub fn prune(&self, partition: i32, keep: &[&str]) -> Result<Pruned, Error> {
-        let failed =
-            |why: &dyn fmt::Display| self.error(format!("pruning the snapshots of partition {partition}"), why);
+        let doing = || format!("pruning the snapshots of partition {partition}");
         let Some(least) = keep.iter().min() else { return Ok(Pruned::default()) };
-        let mut pruned = Pruned::default();
-        let mut needed = BTreeSet::new();
+        let (mut pruned, mut all_known) = (Pruned::default(), true);
+        let (mut needed, mut newest) = (BTreeSet::new(), BTreeSet::new());
         for name in self.list(partition)? {
             if *name < **least {
-                let removed = self.runtime.block_on(self.objects.delete(&self.manifest(partition, &name)));
-                removed.map_err(|error| failed(&error))?;
+                self.ask(doing(), self.objects.delete(&self.manifest(partition, &name)))?;
                 pruned.snapshots += 1;
-            } else if let Ok(manifest) = self.read(partition, &name) {
-                needed.extend(manifest.needs().map(|block| self.block(partition, block)));
+                continue;
+            }
+            match self.read(partition, &name) {
+                Ok(manifest) => {
+                    newest = manifest.needs().map(|block| self.block(partition, block)).collect();
+                    needed.extend(newest.iter().cloned());
+                }
+                Err(_) => all_known = false,
             }
         }
-        if pruned.snapshots == 0 {
-            return Ok(pruned);
-        }
         let objects = self.objects.list(Some(&self.blocks(partition)));
-        let blocks: Vec<object_store::ObjectMeta> =
-            self.runtime.block_on(objects.try_collect()).map_err(|error| failed(&error))?;
+        let blocks: Vec<object_store::ObjectMeta> = self.ask(doing(), objects.try_collect())?;
+        let there: BTreeSet<&Path> = blocks.iter().map(|block| &block.location).collect();
+        pruned.missing = newest.iter().filter(|block| !there.contains(block)).count();
         let now = SystemTime::now();
-        for block in blocks.iter().filter(|block| !needed.contains(&block.location)) {
+        for block in blocks.iter().filter(|block| all_known && !needed.contains(&block.location)) {
             let age = now.duration_since(SystemTime::from(block.last_modified)).unwrap_or_default();
             if age >= UNNAMED_STAYS {
-                self.runtime.block_on(self.objects.delete(&block.location)).map_err(|error| failed(&error))?;
+                self.ask(doing(), self.objects.delete(&block.location))?;
                 pruned.blocks += 1;
             }
         }
@@ -309,9 +368,34 @@ impl Store {
     }
 }
 
-async fn read_block(objects: &dyn ObjectStore, name: Hex, path: &Path) -> Result<(BlockName, Vec<u8>), Unreadable> {
-    let packed =
-        async { objects.get(path).await?.bytes().await }.await.map_err(|error| Unreadable(error.to_string()))?;
+fn not_opened(location: &str, why: impl fmt::Display) -> Error {
+    Error { doing: format!("opening the snapshots at {location}"), why: why.to_string(), is_unreachable: false }
+}
+
+/// Whether nothing is known of an object because the storage did not answer, or refused to.
+fn is_silence(error: &object_store::Error) -> bool {
+    use object_store::Error::{InvalidPath, NotFound, NotImplemented, NotSupported};
+    !matches!(error, NotFound { .. } | InvalidPath { .. } | NotSupported { .. } | NotImplemented { .. })
+}
+
+async fn read_block(
+    objects: &dyn ObjectStore,
+    name: Hex,
+    path: &Path,
+    unreachable: &AtomicBool,
+) -> Result<(BlockName, Vec<u8>), Unreadable> {
+    let read = async { objects.get(path).await?.bytes().await };
+    let packed = match tokio::time::timeout(ANSWER, read).await {
+        Ok(Ok(packed)) => packed,
+        Ok(Err(error)) => {
+            unreachable.fetch_or(is_silence(&error), Ordering::Relaxed);
+            return Err(Unreadable(error.to_string()));
+        }
+        Err(_) => {
+            unreachable.store(true, Ordering::Relaxed);
+            return Err(Unreadable(format!("block {name}: no answer within {} s", ANSWER.as_secs())));
+        }
+    };
     // The frame says its size, for which a damaged one may name any number.
     let size = zstd::zstd_safe::get_frame_content_size(&packed).ok().flatten().filter(|size| *size <= BLOCK_MAX);
     let size = size.ok_or_else(|| Unreadable(format!("block {name} is damaged: it is not what was compressed")))?;
@@ -359,6 +443,7 @@ mod tests {
             offset,
             watermark_ms: partition.watermark().map(|at| at.0),
             taken_at_ms: 0,
+            live: true,
             accounts: partition.accounts() as u64,
             users: partition.users() as u64,
             first_rules: plan.version.to_string(),
@@ -378,14 +463,15 @@ mod tests {
     #[test]
     fn a_snapshot_is_read_back_and_only_what_changed_is_stored_again() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path().to_str().unwrap(), "group", "log").unwrap();
-        let mut partition = Partition::new(rules::default_plan());
+        let store = Store::make(folder.path().to_str().unwrap(), "group", "log").unwrap();
+        let plan = rules::default_plan();
+        let mut partition = Partition::new(Arc::clone(&plan));
         fold(&mut partition, 0..12_000);
         let mut cut = partition.cut().unwrap();
         // The partition goes on before anything of the cut is stored.
         fold(&mut partition, 12_000..12_001);
         let first = store.save(&mut cut, about(&partition, 12_000)).unwrap();
-        let restored = store.restore(3, &store.read(3, &first).unwrap()).unwrap();
+        let restored = store.restore(3, &store.read(3, &first).unwrap(), &plan).unwrap();
         assert_eq!((restored.accounts(), partition.accounts()), (12_000, 12_001));
 
         let (before, mut cut) = (blocks(folder.path()), partition.cut().unwrap());
@@ -393,10 +479,10 @@ mod tests {
         let more = blocks(folder.path()).len() - before.len();
         assert!(0 < more && more < before.len(), "{more} of {} blocks are stored again", before.len());
         // One that folds on from the first one has the same blocks, and stores the same ones.
-        let mut restored = store.restore(3, &store.read(3, &first).unwrap()).unwrap();
+        let mut restored = store.restore(3, &store.read(3, &first).unwrap(), &plan).unwrap();
         fold(&mut restored, 12_000..12_001);
         let other = tempfile::tempdir().unwrap();
-        let elsewhere = Store::open(other.path().to_str().unwrap(), "group", "log").unwrap();
+        let elsewhere = Store::make(other.path().to_str().unwrap(), "group", "log").unwrap();
         let twin = elsewhere.save(&mut restored.cut().unwrap(), about(&restored, 12_001)).unwrap();
         let [mine, theirs] = [store.read(3, &second).unwrap(), elsewhere.read(3, &twin).unwrap()];
         assert_eq!((mine.head, mine.blocks), (theirs.head, theirs.blocks));
@@ -413,15 +499,16 @@ mod tests {
         }
         let pruned = store.prune(3, &[&second]).unwrap();
         assert!(pruned.snapshots == 1 && pruned.blocks > 0, "{pruned:?}");
-        assert_eq!(store.restore(3, &store.read(3, &second).unwrap()).unwrap().accounts(), 12_001);
+        assert_eq!(store.restore(3, &store.read(3, &second).unwrap(), &plan).unwrap().accounts(), 12_001);
         assert!(store.read(3, &first).is_err());
     }
 
     #[test]
     fn what_is_damaged_or_of_another_format_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path().to_str().unwrap(), "group", "log").unwrap();
-        let mut partition = Partition::new(rules::default_plan());
+        let store = Store::make(folder.path().to_str().unwrap(), "group", "log").unwrap();
+        let plan = rules::default_plan();
+        let mut partition = Partition::new(Arc::clone(&plan));
         fold(&mut partition, 0..10);
         let name = store.save(&mut partition.cut().unwrap(), about(&partition, 10)).unwrap();
         let manifest = store.read(3, &name).unwrap();
@@ -441,18 +528,18 @@ mod tests {
             let other = zstd::bulk::compress(b"other bytes", 1).unwrap();
             for damaged in [&sound[..sound.len() - 1], &other, &[]] {
                 fs::write(&block, damaged).unwrap();
-                let error = store.restore(3, &manifest).unwrap_err().to_string();
+                let error = store.restore(3, &manifest, &plan).unwrap_err().to_string();
                 assert!(error.contains("block") || error.contains("not a state"), "{error}");
             }
             fs::remove_file(&block).unwrap();
-            assert!(store.restore(3, &manifest).is_err());
+            assert!(store.restore(3, &manifest, &plan).is_err());
             fs::write(&block, sound).unwrap();
         }
         let other =
             Manifest { about: About { rules: "default@other".into(), ..manifest.about.clone() }, ..manifest.clone() };
-        assert!(store.restore(3, &other).unwrap_err().to_string().contains("default@other"));
+        assert!(store.restore(3, &other, &plan).unwrap_err().to_string().contains("default@other"));
         let fewer = Manifest { blocks: manifest.blocks[1..].to_vec(), ..manifest.clone() };
-        assert!(store.restore(3, &fewer).is_err());
-        assert_eq!(store.restore(3, &manifest).unwrap().accounts(), 10);
+        assert!(store.restore(3, &fewer, &plan).is_err());
+        assert_eq!(store.restore(3, &manifest, &plan).unwrap().accounts(), 10);
     }
 }

@@ -53,7 +53,7 @@ const RESEND_AFTER: Duration = Duration::from_millis(200);
 const RESEND_AT_THE_END: Duration = Duration::from_secs(3);
 /// How long a process that stops waits for its last snapshots.
 const STORE_AT_THE_END: Duration = Duration::from_secs(10);
-/// How long a partition that goes to another member waits for its last snapshot.
+/// How long partitions that go to other members wait for their last snapshots.
 const STORE_WHEN_REVOKED: Duration = Duration::from_secs(5);
 /// How long to wait before joining again.
 const REJOIN_AFTER: Duration = Duration::from_secs(1);
@@ -120,8 +120,8 @@ pub fn run(job: &Job, number: usize, start: &StartBarrier, telemetry: &Telemetry
                     tracing::warn!(
                         worker = number,
                         why,
-                        "Kafka does not answer: joining again until it does; if this lasts, check that the brokers run \
-                         and can be reached"
+                        "Kafka, or the place of the snapshots, does not answer: joining again until it does; if this lasts, \
+                         check that it runs and can be reached"
                     );
                 }
                 std::thread::sleep(REJOIN_AFTER);
@@ -184,8 +184,10 @@ struct Share<'a> {
     publisher: Publisher,
     /// None if no snapshots are taken.
     snapshots: Option<Snapshots>,
+    /// Until when the partitions that are revoked now wait for their last snapshots.
+    stores_until: Option<Instant>,
     /// Why the worker must stop: from then on nothing is processed or published.
-    failed: Option<anyhow::Error>,
+    failed: Option<Ended>,
     /// The number of partitions of the log.
     count: i32,
     /// The id of the topic of the log; empty if the broker knows none.
@@ -229,6 +231,7 @@ impl<'a> Worker<'a> {
             outbox: Outbox::default(),
             publisher: Publisher::new(producer, Names::new(&job.topics)),
             snapshots: job.snapshots.clone().map(Snapshots::new),
+            stores_until: None,
             failed: None,
             count: consumer.partitions(),
             log_id: consumer.topic_id().unwrap_or_default().to_owned(),
@@ -252,8 +255,7 @@ impl<'a> Worker<'a> {
         }
         self.publish(true)?;
         // The next owner folds nothing again.
-        self.share.take_snapshots(None, Duration::ZERO);
-        self.share.wait_for_snapshots(STORE_AT_THE_END);
+        self.share.store_snapshots(None, Instant::now() + STORE_AT_THE_END);
         self.publish(true)
     }
 
@@ -269,8 +271,9 @@ impl<'a> Worker<'a> {
             consumer.poll(wait, &mut |polled| share.take(polled))?;
         }
         share.fold_waiting();
-        if let Some(error) = share.failed.take() {
-            return Err(Ended::Failed(error));
+        share.stores_until = None;
+        if let Some(ended) = share.failed.take() {
+            return Err(ended);
         }
         share.check_lost_offsets()?;
         share.group.get_or_insert_with(|| Arc::new(consumer.group_metadata()));
@@ -419,13 +422,15 @@ impl Share<'_> {
             self.group = None;
         }
         match polled {
+            // The worker joins again.
+            Polled::Assigned { end, begin, .. } if self.failed.is_some() => *begin = end,
             Polled::Assigned { partition, committed, metadata, end, begin } => {
                 if committed.is_none() && end > 0 {
                     self.without_offset.insert(partition);
                 }
                 let then = Standing::read(metadata);
-                if committed.is_some() && self.failed.is_none() {
-                    self.failed = then.check(self.job).err();
+                if committed.is_some() {
+                    self.failed = then.check(self.job).err().map(Ended::Failed);
                 }
                 let committed = committed.unwrap_or(0);
                 let changed = committed > 0 && *then.rules != *self.job.plan.version;
@@ -448,7 +453,18 @@ impl Share<'_> {
                 let is_void = then.published > 0 && (changed || then.outputs != outputs);
                 let (committed, partly) = if is_void { (committed + 1, 0) } else { (committed, then.published) };
                 let republishes = changed || were_off || is_void;
+                // A restoration may take longer than a transaction may be open.
+                self.publisher.abort();
                 let restored = snapshots::restore(self.job, &self.standing(), partition, committed, then.snapshot);
+                let restored = match restored {
+                    Ok(restored) => restored,
+                    Err(error) => {
+                        // Nothing of it is read before the worker has joined again.
+                        *begin = end;
+                        self.failed = self.failed.take().or(Some(Ended::Lost(error)));
+                        return;
+                    }
+                };
                 *begin = restored.as_ref().map_or(0, |it| it.offset);
                 tracing::info!(partition, committed, end, begin, "assigned");
                 // Another version, or other rules, may make something else of the log.
@@ -468,7 +484,7 @@ impl Share<'_> {
                     && owned.take(&message)
                 {
                     self.watch.lap(Stage::Read);
-                    self.failed = owned.fold(self.job, &mut self.outbox, self.telemetry).err();
+                    self.failed = owned.fold(self.job, &mut self.outbox, self.telemetry).err().map(Ended::Failed);
                     self.watch.skip();
                     self.hand_over();
                     self.commit_if_open_for_long();
@@ -477,7 +493,7 @@ impl Share<'_> {
             Polled::End { partition, position } => {
                 self.fold_waiting();
                 if let Some(owned) = self.partitions.get_mut(&partition).filter(|_| self.failed.is_none()) {
-                    self.failed = owned.at_end(position, self.job, &mut self.outbox).err();
+                    self.failed = owned.at_end(position, self.job, &mut self.outbox).err().map(Ended::Failed);
                 }
             }
         }
@@ -490,9 +506,12 @@ impl Share<'_> {
         if self.failed.is_some() || !self.commit_all(group) {
             return;
         }
-        self.take_snapshots(Some(partition), Duration::ZERO);
-        self.wait_for_snapshots(STORE_WHEN_REVOKED);
-        self.commit_all(group);
+        // Other partitions may be revoked together with it.
+        let until = *self.stores_until.get_or_insert_with(|| Instant::now() + STORE_WHEN_REVOKED);
+        if !self.job.kafka.is_stopping() {
+            self.store_snapshots(Some(partition), until);
+            self.commit_all(group);
+        }
     }
 
     /// Commits everything until now, and waits for it. Returns whether all of it is committed.
@@ -515,7 +534,7 @@ impl Share<'_> {
         self.watch.lap(Stage::Read);
         for owned in self.partitions.values_mut() {
             if self.failed.is_none() {
-                self.failed = owned.fold(self.job, &mut self.outbox, self.telemetry).err();
+                self.failed = owned.fold(self.job, &mut self.outbox, self.telemetry).err().map(Ended::Failed);
             }
         }
         self.watch.skip();
@@ -662,20 +681,28 @@ impl Share<'_> {
         (self.partitions, self.snapshots) = (partitions, Some(snapshots));
     }
 
-    /// Waits for the snapshots that are being stored, for a time.
-    fn wait_for_snapshots(&mut self, long: Duration) {
-        let Some(mut snapshots) = self.snapshots.take() else { return };
-        let until = Instant::now() + long;
-        while let Some(answer) = snapshots.wait(until) {
+    /// Stores a snapshot of everything that was folded of one partition, or of all, unless that takes longer than until
+    /// this instant, or one cannot be stored.
+    fn store_snapshots(&mut self, only: Option<i32>, until: Instant) {
+        let mut all_stored = true;
+        loop {
+            // One may be being stored that was taken before.
+            if all_stored {
+                self.take_snapshots(only, Duration::ZERO);
+            }
+            let Some(mut snapshots) = self.snapshots.take() else { return };
+            let answer = snapshots.wait(until);
+            self.snapshots = Some(snapshots);
+            let Some(answer) = answer else { return };
+            all_stored &= answer.name.is_some();
             self.snapshot_stored(answer);
         }
-        self.snapshots = Some(snapshots);
     }
 
-    fn snapshot_stored(&mut self, Answer { partition, name, took }: Answer) {
-        self.telemetry.snapshot(took, name.is_some());
-        if let Some(owned) = self.partitions.get_mut(&partition) {
-            owned.snapshot_stored(name);
+    fn snapshot_stored(&mut self, answer: Answer) {
+        self.telemetry.snapshot(answer.took, answer.name.is_some());
+        if let Some(owned) = self.partitions.get_mut(&answer.partition) {
+            owned.snapshot_stored(answer);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::job::Job;
 use super::outbox::{Id, Outbox, Published};
-use super::snapshots::{Named, Request, Restored};
+use super::snapshots::{Answer, Named, Request, Restored};
 use super::standing::Standing;
 use crate::engine::{Partition, Record, read_ahead};
 use crate::kafka::{Ends, Message, Output};
@@ -169,9 +169,10 @@ impl Owned {
     pub(super) fn new(job: &Job, (number, count): (i32, i32), before: Before, restored: Option<Restored>) -> Owned {
         let now = Instant::now();
         let Before { committed, partly, trail, republishes, end } = before;
-        let Restored { fold, offset, name } = restored.unwrap_or_else(|| Restored {
+        let Restored { fold, offset, live, name } = restored.unwrap_or_else(|| Restored {
             fold: Partition::new(Arc::clone(&job.plan)),
             offset: 0,
+            live: false,
             name: String::new(),
         });
         Owned {
@@ -202,7 +203,7 @@ impl Owned {
             current_at: None,
             waits: Waits::default(),
             at_end: false,
-            live: false,
+            live,
             heard: now,
             hears: false,
             ticked: None,
@@ -499,6 +500,7 @@ impl Owned {
             offset: self.position,
             watermark_ms: self.fold.watermark().map(|at| at.0),
             taken_at_ms: now_ms(),
+            live: self.live,
             accounts: self.fold.accounts() as u64,
             users: self.fold.users() as u64,
             first_rules: job.plan.version.to_string(),
@@ -509,9 +511,12 @@ impl Owned {
         Some(Request { cut, about, keep: self.snapshots.take(self.position) })
     }
 
-    /// The snapshot that was taken is stored under this name, or is not.
-    pub(super) fn snapshot_stored(&mut self, name: Option<String>) {
-        self.snapshots.stored(name);
+    /// A snapshot that was taken is stored, or is not.
+    pub(super) fn snapshot_stored(&mut self, answer: Answer) {
+        if answer.lacks_blocks {
+            self.fold.forget_stored();
+        }
+        self.snapshots.stored(answer.offset, answer.name.filter(|_| !answer.lacks_blocks));
     }
 
     /// What was published before this offset is committed, and the name of a snapshot.

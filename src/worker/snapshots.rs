@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::job::Job;
 use super::standing::Standing;
 use crate::engine::{Cut, Partition};
-use crate::store::{About, Store, offset_of};
+use crate::store::{self, About, Store, offset_of};
 
 /// A snapshot to store, and those of its partition that stay.
 pub(super) struct Request {
@@ -21,8 +21,11 @@ pub(super) struct Request {
 /// A snapshot that was stored, or not.
 pub(super) struct Answer {
     pub(super) partition: i32,
+    pub(super) offset: i64,
     /// Its name.
     pub(super) name: Option<String>,
+    /// Whether blocks are gone that it names because they were stored before.
+    pub(super) lacks_blocks: bool,
     pub(super) took: Duration,
 }
 
@@ -89,12 +92,14 @@ fn save(store: &Store, Request { mut cut, about, keep }: Request) -> Answer {
     // Pages that the cut shares are copied before they change.
     drop(cut);
     let took = began.elapsed();
+    let mut lacks_blocks = false;
     match &saved {
         Ok(name) => {
             tracing::debug!(partition, offset, name, seconds = took.as_secs_f64(), "snapshot stored");
             let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
-            if let Err(error) = store.prune(partition, &keep) {
-                tracing::warn!(partition, why = error.to_string(), "old snapshots stay");
+            match store.prune(partition, &keep) {
+                Ok(pruned) => lacks_blocks = pruned.missing > 0,
+                Err(error) => tracing::warn!(partition, why = error.to_string(), "old snapshots stay"),
             }
         }
         Err(error) => tracing::warn!(
@@ -104,53 +109,69 @@ fn save(store: &Store, Request { mut cut, about, keep }: Request) -> Answer {
             "no snapshot: a new owner of the partition begins at the one before, and folds more of the log"
         ),
     }
-    Answer { partition, name: saved.ok(), took }
+    if lacks_blocks {
+        tracing::error!(
+            partition,
+            offset,
+            "blocks of snapshots are gone: everything is stored again; see that nothing else removes files there"
+        );
+    }
+    Answer { partition, offset, name: saved.ok(), lacks_blocks, took }
 }
 
 /// A partition whose state was restored, at which offset its log goes on, and from which snapshot.
 pub(super) struct Restored {
     pub(super) fold: Partition,
     pub(super) offset: i64,
+    /// Whether its newest event was at most a day old when it was folded.
+    pub(super) live: bool,
     pub(super) name: String,
 }
 
-/// Restores a partition from the snapshot that stands beside its committed offset, or else from the one before it. None
-/// where there is no such snapshot, or none can be used: then the log is folded from its beginning.
-pub(super) fn restore(job: &Job, now: &Standing<'_>, partition: i32, committed: i64, named: &str) -> Option<Restored> {
-    let store = job.snapshots.as_deref().filter(|_| !named.is_empty())?;
-    let mut tried: Option<String> = None;
-    while !job.kafka.is_stopping() {
-        let name = match &tried {
-            None => named.to_owned(),
-            Some(failed) => before(store, partition, failed)?,
-        };
+/// Restores a partition from the snapshot that stands beside its committed offset, or else from the last one before it
+/// that can be used. None if there is none: then the log is folded from its beginning.
+///
+/// # Errors
+/// The storage does not answer, or the process is stopping, so that it is unknown which there are.
+pub(super) fn restore(
+    job: &Job,
+    now: &Standing<'_>,
+    partition: i32,
+    committed: i64,
+    named: &str,
+) -> anyhow::Result<Option<Restored>> {
+    let Some(store) = job.snapshots.as_deref().filter(|_| committed > 0) else { return Ok(None) };
+    let mut next = match named {
+        // Offsets that were set by hand have no metadata.
+        "" => last(store, partition, |it| offset_of(it).is_some_and(|offset| offset <= committed))?,
+        named => Some(named.to_owned()),
+    };
+    while let Some(name) = next {
+        anyhow::ensure!(!job.kafka.is_stopping(), "stopping before partition {partition} is restored");
         let began = Instant::now();
         match use_snapshot(job, store, now, partition, committed, &name) {
             Ok(restored) => {
                 let (seconds, offset) = (began.elapsed().as_secs_f64(), restored.offset);
                 let (accounts, users) = (restored.fold.accounts(), restored.fold.users());
                 tracing::info!(partition, offset, accounts, users, seconds, "restored from a snapshot");
-                return Some(restored);
+                return Ok(Some(restored));
+            }
+            Err(error) if error.downcast_ref().is_some_and(|error: &store::Error| error.is_unreachable) => {
+                return Err(error);
             }
             Err(error) => {
                 let why = format!("{error:#}");
                 tracing::warn!(partition, snapshot = name, why, "a snapshot cannot be used: trying the one before");
             }
         }
-        tried = Some(name);
+        next = last(store, partition, |it| *it < *name)?;
     }
-    None
+    Ok(None)
 }
 
-/// The last snapshot before another one.
-fn before(store: &Store, partition: i32, name: &str) -> Option<String> {
-    match store.list(partition) {
-        Ok(names) => names.into_iter().rfind(|it| **it < *name),
-        Err(error) => {
-            tracing::warn!(partition, why = error.to_string(), "older snapshots cannot be used either");
-            None
-        }
-    }
+/// The last snapshot for which this holds.
+fn last(store: &Store, partition: i32, is_it: impl Fn(&str) -> bool) -> Result<Option<String>, store::Error> {
+    Ok(store.list(partition)?.into_iter().rfind(|name| is_it(name)))
 }
 
 fn use_snapshot(
@@ -176,11 +197,11 @@ fn use_snapshot(
         "it follows from the rules {first_rules}, and the configured ones are {}: the log is folded with them",
         job.plan.version
     );
-    let mut fold = store.restore(partition, &manifest)?;
+    let mut fold = store.restore(partition, &manifest, &job.plan)?;
     if *outputs != now.outputs {
         fold.visit_all();
     }
-    Ok(Restored { fold, offset: *offset, name: name.to_owned() })
+    Ok(Restored { fold, offset: *offset, live: manifest.about.live, name: name.to_owned() })
 }
 
 /// The snapshots of a partition: the one that stands beside the committed offset, and one that may take its place.
@@ -191,18 +212,18 @@ pub(super) struct Named {
     before: String,
     /// One that is stored and not committed: its offset, and its name.
     stored: Option<(i64, String)>,
-    /// When the last one was taken, and at which offset.
+    /// When the last one was taken, and up to which offset everything is in one that is stored.
     taken_at: Instant,
-    taken: i64,
-    /// Whether one is being stored.
-    is_open: bool,
+    covered: i64,
+    /// The offset of one that is being stored.
+    open: Option<i64>,
 }
 
 impl Named {
     /// The state was restored from the snapshot of this name, which may be none, at this offset.
     pub(super) fn new(name: String, offset: i64) -> Named {
         let taken_at = Instant::now();
-        Named { committed: name, before: String::new(), stored: None, taken_at, taken: offset, is_open: false }
+        Named { committed: name, before: String::new(), stored: None, taken_at, covered: offset, open: None }
     }
 
     /// The name to commit with an offset.
@@ -220,20 +241,23 @@ impl Named {
 
     /// Whether to take a snapshot at a position.
     pub(super) fn is_due(&self, position: i64, every: Duration) -> bool {
-        !self.is_open && position > self.taken && self.taken_at.elapsed() >= every
+        self.open.is_none() && position > self.covered && self.taken_at.elapsed() >= every
     }
 
     /// One is taken. Returns the names of those that stay.
     pub(super) fn take(&mut self, position: i64) -> Vec<String> {
-        (self.taken, self.taken_at, self.is_open) = (position, Instant::now(), true);
+        (self.open, self.taken_at) = (Some(position), Instant::now());
         [&self.committed, &self.before].into_iter().filter(|name| !name.is_empty()).cloned().collect()
     }
 
-    /// The one that was taken is stored under this name, or is not.
-    pub(super) fn stored(&mut self, name: Option<String>) {
-        self.is_open = false;
+    /// One that was taken at this offset is stored under this name, or is not. It may have been taken when the partition was
+    /// assigned before, and then it is not the last one.
+    pub(super) fn stored(&mut self, offset: i64, name: Option<String>) {
+        if self.open.take_if(|open| *open == offset).is_none() {
+            return;
+        }
         if let Some(name) = name {
-            self.stored = offset_of(&name).map(|offset| (offset, name));
+            (self.covered, self.stored) = (offset, Some((offset, name)));
         }
     }
 
@@ -258,14 +282,22 @@ mod tests {
         assert!(!named.is_due(9, Duration::from_secs(60)));
         assert_eq!(named.take(9), [name(5)]);
         assert!(!named.is_due(10, Duration::ZERO), "one is being stored");
-        named.stored(Some(name(9)));
+        named.stored(7, Some(name(7)));
+        assert!(
+            !named.is_due(10, Duration::ZERO) && named.beside(10) == name(5),
+            "that one was taken by another owner"
+        );
+        named.stored(9, Some(name(9)));
         assert_eq!((named.beside(8), named.beside(9)), (&*name(5), &*name(9)));
         assert!(!named.is_new(8) && named.is_new(9));
         named.committed(&name(5));
         named.committed(&name(9));
         assert!(!named.is_new(9));
         assert_eq!(named.take(12), [name(9), name(5)]);
-        named.stored(None);
-        assert!(!named.is_new(20) && named.is_due(20, Duration::ZERO));
+        named.stored(12, None);
+        assert!(!named.is_new(20) && named.is_due(12, Duration::ZERO), "it is tried again");
+        named.take(12);
+        named.stored(12, Some(name(12)));
+        assert!(!named.is_due(12, Duration::ZERO) && named.is_new(12));
     }
 }

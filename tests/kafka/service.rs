@@ -700,6 +700,12 @@ fn a_live_partition_without_events_gets_ticks() {
     let ticks = metrics.lines().find_map(|line| line.strip_prefix("upswell_ticks_total ")).unwrap();
     assert!(ticks.parse::<u64>().unwrap() >= 1, "{ticks}");
     assert!(run.terminate().success(), "{}", run.said());
+    // One that goes on from a snapshot has folded nothing that shows it.
+    let before = program.end_of_log();
+    let mut run = program.start(&["run"]);
+    wait_for("a tick after a restart", || (program.end_of_log()[0] > before[0]).then_some(()));
+    assert!(run.terminate().success(), "{}", run.said());
+    assert_eq!(program.end_of_log()[1], before[1], "a history gets none");
     program.assert_published_is_replayed();
 }
 

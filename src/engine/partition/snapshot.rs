@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Partition;
 use crate::engine::state::Account;
-use crate::engine::state::cut::{self, Blocks, Cut, Cutter, Parts, Restorer, Unreadable};
+use crate::engine::state::cut::{self, Blocks, Cut, Cutter, Forgetter, Parts, Restorer, Unreadable};
 use crate::rules::Plan;
 
 impl Partition {
@@ -29,6 +29,12 @@ impl Partition {
         partition.parts(&mut restorer)?;
         cut::ends(restorer.head)?;
         Ok(partition)
+    }
+
+    /// Has the next cut store everything again: what was stored is gone.
+    pub fn forget_stored(&mut self) {
+        // Nothing of it can fail.
+        let _ = self.parts(&mut Forgetter);
     }
 
     /// Has the next close of a day visit every account and user: where closes visited fewer of them, because fewer outputs

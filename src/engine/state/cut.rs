@@ -99,6 +99,9 @@ pub(in crate::engine) trait Table {
     /// Shares its pages.
     fn cut(&mut self, blocks: &mut Vec<Block>);
 
+    /// Forgets the names of its blocks, so that the next cut has them as if they were never stored.
+    fn forget_names(&mut self);
+
     /// How many rows it has.
     fn rows(&self) -> u32;
 
@@ -133,6 +136,25 @@ impl Parts for Cutter {
     fn table(&mut self, table: &mut impl Table) -> Result<(), Unreadable> {
         self.value(&mut table.rows())?;
         table.cut(&mut self.0.blocks);
+        Ok(())
+    }
+
+    fn are_restored(&self) -> bool {
+        false
+    }
+}
+
+/// Has all tables forget the names of their blocks.
+#[derive(Debug)]
+pub(in crate::engine) struct Forgetter;
+
+impl Parts for Forgetter {
+    fn value<V: Serialize + DeserializeOwned>(&mut self, _: &mut V) -> Result<(), Unreadable> {
+        Ok(())
+    }
+
+    fn table(&mut self, table: &mut impl Table) -> Result<(), Unreadable> {
+        table.forget_names();
         Ok(())
     }
 

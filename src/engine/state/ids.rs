@@ -117,6 +117,10 @@ impl Table for Ids {
         cut::cut_pages(&mut self.pages, OF_BLOCK, &mut self.names, blocks, |_, pages| Box::new(Texts(pages)));
     }
 
+    fn forget_names(&mut self) {
+        self.names.clear();
+    }
+
     fn rows(&self) -> u32 {
         self.pages.len() as u32
     }

@@ -109,6 +109,10 @@ impl<T: Stored, const ROWS: usize> Table for Pages<T, ROWS> {
         self.names.truncate(used.div_ceil(Self::OF_BLOCK));
     }
 
+    fn forget_names(&mut self) {
+        self.names.clear();
+    }
+
     fn rows(&self) -> u32 {
         self.len
     }

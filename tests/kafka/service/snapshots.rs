@@ -103,6 +103,16 @@ fn a_restart_begins_where_it_stopped_and_the_log_may_lose_what_was_before() {
     assert_eq!(program.work_off().1, 12);
     program.assert_published_is_all();
 
+    // Offsets that were set by hand do not name a snapshot: the newest before them is used.
+    let consumer: BaseConsumer = program.client().create().unwrap();
+    let mut offsets = TopicPartitionList::new();
+    for (partition, offset) in (0..).zip(program.committed()) {
+        offsets.add_partition_offset(&program.topic("log"), partition, Offset::Offset(offset)).unwrap();
+    }
+    consumer.commit(&offsets, rdkafka::consumer::CommitMode::Sync).unwrap();
+    program.send_day(4);
+    assert_eq!(program.work_off().1, 12);
+
     // Without them the log is not enough, and nothing is begun anew.
     fs::rename(program.path("upswell-snapshots"), program.path("elsewhere")).unwrap();
     program.is_refused(&[], &["begins at offset", "no usable snapshot", "upswell snapshot ls"]);
@@ -115,7 +125,8 @@ fn a_restart_begins_where_it_stopped_and_the_log_may_lose_what_was_before() {
 fn snapshots_are_listed_verified_and_pruned() {
     let Some(broker) = Broker::shared() else { return };
     let program = Program::with_topics(&broker, "");
-    program.run(&["snapshot", "verify"]).fails(1, &["there are no snapshots at upswell-snapshots"]);
+    program.run(&["snapshot", "verify"]).fails(1, &["opening the snapshots at upswell-snapshots"]);
+    assert!(!program.path("upswell-snapshots").exists(), "only the service makes the folder");
     for number in 1..5 {
         program.send_day(number);
         program.work_off();
@@ -208,6 +219,65 @@ fn a_store_that_refuses_stops_nothing() {
     // A place that cannot be made is an error at the start.
     program.is_refused(&[("UPSWELL_SNAPSHOTS__LOCATION", "upswell.yaml/x")], &["upswell.yaml/x", "snapshots.location"]);
     program.is_refused(&[("UPSWELL_SNAPSHOTS__LOCATION", "nowhere://x")], &["nowhere://x", "snapshots.location"]);
+}
+
+/// What cannot be read now may be there: nothing is folded from the beginning instead.
+#[test]
+fn a_store_that_does_not_answer_is_waited_for() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    program.send_day(1);
+    program.work_off();
+    let manifests = program.stored(".json");
+    let texts: Vec<String> = manifests.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    for path in &manifests {
+        // It is there, and cannot be read.
+        fs::remove_file(path).unwrap();
+        std::os::unix::fs::symlink(path, path).unwrap();
+    }
+    let mut run = program.start(&["run"]);
+    wait_for("a warning", || run.said().contains("does not answer: joining again").then_some(()));
+    program.send_day(2);
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(events_of(&run.get("/metrics").1), 0, "{}", run.said());
+    for (path, text) in manifests.iter().zip(texts) {
+        fs::remove_file(path).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    run.until_ready();
+    program.wait_until_done(&run);
+    assert_eq!(events_of(&run.get("/metrics").1), 12, "{}", run.said());
+    assert!(run.terminate().success(), "{}", run.said());
+    program.assert_published_is_replayed();
+}
+
+/// Blocks that something else has removed are stored again.
+#[test]
+fn blocks_that_are_gone_are_stored_again() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "snapshots: {every: 200ms}");
+    program.send_day(1);
+    let run = program.start(&["run"]);
+    run.until_ready();
+    program.wait_until_done(&run);
+    wait_for("snapshots", || {
+        (program.path("upswell-snapshots").exists() && !program.stored(".json").is_empty()).then_some(())
+    });
+    for block in program.stored(".zst") {
+        let _ = fs::remove_file(block);
+    }
+    // Each snapshot looks for the blocks that it names.
+    for number in 2..6 {
+        program.send_day(number);
+        program.wait_until_done(&run);
+        std::thread::sleep(Duration::from_millis(600));
+    }
+    assert!(run.said().contains("blocks of snapshots are gone"), "{}", run.said());
+    drop(run);
+    let (said, events) = program.work_off();
+    assert_eq!(said.matches("restored from a snapshot").count(), PARTITIONS as usize, "{said}");
+    assert!(events < 60, "{events}: {said}");
+    program.assert_published_is_replayed();
 }
 
 /// What was committed tells whether the log gives the same again.
