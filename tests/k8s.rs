@@ -50,6 +50,10 @@ fn image_and_manifests_agree() {
     let security = &base.pod()["securityContext"];
     assert_eq!(said("USER"), format!("{}:{}", security["runAsUser"], security["runAsGroup"]));
     assert_eq!(said("ENTRYPOINT"), r#"["upswell"]"#);
+    // Snapshots are in the working folder unless the configuration says otherwise.
+    let mounts = array(&base.container()["volumeMounts"]);
+    let snapshots = mounts.iter().find(|mount| mount["name"] == "snapshots").expect("a volume for snapshots");
+    assert_eq!(said("WORKDIR"), snapshots["mountPath"].as_str().unwrap());
     let command: Vec<String> = serde_json::from_str(&said("CMD")).unwrap();
     let args: Vec<String> = serde_json::from_value(base.container()["args"].clone()).unwrap();
     assert!(args.starts_with(&command), "{args:?} is not {command:?} with more");
@@ -136,7 +140,9 @@ fn pods_are_restricted() {
         assert_eq!(owner["automountServiceAccountToken"], false);
     }
     for volume in array(&pod["volumes"]) {
-        assert!(volume.get("projected").is_some(), "of all kinds of volume only `projected` is needed: {volume}");
+        let is_needed =
+            volume.get("projected").is_some() || volume["name"] == "snapshots" && volume["emptyDir"] == json!({});
+        assert!(is_needed, "of all kinds of volume only `projected` is needed, and a folder for snapshots: {volume}");
     }
 }
 
