@@ -1,7 +1,7 @@
 //! A member of the consumer group. Each worker thread has one.
 //!
-//! Whoever is told of an assigned partition says where it is read from, whatever the committed offset is: recovery begins
-//! at a snapshot, or at the beginning of the log, and the worker drops the effects before the committed offset.
+//! The worker decides at which offset an assigned partition is read from: that of a snapshot, or 0. It folds the records up
+//! to the committed offset again and drops their effects.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};

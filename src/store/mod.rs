@@ -27,7 +27,7 @@ use crate::rules::{self, Plan};
 
 pub use manifest::{About, FORMAT, Hex, Manifest, offset_of};
 
-/// Level of zstd: the lowest, which is many times faster than what a fold writes.
+/// Level of zstd: the fastest of the usual ones.
 const COMPRESSION: i32 = 1;
 /// The most bytes of a block: a thousand times more than one has.
 const BLOCK_MAX: u64 = 1 << 30;
@@ -328,8 +328,8 @@ impl Store {
     }
 
     /// Removes the snapshots of a partition below the smallest of these names, and blocks that no manifest needs any more.
-    /// Those of a snapshot that is being taken stay: they are new. If a manifest that stays cannot be read, so that nobody
-    /// knows what it needs, all blocks stay.
+    /// Blocks of a snapshot that is being taken are not removed, because they are new. If a manifest cannot be read, it is
+    /// unknown which blocks it needs, and none is removed.
     ///
     /// # Errors
     /// The storage cannot be read or refuses to remove an object.

@@ -422,7 +422,7 @@ impl Share<'_> {
             self.group = None;
         }
         match polled {
-            // The worker joins again.
+            // The membership ends with this poll: nothing of the partition is read.
             Polled::Assigned { end, begin, .. } if self.failed.is_some() => *begin = end,
             Polled::Assigned { partition, committed, metadata, end, begin } => {
                 if committed.is_none() && end > 0 {

@@ -81,7 +81,7 @@ impl Snapshots {
 impl Drop for Snapshots {
     fn drop(&mut self) {
         self.requests = None;
-        // It ends after the snapshot that it stores. Nobody commits that one, so nobody waits for it either.
+        // The thread ends by itself. The snapshot that it may be storing will not be committed, so there is no need to wait.
         drop(self.thread.take());
     }
 }

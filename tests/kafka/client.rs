@@ -522,7 +522,7 @@ fn a_trimmed_log_is_refused() {
     let config = Config { group: unique("group"), ..config };
     let trimmed = first_error(&config, &log);
     assert!(matches!(trimmed, Error::LogTrimmed { low: 2, begin: 0, .. }), "{trimmed}");
-    // Whoever begins after what was deleted needs none of it.
+    // A read that begins after the deleted records needs none of them.
     let mut consumer = Consumer::join(&config, &log, 0).unwrap();
     let (mut offsets, deadline) = (Vec::new(), Instant::now() + LIMIT);
     while offsets.last() != Some(&4) {

@@ -151,7 +151,7 @@ fn snapshots_are_listed_verified_and_pruned() {
     let mut run = twin.start_with(&["run", "--from-the-beginning"], &[(location.0, location.1.to_str().unwrap())]);
     run.until_ready();
     assert!(run.terminate().success(), "{}", run.said());
-    // Its group is another one, and so is the folder of its snapshots.
+    // The folder has the name of the group, which is another one.
     fs::rename(location.1.join(&twin.prefix), location.1.join(&program.prefix)).unwrap();
     let against = ["snapshot", "verify", "--against", location.1.to_str().unwrap()];
     let told = program.run(&against).ok().out;
