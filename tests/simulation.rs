@@ -420,7 +420,7 @@ impl Store {
                 self.blocks.insert(name, bytes);
                 name
             });
-            block.is_stored_as(name);
+            block.note_stored(name);
             names.push(name);
         }
         self.snapshots.push(Snapshot { place, plan, head, blocks: names });

@@ -6,7 +6,7 @@
 
 mod manifest;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
-use crate::engine::{Block, BlockName, Cut, Partition, Unreadable};
+use crate::engine::{BlockName, Cut, Partition, Unreadable};
 use crate::model::Millis;
 use crate::rules::{self, Plan};
 
@@ -183,50 +183,44 @@ impl Store {
     /// The storage refuses an object or cannot be reached.
     pub fn save(&self, cut: &mut Cut, about: About) -> Result<String, Error> {
         let partition = about.partition;
-        let doing = format!("storing a snapshot of partition {partition}");
-        let put = |path: Path, bytes: Vec<u8>| {
-            let objects = Arc::clone(&self.objects);
-            self.runtime.spawn(async move { tokio::time::timeout(ANSWER, objects.put(&path, bytes.into())).await })
-        };
-        let pack = |bytes: &[u8]| {
-            let packed = zstd::bulk::compress(bytes, COMPRESSION).map_err(|error| self.error(&doing, error))?;
-            Ok::<(BlockName, Vec<u8>), Error>((BlockName::of(bytes), packed))
-        };
-        let stored = |put| match self.runtime.block_on(put) {
-            Ok(Ok(Ok(_))) => Ok(()),
-            Ok(Ok(Err(error))) => Err(self.error(&doing, error)),
-            Ok(Err(_)) => Err(self.error(&doing, format!("no answer within {} s", ANSWER.as_secs()))),
-            Err(error) => Err(self.error(&doing, error)),
-        };
-        let (head, packed) = pack(&cut.head)?;
-        let mut puts = VecDeque::from([(None, put(self.block(partition, Hex(head)), packed))]);
-        let mut names = vec![head; cut.blocks.len()];
-        for number in 0..=cut.blocks.len() {
-            // Those that are on their way are awaited at the end, too.
-            while puts.len() >= STORED_AT_ONCE || number == cut.blocks.len() {
-                let Some((of, put)) = puts.pop_front() else { break };
-                stored(put)?;
-                if let Some(of) = of {
-                    let block: &mut Block = &mut cut.blocks[of];
-                    block.is_stored_as(names[of]);
-                }
+        let Cut { head, blocks } = cut;
+        let stored = blocks.iter_mut().map(|block| async move {
+            if let Some(name) = block.name() {
+                return Ok(Hex(name));
             }
-            let Some(block) = cut.blocks.get(number) else { break };
-            names[number] = match block.name() {
-                Some(name) => name,
-                None => {
-                    let bytes = block.encode().map_err(|error| self.error(&doing, error))?;
-                    let (name, packed) = pack(&bytes)?;
-                    puts.push_back((Some(number), put(self.block(partition, Hex(name)), packed)));
-                    name
-                }
-            };
-        }
-        let build = env!("CARGO_PKG_VERSION").to_owned();
-        let blocks = names.into_iter().map(Hex).collect();
-        let (name, bytes) = Manifest { format: FORMAT, build, about, head: Hex(head), blocks }.encode();
-        stored(put(self.manifest(partition, &name), bytes))?;
+            let bytes = block.encode().map_err(|error| self.not_stored(partition, error))?;
+            let name = self.put_block(partition, &bytes).await?;
+            block.note_stored(name.0);
+            Ok(name)
+        });
+        let stored = futures_util::stream::iter(stored).buffered(STORED_AT_ONCE);
+        self.runtime.block_on(async {
+            let blocks = stored.try_collect().await?;
+            let head = self.put_block(partition, head).await?;
+            let build = env!("CARGO_PKG_VERSION").to_owned();
+            let (name, bytes) = Manifest { format: FORMAT, build, about, head, blocks }.encode();
+            self.put(partition, &self.manifest(partition, &name), bytes).await?;
+            Ok(name)
+        })
+    }
+
+    async fn put_block(&self, partition: i32, bytes: &[u8]) -> Result<Hex, Error> {
+        let packed = zstd::bulk::compress(bytes, COMPRESSION).map_err(|error| self.not_stored(partition, error))?;
+        let name = Hex(BlockName::of(bytes));
+        self.put(partition, &self.block(partition, name), packed).await?;
         Ok(name)
+    }
+
+    async fn put(&self, partition: i32, path: &Path, bytes: Vec<u8>) -> Result<(), Error> {
+        match tokio::time::timeout(ANSWER, self.objects.put(path, bytes.into())).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.not_stored(partition, error)),
+            Err(_) => Err(self.not_stored(partition, format!("no answer within {} s", ANSWER.as_secs()))),
+        }
+    }
+
+    fn not_stored(&self, partition: i32, why: impl fmt::Display) -> Error {
+        self.error(format!("storing a snapshot of partition {partition}"), why)
     }
 
     /// The names of the snapshots of a partition, by offset.
@@ -497,10 +491,18 @@ mod tests {
         for block in blocks(folder.path()) {
             fs::File::open(block).unwrap().set_modified(old).unwrap();
         }
+        // While a manifest that stays cannot be read, nobody knows which blocks it needs.
+        let path = folder.path().join(format!("group/log/3/snapshots/{second}.json"));
+        let sound = fs::read(&path).unwrap();
+        fs::write(&path, &sound[..10]).unwrap();
+        assert_eq!(store.prune(3, &[&second]).unwrap(), Pruned { snapshots: 1, ..Pruned::default() });
+        fs::write(&path, sound).unwrap();
         let pruned = store.prune(3, &[&second]).unwrap();
-        assert!(pruned.snapshots == 1 && pruned.blocks > 0, "{pruned:?}");
+        assert!(pruned.snapshots == 0 && pruned.blocks > 0 && pruned.missing == 0, "{pruned:?}");
         assert_eq!(store.restore(3, &store.read(3, &second).unwrap(), &plan).unwrap().accounts(), 12_001);
         assert!(store.read(3, &first).is_err());
+        fs::remove_file(blocks(folder.path()).pop().unwrap()).unwrap();
+        assert_eq!(store.prune(3, &[&second]).unwrap(), Pruned { missing: 1, ..Pruned::default() });
     }
 
     #[test]

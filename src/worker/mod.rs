@@ -400,23 +400,22 @@ impl<'a> Worker<'a> {
     }
 }
 
-impl Share<'_> {
-    /// The metadata of the offset of a partition whose effects were published with the present rules.
-    fn standing(&self) -> Standing<'_> {
-        let (plan, outputs) = (&self.job.plan, &self.job.topics.outputs);
-        Standing {
-            partitions: Some(self.count),
-            calendar: plan.time.calendar,
-            ids: Some(plan.ids.fingerprint()),
-            outputs: outputs.as_bits(),
-            log: &self.log_id,
-            snapshot: "",
-            trail: None,
-            published: 0,
-            rules: &plan.version,
-        }
+/// The metadata of the offset of a partition whose effects were published with the present rules.
+fn standing<'a>(job: &'a Job, partitions: i32, log: &'a str) -> Standing<'a> {
+    Standing {
+        partitions: Some(partitions),
+        calendar: job.plan.time.calendar,
+        ids: Some(job.plan.ids.fingerprint()),
+        outputs: job.topics.outputs.as_bits(),
+        log,
+        snapshot: "",
+        trail: None,
+        published: 0,
+        rules: &job.plan.version,
     }
+}
 
+impl Share<'_> {
     fn take(&mut self, polled: Polled<'_>) {
         if let Polled::Assigned { .. } | Polled::Revoked { .. } = polled {
             self.group = None;
@@ -455,7 +454,13 @@ impl Share<'_> {
                 let republishes = changed || were_off || is_void;
                 // A restoration may take longer than a transaction may be open.
                 self.publisher.abort();
-                let restored = snapshots::restore(self.job, &self.standing(), partition, committed, then.snapshot);
+                let restored = snapshots::restore(
+                    self.job,
+                    &standing(self.job, self.count, &self.log_id),
+                    partition,
+                    committed,
+                    then.snapshot,
+                );
                 let restored = match restored {
                     Ok(restored) => restored,
                     Err(error) => {
@@ -615,7 +620,7 @@ impl Share<'_> {
         self.hand_over();
         let most = self.outbox.len().min(self.job.transaction_messages);
         let effects = self.outbox.split_to(most);
-        let standing = self.standing();
+        let standing = standing(self.job, self.count, &self.log_id);
         let position = |(&partition, owned): (&i32, &Owned)| {
             let mut rest = self.outbox.iter().filter(|effect| effect.partition == partition && effect.to != To::Log);
             let (offset, standing) = match rest.next().map(|effect| effect.place) {
@@ -667,18 +672,16 @@ impl Share<'_> {
 
     /// Takes the snapshots that are due, of one partition only or of all, and takes note of those that were stored.
     fn take_snapshots(&mut self, only: Option<i32>, every: Duration) {
-        let Some(mut snapshots) = self.snapshots.take() else { return };
-        while let Some(answer) = snapshots.answer() {
+        while let Some(answer) = self.snapshots.as_mut().and_then(Snapshots::answer) {
             self.snapshot_stored(answer);
         }
-        let mut partitions = std::mem::take(&mut self.partitions);
-        let wanted = |partition: &i32| self.failed.is_none() && only.is_none_or(|only| only == *partition);
-        for (_, owned) in partitions.iter_mut().filter(|(partition, _)| wanted(partition)) {
-            if let Some(request) = owned.take_snapshot(self.job, &self.standing(), every) {
+        let now = standing(self.job, self.count, &self.log_id);
+        let Some(snapshots) = self.snapshots.as_mut().filter(|_| self.failed.is_none()) else { return };
+        for (_, owned) in self.partitions.iter_mut().filter(|(it, _)| only.is_none_or(|only| only == **it)) {
+            if let Some(request) = owned.take_snapshot(self.job, &now, every) {
                 snapshots.save(request);
             }
         }
-        (self.partitions, self.snapshots) = (partitions, Some(snapshots));
     }
 
     /// Stores a snapshot of everything that was folded of one partition, or of all, unless that takes longer than until
@@ -690,10 +693,7 @@ impl Share<'_> {
             if all_stored {
                 self.take_snapshots(only, Duration::ZERO);
             }
-            let Some(mut snapshots) = self.snapshots.take() else { return };
-            let answer = snapshots.wait(until);
-            self.snapshots = Some(snapshots);
-            let Some(answer) = answer else { return };
+            let Some(answer) = self.snapshots.as_mut().and_then(|snapshots| snapshots.wait(until)) else { return };
             all_stored &= answer.name.is_some();
             self.snapshot_stored(answer);
         }

@@ -74,7 +74,7 @@ impl Block {
     }
 
     /// It is stored under this name: a later cut in which it has not changed does not store it again.
-    pub fn is_stored_as(&mut self, name: BlockName) {
+    pub fn note_stored(&mut self, name: BlockName) {
         // Two cuts that share the block name it alike.
         let _ = self.name.set(name);
         self.content = None;
