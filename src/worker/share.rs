@@ -1,0 +1,439 @@
+//! The partitions that are assigned to a worker, and their effects since the last commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::job::Job;
+use super::outbox::{Names, Outbox, To};
+use super::owned::{Before, Owned};
+use super::publisher::{Batch, Position, Publisher};
+use super::snapshots::{self, Answer, Snapshots};
+use super::standing::Standing;
+use crate::kafka::{self, Consumer, GroupMetadata, Output, Outputs, Polled, Producer};
+use crate::model::EventTime;
+use crate::telemetry::{Stage, Stopwatch, Telemetry, now_ms};
+use crate::wire;
+
+/// The version of the program.
+const BUILD: &str = env!("CARGO_PKG_VERSION");
+/// The least time between two ticks of a silent partition.
+const TICK_EVERY: Duration = Duration::from_secs(10);
+/// How long partitions that go to other members wait for their last snapshots.
+const STORE_WHEN_REVOKED: Duration = Duration::from_secs(5);
+/// How long a transaction is open before its commit begins, also while the records of one poll are folded. Where the
+/// process gets little CPU time that takes long, and a transaction that reaches its timeout would do so again and again.
+const OPEN_MAX: Duration = Duration::from_secs(3);
+
+/// Why a worker's membership ended.
+pub(super) enum Ended {
+    /// Another member took over, or the broker assumes so. The worker may join again.
+    Fenced(anyhow::Error),
+    /// Kafka did not answer for a long time, or the process is stopping.
+    Lost(anyhow::Error),
+    /// Continuing is impossible or would give wrong results.
+    Failed(anyhow::Error),
+}
+
+impl From<kafka::Error> for Ended {
+    fn from(error: kafka::Error) -> Ended {
+        match &error {
+            fenced if fenced.is_fenced() => Ended::Fenced(error.into()),
+            lost if lost.is_passing() || matches!(lost, kafka::Error::Stopped { .. }) => Ended::Lost(error.into()),
+            _ => Ended::Failed(error.into()),
+        }
+    }
+}
+
+/// The assigned partitions, and their effects since the last commit.
+pub(super) struct Share<'a> {
+    pub(super) job: &'a Job,
+    pub(super) telemetry: &'a Telemetry,
+    pub(super) partitions: BTreeMap<i32, Owned>,
+    pub(super) outbox: Outbox,
+    pub(super) publisher: Publisher,
+    /// None if no snapshots are taken.
+    snapshots: Option<Snapshots>,
+    /// Until when the partitions that are revoked now wait for their last snapshots.
+    pub(super) stores_until: Option<Instant>,
+    /// Why the worker must stop: from then on nothing is processed or published.
+    pub(super) failed: Option<Ended>,
+    /// The number of partitions of the log.
+    count: i32,
+    /// The id of the topic of the log; empty if the broker knows none.
+    log_id: String,
+    /// Assigned partitions with records but without a committed offset, which were not checked yet.
+    without_offset: BTreeSet<i32>,
+    /// Measures what is not measured for each partition.
+    pub(super) watch: Stopwatch,
+    /// The group's generation; none from a change of the group until its partitions have been checked, and after a failure,
+    /// whose cause may be that it is an old one.
+    pub(super) group: Option<Arc<GroupMetadata>>,
+    pub(super) committed_at: Instant,
+}
+
+/// The metadata of the offset of a partition whose effects were published with the present rules.
+fn standing<'a>(job: &'a Job, partitions: i32, log: &'a str) -> Standing<'a> {
+    Standing {
+        partitions: Some(partitions),
+        calendar: job.plan.time.calendar,
+        ids: Some(job.plan.ids.fingerprint()),
+        outputs: job.topics.outputs.as_bits(),
+        log,
+        snapshot: "",
+        trail: None,
+        published: 0,
+        rules: &job.plan.version,
+    }
+}
+
+impl<'a> Share<'a> {
+    /// No partitions yet.
+    pub(super) fn new(job: &'a Job, telemetry: &'a Telemetry, consumer: &Consumer, producer: Producer) -> Share<'a> {
+        Share {
+            job,
+            telemetry,
+            partitions: BTreeMap::new(),
+            outbox: Outbox::default(),
+            publisher: Publisher::new(producer, Names::new(&job.topics)),
+            snapshots: job.snapshots.clone().map(Snapshots::new),
+            stores_until: None,
+            failed: None,
+            count: consumer.partitions(),
+            log_id: consumer.topic_id().unwrap_or_default().to_owned(),
+            without_offset: BTreeSet::new(),
+            watch: Stopwatch::default(),
+            group: None,
+            committed_at: Instant::now(),
+        }
+    }
+
+    /// Takes what a poll delivers: a partition comes or goes, or a record is to be folded.
+    pub(super) fn take(&mut self, polled: Polled<'_>) {
+        if let Polled::Assigned { .. } | Polled::Revoked { .. } = polled {
+            self.group = None;
+        }
+        match polled {
+            // The membership ends with this poll: nothing of the partition is read.
+            Polled::Assigned { end, begin, .. } if self.failed.is_some() => *begin = end,
+            Polled::Assigned { partition, committed, metadata, end, begin } => {
+                if committed.is_none() && end > 0 {
+                    self.without_offset.insert(partition);
+                }
+                let then = Standing::read(metadata);
+                if committed.is_some() {
+                    self.failed = then.check(self.job).err().map(Ended::Failed);
+                }
+                let committed = committed.unwrap_or(0);
+                let changed = committed > 0 && *then.rules != *self.job.plan.version;
+                if changed {
+                    tracing::warn!(
+                        partition,
+                        then = then.rules,
+                        now = %self.job.plan.version,
+                        "the rules have changed: the past is computed again with the new rules, and nothing of it is \
+                         published again except profiles"
+                    );
+                }
+                let outputs = self.job.topics.outputs.as_bits();
+                let were_off = committed > 0 && outputs & !then.outputs & Outputs::profiles() != 0;
+                if were_off {
+                    tracing::info!(partition, "profiles were off: all of them are published");
+                }
+                // With other rules or outputs the number of effects means nothing: the record counts as published, but
+                // for its profiles.
+                let is_void = then.published > 0 && (changed || then.outputs != outputs);
+                let (committed, partly) = if is_void { (committed + 1, 0) } else { (committed, then.published) };
+                let republishes = changed || were_off || is_void;
+                // A restoration may take longer than a transaction may be open.
+                self.publisher.abort();
+                let restored = snapshots::restore(
+                    self.job,
+                    &standing(self.job, self.count, &self.log_id),
+                    partition,
+                    committed,
+                    then.snapshot,
+                );
+                let restored = match restored {
+                    Ok(restored) => restored,
+                    Err(error) => {
+                        // Nothing of it is read before the worker has joined again.
+                        *begin = end;
+                        self.failed = self.failed.take().or(Some(Ended::Lost(error)));
+                        return;
+                    }
+                };
+                *begin = restored.as_ref().map_or(0, |it| it.offset);
+                tracing::info!(partition, committed, end, begin, "assigned");
+                // Another version, or other rules, may make something else of the log.
+                let trail = then.trail.filter(|(build, _)| *build == BUILD && !changed).map(|(_, trail)| trail);
+                let before = Before { committed, partly, trail, republishes, end };
+                self.partitions.insert(partition, Owned::new(self.job, (partition, self.count), before, restored));
+            }
+            Polled::Revoked { partition, group } => {
+                tracing::info!(partition, lost = group.is_none(), "revoked");
+                if let Some(group) = group {
+                    self.give_up(partition, &group);
+                }
+                self.drop_partition(partition);
+            }
+            Polled::Message(message) => {
+                if let Some(owned) = self.partitions.get_mut(&message.partition).filter(|_| self.failed.is_none())
+                    && owned.take(&message)
+                {
+                    self.watch.lap(Stage::Read);
+                    self.failed = owned.fold(self.job, &mut self.outbox, self.telemetry).err().map(Ended::Failed);
+                    self.watch.skip();
+                    self.hand_over();
+                    self.commit_if_open_for_long();
+                }
+            }
+            Polled::End { partition, position } => {
+                self.fold_waiting();
+                if let Some(owned) = self.partitions.get_mut(&partition).filter(|_| self.failed.is_none()) {
+                    self.failed = owned.at_end(position, self.job, &mut self.outbox).err().map(Ended::Failed);
+                }
+            }
+        }
+    }
+
+    /// Commits what was folded of a partition that goes to another member, and a snapshot of it, so that its next owner
+    /// folds nothing again. What fails is left to the next owner.
+    fn give_up(&mut self, partition: i32, group: &Arc<GroupMetadata>) {
+        self.fold_waiting();
+        if self.failed.is_some() || !self.commit_all(group) {
+            return;
+        }
+        // Other partitions may be revoked together with it.
+        let until = *self.stores_until.get_or_insert_with(|| Instant::now() + STORE_WHEN_REVOKED);
+        if !self.job.kafka.is_stopping() {
+            self.store_snapshots(Some(partition), until);
+            self.commit_all(group);
+        }
+    }
+
+    /// Commits everything until now, and waits for it. Returns whether all of it is committed.
+    fn commit_all(&mut self, group: &Arc<GroupMetadata>) -> bool {
+        loop {
+            self.publisher.wait();
+            self.settle();
+            if self.publisher.is_unsettled() {
+                return false;
+            }
+            if self.outbox.is_empty() && !self.has_progress() {
+                return true;
+            }
+            self.commit(Arc::clone(group));
+        }
+    }
+
+    /// Folds the records that were read and wait for a full batch.
+    pub(super) fn fold_waiting(&mut self) {
+        self.watch.lap(Stage::Read);
+        for owned in self.partitions.values_mut() {
+            if self.failed.is_none() {
+                self.failed = owned.fold(self.job, &mut self.outbox, self.telemetry).err().map(Ended::Failed);
+            }
+        }
+        self.watch.skip();
+    }
+
+    /// Refuses partitions whose results were published although the group has no committed offset for them, before
+    /// anything of them is published.
+    ///
+    /// A partition without a committed offset is either new, or its offset was lost and its handoffs would be published
+    /// again. What was committed together with the offset shows which.
+    pub(super) fn check_lost_offsets(&mut self) -> Result<(), kafka::Error> {
+        let partitions = std::mem::take(&mut self.without_offset);
+        if partitions.is_empty() || self.job.from_the_beginning {
+            return Ok(());
+        }
+        match find_published(self.job, self.count, &partitions)? {
+            None => Ok(()),
+            Some((partition, output)) => Err(kafka::Error::OffsetsLost {
+                topic: self.job.topics.log(),
+                partition,
+                group: self.job.kafka.group.clone(),
+                output,
+            }),
+        }
+    }
+
+    pub(super) fn drop_partition(&mut self, partition: i32) {
+        self.partitions.remove(&partition);
+        self.without_offset.remove(&partition);
+        self.publisher.drop_partition(partition, &mut self.outbox);
+        self.telemetry.partition_gone(partition);
+    }
+
+    /// Writes ticks into live partitions that get no events (semantics A5).
+    pub(super) fn tick_silent_partitions(&mut self) {
+        let job = self.job;
+        for (partition, owned) in &mut self.partitions {
+            if owned.wants_tick(job.idle_after, TICK_EVERY) {
+                self.outbox.control(*partition, &wire::encode_tick(job.format, EventTime(now_ms())));
+                self.telemetry.ticked();
+            }
+        }
+    }
+
+    /// Checks that the topics of all waiting messages still exist.
+    pub(super) fn check_destinations(&self) -> Result<(), kafka::Error> {
+        let all: BTreeSet<To> = self.outbox.iter().chain(self.publisher.kept()).map(|message| message.to).collect();
+        let exists = |to: To| kafka::partitions(&self.job.kafka, self.publisher.topic(to));
+        all.into_iter().try_for_each(|to| match exists(to) {
+            Err(missing @ (kafka::Error::TopicMissing { .. } | kafka::Error::Stopped { .. })) => Err(missing),
+            // Kafka may be unreachable for a while, which is not an error here.
+            Ok(_) | Err(_) => Ok(()),
+        })
+    }
+
+    /// Whether every record whose effects are not committed was written a while ago, and the transaction has room for
+    /// more. Then fewer, larger transactions save the broker work.
+    pub(super) fn catches_up(&self) -> bool {
+        let now = now_ms();
+        let waiting = || self.partitions.values().filter(|owned| owned.has_progress());
+        self.outbox.len() < self.job.transaction_messages && waiting().all(|owned| owned.is_behind(now))
+    }
+
+    pub(super) fn has_progress(&self) -> bool {
+        self.partitions.values().any(Owned::has_progress)
+    }
+
+    /// Hands effects to the producer, unless a commit is in flight.
+    fn hand_over(&mut self) {
+        self.publisher.hand_over(&self.outbox, self.job.transaction_messages);
+        self.watch.lap(Stage::Produce);
+    }
+
+    /// Everything until now as a batch, all of it handed over, whose commit is to begin; or as much as one transaction may
+    /// contain. If that ends within the effects of a record, the position is that record, with the number of its effects
+    /// that are in the batch or were published before.
+    fn seal(&mut self) -> Batch {
+        self.hand_over();
+        let most = self.outbox.len().min(self.job.transaction_messages);
+        let effects = self.outbox.split_to(most);
+        let standing = standing(self.job, self.count, &self.log_id);
+        let position = |(&partition, owned): (&i32, &Owned)| {
+            let mut rest = self.outbox.iter().filter(|effect| effect.partition == partition && effect.to != To::Log);
+            let (offset, standing) = match rest.next().map(|effect| effect.place) {
+                None => (owned.position(), owned.has_progress().then_some(standing)?),
+                Some(Some((offset, published))) => (offset, Standing { published, ..standing }),
+                // Profiles that are published again: if the worker dies, the next one begins with them anew.
+                Some(None) => (owned.committed_offset(), Standing { rules: "", ..standing }),
+            };
+            let trail = (offset == owned.position()).then(|| (BUILD, owned.trail()));
+            let standing = Standing { snapshot: owned.snapshot_beside(offset), trail, ..standing };
+            Some(Position { partition, offset, metadata: standing.to_string() })
+        };
+        let positions = self.partitions.iter().filter_map(position).collect();
+        Batch { effects, positions }
+    }
+
+    /// Begins to commit everything until now.
+    pub(super) fn commit(&mut self, group: Arc<GroupMetadata>) {
+        let batch = self.seal();
+        self.publisher.commit(batch, group);
+    }
+
+    /// The same amid a poll, if the transaction has been open for long.
+    fn commit_if_open_for_long(&mut self) {
+        let is_due = self.failed.is_none() && self.publisher.is_open_for(OPEN_MAX);
+        if let Some(group) = self.group.as_ref().filter(|_| is_due).cloned() {
+            self.settle();
+            self.commit(group);
+        }
+    }
+
+    /// Takes note of the last commit, if it has succeeded.
+    pub(super) fn settle(&mut self) {
+        if let Some(took) = self.publisher.take_success() {
+            self.telemetry.transaction(took, true);
+            self.committed();
+        }
+    }
+
+    /// Takes note that the last batch was committed.
+    pub(super) fn committed(&mut self) {
+        self.committed_at = Instant::now();
+        for Position { partition, offset, metadata } in self.publisher.take_batch().positions {
+            if let Some(owned) = self.partitions.get_mut(&partition) {
+                owned.committed(offset, Standing::read(&metadata).snapshot);
+            }
+        }
+    }
+
+    /// Takes the snapshots that are due, of one partition only or of all, and takes note of those that were stored.
+    pub(super) fn take_snapshots(&mut self, only: Option<i32>, every: Duration) {
+        while let Some(answer) = self.snapshots.as_mut().and_then(Snapshots::answer) {
+            self.snapshot_stored(answer);
+        }
+        let now = standing(self.job, self.count, &self.log_id);
+        let Some(snapshots) = self.snapshots.as_mut().filter(|_| self.failed.is_none()) else { return };
+        for (_, owned) in self.partitions.iter_mut().filter(|(it, _)| only.is_none_or(|only| only == **it)) {
+            if let Some(request) = owned.take_snapshot(self.job, &now, every) {
+                snapshots.save(request);
+            }
+        }
+    }
+
+    /// Stores a snapshot of everything that was folded of one partition, or of all, unless that takes longer than until
+    /// this instant, or one cannot be stored.
+    pub(super) fn store_snapshots(&mut self, only: Option<i32>, until: Instant) {
+        let mut all_stored = true;
+        loop {
+            // One may be being stored that was taken before.
+            if all_stored {
+                self.take_snapshots(only, Duration::ZERO);
+            }
+            let Some(answer) = self.snapshots.as_mut().and_then(|snapshots| snapshots.wait(until)) else { return };
+            all_stored &= answer.name.is_some();
+            self.snapshot_stored(answer);
+        }
+    }
+
+    fn snapshot_stored(&mut self, answer: Answer) {
+        self.telemetry.snapshot(answer.took, answer.name.is_some());
+        if let Some(owned) = self.partitions.get_mut(&answer.partition) {
+            owned.snapshot_stored(answer);
+        }
+    }
+
+    /// Updates the metrics of the partitions.
+    pub(super) fn report(&mut self) {
+        for (partition, owned) in &mut self.partitions {
+            owned.report(*partition, self.telemetry);
+        }
+        self.telemetry.stages(&mut self.watch);
+    }
+}
+
+/// One of these partitions whose results were published, and a topic that has them, if there is one. The topic of
+/// accounts has a profile of every account; where profiles are off, any output may be all that was published.
+fn find_published(job: &Job, count: i32, partitions: &BTreeSet<i32>) -> Result<Option<(i32, String)>, kafka::Error> {
+    let source = wire::source(&job.topics.log());
+    let has_accounts = job.topics.outputs.accounts;
+    let topics = job.topics.outputs().filter(|row| !has_accounts || row.output == Output::Accounts);
+    // The id of a message begins with the partition, but for that of a handoff.
+    let partition_of = |message: kafka::Message<'_>| {
+        let header = |name| message.header(name).and_then(|value| std::str::from_utf8(value).ok());
+        let id = header(c"ce_id").filter(|_| header(c"ce_source") == Some(&source))?;
+        let of_key = || job.partitioner.place(message.key.unwrap_or_default(), count);
+        id.split_once('-').map_or_else(|| of_key().or(partitions.first().copied()), |(number, _)| number.parse().ok())
+    };
+    for topic in topics.map(|row| job.topics.of(row.output)) {
+        let mut reader = kafka::Reader::open(&job.kafka, &topic)?;
+        for partition in 0..reader.partitions() {
+            let mut found = None;
+            reader.read(partition, &mut |message| {
+                found = partition_of(message).filter(|of| partitions.contains(of));
+                if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            if let Some(found) = found {
+                return Ok(Some((found, topic)));
+            }
+        }
+    }
+    Ok(None)
+}
