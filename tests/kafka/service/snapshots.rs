@@ -228,9 +228,9 @@ fn a_store_that_does_not_answer_is_waited_for() {
     let program = Program::with_topics(&broker, "");
     program.send_day(1);
     program.work_off();
-    let manifests = program.stored(".json");
-    let texts: Vec<String> = manifests.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-    for path in &manifests {
+    let blocks = program.stored(".zst");
+    let contents: Vec<Vec<u8>> = blocks.iter().map(|path| fs::read(path).unwrap()).collect();
+    for path in &blocks {
         // It is there, and cannot be read.
         fs::remove_file(path).unwrap();
         std::os::unix::fs::symlink(path, path).unwrap();
@@ -240,9 +240,9 @@ fn a_store_that_does_not_answer_is_waited_for() {
     program.send_day(2);
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(events_of(&run.get("/metrics").1), 0, "{}", run.said());
-    for (path, text) in manifests.iter().zip(texts) {
+    for (path, content) in blocks.iter().zip(contents) {
         fs::remove_file(path).unwrap();
-        fs::write(path, text).unwrap();
+        fs::write(path, content).unwrap();
     }
     run.until_ready();
     program.wait_until_done(&run);
@@ -362,13 +362,21 @@ fn other_rules_and_outputs_do_not_go_on_from_a_snapshot_of_others() {
     let config = fs::read_to_string(program.path("upswell.yaml")).unwrap();
     program.write("upswell.yaml", config.replace("accounts: false, users: false", "accounts: true, users: true"));
     program.run(&["topics"]).ok();
-    program.send_day(3);
-    // With other outputs the state is the same, and closes visit more accounts from now on.
-    assert_eq!(program.work_off().1, 12);
-    program.send_day(40 - 12);
-    assert_eq!(program.work_off().1, 12);
+    // With other outputs the state is the same, and closes visit more accounts from now on: also those without an event
+    // since, whose figures change as time passes.
+    let others = [0, 1].map(|partition| {
+        let is_there = |account: &String| upswell::kafka::partition_of(account.as_bytes(), PARTITIONS) == partition;
+        (0..).map(|number| format!("other-{number}")).find(is_there).unwrap()
+    });
+    for number in [3, 28] {
+        let used = |account: &String| {
+            track(&format!("{account}-{number}"), "Feature Used", account, &format!("2026-03-{number:02}T10:00:00Z"))
+        };
+        program.write("day.ndjson", others.each_ref().map(used).join("\n"));
+        program.run(&["send", "day.ndjson"]).ok();
+        assert_eq!(program.work_off().1, 2);
+    }
     program.replay();
-    assert_eq!(program.last_of_each_key("users").len(), program.replayed("users").len());
     program.assert_profiles_are_replayed();
     // With other rules it follows from the log.
     program.write("rules.yaml", RULES.replace("name: default", "name: other"));
@@ -376,5 +384,5 @@ fn other_rules_and_outputs_do_not_go_on_from_a_snapshot_of_others() {
     program.write("upswell.yaml", config + "rules: {file: rules.yaml}\n");
     let (said, events) = program.work_off();
     assert!(said.contains("it follows from the rules default@"), "{said}");
-    assert_eq!(events, 48, "{said}");
+    assert_eq!(events, 28, "{said}");
 }
