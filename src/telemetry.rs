@@ -33,6 +33,7 @@ const ACCOUNTS: &str = "upswell_partition_accounts";
 const USERS: &str = "upswell_partition_users";
 const POSITION: &str = "upswell_partition_position";
 const RECOVERY: &str = "upswell_partition_recovery_records";
+const HISTORY: &str = "upswell_partition_history";
 const END: &str = "upswell_partition_end";
 const STABLE_END: &str = "upswell_partition_stable_end";
 const LAG_RECORDS: &str = "upswell_partition_lag_records";
@@ -129,6 +130,8 @@ pub struct PartitionStatus {
     pub behind_since: Option<i64>,
     /// Whether it waits behind an open transaction.
     pub waits: bool,
+    /// Whether the history of a backfill has begun and not ended, so that nothing is published.
+    pub is_history: bool,
     /// The watermark.
     pub watermark: Option<EventTime>,
     /// The version of the rules that apply.
@@ -399,6 +402,7 @@ impl Telemetry {
             gauge!(USERS, "partition" => label.clone()).set(status.users as f64);
             gauge!(POSITION, "partition" => label.clone()).set(status.position as f64);
             gauge!(RECOVERY, "partition" => label.clone()).set((status.recovered_at - status.position).max(0) as f64);
+            gauge!(HISTORY, "partition" => label.clone()).set(f64::from(status.is_history));
             for (name, offset) in [(END, status.end), (STABLE_END, status.stable_end)] {
                 if let Some(offset) = offset {
                     gauge!(name, "partition" => label.clone()).set(offset as f64);
@@ -493,6 +497,10 @@ fn describe() {
     describe_gauge!(ACCOUNTS, "Accounts in memory, by partition.");
     describe_gauge!(USERS, "Users in memory, by partition.");
     describe_gauge!(POSITION, "The offset of the next record to process, by partition.");
+    describe_gauge!(
+        HISTORY,
+        "Whether the history of a backfill has begun and not ended, by partition: 1 while nothing is published."
+    );
     describe_gauge!(RECOVERY, "Records that a recovery still has to process, by partition; 0 after the recovery.");
     describe_gauge!(END, "The offset after the last record, by partition.");
     describe_gauge!(

@@ -1,6 +1,7 @@
 //! The commands of the program, one file each. A command reads its arguments and the configuration, runs the modules
 //! that do the work, and prints results to standard output, progress and summaries to standard error.
 
+mod backfill;
 mod bench;
 mod check;
 pub mod config;
@@ -48,6 +49,7 @@ const EXAMPLES: &str = "Examples:
   upswell replay events.ndjson --handoffs -         what would have fired on your history
   upswell explain acme --on events.ndjson           what happened in one account, and why
   upswell topics --config upswell.yaml              create the topics on your Kafka
+  upswell backfill events.ndjson --config FILE      load your history into the empty log
   upswell run --config upswell.yaml                 run the service
   upswell tail --config upswell.yaml --level high   watch handoffs as they are committed
   upswell rules diff default mine.yaml --on FILE    what a change of the rules would do
@@ -71,6 +73,7 @@ enum Command {
     Replay(replay::Replay),
     Explain(explain::Explain),
     Send(send::Send),
+    Backfill(backfill::Backfill),
     Generate(generate::Generate),
     Topics(topics::Topics),
     Tail(tail::Tail),
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Replay(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Send(command) => command.run(),
+        Command::Backfill(command) => command.run(),
         Command::Generate(command) => command.run(),
         Command::Topics(command) => command.run(),
         Command::Tail(command) => command.run(),

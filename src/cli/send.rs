@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::config::{self, Connection};
+use super::config::{self, Config, Connection};
 use super::reading::{self, FileFormat};
 use super::screen::{self, WrongUse};
 use crate::kafka::{self, LogWriter, Partitioner};
+use crate::model::EventTime;
 use crate::replay::{Files, Read, Readable};
-use crate::rules;
+use crate::rules::{self, Plan};
 use crate::wire::{self, Admit, Decoded, Format};
 
 /// Sends events from files to the log, keyed by account and partitioned by input.partitioner.
@@ -24,6 +25,13 @@ pub(super) struct Send {
     /// Files of events. Several files are merged by event time. `-` is standard input, as NDJSON.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    to: To,
+}
+
+/// How events of files get into the log.
+#[derive(Args)]
+pub(super) struct To {
     /// The topic of the log, instead of topics.log.
     #[arg(long, value_name = "T")]
     topic: Option<String>,
@@ -32,31 +40,29 @@ pub(super) struct Send {
     pack: u16,
     /// The format of the files. By default the extension of each file decides.
     #[arg(long, value_enum)]
-    format: Option<FileFormat>,
+    pub(super) format: Option<FileFormat>,
     #[command(flatten)]
-    connection: Connection,
+    pub(super) connection: Connection,
+}
+
+impl To {
+    /// The log.
+    pub(super) fn open(&self, config: &Config) -> Result<Log> {
+        let topic = self.topic.clone().unwrap_or_else(|| config.topics().log());
+        Log::open(&config.kafka, &topic, &config.input, usize::from(self.pack))
+    }
 }
 
 impl Send {
     pub(super) fn run(self) -> Result<()> {
-        let config = self.connection.load()?;
-        let inputs = self.files.iter().map(|file| reading::input(file, self.format, Admit::Product));
+        let config = self.to.connection.load()?;
+        let inputs = self.files.iter().map(|file| reading::input(file, self.to.format, Admit::Product));
         let files = Files::new(inputs.collect::<Result<_>>()?, None);
         let plan = rules::load(config.rules.file.as_deref())?;
-        let topic = self.topic.unwrap_or_else(|| config.topics().log());
-        let mut log = Log::open(&config.kafka, &topic, &config.input, usize::from(self.pack))?;
-        let progress = screen::progress(files.bytes(), "bytes");
-        let mut readable = Readable::new(plan.time.allowed_lateness_ms);
-        files.read(&progress, &mut |events| {
-            events.drain(..).try_for_each(|Read { mut decoded, place, .. }| {
-                plan.ids.key(&mut decoded);
-                readable.count(&decoded, place);
-                log.send(&decoded, place.format)
-            })
-        })?;
+        let mut log = self.to.open(&config)?;
+        let readable = log.send_all(&files, &plan)?;
         log.finish()?;
-        progress.finish_and_clear();
-        eprintln!("sent {} events to {topic} on {}", screen::count(readable.events), config.kafka.brokers);
+        eprintln!("sent {} events to {} on {}", screen::count(readable.events), log.topic, config.kafka.brokers);
         readable.loose().iter().for_each(|line| eprintln!("{line}"));
         if readable.malformed > 0 {
             let malformed = screen::count(readable.malformed);
@@ -69,6 +75,7 @@ impl Send {
 
 /// Sends events to the log: chooses the partition, encodes, and packs.
 pub(super) struct Log {
+    pub(super) topic: String,
     writer: LogWriter,
     format: Format,
     partitioner: Partitioner,
@@ -85,8 +92,33 @@ impl Log {
             bail!(WrongUse("--pack needs a protobuf log, but input.format is json".into()));
         }
         let partitions = kafka::partitions(config, topic)?;
-        let writer = LogWriter::connect(config, topic)?;
-        Ok(Log { writer, format, partitioner, partitions, packs: vec![Vec::new(); partitions as usize], pack })
+        let (topic, writer) = (topic.to_owned(), LogWriter::connect(config, topic)?);
+        let packs = vec![Vec::new(); partitions as usize];
+        Ok(Log { topic, writer, format, partitioner, partitions, packs, pack })
+    }
+
+    /// Sends all events of files, with a progress bar.
+    pub(super) fn send_all(&mut self, files: &Files, plan: &Plan) -> Result<Readable> {
+        let progress = screen::progress(files.bytes(), "bytes");
+        let mut readable = Readable::new(plan.time.allowed_lateness_ms);
+        files.read(&progress, &mut |events| {
+            events.drain(..).try_for_each(|Read { mut decoded, place, .. }| {
+                plan.ids.key(&mut decoded);
+                readable.count(&decoded, place);
+                self.send(&decoded, place.format)
+            })
+        })?;
+        progress.finish_and_clear();
+        Ok(readable)
+    }
+
+    /// Marks in every partition where history begins or ends, after everything that was sent before.
+    pub(super) fn mark_history(&mut self, begins: bool) -> Result<()> {
+        self.finish()?;
+        let now = EventTime(jiff::Timestamp::now().as_millisecond());
+        let mark = wire::encode_backfill(self.format, begins, now);
+        (0..self.partitions).try_for_each(|partition| self.writer.send_control(partition, &mark))?;
+        self.finish()
     }
 
     /// Sends an event that was decoded from the format `from`.

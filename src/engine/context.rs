@@ -20,6 +20,8 @@ pub(super) struct Context<'a> {
     pub(super) open_day: Day,
     /// The day of the first record of the log.
     pub(super) log_began: Option<Day>,
+    /// Whether the events are the history of a backfill, which fires nothing.
+    pub(super) is_history: bool,
     /// Signals of newly activated rules that no close has decided yet.
     pub(super) warming: &'a Warming,
 }

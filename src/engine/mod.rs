@@ -16,5 +16,6 @@ mod state;
 mod step;
 mod values;
 
-pub use partition::{Folded, Partition, Record, Standing, read_ahead};
-pub use state::cut::{Block, BlockName, Blocks, Cut, Unreadable};
+pub use partition::ahead::read_ahead;
+pub use partition::{Folded, Partition, Record, Standing};
+pub use state::cut::{Block, BlockName, Blocks, Cut, FORMATS, Unreadable};

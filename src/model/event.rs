@@ -102,6 +102,10 @@ pub enum EventKind {
     Tick,
     /// Control: other rules apply from here on.
     RulesActivation,
+    /// Control: the history of a backfill begins.
+    BackfillBegin,
+    /// Control: it ends.
+    BackfillEnd,
 }
 
 impl EventKind {
@@ -110,9 +114,15 @@ impl EventKind {
         !matches!(self, EventKind::Identify | EventKind::Group)
     }
 
+    /// Whether the event marks where the history of a backfill begins or ends.
+    pub fn is_of_backfill(self) -> bool {
+        matches!(self, EventKind::BackfillBegin | EventKind::BackfillEnd)
+    }
+
     /// Whether the event is a control event, which has no account.
     pub fn is_control(self) -> bool {
-        matches!(self, EventKind::Tick | EventKind::RulesActivation)
+        use EventKind::{BackfillBegin, BackfillEnd, RulesActivation, Tick};
+        matches!(self, Tick | RulesActivation | BackfillBegin | BackfillEnd)
     }
 }
 

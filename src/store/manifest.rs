@@ -3,11 +3,7 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::engine::BlockName;
-
-/// The format of the blocks. A version of the program reads its own format and no other: the state is then folded from
-/// the log again.
-pub const FORMAT: u32 = 1;
+use crate::engine::{BlockName, FORMATS};
 
 /// What a snapshot is a snapshot of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,8 +107,11 @@ impl Manifest {
         }
         let Format { format, build } =
             serde_json::from_slice(bytes).map_err(|error| format!("its manifest is damaged: {error}"))?;
-        if format != FORMAT {
-            return Err(format!("it has format {format} of version {build}, and this version reads format {FORMAT}"));
+        if !FORMATS.contains(&format) {
+            let (oldest, newest) = (FORMATS.start(), FORMATS.end());
+            return Err(format!(
+                "it has format {format} of version {build}, and this version reads the formats {oldest} to {newest}"
+            ));
         }
         let manifest: Manifest =
             serde_json::from_slice(bytes).map_err(|error| format!("its manifest is damaged: {error}"))?;

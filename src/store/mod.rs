@@ -21,11 +21,11 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
-use crate::engine::{BlockName, Cut, Partition, Unreadable};
+use crate::engine::{BlockName, Cut, FORMATS, Partition, Unreadable};
 use crate::model::Millis;
 use crate::rules::{self, Plan};
 
-pub use manifest::{About, FORMAT, Hex, Manifest, offset_of};
+pub use manifest::{About, Hex, Manifest, offset_of};
 
 /// Level of zstd: the fastest of the usual ones.
 const COMPRESSION: i32 = 1;
@@ -198,7 +198,7 @@ impl Store {
             let blocks = stored.try_collect().await?;
             let head = self.put_block(partition, head).await?;
             let build = env!("CARGO_PKG_VERSION").to_owned();
-            let (name, bytes) = Manifest { format: FORMAT, build, about, head, blocks }.encode();
+            let (name, bytes) = Manifest { format: *FORMATS.end(), build, about, head, blocks }.encode();
             self.put(partition, &self.manifest(partition, &name), bytes).await?;
             Ok(name)
         })
@@ -311,7 +311,7 @@ impl Store {
         let unreachable = Arc::new(AtomicBool::new(false));
         let restored = self.read_blocks(partition, names, &unreachable, |blocks| {
             let (_, head) = blocks.next().unwrap_or_else(|| Err(Unreadable("it has no head".to_owned())))?;
-            let partition = Partition::restore(plan, &head, blocks)?;
+            let partition = Partition::restore(plan, manifest.format, &head, blocks)?;
             match blocks.next() {
                 None => Ok(partition),
                 Some(_) => Err(Unreadable("it has too many blocks".to_owned())),
@@ -408,9 +408,9 @@ mod tests {
 
     use super::*;
     use crate::engine::Record;
-    use crate::model::{Effects, EventTime, Wanted};
+    use crate::model::{Effects, EventTime, Outcome, Wanted};
     use crate::rules::Ready;
-    use crate::wire::{self, Format};
+    use crate::wire::{self, Format, ToWire};
 
     /// A partition that has folded events of this many accounts, the first `from` left out.
     fn fold(partition: &mut Partition, accounts: std::ops::Range<i64>) {
@@ -505,6 +505,56 @@ mod tests {
         assert_eq!(store.prune(3, &[&second]).unwrap(), Pruned { missing: 1, ..Pruned::default() });
     }
 
+    /// Folds days of a log of accounts whose users sign up, invite others, use features and ask for sales. Returns the
+    /// effects.
+    fn live(partition: &mut Partition, days: std::ops::Range<i64>) -> Vec<String> {
+        const NAMES: [&str; 6] =
+            ["Signed Up", "User Invited", "Feature Used", "Pricing Viewed", "Contact Sales", "Limit Hit"];
+        let mut effects = Effects::new(Wanted::ALL);
+        for (day, user) in days.flat_map(|day| (0..7).map(move |user| (day, user))) {
+            let (name, at) = (NAMES[((day + user) % 6) as usize], 1_772_323_200_000 + (24 * day + user) * 3_600_000);
+            let event = format!(
+                r#"{{"type":"track","event":"{name}","messageId":"{day}-{user}","userId":"user-{user}","timestamp":{at},
+                     "context":{{"groupId":"account-{}"}},"properties":{{"feature":"feature-{user}","meter":"seats"}}}}"#,
+                user % 3
+            );
+            for decoded in wire::decode(Format::Json, event.as_bytes()) {
+                let ready = Ready::new(&decoded).expect("rules of this version");
+                let record = Record { offset: 7 * day + user, time: Some(EventTime(at)) };
+                assert_eq!(partition.apply_one(record, 0, &ready, &mut effects).outcome, Outcome::Applied);
+            }
+        }
+        partition.all_profiles(&mut effects);
+        let Effects { handoffs, signals, accounts, users, .. } = effects;
+        let lines = |texts: &mut dyn Iterator<Item = String>| texts.collect::<Vec<_>>();
+        [
+            lines(&mut handoffs.iter().map(ToWire::to_json)),
+            lines(&mut signals.iter().map(ToWire::to_json)),
+            lines(&mut accounts.iter().map(ToWire::to_json)),
+            lines(&mut users.iter().map(ToWire::to_json)),
+        ]
+        .concat()
+    }
+
+    /// The versions of the program that wrote a format took a snapshot of 30 days of `live` each.
+    #[test]
+    fn a_snapshot_of_an_older_format_goes_on() {
+        for format in FORMATS.take(FORMATS.count() - 1) {
+            let folder = format!("{}/tests/corpus/snapshots/format-{format}", env!("CARGO_MANIFEST_DIR"));
+            let store = Store::open(&folder, "group", "log").unwrap();
+            let name = store.list(3).unwrap().pop().unwrap();
+            let manifest = store.read(3, &name).unwrap();
+            assert_eq!(manifest.format, format);
+            let mut restored = store.restore(3, &manifest, &rules::default_plan()).unwrap();
+            let mut partition = Partition::new(Arc::clone(restored.plan()));
+            live(&mut partition, 0..30);
+            assert_eq!(restored.trail(), partition.trail());
+            let [goes_on, has_folded] = [&mut restored, &mut partition].map(|partition| live(partition, 30..60));
+            assert!(goes_on == has_folded && goes_on.len() > 500, "{goes_on:#?}");
+            assert_eq!(restored.trail(), partition.trail());
+        }
+    }
+
     #[test]
     fn what_is_damaged_or_of_another_format_is_refused() {
         let folder = tempfile::tempdir().unwrap();
@@ -518,7 +568,7 @@ mod tests {
         let sound = fs::read_to_string(&path).unwrap();
         for (damaged, why) in [
             (sound.replace("\"accounts\": 10", "\"accounts\": 11"), "does not have the bytes"),
-            (sound.replace("\"format\": 1", "\"format\": 2"), "format 2"),
+            (sound.replace("\"format\": 2", "\"format\": 3"), "format 3"),
             (sound[..sound.len() / 2].to_owned(), "is damaged"),
         ] {
             fs::write(&path, damaged).unwrap();

@@ -180,7 +180,12 @@ fn checked<'a>(line: Line<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed
         Some("control") => match needed(line.control, "control")?.as_deref() {
             Some("tick") => EventKind::Tick,
             Some("rules") => EventKind::RulesActivation,
-            Some(other) => return Err(Malformed(format!("unknown control {other:?}: allowed are tick, rules"))),
+            Some("backfill_begin") => EventKind::BackfillBegin,
+            Some("backfill_end") => EventKind::BackfillEnd,
+            Some(other) => {
+                let allowed = "tick, rules, backfill_begin, backfill_end";
+                return Err(Malformed(format!("unknown control {other:?}: allowed are {allowed}")));
+            }
             None => return Err(Malformed::new("a control event without a control")),
         },
         Some(other) => return Err(Malformed(format!("unknown type {other:?}"))),
@@ -463,6 +468,8 @@ pub fn encode(event: &Event<'_>) -> String {
         EventKind::Alias => ("alias", false),
         EventKind::Tick => return control("tick", None, event.time),
         EventKind::RulesActivation => return control("rules", Some(&event.name), event.time),
+        EventKind::BackfillBegin => return control("backfill_begin", None, event.time),
+        EventKind::BackfillEnd => return control("backfill_end", None, event.time),
     };
     let out = Out {
         message_id: &event.message_id,

@@ -21,7 +21,7 @@ pub use decoded::{Admit, Decoded, Loose, Malformed};
 pub use effects::{ToWire, append_user_key, dead_letter, user_key};
 pub use format::{Format, Kind};
 pub use json::{encode as encode_json, instant};
-pub use protobuf::{append, decode_owned, encode, encode_activation, encode_tick, pack};
+pub use protobuf::{append, decode_owned, encode, encode_activation, encode_backfill, encode_tick, pack};
 pub use published::{read_handoff, read_json};
 pub use records::{BATCH, Records};
 

@@ -338,6 +338,8 @@ fn control(bytes: &[u8]) -> Result<Option<(EventKind, String)>, Malformed> {
     Ok(control.kind.map(|kind| match kind {
         proto::control::Kind::Tick(_) => (EventKind::Tick, String::new()),
         proto::control::Kind::RulesActivation(activation) => (EventKind::RulesActivation, activation.rules),
+        proto::control::Kind::BackfillBegin(_) => (EventKind::BackfillBegin, String::new()),
+        proto::control::Kind::BackfillEnd(_) => (EventKind::BackfillEnd, String::new()),
     }))
 }
 
@@ -368,6 +370,8 @@ pub fn encode(event: &Event<'_>) -> Vec<u8> {
             EventKind::RulesActivation => {
                 control(proto::control::Kind::RulesActivation(proto::RulesActivation { rules: event.name.to_string() }))
             }
+            EventKind::BackfillBegin => control(proto::control::Kind::BackfillBegin(proto::BackfillBegin {})),
+            EventKind::BackfillEnd => control(proto::control::Kind::BackfillEnd(proto::BackfillEnd {})),
             _ => None,
         },
         packed: Vec::new(),
@@ -383,7 +387,9 @@ fn type_of(kind: EventKind) -> proto::EventType {
         EventKind::Page => proto::EventType::Page,
         EventKind::Screen => proto::EventType::Screen,
         EventKind::Alias => proto::EventType::Alias,
-        EventKind::Tick | EventKind::RulesActivation => proto::EventType::Control,
+        EventKind::Tick | EventKind::RulesActivation | EventKind::BackfillBegin | EventKind::BackfillEnd => {
+            proto::EventType::Control
+        }
     }
 }
 
@@ -441,6 +447,12 @@ fn append_varint(tag: u32, value: u64, out: &mut Vec<u8>) {
 /// A tick of this time, as the value of a record in a log of this format.
 pub fn encode_tick(format: Format, time: EventTime) -> Vec<u8> {
     encode_control(format, EventKind::Tick, "", time)
+}
+
+/// The mark at which the history of a backfill begins, or ends, as the value of a record in a log of this format.
+pub fn encode_backfill(format: Format, begins: bool, time: EventTime) -> Vec<u8> {
+    let kind = if begins { EventKind::BackfillBegin } else { EventKind::BackfillEnd };
+    encode_control(format, kind, "", time)
 }
 
 /// An activation of these rules, as the value of a record in a log of this format.

@@ -311,6 +311,7 @@ impl Owned {
             self.current.is_tick |= index == 0 && event.account.is_empty();
         }
         let before = ready.rules().map(|_| Arc::clone(self.fold.plan()));
+        let was_history = self.fold.is_history();
         let record = Record { offset: cause.offset, time: cause.time() };
         let folded = self.fold.apply_and_count(record, index, ready, &mut self.effects, &mut self.tally);
         if let (Ok(event), true) = (&ready.event, folded.is_unmapped) {
@@ -319,6 +320,21 @@ impl Owned {
         if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, self.fold.plan())) {
             let (before, rules) = (&*before.version, &*self.fold.plan().version);
             tracing::info!(partition = self.number, offset = cause.offset, before, rules, "rules activated");
+        }
+        match (was_history, self.fold.is_history()) {
+            (false, true) => tracing::info!(
+                partition = self.number,
+                offset = cause.offset,
+                "history begins: nothing is published until it ends"
+            ),
+            (true, false) => tracing::info!(
+                partition = self.number,
+                offset = cause.offset,
+                accounts = self.fold.accounts(),
+                users = self.fold.users(),
+                "history ends: all profiles are published, and from here on everything"
+            ),
+            (false, false) | (true, true) => {}
         }
     }
 
@@ -547,6 +563,7 @@ impl Owned {
             caught_up: self.caught_up,
             behind_since: (!is_current).then_some(behind_since),
             waits: self.waits.logged,
+            is_history: self.fold.is_history(),
             position: self.position,
             recovered_at: self.recovered_at,
             watermark: self.fold.watermark(),

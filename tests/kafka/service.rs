@@ -23,6 +23,7 @@ use tempfile::TempDir;
 
 use crate::broker::{Broker, unique};
 
+mod backfill;
 mod bench;
 mod refusals;
 mod snapshots;
@@ -1218,9 +1219,13 @@ impl Running {
 
     /// Status and body of an answer.
     fn get(&self, path: &str) -> (u16, String) {
+        self.ask("GET", path)
+    }
+
+    fn ask(&self, method: &str, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+        write!(stream, "{method} {path} HTTP/1.0\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();

@@ -65,6 +65,9 @@ pub(crate) fn product(seed: u64) -> Product {
     if seed >= CHANGES {
         change_rules(&mut SmallRng::seed_from_u64(seed ^ 0xac7), settings.pack, &mut log);
     }
+    if seed % 7 == 4 {
+        mark_history(&mut SmallRng::seed_from_u64(seed ^ 0xbac), &mut log);
+    }
     Product { log, settings }
 }
 
@@ -96,6 +99,24 @@ fn change_rules(rng: &mut SmallRng, first: &'static Pack, log: &mut Vec<Input>) 
         let near = log[place].event.as_ref().map_or(0, |event| event.ms) + rng.random_range(-DAY..DAY);
         let activation = Event { kind: Kind::RulesActivation, rules: Some(applies), ..event("", "", "", near) };
         log.insert(place + nth, Input { record_ms: None, event: Ok(activation), ..log[place].clone() });
+    }
+    for (offset, input) in (0..).zip(log) {
+        input.offset = offset;
+    }
+}
+
+/// Makes a backfill of the beginning of the log, or of another part, with marks that are refused.
+fn mark_history(rng: &mut SmallRng, log: &mut Vec<Input>) {
+    let mut mark = |place: usize, kind: Kind| {
+        // The time of a mark does not move the watermark.
+        let near = log[place].event.as_ref().map_or(0, |event| event.ms) + rng.random_range(-DAY..DAY);
+        let mark = Event { kind, ..event("", "", "", near) };
+        log.insert(place, Input { record_ms: None, event: Ok(mark), ..log[place].clone() });
+        rng.random_range(log.len() / 8..log.len())
+    };
+    let mut other = mark(0, Kind::BackfillBegin);
+    for kind in [Kind::BackfillEnd, Kind::BackfillBegin, Kind::BackfillEnd] {
+        other = mark(other, kind);
     }
     for (offset, input) in (0..).zip(log) {
         input.offset = offset;

@@ -84,7 +84,7 @@ pub(crate) struct Event {
     pub(crate) rules: Option<&'static Pack>,
 }
 
-/// The kinds of call, with the two kinds of control event.
+/// The kinds of call, with the kinds of control event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Track,
@@ -95,6 +95,8 @@ pub(crate) enum Kind {
     Alias,
     Tick,
     RulesActivation,
+    BackfillBegin,
+    BackfillEnd,
 }
 
 /// What may be configured.
@@ -112,6 +114,8 @@ pub(crate) struct Settings {
     pub(crate) forget_after_days: i64,
     /// What happened before is history and fires nothing, milliseconds.
     pub(crate) live_from_ms: Option<i64>,
+    /// Whether the history of a backfill has begun and not ended (semantics A32).
+    pub(crate) is_history: bool,
     /// Whether some do not count: the user u1, e-mail addresses at vendor.example, and what is_test marks
     /// (semantics A34).
     pub(crate) exclude: bool,
@@ -148,6 +152,7 @@ impl Default for Settings {
             dedupe_ids: 1_000_000,
             forget_after_days: 400,
             live_from_ms: None,
+            is_history: false,
             exclude: false,
             holdout_share: 0.0,
             holdout_salt: "upswell",
@@ -211,6 +216,9 @@ pub(crate) fn run(input: &[Input], settings: &Settings) -> Output {
         faults.into_iter().for_each(|fault| *output.ids.entry(fault).or_insert(0) += 1);
         output.outcomes.push(partition.take(event));
         for account in partition.accounts.values_mut() {
+            if partition.settings.is_history {
+                account.drop_effects();
+            }
             output.handoffs.append(&mut account.handoffs);
             output.signals.append(&mut account.feed);
             output.onboarding.append(&mut account.onboarding);
@@ -268,7 +276,11 @@ impl Event {
     }
 
     fn is_control(&self) -> bool {
-        matches!(self.kind, Kind::Tick | Kind::RulesActivation)
+        matches!(self.kind, Kind::Tick | Kind::RulesActivation) || self.marks_history()
+    }
+
+    fn marks_history(&self) -> bool {
+        matches!(self.kind, Kind::BackfillBegin | Kind::BackfillEnd)
     }
 }
 
@@ -324,6 +336,10 @@ impl Partition {
             self.activate(rules, (input.offset, input.index));
             return outcome;
         }
+        if event.marks_history() {
+            self.mark_history(event.kind == Kind::BackfillBegin);
+            return outcome;
+        }
         self.raise(event);
         if !event.message_id.is_empty() {
             let highest = self.highest.unwrap_or(event.ms);
@@ -349,10 +365,28 @@ impl Partition {
             Outcome::Excluded
         } else if self.is_too_late(event) {
             Outcome::TooLate
-        } else if event.kind == Kind::RulesActivation && event.rules.is_none() {
+        } else if event.kind == Kind::RulesActivation && event.rules.is_none() || self.is_misplaced_mark(event.kind) {
             Outcome::Refused
         } else {
             Outcome::Applied
+        }
+    }
+
+    /// History begins where there is none, and ends where there is (semantics A32).
+    fn is_misplaced_mark(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::BackfillBegin => self.settings.is_history,
+            Kind::BackfillEnd => !self.settings.is_history,
+            _ => false,
+        }
+    }
+
+    /// When history ends all profiles are published.
+    fn mark_history(&mut self, begins: bool) {
+        self.settings.is_history = begins;
+        let watermark = self.watermark().unwrap_or_default();
+        for account in self.accounts.values_mut() {
+            account.mark_history(begins, watermark);
         }
     }
 

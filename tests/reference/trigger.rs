@@ -400,9 +400,26 @@ impl Account {
         (fires, is_paced)
     }
 
-    /// What is before the day on which the service went live is history (semantics §7, rail 5).
+    /// What is before the day on which the service went live is history, and so is a backfill (semantics §7, rail 5).
     fn is_history(&self, at: i64) -> bool {
-        self.settings.live_from_ms.is_some_and(|live| at < live)
+        self.settings.is_history || self.settings.live_from_ms.is_some_and(|live| at < live)
+    }
+
+    /// Nothing of history is published.
+    pub(super) fn drop_effects(&mut self) {
+        self.handoffs.clear();
+        self.feed.clear();
+        self.onboarding.clear();
+        self.profiles.clear();
+        self.rows.clear();
+    }
+
+    /// History begins, or ends.
+    pub(super) fn mark_history(&mut self, begins: bool, watermark: i64) {
+        self.settings.is_history = begins;
+        if !begins {
+            self.publish_all_profiles(watermark);
+        }
     }
 
     /// The first rail that holds, with the end of its hold where that is known: usage, pacing, engaged.

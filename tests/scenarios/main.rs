@@ -16,6 +16,7 @@
 //! until end of day 9                                       the watermark reaches this instant
 //! activate day 9  rails usage: false                       an activation of rules when the watermark reaches this
 //!                                                          instant: another value, `as before`, or a text
+//! backfill day 1  begins                                   the history of a backfill begins, or `ends`
 //! watch intent.pricing, bands, occurrences, holds          what is compared besides handoffs
 //! expect day 9   acme  MEDIUM five-new-users due day 11–12 a handoff, a change, an occurrence or a held handoff
 //! figures day 9  acme  dau 3, stickiness unknown           some figures of a closed day or week, or `none`
@@ -253,6 +254,15 @@ impl Story {
             let time = events::instant(instant)?.plus(HOUR_MS);
             let event = json!({"type": "control", "control": "tick", "timestamp": events::rfc3339(time)});
             self.records.push(LogEvent { arrives: time, event, outcome: outcome.into() });
+        } else if let Some(instant) = first.strip_prefix("backfill ") {
+            let time = events::instant(instant)?;
+            let mark = match *columns.get(1)? {
+                "begins" => "backfill_begin",
+                "ends" => "backfill_end",
+                _ => return None,
+            };
+            let event = json!({"type": "control", "control": mark, "timestamp": events::rfc3339(time)});
+            self.records.push(LogEvent { arrives: time, event, outcome: outcome.trim().into() });
         } else if let Some(instant) = first.strip_prefix("activate ") {
             let time = events::instant(instant)?;
             let change = columns.get(1)?.split_once(": ").map(|(path, value)| (path, serde_saphyr::from_str(value)));

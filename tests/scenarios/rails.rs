@@ -181,6 +181,36 @@ stories! {
         expect day 8        acme  HIGH contact-sales at once for ann
     "
 
+    history_of_a_backfill_fires_nothing "
+        proves  D12
+        backfill day 1 00:00  begins
+        backfill day 1 01:00  begins    → refused
+        day 1               acme  ann, bob use editor
+        watch holds, onboarding, intent.pricing
+
+        story  what happens or is true in history counts as fired, and begins neither cooldown nor pacing
+        day 3, 4, 5         acme  ann views pricing
+        day 5               acme  somebody contacts sales
+        backfill day 6      ends
+        backfill day 7      ends    → refused
+        day 8               acme  somebody contacts sales
+        until day 10
+        expect day 8        acme  HIGH contact-sales at once
+
+        story  what becomes true after history fires
+        day 3, 4            acme  ann, bob view pricing
+        backfill day 5 00:00  ends
+        day 5               acme  ann views pricing
+        expect day 5        acme  ann intent.pricing 1→2 crossed
+        expect day 5        acme  MEDIUM pricing-sessions due day 6–7 for ann
+
+        story  at its end profiles are published, and of events that cannot be used dead letters all along
+        day 2               acme  u1–u20 use editor
+        day 3 00:00 arriving day 2    acme  ann uses editor    → from-the-future
+        backfill day 3 01:00  ends
+        profile             acme  tier none
+    "
+
     accounts_in_the_holdout_get_no_outreach "
         proves  rail holdout, topic handoff.holdout, D17, D18
         day 1               acme, globex  ann, bob use editor

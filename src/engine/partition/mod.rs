@@ -1,6 +1,8 @@
 //! One partition of the log: decides which record is next, which day closes, and what is due at which instant. `step`
 //! applies it to an account.
 
+pub(super) mod ahead;
+mod backfill;
 mod snapshot;
 mod trail;
 
@@ -10,7 +12,6 @@ use super::activation::{self, Renaming};
 use super::context::{By, Context, MatchedEvent, Warming};
 use super::handoff_context;
 use super::state::due::Due;
-use super::state::tables::Near;
 use super::state::timers::{Timer, Timers};
 use super::state::{Account, Tables};
 use super::step::admit::Admission;
@@ -47,6 +48,8 @@ pub struct Partition {
     due: Due,
     warming: Warming,
     trail: Trail,
+    /// Whether the history of a backfill has begun and not ended.
+    is_history: bool,
     /// Buffers of a step, reused by the next one.
     scratch: Scratch,
 }
@@ -79,23 +82,6 @@ pub struct Folded {
     has_forbidden_id: bool,
 }
 
-/// Reads the memory that folding these events, at most [`BATCH`], will need, each in its partition. It changes nothing.
-/// Accounts, users and ids of consecutive events are far apart in memory: if they are read together, the cache misses
-/// overlap.
-pub fn read_ahead<'a>(events: impl Iterator<Item = (&'a Partition, &'a Keys)> + Clone) {
-    for (partition, keys) in events.clone() {
-        partition.tables.touch_indices(keys);
-        partition.admission.touch(keys);
-    }
-    let mut near = [Near::default(); BATCH];
-    for (near, (partition, keys)) in near.iter_mut().zip(events.clone()) {
-        *near = partition.tables.touch_rows(keys);
-    }
-    for (near, (partition, _)) in near.iter().zip(events) {
-        partition.tables.touch_beyond(*near);
-    }
-}
-
 /// A [`Step`] of an account of a partition: borrows what it works with, and leaves the tables free.
 macro_rules! step {
     ($partition:ident, $effects:expr, $index:expr, $cause:expr, $by:expr, $now:expr, $open_day:expr) => {
@@ -107,6 +93,7 @@ macro_rules! step {
                 now: $now,
                 open_day: $open_day,
                 log_began: $partition.admission.clock.first_day(),
+                is_history: $partition.is_history,
                 warming: &$partition.warming,
             },
             effects: $effects,
@@ -130,6 +117,7 @@ impl Partition {
             due: Due::default(),
             warming: Warming::default(),
             trail: Trail::default(),
+            is_history: false,
             scratch: Scratch::default(),
             plan,
         }
@@ -212,8 +200,16 @@ impl Partition {
         folded
     }
 
-    /// Folds one event of a record, without the ids that the rules forbid.
+    /// Folds one event of a record, without the ids that the rules forbid. Of history only dead letters are pushed to
+    /// `effects`; where it ends, all profiles.
     pub fn apply_one(&mut self, record: Record, index: u32, ready: &Ready<'_>, effects: &mut Effects) -> Folded {
+        if self.is_history {
+            return self.apply_history(effects, |it, unseen| it.apply_any(record, index, ready, unseen));
+        }
+        self.apply_any(record, index, ready, effects)
+    }
+
+    fn apply_any(&mut self, record: Record, index: u32, ready: &Ready<'_>, effects: &mut Effects) -> Folded {
         let place = Place { offset: record.offset, index };
         let (handoffs, entries) = (effects.handoffs.len(), effects.entries);
         let mut folded = Folded { outcome: Outcome::Malformed, is_unmapped: false, has_forbidden_id: false };
@@ -222,6 +218,9 @@ impl Partition {
             (Ok(event), Some(rules)) => {
                 let by = By { message_id: Some(&event.message_id), place: Some(place.into()) };
                 (folded.outcome, detail) = self.apply_rules(rules, by, effects);
+            }
+            (Ok(event), None) if event.kind.is_of_backfill() => {
+                (folded.outcome, detail) = self.mark_history(event.kind)
             }
             (Ok(event), None) => match if ready.is_screened { Ok(false) } else { self.plan.ids.screen(event) } {
                 Ok(has_forbidden_id) => {

@@ -19,13 +19,18 @@ impl Partition {
         Ok(cutter.0)
     }
 
-    /// A partition as it was when it was cut. `plan` are the rules that applied then.
+    /// A partition as it was when it was cut, in one of the [`FORMATS`](cut::FORMATS). `plan` are the rules that applied then.
     ///
     /// # Errors
-    /// The head or a block is not of a state of this version.
-    pub fn restore(plan: Arc<Plan>, head: &[u8], blocks: &mut Blocks<'_>) -> Result<Partition, Unreadable> {
+    /// The head or a block is not of a state of this format.
+    pub fn restore(
+        plan: Arc<Plan>,
+        format: u32,
+        head: &[u8],
+        blocks: &mut Blocks<'_>,
+    ) -> Result<Partition, Unreadable> {
         let mut partition = Partition::new(plan);
-        let mut restorer = Restorer { head, blocks };
+        let mut restorer = Restorer { format, head, blocks };
         partition.parts(&mut restorer)?;
         cut::ends(restorer.head)?;
         Ok(partition)
@@ -50,12 +55,13 @@ impl Partition {
     }
 
     fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
-        let Partition { plan: _, admission, timers, tables, due, warming, trail, scratch: _ } = self;
+        let Partition { plan: _, admission, timers, tables, due, warming, trail, is_history, scratch: _ } = self;
         admission.parts(parts)?;
         timers.parts(parts)?;
         tables.parts(parts)?;
         due.parts(parts)?;
         parts.value(warming)?;
-        parts.value(trail)
+        parts.value(trail)?;
+        parts.value_since(2, is_history)
     }
 }

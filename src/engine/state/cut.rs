@@ -1,11 +1,17 @@
 //! Storing the state and restoring it: a cut shares the pages of the tables, and blocks of pages are stored one by one.
 
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_128;
+
+/// The formats of the state that are read; the last one is written. A version of the program that writes other bytes, or
+/// makes something else of a log, adds a format, and leaves out those that it cannot go on from: then the state is
+/// folded from the log again.
+pub const FORMATS: RangeInclusive<u32> = 1..=2;
 
 /// Rows that can be shared with a cut and stored.
 pub(in crate::engine) trait Stored:
@@ -117,6 +123,12 @@ pub(in crate::engine) trait Parts {
     /// A part that is small, or changes as a whole.
     fn value<V: Serialize + DeserializeOwned>(&mut self, value: &mut V) -> Result<(), Unreadable>;
 
+    /// The same for a part that formats before this one do not have: it stays what it is in a new state.
+    fn value_since<V: Serialize + DeserializeOwned>(&mut self, format: u32, value: &mut V) -> Result<(), Unreadable> {
+        let _ = format;
+        self.value(value)
+    }
+
     /// A table.
     fn table(&mut self, table: &mut impl Table) -> Result<(), Unreadable>;
 
@@ -163,8 +175,9 @@ impl Parts for Forgetter {
     }
 }
 
-/// Restores the parts from what is left of a head, and of blocks.
+/// Restores the parts from what is left of a head of this format, and of blocks.
 pub(in crate::engine) struct Restorer<'a> {
+    pub(in crate::engine) format: u32,
     pub(in crate::engine) head: &'a [u8],
     pub(in crate::engine) blocks: &'a mut Blocks<'a>,
 }
@@ -173,6 +186,10 @@ impl Parts for Restorer<'_> {
     fn value<V: Serialize + DeserializeOwned>(&mut self, value: &mut V) -> Result<(), Unreadable> {
         *value = take(&mut self.head)?;
         Ok(())
+    }
+
+    fn value_since<V: Serialize + DeserializeOwned>(&mut self, format: u32, value: &mut V) -> Result<(), Unreadable> {
+        if self.format < format { Ok(()) } else { self.value(value) }
     }
 
     fn table(&mut self, table: &mut impl Table) -> Result<(), Unreadable> {

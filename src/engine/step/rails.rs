@@ -40,7 +40,7 @@ pub(super) fn passes(
 ) -> (Passes, Option<Rail>) {
     let plan = step.plan;
     let trigger = &plan.triggers[it.trigger];
-    if plan.rails.live_from.is_some_and(|from| at < from) {
+    if step.is_history || plan.rails.live_from.is_some_and(|from| at < from) {
         hold(step, account, &mut it, Rail::WarmUp, None);
         return (Passes::Never, Some(Rail::WarmUp));
     }
