@@ -16,7 +16,7 @@ use crate::{kafka, rules, serve};
 /// Runs the service: reads the log and publishes signals and handoffs, exactly once, until SIGTERM or Ctrl-C.
 ///
 /// Several processes with the same group share the partitions of the log. /livez, /readyz and /metrics are served over
-/// HTTP. The environment can set any key of the configuration: UPSWELL_KAFKA__BROKERS is kafka.brokers.
+/// HTTP, and a POST to /snapshots takes snapshots now. The environment can set any key of the configuration: UPSWELL_KAFKA__BROKERS is kafka.brokers.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell run                            # on localhost:9092, with the default rules
@@ -38,7 +38,8 @@ impl Run {
         let snapshots = open_snapshots(&config)?.map(Arc::new);
         let job = Job { from_the_beginning: self.from_the_beginning, snapshots, ..job(&config)? };
         let telemetry = Telemetry::install()?;
-        let address = serve::start(&config.http, Arc::clone(&telemetry))?;
+        let asked = job.snapshots.as_ref().map(|_| Arc::clone(&job.snapshots_asked));
+        let address = serve::start(&config.http, Arc::clone(&telemetry), asked)?;
         let (brokers, threads) = (&config.kafka.brokers, config.worker.threads);
         tracing::info!(%address, %brokers, rules = %job.plan.version, threads, "started");
         match check_topics(&config) {
@@ -83,6 +84,7 @@ pub(super) fn job(config: &Config) -> Result<Job> {
         partitioner: config.input.partitioner,
         snapshots: None,
         snapshot_every: Duration::from_millis(config.snapshots.every.0 as u64),
+        snapshots_asked: Arc::default(),
         from_the_beginning: false,
     })
 }

@@ -1,13 +1,14 @@
-//! Serves health and metrics over HTTP. It reads `telemetry`, never the engine.
+//! Serves health and metrics over HTTP, and takes requests for snapshots. It reads `telemetry`, never the engine.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -28,28 +29,35 @@ impl Default for Config {
     }
 }
 
-/// Opens the port and serves on a thread of its own, until the process ends. Returns the address.
+/// Opens the port and serves on a thread of its own, until the process ends. Requests for snapshots are counted in
+/// `snapshots_asked`, which is none where none are taken. Returns the address.
 ///
 /// # Errors
 /// When the port is taken.
-pub fn start(config: &Config, telemetry: Arc<Telemetry>) -> Result<SocketAddr> {
+pub fn start(
+    config: &Config,
+    telemetry: Arc<Telemetry>,
+    snapshots_asked: Option<Arc<AtomicU64>>,
+) -> Result<SocketAddr> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let bound = runtime.block_on(tokio::net::TcpListener::bind(config.listen));
     let listener = bound.with_context(|| format!("listening on {} (http.listen)", config.listen))?;
     let address = listener.local_addr()?;
     std::thread::Builder::new().name("http".into()).spawn(move || {
-        if let Err(error) = runtime.block_on(async { axum::serve(listener, router(telemetry)).await }) {
+        if let Err(error) = runtime.block_on(async { axum::serve(listener, router(telemetry, snapshots_asked)).await })
+        {
             tracing::error!(%error, "health and metrics are no longer served");
         }
     })?;
     Ok(address)
 }
 
-fn router(telemetry: Arc<Telemetry>) -> Router {
+fn router(telemetry: Arc<Telemetry>, snapshots_asked: Option<Arc<AtomicU64>>) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/snapshots", post(move || async move { snapshots(snapshots_asked.as_deref()) }))
         .with_state(telemetry)
 }
 
@@ -90,6 +98,17 @@ async fn readyz(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
         .collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "ready": ready, "missing": missing, "partitions": partitions })))
+}
+
+/// Asks for a snapshot of every partition, which is stored within seconds.
+fn snapshots(asked: Option<&AtomicU64>) -> impl IntoResponse + use<> {
+    match asked {
+        Some(asked) => {
+            asked.fetch_add(1, Ordering::Relaxed);
+            (StatusCode::ACCEPTED, "a snapshot of every partition is taken: see upswell snapshot ls\n")
+        }
+        None => (StatusCode::CONFLICT, "no snapshots are taken: snapshots.enabled is false\n"),
+    }
 }
 
 async fn metrics(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {

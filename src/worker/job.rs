@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ pub struct Job {
     pub snapshots: Option<Arc<Store>>,
     /// How often one is taken of a partition.
     pub snapshot_every: Duration,
+    /// How often somebody has asked for a snapshot of every partition.
+    pub snapshots_asked: Arc<AtomicU64>,
     /// Whether to publish everything again if the group has no committed offsets but results were published.
     pub from_the_beginning: bool,
 }

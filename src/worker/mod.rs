@@ -174,7 +174,7 @@ impl<'a> Worker<'a> {
             self.share.tick_silent_partitions();
             self.publish(false)?;
             self.share.watch.lap(Stage::Commit);
-            self.share.take_snapshots(None, self.share.job.snapshot_every);
+            self.share.take_due_snapshots();
         }
         self.publish(true)?;
         // The next owner folds nothing again.
@@ -384,6 +384,7 @@ mod tests {
             partitioner: kafka::Partitioner::default(),
             snapshots: None,
             snapshot_every: Duration::from_secs(60),
+            snapshots_asked: Arc::default(),
             from_the_beginning: false,
         };
         let telemetry = Telemetry::install().unwrap();

@@ -495,6 +495,11 @@ impl Owned {
         self.snapshots.beside(offset)
     }
 
+    /// Has the next round take a snapshot, if anything was folded since the last one.
+    pub(super) fn ask_for_snapshot(&mut self) {
+        self.snapshots.ask();
+    }
+
     /// If one is due, a snapshot of what was folded until now, and the names of those that stay. A recovery takes none.
     pub(super) fn take_snapshot(&mut self, job: &Job, now: &Standing<'_>, every: Duration) -> Option<Request> {
         if self.mute || !self.waiting.is_empty() || !self.snapshots.is_due(self.position, every) {
@@ -651,6 +656,7 @@ mod tests {
             partitioner: kafka::Partitioner::default(),
             snapshots: None,
             snapshot_every: Duration::from_secs(60),
+            snapshots_asked: Arc::default(),
             from_the_beginning: false,
         };
         let mut owned = Owned::new(&job, (0, 1), Before::default(), None);

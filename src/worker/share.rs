@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::job::Job;
@@ -55,6 +56,8 @@ pub(super) struct Share<'a> {
     pub(super) publisher: Publisher,
     /// None if no snapshots are taken.
     snapshots: Option<Snapshots>,
+    /// How often somebody had asked for snapshots when it last looked.
+    snapshots_asked: u64,
     /// Until when the partitions that are revoked now wait for their last snapshots.
     pub(super) stores_until: Option<Instant>,
     /// Why the worker must stop: from then on nothing is processed or published.
@@ -98,6 +101,7 @@ impl<'a> Share<'a> {
             outbox: Outbox::default(),
             publisher: Publisher::new(producer, Names::new(&job.topics)),
             snapshots: job.snapshots.clone().map(Snapshots::new),
+            snapshots_asked: job.snapshots_asked.load(Ordering::Relaxed),
             stores_until: None,
             failed: None,
             count: consumer.partitions(),
@@ -364,8 +368,17 @@ impl<'a> Share<'a> {
         }
     }
 
-    /// Takes the snapshots that are due, of one partition only or of all, and takes note of those that were stored.
-    pub(super) fn take_snapshots(&mut self, only: Option<i32>, every: Duration) {
+    /// Takes the snapshots that are due, or that somebody has asked for, and takes note of those that were stored.
+    pub(super) fn take_due_snapshots(&mut self) {
+        let asked = self.job.snapshots_asked.load(Ordering::Relaxed);
+        if std::mem::replace(&mut self.snapshots_asked, asked) != asked {
+            self.partitions.values_mut().for_each(Owned::ask_for_snapshot);
+        }
+        self.take_snapshots(None, self.job.snapshot_every);
+    }
+
+    /// The same, of one partition only or of all, where the last one was taken this long ago.
+    fn take_snapshots(&mut self, only: Option<i32>, every: Duration) {
         while let Some(answer) = self.snapshots.as_mut().and_then(Snapshots::answer) {
             self.snapshot_stored(answer);
         }

@@ -217,13 +217,23 @@ pub(super) struct Named {
     covered: i64,
     /// The offset of one that is being stored.
     open: Option<i64>,
+    /// Whether somebody has asked for one since the last one was taken.
+    asked: bool,
 }
 
 impl Named {
     /// The state was restored from the snapshot of this name, which may be none, at this offset.
     pub(super) fn new(name: String, offset: i64) -> Named {
         let taken_at = Instant::now();
-        Named { committed: name, before: String::new(), stored: None, taken_at, covered: offset, open: None }
+        Named {
+            committed: name,
+            before: String::new(),
+            stored: None,
+            taken_at,
+            covered: offset,
+            open: None,
+            asked: false,
+        }
     }
 
     /// The name to commit with an offset.
@@ -239,14 +249,19 @@ impl Named {
         self.beside(offset) != self.committed
     }
 
+    /// The next one is due at once.
+    pub(super) fn ask(&mut self) {
+        self.asked = true;
+    }
+
     /// Whether to take a snapshot at a position.
     pub(super) fn is_due(&self, position: i64, every: Duration) -> bool {
-        self.open.is_none() && position > self.covered && self.taken_at.elapsed() >= every
+        self.open.is_none() && position > self.covered && (self.asked || self.taken_at.elapsed() >= every)
     }
 
     /// One is taken. Returns the names of those that stay.
     pub(super) fn take(&mut self, position: i64) -> Vec<String> {
-        (self.open, self.taken_at) = (Some(position), Instant::now());
+        (self.open, self.taken_at, self.asked) = (Some(position), Instant::now(), false);
         [&self.committed, &self.before].into_iter().filter(|name| !name.is_empty()).cloned().collect()
     }
 
@@ -296,8 +311,11 @@ mod tests {
         assert_eq!(named.take(12), [name(9), name(5)]);
         named.stored(12, None);
         assert!(!named.is_new(20) && named.is_due(12, Duration::ZERO), "it is tried again");
+        named.ask();
+        assert!(named.is_due(12, Duration::from_secs(60)));
         named.take(12);
         named.stored(12, Some(name(12)));
+        assert!(!named.is_due(13, Duration::from_secs(60)), "who asked has got it");
         assert!(!named.is_due(12, Duration::ZERO) && named.is_new(12));
     }
 }

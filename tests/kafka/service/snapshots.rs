@@ -167,8 +167,19 @@ fn snapshots_are_listed_verified_and_pruned() {
     assert!(pruned.starts_with("removed "), "{pruned}");
     let left = program.run(&["snapshot", "ls"]).ok().out;
     assert!(left.lines().count() <= 2 * PARTITIONS as usize, "{left}");
+
+    // Who asks for snapshots gets them at once.
+    let mut run = program.start(&["run"]);
+    run.until_ready();
     program.send_day(5);
-    assert_eq!(program.work_off().1, 12);
+    program.wait_until_done(&run);
+    let before = program.stored(".json");
+    assert_eq!(run.ask("POST", "/snapshots").0, 202);
+    let is_new = |path: &PathBuf| !before.contains(path);
+    let asked =
+        || (program.stored(".json").iter().filter(|path| is_new(path)).count() == PARTITIONS as usize).then_some(());
+    wait_for("the snapshots that were asked for", asked);
+    assert!(run.terminate().success(), "{}", run.said());
 }
 
 /// A member that gives up a partition commits a snapshot of it first. Both protocols of groups are tried.
