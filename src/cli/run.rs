@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::config::{Config, Connection};
+use crate::kafka::LogSettings;
 use crate::store::{self, Store};
 use crate::telemetry::Telemetry;
 use crate::worker::{self, Job, StartBarrier};
 use crate::{kafka, rules, serve};
+
+/// How often `run` looks at the settings of the log.
+const WATCH: Duration = Duration::from_secs(10);
+/// How soon the thread that does that notices that the process stops.
+const STOP_POLL: Duration = Duration::from_millis(100);
 
 /// Runs the service: reads the log and publishes signals and handoffs, exactly once, until SIGTERM or Ctrl-C.
 ///
@@ -45,8 +51,19 @@ impl Run {
         match check_topics(&config) {
             Err(error) if matches!(error.downcast_ref(), Some(kafka::Error::Stopped { .. })) => {}
             checked => {
-                checked?;
-                work(&job, usize::from(threads), &telemetry)?;
+                let log = checked?;
+                std::thread::scope(|scope| {
+                    let watch = scope.spawn(|| {
+                        let ended = watch_log(&config, &log);
+                        config.kafka.stop.store(true, Ordering::Relaxed);
+                        ended
+                    });
+                    let worked = work(&job, usize::from(threads), &telemetry);
+                    watch
+                        .join()
+                        .unwrap_or_else(|_| bail!("the watch of the log panicked: this is a defect"))
+                        .and(worked)
+                })?;
             }
         }
         tracing::info!("stopped");
@@ -125,20 +142,13 @@ pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry) -> Result<(
 }
 
 /// Checks, before anything is read, that all topics exist, and that the log has the broker's times and keeps all records.
-fn check_topics(config: &Config) -> Result<()> {
+fn check_topics(config: &Config) -> Result<LogSettings> {
     let names = config.topics();
     for topic in [names.log()].into_iter().chain(names.outputs().map(|row| names.of(row.output))) {
         kafka::partitions(&config.kafka, &topic)?;
     }
     let settings = kafka::log_settings(&config.kafka, &names.log())?;
-    if settings.is_compacted {
-        bail!(
-            "topic {} is compacted (cleanup.policy=compact): the broker keeps only the last record of each key, but every \
-             event counts. Set cleanup.policy to delete; if the broker has dropped records already, begin with a new \
-             log, a new topics.prefix and a new kafka.group, and send the events there",
-            names.log()
-        );
-    }
+    refuse_compaction(&settings, &names.log())?;
     if !config.input.trust_create_time && !settings.is_append_time {
         bail!(
             "topic {} has the producers' times (message.timestamp.type=CreateTime): one wrong clock could make all \
@@ -146,6 +156,42 @@ fn check_topics(config: &Config) -> Result<()> {
              clock of every producer",
             names.log()
         );
+    }
+    Ok(settings)
+}
+
+fn refuse_compaction(log: &LogSettings, topic: &str) -> Result<()> {
+    if log.is_compacted {
+        bail!(
+            "topic {topic} is compacted (cleanup.policy=compact): the broker keeps only the last record of each key, but \
+             every event counts. Set cleanup.policy to delete; if the broker has dropped records already, begin with a \
+             new log, a new topics.prefix and a new kafka.group, and send the events there"
+        );
+    }
+    Ok(())
+}
+
+/// Until the process stops, looks whether the log is still what it was when it started.
+///
+/// # Errors
+/// It is compacted now, or has another number of partitions.
+fn watch_log(config: &Config, then: &LogSettings) -> Result<()> {
+    let topic = config.topics().log();
+    let mut looked_at = Instant::now();
+    while !config.kafka.is_stopping() {
+        std::thread::sleep(STOP_POLL);
+        if looked_at.elapsed() < WATCH {
+            continue;
+        }
+        // If Kafka does not answer, the workers say so.
+        if let Ok(now) = kafka::log_settings(&config.kafka, &topic) {
+            refuse_compaction(&now, &topic)?;
+            if now.partitions != then.partitions {
+                let (group, then, now) = (config.kafka.group.clone(), then.partitions, now.partitions);
+                return Err(kafka::Error::PartitionsChanged { topic, group, then, now }.into());
+            }
+        }
+        looked_at = Instant::now();
     }
     Ok(())
 }

@@ -216,6 +216,8 @@ pub struct LogSettings {
     pub is_append_time: bool,
     /// The broker drops records with an older value of a key.
     pub is_compacted: bool,
+    /// The number of partitions.
+    pub partitions: i32,
 }
 
 /// Reads the settings of the log.
@@ -224,11 +226,12 @@ pub struct LogSettings {
 /// When the topic is missing, or Kafka cannot be reached or refuses.
 pub fn log_settings(config: &Config, topic: &str) -> Result<LogSettings, Error> {
     // Kafka describes the settings of a missing topic, too.
-    partitions(config, topic)?;
+    let partitions = partitions(config, topic)?;
     let settings = describe(config, &connect_admin(config)?, topic)?;
     Ok(LogSettings {
         is_append_time: value(&settings, APPEND_TIME.name) == Some(APPEND_TIME.value),
         is_compacted: value(&settings, COMPACTED.name).is_some_and(|policy| policy.contains(COMPACTED.value)),
+        partitions,
     })
 }
 

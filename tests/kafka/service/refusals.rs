@@ -130,6 +130,32 @@ fn another_number_of_partitions_is_refused() {
     program.is_refused(&[], &told);
 }
 
+/// The log is watched while the service runs.
+#[test]
+fn a_log_that_is_compacted_or_grows_is_noticed() {
+    let Some(broker) = Broker::shared() else { return };
+    let [compacted, grown] = [(), ()].map(|()| Program::with_topics(&broker, ""));
+    let [mut first, mut second] = [&compacted, &grown].map(|program| {
+        program.send("m1", &accounts()[0], "2026-03-02T10:00:00Z");
+        let run = program.start(&["run"]);
+        program.wait_until_done(&run);
+        run
+    });
+    let admin: AdminClient<DefaultClientContext> = compacted.client().create().unwrap();
+    let topic = compacted.topic("log");
+    let compact = rdkafka::admin::AlterConfig::new(rdkafka::admin::ResourceSpecifier::Topic(&topic))
+        .set("cleanup.policy", "compact")
+        .set("message.timestamp.type", "LogAppendTime");
+    assert!(block_on(admin.alter_configs([&compact], &AdminOptions::new())).unwrap()[0].is_ok());
+    let topic = grown.topic("log");
+    let more = rdkafka::admin::NewPartitions::new(&topic, 3);
+    assert!(block_on(admin.create_partitions([&more], &AdminOptions::new())).unwrap()[0].is_ok());
+    let status = wait_for("the refusal of compaction", || first.child.try_wait().unwrap());
+    refused(&first, status, &[&compacted.topic("log"), "is compacted", "Set cleanup.policy to delete"]);
+    let status = wait_for("the refusal of another partition", || second.child.try_wait().unwrap());
+    refused(&second, status, &[&grown.topic("log"), "has 3 partitions", "when it had 2"]);
+}
+
 #[test]
 fn a_log_that_was_created_again_is_refused() {
     let Some(broker) = Broker::shared() else { return };
