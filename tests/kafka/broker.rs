@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use upswell::kafka::{Config, TopicSpec, ensure_topics};
 
+use crate::proxy::Proxy;
+
 const KAFKA: &str = "4.1.0";
 const START_UP: Duration = Duration::from_secs(120);
 
@@ -53,7 +55,25 @@ impl Broker {
         if let Ok(brokers) = std::env::var("UPSWELL_TEST_BROKERS") {
             return Some(Broker { brokers, process: None });
         }
-        match Process::start() {
+        Broker::start_behind(None)
+    }
+
+    /// A broker that is not shared, and tells its clients to come by way of a proxy. None if it cannot run, or a cluster is
+    /// given that these tests cannot put a proxy before.
+    pub(crate) fn behind_proxy() -> Option<(Broker, Proxy)> {
+        if std::env::var_os("UPSWELL_TEST_BROKERS").is_some() {
+            return None;
+        }
+        let proxy = Proxy::start();
+        let mut broker = Broker::start_behind(Some(proxy.port))?;
+        let own: u16 = broker.brokers.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port");
+        proxy.forward_to(own);
+        broker.brokers = format!("127.0.0.1:{}", proxy.port);
+        Some((broker, proxy))
+    }
+
+    fn start_behind(proxy: Option<u16>) -> Option<Broker> {
+        match Process::start(proxy) {
             Ok((brokers, process)) => Some(Broker { brokers, process: Some(process) }),
             Err(problem) => {
                 let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
@@ -108,12 +128,14 @@ struct Process {
 const LIFELINE: &str = r#""$@" & broker=$!; echo $broker >"$PID"; cat >/dev/null; kill -9 $broker; wait $broker"#;
 
 impl Process {
-    fn start() -> Result<(String, Process), String> {
+    /// `proxy` is the port to which clients connect, if it is not the broker's own.
+    fn start(proxy: Option<u16>) -> Result<(String, Process), String> {
         let jars = jars()?;
         let directory = TempDir::new().map_err(|error| error.to_string())?;
-        let (port, controller) = free_ports().map_err(|error| error.to_string())?;
+        let ports = free_ports().map_err(|error| error.to_string())?;
+        let port = ports[0];
         let properties = directory.path().join("server.properties");
-        fs::write(&properties, server_properties(port, controller, directory.path()))
+        fs::write(&properties, server_properties(ports, proxy.unwrap_or(port), directory.path()))
             .map_err(|error| error.to_string())?;
         format_storage(&jars, &properties)?;
         let shell = run_broker(&jars, directory.path()).map_err(|error| format!("java: {error}"))?;
@@ -167,22 +189,24 @@ fn jars() -> Result<PathBuf, String> {
     }
 }
 
-/// Two ports that are free now.
-fn free_ports() -> io::Result<(u16, u16)> {
-    let first = TcpListener::bind("127.0.0.1:0")?;
-    let second = TcpListener::bind("127.0.0.1:0")?;
-    Ok((first.local_addr()?.port(), second.local_addr()?.port()))
+/// Ports that are free now.
+fn free_ports() -> io::Result<[u16; 3]> {
+    let listen = || TcpListener::bind("127.0.0.1:0");
+    let [first, second, third] = [listen()?, listen()?, listen()?];
+    Ok([first.local_addr()?.port(), second.local_addr()?.port(), third.local_addr()?.port()])
 }
 
-fn server_properties(port: u16, controller: u16, directory: &Path) -> String {
+/// The broker talks to itself on a port of its own, also where a proxy is before the one of its clients.
+fn server_properties([port, controller, own]: [u16; 3], advertised: u16, directory: &Path) -> String {
     format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},OWN://127.0.0.1:{own},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised},OWN://127.0.0.1:{own}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,OWN:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
+inter.broker.listener.name=OWN
 log.dirs={}
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4

@@ -55,15 +55,12 @@ fn kills_at_random_moments_lose_and_duplicate_nothing() {
     service.ends_well(&mut processes);
 }
 
-/// A process is killed, halted for longer than its session lasts, or restarted; another one joins and leaves; what is stored
-/// of the newest snapshots is damaged; or the broker is killed and comes back.
+/// A process is killed, halted for longer than its session lasts, or restarted; another one joins and leaves, or there are
+/// four of them and then one; what is stored of the newest snapshots is damaged; the broker is killed and comes back; or the
+/// network is silent, slow, or cut.
 #[test]
-fn faults_of_processes_and_broker_lose_and_duplicate_nothing() {
-    let Some(mut broker) = Broker::start() else { return };
-    if !broker.signal("-0") {
-        // The tests did not start this broker, so they cannot kill it.
-        return;
-    }
+fn faults_of_processes_broker_and_network_lose_and_duplicate_nothing() {
+    let Some((mut broker, proxy)) = Broker::behind_proxy() else { return };
     let seed = from_environment("UPSWELL_TEST_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let faults = from_environment("UPSWELL_TEST_FAULTS").unwrap_or(FAULTS);
     println!("UPSWELL_TEST_SEED={seed} UPSWELL_TEST_FAULTS={faults}");
@@ -77,7 +74,7 @@ fn faults_of_processes_and_broker_lose_and_duplicate_nothing() {
     for fault in 0..faults {
         std::thread::sleep(Duration::from_millis(rng.random_range(500..6_000)));
         let victim = rng.random_range(0..2_usize);
-        match rng.random_range(0..6) {
+        match rng.random_range(0..10) {
             0 => {
                 println!("{:?}, fault {fault}: process {victim} is killed", began.elapsed());
                 service.assert_alive(&mut processes);
@@ -105,6 +102,29 @@ fn faults_of_processes_and_broker_lose_and_duplicate_nothing() {
             4 => {
                 let damaged = service.damage_newest(if rng.random_bool(0.5) { "blocks" } else { "snapshots" });
                 println!("{:?}, fault {fault}: {damaged} files of snapshots are damaged", began.elapsed());
+            }
+            5 => {
+                println!("{:?}, fault {fault}: four processes, and then one", began.elapsed());
+                let mut more = ["c", "d"].map(|name| service.start(name));
+                std::thread::sleep(Duration::from_millis(rng.random_range(1_000..10_000)));
+                service.ends(&mut processes[victim], ["a", "b"][victim]);
+                more.iter_mut().zip(["c", "d"]).for_each(|(process, name)| service.ends(process, name));
+                std::thread::sleep(Duration::from_millis(rng.random_range(0..3_000)));
+                processes[victim] = service.start(["a", "b"][victim]);
+            }
+            6 => {
+                let long = Duration::from_millis(rng.random_range(500..15_000));
+                println!("{:?}, fault {fault}: the network is silent for {long:?}", began.elapsed());
+                proxy.is_silent_for(long);
+            }
+            7 => {
+                let (long, delay) = (rng.random_range(1_000..6_000), rng.random_range(20..400));
+                println!("{:?}, fault {fault}: the network is slower by {delay} ms for {long} ms", began.elapsed());
+                proxy.is_slow_for(Duration::from_millis(long), Duration::from_millis(delay));
+            }
+            8 => {
+                println!("{:?}, fault {fault}: all connections are cut", began.elapsed());
+                proxy.cut();
             }
             _ => {
                 println!("{:?}, fault {fault}: the broker is killed", began.elapsed());

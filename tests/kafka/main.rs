@@ -3,4 +3,5 @@
 mod broker;
 mod client;
 mod exactly_once;
+mod proxy;
 mod service;

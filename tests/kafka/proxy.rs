@@ -1,0 +1,111 @@
+//! A TCP proxy in front of a broker, with which the network between the broker and its clients fails.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// Accepts connections, and forwards them to the broker, for as long as this lives.
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
+    network: Arc<Network>,
+}
+
+/// What connections get.
+#[derive(Default)]
+struct Network {
+    /// The broker's port; 0 before it is known.
+    broker: AtomicU64,
+    /// Nothing arrives, and nobody is told.
+    is_silent: AtomicBool,
+    /// What arrives does so later by this number of milliseconds.
+    delay: AtomicU64,
+    is_over: AtomicBool,
+    connections: Mutex<Vec<TcpStream>>,
+}
+
+impl Proxy {
+    pub(crate) fn start() -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, network) = (listener.local_addr().unwrap().port(), Arc::new(Network::default()));
+        let shared = Arc::clone(&network);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if shared.is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let network = Arc::clone(&shared);
+                thread::spawn(move || network.connect(client));
+            }
+        });
+        Proxy { port, network }
+    }
+
+    pub(crate) fn forward_to(&self, port: u16) {
+        self.network.broker.store(port.into(), Ordering::Relaxed);
+    }
+
+    /// For so long no byte arrives; connections stay open.
+    pub(crate) fn is_silent_for(&self, long: Duration) {
+        self.network.is_silent.store(true, Ordering::Relaxed);
+        thread::sleep(long);
+        self.network.is_silent.store(false, Ordering::Relaxed);
+    }
+
+    /// For so long everything takes longer by `delay` each way.
+    pub(crate) fn is_slow_for(&self, long: Duration, delay: Duration) {
+        self.network.delay.store(delay.as_millis() as u64, Ordering::Relaxed);
+        thread::sleep(long);
+        self.network.delay.store(0, Ordering::Relaxed);
+    }
+
+    /// Closes all connections.
+    pub(crate) fn cut(&self) {
+        for connection in self.network.connections.lock().unwrap().drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.network.is_over.store(true, Ordering::Relaxed);
+        self.cut();
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+    }
+}
+
+impl Network {
+    fn connect(self: &Arc<Network>, client: TcpStream) {
+        self.pass();
+        let Ok(broker) = TcpStream::connect(("127.0.0.1", self.broker.load(Ordering::Relaxed) as u16)) else { return };
+        let [from_client, to_client] = [client.try_clone().unwrap(), client.try_clone().unwrap()];
+        let [from_broker, to_broker] = [broker.try_clone().unwrap(), broker.try_clone().unwrap()];
+        self.connections.lock().unwrap().extend([client, broker]);
+        let network = Arc::clone(self);
+        thread::spawn(move || network.forward(from_client, to_broker));
+        self.forward(from_broker, to_client);
+    }
+
+    fn forward(&self, mut from: TcpStream, mut to: TcpStream) {
+        let mut bytes = vec![0; 1 << 16];
+        while let Ok(count @ 1..) = from.read(&mut bytes) {
+            self.pass();
+            if to.write_all(&bytes[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    }
+
+    /// Waits as the network makes a message wait.
+    fn pass(&self) {
+        thread::sleep(Duration::from_millis(self.delay.load(Ordering::Relaxed)));
+        while self.is_silent.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
