@@ -376,7 +376,13 @@ fn fold(
             for (index, decoded) in (0..).zip(wire::decode_admitting(wire::Admit::Any, wire::Format::Protobuf, bytes)) {
                 let is_activation = decoded.event.as_ref().is_ok_and(|event| event.kind == EventKind::RulesActivation);
                 let ready = rules::Ready::new(&decoded).expect("rules of this version");
+                let letters = effects.dead_letters.len();
                 let outcome = partition.apply_one(*record, index, &ready, &mut effects).outcome;
+                let is_left = matches!(
+                    outcome,
+                    Outcome::Malformed | Outcome::FromTheFuture | Outcome::TooLate | Outcome::Refused
+                );
+                assert_eq!(effects.dead_letters.len() - letters, usize::from(is_left), "a dead letter of {outcome:?}");
                 assert!(!is_activation || outcome == Outcome::Applied, "rules are refused");
                 if place >= committed && !is_activation {
                     output.outcomes.push(outcome);

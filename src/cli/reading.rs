@@ -101,7 +101,7 @@ pub(super) fn date(text: &str) -> Result<jiff::civil::Date, String> {
 }
 
 /// Parses a duration such as 30d into milliseconds.
-pub(super) fn duration(text: &str) -> Result<i64, String> {
+fn duration(text: &str) -> Result<i64, String> {
     use serde::de::{Deserialize as _, IntoDeserializer as _};
     let read = Millis::deserialize(text.into_deserializer());
     read.map(|duration| duration.0).map_err(|error: serde::de::value::Error| error.to_string())

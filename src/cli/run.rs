@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::config::{Config, Connection};
-use crate::kafka::LogSettings;
+use crate::kafka::{LogSettings, LogWatch};
 use crate::store::{self, Store};
 use crate::telemetry::Telemetry;
 use crate::worker::{self, Job, StartBarrier};
@@ -51,18 +51,15 @@ impl Run {
         match check_topics(&config) {
             Err(error) if matches!(error.downcast_ref(), Some(kafka::Error::Stopped { .. })) => {}
             checked => {
-                let log = checked?;
+                let (watch, log) = checked?;
                 std::thread::scope(|scope| {
-                    let watch = scope.spawn(|| {
-                        let ended = watch_log(&config, &log);
-                        config.kafka.stop.store(true, Ordering::Relaxed);
-                        ended
-                    });
+                    let watches = || watch_log(&config, &watch, &log);
+                    let watching = std::thread::Builder::new().name("watch".into()).spawn_scoped(scope, watches);
+                    let watching = watching.context("starting the watch of the log")?;
                     let worked = work(&job, usize::from(threads), &telemetry);
-                    watch
-                        .join()
-                        .unwrap_or_else(|_| bail!("the watch of the log panicked: this is a defect"))
-                        .and(worked)
+                    let watched =
+                        watching.join().unwrap_or_else(|_| bail!("the watch of the log panicked: this is a defect"));
+                    worked.and(watched)
                 })?;
             }
         }
@@ -115,18 +112,26 @@ pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<()> {
     Ok(())
 }
 
+/// Has all threads of the process stop when one of them ends, for whatever reason.
+struct StopsAll<'a>(&'a AtomicBool);
+
+impl Drop for StopsAll<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Runs this number of workers, at least one, until `stop` is set or one of them fails.
 pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry) -> Result<()> {
+    let _stops = StopsAll(&job.kafka.stop);
     let threads = threads.max(1);
     let start = &StartBarrier::new(threads);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|number| {
                 let worker = move || {
-                    // If one worker ends, for whatever reason, the others must end too.
-                    let ended = worker::run(job, number, start, telemetry);
-                    job.kafka.stop.store(true, Ordering::Relaxed);
-                    ended
+                    let _stops = StopsAll(&job.kafka.stop);
+                    worker::run(job, number, start, telemetry)
                 };
                 std::thread::Builder::new().name(format!("worker-{number}")).spawn_scoped(scope, worker)
             })
@@ -142,30 +147,33 @@ pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry) -> Result<(
 }
 
 /// Checks, before anything is read, that all topics exist, and that the log has the broker's times and keeps all records.
-fn check_topics(config: &Config) -> Result<LogSettings> {
+/// Returns its settings, and how to read them again.
+fn check_topics(config: &Config) -> Result<(LogWatch, LogSettings)> {
     let names = config.topics();
     for topic in [names.log()].into_iter().chain(names.outputs().map(|row| names.of(row.output))) {
         kafka::partitions(&config.kafka, &topic)?;
     }
-    let settings = kafka::log_settings(&config.kafka, &names.log())?;
-    refuse_compaction(&settings, &names.log())?;
-    if !config.input.trust_create_time && !settings.is_append_time {
-        bail!(
-            "topic {} has the producers' times (message.timestamp.type=CreateTime): one wrong clock could make all \
-             later events too late. Set it to LogAppendTime; or set input.trust_create_time: true if you trust the \
-             clock of every producer",
-            names.log()
-        );
-    }
-    Ok(settings)
+    let watch = LogWatch::new(&config.kafka, &names.log())?;
+    let settings = watch.look()?;
+    check_settings(config, &settings)?;
+    Ok((watch, settings))
 }
 
-fn refuse_compaction(log: &LogSettings, topic: &str) -> Result<()> {
+/// Checks that the log has the broker's times and keeps all records.
+fn check_settings(config: &Config, log: &LogSettings) -> Result<()> {
+    let topic = config.topics().log();
     if log.is_compacted {
         bail!(
             "topic {topic} is compacted (cleanup.policy=compact): the broker keeps only the last record of each key, but \
              every event counts. Set cleanup.policy to delete; if the broker has dropped records already, begin with a \
              new log, a new topics.prefix and a new kafka.group, and send the events there"
+        );
+    }
+    if !config.input.trust_create_time && !log.is_append_time {
+        bail!(
+            "topic {topic} has the producers' times (message.timestamp.type=CreateTime): one wrong clock could make all \
+             later events too late. Set it to LogAppendTime; or set input.trust_create_time: true if you trust the \
+             clock of every producer"
         );
     }
     Ok(())
@@ -174,21 +182,31 @@ fn refuse_compaction(log: &LogSettings, topic: &str) -> Result<()> {
 /// Until the process stops, looks whether the log is still what it was when it started.
 ///
 /// # Errors
-/// It is compacted now, or has another number of partitions.
-fn watch_log(config: &Config, then: &LogSettings) -> Result<()> {
-    let topic = config.topics().log();
-    let mut looked_at = Instant::now();
+/// It has other settings, with which results would be wrong, or another number of partitions.
+fn watch_log(config: &Config, watch: &LogWatch, then: &LogSettings) -> Result<()> {
+    let _stops = StopsAll(&config.kafka.stop);
+    let (mut looked_at, mut warned) = (Instant::now(), false);
     while !config.kafka.is_stopping() {
         std::thread::sleep(STOP_POLL);
         if looked_at.elapsed() < WATCH {
             continue;
         }
-        // If Kafka does not answer, the workers say so.
-        if let Ok(now) = kafka::log_settings(&config.kafka, &topic) {
-            refuse_compaction(&now, &topic)?;
-            if now.partitions != then.partitions {
-                let (group, then, now) = (config.kafka.group.clone(), then.partitions, now.partitions);
-                return Err(kafka::Error::PartitionsChanged { topic, group, then, now }.into());
+        match watch.look() {
+            Ok(now) => {
+                check_settings(config, &now)?;
+                if now.partitions != then.partitions {
+                    let (topic, group) = (config.topics().log(), config.kafka.group.clone());
+                    let (then, now) = (then.partitions, now.partitions);
+                    return Err(kafka::Error::PartitionsChanged { topic, group, then, now }.into());
+                }
+            }
+            // If Kafka does not answer, the workers say so.
+            Err(error) if error.is_passing() || matches!(error, kafka::Error::Stopped { .. }) => {}
+            Err(error) => {
+                if !std::mem::replace(&mut warned, true) {
+                    let why = error.to_string();
+                    tracing::warn!(why, "the settings of the log cannot be read: changes of them are not noticed");
+                }
             }
         }
         looked_at = Instant::now();

@@ -112,11 +112,11 @@ impl Log {
         Ok(readable)
     }
 
-    /// Marks in every partition where history begins or ends, after everything that was sent before.
-    pub(super) fn mark_history(&mut self, begins: bool) -> Result<()> {
+    /// Marks in every partition where history begins or ends, after everything that was sent before. `time` is that of the
+    /// first or last event, so that a copy of the log is in the order of time, too.
+    pub(super) fn mark_history(&mut self, begins: bool, time: EventTime) -> Result<()> {
         self.finish()?;
-        let now = EventTime(jiff::Timestamp::now().as_millisecond());
-        let mark = wire::encode_backfill(self.format, begins, now);
+        let mark = wire::encode_backfill(self.format, begins, time);
         (0..self.partitions).try_for_each(|partition| self.writer.send_control(partition, &mark))?;
         self.finish()
     }

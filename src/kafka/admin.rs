@@ -220,19 +220,39 @@ pub struct LogSettings {
     pub partitions: i32,
 }
 
-/// Reads the settings of the log.
-///
-/// # Errors
-/// When the topic is missing, or Kafka cannot be reached or refuses.
-pub fn log_settings(config: &Config, topic: &str) -> Result<LogSettings, Error> {
-    // Kafka describes the settings of a missing topic, too.
-    let partitions = partitions(config, topic)?;
-    let settings = describe(config, &connect_admin(config)?, topic)?;
-    Ok(LogSettings {
-        is_append_time: value(&settings, APPEND_TIME.name) == Some(APPEND_TIME.value),
-        is_compacted: value(&settings, COMPACTED.name).is_some_and(|policy| policy.contains(COMPACTED.value)),
-        partitions,
-    })
+/// Reads the settings of the log, as often as it is asked.
+pub struct LogWatch {
+    config: Config,
+    topic: String,
+    lookup: BaseConsumer,
+    admin: AdminClient<Admin>,
+}
+
+impl LogWatch {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When the configuration is refused.
+    pub fn new(config: &Config, topic: &str) -> Result<LogWatch, Error> {
+        let (lookup, admin) = (connect_lookup(config)?, connect_admin(config)?);
+        Ok(LogWatch { config: config.clone(), topic: topic.to_owned(), lookup, admin })
+    }
+
+    /// The settings as they are now.
+    ///
+    /// # Errors
+    /// When the topic is missing, or Kafka cannot be reached or refuses.
+    pub fn look(&self) -> Result<LogSettings, Error> {
+        let LogWatch { config, topic, lookup, admin } = self;
+        // Kafka describes the settings of a missing topic, too.
+        let partitions = count(config, lookup, topic)?;
+        let settings = describe(config, admin, topic)?;
+        Ok(LogSettings {
+            is_append_time: value(&settings, APPEND_TIME.name) == Some(APPEND_TIME.value),
+            is_compacted: value(&settings, COMPACTED.name).is_some_and(|policy| policy.contains(COMPACTED.value)),
+            partitions,
+        })
+    }
 }
 
 /// Whether the topic had to be created.

@@ -13,8 +13,8 @@ mod reader;
 mod topics;
 
 pub use admin::{
-    Difference, LogSettings, SIZE_OF_PRODUCER, SIZE_OF_TOPIC, Setting, TopicReport, TopicSpec, ensure_topics,
-    log_settings, partitions, remove,
+    Difference, LogSettings, LogWatch, SIZE_OF_PRODUCER, SIZE_OF_TOPIC, Setting, TopicReport, TopicSpec, ensure_topics,
+    partitions, remove,
 };
 pub use config::Config;
 pub use consumer::{Consumer, Ends, GroupMetadata, Polled};

@@ -100,12 +100,15 @@ async fn readyz(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
     (status, Json(json!({ "ready": ready, "missing": missing, "partitions": partitions })))
 }
 
-/// Asks for a snapshot of every partition, which is stored within seconds.
+/// Asks for a snapshot of every partition of the process.
 fn snapshots(asked: Option<&AtomicU64>) -> impl IntoResponse + use<> {
     match asked {
         Some(asked) => {
             asked.fetch_add(1, Ordering::Relaxed);
-            (StatusCode::ACCEPTED, "a snapshot of every partition is taken: see upswell snapshot ls\n")
+            (
+                StatusCode::ACCEPTED,
+                "snapshots are taken of all partitions of this process that have moved: see upswell snapshot ls\n",
+            )
         }
         None => (StatusCode::CONFLICT, "no snapshots are taken: snapshots.enabled is false\n"),
     }

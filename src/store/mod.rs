@@ -536,6 +536,18 @@ mod tests {
         .concat()
     }
 
+    /// Run before the format changes, as `CONTRIBUTING.md` says.
+    #[test]
+    #[ignore = "writes a snapshot of the present format to the folder UPSWELL_STORE"]
+    fn a_snapshot_of_this_format_is_kept() {
+        // Without presets the rules stay what they are.
+        let rules = rules::DEFAULT.replacen("presets: [segment]", "presets: []", 1);
+        let mut partition = Partition::new(Arc::new(rules::parse("stored", &rules).unwrap()));
+        live(&mut partition, 0..30);
+        let store = Store::make(&std::env::var("UPSWELL_STORE").unwrap(), "group", "log").unwrap();
+        store.save(&mut partition.cut().unwrap(), about(&partition, 210)).unwrap();
+    }
+
     /// The versions of the program that wrote a format took a snapshot of 30 days of `live` each.
     #[test]
     fn a_snapshot_of_an_older_format_goes_on() {

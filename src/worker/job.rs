@@ -58,7 +58,7 @@ pub struct Job {
     pub snapshots: Option<Arc<Store>>,
     /// How often one is taken of a partition.
     pub snapshot_every: Duration,
-    /// How often somebody has asked for a snapshot of every partition.
+    /// How often somebody has asked for snapshots of all partitions of the process.
     pub snapshots_asked: Arc<AtomicU64>,
     /// Whether to publish everything again if the group has no committed offsets but results were published.
     pub from_the_beginning: bool,

@@ -87,7 +87,7 @@ struct Current {
     highest: Option<EventTime>,
     /// The first day that was open before it.
     open_day: Option<Day>,
-    /// Whether it is a tick, or activates rules.
+    /// Whether it is a control event.
     is_tick: bool,
 }
 
@@ -332,7 +332,7 @@ impl Owned {
                 offset = cause.offset,
                 accounts = self.fold.accounts(),
                 users = self.fold.users(),
-                "history ends: all profiles are published, and from here on everything"
+                "history ends: all profiles are published, and what follows as usual"
             ),
             (false, false) | (true, true) => {}
         }
@@ -381,7 +381,8 @@ impl Owned {
             self.committed,
         );
         self.mute = false;
-        if self.republishes {
+        // The end of history publishes all profiles in any case.
+        if self.republishes && !self.fold.is_history() {
             let mut all = Effects::new(self.effects.wanted.clone());
             self.fold.all_profiles(&mut all);
             let place = format!("{}-{offset}-all-", self.number);
@@ -460,10 +461,11 @@ impl Owned {
     }
 
     /// Whether the partition needs a tick: its newest event is at most a day old, the position is at the end, and no
-    /// event arrived for a while (semantics A5).
+    /// event arrived for a while (semantics A5). History gets none.
     pub(super) fn wants_tick(&mut self, idle_after: Duration, every: Duration) -> bool {
         let wants = self.at_end
             && self.live
+            && !self.fold.is_history()
             && self.heard.elapsed() >= idle_after
             && self.ticked.is_none_or(|at| at.elapsed() >= every);
         if wants {
@@ -497,7 +499,7 @@ impl Owned {
 
     /// Has the next round take a snapshot, if anything was folded since the last one.
     pub(super) fn ask_for_snapshot(&mut self) {
-        self.snapshots.ask();
+        self.snapshots.ask(self.position);
     }
 
     /// If one is due, a snapshot of what was folded until now, and the names of those that stay. A recovery takes none.

@@ -249,9 +249,9 @@ impl Named {
         self.beside(offset) != self.committed
     }
 
-    /// The next one is due at once.
-    pub(super) fn ask(&mut self) {
-        self.asked = true;
+    /// The next one is due at once, unless everything up to this position is in one that is stored.
+    pub(super) fn ask(&mut self, position: i64) {
+        self.asked = position > self.covered;
     }
 
     /// Whether to take a snapshot at a position.
@@ -311,11 +311,13 @@ mod tests {
         assert_eq!(named.take(12), [name(9), name(5)]);
         named.stored(12, None);
         assert!(!named.is_new(20) && named.is_due(12, Duration::ZERO), "it is tried again");
-        named.ask();
+        named.ask(9);
+        assert!(!named.is_due(12, Duration::from_secs(60)), "there was nothing to store");
+        named.ask(12);
         assert!(named.is_due(12, Duration::from_secs(60)));
         named.take(12);
         named.stored(12, Some(name(12)));
-        assert!(!named.is_due(13, Duration::from_secs(60)), "who asked has got it");
+        assert!(!named.is_due(13, Duration::from_secs(60)), "the request was served");
         assert!(!named.is_due(12, Duration::ZERO) && named.is_new(12));
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use rdkafka::mocking::MockCluster;
 use upswell::kafka::{
-    Config, Consumer, Error, LogWriter, Polled, Producer, Progress, Reader, Span, Tail, Topics, TransactionError,
-    ensure_topics, log_settings, partition_of, partitions,
+    Config, Consumer, Error, LogWatch, LogWriter, Polled, Producer, Progress, Reader, Span, Tail, Topics,
+    TransactionError, ensure_topics, partition_of, partitions,
 };
 
 use crate::broker::{Broker, unique};
@@ -111,10 +111,11 @@ fn topics_are_created_once_and_differences_reported() {
     assert!(more.iter().all(|report| report.partitions == 3 && report.differs[0].name == "partitions"));
 
     assert_eq!(partitions(&config, &topics.log()).unwrap(), 3);
-    let settings = log_settings(&config, &topics.log()).unwrap();
+    let look = |topic: &str| LogWatch::new(&config, topic).unwrap().look();
+    let settings = look(&topics.log()).unwrap();
     assert!(settings.is_append_time && !settings.is_compacted, "{settings:?}");
     let plain = broker.topic(1);
-    assert!(!log_settings(&config, &plain).unwrap().is_append_time);
+    assert!(!look(&plain).unwrap().is_append_time);
     let as_log = Topics { log: Some(plain), ..topics };
     let differs = &ensure_topics(&config, &as_log.specs(1, None)).unwrap()[0].differs;
     let told: Vec<String> = differs.iter().map(ToString::to_string).collect();
@@ -123,7 +124,7 @@ fn topics_are_created_once_and_differences_reported() {
 
     let missing = unique("missing");
     assert!(matches!(partitions(&config, &missing), Err(Error::TopicMissing { .. })));
-    let told = log_settings(&config, &missing);
+    let told = look(&missing);
     assert!(matches!(told, Err(Error::TopicMissing { .. })), "{told:?}");
     assert!(matches!(Consumer::join(&config, &missing, 0), Err(Error::TopicMissing { .. })));
 }

@@ -70,11 +70,15 @@ fn faults_of_processes_broker_and_network_lose_and_duplicate_nothing() {
     let service = Service::new(folder.path(), &brokers);
     let mut generator = service.generate(faults * 2_000, 400);
     let mut processes = ["a", "b"].map(|name| service.start(name));
-    let began = Instant::now();
+    let (began, mut kinds) = (Instant::now(), Vec::new());
     for fault in 0..faults {
         std::thread::sleep(Duration::from_millis(rng.random_range(500..6_000)));
         let victim = rng.random_range(0..2_usize);
-        match rng.random_range(0..10) {
+        // Each kind comes before one comes again.
+        if kinds.is_empty() {
+            kinds = (0..10).collect();
+        }
+        match kinds.swap_remove(rng.random_range(0..kinds.len())) {
             0 => {
                 println!("{:?}, fault {fault}: process {victim} is killed", began.elapsed());
                 service.assert_alive(&mut processes);

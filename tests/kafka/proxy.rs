@@ -1,5 +1,6 @@
 //! A TCP proxy in front of a broker, with which the network between the broker and its clients fails.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,17 +14,19 @@ pub(crate) struct Proxy {
     network: Arc<Network>,
 }
 
-/// What connections get.
+/// The state of the simulated network.
 #[derive(Default)]
 struct Network {
     /// The broker's port; 0 before it is known.
     broker: AtomicU64,
-    /// Nothing arrives, and nobody is told.
+    /// Nothing arrives, and no error is reported.
     is_silent: AtomicBool,
-    /// What arrives does so later by this number of milliseconds.
+    /// Every piece of at most 64 KiB arrives later by this number of milliseconds.
     delay: AtomicU64,
     is_over: AtomicBool,
-    connections: Mutex<Vec<TcpStream>>,
+    /// How many connections there have been, and those that are open: both ends of each.
+    count: AtomicU64,
+    connections: Mutex<BTreeMap<u64, [TcpStream; 2]>>,
 }
 
 impl Proxy {
@@ -32,7 +35,7 @@ impl Proxy {
         let (port, network) = (listener.local_addr().unwrap().port(), Arc::new(Network::default()));
         let shared = Arc::clone(&network);
         thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
+            for client in listener.incoming().filter_map(Result::ok) {
                 if shared.is_over.load(Ordering::Relaxed) {
                     return;
                 }
@@ -63,8 +66,8 @@ impl Proxy {
 
     /// Closes all connections.
     pub(crate) fn cut(&self) {
-        for connection in self.network.connections.lock().unwrap().drain(..) {
-            let _ = connection.shutdown(Shutdown::Both);
+        for end in self.network.connections.lock().unwrap().values().flatten() {
+            let _ = end.shutdown(Shutdown::Both);
         }
     }
 }
@@ -81,12 +84,15 @@ impl Network {
     fn connect(self: &Arc<Network>, client: TcpStream) {
         self.pass();
         let Ok(broker) = TcpStream::connect(("127.0.0.1", self.broker.load(Ordering::Relaxed) as u16)) else { return };
-        let [from_client, to_client] = [client.try_clone().unwrap(), client.try_clone().unwrap()];
-        let [from_broker, to_broker] = [broker.try_clone().unwrap(), broker.try_clone().unwrap()];
-        self.connections.lock().unwrap().extend([client, broker]);
+        let copies = [&client, &client, &broker, &broker].map(TcpStream::try_clone);
+        let [Ok(from_client), Ok(to_client), Ok(from_broker), Ok(to_broker)] = copies else { return };
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        self.connections.lock().unwrap().insert(number, [client, broker]);
         let network = Arc::clone(self);
-        thread::spawn(move || network.forward(from_client, to_broker));
+        let there = thread::spawn(move || network.forward(from_client, to_broker));
         self.forward(from_broker, to_client);
+        let _ = there.join();
+        self.connections.lock().unwrap().remove(&number);
     }
 
     fn forward(&self, mut from: TcpStream, mut to: TcpStream) {

@@ -6,11 +6,15 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Product, packs, packs_of};
-use crate::reference::Output;
 use crate::reference::pack::Fires;
+use crate::reference::{Kind, Output};
 
 /// Every change, trigger, rail, route, track and outcome that the products are made to bring about.
 pub(crate) const WANTED: &[&str] = &[
+    "BackfillBegin Applied",
+    "BackfillBegin Refused",
+    "BackfillEnd Applied",
+    "BackfillEnd Refused",
     "feature.premium 0→1",
     "feature.premium 1→2",
     "feature.premium 2→1",
@@ -241,6 +245,12 @@ pub(crate) fn count(product: &Product, output: &Output, seen: &mut BTreeMap<Stri
     };
     let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     let mut count = |what: String| *seen.entry(what).or_insert(0) += 1;
+    for (input, outcome) in product.log.iter().zip(&output.outcomes) {
+        let kind = input.event.as_ref().map(|event| event.kind).unwrap_or(Kind::Track);
+        if matches!(kind, Kind::BackfillBegin | Kind::BackfillEnd) {
+            count(format!("{kind:?} {outcome:?}"));
+        }
+    }
     for handoff in &output.handoffs {
         let own = settings.pack.triggers.iter().find(|own| own.id.starts_with("own-") && handoff["trigger"] == *own.id);
         own.iter().for_each(|own| match &own.fires {

@@ -114,7 +114,7 @@ pub(crate) struct Settings {
     pub(crate) forget_after_days: i64,
     /// What happened before is history and fires nothing, milliseconds.
     pub(crate) live_from_ms: Option<i64>,
-    /// Whether the history of a backfill has begun and not ended (semantics A32).
+    /// Whether the history of a backfill has begun and not ended (semantics A36).
     pub(crate) is_history: bool,
     /// Whether some do not count: the user u1, e-mail addresses at vendor.example, and what is_test marks
     /// (semantics A34).
@@ -372,7 +372,7 @@ impl Partition {
         }
     }
 
-    /// History begins where there is none, and ends where there is (semantics A32).
+    /// History begins where there is none, and ends where there is (semantics A36).
     fn is_misplaced_mark(&self, kind: Kind) -> bool {
         match kind {
             Kind::BackfillBegin => self.settings.is_history,

@@ -185,17 +185,23 @@ stories! {
         proves  D12
         backfill day 1 00:00  begins
         backfill day 1 01:00  begins    → refused
-        day 1               acme  ann, bob use editor
-        watch holds, onboarding, intent.pricing
+        day 1               acme  ann signs up; ann, bob use editor
+        watch holds, intent.pricing
 
         story  what happens or is true in history counts as fired, and begins neither cooldown nor pacing
         day 3, 4, 5         acme  ann views pricing
         day 5               acme  somebody contacts sales
-        backfill day 6      ends
-        backfill day 7      ends    → refused
-        day 8               acme  somebody contacts sales
+        backfill day 6 00:00  ends
+        backfill day 6 01:00  ends    → refused
+        day 6 02:00         acme  somebody contacts sales
+        expect day 6 02:00  acme  HIGH contact-sales at once
+
+        story  a medium handoff that did not go out in history holds no other
+        day 3, 4, 5         acme  ann views pricing
+        backfill day 6 00:00  ends
+        day 6               acme  u1–u5 use editor
         until day 10
-        expect day 8        acme  HIGH contact-sales at once
+        expect day 6        acme  MEDIUM five-new-users due day 7–8
 
         story  what becomes true after history fires
         day 3, 4            acme  ann, bob view pricing
@@ -204,7 +210,7 @@ stories! {
         expect day 5        acme  ann intent.pricing 1→2 crossed
         expect day 5        acme  MEDIUM pricing-sessions due day 6–7 for ann
 
-        story  at its end profiles are published, and of events that cannot be used dead letters all along
+        story  at its end profiles are published
         day 2               acme  u1–u20 use editor
         day 3 00:00 arriving day 2    acme  ann uses editor    → from-the-future
         backfill day 3 01:00  ends
