@@ -2,6 +2,8 @@
 
 use std::hint::black_box;
 
+use crate::wire::BATCH;
+
 /// Rows that a bucket holds: with their tags they fill a cache line.
 const ROWS: usize = 12;
 /// A bucket splits, with all others, when this share of all places is taken: in sixteenths.
@@ -28,6 +30,16 @@ pub(in crate::engine) struct Index {
     /// As many as a power of two, or half as many more: it grows by less than the double.
     buckets: Vec<Bucket>,
     len: usize,
+}
+
+/// Whether so many rows need more buckets.
+fn is_full(rows: usize, buckets: usize) -> bool {
+    rows * 16 > buckets * ROWS * FULL
+}
+
+/// The number of buckets after this one.
+fn next_size(buckets: usize) -> usize {
+    if buckets.is_power_of_two() { buckets + buckets.div_ceil(2) } else { buckets / 3 * 4 }
 }
 
 fn tag(hash: u64) -> u8 {
@@ -60,10 +72,21 @@ impl Index {
 
     /// An index of these rows. `hash_of`: the hash of the key of any row.
     pub(in crate::engine) fn of(rows: impl Iterator<Item = u32>, hash_of: impl Fn(u32) -> u64) -> Index {
+        let rows: Vec<u32> = rows.collect();
         let mut index = Index::new();
-        for row in rows {
-            index.make_room(&hash_of);
-            index.insert(hash_of(row), row);
+        let mut buckets = 1;
+        while is_full(rows.len(), buckets) {
+            buckets = next_size(buckets);
+        }
+        index.buckets = vec![EMPTY; buckets];
+        // The cache misses of some rows overlap.
+        for rows in rows.chunks(BATCH) {
+            let mut hashes = [0; BATCH];
+            for (hash, row) in hashes.iter_mut().zip(rows) {
+                *hash = hash_of(*row);
+                index.touch(*hash);
+            }
+            rows.iter().zip(hashes).for_each(|(row, hash)| index.insert(hash, *row));
         }
         index
     }
@@ -128,16 +151,15 @@ impl Index {
     /// Makes room for another row, and for a few beyond. `hash_of`: the hash of the key of any row.
     #[inline]
     pub(in crate::engine) fn make_room(&mut self, hash_of: impl Fn(u32) -> u64) {
-        if (self.len + 1) * 16 > self.buckets.len() * ROWS * FULL {
+        if is_full(self.len + 1, self.buckets.len()) {
             self.grow(hash_of);
         }
     }
 
     #[cold]
     fn grow(&mut self, hash_of: impl Fn(u32) -> u64) {
-        let len = self.buckets.len();
-        let more = if len.is_power_of_two() { len + len.div_ceil(2) } else { len / 3 * 4 };
-        let before = std::mem::replace(&mut self.buckets, vec![EMPTY; more]);
+        let more = vec![EMPTY; next_size(self.buckets.len())];
+        let before = std::mem::replace(&mut self.buckets, more);
         for bucket in &before {
             for (row, _) in bucket.rows.iter().zip(bucket.tags).filter(|(_, tag)| *tag != 0) {
                 self.place(hash_of(*row), *row);
