@@ -287,7 +287,213 @@ impl Named {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use rand::rngs::SmallRng;
+    use rand::seq::IndexedRandom as _;
+    use rand::{RngExt as _, SeedableRng as _};
+
     use super::*;
+    use crate::engine::Record;
+    use crate::kafka;
+    use crate::model::{Effects, Wanted};
+    use crate::rules::Ready;
+    use crate::wire::{self, Format};
+
+    /// The owner of a partition: its fold up to a position, and its snapshots.
+    struct Owner {
+        fold: Partition,
+        position: i64,
+        named: Named,
+    }
+
+    /// A log, what was committed of it, and a folder of snapshots.
+    struct Simulated {
+        job: Job,
+        folder: PathBuf,
+        log: Vec<String>,
+        committed: (i64, String),
+        /// Whether all that was stored is as it was stored.
+        is_sound: bool,
+    }
+
+    impl Simulated {
+        fn new(folder: &Path, rng: &mut SmallRng) -> Simulated {
+            let event = |number: i64| {
+                let name = ["Feature Used", "Contact Sales", "Pricing Viewed"][rng.random_range(0..3)];
+                let (account, user) = (rng.random_range(0..4), rng.random_range(0..6));
+                let at = 1_772_323_200_000 + number * rng.random_range(1_000_000..9_000_000);
+                format!(
+                    r#"{{"type":"track","event":"{name}","messageId":"{number}","userId":"u{user}","timestamp":{at},
+                         "context":{{"groupId":"a{account}"}}}}"#
+                )
+            };
+            let location = folder.to_str().unwrap();
+            let job = Job {
+                kafka: kafka::Config::default(),
+                topics: kafka::Topics::default(),
+                format: Format::Json,
+                plan: crate::rules::default_plan(),
+                idle_after: Duration::from_secs(60),
+                commit_interval: Duration::from_secs(1),
+                transaction_messages: 1,
+                partitioner: kafka::Partitioner::default(),
+                snapshots: Some(Arc::new(Store::make(location, "group", "log").unwrap())),
+                snapshot_every: Duration::from_secs(60),
+                snapshots_asked: Arc::default(),
+                from_the_beginning: false,
+            };
+            let log = (0..400).map(event).collect();
+            Simulated { job, folder: folder.to_owned(), log, committed: (0, String::new()), is_sound: true }
+        }
+
+        fn fold(&self, fold: &mut Partition, offsets: std::ops::Range<i64>) {
+            for offset in offsets {
+                for decoded in wire::decode(Format::Json, self.log[offset as usize].as_bytes()) {
+                    let ready = Ready::new(&decoded).expect("no rules");
+                    let _ = fold.apply_one(Record { offset, time: None }, 0, &ready, &mut Effects::new(Wanted::LEAST));
+                }
+            }
+        }
+
+        fn standing(&self) -> Standing<'_> {
+            Standing { partitions: Some(1), outputs: 0, log: "id", ..Standing::read("") }
+        }
+
+        /// Restores the partition as a new owner does, and checks that its state is what the log makes.
+        fn restore(&self) -> Owner {
+            let (committed, named) = &self.committed;
+            let restored = restore(&self.job, &self.standing(), 0, *committed, named).expect("the folder answers");
+            let name = restored.as_ref().map_or("", |restored| &restored.name);
+            assert!(!self.is_sound || named.is_empty() || name == named, "{name} instead of {named}");
+            let anew = || Partition::new(Arc::clone(&self.job.plan));
+            let (mut fold, offset, name) =
+                restored.map_or_else(|| (anew(), 0, String::new()), |it| (it.fold, it.offset, it.name));
+            assert!(offset <= *committed);
+            self.fold(&mut fold, offset..*committed);
+            let mut whole = anew();
+            self.fold(&mut whole, 0..*committed);
+            assert_eq!(fold.trail(), whole.trail(), "restored at {offset} from {name}");
+            assert_eq!(fold.cut().unwrap().head, whole.cut().unwrap().head);
+            Owner { fold, position: *committed, named: Named::new(name, offset) }
+        }
+
+        /// Takes and stores a snapshot. Returns whether the owner has lived through it.
+        fn store(&self, owner: &mut Owner, rng: &mut SmallRng) -> bool {
+            if !owner.named.is_due(owner.position, Duration::ZERO) {
+                return true;
+            }
+            let (keep, cut) = (owner.named.take(owner.position), owner.fold.cut().unwrap());
+            let plan = &self.job.plan;
+            let about = About {
+                topic: "log".into(),
+                topic_id: "id".into(),
+                partition: 0,
+                partitions: 1,
+                offset: owner.position,
+                watermark_ms: owner.fold.watermark().map(|at| at.0),
+                taken_at_ms: 0,
+                live: true,
+                accounts: owner.fold.accounts() as u64,
+                users: owner.fold.users() as u64,
+                first_rules: plan.version.to_string(),
+                rules: plan.version.to_string(),
+                rules_text: plan.text.to_string(),
+                outputs: 0,
+            };
+            let before = self.files();
+            let answer = save(self.job.snapshots.as_deref().unwrap(), Request { cut, about, keep });
+            if rng.random_bool(0.2) {
+                // It died while it stored: the manifest comes last.
+                let is_manifest = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "json");
+                let is_new = |path: &&PathBuf| !before.contains(path) && (is_manifest(path) || rng.random_bool(0.5));
+                self.files().iter().filter(is_new).for_each(|path| fs::remove_file(path).unwrap());
+                return false;
+            }
+            assert!(answer.name.is_some() && (!self.is_sound || !answer.lacks_blocks), "it is stored");
+            if answer.lacks_blocks {
+                owner.fold.forget_stored();
+            }
+            owner.named.stored(answer.offset, answer.name);
+            true
+        }
+
+        /// All files of snapshots.
+        fn files(&self) -> Vec<PathBuf> {
+            let folder = self.folder.join("group/log/0");
+            let of =
+                |kind: &str| fs::read_dir(folder.join(kind)).into_iter().flatten().map(|file| file.unwrap().path());
+            let mut files: Vec<PathBuf> = of("blocks").chain(of("snapshots")).collect();
+            files.sort();
+            files
+        }
+
+        /// Something happens to a file.
+        fn damage(&mut self, rng: &mut SmallRng) {
+            let files = self.files();
+            let (Some(path), Some(other)) = (files.choose(rng), files.choose(rng)) else { return };
+            let bytes = fs::read(path).unwrap();
+            match rng.random_range(0..4) {
+                0 => fs::remove_file(path).unwrap(),
+                1 => fs::write(path, &bytes[..rng.random_range(0..bytes.len().max(1))]).unwrap(),
+                2 => fs::write(path, fs::read(other).unwrap()).unwrap(),
+                _ => {
+                    let at = rng.random_range(0..bytes.len().max(1));
+                    let flipped = bytes.iter().enumerate().map(|(place, byte)| byte ^ u8::from(place == at));
+                    fs::write(path, flipped.collect::<Vec<_>>()).unwrap();
+                }
+            }
+            self.is_sound = false;
+        }
+
+        /// What is not needed is old enough to be removed.
+        fn age(&self) {
+            let long_ago = std::time::SystemTime::now() - Duration::from_secs(7_200);
+            self.files().iter().for_each(|path| fs::File::open(path).unwrap().set_modified(long_ago).unwrap());
+        }
+    }
+
+    /// An owner folds, stores, commits and dies at random; files are lost, cut off, changed or those of another. A new owner
+    /// has the state that the log makes, and where nothing was damaged, from the snapshot whose name was committed.
+    /// `UPSWELL_STORE_SEEDS=10000` tries more.
+    #[test]
+    fn whatever_happens_to_snapshots_a_new_owner_has_the_state_of_the_log() {
+        let seeds = std::env::var("UPSWELL_STORE_SEEDS").map_or(40, |seeds| seeds.parse().expect("a number"));
+        // In memory, where there is such a folder: files are synchronised with the disk.
+        let memory = Path::new("/dev/shm");
+        let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        for seed in 0..seeds {
+            let mut rng = SmallRng::seed_from_u64(seed);
+            let folder = tempfile::tempdir_in(&place).unwrap();
+            let mut it = Simulated::new(folder.path(), &mut rng);
+            let mut owner = it.restore();
+            let mut restored = 0;
+            for _ in 0..rng.random_range(20..80) {
+                let mut lives = true;
+                match rng.random_range(0..10) {
+                    0..4 => {
+                        let to = (owner.position + rng.random_range(1..12)).min(it.log.len() as i64);
+                        it.fold(&mut owner.fold, owner.position..to);
+                        owner.position = to;
+                    }
+                    4..6 => lives = it.store(&mut owner, &mut rng),
+                    6..8 => {
+                        it.committed = (owner.position, owner.named.beside(owner.position).to_owned());
+                        owner.named.committed(&it.committed.1);
+                    }
+                    8 if seed % 2 == 1 => it.damage(&mut rng),
+                    8 => it.age(),
+                    _ => lives = false,
+                }
+                if !lives {
+                    owner = it.restore();
+                    restored += i32::from(!it.committed.1.is_empty());
+                }
+            }
+            println!("seed {seed}: restored {restored} times");
+        }
+    }
 
     #[test]
     fn the_name_of_a_snapshot_is_committed_with_an_offset_that_is_not_before_it() {
