@@ -22,7 +22,8 @@ const STOP_POLL: Duration = Duration::from_millis(100);
 /// Runs the service: reads the log and publishes signals and handoffs, exactly once, until SIGTERM or Ctrl-C.
 ///
 /// Several processes with the same group share the partitions of the log. /livez, /readyz and /metrics are served over
-/// HTTP, and a POST to /snapshots takes snapshots now. The environment can set any key of the configuration: UPSWELL_KAFKA__BROKERS is kafka.brokers.
+/// HTTP, and a POST to /snapshots takes snapshots now. The environment can set any key of the configuration:
+/// UPSWELL_KAFKA__BROKERS is kafka.brokers.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell run                            # on localhost:9092, with the default rules
