@@ -1,5 +1,6 @@
 //! The transactional producer of a worker, and a plain producer for the log.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -83,8 +84,13 @@ pub struct Progress<'a> {
 }
 
 /// The transactional producer of one worker.
+///
+/// A request that seemed lost and was sent again can arrive late, within a later transaction, and change it: an old offset
+/// would take the place of a new one. The broker refuses it only if the producer has a newer epoch by then (KIP-890, whose
+/// own remedy librdkafka does not have). So after a connection has failed, the next transaction has a new epoch.
 pub struct Producer {
     config: Config,
+    transactional_id: String,
     out: Out,
     base: Arc<BaseProducer<Deliveries>>,
 }
@@ -95,6 +101,13 @@ impl Producer {
     /// # Errors
     /// The configuration is invalid, the cluster refuses, or it does not answer for a minute.
     pub fn connect(config: &Config, transactional_id: &str) -> Result<Self, Error> {
+        let base = Arc::new(Self::initialise(config, transactional_id)?);
+        let out = Out { topics: Vec::new(), base: Arc::clone(&base) };
+        Ok(Self { config: config.clone(), transactional_id: transactional_id.to_owned(), out, base })
+    }
+
+    /// A client with a new epoch.
+    fn initialise(config: &Config, transactional_id: &str) -> Result<BaseProducer<Deliveries>, Error> {
         let doing = format!("starting the transactional producer `{transactional_id}` on {}", config.brokers);
         let mut client = config.client(TRANSACTIONS, MUSTS);
         client.set("transactional.id", transactional_id);
@@ -104,8 +117,10 @@ impl Producer {
             true => Error::Stopped { doing: doing.clone() },
             false => Error::client(config.met(&doing, &error), error),
         })?;
-        let base = Arc::new(base);
-        Ok(Self { config: config.clone(), out: Out { topics: Vec::new(), base: Arc::clone(&base) }, base })
+        // What failed before is of no transaction.
+        base.poll(Duration::ZERO);
+        base.context().lost.store(false, Ordering::Relaxed);
+        Ok(base)
     }
 
     /// Serves the events of the client. It should be called regularly, so that errors are logged in time.
@@ -113,11 +128,22 @@ impl Producer {
         self.base.poll(Duration::ZERO);
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction, with a new epoch if a connection has failed since the last one began.
     ///
     /// # Errors
-    /// When the producer was fenced or failed for good.
+    /// When the producer was fenced or failed for good, or Kafka does not answer.
     pub fn begin(&mut self) -> Result<(), TransactionError> {
+        self.base.poll(Duration::ZERO);
+        if self.base.context().lost.load(Ordering::Relaxed) {
+            let initialised = Self::initialise(&self.config, &self.transactional_id);
+            let base = Arc::new(initialised.map_err(|error| match error {
+                Error::Stopped { .. } => TransactionError::Fenced(error.to_string()),
+                error if error.is_passing() => TransactionError::Aborted(error.to_string()),
+                error => TransactionError::Fatal(error.to_string()),
+            })?);
+            self.out = Out { topics: Vec::new(), base: Arc::clone(&base) };
+            self.base = base;
+        }
         self.base.context().take();
         self.base.begin_transaction().map_err(|error| self.end(error))
     }
@@ -405,10 +431,11 @@ fn is_hopeless(code: RDKafkaErrorCode) -> bool {
         )
 }
 
-/// Keeps the first failed delivery.
+/// Keeps the first failed delivery, and whether a connection has failed.
 #[derive(Default)]
 struct Deliveries {
     failed: Mutex<Option<(String, RDKafkaErrorCode)>>,
+    lost: AtomicBool,
 }
 
 impl Deliveries {
@@ -424,10 +451,14 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        if ["FAIL", "REQTMOUT"].contains(&facility) {
+            self.lost.store(true, Ordering::Relaxed);
+        }
         log_line::write(level, facility, line);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.lost.store(true, Ordering::Relaxed);
         log_line::client_error(&error, reason);
     }
 }

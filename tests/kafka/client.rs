@@ -195,6 +195,34 @@ fn offsets_are_committed_with_the_records_or_not_at_all() {
     assert!(offsets.into_iter().eq(0..10), "recovery replays from the beginning");
 }
 
+/// A request that was lost on its way, and sent again, arrives all the same, within the next transaction.
+#[test]
+fn a_late_request_of_an_older_transaction_does_not_move_offsets_back() {
+    let Some((broker, proxy)) = Broker::behind_proxy() else { return };
+    let (config, log) = (broker.config(), broker.topic(1));
+    write(&config, &log, 0..10);
+    let mut consumer = Consumer::join(&config, &log, 0).unwrap();
+    poll_to_the_end(&mut consumer, 1);
+    let mut producer = Producer::connect(&config, &unique("id")).unwrap();
+    let mut commit = |offset| {
+        let progress = Progress { topic: &log, partition: 0, offset, metadata: "" };
+        producer.begin().unwrap();
+        producer.commit(&[progress], &consumer.group_metadata()).unwrap();
+    };
+    proxy.withhold_offsets();
+    commit(5);
+    assert!(proxy.deliver_late(), "a request was withheld");
+    commit(7);
+    drop(consumer);
+    let mut consumer = Consumer::join(&config, &log, 0).unwrap();
+    poll_until(&mut consumer, |polled| {
+        if let Polled::Assigned { committed, .. } = polled {
+            assert_eq!(committed, Some(7));
+        }
+        matches!(polled, Polled::End { .. })
+    });
+}
+
 #[test]
 fn many_short_transactions_in_a_row_need_no_backoff() {
     let Some(broker) = Broker::shared() else {
