@@ -134,6 +134,10 @@ impl Producer {
     /// When the producer was fenced or failed for good, or Kafka does not answer.
     pub fn begin(&mut self) -> Result<(), TransactionError> {
         self.base.poll(Duration::ZERO);
+        // Another producer may have its id: then it is not for this one to take it back.
+        if let Some(fatal) = self.fatal() {
+            return Err(fatal);
+        }
         if self.base.context().lost.load(Ordering::Relaxed) {
             let initialised = Self::initialise(&self.config, &self.transactional_id);
             let base = Arc::new(initialised.map_err(|error| match error {
