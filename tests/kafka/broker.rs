@@ -128,8 +128,13 @@ struct Process {
 const LIFELINE: &str = r#""$@" & broker=$!; echo $broker >"$PID"; cat >/dev/null; kill -9 $broker; wait $broker"#;
 
 impl Process {
-    /// `proxy` is the port to which clients connect, if it is not the broker's own.
+    /// `proxy` is the port to which clients connect, if it is not the broker's own. It is tried again if another process has
+    /// taken a port meanwhile.
     fn start(proxy: Option<u16>) -> Result<(String, Process), String> {
+        Process::try_start(proxy).or_else(|_| Process::try_start(proxy))
+    }
+
+    fn try_start(proxy: Option<u16>) -> Result<(String, Process), String> {
         let jars = jars()?;
         let directory = TempDir::new().map_err(|error| error.to_string())?;
         let ports = free_ports().map_err(|error| error.to_string())?;
@@ -189,11 +194,17 @@ fn jars() -> Result<PathBuf, String> {
     }
 }
 
-/// Ports that are free now.
+/// Ports that are free now, below those that the system gives to clients: these could take one before the broker does.
 fn free_ports() -> io::Result<[u16; 3]> {
-    let listen = || TcpListener::bind("127.0.0.1:0");
-    let [first, second, third] = [listen()?, listen()?, listen()?];
-    Ok([first.local_addr()?.port(), second.local_addr()?.port(), third.local_addr()?.port()])
+    let random = || 15_000 + (RandomState::new().build_hasher().finish() % 17_000) as u16;
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    for _ in 0..1_000 {
+        listeners.extend(TcpListener::bind(("127.0.0.1", random())).ok());
+        if let [first, second, third] = &listeners[..] {
+            return Ok([first.local_addr()?.port(), second.local_addr()?.port(), third.local_addr()?.port()]);
+        }
+    }
+    Err(io::Error::other("no free ports"))
 }
 
 /// The broker talks to itself on a port of its own, also where a proxy is before the one of its clients.
@@ -265,7 +276,7 @@ fn await_start(log: &Path) -> Result<(), String> {
         if said.contains("Kafka Server started") {
             return Ok(());
         }
-        if Instant::now() > deadline {
+        if Instant::now() > deadline || said.contains("kafka-shutdown-hook") {
             let tail: Vec<&str> = said.lines().rev().take(20).collect();
             return Err(format!("Kafka did not start:\n{}", tail.join("\n")));
         }
