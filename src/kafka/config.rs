@@ -87,6 +87,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("message.send.max.retries", "idempotent producing sets it"),
     ("enable.gapless.guarantee", "the transaction already guarantees it"),
     ("delivery.report.only.error", "Upswell needs the report of every delivery"),
+    (
+        "log.connection.close",
+        "after a lost connection a producer needs a new epoch: otherwise a late request can move offsets back",
+    ),
     ("partitioner", "use input.partitioner: all producers of the log must use the same"),
     ("allow.auto.create.topics", "topics that are created automatically have the wrong settings; use `upswell topics`"),
     ("statistics.interval.ms", "the lag of partitions is measured every second"),

@@ -117,9 +117,6 @@ impl Producer {
             true => Error::Stopped { doing: doing.clone() },
             false => Error::client(config.met(&doing, &error), error),
         })?;
-        // What failed before is of no transaction.
-        base.poll(Duration::ZERO);
-        base.context().lost.store(false, Ordering::Relaxed);
         Ok(base)
     }
 
@@ -128,17 +125,21 @@ impl Producer {
         self.base.poll(Duration::ZERO);
     }
 
-    /// Begins a transaction, with a new epoch if a connection has failed since the last one began.
+    /// Begins a transaction, with a new epoch if the client has lost a connection.
     ///
     /// # Errors
     /// When the producer was fenced or failed for good, or Kafka does not answer.
     pub fn begin(&mut self) -> Result<(), TransactionError> {
-        self.base.poll(Duration::ZERO);
+        // A poll serves one event of those that wait, one of which may tell of a lost connection.
+        for _ in 0..self.base.in_flight_count() {
+            self.base.poll(Duration::ZERO);
+        }
         // Another producer may have its id: then it is not for this one to take it back.
         if let Some(fatal) = self.fatal() {
             return Err(fatal);
         }
         if self.base.context().lost.load(Ordering::Relaxed) {
+            tracing::info!(id = self.transactional_id, "a connection was lost: the next transaction has a new epoch");
             let initialised = Self::initialise(&self.config, &self.transactional_id);
             let base = Arc::new(initialised.map_err(|error| match error {
                 Error::Stopped { .. } => TransactionError::Fenced(error.to_string()),
@@ -435,10 +436,11 @@ fn is_hopeless(code: RDKafkaErrorCode) -> bool {
         )
 }
 
-/// Keeps the first failed delivery, and whether a connection has failed.
+/// Keeps the first failed delivery.
 #[derive(Default)]
 struct Deliveries {
     failed: Mutex<Option<(String, RDKafkaErrorCode)>>,
+    /// Whether a connection was lost on which requests may be under way.
     lost: AtomicBool,
 }
 
@@ -455,14 +457,15 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        if ["FAIL", "REQTMOUT"].contains(&facility) {
+        // librdkafka tells of every connection that it loses, but for idle ones. It tells of the same twice within 30 s
+        // only once, so the client is replaced the first time.
+        if facility == "FAIL" && !line.contains("Connect to") {
             self.lost.store(true, Ordering::Relaxed);
         }
         log_line::write(level, facility, line);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.lost.store(true, Ordering::Relaxed);
         log_line::client_error(&error, reason);
     }
 }
