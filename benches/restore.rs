@@ -126,23 +126,7 @@ fn fold(load: Load, number: i32, plan: &Arc<Plan>) -> Partition {
 }
 
 fn save(store: &Store, number: i32, partition: &mut Partition) -> String {
-    let plan = Arc::clone(partition.plan());
-    let about = About {
-        topic: "log".to_owned(),
-        topic_id: String::new(),
-        partition: number,
-        partitions: PARTITIONS,
-        offset: 1,
-        watermark_ms: partition.watermark().map(|at| at.0),
-        taken_at_ms: 0,
-        live: true,
-        accounts: partition.accounts() as u64,
-        users: partition.users() as u64,
-        first_rules: plan.version.to_string(),
-        rules: plan.version.to_string(),
-        rules_text: plan.text.to_string(),
-        outputs: 0,
-    };
+    let about = About { partition: number, partitions: PARTITIONS, offset: 1, ..About::of(partition) };
     store.save(&mut partition.cut().expect("it can be written"), about).expect("the folder takes it")
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::engine::{BlockName, FORMATS};
+use crate::engine::{BlockName, FORMATS, Partition};
 
 /// What a snapshot is a snapshot of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,30 @@ impl TryFrom<String> for Hex {
         match u128::from_str_radix(&text, 16) {
             Ok(name) if text.len() == 32 => Ok(Hex(BlockName(name))),
             _ => Err(format!("`{text}` is not the name of a block")),
+        }
+    }
+}
+
+impl About {
+    /// What a partition says of itself. The rest is empty; the first rules are the ones that apply.
+    #[must_use]
+    pub fn of(partition: &Partition) -> About {
+        let plan = partition.plan();
+        About {
+            topic: String::new(),
+            topic_id: String::new(),
+            partition: 0,
+            partitions: 1,
+            offset: 0,
+            watermark_ms: partition.watermark().map(|at| at.0),
+            taken_at_ms: 0,
+            live: false,
+            accounts: partition.accounts() as u64,
+            users: partition.users() as u64,
+            first_rules: plan.version.to_string(),
+            rules: plan.version.to_string(),
+            rules_text: plan.text.to_string(),
+            outputs: 0,
         }
     }
 }

@@ -428,23 +428,7 @@ mod tests {
     }
 
     fn about(partition: &Partition, offset: i64) -> About {
-        let plan = partition.plan();
-        About {
-            topic: "log".into(),
-            topic_id: String::new(),
-            partition: 3,
-            partitions: 4,
-            offset,
-            watermark_ms: partition.watermark().map(|at| at.0),
-            taken_at_ms: 0,
-            live: true,
-            accounts: partition.accounts() as u64,
-            users: partition.users() as u64,
-            first_rules: plan.version.to_string(),
-            rules: plan.version.to_string(),
-            rules_text: plan.text.to_string(),
-            outputs: 0,
-        }
+        About { topic: "log".into(), partition: 3, partitions: 4, offset, ..About::of(partition) }
     }
 
     fn blocks(folder: &FilePath) -> Vec<PathBuf> {
@@ -491,7 +475,7 @@ mod tests {
         for block in blocks(folder.path()) {
             fs::File::open(block).unwrap().set_modified(old).unwrap();
         }
-        // While a manifest that stays cannot be read, nobody knows which blocks it needs.
+        // A manifest cannot be read: it is unknown which blocks it needs, and none is removed.
         let path = folder.path().join(format!("group/log/3/snapshots/{second}.json"));
         let sound = fs::read(&path).unwrap();
         fs::write(&path, &sound[..10]).unwrap();

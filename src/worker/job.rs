@@ -64,6 +64,27 @@ pub struct Job {
     pub from_the_beginning: bool,
 }
 
+#[cfg(test)]
+impl Job {
+    /// A job with the defaults, a log in JSON, and no snapshots.
+    pub(super) fn of_tests() -> Job {
+        Job {
+            kafka: kafka::Config::default(),
+            topics: kafka::Topics::default(),
+            format: Format::Json,
+            plan: crate::rules::default_plan(),
+            idle_after: Duration::from_secs(60),
+            commit_interval: Duration::from_millis(100),
+            transaction_messages: 1_000,
+            partitioner: kafka::Partitioner::default(),
+            snapshots: None,
+            snapshot_every: Duration::from_secs(60),
+            snapshots_asked: Arc::default(),
+            from_the_beginning: false,
+        }
+    }
+}
+
 /// Where the workers of a process wait for each other when it starts.
 #[derive(Debug)]
 pub struct StartBarrier {

@@ -349,7 +349,6 @@ mod tests {
 
     use super::*;
     use crate::kafka::{Embedded, LogWriter};
-    use crate::wire::Format;
 
     /// A Segment event that makes a handoff.
     const EVENT: &str = r#"{"messageId":"m1","type":"track","event":"Contact Sales","userId":"ann","context":{"groupId":"acme"},"timestamp":"2026-03-02T10:00:00Z"}"#;
@@ -373,20 +372,7 @@ mod tests {
         let mut writer = LogWriter::connect(&kafka, &topics.log()).unwrap();
         writer.send(None, Some(b"acme"), EVENT.as_bytes()).unwrap();
         writer.flush().unwrap();
-        let job = Job {
-            kafka,
-            topics,
-            format: Format::Json,
-            plan: crate::rules::load(None).unwrap(),
-            idle_after: Duration::from_secs(60),
-            commit_interval: Duration::from_millis(100),
-            transaction_messages: 1_000,
-            partitioner: kafka::Partitioner::default(),
-            snapshots: None,
-            snapshot_every: Duration::from_secs(60),
-            snapshots_asked: Arc::default(),
-            from_the_beginning: false,
-        };
+        let job = Job { kafka, topics, ..Job::of_tests() };
         let telemetry = Telemetry::install().unwrap();
         let start = StartBarrier::new(2);
         std::thread::scope(|scope| {

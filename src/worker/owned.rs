@@ -514,22 +514,17 @@ impl Owned {
                 return None;
             }
         };
-        let plan = self.fold.plan();
         let about = About {
             topic: job.topics.log(),
             topic_id: now.log.to_owned(),
             partition: self.number,
             partitions: self.count,
             offset: self.position,
-            watermark_ms: self.fold.watermark().map(|at| at.0),
             taken_at_ms: now_ms(),
             live: self.live,
-            accounts: self.fold.accounts() as u64,
-            users: self.fold.users() as u64,
             first_rules: job.plan.version.to_string(),
-            rules: plan.version.to_string(),
-            rules_text: plan.text.to_string(),
             outputs: now.outputs,
+            ..About::of(&self.fold)
         };
         Some(Request { cut, about, keep: self.snapshots.take(self.position) })
     }
@@ -643,30 +638,32 @@ fn warn_of_misplaced(partition: i32, offset: i64, expected: i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka;
+    use crate::model::Wanted;
 
     #[test]
     fn a_partition_catches_up_while_old_records_are_followed_by_others() {
-        let job = Job {
-            kafka: kafka::Config::default(),
-            topics: kafka::Topics::default(),
-            format: wire::Format::Json,
-            plan: crate::rules::load(None).unwrap(),
-            idle_after: Duration::from_secs(60),
-            commit_interval: Duration::from_secs(1),
-            transaction_messages: 1,
-            partitioner: kafka::Partitioner::default(),
-            snapshots: None,
-            snapshot_every: Duration::from_secs(60),
-            snapshots_asked: Arc::default(),
-            from_the_beginning: false,
-        };
+        let job = Job::of_tests();
         let mut owned = Owned::new(&job, (0, 1), Before::default(), None);
         assert!(!owned.is_behind(10_000), "nothing was folded");
         owned.folded_at = Some(8_000);
         assert!(owned.is_behind(10_000) && !owned.is_behind(9_000));
         owned.at_end(1, &job, &mut Outbox::default()).unwrap();
         assert!(!owned.is_behind(10_000), "nothing follows");
+    }
+
+    #[test]
+    fn a_silent_partition_gets_ticks_but_not_within_history() {
+        let mut owned = Owned::new(&Job::of_tests(), (0, 1), Before::default(), None);
+        (owned.at_end, owned.live) = (true, true);
+        assert!(owned.wants_tick(Duration::ZERO, Duration::ZERO));
+        for begins in [true, false] {
+            let mark = wire::encode_backfill(wire::Format::Json, begins, EventTime(0));
+            for decoded in wire::decode_admitting(wire::Admit::Any, wire::Format::Json, &mark) {
+                let (record, ready) = (Record { offset: 0, time: None }, Ready::new(&decoded).unwrap());
+                let _ = owned.fold.apply_one(record, 0, &ready, &mut Effects::new(Wanted::LEAST));
+            }
+            assert_eq!(owned.wants_tick(Duration::ZERO, Duration::ZERO), !begins);
+        }
     }
 
     #[test]

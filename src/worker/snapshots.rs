@@ -296,7 +296,6 @@ mod tests {
 
     use super::*;
     use crate::engine::Record;
-    use crate::kafka;
     use crate::model::{Effects, Wanted};
     use crate::rules::Ready;
     use crate::wire::{self, Format};
@@ -329,21 +328,8 @@ mod tests {
                          "context":{{"groupId":"a{account}"}}}}"#
                 )
             };
-            let location = folder.to_str().unwrap();
-            let job = Job {
-                kafka: kafka::Config::default(),
-                topics: kafka::Topics::default(),
-                format: Format::Json,
-                plan: crate::rules::default_plan(),
-                idle_after: Duration::from_secs(60),
-                commit_interval: Duration::from_secs(1),
-                transaction_messages: 1,
-                partitioner: kafka::Partitioner::default(),
-                snapshots: Some(Arc::new(Store::make(location, "group", "log").unwrap())),
-                snapshot_every: Duration::from_secs(60),
-                snapshots_asked: Arc::default(),
-                from_the_beginning: false,
-            };
+            let store = Store::make(folder.to_str().unwrap(), "group", "log").unwrap();
+            let job = Job { snapshots: Some(Arc::new(store)), ..Job::of_tests() };
             let log = (0..400).map(event).collect();
             Simulated { job, folder: folder.to_owned(), log, committed: (0, String::new()), is_sound: true }
         }
@@ -385,23 +371,7 @@ mod tests {
                 return true;
             }
             let (keep, cut) = (owner.named.take(owner.position), owner.fold.cut().unwrap());
-            let plan = &self.job.plan;
-            let about = About {
-                topic: "log".into(),
-                topic_id: "id".into(),
-                partition: 0,
-                partitions: 1,
-                offset: owner.position,
-                watermark_ms: owner.fold.watermark().map(|at| at.0),
-                taken_at_ms: 0,
-                live: true,
-                accounts: owner.fold.accounts() as u64,
-                users: owner.fold.users() as u64,
-                first_rules: plan.version.to_string(),
-                rules: plan.version.to_string(),
-                rules_text: plan.text.to_string(),
-                outputs: 0,
-            };
+            let about = About { topic_id: "id".into(), offset: owner.position, ..About::of(&owner.fold) };
             let before = self.files();
             let answer = save(self.job.snapshots.as_deref().unwrap(), Request { cut, about, keep });
             if rng.random_bool(0.2) {

@@ -124,8 +124,7 @@ pub(in crate::engine) trait Parts {
     fn value<V: Serialize + DeserializeOwned>(&mut self, value: &mut V) -> Result<(), Unreadable>;
 
     /// The same for a part that formats before this one do not have: it stays what it is in a new state.
-    fn value_since<V: Serialize + DeserializeOwned>(&mut self, format: u32, value: &mut V) -> Result<(), Unreadable> {
-        let _ = format;
+    fn value_since<V: Serialize + DeserializeOwned>(&mut self, _format: u32, value: &mut V) -> Result<(), Unreadable> {
         self.value(value)
     }
 
