@@ -6,14 +6,12 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use super::reading;
 use super::screen::{self, WrongUse};
-use super::send::{Log, To};
+use super::send::{Log, To, read_all};
 use crate::kafka;
 use crate::model::EventTime;
-use crate::replay::{Files, Read, Readable};
+use crate::replay::Files;
 use crate::rules::{self, Plan};
-use crate::wire::Admit;
 
 /// Loads history into an empty log: what happened before the service goes live.
 ///
@@ -59,8 +57,7 @@ impl Backfill {
             bail!(WrongUse(format!("history is read twice, first to check it: {stream} is no file that can be")));
         }
         let config = self.to.connection.load()?;
-        let inputs = self.files.iter().map(|file| reading::input(file, self.to.format, Admit::Product));
-        let files = Files::new(inputs.collect::<Result<_>>()?, None);
+        let files = self.to.files(&self.files)?;
         let plan = rules::load(config.rules.file.as_deref())?;
         let mut log = self.to.open(&config)?;
         refuse_records(&config.kafka, &log.topic)?;
@@ -85,20 +82,13 @@ impl Backfill {
 
     /// Reads the files, and warns of events that cannot be read.
     fn check(&self, files: &Files, plan: &Plan) -> Result<Checked> {
-        let progress = screen::progress(files.bytes(), "bytes");
-        let mut readable = Readable::new(plan.time.allowed_lateness_ms);
         let (mut first, mut last) = (EventTime::MAX, EventTime::MIN);
-        files.read(&progress, &mut |events| {
-            for Read { mut decoded, place, .. } in events.drain(..) {
-                plan.ids.key(&mut decoded);
-                readable.count(&decoded, place);
-                if let Ok(event) = &decoded.event {
-                    (first, last) = (first.min(event.time), last.max(event.time));
-                }
+        let readable = read_all(files, plan, |decoded, _| {
+            if let Ok(event) = &decoded.event {
+                (first, last) = (first.min(event.time), last.max(event.time));
             }
             Ok(())
         })?;
-        progress.finish_and_clear();
         readable.refuse_junk()?;
         readable.loose().iter().for_each(|line| eprintln!("{line}"));
         if readable.malformed > 0 {

@@ -40,12 +40,18 @@ pub(super) struct To {
     pack: u16,
     /// The format of the files. By default the extension of each file decides.
     #[arg(long, value_enum)]
-    pub(super) format: Option<FileFormat>,
+    format: Option<FileFormat>,
     #[command(flatten)]
     pub(super) connection: Connection,
 }
 
 impl To {
+    /// Files of events.
+    pub(super) fn files(&self, files: &[PathBuf]) -> Result<Files> {
+        let inputs = files.iter().map(|file| reading::input(file, self.format, Admit::Product));
+        Ok(Files::new(inputs.collect::<Result<_>>()?, None))
+    }
+
     /// The log.
     pub(super) fn open(&self, config: &Config) -> Result<Log> {
         let topic = self.topic.clone().unwrap_or_else(|| config.topics().log());
@@ -56,8 +62,7 @@ impl To {
 impl Send {
     pub(super) fn run(self) -> Result<()> {
         let config = self.to.connection.load()?;
-        let inputs = self.files.iter().map(|file| reading::input(file, self.to.format, Admit::Product));
-        let files = Files::new(inputs.collect::<Result<_>>()?, None);
+        let files = self.to.files(&self.files)?;
         let plan = rules::load(config.rules.file.as_deref())?;
         let mut log = self.to.open(&config)?;
         let readable = log.send_all(&files, &plan)?;
@@ -71,6 +76,26 @@ impl Send {
         }
         readable.refuse_junk()
     }
+}
+
+/// Reads all events of files with their ids as the rules want them, with a progress bar. `each` gets the event and its
+/// format.
+pub(super) fn read_all(
+    files: &Files,
+    plan: &Plan,
+    mut each: impl FnMut(&Decoded<'_>, Format) -> Result<()>,
+) -> Result<Readable> {
+    let progress = screen::progress(files.bytes(), "bytes");
+    let mut readable = Readable::new(plan.time.allowed_lateness_ms);
+    files.read(&progress, &mut |events| {
+        events.drain(..).try_for_each(|Read { mut decoded, place, .. }| {
+            plan.ids.key(&mut decoded);
+            readable.count(&decoded, place);
+            each(&decoded, place.format)
+        })
+    })?;
+    progress.finish_and_clear();
+    Ok(readable)
 }
 
 /// Sends events to the log: chooses the partition, encodes, and packs.
@@ -99,17 +124,7 @@ impl Log {
 
     /// Sends all events of files, with a progress bar.
     pub(super) fn send_all(&mut self, files: &Files, plan: &Plan) -> Result<Readable> {
-        let progress = screen::progress(files.bytes(), "bytes");
-        let mut readable = Readable::new(plan.time.allowed_lateness_ms);
-        files.read(&progress, &mut |events| {
-            events.drain(..).try_for_each(|Read { mut decoded, place, .. }| {
-                plan.ids.key(&mut decoded);
-                readable.count(&decoded, place);
-                self.send(&decoded, place.format)
-            })
-        })?;
-        progress.finish_and_clear();
-        Ok(readable)
+        read_all(files, plan, |decoded, from| self.send(decoded, from))
     }
 
     /// Marks in every partition where history begins or ends, after everything that was sent before. `time` is that of the
