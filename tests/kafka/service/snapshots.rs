@@ -151,7 +151,7 @@ fn snapshots_are_listed_verified_and_pruned() {
     let mut run = twin.start_with(&["run", "--from-the-beginning"], &[(location.0, location.1.to_str().unwrap())]);
     run.until_ready();
     assert!(run.terminate().success(), "{}", run.said());
-    // The folder has the name of the group, which is another one.
+    // Each group has a folder of its own.
     fs::rename(location.1.join(&twin.prefix), location.1.join(&program.prefix)).unwrap();
     let against = ["snapshot", "verify", "--against", location.1.to_str().unwrap()];
     let told = program.run(&against).ok().out;
@@ -168,8 +168,8 @@ fn snapshots_are_listed_verified_and_pruned() {
     let left = program.run(&["snapshot", "ls"]).ok().out;
     assert!(left.lines().count() <= 2 * PARTITIONS as usize, "{left}");
 
-    // Who asks for snapshots gets them at once.
-    let mut run = program.start(&["run"]);
+    // Snapshots are taken when somebody asks for them, too.
+    let mut run = program.start_with(&["run"], &[("UPSWELL_SNAPSHOTS__EVERY", "1h")]);
     run.until_ready();
     program.send_day(5);
     program.wait_until_done(&run);
