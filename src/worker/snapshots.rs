@@ -298,7 +298,7 @@ mod tests {
     use crate::engine::Record;
     use crate::model::{Effects, Wanted};
     use crate::rules::Ready;
-    use crate::wire::{self, Format};
+    use crate::wire::{self, Format, ToWire as _};
 
     /// The owner of a partition: its fold up to a position, and its snapshots.
     struct Owner {
@@ -362,6 +362,7 @@ mod tests {
             self.fold(&mut whole, 0..*committed);
             assert_eq!(fold.trail(), whole.trail(), "restored at {offset} from {name}");
             assert_eq!(fold.cut().unwrap().head, whole.cut().unwrap().head);
+            assert_eq!(profiles(&mut fold), profiles(&mut whole), "restored at {offset} from {name}");
             Owner { fold, position: *committed, named: Named::new(name, offset) }
         }
 
@@ -422,6 +423,14 @@ mod tests {
             let long_ago = std::time::SystemTime::now() - Duration::from_secs(7_200);
             self.files().iter().for_each(|path| fs::File::open(path).unwrap().set_modified(long_ago).unwrap());
         }
+    }
+
+    /// What the blocks hold, as far as it is in profiles: the hash of a manifest does not cover it.
+    fn profiles(fold: &mut Partition) -> Vec<String> {
+        let mut all = Effects::new(Wanted::ALL);
+        fold.all_profiles(&mut all);
+        let accounts = all.accounts.iter().map(|profile| profile.to_json());
+        accounts.chain(all.users.iter().map(|profile| profile.to_json())).collect()
     }
 
     /// An owner folds, stores, commits and dies at random; files are lost, cut off, changed or those of another. A new owner
