@@ -50,6 +50,8 @@ pub(super) const STABLE: &[(&str, &str)] = &[
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long one request may take, and so how soon a stop is noticed.
 pub(super) const QUESTION: Duration = Duration::from_secs(5);
+/// How long to wait for the client to leave the group. It may wait for brokers that do not answer, or for ever.
+const LEAVE_MAX: Duration = Duration::from_secs(10);
 /// How often librdkafka reports the ends of partitions.
 const STATISTICS_MS: &str = "1000";
 /// How often the log is asked for its id.
@@ -330,6 +332,24 @@ impl Consumer {
             .map_err(|error| Error::client(format!("giving back partitions of {}", self.topic), error))
     }
 
+    /// Leaves the group. If librdkafka does not come to an end with that, its threads stay behind.
+    pub fn leave(self) {
+        let (base, group) = (Arc::clone(&self.base), self.config.group.clone());
+        // All handles go first, and the client last.
+        drop(self);
+        let (left, has_left) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            drop(base);
+            let _ = left.send(());
+        });
+        if has_left.recv_timeout(LEAVE_MAX).is_err() {
+            tracing::warn!(
+                group,
+                "leaving the group takes long: going on; the group may notice only when the session times out"
+            );
+        }
+    }
+
     /// Makes the group rebalance once the present assignment is answered, if this is a static member.
     ///
     /// A member that has revoked a partition joins again, and only that makes the group assign the partition to its next
@@ -497,7 +517,10 @@ impl ConsumerContext for Group {
     fn rebalance(&self, base: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let assigned = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.closing.load(Ordering::Relaxed) {
-            let _ = answer_revoke(base, list);
+            // Once it has left the group, librdkafka answers no question about it: the call would not return.
+            if !base.closed() {
+                let _ = answer_revoke(base, list);
+            }
             return;
         }
         let change = if assigned { Change::Assign(list.clone()) } else { Change::Revoke(list.clone()) };

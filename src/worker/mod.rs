@@ -316,10 +316,11 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn leave(&mut self) {
+    fn leave(mut self) {
         self.share.publisher.leave();
         let partitions: Vec<i32> = self.share.partitions.keys().copied().collect();
         partitions.into_iter().for_each(|partition| self.share.drop_partition(partition));
+        self.consumer.leave();
     }
 }
 
