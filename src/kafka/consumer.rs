@@ -21,7 +21,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::config::Config;
 use super::error::{Error, is_lasting, is_passing, is_refusal, is_silence};
 use super::log_line;
-use super::raw::{Entry, Forward, Inbox, Message, TopicId};
+use super::raw::{Entry, Forward, Inbox, Message, TopicId, member_id};
 
 /// The generation of the group in which offsets are committed. Get it again for each transaction.
 pub use rdkafka::consumer::ConsumerGroupMetadata as GroupMetadata;
@@ -110,6 +110,8 @@ pub struct Consumer {
     inbox: Inbox<Group>,
     /// Whether the group has assigned partitions, even if none.
     assigned: bool,
+    /// The id that the group had given this member when it assigned the partitions.
+    member: String,
     topic_id: Option<String>,
     /// The question for its present id, if one is open.
     asked: Option<TopicId<Group>>,
@@ -146,6 +148,7 @@ impl Consumer {
             partitions,
             inbox,
             assigned: false,
+            member: String::new(),
             topic_id,
             asked: None,
             asked_at: Instant::now(),
@@ -208,11 +211,33 @@ impl Consumer {
 
     /// The group's present generation, for the next transaction.
     ///
+    /// # Errors
+    /// The member has another id than when the partitions were assigned: the group had taken it for dead, and others may
+    /// own them. librdkafka (2.12) does not say so if it learns of that while it joins again: it keeps the partitions in
+    /// the new generation, in which a commit would be accepted.
+    ///
     /// # Panics
     /// Never: a consumer with a group has it.
-    #[must_use]
-    pub fn group_metadata(&self) -> GroupMetadata {
-        self.base.group_metadata().expect("the consumer has a group")
+    pub fn group_metadata(&self) -> Result<GroupMetadata, Error> {
+        let metadata = self.base.group_metadata().expect("the consumer has a group");
+        if self.owns_any() {
+            // Asked after that: an id that was replaced does not come back.
+            self.member()?;
+        }
+        Ok(metadata)
+    }
+
+    /// The id of the member, which must be that with which the present partitions were assigned.
+    fn member(&self) -> Result<String, Error> {
+        let member = member_id(&self.base);
+        if member.is_empty() || self.owns_any() && member != self.member {
+            return Err(Error::MembershipLost { group: self.config.group.clone() });
+        }
+        Ok(member)
+    }
+
+    fn owns_any(&self) -> bool {
+        self.partitions.iter().any(Option::is_some)
     }
 
     /// The number of records, ends and errors that wait to be read.
@@ -285,6 +310,7 @@ impl Consumer {
 
     fn assign(&mut self, mut list: TopicPartitionList, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
         let starts = self.examine(&list).and_then(|starts| {
+            self.member = self.member()?;
             if !self.assigned {
                 self.join_again()?;
             }
@@ -318,9 +344,8 @@ impl Consumer {
     }
 
     fn revoke(&mut self, list: &TopicPartitionList, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
-        let lost = self.base.assignment_lost();
-        self.assigned &= !lost;
-        let group = (!lost).then(|| Arc::new(self.group_metadata()));
+        let group = self.group_metadata().ok().filter(|_| !self.base.assignment_lost()).map(Arc::new);
+        self.assigned &= group.is_some();
         for element in list.elements() {
             let partition = element.partition();
             let slot = usize::try_from(partition).ok().and_then(|index| self.partitions.get_mut(index));

@@ -86,7 +86,7 @@ mod tests {
         producer.begin().unwrap();
         producer.send("out", None, Some(b"acme"), Some(b"handoff"), [("level", "high")]).unwrap();
         let progress = Progress { topic: "log", partition: 0, offset: 1, metadata: "" };
-        producer.commit(&[progress], &consumer.group_metadata()).unwrap();
+        producer.commit(&[progress], &consumer.group_metadata().unwrap()).unwrap();
     }
 
     /// librdkafka does not count what a read leaves in the queue, and would fetch as much again.

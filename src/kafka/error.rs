@@ -51,6 +51,12 @@ pub enum Error {
         /// The brokers asked.
         brokers: String,
     },
+    /// The group has taken this member for dead, and may have given its partitions to others.
+    #[error("group `{group}` has taken this member for dead: its session had timed out, or it was removed")]
+    MembershipLost {
+        /// The consumer group.
+        group: String,
+    },
     /// Records were deleted that the state cannot be computed without.
     #[error(
         "{topic}[{partition}] begins at offset {low}, and the state is needed from offset {begin} on: records were \
@@ -213,7 +219,11 @@ impl Error {
     /// Whether it ends by itself once Kafka answers again.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Client { error, .. } if is_passing(error))
+        match self {
+            Self::MembershipLost { .. } => true,
+            Self::Client { error, .. } => is_passing(error),
+            _ => false,
+        }
     }
 }
 

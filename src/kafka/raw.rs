@@ -74,6 +74,21 @@ pub(super) enum Entry<'a> {
     },
 }
 
+/// The id that the group has given a member; empty while it has none.
+pub(super) fn member_id<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> String {
+    let client = consumer.client().native_ptr();
+    // SAFETY: the client is alive. The text, if there is one, ends with a zero and is ours to free.
+    unsafe {
+        let id = sys::rd_kafka_memberid(client);
+        if id.is_null() {
+            return String::new();
+        }
+        let member = CStr::from_ptr(id).to_string_lossy().into_owned();
+        sys::rd_kafka_mem_free(client, id.cast());
+        member
+    }
+}
+
 /// One queue into which the partitions of a consumer are forwarded.
 pub(super) struct Inbox<C: ConsumerContext> {
     queue: NonNull<sys::rd_kafka_queue_t>,

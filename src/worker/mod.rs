@@ -199,7 +199,9 @@ impl<'a> Worker<'a> {
             return Err(ended);
         }
         share.check_lost_offsets()?;
-        share.group.get_or_insert_with(|| Arc::new(consumer.group_metadata()));
+        if share.group.is_none() {
+            share.group = Some(Arc::new(consumer.group_metadata()?));
+        }
         consumer.ends(&mut |partition, ends| {
             if let Some(owned) = share.partitions.get_mut(&partition) {
                 owned.ends_at(ends);
@@ -239,7 +241,7 @@ impl<'a> Worker<'a> {
             if !(is_waiting || due && self.share.has_progress()) {
                 return Ok(());
             }
-            let group = Arc::new(self.consumer.group_metadata());
+            let group = Arc::new(self.consumer.group_metadata()?);
             self.share.group = Some(Arc::clone(&group));
             self.share.commit(group);
             if !waits {
@@ -302,7 +304,7 @@ impl<'a> Worker<'a> {
             share.check_lost_offsets()?;
             self.share.telemetry.round(self.number);
             let began = Instant::now();
-            let sent = self.share.publisher.send_again(&self.consumer.group_metadata());
+            let sent = self.share.publisher.send_again(&self.consumer.group_metadata()?);
             took = began.elapsed();
             self.share.telemetry.transaction(took, sent.is_ok());
             match sent {

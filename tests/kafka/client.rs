@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use rdkafka::mocking::MockCluster;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use upswell::kafka::{
     Config, Consumer, Error, LogWatch, LogWriter, Polled, Producer, Progress, Reader, Span, Tail, Topics,
     TransactionError, ensure_topics, partition_of, partitions,
@@ -94,6 +95,38 @@ fn the_span_of_a_partition_is_read_once_it_has_a_leader() {
     reads.join().unwrap();
 }
 
+/// A static member that the group has taken for dead learns of it as it joins again, and librdkafka keeps its partitions.
+#[test]
+fn a_member_that_was_replaced_commits_nothing() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("log", 2, 1).unwrap();
+    let brokers = cluster.bootstrap_servers();
+    // The mock cluster has not taken the member for dead, and waits for it.
+    let properties = [("session.timeout.ms".to_owned(), "6000".to_owned())].into();
+    let config = Config { brokers, group_instance_id: Some("own".into()), properties, ..Config::default() };
+    let mut consumer = Consumer::join(&config, "log", 0).unwrap();
+    let mut owned = std::collections::BTreeSet::new();
+    poll_until(&mut consumer, |polled| {
+        if let Polled::Assigned { partition, .. } = polled {
+            owned.insert(partition);
+        }
+        owned.len() == 2
+    });
+    assert!(consumer.group_metadata().is_ok());
+    cluster.request_errors(RDKafkaApiKey::JoinGroup, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID]);
+    cluster.request_errors(RDKafkaApiKey::Heartbeat, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS]);
+    let deadline = Instant::now() + LIMIT;
+    let lost = loop {
+        assert!(Instant::now() < deadline, "the group still has the member");
+        // What is given up meanwhile must not be committed.
+        consumer.poll(WAIT, &mut |polled| assert!(!matches!(polled, Polled::Revoked { group: Some(_), .. }))).unwrap();
+        if let Err(error) = consumer.group_metadata() {
+            break error;
+        }
+    };
+    assert!(matches!(lost, Error::MembershipLost { .. }) && lost.is_passing(), "{lost}");
+}
+
 #[test]
 fn topics_are_created_once_and_differences_reported() {
     let Some(broker) = Broker::shared() else {
@@ -172,7 +205,7 @@ fn offsets_are_committed_with_the_records_or_not_at_all() {
     producer.begin().unwrap();
     producer.send(&out, None, Some(b"a"), Some(b"2"), []).unwrap();
     let progress = Progress { topic: &log, partition: 0, offset: 7, metadata: "hash=abc" };
-    producer.commit(&[progress], &consumer.group_metadata()).unwrap();
+    producer.commit(&[progress], &consumer.group_metadata().unwrap()).unwrap();
     producer.begin().unwrap();
     producer.send(&out, None, Some(b"a"), Some(b"3"), []).unwrap();
     producer.abort().unwrap();
@@ -207,7 +240,7 @@ fn a_late_request_of_an_older_transaction_does_not_move_offsets_back() {
     let mut commit = |offset| {
         let progress = Progress { topic: &log, partition: 0, offset, metadata: "" };
         producer.begin().unwrap();
-        producer.commit(&[progress], &consumer.group_metadata()).unwrap();
+        producer.commit(&[progress], &consumer.group_metadata().unwrap()).unwrap();
     };
     proxy.withhold_offsets();
     commit(5);
@@ -239,7 +272,7 @@ fn many_short_transactions_in_a_row_need_no_backoff() {
         let number = n.to_string();
         producer.send(&out, None, Some(number.as_bytes()), Some(number.as_bytes()), []).unwrap();
         let progress = Progress { topic: &log, partition: 0, offset: n + 1, metadata: "" };
-        producer.commit(&[progress], &consumer.group_metadata()).unwrap();
+        producer.commit(&[progress], &consumer.group_metadata().unwrap()).unwrap();
     }
     eprintln!("200 transactions in {:?}", began.elapsed());
     assert!(sorted_numbers(&read_all(&config, &out)).into_iter().eq(0..200));
@@ -256,7 +289,7 @@ fn the_stable_end_is_after_markers_and_before_an_open_transaction() {
     for round in 0..3 {
         producer.begin().unwrap();
         producer.send(&topic, Some(0), None, Some(round.to_string().as_bytes()), []).unwrap();
-        producer.commit(&[], &consumer.group_metadata()).unwrap();
+        producer.commit(&[], &consumer.group_metadata().unwrap()).unwrap();
     }
     assert_eq!(sorted_numbers(&read_all(&config, &topic)), [0, 1, 2]);
     let mut position_at_end = 0;
@@ -299,12 +332,12 @@ fn the_older_of_two_producers_is_fenced() {
     older.send(&out, None, None, Some(b"1"), []).unwrap();
     let mut newer = Producer::connect(&config, &id).unwrap();
     let progress = Progress { topic: &log, partition: 0, offset: 1, metadata: "" };
-    let fenced = older.commit(&[progress], &consumer.group_metadata()).unwrap_err();
+    let fenced = older.commit(&[progress], &consumer.group_metadata().unwrap()).unwrap_err();
     assert!(matches!(fenced, TransactionError::Fenced(_)), "{fenced}");
     assert!(matches!(older.begin(), Err(TransactionError::Fenced(_))));
     newer.begin().unwrap();
     newer.send(&out, None, None, Some(b"2"), []).unwrap();
-    newer.commit(&[progress], &consumer.group_metadata()).unwrap();
+    newer.commit(&[progress], &consumer.group_metadata().unwrap()).unwrap();
     assert_eq!(sorted_numbers(&read_all(&config, &out)), [2]);
 }
 
@@ -321,7 +354,7 @@ fn a_transaction_that_cannot_succeed_is_an_error() {
     let incompressible: Vec<u8> =
         (0_u64..1 << 18).flat_map(|n| xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()).to_le_bytes()).collect();
     producer.send(&out, None, None, Some(&incompressible), []).unwrap();
-    let failed = producer.commit(&[], &consumer.group_metadata()).unwrap_err();
+    let failed = producer.commit(&[], &consumer.group_metadata().unwrap()).unwrap_err();
     assert!(matches!(&failed, TransactionError::Fatal(why) if why.contains(&out)), "{failed:?}");
     // More than the producer takes.
     producer.begin().unwrap();
@@ -331,7 +364,7 @@ fn a_transaction_that_cannot_succeed_is_an_error() {
     let mut resend = || {
         producer.begin()?;
         producer.send(&out, None, None, Some(b"1"), [])?;
-        producer.commit(&[], &consumer.group_metadata())
+        producer.commit(&[], &consumer.group_metadata().unwrap())
     };
     while let Err(error) = resend() {
         assert!(matches!(error, TransactionError::Aborted(_)), "{error:?}");
@@ -348,7 +381,7 @@ fn a_commit_of_an_old_generation_is_aborted_and_can_be_sent_again() {
     write(&config, &log, 0..10);
     let mut first = Consumer::join(&config, &log, 0).unwrap();
     poll_to_the_end(&mut first, 2);
-    let old = first.group_metadata();
+    let old = first.group_metadata().unwrap();
     let mut second = Consumer::join(&config, &log, 1).unwrap();
     let (mut ours, mut theirs) = (vec![0, 1], None);
     let deadline = Instant::now() + LIMIT;
@@ -377,7 +410,7 @@ fn a_commit_of_an_old_generation_is_aborted_and_can_be_sent_again() {
     assert!(matches!(failed, TransactionError::Aborted(_)), "{failed:?}");
     producer.begin().unwrap();
     producer.send(&out, None, None, Some(b"1"), []).unwrap();
-    producer.commit(&[progress], &first.group_metadata()).unwrap();
+    producer.commit(&[progress], &first.group_metadata().unwrap()).unwrap();
     assert_eq!(sorted_numbers(&read_all(&config, &out)), [1]);
 }
 
@@ -481,7 +514,7 @@ impl<'a> Copier<'a> {
             .filter(|(_, (committed, next))| next > committed)
             .map(|(&partition, &(_, offset))| Progress { topic: self.log, partition, offset, metadata: "" })
             .collect();
-        self.producer.commit(&progress, &self.consumer.group_metadata())
+        self.producer.commit(&progress, &self.consumer.group_metadata().unwrap())
     }
 }
 
@@ -542,7 +575,7 @@ fn a_trimmed_log_is_refused() {
     let mut producer = Producer::connect(&config, &unique("id")).unwrap();
     producer.begin().unwrap();
     let beyond = Progress { topic: &log, partition: 0, offset: 6, metadata: "" };
-    producer.commit(&[beyond], &consumer.group_metadata()).unwrap();
+    producer.commit(&[beyond], &consumer.group_metadata().unwrap()).unwrap();
     drop(consumer);
     let moved = first_error(&config, &log);
     assert!(matches!(moved, Error::OffsetsMovedBack { committed: 6, end: 5, .. }), "{moved}");

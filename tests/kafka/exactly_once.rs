@@ -68,7 +68,8 @@ fn faults_of_processes_broker_and_network_lose_and_duplicate_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let brokers = broker.brokers.clone();
     let service = Service::new(folder.path(), &brokers);
-    let mut generator = service.generate(faults * 2_000, 400);
+    // Events keep coming for 8 s a fault, about as long as one takes.
+    let mut generator = service.generate(faults * 2_000, 250);
     let mut processes = ["a", "b"].map(|name| service.start(name));
     let (began, mut kinds) = (Instant::now(), Vec::new());
     for fault in 0..faults {
