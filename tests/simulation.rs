@@ -642,6 +642,7 @@ fn encode_event(event: &reference::Event) -> Vec<u8> {
             Kind::RulesActivation => EventKind::RulesActivation,
             Kind::BackfillBegin => EventKind::BackfillBegin,
             Kind::BackfillEnd => EventKind::BackfillEnd,
+            Kind::Forget => EventKind::Forget,
         },
         name: event.name.as_str().into(),
         user: event.user.as_str().into(),

@@ -106,6 +106,8 @@ pub enum EventKind {
     BackfillBegin,
     /// Control: it ends.
     BackfillEnd,
+    /// Control: a user is erased.
+    Forget,
 }
 
 impl EventKind {
@@ -114,15 +116,10 @@ impl EventKind {
         !matches!(self, EventKind::Identify | EventKind::Group)
     }
 
-    /// Whether the event marks where the history of a backfill begins or ends.
-    pub fn is_of_backfill(self) -> bool {
-        matches!(self, EventKind::BackfillBegin | EventKind::BackfillEnd)
-    }
-
-    /// Whether the event is a control event, which has no account.
+    /// Whether the event is a control event, which needs no account.
     pub fn is_control(self) -> bool {
-        use EventKind::{BackfillBegin, BackfillEnd, RulesActivation, Tick};
-        matches!(self, Tick | RulesActivation | BackfillBegin | BackfillEnd)
+        use EventKind::{BackfillBegin, BackfillEnd, Forget, RulesActivation, Tick};
+        matches!(self, Tick | RulesActivation | BackfillBegin | BackfillEnd | Forget)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The longest id, in bytes (semantics A29).
-pub(super) const ID_MAX: usize = 1_024;
+pub const ID_MAX: usize = 1_024;
 
 /// The format of records, of the log or published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -182,8 +182,9 @@ fn checked<'a>(line: Line<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed
             Some("rules") => EventKind::RulesActivation,
             Some("backfill_begin") => EventKind::BackfillBegin,
             Some("backfill_end") => EventKind::BackfillEnd,
+            Some("forget") => EventKind::Forget,
             Some(other) => {
-                let allowed = "tick, rules, backfill_begin, backfill_end";
+                let allowed = "tick, rules, backfill_begin, backfill_end, forget";
                 return Err(Malformed(format!("unknown control {other:?}: allowed are {allowed}")));
             }
             None => return Err(Malformed::new("a control event without a control")),
@@ -203,7 +204,7 @@ fn checked<'a>(line: Line<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed
     let is_control = kind.is_control();
     let account = match own {
         None => Cow::Borrowed(""),
-        Some(_) if is_control => Cow::Borrowed(""),
+        Some(_) if is_control && kind != EventKind::Forget => Cow::Borrowed(""),
         Some(raw) => id(raw).ok_or_else(|| {
             Malformed(format!(
                 "{place} is not an id: expected a text of at most {ID_MAX} bytes or an integer: {raw:.40}"
@@ -449,13 +450,6 @@ pub fn encode(event: &Event<'_>) -> String {
         #[serde(skip_serializing_if = "Option::is_none")]
         traits: Option<&'a RawValue>,
     }
-    #[derive(serde::Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct OutContext<'a> {
-        group_id: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        user_agent: Option<&'a str>,
-    }
     let user_agent = fields::user_agent(event);
     let raw = |fields: &Fields<'_>| fields::to_json(fields).and_then(|text| RawValue::from_string(text).ok());
     let (properties, traits) = (raw(&event.properties), raw(&event.traits));
@@ -466,10 +460,11 @@ pub fn encode(event: &Event<'_>) -> String {
         EventKind::Page => ("page", false),
         EventKind::Screen => ("screen", false),
         EventKind::Alias => ("alias", false),
-        EventKind::Tick => return control("tick", None, event.time),
-        EventKind::RulesActivation => return control("rules", Some(&event.name), event.time),
-        EventKind::BackfillBegin => return control("backfill_begin", None, event.time),
-        EventKind::BackfillEnd => return control("backfill_end", None, event.time),
+        EventKind::Tick => return control("tick", event),
+        EventKind::RulesActivation => return control("rules", event),
+        EventKind::BackfillBegin => return control("backfill_begin", event),
+        EventKind::BackfillEnd => return control("backfill_end", event),
+        EventKind::Forget => return control("forget", event),
     };
     let out = Out {
         message_id: &event.message_id,
@@ -492,17 +487,37 @@ fn timestamp(time: EventTime) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond(time.0).expect("an event's time lies in the years that jiff knows")
 }
 
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OutContext<'a> {
+    group_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<&'a str>,
+}
+
 /// A control event, as a line.
-fn control(control: &str, rules: Option<&str>, time: EventTime) -> String {
+fn control(control: &str, event: &Event<'_>) -> String {
     #[derive(serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
     struct Out<'a> {
         r#type: &'a str,
         control: &'a str,
         timestamp: String,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        rules: &'a str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        user_id: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        rules: Option<&'a str>,
+        context: Option<OutContext<'a>>,
     }
-    let out = Out { r#type: "control", control, timestamp: timestamp(time).to_string(), rules };
+    let out = Out {
+        r#type: "control",
+        control,
+        timestamp: timestamp(event.time).to_string(),
+        rules: &event.name,
+        user_id: &event.user,
+        context: (!event.account.is_empty()).then(|| OutContext { group_id: &event.account, user_agent: None }),
+    };
     serde_json::to_string(&out).expect("texts and times always have a JSON form")
 }
 

@@ -19,9 +19,11 @@ pub use bounds::{LIST_MAX, MESSAGE_MAX, PAYLOAD_MAX, dead_letter_key, record_max
 pub use cloudevents::{Attributes, headers, source};
 pub use decoded::{Admit, Decoded, Loose, Malformed};
 pub use effects::{ToWire, append_user_key, dead_letter, user_key};
-pub use format::{Format, Kind};
+pub use format::{Format, ID_MAX, Kind};
 pub use json::{encode as encode_json, instant};
-pub use protobuf::{append, decode_owned, encode, encode_activation, encode_backfill, encode_tick, pack};
+pub use protobuf::{
+    append, decode_owned, encode, encode_activation, encode_backfill, encode_forget, encode_tick, pack,
+};
 pub use published::{read_handoff, read_json};
 pub use records::{BATCH, Records};
 

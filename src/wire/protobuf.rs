@@ -340,6 +340,7 @@ fn control(bytes: &[u8]) -> Result<Option<(EventKind, String)>, Malformed> {
         proto::control::Kind::RulesActivation(activation) => (EventKind::RulesActivation, activation.rules),
         proto::control::Kind::BackfillBegin(_) => (EventKind::BackfillBegin, String::new()),
         proto::control::Kind::BackfillEnd(_) => (EventKind::BackfillEnd, String::new()),
+        proto::control::Kind::Forget(_) => (EventKind::Forget, String::new()),
     }))
 }
 
@@ -372,6 +373,7 @@ pub fn encode(event: &Event<'_>) -> Vec<u8> {
             }
             EventKind::BackfillBegin => control(proto::control::Kind::BackfillBegin(proto::BackfillBegin {})),
             EventKind::BackfillEnd => control(proto::control::Kind::BackfillEnd(proto::BackfillEnd {})),
+            EventKind::Forget => control(proto::control::Kind::Forget(proto::Forget {})),
             _ => None,
         },
         packed: Vec::new(),
@@ -387,9 +389,11 @@ fn type_of(kind: EventKind) -> proto::EventType {
         EventKind::Page => proto::EventType::Page,
         EventKind::Screen => proto::EventType::Screen,
         EventKind::Alias => proto::EventType::Alias,
-        EventKind::Tick | EventKind::RulesActivation | EventKind::BackfillBegin | EventKind::BackfillEnd => {
-            proto::EventType::Control
-        }
+        EventKind::Tick
+        | EventKind::RulesActivation
+        | EventKind::BackfillBegin
+        | EventKind::BackfillEnd
+        | EventKind::Forget => proto::EventType::Control,
     }
 }
 
@@ -455,16 +459,25 @@ pub fn encode_backfill(format: Format, begins: bool, time: EventTime) -> Vec<u8>
     encode_control(format, kind, "", time)
 }
 
+/// An order to forget a user, in one account or in all, as the value of a record in a log of this format.
+pub fn encode_forget(format: Format, user: &str, account: Option<&str>, time: EventTime) -> Vec<u8> {
+    let account = account.unwrap_or_default().into();
+    encode_as(format, &Event { user: user.into(), account, ..control_event(EventKind::Forget, "", time) })
+}
+
 /// An activation of these rules, as the value of a record in a log of this format.
 pub fn encode_activation(format: Format, rules: &str, time: EventTime) -> Vec<u8> {
     encode_control(format, EventKind::RulesActivation, rules, time)
 }
 
 fn encode_control(format: Format, kind: EventKind, rules: &str, time: EventTime) -> Vec<u8> {
-    let event = control_event(kind, rules, time);
+    encode_as(format, &control_event(kind, rules, time))
+}
+
+fn encode_as(format: Format, event: &Event<'_>) -> Vec<u8> {
     match format {
-        Format::Json => json::encode(&event).into_bytes(),
-        Format::Protobuf => encode(&event),
+        Format::Json => json::encode(event).into_bytes(),
+        Format::Protobuf => encode(event),
     }
 }
 

@@ -68,6 +68,9 @@ pub(crate) fn product(seed: u64) -> Product {
     if seed % 7 == 4 {
         mark_history(&mut SmallRng::seed_from_u64(seed ^ 0xbac), &mut log);
     }
+    if seed % 7 == 6 {
+        forget(&mut SmallRng::seed_from_u64(seed ^ 0xf06), &mut log);
+    }
     Product { log, settings }
 }
 
@@ -117,6 +120,20 @@ fn mark_history(rng: &mut SmallRng, log: &mut Vec<Input>) {
     let mut other = mark(0, Kind::BackfillBegin);
     for kind in [Kind::BackfillEnd, Kind::BackfillBegin, Kind::BackfillEnd] {
         other = mark(other, kind);
+    }
+    for (offset, input) in (0..).zip(log) {
+        input.offset = offset;
+    }
+}
+
+/// Erases users that the log has, of one account or of all, and orders it for nobody.
+fn forget(rng: &mut SmallRng, log: &mut Vec<Input>) {
+    for _ in 0..rng.random_range(2..8) {
+        let place = rng.random_range(log.len() / 8..log.len());
+        let Ok(near) = log[rng.random_range(0..=place)].event.clone() else { continue };
+        let account = if rng.random_bool(0.5) { near.account.as_str() } else { "" };
+        let order = Event { kind: Kind::Forget, ..event("", &near.user, account, near.ms) };
+        log.insert(place, Input { record_ms: None, event: Ok(order), ..log[place].clone() });
     }
     for (offset, input) in (0..).zip(log) {
         input.offset = offset;

@@ -15,6 +15,8 @@ pub(crate) const WANTED: &[&str] = &[
     "BackfillBegin Refused",
     "BackfillEnd Applied",
     "BackfillEnd Refused",
+    "Forget Applied",
+    "Forget Refused",
     "feature.premium 0→1",
     "feature.premium 1→2",
     "feature.premium 2→1",
@@ -247,7 +249,7 @@ pub(crate) fn count(product: &Product, output: &Output, seen: &mut BTreeMap<Stri
     let mut count = |what: String| *seen.entry(what).or_insert(0) += 1;
     for (input, outcome) in product.log.iter().zip(&output.outcomes) {
         let kind = input.event.as_ref().map(|event| event.kind).unwrap_or(Kind::Track);
-        if matches!(kind, Kind::BackfillBegin | Kind::BackfillEnd) {
+        if matches!(kind, Kind::BackfillBegin | Kind::BackfillEnd | Kind::Forget) {
             count(format!("{kind:?} {outcome:?}"));
         }
     }

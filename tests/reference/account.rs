@@ -105,6 +105,10 @@ pub(super) struct Account {
     pub(super) lives: Vec<Life>,
     pub(super) first_of_day: BTreeMap<i64, i64>,
     pub(super) newest_event_day: Option<i64>,
+    /// Of users who were erased, how many events there were then; and how many of them were active in weeks that were
+    /// complete then (semantics B15).
+    pub(super) erased_users: BTreeMap<String, usize>,
+    pub(super) erased_weeks: BTreeMap<i64, i64>,
     /// How many events there were when the account was forgotten.
     pub(super) erased: usize,
     pub(super) rungs: Rungs,
@@ -177,6 +181,8 @@ impl Account {
             lives: Vec::new(),
             first_of_day: BTreeMap::new(),
             newest_event_day: None,
+            erased_users: BTreeMap::new(),
+            erased_weeks: BTreeMap::new(),
             erased: 0,
             rungs: Rungs::default(),
             facts: BTreeMap::new(),
@@ -296,6 +302,52 @@ impl Account {
         }
     }
 
+    /// Erases a user: what follows is as if there had never been one, but for complete weeks (semantics B15).
+    pub(super) fn erase(&mut self, id: &str) {
+        let Some(user) = self.users.get(id) else { return };
+        let weeks: BTreeSet<i64> = user.days.iter().map(|day| week_of(*day)).collect();
+        for week in weeks.into_iter().filter(|week| sunday(*week) < self.first_unclosed) {
+            *self.erased_weeks.entry(week).or_insert(0) += 1;
+        }
+        if self.user_life(id, self.newest_day()).is_some() {
+            self.forgotten_now.insert(id.to_owned());
+            self.acted.insert(String::new());
+        }
+        // Nothing is left but what ends with the step.
+        if let Some(User { rungs, published_inactive, band, .. }) = self.users.remove(id) {
+            self.users.insert(id.to_owned(), User { rungs, published_inactive, band, ..User::default() });
+        }
+        self.facts.retain(|(user, _), _| user != id);
+        self.edges.retain(|(_, user), _| user != id);
+        self.pending.retain(|_, occurrence| occurrence.user != id);
+        self.timers.values_mut().for_each(|due| due.retain(|(user, _)| user != id));
+        self.heard.remove(id);
+        for signal in self.settings.pack.signals().filter(|signal| signal.it.of_users).collect::<Vec<_>>() {
+            self.set_rung(id, signal, 0, self.clock, "REASON_FORGOTTEN");
+        }
+        for signal in self.settings.pack.signals().filter(|signal| signal.it.of_accounts).collect::<Vec<_>>() {
+            if matches!(signal.it.measure, Measure::SingleUser { .. } | Measure::FreeOnly { .. }) {
+                let rung = self.rung_now("", signal);
+                self.set_rung("", signal, rung, self.clock, "REASON_FORGOTTEN");
+            }
+        }
+        self.settle(self.clock, "REASON_FORGOTTEN", false);
+        self.users.remove(id);
+        self.erased_users.insert(id.to_owned(), self.events.len());
+        self.publish_track(self.clock);
+        self.evaluate(Moment { cause: self.clock, now: self.clock, closes_day: false }, &[]);
+        self.publish_step(self.clock);
+        self.publish_profiles(self.clock, None, None);
+        self.known.forget(id);
+        self.forgotten_now.clear();
+    }
+
+    /// What is known of somebody, who may be new: of somebody who was erased, nothing from before.
+    fn user_mut(&mut self, id: &str) -> &mut User {
+        let erased = self.erased_users.get(id).copied().unwrap_or(0);
+        self.users.entry(id.to_owned()).or_insert_with(|| User { erased, ..User::default() })
+    }
+
     /// The close of the day that ends at `t`: its row, then the users by id bytes, then the account (semantics A15).
     fn close_day(&mut self, t: i64) {
         let day = self.settings.day_of(t) - 1;
@@ -386,7 +438,7 @@ impl Account {
             self.by_role.entry(role).or_default().push(index);
         }
         if role == Some(Role::Profile) && !event.user.is_empty() {
-            self.users.entry(event.user.clone()).or_default().by_role.entry(Role::Profile).or_default().push(index);
+            self.user_mut(&event.user).by_role.entry(Role::Profile).or_default().push(index);
         }
         self.push(event, place);
         self.exclude(event, was_excluded);
@@ -456,14 +508,15 @@ impl Account {
         }
         if !event.user.is_empty() {
             self.heard.insert(event.user.clone());
-            let user = self.users.entry(event.user.clone()).or_default();
+            let forget_after = self.settings.forget_after_days;
+            let user = self.user_mut(&event.user);
             user.events.push(index);
             if let Some(role) = role {
                 user.by_role.entry(role).or_default().push(index);
             }
             if event.is_activity() {
                 user.days.insert(day);
-                user.lives = lives(&user.days, self.settings.forget_after_days);
+                user.lives = lives(&user.days, forget_after);
                 user.removed = user.removed.filter(|removed| event.ms <= *removed);
             }
         }
@@ -494,14 +547,12 @@ impl Account {
         self.events[index].signed_up = signed_up;
     }
 
-    /// The member, else the event's own user, leaves unless a later active day is known (semantics B5).
+    /// The member, else the event's own user, if known, leaves unless a later active day is known (semantics B5).
     fn remove_member(&mut self, event: &Event) {
         let member = event.text("member").unwrap_or(&event.user);
-        if member.is_empty() {
-            return;
-        }
-        let user = self.users.entry(member.to_owned()).or_default();
-        if user.days.last().is_none_or(|last| *last <= self.settings.day_of(event.ms)) {
+        let day = self.settings.day_of(event.ms);
+        let Some(user) = self.users.get_mut(member) else { return };
+        if user.days.last().is_none_or(|last| *last <= day) {
             user.removed = user.removed.max(Some(event.ms));
         }
     }

@@ -7,7 +7,7 @@ use super::account::{Account, Moment};
 use super::condition::{Condition, Value as Known};
 use super::pack::{Measure, Signal, Trigger};
 use super::roles::Role;
-use super::time::{days_within, last_closed_week, monday, sunday};
+use super::time::{days_within, last_closed_week};
 
 /// An event or a figure: the instant, the place of the event in the log, the number.
 #[derive(Clone, Copy, PartialEq)]
@@ -195,7 +195,7 @@ impl Account {
             (Measure::Growth(..), Some(_)) => self.user_trend(id, last_closed_week(closed))?.z(),
             (Measure::Growth(..), None) => {
                 let week = last_closed_week(closed);
-                Some(self.active_users(monday(week), sunday(week)) as f64)
+                Some(self.weekly_users(week) as f64)
             }
             (Measure::Idle(_), Some(user)) => user.days.last().map(|last| (closed - last).max(0) as f64),
             (Measure::NewUsers { .. }, None) => {

@@ -97,6 +97,7 @@ pub(crate) enum Kind {
     RulesActivation,
     BackfillBegin,
     BackfillEnd,
+    Forget,
 }
 
 /// What may be configured.
@@ -276,7 +277,7 @@ impl Event {
     }
 
     fn is_control(&self) -> bool {
-        matches!(self.kind, Kind::Tick | Kind::RulesActivation) || self.marks_history()
+        matches!(self.kind, Kind::Tick | Kind::RulesActivation | Kind::Forget) || self.marks_history()
     }
 
     fn marks_history(&self) -> bool {
@@ -340,6 +341,10 @@ impl Partition {
             self.mark_history(event.kind == Kind::BackfillBegin);
             return outcome;
         }
+        if event.kind == Kind::Forget {
+            self.forget(event, (input.offset, input.index));
+            return outcome;
+        }
         self.raise(event);
         if !event.message_id.is_empty() {
             let highest = self.highest.unwrap_or(event.ms);
@@ -365,7 +370,10 @@ impl Partition {
             Outcome::Excluded
         } else if self.is_too_late(event) {
             Outcome::TooLate
-        } else if event.kind == Kind::RulesActivation && event.rules.is_none() || self.is_misplaced_mark(event.kind) {
+        } else if event.kind == Kind::RulesActivation && event.rules.is_none()
+            || event.kind == Kind::Forget && event.user.is_empty()
+            || self.is_misplaced_mark(event.kind)
+        {
             Outcome::Refused
         } else {
             Outcome::Applied
@@ -465,6 +473,19 @@ impl Partition {
         for account in self.accounts.values_mut() {
             account.by = Some(place);
             account.activate(&renaming, &self.warming);
+            account.by = None;
+        }
+    }
+
+    /// Erases a user, of one account or of all (semantics B15).
+    fn forget(&mut self, event: &Event, place: (i64, u32)) {
+        let Some(watermark) = self.watermark() else { return };
+        let named = if self.settings.fold_ids { event.account.trim().to_lowercase() } else { event.account.clone() };
+        for account in self.accounts.values_mut().filter(|account| named.is_empty() || account.name == named) {
+            // What a late event waits for is over.
+            account.run_due(watermark);
+            account.by = Some(place);
+            account.erase(&event.user);
             account.by = None;
         }
     }

@@ -27,6 +27,12 @@ pub(super) struct Acts {
 /// Traits, whether activated, whether removed, and whether a buyer.
 type OfUser = (Vec<Option<Value>>, bool, bool, bool);
 
+impl Acts {
+    pub(super) fn forget(&mut self, user: &str) {
+        self.users.remove(user);
+    }
+}
+
 impl Account {
     pub(super) fn acts(&self) -> Acts {
         let mut acts = Acts { traits: self.all_stated(), plan: self.plan(), ..Acts::default() };
@@ -48,10 +54,11 @@ impl Account {
 
     /// Of whom a person would act on a step of an event, or of what was due; empty: of the account. Looks only at what the
     /// step can have changed, because it is called at every step.
-    fn acted_on(&mut self, event: Option<&Event>) -> BTreeSet<String> {
+    fn acted_on(&mut self, event: Option<&Event>, closes: Option<i64>) -> BTreeSet<String> {
         let mut acted = std::mem::take(&mut self.acted);
         let mut known = std::mem::take(&mut self.known);
-        let mut is_of_all = event.is_some() && self.users_ever() <= 2;
+        let is_erasure = closes.is_none() && !self.forgotten_now.is_empty();
+        let mut is_of_all = (event.is_some() || is_erasure) && self.users_ever() <= 2;
         if event.is_some_and(Event::is_taken_all_the_same) {
             let (traits, plan) = (self.all_stated(), self.plan());
             if plan != known.plan {
@@ -90,7 +97,7 @@ impl Account {
     /// Publishes, at the end of a step, the profiles of which something changed that a person acts on; at the close of a
     /// day also those with other figures.
     pub(super) fn publish_profiles(&mut self, cause: i64, event: Option<&Event>, closes: Option<i64>) {
-        let mut acted = self.acted_on(event);
+        let mut acted = self.acted_on(event, closes);
         if let Some(day) = closes {
             acted.append(&mut self.heard);
             if self.has_figures(day) {
@@ -115,7 +122,7 @@ impl Account {
         let had_users = self.active_users(day - 28, day) > 0;
         let last = week_of(day);
         let is_known = |week: i64| self.life(day).is_some_and(|life| life.first <= sunday(week) - 6);
-        let had_weeks = |week: i64| is_known(week) && self.active_users(sunday(week) - 6, sunday(week)) > 0;
+        let had_weeks = |week: i64| is_known(week) && self.weekly_users(week) > 0;
         had_users || sunday(last) == day && (0..9).any(|back| had_weeks(last - back))
     }
 
@@ -125,7 +132,8 @@ impl Account {
         if of("") {
             rows.push(self.account_profile());
         }
-        for id in self.users.keys().filter(|id| of(id)) {
+        let gone = self.forgotten_now.iter().filter(|id| !id.is_empty());
+        for id in self.users.keys().chain(gone).filter(|id| of(id)).collect::<BTreeSet<_>>() {
             if self.forgotten_now.contains(id) {
                 rows.push(json!({"account": self.name, "user": id, "gone": true}));
             } else if self.user_life(id, self.newest_day()).is_some() {

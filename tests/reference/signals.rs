@@ -19,6 +19,11 @@ impl Account {
         self.users.values().filter(|user| days_within(&user.days, from, to) > 0).count() as i64
     }
 
+    /// Distinct users active in a week, with those who were erased after it was complete (semantics B15).
+    pub(super) fn weekly_users(&self, week: i64) -> i64 {
+        self.active_users(monday(week), sunday(week)) + self.erased_weeks.get(&week).copied().unwrap_or(0)
+    }
+
     /// Users whose life begins on a day of `from ..= to`: first meaningful event, never again while it lasts
     /// (semantics B9, C9).
     pub(super) fn first_seen(&self, from: i64, to: i64) -> i64 {
@@ -42,7 +47,7 @@ impl Account {
     /// W(k) of the complete weeks up to `week`, as known now (semantics C10, C17); 13 decide even the longest streak.
     pub(super) fn trend(&self, week: i64) -> Option<Trend> {
         let first = first_complete_week(self.life(sunday(week))?.first).max(week - 12);
-        let weeks: Vec<i64> = (first..=week).map(|k| self.active_users(monday(k), sunday(k))).collect();
+        let weeks: Vec<i64> = (first..=week).map(|k| self.weekly_users(k)).collect();
         let crowd = self.crowd(week, settled_week(week, weeks.len()));
         let of_user = |days: &Days| (first..=week).map(|k| days_within(days, monday(k), sunday(k)) > 0).collect();
         let of_users: Vec<Vec<bool>> = self.users.values().map(|user| of_user(&user.days)).collect();

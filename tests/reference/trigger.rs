@@ -79,7 +79,7 @@ pub(super) struct EventMatch {
 /// What an event trigger may fire on.
 pub(super) struct Occurrence {
     pub(super) trigger: Trigger,
-    user: String,
+    pub(super) user: String,
     /// The event's own time.
     ms: i64,
     held: BTreeSet<&'static str>,
@@ -458,7 +458,7 @@ impl Account {
     /// At least one meaningful event in T − 27 … T (semantics D16).
     pub(super) fn has_usage(&self) -> bool {
         let newest = self.newest_day();
-        self.active_users(newest - 27, newest) > 0
+        self.days.range(newest - 27..=newest).next().is_some()
     }
 
     /// The end of the pacing that holds this level: medium passes one that a low one started (semantics D9).

@@ -263,6 +263,17 @@ impl Story {
             };
             let event = json!({"type": "control", "control": mark, "timestamp": events::rfc3339(time)});
             self.records.push(LogEvent { arrives: time, event, outcome: outcome.trim().into() });
+        } else if let Some(instant) = first.strip_prefix("forget ") {
+            let time = events::instant(instant)?;
+            let (account, user) = columns.get(1)?.rsplit_once(' ').unwrap_or(("", columns.get(1)?));
+            let mut event = json!({"type": "control", "control": "forget", "timestamp": events::rfc3339(time)});
+            if user != "nobody" {
+                event["userId"] = user.into();
+            }
+            if account != "everywhere" {
+                event["context"] = json!({"groupId": account});
+            }
+            self.records.push(LogEvent { arrives: time, event, outcome: outcome.trim().into() });
         } else if let Some(instant) = first.strip_prefix("activate ") {
             let time = events::instant(instant)?;
             let change = columns.get(1)?.split_once(": ").map(|(path, value)| (path, serde_saphyr::from_str(value)));

@@ -440,4 +440,50 @@ stories! {
         expect day 450 13:00 acme  ann intent.pricing 0→1 crossed
         expect day 480 13:00 acme  ann intent.pricing 1→0 lapsed
     "
+
+    an_erased_user_was_never_there_but_for_complete_weeks "
+        proves  B15, B12
+        story  an erased user leaves what is counted, not the weeks that are complete
+        watch intent.pricing
+        day 1               acme  bob uses editor
+        day 2, 3, 8, 9      acme  ann, bob use editor
+        day 9 12:30         acme  ann views pricing
+        day 9 13:00         acme  carl uses editor
+        forget day 9 14:00  acme ann
+        until day 17
+        expect day 9 12:30  acme  ann intent.pricing 0→1 crossed
+        expect day 9 12:30  acme  ann intent.pricing 1→0 forgotten
+        figures day 8       acme  dau 2, wau 2, mau 2
+        figures day 9       acme  dau 2, wau 2, mau 2, new_users 1
+        figures week 1      acme  wau 2
+        figures week 2      acme  wau 2
+        profile             acme  founded day 1, last day 9
+
+        story  an order concerns one account, or all of them
+        day 1               acme  ann, bob use editor
+        day 1               zeta  ann, bob use editor
+        day 2               mono  ann, bob use editor
+        forget day 2 14:00  acme ann
+        forget day 2 14:00  zeta nobody   → refused
+        until day 3
+        figures day 2       acme  dau 0, mau 1
+        figures day 2       zeta  dau 0, mau 2
+        forget day 4        everywhere ann
+        until day 5
+        figures day 3       zeta  dau 0, mau 1
+        figures day 3       mono  dau 0, mau 1
+    "
+
+    an_erased_user_who_is_back_is_somebody_new "
+        proves  B15
+        story  whoever is back after an order is new
+        day 1               acme  bob uses editor
+        day 5               acme  ann uses editor
+        forget day 5 14:00  acme ann
+        day 7               acme  ann uses editor
+        until day 8
+        figures day 5       acme  dau 0, new_users 0
+        figures day 7       acme  dau 1, new_users 1, new_users_7d 1
+        profile             acme ann  first day 7
+    "
 }

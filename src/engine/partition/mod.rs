@@ -2,13 +2,12 @@
 //! applies it to an account.
 
 pub(super) mod ahead;
-mod backfill;
+mod control;
 mod snapshot;
 mod trail;
 
 use std::sync::Arc;
 
-use super::activation::{self, Renaming};
 use super::context::{By, Context, MatchedEvent, Warming};
 use super::handoff_context;
 use super::state::due::Due;
@@ -18,10 +17,10 @@ use super::step::admit::Admission;
 use super::step::update::Takes;
 use super::step::{self, Close, Delta, Step};
 use crate::model::{
-    AccountProfile, Day, DeadLetter, Effects, Event, EventTime, HandoffContext, Keys, Outcome, Place, Tally,
+    AccountProfile, Day, DeadLetter, Effects, Event, EventKind, EventTime, HandoffContext, Keys, Outcome, Place, Tally,
     UserProfile, Wanted,
 };
-use crate::rules::{Error, Plan, Ready};
+use crate::rules::{Plan, Ready};
 use crate::wire::BATCH;
 use trail::Trail;
 
@@ -83,7 +82,7 @@ pub struct Folded {
 }
 
 /// A [`Step`] of an account of a partition: borrows what it works with, and leaves the tables free.
-macro_rules! step {
+macro_rules! take_step {
     ($partition:ident, $effects:expr, $index:expr, $cause:expr, $by:expr, $now:expr, $open_day:expr) => {
         Step {
             context: Context {
@@ -104,6 +103,7 @@ macro_rules! step {
         }
     };
 }
+use take_step;
 
 impl Partition {
     /// A partition before its first record.
@@ -214,15 +214,11 @@ impl Partition {
         let (handoffs, entries) = (effects.handoffs.len(), effects.entries);
         let mut folded = Folded { outcome: Outcome::Malformed, is_unmapped: false, has_forbidden_id: false };
         let mut detail = String::new();
-        match (&ready.event, ready.rules()) {
-            (Ok(event), Some(rules)) => {
-                let by = By { message_id: Some(&event.message_id), place: Some(place.into()) };
-                (folded.outcome, detail) = self.apply_rules(rules, by, effects);
+        match &ready.event {
+            Ok(event) if event.kind.is_control() && event.kind != EventKind::Tick => {
+                (folded.outcome, detail) = self.control(event, ready, place, effects);
             }
-            (Ok(event), None) if event.kind.is_of_backfill() => {
-                (folded.outcome, detail) = self.mark_history(event.kind)
-            }
-            (Ok(event), None) => match if ready.is_screened { Ok(false) } else { self.plan.ids.screen(event) } {
+            Ok(event) => match if ready.is_screened { Ok(false) } else { self.plan.ids.screen(event) } {
                 Ok(has_forbidden_id) => {
                     folded.has_forbidden_id = has_forbidden_id;
                     let screened = has_forbidden_id.then(|| Box::new(self.plan.ids.without_forbidden(event)));
@@ -232,7 +228,7 @@ impl Partition {
                 }
                 Err(what) => detail = what,
             },
-            (Err(malformed), _) => detail.clone_from(&malformed.0),
+            Err(malformed) => detail.clone_from(&malformed.0),
         }
         let outcome = folded.outcome;
         self.trail.leave(place, outcome, effects.entries - entries, &effects.handoffs[handoffs..]);
@@ -271,54 +267,6 @@ impl Partition {
         decision.detail
     }
 
-    /// Activates the rules of an event, if they can replace the present ones. The event does not move time, so it is
-    /// never from the future.
-    fn apply_rules(
-        &mut self,
-        rules: Result<&Arc<Plan>, &Error>,
-        by: By<'_>,
-        effects: &mut Effects,
-    ) -> (Outcome, String) {
-        let refused = match rules {
-            Err(error) => error.to_string(),
-            Ok(plan) if plan.time != self.plan.time => {
-                "`time` of the rules cannot change in a log: what has closed stays closed".to_owned()
-            }
-            Ok(plan) if plan.ids != self.plan.ids => {
-                "`ids` of the rules cannot change in a log: who is who stays so".to_owned()
-            }
-            Ok(plan) => {
-                self.activate(Arc::clone(plan), by, effects);
-                return (Outcome::Applied, String::new());
-            }
-        };
-        (Outcome::Refused, refused)
-    }
-
-    /// Applies other rules from this place in the log on. No time passes.
-    fn activate(&mut self, after: Arc<Plan>, by: By<'_>, effects: &mut Effects) {
-        if after.version == self.plan.version {
-            return;
-        }
-        self.tables.hold_levels(after.user_signals.len(), after.account_signals.len());
-        let renaming = Renaming::new(&self.plan, &after);
-        if let Some(now) = self.admission.clock.watermark() {
-            self.warming = renaming.warming(&self.warming);
-            self.timers.rename(|user, slot| renaming.slot(user, slot));
-            for index in self.tables.account_indices() {
-                let (mut account, open_day) = (Account::new(&mut self.tables, index), self.plan.time.calendar.day(now));
-                account.close_up_to(open_day.plus(-1));
-                self.due.accounts.touch(&mut account.due, index);
-                for user in account.user_indices() {
-                    self.due.users.touch(&mut account.user_mut(user).due, user);
-                }
-                let mut step = step!(self, effects, index, now, by, now, open_day);
-                activation::activate(&renaming, &mut step, &mut account);
-            }
-        }
-        self.plan = after;
-    }
-
     /// Pushes the profiles of all accounts and users as they are now, accounts by id.
     pub fn all_profiles(&mut self, effects: &mut Effects) {
         let mut indices = Vec::from_iter(self.tables.account_indices());
@@ -347,11 +295,22 @@ impl Partition {
         effects: &mut Effects,
         look: impl FnOnce(&mut Step<'_>, &mut Account<'_>) -> T,
     ) -> Option<T> {
+        self.take_step(index, By::default(), effects, look)
+    }
+
+    /// Takes a step of an account in which no time passes; none before the first record.
+    fn take_step<T>(
+        &mut self,
+        index: u32,
+        by: By<'_>,
+        effects: &mut Effects,
+        take: impl FnOnce(&mut Step<'_>, &mut Account<'_>) -> T,
+    ) -> Option<T> {
         let now = self.admission.clock.watermark()?;
         let (mut account, open_day) = (Account::new(&mut self.tables, index), self.plan.time.calendar.day(now));
         account.close_up_to(open_day.plus(-1));
-        let mut step = step!(self, effects, index, now, By::default(), now, open_day);
-        Some(look(&mut step, &mut account))
+        let mut step = take_step!(self, effects, index, now, by, now, open_day);
+        Some(take(&mut step, &mut account))
     }
 
     fn apply_to_account(&mut self, it: &mut MatchedEvent<'_>, takes: Takes, effects: &mut Effects) {
@@ -366,7 +325,7 @@ impl Partition {
         account.close_up_to(last_closed);
         self.due.accounts.touch(&mut account.due, index);
         let by = By { message_id: Some(&it.event.message_id), place: Some(it.place.into()) };
-        let mut step = step!(self, effects, index, it.event.time, by, now, open_day);
+        let mut step = take_step!(self, effects, index, it.event.time, by, now, open_day);
         step::of_event(&mut step, &mut account, it, takes);
         // A late event can set a timer for an instant that has passed.
         while let Some(at) = self.timers.next().filter(|at| *at <= now) {
@@ -458,7 +417,7 @@ impl Partition {
     ) {
         let (mut account, open_day) = (Account::new(&mut self.tables, index), self.plan.time.calendar.day(now));
         account.close_up_to(open_day.plus(-1));
-        let mut step = step!(self, effects, index, at, By::default(), now, open_day);
+        let mut step = take_step!(self, effects, index, at, By::default(), now, open_day);
         let is_over = step::of_due_work(&mut step, &mut account, at, timers, closes);
         if is_over {
             self.tables.remove_account(index);

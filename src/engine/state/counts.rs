@@ -235,10 +235,10 @@ impl Counts {
         wide.0.get(self.wide).map_or(self.narrow == [0; COUNTERS], |wide| wide.0 == [0; COUNTERS])
     }
 
-    /// A day became active of a user whose active days were `before`.
-    pub(in crate::engine) fn add_activity(&mut self, wide: &mut WideCounts, before: Days, day: Day) {
-        self.add(wide, ACTIVE, day.0, 1);
-        let (previous, next) = before.neighbours(day);
+    /// A day of a user becomes active, by 1, or is so no longer, by −1, beside these other active days.
+    pub(in crate::engine) fn add_activity(&mut self, wide: &mut WideCounts, others: Days, day: Day, by: i32) {
+        self.add(wide, ACTIVE, day.0, by);
+        let (previous, next) = others.neighbours(day);
         for (ring, length) in [(WAU, WEEK), (MAU, MONTH)] {
             // The days on which this day alone brings the user into the window.
             let first = previous.map_or(day.0, |it| day.0.max(it.0.saturating_add(length)));
@@ -248,11 +248,11 @@ impl Counts {
             }
             if first <= self.closed {
                 let count = if length == WEEK { &mut self.wau } else { &mut self.mau };
-                *count += 1;
+                *count = count.checked_add_signed(by).expect("WAU and MAU are not negative");
             } else {
-                self.add_at(wide, ring.place(first), 1);
+                self.add_at(wide, ring.place(first), by);
             }
-            self.add_at(wide, ring.place(last + 1), -1);
+            self.add_at(wide, ring.place(last + 1), -by);
         }
     }
 
@@ -286,7 +286,11 @@ mod tests {
     proptest! {
         #[test]
         fn counts_are_those_of_a_pass_over_the_users(
-            steps in proptest::collection::vec((0_usize..6, -58_i32..3, prop_oneof![5 => Just(0), 3 => 1..3, 1 => 3..90]), 1..160),
+            steps in proptest::collection::vec((
+                (0_usize..6, prop_oneof![15 => Just(false), 1 => Just(true)]),
+                -58_i32..3,
+                prop_oneof![5 => Just(0), 3 => 1..3, 1 => 3..90],
+            ), 1..160),
             is_wide in any::<bool>(),
         ) {
             let (mut wide, mut users) = (WideCounts::new(), [Days::NEVER; 6]);
@@ -294,12 +298,15 @@ mod tests {
             if is_wide {
                 counts.widen(&mut wide);
             }
-            for (user, ahead, passes) in steps {
+            for ((user, is_erased), ahead, passes) in steps {
                 counts.close_up_to(&mut wide, counts.closed().plus(passes));
                 let closed = counts.closed();
                 let (day, before) = (closed.plus(ahead), users[user]);
                 if users[user].add(day, 400) != super::super::days::Added::Nothing {
-                    counts.add_activity(&mut wide, before, day);
+                    counts.add_activity(&mut wide, before, day, 1);
+                }
+                while let Some(day) = Some(&mut users[user]).filter(|_| is_erased).and_then(Days::pop) {
+                    counts.add_activity(&mut wide, users[user], day, -1);
                 }
                 let of = |day: Day, days: u32| users.iter().filter(|it| it.count(day, days) > 0).count() as u32;
                 prop_assert_eq!(counts.active(), (of(closed, 7), of(closed, 28)));

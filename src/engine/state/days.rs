@@ -77,6 +77,16 @@ impl Days {
         Added::Day
     }
 
+    /// Takes out the newest day of the last 64; none if there is none. The first day of the life stays as it is.
+    pub(in crate::engine) fn pop(&mut self) -> Option<Day> {
+        let newest = (!self.is_never()).then_some(self.last)?;
+        self.mask &= !1;
+        let ahead = self.mask.trailing_zeros();
+        self.mask = self.mask.checked_shr(ahead).unwrap_or(0);
+        self.last = self.last.saturating_sub_unsigned(ahead);
+        Some(Day(newest))
+    }
+
     /// The nearest active days before and after a day that is not active, among the last 64 days.
     pub(in crate::engine) fn neighbours(self, day: Day) -> (Option<Day>, Option<Day>) {
         if self.is_never() {

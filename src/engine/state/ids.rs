@@ -84,6 +84,15 @@ impl Ids {
         &page.as_bytes()[place]
     }
 
+    /// Overwrites an id, which is empty from now on.
+    pub(in crate::engine) fn erase(&mut self, id: Id) {
+        let (_, Range { start, end }) = self.place(id);
+        let at = id.0 as usize % PAGE;
+        debug_assert!(at < start);
+        // Of a text as long, so that no other id moves: its first character is the length 0.
+        self.pages[id.0 as usize / PAGE].get_mut().replace_range(at..end, &"\0".repeat(end - at));
+    }
+
     /// Reads ahead for an id.
     pub(in crate::engine) fn touch(&self, id: Id) {
         black_box(self.pages[id.0 as usize / PAGE].get().as_bytes()[id.0 as usize % PAGE]);
@@ -164,6 +173,10 @@ mod tests {
         let all: Vec<String> = (0..1_300).map(|n| format!("{n}-{}", "é".repeat(n % 600))).collect();
         let places: Vec<Id> = all.iter().map(|id| ids.push(id)).collect();
         assert!(ids.pages.len() > 2);
-        assert!(all.iter().zip(places).all(|(id, place)| ids.get(place) == id));
+        assert!(all.iter().zip(&places).all(|(id, place)| ids.get(*place) == id));
+        ids.erase(places[700]);
+        let left = |number: usize| if number == 700 { "" } else { &*all[number] };
+        assert!((0..).zip(&places).all(|(number, place)| ids.get(*place) == left(number)));
+        assert!(ids.pages.iter().all(|page| !page.get().contains(&all[700])));
     }
 }

@@ -44,7 +44,7 @@ pub(super) struct Store {
     /// Levels for which rows have no room: of users, of accounts.
     pub(super) user_levels: Levels,
     pub(super) account_levels: Levels,
-    users_by_id: Index,
+    pub(super) users_by_id: Index,
     free_users: Vec<u32>,
 }
 

@@ -50,6 +50,19 @@ pub(super) fn profiles(step: &mut Step<'_>, account: &mut Account<'_>) {
     emit::all(step, account);
 }
 
+/// The step in which a user is erased.
+pub(super) fn of_erasure(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
+    step.delta.note_before(account);
+    update::erase(step, account, user);
+    measure::forgotten(step, account);
+    measure::at_once(step, account);
+    emit::levels(step, account, Reason::Forgotten);
+    score::settle(step, account, Reason::Forgotten);
+    fire::after_due_work(step, account, fire::Moment::Due);
+    emit::all(step, account);
+    account.erase_id(user);
+}
+
 /// The step of what is due for the account at one instant: facts end, users are forgotten, a day and a week close
 /// (semantics A15). Returns whether nothing of the account can matter any more.
 pub(super) fn of_due_work(

@@ -9,6 +9,7 @@ use crate::engine::signals::{self, At, Fed, Subject};
 use crate::engine::state::Account;
 use crate::engine::state::account::Activity;
 use crate::engine::state::counts::EVENTS;
+use crate::engine::state::rows::User;
 use crate::engine::state::timers::Timer;
 use crate::engine::state::word::Flag;
 use crate::model::{Day, EventKind, EventTime, Field, Role};
@@ -375,6 +376,28 @@ pub(in crate::engine) fn await_ages(
             }
         }
     }
+}
+
+/// A user is erased: what follows is as if there had never been one, but for complete weeks (semantics B15).
+pub(super) fn erase(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
+    let (first, users, newest) = (account.first(), account.users_ever, account.newest);
+    let User { days, word, .. } = *account.user(user);
+    if !days.is_never() && !word.is(Flag::Forgotten) {
+        step.delta.gone.push(user);
+        step.delta.row = true;
+    }
+    if word.is(Flag::Running) {
+        people::leave(step.plan, account, user);
+        step.delta.account.add(Changes::ACTIVE_USERS);
+    }
+    account.erase_user(user, step.open_day());
+    step.due.users.touch(&mut account.user_mut(user).due, user);
+    step.due.accounts.touch(&mut account.due, step.index);
+    step.delta.scored.push(user);
+    step.delta.user(user, Changes::EXISTS);
+    let figures = Changes::CLOSED_DAYS.and(Changes::CLOSED_WEEKS).and(Changes::KNOWN).and(Changes::NEW_USERS);
+    step.delta.account.add(figures);
+    settle_life(step, account, (first, users), newest, false);
 }
 
 /// Visited users whose last active day lies too far back are forgotten, and with the last of them the life of the

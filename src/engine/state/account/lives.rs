@@ -3,7 +3,7 @@
 use super::{Account, Activity};
 use crate::engine::state::beside::FormerLife;
 use crate::engine::state::counts;
-use crate::engine::state::days::Added;
+use crate::engine::state::days::{Added, Days};
 use crate::engine::state::rows::{Instant, User};
 use crate::engine::state::tables::Store;
 use crate::engine::state::traits::Traits;
@@ -47,7 +47,7 @@ impl Account<'_> {
         }
         {
             let Store { wide, .. } = &mut *self.store;
-            self.row.counts.add_activity(wide, before, day);
+            self.row.counts.add_activity(wide, before, day, 1);
         }
         match added {
             Added::Nothing | Added::Day => {}
@@ -80,6 +80,33 @@ impl Account<'_> {
             Added::Earlier(_) => Activity::Earlier,
             Added::Day | Added::Nothing => Activity::Day,
         }
+    }
+
+    /// Erases a user but for the id, who leaves all counts but those of complete weeks (semantics B15). What is left is a row
+    /// of somebody of whom was heard so long ago that the next visit gives it back.
+    pub(in crate::engine) fn erase_user(&mut self, index: u32, open_day: Day) {
+        let user = self.user_mut(index);
+        let days = std::mem::replace(&mut user.days, Days::NEVER);
+        user.since = EventTime::MIN;
+        [Flag::Buyer, Flag::Fell, Flag::Heard, Flag::SignedUp].iter().for_each(|flag| user.word.set(*flag, false));
+        user.word.set(Flag::Forgotten, true);
+        let mut others = days;
+        while let Some(day) = others.pop() {
+            let Store { wide, .. } = &mut *self.store;
+            self.row.counts.add_activity(wide, others, day, -1);
+        }
+        if !days.is_never() {
+            self.add_to(counts::JOINED, days.first().0, -1);
+            for week in [open_day.week(), open_day.week().plus(1)] {
+                self.add_to(counts::WEEKS, week.0, -i32::from(days.in_week(week) > 0));
+            }
+        }
+        if self.former().is_some_and(|former| former.of_users.contains_key(&index)) {
+            self.former_mut().of_users.remove(&index);
+        }
+        self.drop_edges_of(index);
+        self.erase_more(index);
+        self.users_ever = self.count_users_ever();
     }
 
     /// Moves the bounds of the account's life (semantics B6, B7, B9).
