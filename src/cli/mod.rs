@@ -9,6 +9,7 @@ mod cost;
 mod demo;
 mod diff;
 mod explain;
+mod forget;
 mod generate;
 mod page;
 mod reading;
@@ -74,6 +75,7 @@ enum Command {
     Explain(explain::Explain),
     Send(send::Send),
     Backfill(backfill::Backfill),
+    Forget(forget::Forget),
     Generate(generate::Generate),
     Topics(topics::Topics),
     Tail(tail::Tail),
@@ -94,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Explain(command) => command.run(),
         Command::Send(command) => command.run(),
         Command::Backfill(command) => command.run(),
+        Command::Forget(command) => command.run(),
         Command::Generate(command) => command.run(),
         Command::Topics(command) => command.run(),
         Command::Tail(command) => command.run(),

@@ -12,10 +12,11 @@ use serde_json::{Map, Value};
 use super::config::Connection;
 use super::diff::Diff;
 use super::screen::WrongUse;
+use super::send::send_to_all;
 use super::words;
-use crate::kafka::{self, LogWriter};
 use crate::model::EventTime;
 use crate::rules::{self, Plan};
+use crate::telemetry::now_ms;
 use crate::wire;
 
 /// Prints, explains and compares rules files, and activates them.
@@ -127,14 +128,8 @@ impl Activate {
         if self.dry_run {
             return Ok(writeln!(out, "{} can be activated; nothing was written", plan.version)?);
         }
-        let partitions = kafka::partitions(&config.kafka, &topic)?;
-        let mut writer = LogWriter::connect(&config.kafka, &topic)?;
-        let now = EventTime(jiff::Timestamp::now().as_millisecond());
-        let payload = wire::encode_activation(config.input.format, &whole, now);
-        for partition in 0..partitions {
-            writer.send_control(partition, &payload)?;
-        }
-        writer.flush()?;
+        let activation = wire::encode_activation(config.input.format, &whole, EventTime(now_ms()));
+        let partitions = send_to_all(&config.kafka, &topic, &activation)?;
         Ok(writeln!(out, "{} was written to all {partitions} partitions of {topic}", plan.version)?)
     }
 }

@@ -78,6 +78,15 @@ impl Send {
     }
 }
 
+/// Writes a control event into every partition of the log. Returns how many there are.
+pub(super) fn send_to_all(config: &kafka::Config, topic: &str, control: &[u8]) -> Result<i32> {
+    let partitions = kafka::partitions(config, topic)?;
+    let mut writer = LogWriter::connect(config, topic)?;
+    (0..partitions).try_for_each(|partition| writer.send_control(partition, control))?;
+    writer.flush()?;
+    Ok(partitions)
+}
+
 /// Reads all events of files with their ids as the rules want them, with a progress bar. `each` gets the event and its
 /// format.
 pub(super) fn read_all(

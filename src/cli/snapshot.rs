@@ -77,6 +77,9 @@ struct Verify {
 /// `upswell run` does the same after each snapshot.
 #[derive(Args)]
 struct Prune {
+    /// Remove the one before, too. It may know a user who was erased since.
+    #[arg(long)]
+    committed_only: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -220,10 +223,11 @@ impl Prune {
     fn run(self) -> Result<()> {
         let config = self.connection.load()?;
         let store = open(&config)?;
+        let stay = if self.committed_only { 1 } else { 2 };
         let mut all = crate::store::Pruned::default();
         for (partition, committed) in (0..).zip(committed(&config)?) {
             let names = store.list(partition)?;
-            let kept = names.iter().rev().filter(|name| **name <= committed).take(2);
+            let kept = names.iter().rev().filter(|name| **name <= committed).take(stay);
             let kept: Vec<&str> = kept.map(String::as_str).collect();
             let pruned = store.prune(partition, &kept)?;
             all.snapshots += pruned.snapshots;

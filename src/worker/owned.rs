@@ -9,7 +9,7 @@ use super::snapshots::{Answer, Named, Request, Restored};
 use super::standing::Standing;
 use crate::engine::{Partition, Record, read_ahead};
 use crate::kafka::{Ends, Message, Output};
-use crate::model::{DAY_MS, Day, Effects, EventTime, Tally, Unmapped};
+use crate::model::{DAY_MS, Day, Effects, EventKind, EventTime, Outcome, Tally, Unmapped};
 use crate::rules::Ready;
 use crate::store::About;
 use crate::telemetry::{PartitionStatus, Stage, Stopwatch, Telemetry, now_ms};
@@ -88,7 +88,7 @@ struct Current {
     /// The first day that was open before it.
     open_day: Option<Day>,
     /// Whether it is a control event.
-    is_tick: bool,
+    is_control: bool,
 }
 
 /// What its owners before have left of a partition.
@@ -293,7 +293,7 @@ impl Owned {
     }
 
     fn begin_record(&mut self) {
-        self.current = Current { highest: self.fold.highest(), open_day: self.fold.open_day(), is_tick: false };
+        self.current = Current { highest: self.fold.highest(), open_day: self.fold.open_day(), is_control: false };
     }
 
     fn fold_event(&mut self, job: &Job, cause: Cause<'_>, index: u32, ready: &Ready<'_>) {
@@ -308,14 +308,21 @@ impl Owned {
                     warn_of_misplaced(self.number, cause.offset, expected);
                 }
             }
-            self.current.is_tick |= index == 0 && event.account.is_empty();
+            self.current.is_control |= event.kind.is_control();
         }
         let before = ready.rules().map(|_| Arc::clone(self.fold.plan()));
         let was_history = self.fold.is_history();
         let record = Record { offset: cause.offset, time: cause.time() };
         let folded = self.fold.apply_and_count(record, index, ready, &mut self.effects, &mut self.tally);
-        if let (Ok(event), true) = (&ready.event, folded.is_unmapped) {
-            self.unmapped.count(&event.name);
+        if let Ok(event) = &ready.event {
+            if folded.is_unmapped {
+                self.unmapped.count(&event.name);
+            }
+            if event.kind == EventKind::Forget && folded.outcome == Outcome::Applied {
+                self.snapshots.erase(cause.offset);
+                // Not whom: the log of the service is to forget, too.
+                tracing::info!(partition = self.number, offset = cause.offset, "forgetting a user");
+            }
         }
         if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, self.fold.plan())) {
             let (before, rules) = (&*before.version, &*self.fold.plan().version);
@@ -339,14 +346,14 @@ impl Owned {
     }
 
     fn end_record(&mut self, job: &Job, cause: Cause<'_>, outbox: &mut Outbox, telemetry: &Telemetry) {
-        let Current { highest, open_day, is_tick } = self.current;
+        let Current { highest, open_day, is_control } = self.current;
         if let (Some(now), Some(time)) = (self.fold.highest().filter(|now| Some(*now) != highest), cause.time()) {
             self.live = time.0 - now.0 <= LIVE_WITHIN_MS;
         }
         self.position = cause.offset + 1;
         self.folded_at = cause.time_ms.or(self.folded_at);
         self.at_end = false;
-        self.hears |= !is_tick;
+        self.hears |= !is_control;
         if self.effects.is_empty() {
             return;
         }

@@ -219,6 +219,8 @@ pub(super) struct Named {
     open: Option<i64>,
     /// Whether somebody has asked for one since the last one was taken.
     asked: bool,
+    /// The offset of the last order to erase a user, if there was one.
+    erased: Option<i64>,
 }
 
 impl Named {
@@ -233,6 +235,7 @@ impl Named {
             covered: offset,
             open: None,
             asked: false,
+            erased: None,
         }
     }
 
@@ -254,6 +257,12 @@ impl Named {
         self.asked = position > self.covered;
     }
 
+    /// A user was erased at this offset: the next one is due at once, and those that know the user go once one is committed
+    /// that does not.
+    pub(super) fn erase(&mut self, offset: i64) {
+        (self.asked, self.erased) = (true, Some(offset));
+    }
+
     /// Whether to take a snapshot at a position.
     pub(super) fn is_due(&self, position: i64, every: Duration) -> bool {
         self.open.is_none() && position > self.covered && (self.asked || self.taken_at.elapsed() >= every)
@@ -262,7 +271,9 @@ impl Named {
     /// One is taken. Returns the names of those that stay.
     pub(super) fn take(&mut self, position: i64) -> Vec<String> {
         (self.open, self.taken_at, self.asked) = (Some(position), Instant::now(), false);
-        [&self.committed, &self.before].into_iter().filter(|name| !name.is_empty()).cloned().collect()
+        let knows = |name: &str| self.erased.is_some_and(|erased| offset_of(name).is_some_and(|at| at <= erased));
+        let before = Some(&self.before).filter(|name| knows(&self.committed) || !knows(name));
+        [&self.committed].into_iter().chain(before).filter(|name| !name.is_empty()).cloned().collect()
     }
 
     /// One that was taken at this offset is stored under this name, or is not. It may have been taken when the partition was
@@ -504,5 +515,25 @@ mod tests {
         named.stored(12, Some(name(12)));
         assert!(!named.is_due(13, Duration::from_secs(60)), "the request was served");
         assert!(!named.is_due(12, Duration::ZERO) && named.is_new(12));
+    }
+
+    #[test]
+    fn a_snapshot_that_knows_somebody_erased_stays_only_until_one_that_does_not_is_committed() {
+        let name = |offset: i64| format!("{offset:020}-{:016x}", 7);
+        let mut named = Named::new(name(5), 5);
+        let take = |named: &mut Named, offset: i64| {
+            assert!(named.is_due(offset, Duration::from_secs(60)));
+            let stay = named.take(offset);
+            named.stored(offset, Some(name(offset)));
+            named.committed(&name(offset));
+            stay
+        };
+        named.erase(8);
+        assert_eq!(take(&mut named, 9), [name(5)]);
+        assert!(!named.is_due(12, Duration::from_secs(60)), "one was asked for");
+        named.ask(12);
+        assert_eq!(take(&mut named, 12), [name(9)], "that at 5 knows the user");
+        named.ask(15);
+        assert_eq!(take(&mut named, 15), [name(12), name(9)]);
     }
 }

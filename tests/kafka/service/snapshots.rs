@@ -121,6 +121,66 @@ fn a_restart_begins_where_it_stopped_and_the_log_may_lose_what_was_before() {
     assert_eq!(program.work_off().1, 0);
 }
 
+/// The files below a folder that contain a text, as they are or unpacked.
+fn naming(folder: &Path, text: &str) -> Vec<PathBuf> {
+    let is_in = |bytes: &[u8]| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    let mut files = stored_in(folder, "");
+    files.retain(|path| {
+        let bytes = fs::read(path).unwrap();
+        is_in(&bytes) || zstd::decode_all(&bytes[..]).is_ok_and(|unpacked| is_in(&unpacked))
+    });
+    files
+}
+
+#[test]
+fn a_user_who_was_erased_is_in_no_snapshot_and_has_no_profile() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    let user = "ann.to.be.erased@acme.example";
+    let days = |user: &str, days: std::ops::Range<u32>| {
+        let event = |day| {
+            format!(
+                r#"{{"type":"track","event":"Feature Used","messageId":"{user}-{day}","userId":"{user}",
+                "timestamp":"2026-03-{day:02}T10:00:00Z","context":{{"groupId":"account-1"}}}}"#
+            )
+            .replace('\n', "")
+        };
+        days.map(event).collect::<Vec<_>>().join("\n")
+    };
+    let called = format!(
+        r#"{{"type":"identify","userId":"{user}","timestamp":"2026-03-01T09:00:00Z","context":{{"groupId":"account-1"}},"#
+    ) + &format!(r#""traits":{{"email":"{user}","title":"CFO"}}}}"#);
+    program.write("all.ndjson", [called, days(user, 1..9), days("bob", 2..9)].join("\n"));
+    program.run(&["send", "all.ndjson"]).ok();
+    program.work_off();
+    let snapshots = program.path("upswell-snapshots");
+    assert!(!naming(&snapshots, user).is_empty());
+    let profiles = |user: &str| {
+        let keys = program.last_of_each_key("users").into_keys();
+        keys.filter(|key| key.windows(user.len()).any(|part| part == user.as_bytes())).count()
+    };
+    assert_eq!((profiles(user), profiles("bob")), (1, 1));
+
+    program.run(&["forget", "null"]).fails(2, &["\"null\" is the id of no user"]);
+    let ordered = program.run(&["forget", user]).ok().err;
+    assert!(ordered.contains(&format!("all {PARTITIONS} partitions")), "{ordered}");
+    program.write("more.ndjson", days("bob", 9..12));
+    program.run(&["send", "more.ndjson"]).ok();
+    let (said, _) = program.work_off();
+    assert_eq!(said.matches("forgetting a user").count(), PARTITIONS as usize, "{said}");
+    assert!(!said.contains(user), "the log of the service names nobody");
+    assert_eq!((profiles(user), profiles("bob")), (0, 1));
+
+    // Blocks that were stored less than an hour ago may belong to a snapshot that is being taken.
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(7_200);
+    let age = |path: &PathBuf| fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
+    program.stored("").iter().for_each(age);
+    program.run(&["snapshot", "prune", "--committed-only"]).ok();
+    assert_eq!(naming(&snapshots, user), Vec::<PathBuf>::new());
+    program.run(&["snapshot", "verify", "--all"]).ok();
+    program.assert_published_is_replayed();
+}
+
 #[test]
 fn snapshots_are_listed_verified_and_pruned() {
     let Some(broker) = Broker::shared() else { return };
