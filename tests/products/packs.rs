@@ -258,7 +258,11 @@ fn change(rng: &mut SmallRng, signal: &mut Definition) {
 
 /// A signal of some kind.
 fn signal(rng: &mut SmallRng, place: usize) -> Definition {
-    let (measure, of_users, of_accounts) = measure(rng);
+    let (mut measure, of_users, of_accounts) = measure(rng);
+    // An account has no sign-up of its own.
+    if let (Measure::Distinct { within, .. }, true) = (&mut measure, of_accounts) {
+        *within = None;
+    }
     let rungs = rungs_of(&measure);
     let points = (0..rungs).map(|_| 5 * rng.random_range(-2..7)).collect();
     let enters =

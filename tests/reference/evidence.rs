@@ -114,7 +114,12 @@ impl Account {
                     .and_then(|user| self.life_facts_of(user, Role::SignedUp).map(|applied| applied.event.ms).min());
                 role == Some(Role::Activated) && signed_up.is_none_or(|signed_up| ms < signed_up + within)
             }
-            Measure::Abandoned { start, after, ttl, .. } => role == Some(*start) && ms + after + ttl > newest.watermark,
+            // What is completed already was not abandoned.
+            Measure::Abandoned { start, complete, after, ttl } => {
+                role == Some(*start)
+                    && ms + after + ttl > newest.watermark
+                    && !self.facts(*complete).any(|completed| completed.event.ms >= ms)
+            }
             _ => false,
         }
     }

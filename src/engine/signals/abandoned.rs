@@ -3,6 +3,7 @@
 
 use super::kind::{At, Fed, Measure, Subject, end, mark};
 use crate::engine::context::{Context, MatchedEvent};
+use crate::engine::state::Account;
 use crate::model::EventTime;
 use crate::rules::Abandoned;
 
@@ -10,9 +11,14 @@ impl Abandoned {
     /// When it turns on and off, if it was started and is not completed.
     fn span(&self, at: &At<'_, '_>) -> Option<(EventTime, EventTime)> {
         let start = at.facts()?.newest()?;
-        let completed = at.account.life().and_then(|life| life.completed.get(&self.complete));
         let on_at = start.plus(self.after_ms);
-        completed.is_none_or(|completed| *completed < start).then(|| (on_at, on_at.plus(self.ttl_ms)))
+        let is_open = self.completed(at.account).is_none_or(|completed| completed < start);
+        is_open.then(|| (on_at, on_at.plus(self.ttl_ms)))
+    }
+
+    /// When somebody completed it last.
+    fn completed(&self, account: &Account<'_>) -> Option<EventTime> {
+        account.life()?.completed.get(&self.complete).copied()
     }
 }
 
@@ -20,6 +26,10 @@ impl Measure for Abandoned {
     fn update(&self, context: &Context<'_>, mut subject: Subject<'_, '_>, it: &MatchedEvent<'_>) -> Fed {
         let time = it.event.time;
         if !it.roles.has(self.start) || end(time, Some(self.after_ms + self.ttl_ms)) <= context.now {
+            return Fed::Nothing;
+        }
+        // It was completed before it is known, or at the same instant.
+        if self.completed(subject.account).is_some_and(|completed| completed >= time) {
             return Fed::Nothing;
         }
         subject.facts().add_fact(mark(it));

@@ -4,6 +4,7 @@ use super::about::{AT_ONCE, About, BOTH, Closes, Moments, Properties};
 use super::filter::Filter;
 use super::parameters::Parameters;
 use super::words::{each_for, or_more};
+use super::written::Scope;
 use crate::model::Field;
 use crate::rules::changes::Changes;
 use crate::rules::needs::Needs;
@@ -12,7 +13,7 @@ use crate::text::duration;
 pub(super) const ABOUT: About = About {
     written: "kind: distinct",
     scopes: BOTH,
-    measures: "the number of distinct values of a field of events of some roles; with `within` only those seen soon after \
+    measures: "the number of distinct values of a field of events of some roles; of users, with `within`, only those seen soon after \
               sign-up",
     parameters: &["roles", "where", "where_bound", "premium", "of", "ttl", "within", "rungs"],
     on: AT_ONCE,
@@ -40,11 +41,15 @@ pub struct Distinct {
 
 impl Distinct {
     pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Distinct, String> {
+        let within_ms = take.take("within", &take.signal.within).map(|within| within.0);
+        if within_ms.is_some() && take.signal.scopes.contains(&Scope::Account) {
+            return Err("`within` goes by the sign-up of a user: it allows only scopes: [user]".to_owned());
+        }
         Ok(Distinct {
             filter: take.filter()?,
             field: take.field()?,
             ttl_ms: take.ttl()?,
-            within_ms: take.take("within", &take.signal.within).map(|within| within.0),
+            within_ms,
             rungs: take.counts()?,
         })
     }
