@@ -218,11 +218,12 @@ impl Service<'_> {
     }
 }
 
-/// A line that is not JSON, a user id that is a number, and an event of another century after one of this century.
-const SPOILED: &str = r#"{"messageId":"s1","type":"track","event":"Feature Used","userId":"ann","context":{"groupId":"spoiled"},"timestamp":"2026-01-05T00:00:00Z"}
+/// A line that is not JSON, a user id that is a number, and an event of another century after one of this century. They are
+/// older than the load, which would be too late otherwise.
+const SPOILED: &str = r#"{"messageId":"s1","type":"track","event":"Feature Used","userId":"ann","context":{"groupId":"spoiled"},"timestamp":"2020-01-05T00:00:00Z"}
 not JSON at all
-{"messageId":"s2","type":"track","event":"Feature Used","userId":7,"context":{"groupId":"spoiled"},"timestamp":"2026-01-05T00:00:00Z"}
-{"messageId":"s3","type":"track","event":"Feature Used","userId":"ann","context":{"groupId":"spoiled"},"timestamp":"1926-01-05T00:00:00Z"}
+{"messageId":"s2","type":"track","event":"Feature Used","userId":7,"context":{"groupId":"spoiled"},"timestamp":"2020-01-05T00:00:00Z"}
+{"messageId":"s3","type":"track","event":"Feature Used","userId":"ann","context":{"groupId":"spoiled"},"timestamp":"1920-01-05T00:00:00Z"}
 "#;
 
 fn from_environment(name: &str) -> Option<u64> {
