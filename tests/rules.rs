@@ -213,6 +213,7 @@ fn rules_without_effect_are_refused_with_their_place() {
         ("id: education\n", "id: introduction\n", "template introduction: the id is used twice"),
         ("scopes: [account], points: 20", "scopes: [account, account], points: 20", "scopes names one scope twice"),
         ("kind: seen, scopes: [account], points: 20", "scopes: [account], points: 20", "kind is missing"),
+        ("of: workspace, rungs", "of: workspace, within: 1d, rungs", "`within` goes by the sign-up of a user"),
         // Empty lists.
         (
             "where: { topic: [billing, plan, plans, invoice, invoices, annual terms] }",

@@ -1,5 +1,7 @@
 //! `upswell forget`: erases a user.
 
+use std::io::Write as _;
+
 use anyhow::{Result, bail};
 use clap::Args;
 
@@ -13,14 +15,15 @@ use crate::wire;
 
 /// Erases a user: from the state, from later snapshots, and, by a tombstone, from the topic of users' profiles.
 ///
-/// It writes an order into every partition of the log. When the service folds it, the user leaves all figures but those
-/// of weeks that are complete, signals of the user turn off, and what waits for the user is dropped. Events of the user
-/// that follow are those of somebody new: let producers send none before you erase.
+/// It writes a forget record into every partition of the log. When the service folds it, the user leaves all figures but
+/// those of weeks that are complete, signals of the user turn off, and what waits for the user is dropped. The service
+/// logs from how many accounts a user was erased. Events of the user that follow are those of somebody new: let producers
+/// send none before you erase.
 ///
 /// What was written before stays until it expires: the user's events in the log, and handoffs, signals and dead letters in
 /// their topics. Older snapshots are removed as further ones are taken, within an hour; of a partition without new records
-/// `upswell snapshot prune --committed-only` removes them, an hour after the order. Erase the user in every system that
-/// reads the topics, too.
+/// `upswell snapshot prune --committed-only` removes them, an hour later. Erase the user in every system that reads the
+/// topics, too.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell forget ann@acme.com --config upswell.yaml
@@ -42,18 +45,22 @@ impl Forget {
         let ids = rules::load(config.rules.file.as_deref())?.ids.clone();
         for (what, id) in [("user", Some(&self.user)), ("account", self.account.as_ref())] {
             if let Some(id) = id.filter(|id| ids.forbids(&id.as_str().into()) || id.len() > wire::ID_MAX) {
-                bail!(WrongUse(format!("{id:?} is the id of no {what}")));
+                let most = wire::ID_MAX;
+                bail!(WrongUse(format!(
+                    "{id:?} is the id of no {what}: one has 1 to {most} bytes and is not in `ids.forbidden` of the rules"
+                )));
             }
         }
         let topic = config.topics().log();
-        let order = wire::encode_forget(config.input.format, &self.user, self.account.as_deref(), EventTime(now_ms()));
-        let partitions = send_to_all(&config.kafka, &topic, &order)?;
-        let of = self.account.map_or_else(|| "every account".to_owned(), |account| format!("account {account}"));
-        eprintln!(
-            "the order to erase {} from {of} was written to all {partitions} partitions of {topic}; their events in the \
-             log stay until they expire",
-            self.user
-        );
+        let (user, account) = (&*self.user, self.account.as_deref());
+        let record = wire::encode_forget(config.input.format, user, account, EventTime(now_ms()));
+        let partitions = send_to_all(&config.kafka, &topic, &record)?;
+        let of = account.map_or_else(|| "every account".to_owned(), |account| format!("account {account}"));
+        let out = std::io::stdout();
+        writeln!(
+            &out,
+            "the record that erases {user} from {of} was written to all {partitions} partitions of {topic}"
+        )?;
         Ok(())
     }
 }

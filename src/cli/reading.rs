@@ -15,8 +15,8 @@ pub(super) struct Reading {
     /// The format of the records. By default the extension of each file decides, and the configuration for a topic.
     #[arg(long, value_enum)]
     pub(super) format: Option<FileFormat>,
-    /// Accept control events (ticks and activations of rules), which a copy of the log contains. Without it, they are
-    /// malformed.
+    /// Accept control events (ticks, activations of rules, marks of a backfill, forget records), which a copy of the log
+    /// contains. Without it, they are malformed.
     #[arg(long)]
     control: bool,
     /// Treat an event as malformed if its time is further ahead of the newest event before it than this, such as 30d.

@@ -299,7 +299,7 @@ impl Fold {
         if let Ok(event) = &ready.event {
             self.oldest = Some(self.oldest.map_or(event.time, |oldest| oldest.min(event.time)));
             self.newest = self.newest.max(Some(event.time));
-            if !event.account.is_empty() {
+            if !event.kind.is_control() {
                 self.accounts.note(ready.keys());
             }
         }

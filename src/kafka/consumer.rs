@@ -212,8 +212,8 @@ impl Consumer {
     /// The group's present generation, for the next transaction.
     ///
     /// # Errors
-    /// The member has another id than when the partitions were assigned: the group had taken it for dead, and others may
-    /// own them. librdkafka (2.12) does not say so if it learns of that while it joins again: it keeps the partitions in
+    /// The member has another id than when the partitions were assigned: the group had removed it, and others may own
+    /// them. librdkafka (2.12) does not say so if it learns of that while it joins again: it keeps the partitions in
     /// the new generation, in which a commit would be accepted.
     ///
     /// # Panics
@@ -454,9 +454,12 @@ impl Consumer {
     /// Logs a temporary error; returns any other.
     fn weigh(&self, error: &KafkaError) -> Result<(), Error> {
         if let Some((code, reason)) = self.base.client().fatal_error() {
-            if matches!(code, RDKafkaErrorCode::FencedInstanceId | RDKafkaErrorCode::UnreleasedInstanceId) {
-                let instance = self.config.group_instance_id.clone().unwrap_or_default();
-                return Err(Error::InstanceFenced { group: self.config.group.clone(), instance });
+            let (group, instance) = (self.config.group.clone(), self.config.group_instance_id.clone());
+            let instance = instance.unwrap_or_default();
+            match code {
+                RDKafkaErrorCode::FencedInstanceId => return Err(Error::InstanceFenced { group, instance }),
+                RDKafkaErrorCode::UnreleasedInstanceId => return Err(Error::InstanceUnreleased { group, instance }),
+                _ => {}
             }
             let doing = format!("consuming {} ({reason})", self.topic);
             return Err(Error::client(doing, KafkaError::MessageConsumptionFatal(code)));

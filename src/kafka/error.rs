@@ -51,8 +51,8 @@ pub enum Error {
         /// The brokers asked.
         brokers: String,
     },
-    /// The group has taken this member for dead, and may have given its partitions to others.
-    #[error("group `{group}` has taken this member for dead: its session had timed out, or it was removed")]
+    /// The group has removed this member, and may have given its partitions to others.
+    #[error("group `{group}` has removed this member, because its session had timed out")]
     MembershipLost {
         /// The consumer group.
         group: String,
@@ -160,6 +160,17 @@ pub enum Error {
         /// The static member.
         instance: String,
     },
+    /// A member with the same instance id has not left yet, and its session lasts (KIP-848).
+    #[error(
+        "group `{group}` still has a member with the group_instance_id `{instance}`: a former one, until its session \
+         times out, or another running process: give every process a kafka.group_instance_id of its own"
+    )]
+    InstanceUnreleased {
+        /// The consumer group.
+        group: String,
+        /// The static member.
+        instance: String,
+    },
     /// The process was asked to end while it waited for Kafka.
     #[error("{doing}: cancelled, because the process was asked to end")]
     Stopped {
@@ -208,7 +219,7 @@ impl Error {
     pub fn is_fenced(&self) -> bool {
         use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
         match self {
-            Self::InstanceFenced { .. } => true,
+            Self::InstanceFenced { .. } | Self::InstanceUnreleased { .. } => true,
             Self::Client { error, .. } => {
                 matches!(code_of(error), Some(Fenced | InvalidProducerEpoch | ProducerFenced))
             }

@@ -46,6 +46,9 @@ const RESEND_AT_THE_END: Duration = Duration::from_secs(3);
 const STORE_AT_THE_END: Duration = Duration::from_secs(10);
 /// How long to wait before joining again.
 const REJOIN_AFTER: Duration = Duration::from_secs(1);
+/// The same while the group still has the former member of the name: so long that a session of the usual 45 s ends before
+/// the worker has been fenced too often.
+const REJOIN_UNRELEASED: Duration = Duration::from_secs(12);
 /// A worker that is fenced this often within `FENCED_WITHIN` shares its name with another running process: two
 /// processes with one name fence each other at every heartbeat. A broker or a process that was halted causes one
 /// fence only.
@@ -97,7 +100,12 @@ pub fn run(job: &Job, number: usize, start: &StartBarrier, telemetry: &Telemetry
             Err(Ended::Fenced(why)) => {
                 lost = false;
                 tracing::warn!(worker = number, why = format!("{why:#}"), "fenced: joining again");
-                std::thread::sleep(REJOIN_AFTER);
+                let is_unreleased = matches!(why.downcast_ref(), Some(kafka::Error::InstanceUnreleased { .. }));
+                let until = Instant::now() + if is_unreleased { REJOIN_UNRELEASED } else { REJOIN_AFTER };
+                while Instant::now() < until && !job.kafka.is_stopping() {
+                    telemetry.round(number);
+                    std::thread::sleep(POLL);
+                }
             }
             Err(Ended::Lost(why)) if has_joined => {
                 // This is logged once; the line `joined` follows when the worker has joined again.
@@ -160,7 +168,10 @@ impl<'a> Worker<'a> {
         }
         let topic = job.topics.log();
         let consumer = Consumer::join(&job.kafka, &topic, number)?;
-        check_log(job, &consumer)?;
+        if let Err(ended) = check_log(job, &consumer) {
+            consumer.leave();
+            return Err(ended);
+        }
         tracing::info!(worker = number, topic, group = job.kafka.group, "joined");
         let share = Share::new(job, telemetry, &consumer, producer);
         Ok(Worker { consumer, share, number, start, waits_since: Some(Instant::now()) })

@@ -321,7 +321,8 @@ impl Owned {
             if event.kind == EventKind::Forget && folded.outcome == Outcome::Applied {
                 self.snapshots.erase(cause.offset);
                 // Not whom: the log of the service is to forget, too.
-                tracing::info!(partition = self.number, offset = cause.offset, "forgetting a user");
+                let (partition, offset, accounts) = (self.number, cause.offset, folded.erased);
+                tracing::info!(partition, offset, accounts, "a user is erased from so many accounts");
             }
         }
         if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, self.fold.plan())) {

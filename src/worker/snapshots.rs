@@ -219,7 +219,7 @@ pub(super) struct Named {
     open: Option<i64>,
     /// Whether somebody has asked for one since the last one was taken.
     asked: bool,
-    /// The offset of the last order to erase a user, if there was one.
+    /// The offset of the last forget record, if there was one.
     erased: Option<i64>,
 }
 
@@ -528,11 +528,13 @@ mod tests {
             named.committed(&name(offset));
             stay
         };
+        named.ask(7);
+        assert_eq!(take(&mut named, 7), [name(5)]);
         named.erase(8);
-        assert_eq!(take(&mut named, 9), [name(5)]);
+        assert_eq!(take(&mut named, 9), [name(7), name(5)], "none is committed yet that does not know the user");
         assert!(!named.is_due(12, Duration::from_secs(60)), "one was asked for");
         named.ask(12);
-        assert_eq!(take(&mut named, 12), [name(9)], "that at 5 knows the user");
+        assert_eq!(take(&mut named, 12), [name(9)], "that at 7 knows the user");
         named.ask(15);
         assert_eq!(take(&mut named, 15), [name(12), name(9)]);
     }

@@ -459,7 +459,7 @@ stories! {
         figures week 2      acme  wau 2
         profile             acme  founded day 1, last day 9
 
-        story  an order concerns one account, or all of them
+        story  a forget record concerns one account, or all of them
         day 1               acme  ann, bob use editor
         day 1               zeta  ann, bob use editor
         day 2               mono  ann, bob use editor
@@ -476,7 +476,7 @@ stories! {
 
     an_erased_user_who_is_back_is_somebody_new "
         proves  B15
-        story  whoever is back after an order is new
+        story  whoever is back after having been erased is new
         day 1               acme  bob uses editor
         day 5               acme  ann uses editor
         forget day 5 14:00  acme ann

@@ -7,7 +7,7 @@ use crate::engine::activation::{self, Renaming};
 use crate::engine::context::{By, Context};
 use crate::engine::state::Account;
 use crate::engine::step::{self, Step};
-use crate::model::{Effects, Event, EventKind, Outcome, Place, Wanted};
+use crate::model::{Effects, Event, EventKind, Keys, Outcome, Place, Wanted};
 use crate::rules::{Error, Plan, Ready, folded};
 
 impl Partition {
@@ -18,14 +18,18 @@ impl Partition {
         ready: &Ready<'_>,
         place: Place,
         effects: &mut Effects,
-    ) -> (Outcome, String) {
+        folded: &mut Folded,
+    ) -> String {
         let by = By { message_id: Some(&event.message_id), place: Some(place.into()) };
         let refused = match (event.kind, ready.rules()) {
             (_, Some(rules)) => self.apply_rules(rules, by, effects),
-            (EventKind::Forget, None) => self.forget(event, by, effects),
-            (kind, None) => self.mark_history(kind == EventKind::BackfillBegin),
+            (EventKind::Forget, None) => self.forget(event, by, effects).map(|erased| folded.erased = erased),
+            (EventKind::BackfillBegin, None) => self.mark_history(true),
+            (EventKind::BackfillEnd, None) => self.mark_history(false),
+            (kind, None) => unreachable!("{kind:?} is folded as an event"),
         };
-        refused.map_or_else(|why| (Outcome::Refused, why), |()| (Outcome::Applied, String::new()))
+        folded.outcome = if refused.is_ok() { Outcome::Applied } else { Outcome::Refused };
+        refused.err().unwrap_or_default()
     }
 
     /// Activates rules, if they can replace the present ones.
@@ -70,21 +74,24 @@ impl Partition {
         self.plan = after;
     }
 
-    /// Erases a user, of one account or of all (semantics B15).
-    fn forget(&mut self, event: &Event<'_>, by: By<'_>, effects: &mut Effects) -> Result<(), String> {
+    /// Erases a user, of one account or of all (semantics B15). Returns of how many.
+    fn forget(&mut self, event: &Event<'_>, by: By<'_>, effects: &mut Effects) -> Result<u32, String> {
         if event.user.is_empty() {
             return Err("it names no user".to_owned());
         }
         let account = if self.plan.ids.fold { folded(&event.account) } else { (&*event.account).into() };
-        for index in self.tables.account_indices() {
-            if !account.is_empty() && *account != *self.tables.account_id(index) {
-                continue;
-            }
+        let accounts = match &*account {
+            "" => Vec::from_iter(self.tables.account_indices()),
+            id => Vec::from_iter(self.tables.find_account(Keys::hash_account(id.as_bytes()), id.as_bytes())),
+        };
+        let mut erased = 0;
+        for index in accounts {
             if let Some(user) = self.tables.find_user(index, &event.user) {
-                self.take_step(index, by, effects, |step, account| step::of_erasure(step, account, user));
+                self.step_of(index, by, effects, |step, account| step::of_erasure(step, account, user));
+                erased += 1;
             }
         }
-        Ok(())
+        Ok(erased)
     }
 
     /// Whether the history of a backfill has begun and not ended.
@@ -118,5 +125,44 @@ impl Partition {
             self.all_profiles(effects);
         }
         folded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Record;
+    use crate::model::{DAY_MS, EventTime};
+    use crate::rules;
+    use crate::wire::{self, Format};
+
+    #[test]
+    fn ids_are_nowhere_once_their_users_are_dropped_or_erased() {
+        let mut partition = Partition::new(rules::load(None).expect("the default rules"));
+        let fold = |partition: &mut Partition, bytes: &[u8]| {
+            let (record, mut erased) = (Record { offset: 0, time: None }, 0);
+            for decoded in wire::decode_admitting(wire::Admit::Any, Format::Json, bytes) {
+                let ready = Ready::new(&decoded).expect("rules of this version");
+                erased += partition.apply_one(record, 0, &ready, &mut Effects::new(Wanted::ALL)).erased;
+            }
+            erased
+        };
+        let uses = |account: &str, user: &str, day: i64| {
+            let at = 1_772_323_200_000 + day * DAY_MS;
+            format!(
+                r#"{{"type":"track","event":"Feature Used","userId":"{user}","timestamp":{at},"context":{{"groupId":"{account}"}}}}"#
+            )
+        };
+        let has = |partition: &Partition, id: &str| format!("{partition:?}").contains(id);
+        fold(&mut partition, uses("zeta", "ann-who-left", 0).as_bytes());
+        fold(&mut partition, uses("acme", "bob-who-stays", 0).as_bytes());
+        assert!(has(&partition, "ann-who-left") && has(&partition, "bob-who-stays"));
+        [300, 600].iter().for_each(|day| _ = fold(&mut partition, uses("acme", "bob-who-stays", *day).as_bytes()));
+        assert!(!has(&partition, "ann-who-left") && has(&partition, "bob-who-stays"));
+        let forget = wire::encode_forget(Format::Json, "bob-who-stays", Some("acme"), EventTime(0));
+        assert_eq!([fold(&mut partition, &forget), fold(&mut partition, &forget)], [1, 0]);
+        assert!(!has(&partition, "bob-who-stays") && has(&partition, "acme"));
+        fold(&mut partition, uses("acme", "carl", 602).as_bytes());
+        assert_eq!(partition.users(), 1, "the row has gone with the close of a day");
     }
 }

@@ -77,6 +77,8 @@ pub struct Folded {
     pub outcome: Outcome,
     /// It counts as activity only, because no mapping covers its name (semantics §4).
     pub is_unmapped: bool,
+    /// From how many accounts it erased a user (semantics B15).
+    pub erased: u32,
     /// It has a user, anonymous or message id that the rules forbid.
     has_forbidden_id: bool,
 }
@@ -195,7 +197,7 @@ impl Partition {
         tally.zoneless += u64::from(ready.loose.zoneless);
         tally.left_out += u64::from(ready.loose.left_out);
         tally.forbidden_ids += u64::from(folded.has_forbidden_id);
-        let unnamed = |event: &Event<'_>| event.message_id.is_empty() && !event.account.is_empty();
+        let unnamed = |event: &Event<'_>| event.message_id.is_empty() && !event.kind.is_control();
         tally.without_id += u64::from(ready.event.as_ref().is_ok_and(unnamed));
         folded
     }
@@ -212,11 +214,12 @@ impl Partition {
     fn apply_any(&mut self, record: Record, index: u32, ready: &Ready<'_>, effects: &mut Effects) -> Folded {
         let place = Place { offset: record.offset, index };
         let (handoffs, entries) = (effects.handoffs.len(), effects.entries);
-        let mut folded = Folded { outcome: Outcome::Malformed, is_unmapped: false, has_forbidden_id: false };
+        let (outcome, erased) = (Outcome::Malformed, 0);
+        let mut folded = Folded { outcome, is_unmapped: false, erased, has_forbidden_id: false };
         let mut detail = String::new();
         match &ready.event {
             Ok(event) if event.kind.is_control() && event.kind != EventKind::Tick => {
-                (folded.outcome, detail) = self.control(event, ready, place, effects);
+                detail = self.control(event, ready, place, effects, &mut folded);
             }
             Ok(event) => match if ready.is_screened { Ok(false) } else { self.plan.ids.screen(event) } {
                 Ok(has_forbidden_id) => {
@@ -295,11 +298,11 @@ impl Partition {
         effects: &mut Effects,
         look: impl FnOnce(&mut Step<'_>, &mut Account<'_>) -> T,
     ) -> Option<T> {
-        self.take_step(index, By::default(), effects, look)
+        self.step_of(index, By::default(), effects, look)
     }
 
     /// Takes a step of an account in which no time passes; none before the first record.
-    fn take_step<T>(
+    fn step_of<T>(
         &mut self,
         index: u32,
         by: By<'_>,

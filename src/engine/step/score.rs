@@ -122,7 +122,9 @@ fn settle_track(step: &mut Step<'_>, account: &mut Account<'_>) {
 }
 
 fn track(plan: &Plan, account: &Account<'_>) -> Option<Track> {
-    let by_users = match account.users_ever {
+    // An account that is forgotten has no users in a life.
+    let users = if account.word.is(Flag::Forgotten) { 0 } else { account.users_ever };
+    let by_users = match users {
         0 => None,
         1 => Some(Track::Solo),
         _ => Some(Track::SmallTeam),

@@ -131,6 +131,11 @@ fn settle_life(
             step.delta.account.add(Changes::NEW_USERS.and(Changes::COUNTING));
         }
     }
+    settle_users(step, account, users);
+}
+
+/// How many users the account has had in this life, where it was another number.
+fn settle_users(step: &mut Step<'_>, account: &mut Account<'_>, users: u32) {
     if account.users_ever != users {
         step.delta.account.add(Changes::USERS);
         // The first user is no longer the only one, or is again, which can make an only user a buyer (semantics E18).
@@ -380,9 +385,9 @@ pub(in crate::engine) fn await_ages(
 
 /// A user is erased: what follows is as if there had never been one, but for complete weeks (semantics B15).
 pub(super) fn erase(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
-    let (first, users, newest) = (account.first(), account.users_ever, account.newest);
     let User { days, word, .. } = *account.user(user);
-    if !days.is_never() && !word.is(Flag::Forgotten) {
+    let (users, is_known) = (account.users_ever, !days.is_never() && !word.is(Flag::Forgotten));
+    if is_known {
         step.delta.gone.push(user);
         step.delta.row = true;
     }
@@ -395,9 +400,13 @@ pub(super) fn erase(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
     step.due.accounts.touch(&mut account.due, step.index);
     step.delta.scored.push(user);
     step.delta.user(user, Changes::EXISTS);
-    let figures = Changes::CLOSED_DAYS.and(Changes::CLOSED_WEEKS).and(Changes::KNOWN).and(Changes::NEW_USERS);
-    step.delta.account.add(figures);
-    settle_life(step, account, (first, users), newest, false);
+    if is_known {
+        let figures = Changes::CLOSED_DAYS.and(Changes::CLOSED_WEEKS).and(Changes::KNOWN).and(Changes::NEW_USERS);
+        step.delta.account.add(figures);
+    }
+    if !account.word.is(Flag::Forgotten) {
+        settle_users(step, account, users);
+    }
 }
 
 /// Visited users whose last active day lies too far back are forgotten, and with the last of them the life of the

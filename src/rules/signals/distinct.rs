@@ -13,8 +13,8 @@ use crate::text::duration;
 pub(super) const ABOUT: About = About {
     written: "kind: distinct",
     scopes: BOTH,
-    measures: "the number of distinct values of a field of events of some roles; of users, with `within`, only those seen soon after \
-              sign-up",
+    measures: "the number of distinct values of a field of events of some roles; of users, with `within`, only those seen \
+              soon after sign-up",
     parameters: &["roles", "where", "where_bound", "premium", "of", "ttl", "within", "rungs"],
     on: AT_ONCE,
     off: "when the ttl of values ends and too few are left; without a ttl never",
@@ -41,17 +41,17 @@ pub struct Distinct {
 
 impl Distinct {
     pub(super) fn compile(take: &mut Parameters<'_>) -> Result<Distinct, String> {
-        let within_ms = take.take("within", &take.signal.within).map(|within| within.0);
-        if within_ms.is_some() && take.signal.scopes.contains(&Scope::Account) {
-            return Err("`within` goes by the sign-up of a user: it allows only scopes: [user]".to_owned());
-        }
-        Ok(Distinct {
+        let distinct = Distinct {
             filter: take.filter()?,
             field: take.field()?,
             ttl_ms: take.ttl()?,
-            within_ms,
+            within_ms: take.take("within", &take.signal.within).map(|within| within.0),
             rungs: take.counts()?,
-        })
+        };
+        if distinct.within_ms.is_some() && take.signal.scopes.contains(&Scope::Account) {
+            return Err("`within` goes by the sign-up of a user: it allows only scopes: [user]".to_owned());
+        }
+        Ok(distinct)
     }
 }
 
