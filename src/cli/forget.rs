@@ -57,10 +57,7 @@ impl Forget {
         let partitions = send_to_all(&config.kafka, &topic, &record)?;
         let of = account.map_or_else(|| "every account".to_owned(), |account| format!("account {account}"));
         let out = std::io::stdout();
-        writeln!(
-            &out,
-            "the record that erases {user} from {of} was written to all {partitions} partitions of {topic}"
-        )?;
+        writeln!(&out, "the forget record for {user} in {of} was written to all {partitions} partitions of {topic}")?;
         Ok(())
     }
 }

@@ -77,7 +77,7 @@ struct Verify {
 /// `upswell run` does the same after each snapshot.
 #[derive(Args)]
 struct Prune {
-    /// Remove the one before, too. It may know a user who was erased since.
+    /// Keep only the committed one. The one before it may contain a user who was erased since.
     #[arg(long)]
     committed_only: bool,
     #[command(flatten)]

@@ -459,7 +459,7 @@ pub fn encode_backfill(format: Format, begins: bool, time: EventTime) -> Vec<u8>
     encode_control(format, kind, "", time)
 }
 
-/// A record that erases a user, in one account or in all, as the value of a record in a log of this format.
+/// A forget record for a user, in one account or in all, as the value of a record in a log of this format.
 pub fn encode_forget(format: Format, user: &str, account: Option<&str>, time: EventTime) -> Vec<u8> {
     let account = account.unwrap_or_default().into();
     encode_as(format, &Event { user: user.into(), account, ..control_event(EventKind::Forget, "", time) })

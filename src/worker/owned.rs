@@ -322,7 +322,7 @@ impl Owned {
                 self.snapshots.erase(cause.offset);
                 // Not whom: the log of the service is to forget, too.
                 let (partition, offset, accounts) = (self.number, cause.offset, folded.erased);
-                tracing::info!(partition, offset, accounts, "a user is erased from so many accounts");
+                tracing::info!(partition, offset, accounts, "a user was erased");
             }
         }
         if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, self.fold.plan())) {

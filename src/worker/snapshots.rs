@@ -257,8 +257,8 @@ impl Named {
         self.asked = position > self.covered;
     }
 
-    /// A user was erased at this offset: the next one is due at once, and those that know the user go once one is committed
-    /// that does not.
+    /// A user was erased at this offset: the next snapshot is due at once. Once it is committed, older ones, which contain
+    /// the user, are not kept.
     pub(super) fn erase(&mut self, offset: i64) {
         (self.asked, self.erased) = (true, Some(offset));
     }
@@ -271,8 +271,8 @@ impl Named {
     /// One is taken. Returns the names of those that stay.
     pub(super) fn take(&mut self, position: i64) -> Vec<String> {
         (self.open, self.taken_at, self.asked) = (Some(position), Instant::now(), false);
-        let knows = |name: &str| self.erased.is_some_and(|erased| offset_of(name).is_some_and(|at| at <= erased));
-        let before = Some(&self.before).filter(|name| knows(&self.committed) || !knows(name));
+        let is_older = |name: &str| self.erased.is_some_and(|erased| offset_of(name).is_some_and(|at| at <= erased));
+        let before = Some(&self.before).filter(|name| is_older(&self.committed) || !is_older(name));
         [&self.committed].into_iter().chain(before).filter(|name| !name.is_empty()).cloned().collect()
     }
 
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_that_knows_somebody_erased_stays_only_until_one_that_does_not_is_committed() {
+    fn snapshots_from_before_an_erasure_are_kept_only_until_a_later_one_is_committed() {
         let name = |offset: i64| format!("{offset:020}-{:016x}", 7);
         let mut named = Named::new(name(5), 5);
         let take = |named: &mut Named, offset: i64| {
@@ -531,10 +531,10 @@ mod tests {
         named.ask(7);
         assert_eq!(take(&mut named, 7), [name(5)]);
         named.erase(8);
-        assert_eq!(take(&mut named, 9), [name(7), name(5)], "none is committed yet that does not know the user");
+        assert_eq!(take(&mut named, 9), [name(7), name(5)], "none from after the erasure is committed yet");
         assert!(!named.is_due(12, Duration::from_secs(60)), "one was asked for");
         named.ask(12);
-        assert_eq!(take(&mut named, 12), [name(9)], "that at 7 knows the user");
+        assert_eq!(take(&mut named, 12), [name(9)], "that at 7 is from before the erasure");
         named.ask(15);
         assert_eq!(take(&mut named, 15), [name(12), name(9)]);
     }

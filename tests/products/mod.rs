@@ -126,14 +126,14 @@ fn mark_history(rng: &mut SmallRng, log: &mut Vec<Input>) {
     }
 }
 
-/// Erases users that the log has, of one account or of all, and orders it for nobody.
+/// Inserts forget records: for users of the log, in one account or in all, and some without a user.
 fn forget(rng: &mut SmallRng, log: &mut Vec<Input>) {
     for _ in 0..rng.random_range(2..8) {
         let place = rng.random_range(log.len() / 8..log.len());
         let Ok(near) = log[rng.random_range(0..=place)].event.clone() else { continue };
         let account = if rng.random_bool(0.5) { near.account.as_str() } else { "" };
-        let order = Event { kind: Kind::Forget, ..event("", &near.user, account, near.ms) };
-        log.insert(place, Input { record_ms: None, event: Ok(order), ..log[place].clone() });
+        let forget = Event { kind: Kind::Forget, ..event("", &near.user, account, near.ms) };
+        log.insert(place, Input { record_ms: None, event: Ok(forget), ..log[place].clone() });
     }
     for (offset, input) in (0..).zip(log) {
         input.offset = offset;

@@ -267,7 +267,7 @@ impl Story {
             let time = events::instant(instant)?;
             let (account, user) = columns.get(1)?.rsplit_once(' ').unwrap_or(("", columns.get(1)?));
             let mut event = json!({"type": "control", "control": "forget", "timestamp": events::rfc3339(time)});
-            if user != "nobody" {
+            if user != "-" {
                 event["userId"] = user.into();
             }
             if account != "everywhere" {

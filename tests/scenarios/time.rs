@@ -464,7 +464,7 @@ stories! {
         day 1               zeta  ann, bob use editor
         day 2               mono  ann, bob use editor
         forget day 2 14:00  acme ann
-        forget day 2 14:00  zeta nobody   → refused
+        forget day 2 14:00  zeta -   → refused
         until day 3
         figures day 2       acme  dau 0, mau 1
         figures day 2       zeta  dau 0, mau 2
@@ -476,7 +476,7 @@ stories! {
 
     an_erased_user_who_is_back_is_somebody_new "
         proves  B15
-        story  whoever is back after having been erased is new
+        story  a user who returns after an erasure is new
         day 1               acme  bob uses editor
         day 5               acme  ann uses editor
         forget day 5 14:00  acme ann
@@ -485,5 +485,45 @@ stories! {
         figures day 5       acme  dau 0, new_users 0
         figures day 7       acme  dau 1, new_users 1, new_users_7d 1
         profile             acme ann  first day 7
+    "
+
+    what_waits_for_an_erased_user_is_dropped "
+        proves  B15, D25, E10
+        story  an occurrence of the user that a rail holds never fires
+        watch holds
+        day 1               acme  ann, bob use editor
+        day 2               acme  it has do_not_contact
+        day 3               acme  ann asks for consolidation
+        forget day 4        acme ann
+        day 5               acme  it has not do_not_contact
+        until day 20
+        expect day 3        acme  ann held consolidation by engaged
+
+        story  an absence that was not published does not pass to a later user of the row
+        rules  signals +: {id: mine.gone, kind: idle, scopes: [user], days: 28}
+        watch mine.gone
+        day 1               acme  ann, bob use editor
+        until day 34
+        forget day 34 14:00  acme ann
+        day 36              acme  bob uses editor
+        day 37              acme  carl uses editor
+        day 38–70           acme  bob uses editor
+        until day 71
+        expect end of day 51 acme LOW user-warm for bob
+        expect end of day 65 acme carl mine.gone 0→1 closed
+    "
+
+    an_erasure_is_evaluated_like_an_event "
+        proves  B15
+        story  conditions about active users and closed figures fire at once
+        rules  triggers +: {id: two-run, level: high, cooldown: 1h, when: active_users == 2}
+        rules  triggers +: {id: two-in-week, level: high, cooldown: 1h, when: wau == 2}
+        day 1               acme  ann, bob, carl use editor
+        until day 4
+        forget day 4 14:00  acme ann
+        until day 5
+        expect day 1        acme  HIGH two-run due day 2 not before day 2
+        expect day 4        acme  HIGH two-run at once
+        expect day 4        acme  HIGH two-in-week at once
     "
 }

@@ -74,7 +74,7 @@ impl Partition {
         self.plan = after;
     }
 
-    /// Erases a user, of one account or of all (semantics B15). Returns of how many.
+    /// Erases a user in one account or in all (semantics B15). Returns the number of accounts that had the user.
     fn forget(&mut self, event: &Event<'_>, by: By<'_>, effects: &mut Effects) -> Result<u32, String> {
         if event.user.is_empty() {
             return Err("it names no user".to_owned());

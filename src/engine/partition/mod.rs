@@ -77,7 +77,7 @@ pub struct Folded {
     pub outcome: Outcome,
     /// It counts as activity only, because no mapping covers its name (semantics §4).
     pub is_unmapped: bool,
-    /// From how many accounts it erased a user (semantics B15).
+    /// The number of accounts from which it erased a user (semantics B15).
     pub erased: u32,
     /// It has a user, anonymous or message id that the rules forbid.
     has_forbidden_id: bool,

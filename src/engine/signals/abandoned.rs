@@ -28,7 +28,7 @@ impl Measure for Abandoned {
         if !it.roles.has(self.start) || end(time, Some(self.after_ms + self.ttl_ms)) <= context.now {
             return Fed::Nothing;
         }
-        // It was completed before it is known, or at the same instant.
+        // It is completed already: the start came late, or at the instant of the completion.
         if self.completed(subject.account).is_some_and(|completed| completed >= time) {
             return Fed::Nothing;
         }

@@ -235,7 +235,7 @@ impl Counts {
         wide.0.get(self.wide).map_or(self.narrow == [0; COUNTERS], |wide| wide.0 == [0; COUNTERS])
     }
 
-    /// A day of a user becomes active, by 1, or is so no longer, by −1, beside these other active days.
+    /// Adds a day of a user who has these other active days (`by` is 1), or takes it out (`by` is −1).
     pub(in crate::engine) fn add_activity(&mut self, wide: &mut WideCounts, others: Days, day: Day, by: i32) {
         self.add(wide, ACTIVE, day.0, by);
         let (previous, next) = others.neighbours(day);

@@ -86,10 +86,9 @@ impl Ids {
 
     /// Overwrites an id, which is empty from now on.
     pub(in crate::engine) fn erase(&mut self, id: Id) {
-        let (_, Range { start, end }) = self.place(id);
+        let (_, Range { end, .. }) = self.place(id);
         let at = id.0 as usize % PAGE;
-        debug_assert!(at < start);
-        // Of a text as long, so that no other id moves: its first character is the length 0.
+        // With as many bytes, so that no other id moves. The first one is the length, now 0.
         self.pages[id.0 as usize / PAGE].get_mut().replace_range(at..end, &"\0".repeat(end - at));
     }
 

@@ -134,7 +134,7 @@ fn settle_life(
     settle_users(step, account, users);
 }
 
-/// How many users the account has had in this life, where it was another number.
+/// Notes a change of the number of users ever active, which was `users`.
 fn settle_users(step: &mut Step<'_>, account: &mut Account<'_>, users: u32) {
     if account.users_ever != users {
         step.delta.account.add(Changes::USERS);
@@ -383,7 +383,7 @@ pub(in crate::engine) fn await_ages(
     }
 }
 
-/// A user is erased: what follows is as if there had never been one, but for complete weeks (semantics B15).
+/// Erases a user: later figures are as if the user had never been active, except for complete weeks (semantics B15).
 pub(super) fn erase(step: &mut Step<'_>, account: &mut Account<'_>, user: u32) {
     let User { days, word, .. } = *account.user(user);
     let (users, is_known) = (account.users_ever, !days.is_never() && !word.is(Flag::Forgotten));

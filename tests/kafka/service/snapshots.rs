@@ -169,10 +169,10 @@ fn a_user_who_was_erased_is_in_no_snapshot_and_has_no_profile() {
     let (said, _) = program.work_off();
     let erased = |accounts: u32| {
         let number = format!("\"accounts\":{accounts}}}");
-        said.lines().filter(|line| line.contains("a user is erased") && line.contains(&number)).count()
+        said.lines().filter(|line| line.contains("a user was erased") && line.contains(&number)).count()
     };
     assert_eq!((erased(1), erased(0)), (1, PARTITIONS as usize - 1), "{said}");
-    assert!(!said.contains(user), "the log of the service names nobody");
+    assert!(!said.contains(user), "the service logs the id");
     assert_eq!((profiles(user), profiles("bob")), (0, 1));
 
     // Blocks that were stored less than an hour ago may belong to a snapshot that is being taken.

@@ -157,14 +157,6 @@ impl Account<'_> {
         of_users
     }
 
-    /// Signals of a user wait for no close any more.
-    pub(super) fn drop_signals_of(&mut self, user: u32) {
-        let rejoined = self.take_rejoined().into_iter().filter(|(of, _)| *of != Some(user));
-        rejoined.for_each(|(of, slot)| self.rejoin(of, slot));
-        let unpublished = self.take_unpublished().into_iter().filter(|(of, _)| *of != user);
-        unpublished.for_each(|(of, slot)| self.leave_unpublished(of, slot));
-    }
-
     /// The absence of a user by a signal is over; returns whether it was not published.
     pub(in crate::engine) fn ends_unpublished(&mut self, user: u32, slot: usize) -> bool {
         if !self.user(user).word.is(Flag::Unpublished) {
@@ -397,7 +389,7 @@ impl Account<'_> {
         self.store.triggers.take_edges(state)
     }
 
-    /// Triggers remember nothing of a user any more.
+    /// Removes the edges and the waiting occurrences of a user.
     pub(super) fn drop_edges_of(&mut self, user: u32) {
         let places: Vec<usize> = self.triggers().filter(|it| it.names(user)).map(|it| it.trigger()).collect();
         for place in places {

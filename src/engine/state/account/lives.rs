@@ -82,8 +82,8 @@ impl Account<'_> {
         }
     }
 
-    /// Erases a user but for the id, who leaves all counts but those of complete weeks (semantics B15). What is left is a row
-    /// of somebody of whom was heard so long ago that the next visit gives it back.
+    /// Erases everything of a user except the id, which the messages of the step still need: takes the days out of all
+    /// counts except those of complete weeks (semantics B15). The row is then old enough that the next close removes it.
     pub(in crate::engine) fn erase_user(&mut self, index: u32, open_day: Day) {
         let user = self.user_mut(index);
         let days = std::mem::replace(&mut user.days, Days::NEVER);

@@ -98,9 +98,8 @@ impl<'t> Account<'t> {
         self.store.insert_user((self.index, self.row), hash, id)
     }
 
-    /// Takes the id from a user of whom nothing else is left. No event leads there any more: none has an empty id.
+    /// Erases the id of a user. No event finds the row any more, because none has an empty id.
     pub(in crate::engine) fn erase_id(&mut self, user: u32) {
-        self.drop_signals_of(user);
         let Store { users, ids, users_by_id, .. } = &mut *self.store;
         let id = users[user].id;
         users_by_id.remove(Keys::hash_user(self.row.hash, ids.bytes(id)), user);
