@@ -15,7 +15,7 @@ use upswell::kafka::partition_of;
 use upswell::model::{Day, Effects, Wanted};
 use upswell::rules::{self, Plan, Ready};
 use upswell::simulate::load::Load;
-use upswell::store::{About, Store};
+use upswell::store::{About, Progress, Store};
 use upswell::wire::{self, Format};
 
 const SEED: u64 = 7;
@@ -57,7 +57,7 @@ fn main() {
     drop(folded);
     let (restored, seconds) = each_partition("restored", |partition| {
         let manifest = store.read(partition, &names[partition as usize]).expect("it was stored");
-        store.restore(partition, &manifest, &plan).expect("it is sound")
+        store.restore(partition, &manifest, &plan, &Progress::default()).expect("it is sound")
     });
     assert_eq!(restored.iter().map(Partition::trail).collect::<Vec<_>>(), trails);
     assert_eq!(count(&restored, Partition::users), held);

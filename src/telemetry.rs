@@ -33,6 +33,7 @@ const ACCOUNTS: &str = "upswell_partition_accounts";
 const USERS: &str = "upswell_partition_users";
 const POSITION: &str = "upswell_partition_position";
 const RECOVERY: &str = "upswell_partition_recovery_records";
+const RESTORE: &str = "upswell_partition_restore_ratio";
 const HISTORY: &str = "upswell_partition_history";
 const END: &str = "upswell_partition_end";
 const STABLE_END: &str = "upswell_partition_stable_end";
@@ -115,6 +116,9 @@ impl Stopwatch {
 /// The status of an assigned partition.
 #[derive(Clone, Debug)]
 pub struct PartitionStatus {
+    /// While its state is restored from a snapshot: how many blocks of it are read, and of how many; of 0 while it is not
+    /// known.
+    pub restores: Option<(u64, u64)>,
     /// The offset of the next record.
     pub position: i64,
     /// The committed offset when the partition was assigned: effects of records before it are not published.
@@ -143,9 +147,28 @@ pub struct PartitionStatus {
 }
 
 impl PartitionStatus {
+    /// That of a partition of which nothing is known.
+    pub fn new(rules: Arc<str>) -> PartitionStatus {
+        PartitionStatus {
+            restores: None,
+            position: 0,
+            recovered_at: 0,
+            end: None,
+            stable_end: None,
+            caught_up: false,
+            behind_since: None,
+            waits: false,
+            is_history: false,
+            watermark: None,
+            rules,
+            accounts: 0,
+            users: 0,
+        }
+    }
+
     /// Whether the position has reached the offset that was committed when the partition was assigned.
     pub fn is_recovered(&self) -> bool {
-        self.position >= self.recovered_at
+        self.restores.is_none() && self.position >= self.recovered_at
     }
 
     /// Records that were written and are not folded, including transaction markers; none while the end is not known.
@@ -161,7 +184,9 @@ impl PartitionStatus {
 
     /// What the partition still has to do before the process is ready.
     fn awaits(&self, partition: i32) -> Option<String> {
-        if !self.is_recovered() {
+        if let Some((blocks, of)) = self.restores {
+            Some(format!("partition {partition} restores its state: {blocks} of {of} blocks are read"))
+        } else if !self.is_recovered() {
             let (position, to) = (self.position, self.recovered_at);
             Some(format!("partition {partition} recovers: at offset {position} of {to}"))
         } else if !self.caught_up {
@@ -402,6 +427,8 @@ impl Telemetry {
             gauge!(USERS, "partition" => label.clone()).set(status.users as f64);
             gauge!(POSITION, "partition" => label.clone()).set(status.position as f64);
             gauge!(RECOVERY, "partition" => label.clone()).set((status.recovered_at - status.position).max(0) as f64);
+            let restored = status.restores.map_or(1.0, |(blocks, of)| blocks as f64 / of.max(1) as f64);
+            gauge!(RESTORE, "partition" => label.clone()).set(restored);
             gauge!(HISTORY, "partition" => label.clone()).set(f64::from(status.is_history));
             for (name, offset) in [(END, status.end), (STABLE_END, status.stable_end)] {
                 if let Some(offset) = offset {
@@ -502,6 +529,7 @@ fn describe() {
         "Whether the history of a backfill has begun and not ended, by partition: 1 while nothing is published."
     );
     describe_gauge!(RECOVERY, "Records that a recovery still has to process, by partition; 0 after the recovery.");
+    describe_gauge!(RESTORE, "How much of its snapshot is read, by partition, from 0 to 1; 1 after it is restored.");
     describe_gauge!(END, "The offset after the last record, by partition.");
     describe_gauge!(
         STABLE_END,

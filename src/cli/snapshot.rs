@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 
 use super::config::{Config, Connection};
-use crate::store::{Manifest, Store};
+use crate::store::{Manifest, Progress, Store};
 use crate::{kafka, model, rules, text, worker};
 
 /// Lists, shows, verifies and prunes the snapshots of the state.
@@ -179,7 +179,7 @@ impl Verify {
                     continue;
                 }
                 let checked = store.read(partition, name).and_then(|manifest| {
-                    store.restore(partition, &manifest, &rules::default_plan())?;
+                    store.restore(partition, &manifest, &rules::default_plan(), &Progress::default())?;
                     Ok(manifest)
                 });
                 let said = match (checked, twin, &other) {

@@ -78,6 +78,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("auto.commit.interval.ms", "offsets are committed in the same transaction as the output"),
     ("auto.offset.reset", "a missing offset must stop the process; a silent reset loses or repeats records"),
     ("enable.partition.eof", "Upswell needs the end of a partition, to close days of silent partitions"),
+    (
+        "partition.assignment.strategy",
+        "must be cooperative-sticky: with another one, all partitions stop whenever one moves",
+    ),
     ("enable.idempotence", "producing must be idempotent"),
     ("acks", "idempotent and transactional producing needs acks=all"),
     ("request.required.acks", "idempotent and transactional producing needs acks=all"),

@@ -71,8 +71,8 @@ pub enum Polled<'a> {
         metadata: &'a str,
         /// The stable end now.
         end: i64,
-        /// The offset from which it is read, to be set: 0 unless it is.
-        begin: &'a mut i64,
+        /// The offset from which it is read: 0 unless it is set. Without one it is read once `begin` tells the offset.
+        begin: &'a mut Option<i64>,
     },
     /// The partition is revoked once this returns; none of its records follows.
     Revoked {
@@ -108,6 +108,8 @@ pub struct Consumer {
     topic: String,
     partitions: Vec<Option<Forward<Group>>>,
     inbox: Inbox<Group>,
+    /// Assigned partitions that are not read yet, each with the first offset of the log when it was assigned.
+    waiting: BTreeMap<i32, i64>,
     /// Whether the group has assigned partitions, even if none.
     assigned: bool,
     /// The id that the group had given this member when it assigned the partitions.
@@ -147,6 +149,7 @@ impl Consumer {
             topic: topic.to_owned(),
             partitions,
             inbox,
+            waiting: BTreeMap::new(),
             assigned: false,
             member: String::new(),
             topic_id,
@@ -237,12 +240,12 @@ impl Consumer {
     }
 
     fn owns_any(&self) -> bool {
-        self.partitions.iter().any(Option::is_some)
+        !self.waiting.is_empty() || self.partitions.iter().any(Option::is_some)
     }
 
     /// The number of records, ends and errors that wait to be read.
     #[cfg(test)]
-    pub(super) fn waiting(&self) -> usize {
+    pub(super) fn unread(&self) -> usize {
         self.inbox.len()
     }
 
@@ -284,7 +287,7 @@ impl Consumer {
         while let Some(change) = self.base.context().next() {
             changed = true;
             match change {
-                Change::Assign(list) => self.assign(list, each)?,
+                Change::Assign(list) => self.assign(&list, each)?,
                 Change::Revoke(list) => self.revoke(&list, each)?,
             }
         }
@@ -308,53 +311,87 @@ impl Consumer {
         failed.map(|()| any)
     }
 
-    fn assign(&mut self, mut list: TopicPartitionList, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
-        let starts = self.examine(&list).and_then(|starts| {
+    fn assign(&mut self, list: &TopicPartitionList, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
+        let begun = self.examine(list).and_then(|starts| {
             self.member = self.member()?;
             if !self.assigned {
                 self.join_again()?;
             }
-            for Start { partition, committed, metadata, low, end } in &starts {
-                let (partition, mut begin) = (*partition, 0);
-                each(Polled::Assigned { partition, committed: *committed, metadata, end: *end, begin: &mut begin });
-                if begin < *low {
-                    return Err(Error::LogTrimmed { topic: self.topic.clone(), partition, low: *low, begin });
+            let mut begun = TopicPartitionList::new();
+            for Start { partition, committed, metadata, low, end } in starts {
+                let mut begin = Some(0);
+                each(Polled::Assigned { partition, committed, metadata: &metadata, end, begin: &mut begin });
+                match begin {
+                    Some(begin) => self.add_start(&mut begun, partition, begin, low)?,
+                    None => drop(self.waiting.insert(partition, low)),
                 }
-                list.set_partition_offset(&self.topic, partition, Offset::Offset(begin))
-                    .map_err(|error| Error::client("setting offsets", error))?;
             }
-            Ok(starts)
+            Ok(begun)
         });
-        let starts = match starts {
-            Ok(starts) => starts,
-            Err(error) => {
-                // The group waits for an answer to the assignment, and closing would wait for it.
-                let _ = self.answer_assign(&TopicPartitionList::new());
-                return Err(error);
-            }
-        };
-        for start in &starts {
-            let forward = self.inbox.forward(&self.topic, start.partition);
-            // `examine` has refused partitions that were added since the group was joined.
-            self.partitions[usize::try_from(start.partition).unwrap_or(0)] = forward;
+        // The group waits for an answer to the assignment, and closing would wait for it.
+        let answered = self.answer_assign(begun.as_ref().unwrap_or(&TopicPartitionList::new()));
+        if let Err(error) = begun {
+            self.partitions.clear();
+            return Err(error);
         }
         self.assigned = true;
-        self.answer_assign(&list)
-            .map_err(|error| Error::client(format!("taking over partitions of {}", self.topic), error))
+        answered.map_err(|error| Error::client(format!("taking over partitions of {}", self.topic), error))
+    }
+
+    /// Reads a partition from this offset, which was assigned without one. Nothing happens if it was revoked since.
+    ///
+    /// # Errors
+    /// The log has lost the record at this offset, or the client refuses.
+    pub fn begin(&mut self, partition: i32, offset: i64) -> Result<(), Error> {
+        // If the membership is lost, all partitions are about to be revoked.
+        let Some(low) = self.waiting.get(&partition).copied().filter(|_| !self.base.assignment_lost()) else {
+            return Ok(());
+        };
+        let mut list = TopicPartitionList::new();
+        self.add_start(&mut list, partition, offset, low)?;
+        self.waiting.remove(&partition);
+        self.base
+            .incremental_assign(&list)
+            .map_err(|error| Error::client(format!("reading {}[{partition}]", self.topic), error))
+    }
+
+    /// Adds a partition to a list of those that are to be read, and has its records come into the inbox.
+    fn add_start(&mut self, list: &mut TopicPartitionList, partition: i32, begin: i64, low: i64) -> Result<(), Error> {
+        if begin < low {
+            return Err(Error::LogTrimmed { topic: self.topic.clone(), partition, low, begin });
+        }
+        list.add_partition_offset(&self.topic, partition, Offset::Offset(begin))
+            .map_err(|error| Error::client("setting offsets", error))?;
+        let forward = self.inbox.forward(&self.topic, partition);
+        // `examine` has refused partitions that were added since the group was joined.
+        self.partitions[usize::try_from(partition).unwrap_or(0)] = forward;
+        Ok(())
     }
 
     fn revoke(&mut self, list: &TopicPartitionList, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
         let group = self.group_metadata().ok().filter(|_| !self.base.assignment_lost()).map(Arc::new);
         self.assigned &= group.is_some();
+        let read = self.read_of(list);
         for element in list.elements() {
             let partition = element.partition();
             let slot = usize::try_from(partition).ok().and_then(|index| self.partitions.get_mut(index));
-            if slot.and_then(Option::take).is_some() {
+            if slot.and_then(Option::take).is_some() || self.waiting.remove(&partition).is_some() {
                 each(Polled::Revoked { partition, group: group.clone() });
             }
         }
-        answer_revoke(&self.base, list)
+        answer_revoke(&self.base, &read)
             .map_err(|error| Error::client(format!("giving back partitions of {}", self.topic), error))
+    }
+
+    /// Those of these partitions that are read: the client knows only them.
+    fn read_of(&self, list: &TopicPartitionList) -> TopicPartitionList {
+        let mut read = TopicPartitionList::new();
+        for element in list.elements() {
+            if owned(&self.partitions, element.partition()) {
+                read.add_partition(element.topic(), element.partition());
+            }
+        }
+        read
     }
 
     /// Leaves the group. If librdkafka does not come to an end with that, its threads stay behind.
@@ -481,7 +518,7 @@ impl Drop for Consumer {
         self.base.context().closing.store(true, Ordering::Relaxed);
         while let Some(change) = self.base.context().next() {
             if let Change::Revoke(list) = change {
-                let _ = answer_revoke(&self.base, &list);
+                let _ = answer_revoke(&self.base, &self.read_of(&list));
             } else {
                 let _ = self.answer_assign(&TopicPartitionList::new());
             }

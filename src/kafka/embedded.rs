@@ -101,8 +101,8 @@ mod tests {
 
         let mut consumer = Consumer::join(&config, "log", 0).unwrap();
         let deadline = Instant::now() + Duration::from_secs(60);
-        while consumer.waiting() < RECORDS {
-            assert!(Instant::now() < deadline, "{} of {RECORDS} records were fetched", consumer.waiting());
+        while consumer.unread() < RECORDS {
+            assert!(Instant::now() < deadline, "{} of {RECORDS} records were fetched", consumer.unread());
             consumer.attend(&mut |_| {}).unwrap();
             std::thread::sleep(Duration::from_millis(10));
         }

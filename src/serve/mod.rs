@@ -80,6 +80,8 @@ async fn readyz(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
         .map(|(partition, status)| {
             json!({
                 "partition": partition,
+                "restoredBlocks": status.restores.map(|(blocks, _)| blocks),
+                "restoresBlocks": status.restores.map(|(_, of)| of),
                 "recovered": status.is_recovered(),
                 "caughtUp": status.caught_up,
                 "waitsForTransaction": status.waits,

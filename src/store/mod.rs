@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path as FilePath;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, SystemTime};
 
@@ -68,6 +68,44 @@ pub struct Error {
     why: String,
     /// Whether the storage did not answer, or not as it should, so that nothing is known of what it has.
     pub is_unreachable: bool,
+}
+
+/// How far a restoration is. Others can look at it, and cancel it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    blocks: AtomicU64,
+    of: AtomicU64,
+    cancelled: AtomicBool,
+}
+
+impl Progress {
+    /// Has it end soon, with an error.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// How many blocks of the state are read, and of how many; of 0 before that is known.
+    #[must_use]
+    pub fn blocks(&self) -> (u64, u64) {
+        (self.blocks.load(Ordering::Relaxed), self.of.load(Ordering::Relaxed))
+    }
+
+    fn begin(&self, of: usize) {
+        self.blocks.store(0, Ordering::Relaxed);
+        self.of.store(of as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a block that was read.
+    fn take<T>(&self, block: Result<T, Unreadable>) -> Result<T, Unreadable> {
+        self.blocks.fetch_add(1, Ordering::Relaxed);
+        if self.is_cancelled() { Err(Unreadable("it was cancelled".to_owned())) } else { block }
+    }
 }
 
 /// A store of the snapshots of one group and log.
@@ -294,8 +332,15 @@ impl Store {
     /// The partition as it was when a snapshot was taken. If its rules are the ones that are known, they are taken.
     ///
     /// # Errors
-    /// A block is missing or damaged, its rules have another meaning in this version, or the storage cannot be read.
-    pub fn restore(&self, partition: i32, manifest: &Manifest, known: &Arc<Plan>) -> Result<Partition, Error> {
+    /// A block is missing or damaged, its rules have another meaning in this version, the storage cannot be read, or it was
+    /// cancelled.
+    pub fn restore(
+        &self,
+        partition: i32,
+        manifest: &Manifest,
+        known: &Arc<Plan>,
+        progress: &Progress,
+    ) -> Result<Partition, Error> {
         let doing = || format!("restoring partition {partition} from its snapshot at offset {}", manifest.about.offset);
         let About { rules, rules_text, .. } = &manifest.about;
         let plan = match *known.version == **rules {
@@ -307,9 +352,11 @@ impl Store {
         if *plan.version != **rules {
             return Err(self.error(doing(), format!("its rules {rules} are {} in this version", plan.version)));
         }
-        let names = [manifest.head].into_iter().chain(manifest.blocks.iter().copied()).collect();
+        let names: Vec<Hex> = [manifest.head].into_iter().chain(manifest.blocks.iter().copied()).collect();
+        progress.begin(names.len());
         let unreachable = Arc::new(AtomicBool::new(false));
         let restored = self.read_blocks(partition, names, &unreachable, |blocks| {
+            let blocks = &mut blocks.map(|block| progress.take(block));
             let (_, head) = blocks.next().unwrap_or_else(|| Err(Unreadable("it has no head".to_owned())))?;
             let partition = Partition::restore(plan, manifest.format, &head, blocks)?;
             match blocks.next() {
@@ -449,7 +496,7 @@ mod tests {
         // The partition goes on before anything of the cut is stored.
         fold(&mut partition, 12_000..12_001);
         let first = store.save(&mut cut, about(&partition, 12_000)).unwrap();
-        let restored = store.restore(3, &store.read(3, &first).unwrap(), &plan).unwrap();
+        let restored = store.restore(3, &store.read(3, &first).unwrap(), &plan, &Progress::default()).unwrap();
         assert_eq!((restored.accounts(), partition.accounts()), (12_000, 12_001));
 
         let (before, mut cut) = (blocks(folder.path()), partition.cut().unwrap());
@@ -457,7 +504,7 @@ mod tests {
         let more = blocks(folder.path()).len() - before.len();
         assert!(0 < more && more < before.len(), "{more} of {} blocks are stored again", before.len());
         // One that folds on from the first one has the same blocks, and stores the same ones.
-        let mut restored = store.restore(3, &store.read(3, &first).unwrap(), &plan).unwrap();
+        let mut restored = store.restore(3, &store.read(3, &first).unwrap(), &plan, &Progress::default()).unwrap();
         fold(&mut restored, 12_000..12_001);
         let other = tempfile::tempdir().unwrap();
         let elsewhere = Store::make(other.path().to_str().unwrap(), "group", "log").unwrap();
@@ -483,7 +530,10 @@ mod tests {
         fs::write(&path, sound).unwrap();
         let pruned = store.prune(3, &[&second]).unwrap();
         assert!(pruned.snapshots == 0 && pruned.blocks > 0 && pruned.missing == 0, "{pruned:?}");
-        assert_eq!(store.restore(3, &store.read(3, &second).unwrap(), &plan).unwrap().accounts(), 12_001);
+        assert_eq!(
+            store.restore(3, &store.read(3, &second).unwrap(), &plan, &Progress::default()).unwrap().accounts(),
+            12_001
+        );
         assert!(store.read(3, &first).is_err());
         fs::remove_file(blocks(folder.path()).pop().unwrap()).unwrap();
         assert_eq!(store.prune(3, &[&second]).unwrap(), Pruned { missing: 1, ..Pruned::default() });
@@ -541,7 +591,7 @@ mod tests {
             let name = store.list(3).unwrap().pop().unwrap();
             let manifest = store.read(3, &name).unwrap();
             assert_eq!(manifest.format, format);
-            let mut restored = store.restore(3, &manifest, &rules::default_plan()).unwrap();
+            let mut restored = store.restore(3, &manifest, &rules::default_plan(), &Progress::default()).unwrap();
             let mut partition = Partition::new(Arc::clone(restored.plan()));
             live(&mut partition, 0..30);
             assert_eq!(restored.trail(), partition.trail());
@@ -576,18 +626,20 @@ mod tests {
             let other = zstd::bulk::compress(b"other bytes", 1).unwrap();
             for damaged in [&sound[..sound.len() - 1], &other, &[]] {
                 fs::write(&block, damaged).unwrap();
-                let error = store.restore(3, &manifest, &plan).unwrap_err().to_string();
+                let error = store.restore(3, &manifest, &plan, &Progress::default()).unwrap_err().to_string();
                 assert!(error.contains("block") || error.contains("not a state"), "{error}");
             }
             fs::remove_file(&block).unwrap();
-            assert!(store.restore(3, &manifest, &plan).is_err());
+            assert!(store.restore(3, &manifest, &plan, &Progress::default()).is_err());
             fs::write(&block, sound).unwrap();
         }
         let other =
             Manifest { about: About { rules: "default@other".into(), ..manifest.about.clone() }, ..manifest.clone() };
-        assert!(store.restore(3, &other, &plan).unwrap_err().to_string().contains("default@other"));
+        assert!(
+            store.restore(3, &other, &plan, &Progress::default()).unwrap_err().to_string().contains("default@other")
+        );
         let fewer = Manifest { blocks: manifest.blocks[1..].to_vec(), ..manifest.clone() };
-        assert!(store.restore(3, &fewer, &plan).is_err());
-        assert_eq!(store.restore(3, &manifest, &plan).unwrap().accounts(), 10);
+        assert!(store.restore(3, &fewer, &plan, &Progress::default()).is_err());
+        assert_eq!(store.restore(3, &manifest, &plan, &Progress::default()).unwrap().accounts(), 10);
     }
 }

@@ -4,10 +4,12 @@
 //! only uncommitted work is lost: the next owner of the partition restores its state from a snapshot, folds the log from
 //! there, publishes nothing up to the committed offset, and publishes the rest.
 
+mod background;
 mod job;
 mod outbox;
 mod owned;
 mod publisher;
+mod restore;
 mod share;
 mod snapshots;
 mod standing;
@@ -30,6 +32,8 @@ pub use job::{Config, Job, StartBarrier};
 const POLL: Duration = Duration::from_millis(100);
 /// The same while a transaction commits: effects may wait for its end.
 const POLL_BESIDE_COMMIT: Duration = Duration::from_millis(1);
+/// The same while a partition is restored: it is to be read at once.
+const POLL_BESIDE_RESTORING: Duration = Duration::from_millis(5);
 /// How long a worker waits at most for the others before it joins the group, and before it reads.
 const START_WAIT: Duration = Duration::from_secs(10);
 /// How often it looks meanwhile.
@@ -114,8 +118,8 @@ pub fn run(job: &Job, number: usize, start: &StartBarrier, telemetry: &Telemetry
                     tracing::warn!(
                         worker = number,
                         why,
-                        "Kafka, or the place of the snapshots, does not answer: joining again until it does; if this lasts, \
-                         check that it runs and can be reached"
+                        "Kafka does not answer: joining again until it does; if this lasts, check that it runs and can be \
+                         reached"
                     );
                 }
                 std::thread::sleep(REJOIN_AFTER);
@@ -180,7 +184,11 @@ impl<'a> Worker<'a> {
     fn work(&mut self) -> Result<(), Ended> {
         while !self.share.job.kafka.is_stopping() {
             self.share.telemetry.round(self.number);
-            let wait = if self.share.publisher.is_committing() { POLL_BESIDE_COMMIT } else { POLL };
+            let wait = match () {
+                () if self.share.publisher.is_committing() => POLL_BESIDE_COMMIT,
+                () if self.share.is_restoring() => POLL_BESIDE_RESTORING,
+                () => POLL,
+            };
             self.take(wait)?;
             self.share.tick_silent_partitions();
             self.publish(false)?;
@@ -210,6 +218,7 @@ impl<'a> Worker<'a> {
             return Err(ended);
         }
         share.check_lost_offsets()?;
+        share.take_restored(&mut |partition, begin| consumer.begin(partition, begin))?;
         if share.group.is_none() {
             share.group = Some(Arc::new(consumer.group_metadata()?));
         }
@@ -331,8 +340,7 @@ impl<'a> Worker<'a> {
 
     fn leave(mut self) {
         self.share.publisher.leave();
-        let partitions: Vec<i32> = self.share.partitions.keys().copied().collect();
-        partitions.into_iter().for_each(|partition| self.share.drop_partition(partition));
+        self.share.drop_partitions();
         self.consumer.leave();
     }
 }

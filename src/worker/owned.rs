@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::job::Job;
 use super::outbox::{Id, Outbox, Published};
-use super::snapshots::{Answer, Named, Request, Restored};
+use super::restore::Restored;
+use super::snapshots::{Answer, Named, Request};
 use super::standing::Standing;
 use crate::engine::{Partition, Record, read_ahead};
 use crate::kafka::{Ends, Message, Output};
@@ -22,7 +23,7 @@ const BEHIND_MS: i64 = 1_000;
 /// After this time a wait behind an open transaction is logged. Most waits end within milliseconds.
 const WAITS_AFTER: Duration = Duration::from_secs(5);
 /// How often the progress of a recovery is logged.
-const REPORT_EVERY: Duration = Duration::from_secs(5);
+pub(super) const REPORT_EVERY: Duration = Duration::from_secs(5);
 
 /// Detects that the partition waits behind an open transaction, that is, that its stable end does not move although
 /// records follow it.
@@ -568,6 +569,7 @@ impl Owned {
         let behind_since = self.folded_at.max(self.current_at).unwrap_or(self.came_at);
         self.caught_up |= self.at_end || self.ends.is_some_and(|ends| self.position >= ends.stable);
         let status = PartitionStatus {
+            restores: None,
             end: self.ends.map(|ends| ends.last),
             stable_end: self.ends.map(|ends| ends.stable),
             caught_up: self.caught_up,

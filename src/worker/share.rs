@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::background::Background;
 use super::job::Job;
 use super::outbox::{Names, Outbox, To};
-use super::owned::{Before, Owned};
+use super::owned::{Before, Owned, REPORT_EVERY};
 use super::publisher::{Batch, Position, Publisher};
-use super::snapshots::{self, Answer, Snapshots};
+use super::restore::{Restored, ToRestore, restore};
+use super::snapshots::{Answer, Request, save};
 use super::standing::Standing;
 use crate::kafka::{self, Consumer, GroupMetadata, Output, Outputs, Polled, Producer};
 use crate::model::EventTime;
-use crate::telemetry::{Stage, Stopwatch, Telemetry, now_ms};
+use crate::store::{self, Progress};
+use crate::telemetry::{PartitionStatus, Stage, Stopwatch, Telemetry, now_ms};
 use crate::wire;
 
 /// The version of the program.
@@ -23,6 +26,8 @@ const BUILD: &str = env!("CARGO_PKG_VERSION");
 const TICK_EVERY: Duration = Duration::from_secs(10);
 /// How long partitions that go to other members wait for their last snapshots.
 const STORE_WHEN_REVOKED: Duration = Duration::from_secs(5);
+/// How long to wait before a storage that did not answer is asked again.
+const RESTORE_AGAIN: Duration = Duration::from_secs(1);
 /// How long a transaction is open before its commit begins, also while the records of one poll are folded. Where the
 /// process gets little CPU time that takes long, and a transaction that reaches its timeout would do so again and again.
 const OPEN_MAX: Duration = Duration::from_secs(3);
@@ -47,6 +52,17 @@ impl From<kafka::Error> for Ended {
     }
 }
 
+/// A partition whose state is being restored: nothing of it is read before.
+struct Restoring {
+    before: Before,
+    progress: Arc<Progress>,
+    reported: Instant,
+    /// When the storage is asked again, which did not answer, and for what.
+    again: Option<(Instant, ToRestore)>,
+    /// Whether it was logged that it does not answer.
+    is_told: bool,
+}
+
 /// The assigned partitions, and their effects since the last commit.
 pub(super) struct Share<'a> {
     pub(super) job: &'a Job,
@@ -54,8 +70,12 @@ pub(super) struct Share<'a> {
     pub(super) partitions: BTreeMap<i32, Owned>,
     pub(super) outbox: Outbox,
     pub(super) publisher: Publisher,
-    /// None if no snapshots are taken.
-    snapshots: Option<Snapshots>,
+    /// Stores snapshots. None if none are taken.
+    snapshots: Option<Background<Request, Answer>>,
+    /// Restores partitions, each with the answer whose it is. None if no snapshots are taken.
+    restorer: Option<Restorer>,
+    /// The assigned partitions that are being restored.
+    restoring: BTreeMap<i32, Restoring>,
     /// How often somebody had asked for snapshots when it last looked.
     snapshots_asked: u64,
     /// Until when the partitions that are revoked now wait for their last snapshots.
@@ -75,6 +95,8 @@ pub(super) struct Share<'a> {
     pub(super) group: Option<Arc<GroupMetadata>>,
     pub(super) committed_at: Instant,
 }
+
+type Restorer = Background<ToRestore, (ToRestore, Result<Option<Restored>, store::Error>)>;
 
 /// The metadata of the offset of a partition whose effects were published with the present rules.
 fn standing<'a>(job: &'a Job, partitions: i32, log: &'a str) -> Standing<'a> {
@@ -100,7 +122,9 @@ impl<'a> Share<'a> {
             partitions: BTreeMap::new(),
             outbox: Outbox::default(),
             publisher: Publisher::new(producer, Names::new(&job.topics)),
-            snapshots: job.snapshots.clone().map(Snapshots::new),
+            snapshots: job.snapshots.clone().map(|store| Background::new(move |request| save(&store, request))),
+            restorer: job.snapshots.as_ref().map(|_| restorer(job.clone())),
+            restoring: BTreeMap::new(),
             snapshots_asked: job.snapshots_asked.load(Ordering::Relaxed),
             stores_until: None,
             failed: None,
@@ -120,60 +144,9 @@ impl<'a> Share<'a> {
         }
         match polled {
             // The membership ends with this poll: nothing of the partition is read.
-            Polled::Assigned { end, begin, .. } if self.failed.is_some() => *begin = end,
+            Polled::Assigned { begin, .. } if self.failed.is_some() => *begin = None,
             Polled::Assigned { partition, committed, metadata, end, begin } => {
-                if committed.is_none() && end > 0 {
-                    self.without_offset.insert(partition);
-                }
-                let then = Standing::read(metadata);
-                if committed.is_some() {
-                    self.failed = then.check(self.job).err().map(Ended::Failed);
-                }
-                let committed = committed.unwrap_or(0);
-                let changed = committed > 0 && *then.rules != *self.job.plan.version;
-                if changed {
-                    tracing::warn!(
-                        partition,
-                        then = then.rules,
-                        now = %self.job.plan.version,
-                        "the rules have changed: the past is computed again with the new rules, and nothing of it is \
-                         published again except profiles"
-                    );
-                }
-                let outputs = self.job.topics.outputs.as_bits();
-                let were_off = committed > 0 && outputs & !then.outputs & Outputs::profiles() != 0;
-                if were_off {
-                    tracing::info!(partition, "profiles were off: all of them are published");
-                }
-                // With other rules or outputs the number of effects means nothing: the record counts as published, but
-                // for its profiles.
-                let is_void = then.published > 0 && (changed || then.outputs != outputs);
-                let (committed, partly) = if is_void { (committed + 1, 0) } else { (committed, then.published) };
-                let republishes = changed || were_off || is_void;
-                // A restoration may take longer than a transaction may be open.
-                self.publisher.abort();
-                let restored = snapshots::restore(
-                    self.job,
-                    &standing(self.job, self.count, &self.log_id),
-                    partition,
-                    committed,
-                    then.snapshot,
-                );
-                let restored = match restored {
-                    Ok(restored) => restored,
-                    Err(error) => {
-                        // Nothing of it is read before the worker has joined again.
-                        *begin = end;
-                        self.failed = self.failed.take().or(Some(Ended::Lost(error)));
-                        return;
-                    }
-                };
-                *begin = restored.as_ref().map_or(0, |it| it.offset);
-                tracing::info!(partition, committed, end, begin, "assigned");
-                // Another version, or other rules, may make something else of the log.
-                let trail = then.trail.filter(|(build, _)| *build == BUILD && !changed).map(|(_, trail)| trail);
-                let before = Before { committed, partly, trail, republishes, end };
-                self.partitions.insert(partition, Owned::new(self.job, (partition, self.count), before, restored));
+                *begin = self.assign(partition, committed, metadata, end);
             }
             Polled::Revoked { partition, group } => {
                 tracing::info!(partition, lost = group.is_none(), "revoked");
@@ -200,6 +173,113 @@ impl<'a> Share<'a> {
                 }
             }
         }
+    }
+
+    /// A partition is assigned. Returns from which offset it is read; none if its state is restored first, or the worker
+    /// must stop.
+    fn assign(&mut self, partition: i32, committed: Option<i64>, metadata: &str, end: i64) -> Option<i64> {
+        if committed.is_none() && end > 0 {
+            self.without_offset.insert(partition);
+        }
+        let then = Standing::read(metadata);
+        if committed.is_some() {
+            self.failed = then.check(self.job).err().map(Ended::Failed);
+        }
+        let committed = committed.unwrap_or(0);
+        let changed = committed > 0 && *then.rules != *self.job.plan.version;
+        if changed {
+            tracing::warn!(
+                partition,
+                then = then.rules,
+                now = %self.job.plan.version,
+                "the rules have changed: the past is computed again with the new rules, and nothing of it is published \
+                 again except profiles"
+            );
+        }
+        let outputs = self.job.topics.outputs.as_bits();
+        let were_off = committed > 0 && outputs & !then.outputs & Outputs::profiles() != 0;
+        if were_off {
+            tracing::info!(partition, "profiles were off: all of them are published");
+        }
+        // With other rules or outputs the number of effects means nothing: the record counts as published, but for its
+        // profiles.
+        let is_void = then.published > 0 && (changed || then.outputs != outputs);
+        let (committed, partly) = if is_void { (committed + 1, 0) } else { (committed, then.published) };
+        let republishes = changed || were_off || is_void;
+        // Another version, or other rules, may make something else of the log.
+        let trail = then.trail.filter(|(build, _)| *build == BUILD && !changed).map(|(_, trail)| trail);
+        let before = Before { committed, partly, trail, republishes, end };
+        if self.failed.is_some() {
+            return None;
+        }
+        let Some(restorer) = self.restorer.as_mut().filter(|_| committed > 0) else {
+            return Some(self.own(partition, before, None));
+        };
+        let progress = Arc::<Progress>::default();
+        let reported = Instant::now();
+        let restoring = Restoring { before, progress: Arc::clone(&progress), reported, again: None, is_told: false };
+        self.restoring.insert(partition, restoring);
+        let (named, log) = (then.snapshot.to_owned(), self.log_id.clone());
+        restorer.ask(ToRestore { partition, committed, named, log, partitions: self.count, outputs, progress });
+        None
+    }
+
+    /// The partition is read from now on. Returns from which offset.
+    fn own(&mut self, partition: i32, before: Before, restored: Option<Restored>) -> i64 {
+        let begin = restored.as_ref().map_or(0, |it| it.offset);
+        tracing::info!(partition, committed = before.committed, end = before.end, begin, "assigned");
+        self.partitions.insert(partition, Owned::new(self.job, (partition, self.count), before, restored));
+        begin
+    }
+
+    /// Takes the partitions that are restored since it last looked: `begin` has each of them read from an offset. While the
+    /// storage does not answer, so that it is unknown which snapshots there are, a partition waits.
+    pub(super) fn take_restored(
+        &mut self,
+        begin: &mut impl FnMut(i32, i64) -> Result<(), kafka::Error>,
+    ) -> Result<(), kafka::Error> {
+        let Some(restorer) = &mut self.restorer else { return Ok(()) };
+        let mut answers = Vec::new();
+        while let Some(answer) = restorer.answer() {
+            answers.push(answer);
+        }
+        for restoring in self.restoring.values_mut() {
+            if let Some((_, wanted)) = restoring.again.take_if(|(at, _)| Instant::now() >= *at) {
+                restorer.ask(wanted);
+            }
+        }
+        for (wanted, restored) in answers {
+            let partition = wanted.partition;
+            // It may have been revoked, and even assigned again, meanwhile.
+            let is_it = |it: &&mut Restoring| Arc::ptr_eq(&it.progress, &wanted.progress);
+            let Some(restoring) = self.restoring.get_mut(&partition).filter(is_it) else { continue };
+            match restored {
+                Ok(restored) => {
+                    let before = restoring.before;
+                    self.restoring.remove(&partition);
+                    let from = self.own(partition, before, restored);
+                    begin(partition, from)?;
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut restoring.is_told, true) {
+                        let why = error.to_string();
+                        tracing::warn!(
+                            partition,
+                            why,
+                            "the place of the snapshots does not answer: trying again until it does; the partition waits \
+                             meanwhile, and others go on"
+                        );
+                    }
+                    restoring.again = Some((Instant::now() + RESTORE_AGAIN, wanted));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a partition is being restored.
+    pub(super) fn is_restoring(&self) -> bool {
+        !self.restoring.is_empty()
     }
 
     /// Commits what was folded of a partition that goes to another member, and a snapshot of it, so that its next owner
@@ -264,11 +344,20 @@ impl<'a> Share<'a> {
         }
     }
 
-    pub(super) fn drop_partition(&mut self, partition: i32) {
+    fn drop_partition(&mut self, partition: i32) {
         self.partitions.remove(&partition);
+        if let Some(restoring) = self.restoring.remove(&partition) {
+            restoring.progress.cancel();
+        }
         self.without_offset.remove(&partition);
         self.publisher.drop_partition(partition, &mut self.outbox);
         self.telemetry.partition_gone(partition);
+    }
+
+    /// The membership ends.
+    pub(super) fn drop_partitions(&mut self) {
+        let partitions: Vec<i32> = self.partitions.keys().chain(self.restoring.keys()).copied().collect();
+        partitions.into_iter().for_each(|partition| self.drop_partition(partition));
     }
 
     /// Writes ticks into live partitions that get no events (semantics A5).
@@ -379,14 +468,14 @@ impl<'a> Share<'a> {
 
     /// The same, of one partition only or of all, where the last one was taken this long ago.
     fn take_snapshots(&mut self, only: Option<i32>, every: Duration) {
-        while let Some(answer) = self.snapshots.as_mut().and_then(Snapshots::answer) {
+        while let Some(answer) = self.snapshots.as_mut().and_then(Background::answer) {
             self.snapshot_stored(answer);
         }
         let now = standing(self.job, self.count, &self.log_id);
         let Some(snapshots) = self.snapshots.as_mut().filter(|_| self.failed.is_none()) else { return };
         for (_, owned) in self.partitions.iter_mut().filter(|(it, _)| only.is_none_or(|only| only == **it)) {
             if let Some(request) = owned.take_snapshot(self.job, &now, every) {
-                snapshots.save(request);
+                snapshots.ask(request);
             }
         }
     }
@@ -418,8 +507,27 @@ impl<'a> Share<'a> {
         for (partition, owned) in &mut self.partitions {
             owned.report(*partition, self.telemetry);
         }
+        for (&partition, Restoring { before, progress, reported, .. }) in &mut self.restoring {
+            let (done, of) = progress.blocks();
+            if reported.elapsed() >= REPORT_EVERY {
+                *reported = Instant::now();
+                tracing::info!(partition, blocks = done, of, "restoring");
+            }
+            let restores = Some((done, of));
+            let rules = Arc::clone(&self.job.plan.version);
+            let status = PartitionStatus { restores, recovered_at: before.committed, ..PartitionStatus::new(rules) };
+            self.telemetry.partition(partition, status);
+        }
         self.telemetry.stages(&mut self.watch);
     }
+}
+
+/// The thread that restores partitions.
+fn restorer(job: Job) -> Restorer {
+    Background::new(move |wanted| {
+        let restored = restore(&job, &wanted);
+        (wanted, restored)
+    })
 }
 
 /// One of these partitions whose results were published, and a topic that has them, if there is one. The topic of

@@ -1,14 +1,9 @@
-//! Takes and stores snapshots of the partitions of a worker, on a thread of their own: the fold goes on meanwhile.
+//! Stores snapshots of the partitions of a worker, on a thread of their own; and knows which is due, and which counts.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::job::Job;
-use super::standing::Standing;
-use crate::engine::{Cut, Partition};
-use crate::store::{self, About, Store, offset_of};
+use crate::engine::Cut;
+use crate::store::{About, Store, offset_of};
 
 /// A snapshot to store, and those of its partition that stay.
 pub(super) struct Request {
@@ -29,64 +24,7 @@ pub(super) struct Answer {
     pub(super) took: Duration,
 }
 
-/// The thread that stores snapshots.
-pub(super) struct Snapshots {
-    /// None to end it.
-    requests: Option<Sender<Request>>,
-    answers: Receiver<Answer>,
-    open: usize,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Snapshots {
-    pub(super) fn new(store: Arc<Store>) -> Snapshots {
-        let (requests, requested) = channel::<Request>();
-        let (answered, answers) = channel();
-        let thread = std::thread::spawn(move || {
-            for request in requested {
-                if answered.send(save(&store, request)).is_err() {
-                    return;
-                }
-            }
-        });
-        Snapshots { requests: Some(requests), answers, open: 0, thread: Some(thread) }
-    }
-
-    /// Stores a snapshot after those that were requested before.
-    pub(super) fn save(&mut self, request: Request) {
-        if let Some(requests) = &self.requests {
-            requests.send(request).expect("the thread lives until it gets no more requests");
-            self.open += 1;
-        }
-    }
-
-    /// A snapshot that was requested and is done, if there is one.
-    pub(super) fn answer(&mut self) -> Option<Answer> {
-        let answer = self.answers.try_recv().ok()?;
-        self.open -= 1;
-        Some(answer)
-    }
-
-    /// The same, for which it waits until this time; none if all are done.
-    pub(super) fn wait(&mut self, until: Instant) -> Option<Answer> {
-        if self.open == 0 {
-            return None;
-        }
-        let answer = self.answers.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
-        self.open -= 1;
-        Some(answer)
-    }
-}
-
-impl Drop for Snapshots {
-    fn drop(&mut self) {
-        self.requests = None;
-        // The thread ends by itself. The snapshot that it may be storing will not be committed, so there is no need to wait.
-        drop(self.thread.take());
-    }
-}
-
-fn save(store: &Store, Request { mut cut, about, keep }: Request) -> Answer {
+pub(super) fn save(store: &Store, Request { mut cut, about, keep }: Request) -> Answer {
     let (began, partition, offset) = (Instant::now(), about.partition, about.offset);
     let saved = store.save(&mut cut, about);
     // Pages that the cut shares are copied before they change.
@@ -117,91 +55,6 @@ fn save(store: &Store, Request { mut cut, about, keep }: Request) -> Answer {
         );
     }
     Answer { partition, offset, name: saved.ok(), lacks_blocks, took }
-}
-
-/// A partition whose state was restored, at which offset its log goes on, and from which snapshot.
-pub(super) struct Restored {
-    pub(super) fold: Partition,
-    pub(super) offset: i64,
-    /// Whether its newest event was at most a day old when it was folded.
-    pub(super) live: bool,
-    pub(super) name: String,
-}
-
-/// Restores a partition from the snapshot that stands beside its committed offset, or else from the last one before it
-/// that can be used. None if there is none: then the log is folded from its beginning.
-///
-/// # Errors
-/// The storage does not answer, or the process is stopping, so that it is unknown which there are.
-pub(super) fn restore(
-    job: &Job,
-    now: &Standing<'_>,
-    partition: i32,
-    committed: i64,
-    named: &str,
-) -> anyhow::Result<Option<Restored>> {
-    let Some(store) = job.snapshots.as_deref().filter(|_| committed > 0) else { return Ok(None) };
-    let mut next = match named {
-        // Offsets that were set by hand have no metadata.
-        "" => last(store, partition, |it| offset_of(it).is_some_and(|offset| offset <= committed))?,
-        named => Some(named.to_owned()),
-    };
-    while let Some(name) = next {
-        anyhow::ensure!(!job.kafka.is_stopping(), "stopping before partition {partition} is restored");
-        let began = Instant::now();
-        match use_snapshot(job, store, now, partition, committed, &name) {
-            Ok(restored) => {
-                let (seconds, offset) = (began.elapsed().as_secs_f64(), restored.offset);
-                let (accounts, users) = (restored.fold.accounts(), restored.fold.users());
-                tracing::info!(partition, offset, accounts, users, seconds, "restored from a snapshot");
-                return Ok(Some(restored));
-            }
-            Err(error) if error.downcast_ref().is_some_and(|error: &store::Error| error.is_unreachable) => {
-                return Err(error);
-            }
-            Err(error) => {
-                let why = format!("{error:#}");
-                tracing::warn!(partition, snapshot = name, why, "a snapshot cannot be used: trying the one before");
-            }
-        }
-        next = last(store, partition, |it| *it < *name)?;
-    }
-    Ok(None)
-}
-
-/// The last snapshot for which this holds.
-fn last(store: &Store, partition: i32, is_it: impl Fn(&str) -> bool) -> Result<Option<String>, store::Error> {
-    Ok(store.list(partition)?.into_iter().rfind(|name| is_it(name)))
-}
-
-fn use_snapshot(
-    job: &Job,
-    store: &Store,
-    now: &Standing<'_>,
-    partition: i32,
-    committed: i64,
-    name: &str,
-) -> anyhow::Result<Restored> {
-    let manifest = store.read(partition, name)?;
-    let About { topic_id, partitions, offset, first_rules, outputs, .. } = &manifest.about;
-    let is_known = |id: &str| !id.is_empty();
-    anyhow::ensure!(
-        topic_id == now.log || !is_known(topic_id) || !is_known(now.log),
-        "it is of a log with the id {topic_id}, and this one has {}",
-        now.log
-    );
-    anyhow::ensure!(Some(*partitions) == now.partitions, "the log had {partitions} partitions");
-    anyhow::ensure!(*offset <= committed, "it was taken at offset {offset}, after the committed one, {committed}");
-    anyhow::ensure!(
-        *first_rules == *job.plan.version,
-        "it follows from the rules {first_rules}, and the configured ones are {}: the log is folded with them",
-        job.plan.version
-    );
-    let mut fold = store.restore(partition, &manifest, &job.plan)?;
-    if *outputs != now.outputs {
-        fold.visit_all();
-    }
-    Ok(Restored { fold, offset: *offset, live: manifest.about.live, name: name.to_owned() })
 }
 
 /// The snapshots of a partition: the one that stands beside the committed offset, and one that may take its place.
@@ -300,16 +153,19 @@ impl Named {
 mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
+    use std::sync::Arc;
 
     use rand::rngs::SmallRng;
     use rand::seq::IndexedRandom as _;
     use rand::{RngExt as _, SeedableRng as _};
 
     use super::*;
-    use crate::engine::Record;
+    use crate::engine::{Partition, Record};
     use crate::model::{Effects, Wanted};
     use crate::rules::Ready;
     use crate::wire::{self, Format, ToWire as _};
+    use crate::worker::job::Job;
+    use crate::worker::restore::{ToRestore, restore};
 
     /// The owner of a partition: its fold up to a position, and its snapshots.
     struct Owner {
@@ -354,14 +210,19 @@ mod tests {
             }
         }
 
-        fn standing(&self) -> Standing<'_> {
-            Standing { partitions: Some(1), outputs: 0, log: "id", ..Standing::read("") }
-        }
-
         /// Restores the partition as a new owner does, and checks that its state is what the log makes.
         fn restore(&self) -> Owner {
             let (committed, named) = &self.committed;
-            let restored = restore(&self.job, &self.standing(), 0, *committed, named).expect("the folder answers");
+            let wanted = ToRestore {
+                partition: 0,
+                committed: *committed,
+                named: named.clone(),
+                log: "id".into(),
+                partitions: 1,
+                outputs: 0,
+                progress: Arc::default(),
+            };
+            let restored = restore(&self.job, &wanted).expect("the folder answers");
             let name = restored.as_ref().map_or("", |restored| &restored.name);
             assert!(!self.is_sound || named.is_empty() || name == named, "{name} instead of {named}");
             let anew = || Partition::new(Arc::clone(&self.job.plan));

@@ -595,7 +595,7 @@ fn a_trimmed_log_is_refused() {
     while offsets.last() != Some(&4) {
         assert!(Instant::now() < deadline);
         let mut each = |polled: Polled<'_>| match polled {
-            Polled::Assigned { begin, .. } => *begin = 3,
+            Polled::Assigned { begin, .. } => *begin = Some(3),
             Polled::Message(message) => offsets.push(message.offset),
             _ => {}
         };

@@ -1,0 +1,49 @@
+//! A thread that serves requests in their order, beside the loop of a worker.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
+
+/// The thread. When this is dropped, it ends once it is done with the request that it serves; nobody waits for it.
+pub(super) struct Background<Q, A> {
+    requests: Sender<Q>,
+    answers: Receiver<A>,
+    open: usize,
+}
+
+impl<Q: Send + 'static, A: Send + 'static> Background<Q, A> {
+    pub(super) fn new(mut serve: impl FnMut(Q) -> A + Send + 'static) -> Background<Q, A> {
+        let (requests, requested) = channel();
+        let (answered, answers) = channel();
+        std::thread::spawn(move || {
+            for request in requested {
+                if answered.send(serve(request)).is_err() {
+                    return;
+                }
+            }
+        });
+        Background { requests, answers, open: 0 }
+    }
+
+    /// Serves a request after those before.
+    pub(super) fn ask(&mut self, request: Q) {
+        self.requests.send(request).expect("the thread lives until it gets no more requests");
+        self.open += 1;
+    }
+
+    /// An answer, if there is one.
+    pub(super) fn answer(&mut self) -> Option<A> {
+        let answer = self.answers.try_recv().ok()?;
+        self.open -= 1;
+        Some(answer)
+    }
+
+    /// The same, for which it waits until this time; none if all requests are answered.
+    pub(super) fn wait(&mut self, until: Instant) -> Option<A> {
+        if self.open == 0 {
+            return None;
+        }
+        let answer = self.answers.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
+        self.open -= 1;
+        Some(answer)
+    }
+}
