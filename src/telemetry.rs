@@ -34,6 +34,9 @@ const USERS: &str = "upswell_partition_users";
 const POSITION: &str = "upswell_partition_position";
 const RECOVERY: &str = "upswell_partition_recovery_records";
 const RESTORE: &str = "upswell_partition_restore_ratio";
+const WAITS_FOR_MEMORY: &str = "upswell_partition_waits_for_memory";
+const MEMORY: &str = "upswell_memory_bytes";
+const MEMORY_LIMIT: &str = "upswell_memory_limit_bytes";
 const HISTORY: &str = "upswell_partition_history";
 const END: &str = "upswell_partition_end";
 const STABLE_END: &str = "upswell_partition_stable_end";
@@ -134,6 +137,8 @@ pub struct PartitionStatus {
     pub behind_since: Option<i64>,
     /// Whether it waits behind an open transaction.
     pub waits: bool,
+    /// Whether it waits until there is memory for the next record, or for its state.
+    pub waits_for_memory: bool,
     /// Whether the history of a backfill has begun and not ended, so that nothing is published.
     pub is_history: bool,
     /// The watermark.
@@ -158,6 +163,7 @@ impl PartitionStatus {
             caught_up: false,
             behind_since: None,
             waits: false,
+            waits_for_memory: false,
             is_history: false,
             watermark: None,
             rules,
@@ -184,7 +190,9 @@ impl PartitionStatus {
 
     /// What the partition still has to do before the process is ready.
     fn awaits(&self, partition: i32) -> Option<String> {
-        if let Some((blocks, of)) = self.restores {
+        if self.waits_for_memory {
+            Some(format!("partition {partition} waits at offset {} until there is memory for it", self.position))
+        } else if let Some((blocks, of)) = self.restores {
             Some(format!("partition {partition} restores its state: {blocks} of {of} blocks are read"))
         } else if !self.is_recovered() {
             let (position, to) = (self.position, self.recovered_at);
@@ -252,7 +260,11 @@ impl Telemetry {
         metrics::set_global_recorder(recorder).map_err(|error| anyhow::anyhow!("installing metrics: {error}"))?;
         describe();
         counter!(EVENTS_UNMAPPED, "name" => "(other)").increment(0);
-        Ok(Arc::new(Telemetry {
+        Ok(Arc::new(Telemetry::new(prometheus)))
+    }
+
+    fn new(prometheus: PrometheusHandle) -> Telemetry {
+        Telemetry {
             partitions: DashMap::new(),
             workers: DashMap::new(),
             events: AtomicU64::new(0),
@@ -260,7 +272,13 @@ impl Telemetry {
             handoffs: Default::default(),
             unmapped: DashMap::new(),
             prometheus,
-        }))
+        }
+    }
+
+    /// One whose metrics nobody reads.
+    #[cfg(test)]
+    pub fn of_tests() -> Telemetry {
+        Telemetry::new(PrometheusBuilder::new().build_recorder().handle())
     }
 
     /// Events were folded.
@@ -327,6 +345,12 @@ impl Telemetry {
                 counter!(STAGES, "stage" => *name).increment(micros);
             }
         }
+    }
+
+    /// How many bytes of memory the process takes, and may take.
+    pub fn memory(&self, takes: u64, limit: u64) {
+        gauge!(MEMORY).set(takes as f64);
+        gauge!(MEMORY_LIMIT).set(limit as f64);
     }
 
     /// A tick was written.
@@ -429,6 +453,7 @@ impl Telemetry {
             gauge!(RECOVERY, "partition" => label.clone()).set((status.recovered_at - status.position).max(0) as f64);
             let restored = status.restores.map_or(1.0, |(blocks, of)| blocks as f64 / of.max(1) as f64);
             gauge!(RESTORE, "partition" => label.clone()).set(restored);
+            gauge!(WAITS_FOR_MEMORY, "partition" => label.clone()).set(f64::from(status.waits_for_memory));
             gauge!(HISTORY, "partition" => label.clone()).set(f64::from(status.is_history));
             for (name, offset) in [(END, status.end), (STABLE_END, status.stable_end)] {
                 if let Some(offset) = offset {
@@ -529,6 +554,15 @@ fn describe() {
         "Whether the history of a backfill has begun and not ended, by partition: 1 while nothing is published."
     );
     describe_gauge!(RECOVERY, "Records that a recovery still has to process, by partition; 0 after the recovery.");
+    describe_gauge!(MEMORY, "Resident memory of the process.");
+    describe_gauge!(
+        MEMORY_LIMIT,
+        "The memory that the process may take: of worker.memory_mib, its container or the machine."
+    );
+    describe_gauge!(
+        WAITS_FOR_MEMORY,
+        "1 while the partition waits until there is memory for the next record or its state."
+    );
     describe_gauge!(RESTORE, "How much of its snapshot is read, by partition, from 0 to 1; 1 after it is restored.");
     describe_gauge!(END, "The offset after the last record, by partition.");
     describe_gauge!(

@@ -11,13 +11,13 @@ use super::config::{Config, Connection};
 use crate::kafka::{LogSettings, LogWatch};
 use crate::store::{self, Store};
 use crate::telemetry::Telemetry;
-use crate::worker::{self, Job, StartBarrier};
+use crate::worker::{self, Job, Memory, StartBarrier};
 use crate::{kafka, rules, serve};
 
-/// How often `run` looks at the settings of the log.
-const WATCH: Duration = Duration::from_secs(10);
-/// How soon the thread that does that notices that the process stops.
-const STOP_POLL: Duration = Duration::from_millis(100);
+/// How often `run` looks at its memory, and whether it is to stop.
+const WATCH: Duration = Duration::from_millis(100);
+/// How often it looks at the settings of the log.
+const WATCH_LOG: Duration = Duration::from_secs(10);
 
 /// Runs the service: reads the log and publishes signals and handoffs, exactly once, until SIGTERM or Ctrl-C.
 ///
@@ -54,12 +54,12 @@ impl Run {
             checked => {
                 let (watch, log) = checked?;
                 std::thread::scope(|scope| {
-                    let watches = || watch_log(&config, &watch, &log);
+                    let watches = || watch_all(&config, &job, &telemetry, &watch, &log);
                     let watching = std::thread::Builder::new().name("watch".into()).spawn_scoped(scope, watches);
-                    let watching = watching.context("starting the watch of the log")?;
+                    let watching = watching.context("starting the thread that watches")?;
                     let worked = work(&job, usize::from(threads), &telemetry);
                     let watched =
-                        watching.join().unwrap_or_else(|_| bail!("the watch of the log panicked: this is a defect"));
+                        watching.join().unwrap_or_else(|_| bail!("the watching thread panicked: this is a defect"));
                     worked.and(watched)
                 })?;
             }
@@ -100,6 +100,7 @@ pub(super) fn job(config: &Config) -> Result<Job> {
         snapshots: None,
         snapshot_every: Duration::from_millis(config.snapshots.every.0 as u64),
         snapshots_asked: Arc::default(),
+        memory: Arc::new(Memory::new(config.worker.memory_mib)),
         from_the_beginning: false,
     })
 }
@@ -180,37 +181,42 @@ fn check_settings(config: &Config, log: &LogSettings) -> Result<()> {
     Ok(())
 }
 
-/// Until the process stops, looks whether the log is still what it was when it started.
+/// Until the process stops, looks how much memory it takes, and whether the log is still what it was when it started.
 ///
 /// # Errors
-/// It has other settings, with which results would be wrong, or another number of partitions.
-fn watch_log(config: &Config, watch: &LogWatch, then: &LogSettings) -> Result<()> {
+/// The log has other settings, with which results would be wrong, or another number of partitions.
+fn watch_all(config: &Config, job: &Job, telemetry: &Telemetry, watch: &LogWatch, then: &LogSettings) -> Result<()> {
     let _stops = StopsAll(&config.kafka.stop);
     let (mut looked_at, mut warned) = (Instant::now(), false);
     while !config.kafka.is_stopping() {
-        std::thread::sleep(STOP_POLL);
-        if looked_at.elapsed() < WATCH {
-            continue;
+        job.memory.look(telemetry);
+        std::thread::sleep(WATCH);
+        if looked_at.elapsed() >= WATCH_LOG {
+            watch_log(config, watch, then, &mut warned)?;
+            looked_at = Instant::now();
         }
-        match watch.look() {
-            Ok(now) => {
-                check_settings(config, &now)?;
-                if now.partitions != then.partitions {
-                    let (topic, group) = (config.topics().log(), config.kafka.group.clone());
-                    let (then, now) = (then.partitions, now.partitions);
-                    return Err(kafka::Error::PartitionsChanged { topic, group, then, now }.into());
-                }
-            }
-            // If Kafka does not answer, the workers say so.
-            Err(error) if error.is_passing() || matches!(error, kafka::Error::Stopped { .. }) => {}
-            Err(error) => {
-                if !std::mem::replace(&mut warned, true) {
-                    let why = error.to_string();
-                    tracing::warn!(why, "the settings of the log cannot be read: changes of them are not noticed");
-                }
+    }
+    Ok(())
+}
+
+fn watch_log(config: &Config, watch: &LogWatch, then: &LogSettings, warned: &mut bool) -> Result<()> {
+    match watch.look() {
+        Ok(now) => {
+            check_settings(config, &now)?;
+            if now.partitions != then.partitions {
+                let (topic, group) = (config.topics().log(), config.kafka.group.clone());
+                let (then, now) = (then.partitions, now.partitions);
+                return Err(kafka::Error::PartitionsChanged { topic, group, then, now }.into());
             }
         }
-        looked_at = Instant::now();
+        // If Kafka does not answer, the workers say so.
+        Err(error) if error.is_passing() || matches!(error, kafka::Error::Stopped { .. }) => {}
+        Err(error) => {
+            if !std::mem::replace(warned, true) {
+                let why = error.to_string();
+                tracing::warn!(why, "the settings of the log cannot be read: changes of them are not noticed");
+            }
+        }
     }
     Ok(())
 }

@@ -355,6 +355,23 @@ impl Consumer {
             .map_err(|error| Error::client(format!("reading {}[{partition}]", self.topic), error))
     }
 
+    /// Reads nothing more of a partition until `begin` tells from where. What was fetched of it is dropped.
+    ///
+    /// # Errors
+    /// The client refuses.
+    pub fn halt(&mut self, partition: i32) -> Result<(), Error> {
+        let slot = usize::try_from(partition).ok().and_then(|index| self.partitions.get_mut(index));
+        if self.base.assignment_lost() || slot.and_then(Option::take).is_none() {
+            return Ok(());
+        }
+        self.waiting.insert(partition, 0);
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&self.topic, partition);
+        self.base
+            .incremental_unassign(&list)
+            .map_err(|error| Error::client(format!("halting {}[{partition}]", self.topic), error))
+    }
+
     /// Adds a partition to a list of those that are to be read, and has its records come into the inbox.
     fn add_start(&mut self, list: &mut TopicPartitionList, partition: i32, begin: i64, low: i64) -> Result<(), Error> {
         if begin < low {

@@ -85,6 +85,7 @@ async fn readyz(State(telemetry): State<Arc<Telemetry>>) -> impl IntoResponse {
                 "recovered": status.is_recovered(),
                 "caughtUp": status.caught_up,
                 "waitsForTransaction": status.waits,
+                "waitsForMemory": status.waits_for_memory,
                 "position": status.position,
                 "recoversTo": status.recovered_at,
                 "end": status.end,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::memory::Memory;
 use crate::kafka;
 use crate::model::Millis;
 use crate::rules::Plan;
@@ -24,6 +25,8 @@ pub struct Config {
     pub commit_interval: Millis,
     /// The most messages in a transaction. After the close of a day with many users there are several transactions.
     pub transaction_messages: NonZeroU32,
+    /// How much memory the process may take, in MiB; none for the limit of its container, or the memory of the machine.
+    pub memory_mib: Option<NonZeroU32>,
 }
 
 /// Some hundred thousand small messages can be produced within the timeout of a transaction.
@@ -31,7 +34,12 @@ const TRANSACTION_MESSAGES: NonZeroU32 = NonZeroU32::new(50_000).unwrap();
 
 impl Default for Config {
     fn default() -> Config {
-        Config { threads: 2, commit_interval: Millis(1_000), transaction_messages: TRANSACTION_MESSAGES }
+        Config {
+            threads: 2,
+            commit_interval: Millis(1_000),
+            transaction_messages: TRANSACTION_MESSAGES,
+            memory_mib: None,
+        }
     }
 }
 
@@ -60,6 +68,8 @@ pub struct Job {
     pub snapshot_every: Duration,
     /// How often somebody has asked for snapshots of all partitions of the process.
     pub snapshots_asked: Arc<AtomicU64>,
+    /// How much memory the process takes, and may take.
+    pub memory: Arc<Memory>,
     /// Whether to publish everything again if the group has no committed offsets but results were published.
     pub from_the_beginning: bool,
 }
@@ -80,6 +90,7 @@ impl Job {
             snapshots: None,
             snapshot_every: Duration::from_secs(60),
             snapshots_asked: Arc::default(),
+            memory: Arc::new(Memory::new(None)),
             from_the_beginning: false,
         }
     }

@@ -6,6 +6,7 @@
 
 mod background;
 mod job;
+mod memory;
 mod outbox;
 mod owned;
 mod publisher;
@@ -27,6 +28,7 @@ use share::{Ended, Share};
 use standing::Standing;
 
 pub use job::{Config, Job, StartBarrier};
+pub use memory::Memory;
 
 /// How long one poll waits for records, and so how soon a worker notices that it should stop.
 const POLL: Duration = Duration::from_millis(100);
@@ -218,7 +220,8 @@ impl<'a> Worker<'a> {
             return Err(ended);
         }
         share.check_lost_offsets()?;
-        share.take_restored(&mut |partition, begin| consumer.begin(partition, begin))?;
+        share.take_restored(consumer)?;
+        share.wait_for_memory(consumer)?;
         if share.group.is_none() {
             share.group = Some(Arc::new(consumer.group_metadata()?));
         }

@@ -154,6 +154,8 @@ pub(super) struct Owned {
     waits: Waits,
     /// Whether the position is at the stable end.
     at_end: bool,
+    /// Whether it waits at its position until there is memory.
+    waits_for_memory: bool,
     /// Whether the newest accepted event is at most a day older than its record.
     live: bool,
     /// When a record other than a tick arrived last, and whether the batch that is being folded has one.
@@ -204,6 +206,7 @@ impl Owned {
             current_at: None,
             waits: Waits::default(),
             at_end: false,
+            waits_for_memory: false,
             live,
             heard: now,
             hears: false,
@@ -216,6 +219,10 @@ impl Owned {
 
     /// Adds a record to the batch. Returns whether the batch is full.
     pub(super) fn take(&mut self, message: &Message<'_>) -> bool {
+        // It is read again from its position.
+        if self.waits_for_memory {
+            return false;
+        }
         let &Message { offset, time_ms, is_control, key, payload, .. } = message;
         let about = Waiting { offset, time_ms, is_control, key: key.map(<[u8]>::len) };
         self.waiting.push(about, &[payload, key.unwrap_or_default()]);
@@ -235,6 +242,14 @@ impl Owned {
             let (value, key) = bytes.split_at(bytes.len() - about.key.unwrap_or(0));
             let cause = Cause { offset: about.offset, time_ms: about.time_ms, key: about.key.map(|_| key) };
             let admit = wire::Admit::of_log(about.is_control);
+            if job.memory.is_full() {
+                // The record may be of accounts and users of those before it.
+                self.fold_batch(job, &mut batch, outbox, telemetry)?;
+                self.waits_for_memory = self.grows_by(wire::decode_admitting(admit, job.format, value));
+                if self.waits_for_memory {
+                    break;
+                }
+            }
             let mut begins = true;
             for (index, decoded) in (0..).zip(wire::decode_admitting(admit, job.format, value)) {
                 if batch.len() >= BATCH {
@@ -257,6 +272,22 @@ impl Owned {
             self.heard = Instant::now();
         }
         Ok(())
+    }
+
+    /// Whether one of these events adds an account or a user.
+    fn grows_by<'a>(&self, mut events: impl Iterator<Item = Decoded<'a>>) -> bool {
+        events.any(|decoded| Ready::new(&decoded).is_ok_and(|ready| !self.fold.knows(&ready)))
+    }
+
+    /// Whether it waits until there is memory: nothing of it is to be read.
+    pub(super) fn waits_for_memory(&self) -> bool {
+        self.waits_for_memory
+    }
+
+    /// It is read again from its position.
+    pub(super) fn goes_on(&mut self) -> i64 {
+        self.waits_for_memory = false;
+        self.position
     }
 
     fn fold_batch(
@@ -436,6 +467,9 @@ impl Owned {
     /// # Errors
     /// As `publish_from`.
     pub(super) fn at_end(&mut self, position: i64, job: &Job, outbox: &mut Outbox) -> anyhow::Result<()> {
+        if self.waits_for_memory {
+            return Ok(());
+        }
         self.publish_from(position, job, outbox)?;
         self.position = self.position.max(position);
         self.at_end = true;
@@ -473,6 +507,7 @@ impl Owned {
     /// event arrived for a while (semantics A5). History gets none.
     pub(super) fn wants_tick(&mut self, idle_after: Duration, every: Duration) -> bool {
         let wants = self.at_end
+            && !self.waits_for_memory
             && self.live
             && !self.fold.is_history()
             && self.heard.elapsed() >= idle_after
@@ -575,6 +610,7 @@ impl Owned {
             caught_up: self.caught_up,
             behind_since: (!is_current).then_some(behind_since),
             waits: self.waits.logged,
+            waits_for_memory: self.waits_for_memory,
             is_history: self.fold.is_history(),
             position: self.position,
             recovered_at: self.recovered_at,
@@ -674,6 +710,38 @@ mod tests {
             }
             assert_eq!(owned.wants_tick(Duration::ZERO, Duration::ZERO), !begins);
         }
+    }
+
+    /// Records of these users, from an offset on.
+    fn read(owned: &mut Owned, from: i64, users: &[&str]) {
+        for (offset, user) in (from..).zip(users) {
+            let event = format!(
+                r#"{{"type":"track","event":"Feature Used","messageId":"{offset}","userId":"{user}",
+                     "timestamp":"2026-03-02T10:00:00Z","context":{{"groupId":"acme"}}}}"#
+            );
+            owned
+                .waiting
+                .push(Waiting { offset, time_ms: None, is_control: false, key: None }, &[event.as_bytes(), b""]);
+        }
+    }
+
+    #[test]
+    fn while_memory_is_full_a_partition_waits_before_the_first_record_of_a_new_user() {
+        let (job, telemetry, mut outbox) = (Job::of_tests(), Telemetry::of_tests(), Outbox::default());
+        let mut owned = Owned::new(&job, (0, 1), Before::default(), None);
+        read(&mut owned, 0, &["ann", "ben"]);
+        owned.fold(&job, &mut outbox, &telemetry).unwrap();
+        job.memory.set_full(true);
+        read(&mut owned, 2, &["ben", "ann", "new", "ann"]);
+        owned.fold(&job, &mut outbox, &telemetry).unwrap();
+        assert_eq!((owned.waits_for_memory(), owned.position(), owned.fold.users()), (true, 4, 2));
+        owned.at_end(6, &job, &mut outbox).unwrap();
+        assert_eq!(owned.position(), 4, "what the client still delivers is read again");
+        job.memory.set_full(false);
+        assert_eq!(owned.goes_on(), 4);
+        read(&mut owned, 4, &["new", "ann"]);
+        owned.fold(&job, &mut outbox, &telemetry).unwrap();
+        assert_eq!((owned.waits_for_memory(), owned.position(), owned.fold.users()), (false, 6, 3));
     }
 
     #[test]

@@ -28,6 +28,8 @@ const TICK_EVERY: Duration = Duration::from_secs(10);
 const STORE_WHEN_REVOKED: Duration = Duration::from_secs(5);
 /// How long to wait before a storage that did not answer is asked again.
 const RESTORE_AGAIN: Duration = Duration::from_secs(1);
+/// How long a partition is not restored after there was no memory for it.
+const WHEN_MEMORY_WAS_FULL: Duration = Duration::from_secs(30);
 /// How long a transaction is open before its commit begins, also while the records of one poll are folded. Where the
 /// process gets little CPU time that takes long, and a transaction that reaches its timeout would do so again and again.
 const OPEN_MAX: Duration = Duration::from_secs(3);
@@ -232,33 +234,39 @@ impl<'a> Share<'a> {
         begin
     }
 
-    /// Takes the partitions that are restored since it last looked: `begin` has each of them read from an offset. While the
-    /// storage does not answer, so that it is unknown which snapshots there are, a partition waits.
-    pub(super) fn take_restored(
-        &mut self,
-        begin: &mut impl FnMut(i32, i64) -> Result<(), kafka::Error>,
-    ) -> Result<(), kafka::Error> {
+    /// Takes the partitions that are restored since it last looked, and has them read. While the storage does not answer, so
+    /// that it is unknown which snapshots there are, and while memory is full, a partition waits.
+    pub(super) fn take_restored(&mut self, consumer: &mut Consumer) -> Result<(), kafka::Error> {
         let Some(restorer) = &mut self.restorer else { return Ok(()) };
+        let is_full = self.job.memory.is_full();
         let mut answers = Vec::new();
         while let Some(answer) = restorer.answer() {
             answers.push(answer);
         }
         for restoring in self.restoring.values_mut() {
-            if let Some((_, wanted)) = restoring.again.take_if(|(at, _)| Instant::now() >= *at) {
+            let is_due = |at: &Instant| Instant::now() >= *at && !is_full;
+            if let Some((_, wanted)) = restoring.again.take_if(|(at, _)| is_due(at)) {
                 restorer.ask(wanted);
+            } else if is_full && restoring.again.is_none() {
+                restoring.progress.cancel();
             }
         }
-        for (wanted, restored) in answers {
+        for (mut wanted, restored) in answers {
             let partition = wanted.partition;
             // It may have been revoked, and even assigned again, meanwhile.
             let is_it = |it: &&mut Restoring| Arc::ptr_eq(&it.progress, &wanted.progress);
             let Some(restoring) = self.restoring.get_mut(&partition).filter(is_it) else { continue };
             match restored {
+                Ok(_) if wanted.progress.is_cancelled() => {
+                    wanted.progress = Arc::default();
+                    restoring.progress = Arc::clone(&wanted.progress);
+                    restoring.again = Some((Instant::now() + WHEN_MEMORY_WAS_FULL, wanted));
+                }
                 Ok(restored) => {
                     let before = restoring.before;
                     self.restoring.remove(&partition);
                     let from = self.own(partition, before, restored);
-                    begin(partition, from)?;
+                    consumer.begin(partition, from)?;
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut restoring.is_told, true) {
@@ -272,6 +280,17 @@ impl<'a> Share<'a> {
                     }
                     restoring.again = Some((Instant::now() + RESTORE_AGAIN, wanted));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has nothing read of partitions that wait until there is memory, and goes on with them when there is.
+    pub(super) fn wait_for_memory(&mut self, consumer: &mut Consumer) -> Result<(), kafka::Error> {
+        for (&partition, owned) in self.partitions.iter_mut().filter(|(_, owned)| owned.waits_for_memory()) {
+            consumer.halt(partition)?;
+            if !self.job.memory.is_full() {
+                consumer.begin(partition, owned.goes_on())?;
             }
         }
         Ok(())
@@ -507,6 +526,7 @@ impl<'a> Share<'a> {
         for (partition, owned) in &mut self.partitions {
             owned.report(*partition, self.telemetry);
         }
+        let waits_for_memory = self.job.memory.is_full();
         for (&partition, Restoring { before, progress, reported, .. }) in &mut self.restoring {
             let (done, of) = progress.blocks();
             if reported.elapsed() >= REPORT_EVERY {
@@ -515,7 +535,12 @@ impl<'a> Share<'a> {
             }
             let restores = Some((done, of));
             let rules = Arc::clone(&self.job.plan.version);
-            let status = PartitionStatus { restores, recovered_at: before.committed, ..PartitionStatus::new(rules) };
+            let status = PartitionStatus {
+                restores,
+                waits_for_memory,
+                recovered_at: before.committed,
+                ..PartitionStatus::new(rules)
+            };
             self.telemetry.partition(partition, status);
         }
         self.telemetry.stages(&mut self.watch);

@@ -161,6 +161,13 @@ impl Partition {
         self.tables.users()
     }
 
+    /// Whether folding the event adds neither an account nor a user.
+    pub fn knows(&self, ready: &Ready<'_>) -> bool {
+        let Some(event) = ready.event.as_ref().ok().filter(|event| !event.kind.is_control()) else { return true };
+        let (account, user) = self.tables.find(ready.keys(), event.account.as_bytes(), event.user.as_bytes());
+        account.is_some() && (event.user.is_empty() || user.is_some())
+    }
+
     /// The bytes that each part of the state takes, without texts that are allocated one by one.
     pub fn bytes(&self) -> Vec<(&'static str, usize)> {
         let (timers, ids, visits) = (self.timers.bytes(), self.admission.bytes(), self.due.bytes());

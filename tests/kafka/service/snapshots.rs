@@ -332,6 +332,34 @@ fn a_store_that_does_not_answer_is_waited_for() {
     program.assert_published_is_replayed();
 }
 
+/// Nothing is lost where there is no memory for it: it waits in the log.
+#[test]
+fn while_memory_is_full_nothing_new_is_taken_and_the_process_lives() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    program.send_day(1);
+    let little = [("UPSWELL_WORKER__MEMORY_MIB", "1")];
+    let mut run = program.start_with(&["run"], &little);
+    let waits = |run: &Running, partitions: usize| {
+        let (status, body) = run.get("/readyz");
+        (status == 503 && body.matches("until there is memory").count() == partitions).then_some(())
+    };
+    wait_for("partitions that wait before their first record", || waits(&run, PARTITIONS as usize));
+    assert_eq!((run.get("/livez").0, events_of(&run.get("/metrics").1)), (200, 0));
+    assert_eq!(run.said().matches("memory is full").count(), 1, "{}", run.said());
+    assert!(run.terminate().success(), "{}", run.said());
+    program.work_off();
+
+    // Now there are snapshots, for which there is no memory either.
+    program.send_day(2);
+    let mut run = program.start_with(&["run"], &little);
+    wait_for("partitions that wait for their state", || waits(&run, PARTITIONS as usize));
+    assert_eq!(events_of(&run.get("/metrics").1), 0);
+    assert!(run.terminate().success(), "{}", run.said());
+    assert_eq!(program.work_off().1, 12);
+    program.assert_published_is_replayed();
+}
+
 /// Blocks that something else has removed are stored again.
 #[test]
 fn blocks_that_are_gone_are_stored_again() {
