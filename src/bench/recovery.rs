@@ -28,6 +28,9 @@ pub struct Recovery {
     pub cpu_s: Option<f64>,
     /// Seconds from SIGTERM until the process after that one was ready.
     pub restart_s: f64,
+    /// What these seconds were spent on, one after the other: until the process had ended; until all workers of the next one
+    /// had joined the group; until all partitions were restored; and until it was ready. None if its log does not tell.
+    pub restart_steps_s: Option<[f64; 4]>,
 }
 
 /// Kills a process after nine tenths of the events, starts another one, and restarts that when it has caught up.
@@ -50,11 +53,19 @@ pub(super) fn measure(
     service.settle()?;
     let asked = Instant::now();
     service.stop()?;
+    let stopped = Instant::now();
     let mut service = start()?;
     await_that(config, (&mut service, log), bar, |service, folded| folded >= events && service.is_ready())?;
-    let restart_s = asked.elapsed().as_secs_f64();
+    let ready = Instant::now();
+    let restart_s = (ready - asked).as_secs_f64();
+    let steps = service.last_said("joined").zip(service.last_said("restored from a snapshot"));
+    let restart_steps_s = steps.map(|(joined, restored)| {
+        let ends = [stopped, joined, restored, ready];
+        let begins = [asked, stopped, joined, restored];
+        std::array::from_fn(|step| ends[step].saturating_duration_since(begins[step]).as_secs_f64())
+    });
     service.stop()?;
-    Ok(Recovery { killed_at, restored, first_event_s, caught_up_s, cpu_s, restart_s })
+    Ok(Recovery { killed_at, restored, first_event_s, caught_up_s, cpu_s, restart_s, restart_steps_s })
 }
 
 /// Waits until this holds of a process and the number of events that it has folded, and returns the number.

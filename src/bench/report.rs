@@ -313,13 +313,21 @@ impl Report {
             }
             writeln!(f, "             at {} events/s, from when an event was due", count(live.rate))?;
         }
-        if let Some(Recovery { killed_at, restored, first_event_s, caught_up_s, restart_s, .. }) = self.recovery {
+        if let Some(recovery) = self.recovery {
+            let Recovery { killed_at, restored, first_event_s, caught_up_s, restart_s, restart_steps_s, .. } = recovery;
             let (at, restored) = (count(killed_at), count(restored));
             writeln!(
                 f,
                 "recovery     {caught_up_s:.1} s from kill -9, at {at} events, to caught up; {first_event_s:.1} s to the \
                  first {restored}\n             {restart_s:.1} s from SIGTERM to ready again"
             )?;
+            if let Some([stopped, joined, restored, ready]) = restart_steps_s {
+                writeln!(
+                    f,
+                    "             {stopped:.2} s to store and stop, {joined:.2} s to start and join, {restored:.2} s to be \
+                     assigned and restore,\n             {ready:.2} s to be at the end of the log"
+                )?;
+            }
         }
         let Handoffs { count: number, hash } = self.handoffs;
         let number = count(number);

@@ -16,6 +16,8 @@ use crate::telemetry::Page;
 
 /// How many of its last log lines an error shows.
 const LINES: usize = 20;
+/// How many of them are kept.
+const KEPT: usize = 1_000;
 /// How long the process may take to end after SIGTERM.
 const LEAVE: Duration = Duration::from_secs(60);
 /// A process that has ended no transaction for this time has committed all that it has folded. It is longer than the
@@ -40,7 +42,8 @@ pub(super) struct Service {
     child: Child,
     address: SocketAddr,
     client: ureq::Agent,
-    said: Arc<Mutex<VecDeque<String>>>,
+    /// The lines of its log, and when they came.
+    said: Arc<Mutex<VecDeque<(Instant, String)>>>,
     /// When it was started.
     pub(super) began: Instant,
 }
@@ -104,7 +107,14 @@ impl Service {
 
     fn last_lines(&self) -> String {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.iter().cloned().collect::<Vec<_>>().join("\n")
+        let last = said.iter().skip(said.len().saturating_sub(LINES));
+        last.map(|(_, line)| &**line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// When it last logged a line with this text.
+    pub(super) fn last_said(&self, what: &str) -> Option<Instant> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.iter().rfind(|(_, line)| line.contains(what)).map(|(at, _)| *at)
     }
 
     /// Waits until it has committed what it has folded: until no transaction has ended for a while.
@@ -159,12 +169,12 @@ impl Drop for Service {
     }
 }
 
-fn keep_lines(lines: impl BufRead, said: &Mutex<VecDeque<String>>) {
+fn keep_lines(lines: impl BufRead, said: &Mutex<VecDeque<(Instant, String)>>) {
     for line in lines.lines().map_while(Result::ok) {
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() == LINES {
+        if said.len() == KEPT {
             said.pop_front();
         }
-        said.push_back(line);
+        said.push_back((Instant::now(), line));
     }
 }

@@ -6,6 +6,7 @@
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
@@ -16,6 +17,8 @@ use crate::telemetry::Telemetry;
 const CEILING: u64 = 80;
 /// Below this it takes new state again.
 const ROOM: u64 = 75;
+/// What lasts shorter is not logged.
+const LASTS: Duration = Duration::from_secs(3);
 const MIB: u64 = 1 << 20;
 
 /// The memory of the process.
@@ -23,8 +26,18 @@ const MIB: u64 = 1 << 20;
 pub struct Memory {
     /// The limit by the configuration; none if that of the container, or else the memory of the machine, applies.
     limit: Option<u64>,
-    system: Mutex<Option<System>>,
+    looks: Mutex<Looks>,
     is_full: AtomicBool,
+}
+
+/// What only looks need.
+#[derive(Debug)]
+struct Looks {
+    /// None where the operating system does not tell.
+    system: Option<System>,
+    /// Since when memory is full, or not; and whether the log says that it is.
+    since: Instant,
+    is_told: bool,
 }
 
 impl Memory {
@@ -32,7 +45,8 @@ impl Memory {
     #[must_use]
     pub fn new(limit_mib: Option<NonZeroU32>) -> Memory {
         let limit = limit_mib.map(|mib| u64::from(mib.get()) * MIB);
-        Memory { limit, system: Mutex::new(System::new().ok()), is_full: AtomicBool::new(false) }
+        let looks = Looks { system: System::new().ok(), since: Instant::now(), is_told: false };
+        Memory { limit, looks: Mutex::new(looks), is_full: AtomicBool::new(false) }
     }
 
     /// Whether there is no room for new state, as far as the last look tells.
@@ -48,8 +62,9 @@ impl Memory {
     /// Looks how much memory the process takes, and at its limit, which can change while it runs. Where the operating system
     /// does not tell, nothing is ever full.
     pub fn look(&self, telemetry: &Telemetry) {
-        let mut system = self.system.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(system) = system.as_mut() else { return };
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let Looks { system, since, is_told } = &mut *looks;
+        let Some(system) = system else { return };
         let pid = Pid::from_u32(std::process::id());
         let what = ProcessRefreshKind::nothing().with_memory().without_tasks();
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, what);
@@ -61,9 +76,13 @@ impl Memory {
         let was_full = self.is_full();
         let is_full = is_full(was_full, takes, limit);
         self.is_full.store(is_full, Ordering::Relaxed);
-        if is_full == was_full {
+        if is_full != was_full {
+            *since = Instant::now();
+        }
+        if is_full == *is_told || since.elapsed() < LASTS {
             return;
         }
+        *is_told = is_full;
         let (takes_mib, limit_mib) = (takes / MIB, limit / MIB);
         if is_full {
             tracing::error!(
