@@ -15,16 +15,15 @@ mod share;
 mod snapshots;
 mod standing;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::kafka::{self, Consumer, Producer, TransactionError};
+use crate::kafka::{self, Consumer, Ended, Producer, TransactionError};
 use crate::telemetry::{Stage, Telemetry};
 use job::Phase;
-use share::{Ended, Share};
+use share::Share;
 use standing::Standing;
 
 pub use job::{Config, Job, StartBarrier};
@@ -50,17 +49,6 @@ const RESEND_AFTER: Duration = Duration::from_millis(200);
 const RESEND_AT_THE_END: Duration = Duration::from_secs(3);
 /// How long a process that stops waits for its last snapshots.
 const STORE_AT_THE_END: Duration = Duration::from_secs(10);
-/// How long to wait before joining again.
-const REJOIN_AFTER: Duration = Duration::from_secs(1);
-/// The same while the group still has the former member of the name: so long that a session of the usual 45 s ends before
-/// the worker has been fenced too often.
-const REJOIN_UNRELEASED: Duration = Duration::from_secs(12);
-/// A worker that is fenced this often within `FENCED_WITHIN` shares its name with another running process: two
-/// processes with one name fence each other at every heartbeat. A broker or a process that was halted causes one
-/// fence only.
-const FENCED_MAX: usize = 5;
-/// See `FENCED_MAX`.
-const FENCED_WITHIN: Duration = Duration::from_secs(60);
 /// The broker aborts a transaction that takes longer. For the producer this looks like a fence.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -78,71 +66,18 @@ pub fn snapshot_in(metadata: &str) -> &str {
 /// Continuing is impossible or would give wrong results, Kafka cannot be reached at the start, or another
 /// running process uses the same name.
 pub fn run(job: &Job, number: usize, start: &StartBarrier, telemetry: &Telemetry) -> Result<()> {
-    let mut fences = Fences::default();
-    let (mut has_joined, mut lost) = (false, false);
-    while !job.kafka.is_stopping() {
-        let ended = Worker::join(job, number, start, telemetry).and_then(|mut worker| {
-            (has_joined, lost) = (true, false);
+    let join = || Worker::join(job, number, start, telemetry);
+    kafka::stay_member(
+        &job.kafka,
+        number,
+        || telemetry.round(number),
+        join,
+        |mut worker| {
             let ended = worker.work();
             worker.leave();
             ended
-        });
-        match ended {
-            Ok(()) => {}
-            Err(Ended::Fenced(why) | Ended::Lost(why)) if job.kafka.is_stopping() => {
-                let why = format!("{why:#}");
-                tracing::warn!(
-                    worker = number,
-                    why,
-                    "stopping without an answer of Kafka: the next owner publishes the rest"
-                );
-            }
-            Err(Ended::Fenced(why)) if fences.are_too_many(Instant::now()) => {
-                let within = FENCED_WITHIN.as_secs();
-                return Err(why.context(format!(
-                    "worker {number} was fenced {FENCED_MAX} times within {within} s: another process uses the same name"
-                )));
-            }
-            Err(Ended::Fenced(why)) => {
-                lost = false;
-                tracing::warn!(worker = number, why = format!("{why:#}"), "fenced: joining again");
-                let is_unreleased = matches!(why.downcast_ref(), Some(kafka::Error::InstanceUnreleased { .. }));
-                let until = Instant::now() + if is_unreleased { REJOIN_UNRELEASED } else { REJOIN_AFTER };
-                while Instant::now() < until && !job.kafka.is_stopping() {
-                    telemetry.round(number);
-                    std::thread::sleep(POLL);
-                }
-            }
-            Err(Ended::Lost(why)) if has_joined => {
-                // This is logged once; the line `joined` follows when the worker has joined again.
-                if !std::mem::replace(&mut lost, true) {
-                    let why = format!("{why:#}");
-                    tracing::warn!(
-                        worker = number,
-                        why,
-                        "Kafka does not answer: joining again until it does; if this lasts, check that it runs and can be \
-                         reached"
-                    );
-                }
-                std::thread::sleep(REJOIN_AFTER);
-            }
-            Err(Ended::Lost(error) | Ended::Failed(error)) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// When a worker was last fenced.
-#[derive(Default)]
-struct Fences(VecDeque<Instant>);
-
-impl Fences {
-    /// Counts a fence at `now`. Returns whether there are so many that another process must use the same name.
-    fn are_too_many(&mut self, now: Instant) -> bool {
-        self.0.push_back(now);
-        self.0.retain(|at| now.duration_since(*at) <= FENCED_WITHIN);
-        self.0.len() >= FENCED_MAX
-    }
+        },
+    )
 }
 
 /// One membership of the group.
@@ -426,15 +361,5 @@ mod tests {
             worker.join().unwrap().unwrap();
             assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
         });
-    }
-
-    #[test]
-    fn only_fences_that_follow_each_other_fast_are_too_many() {
-        let ended = |apart: u64, count: u64| {
-            let (mut fences, began) = (Fences::default(), Instant::now());
-            (0..count).any(|number| fences.are_too_many(began + Duration::from_secs(apart * number)))
-        };
-        assert!(ended(7, 5) && ended(15, 5));
-        assert!(!ended(7, 4) && !ended(16, 100));
     }
 }

@@ -14,7 +14,7 @@ use super::publisher::{Batch, Position, Publisher};
 use super::restore::{Restored, ToRestore, restore};
 use super::snapshots::{Answer, Request, save};
 use super::standing::Standing;
-use crate::kafka::{self, Consumer, GroupMetadata, Output, Outputs, Polled, Producer};
+use crate::kafka::{self, Consumer, Ended, GroupMetadata, Output, Outputs, Polled, Producer};
 use crate::model::EventTime;
 use crate::store::{self, Progress};
 use crate::telemetry::{PartitionStatus, Stage, Stopwatch, Telemetry, now_ms};
@@ -33,26 +33,6 @@ const WHEN_MEMORY_WAS_FULL: Duration = Duration::from_secs(30);
 /// How long a transaction is open before its commit begins, also while the records of one poll are folded. Where the
 /// process gets little CPU time that takes long, and a transaction that reaches its timeout would do so again and again.
 const OPEN_MAX: Duration = Duration::from_secs(3);
-
-/// Why a worker's membership ended.
-pub(super) enum Ended {
-    /// Another member took over, or the broker assumes so. The worker may join again.
-    Fenced(anyhow::Error),
-    /// Kafka did not answer for a long time, or the process is stopping.
-    Lost(anyhow::Error),
-    /// Continuing is impossible or would give wrong results.
-    Failed(anyhow::Error),
-}
-
-impl From<kafka::Error> for Ended {
-    fn from(error: kafka::Error) -> Ended {
-        match &error {
-            fenced if fenced.is_fenced() => Ended::Fenced(error.into()),
-            lost if lost.is_passing() || matches!(lost, kafka::Error::Stopped { .. }) => Ended::Lost(error.into()),
-            _ => Ended::Failed(error.into()),
-        }
-    }
-}
 
 /// A partition whose state is being restored: nothing of it is read before.
 struct Restoring {
