@@ -24,7 +24,7 @@ use super::log_line;
 use super::raw::{Entry, Forward, Inbox, Message, TopicId, member_id};
 
 /// The generation of the group in which offsets are committed. Get it again for each transaction.
-pub use rdkafka::consumer::ConsumerGroupMetadata as GroupMetadata;
+pub type GroupMetadata = Arc<rdkafka::consumer::ConsumerGroupMetadata>;
 
 /// How to fetch; any of it can be overridden. `fetch.queue.backoff.ms` matters most: its default
 /// of a second makes a small queue slow.
@@ -227,7 +227,7 @@ impl Consumer {
             // Asked after that: an id that was replaced does not come back.
             self.member()?;
         }
-        Ok(metadata)
+        Ok(Arc::new(metadata))
     }
 
     /// The id of the member, which must be that with which the present partitions were assigned.

@@ -1,6 +1,7 @@
 //! The transactional producer of a worker, and a plain producer for the log.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_AT_THE_END: Duration = Duration::from_secs(3);
 /// How long one attempt of such an operation takes, which the next one resumes; also how soon a stop is noticed.
 const ATTEMPT: Duration = Duration::from_secs(3);
+
+/// How long an attempt to send offsets may take before the client is left behind. librdkafka (2.12) obeys no timeout
+/// while it searches for the group's coordinator: it can wait until some broker is connected or lost, which may never
+/// happen (<https://github.com/confluentinc/librdkafka/issues/5456>).
+const LEFT_BEHIND: Duration = Duration::from_secs(10);
 
 /// The retry backoff for short transactions in sequence. With the default of 100 ms, a transaction that follows another
 /// one at once waits that long.
@@ -196,7 +202,20 @@ impl Producer {
         };
         // Sends the records that linger, so that they travel while the offsets do.
         raw::flush(&self.base, FLUSH_SLICE);
-        let sent = repeat(&self.config, || self.base.send_offsets_to_transaction(&offsets, group, ATTEMPT));
+        let (offsets, mut hangs) = (Arc::new(offsets), false);
+        let sent = repeat(&self.config, || {
+            self.send_offsets(&offsets, group).unwrap_or_else(|| {
+                hangs = true;
+                Ok(())
+            })
+        });
+        if hangs {
+            // Nothing can be asked of this client any more, so that it cannot commit. Its transaction ends as the next one
+            // begins, or by its timeout.
+            self.base.context().lost.store(true, Ordering::Relaxed);
+            let long = LEFT_BEHIND.as_secs();
+            return Err(TransactionError::Aborted(format!("no coordinator of the group was found within {long} s")));
+        }
         sent.map_err(|error| self.end(error))?;
         self.flush()?;
         // All is delivered, so the flush in the crate's commit returns at once.
@@ -206,6 +225,19 @@ impl Producer {
         })?;
         log_line::answered();
         Ok(())
+    }
+
+    /// Sends offsets once; none if that does not come to an end. Then a thread with the client stays behind until it does.
+    fn send_offsets(&self, offsets: &Arc<TopicPartitionList>, group: &GroupMetadata) -> Option<KafkaResult<()>> {
+        let (answer, answered) = channel();
+        let (base, offsets, group) = (Arc::clone(&self.base), Arc::clone(offsets), Arc::clone(group));
+        std::thread::spawn(move || {
+            let sent = base.send_offsets_to_transaction(&offsets, &group, ATTEMPT);
+            // Before the answer, so that it is not this thread that ends the client.
+            drop(base);
+            let _ = answer.send(sent);
+        });
+        answered.recv_timeout(LEFT_BEHIND).ok()
     }
 
     /// Aborts the transaction. No reader sees anything of it.

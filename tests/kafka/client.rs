@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use rdkafka::mocking::MockCluster;
+use rdkafka::mocking::{MockCluster, MockCoordinator};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use upswell::kafka::{
     Config, Consumer, Error, LogWatch, LogWriter, Polled, Producer, Progress, Reader, Span, Tail, Topics,
@@ -130,6 +130,35 @@ fn a_member_that_was_replaced_commits_nothing() {
         }
     };
     assert!(matches!(lost, Error::MembershipLost { .. }) && lost.is_passing(), "{lost}");
+}
+
+/// Where the group's coordinator cannot be found or reached, librdkafka waits for it without end.
+#[test]
+fn a_commit_that_finds_no_coordinator_comes_to_an_end() {
+    let cluster = MockCluster::new(2).unwrap();
+    let config = Config { brokers: cluster.bootstrap_servers(), ..Config::default() };
+    for topic in ["log", "out"] {
+        cluster.create_topic(topic, 1, 1).unwrap();
+        cluster.partition_leader(topic, 0, Some(1)).unwrap();
+    }
+    cluster.coordinator(MockCoordinator::Group(config.group.clone()), 2).unwrap();
+    let id = unique("id");
+    cluster.coordinator(MockCoordinator::Transaction(id.clone()), 1).unwrap();
+    let mut consumer = Consumer::join(&config, "log", 0).unwrap();
+    poll_to_the_end(&mut consumer, 1);
+    let group = consumer.group_metadata().unwrap();
+    let mut producer = Producer::connect(&config, &id).unwrap();
+    let mut commit = || {
+        producer.begin()?;
+        producer.send("out", None, None, Some(b"1"), [])?;
+        producer.commit(&[Progress { topic: "log", partition: 0, offset: 1, metadata: "" }], &group)
+    };
+    commit().unwrap();
+    cluster.broker_down(2).unwrap();
+    let why = commit().unwrap_err();
+    assert!(matches!(why, TransactionError::Aborted(_)) && why.to_string().contains("no coordinator"), "{why}");
+    cluster.broker_up(2).unwrap();
+    commit().unwrap();
 }
 
 #[test]
