@@ -6,6 +6,7 @@
 //! `UPSWELL_TEST_FAULTS` set their number.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -20,6 +21,8 @@ use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
 use crate::broker::{Broker, unique};
 use crate::service::metrics_row;
+
+mod moves;
 
 const PARTITIONS: i32 = 4;
 const KILLS: u64 = 22;
@@ -147,7 +150,7 @@ fn faults_of_processes_broker_and_network_lose_and_duplicate_nothing() {
 /// asked to.
 impl Service<'_> {
     /// Creates the topics, and sends faulty events and then those of a simulated product, this number per second.
-    fn generate(&self, events: u64, rate: u64) -> Child {
+    fn generate(&self, events: u64, rate: u64) -> Process {
         self.run_to_end(&["topics"]);
         let spoiled = self.folder.join("spoiled.ndjson");
         std::fs::write(&spoiled, SPOILED).unwrap();
@@ -158,14 +161,14 @@ impl Service<'_> {
         self.spawn(&[&product[..], &sent[..]].concat(), "generator")
     }
 
-    fn assert_alive(&self, processes: &mut [Child; 2]) {
+    fn assert_alive(&self, processes: &mut [Process; 2]) {
         for (process, name) in processes.iter_mut().zip(["a", "b"]) {
             let ended = process.try_wait().unwrap();
             assert!(ended.is_none(), "{name} stopped by itself: {}", self.said(name));
         }
     }
 
-    fn ends_well(&self, processes: &mut [Child; 2]) {
+    fn ends_well(&self, processes: &mut [Process; 2]) {
         self.wait_until_done(&self.log());
         self.assert_alive(processes);
         for (process, name) in processes.iter_mut().zip(["a", "b"]) {
@@ -268,12 +271,12 @@ impl<'a> Service<'a> {
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    fn spawn(&self, arguments: &[&str], name: &str) -> Child {
+    fn spawn(&self, arguments: &[&str], name: &str) -> Process {
         let said = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join(name)).unwrap();
-        self.command(arguments).env("UPSWELL_KAFKA__GROUP_INSTANCE_ID", name).stderr(said).spawn().unwrap()
+        Process(self.command(arguments).env("UPSWELL_KAFKA__GROUP_INSTANCE_ID", name).stderr(said).spawn().unwrap())
     }
 
-    fn start(&self, name: &str) -> Child {
+    fn start(&self, name: &str) -> Process {
         self.spawn(&["run"], name)
     }
 
@@ -446,6 +449,30 @@ fn decode(message: &str, bytes: &[u8]) -> String {
     });
     let descriptor = POOL.get_message_by_name(&format!("upswell.v1.{message}")).unwrap();
     serde_json::to_value(DynamicMessage::decode(descriptor, bytes).unwrap()).unwrap().to_string()
+}
+
+/// A process, which does not outlive the test that started it.
+struct Process(Child);
+
+impl Deref for Process {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Process {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn signal(process: &Child, signal: &str) {
