@@ -229,7 +229,7 @@ impl Prune {
             let names = store.list(partition)?;
             let kept = names.iter().rev().filter(|name| **name <= committed).take(stay);
             let kept: Vec<&str> = kept.map(String::as_str).collect();
-            let pruned = store.prune(partition, &kept)?;
+            let pruned = store.prune(partition, &kept, &[])?;
             all.snapshots += pruned.snapshots;
             all.blocks += pruned.blocks;
         }

@@ -127,7 +127,7 @@ impl fmt::Debug for Store {
 pub struct Pruned {
     /// Snapshots.
     pub snapshots: usize,
-    /// Blocks.
+    /// Blocks, and files that were never finished.
     pub blocks: usize,
     /// Blocks that the newest manifest names and that are not there: its snapshot cannot be used.
     pub missing: usize,
@@ -252,8 +252,13 @@ impl Store {
     async fn put(&self, partition: i32, path: &Path, bytes: Vec<u8>) -> Result<(), Error> {
         match tokio::time::timeout(ANSWER, self.objects.put(path, bytes.into())).await {
             Ok(Ok(_)) => Ok(()),
+            // The name of the storage, which comes first, says nothing.
+            Ok(Err(object_store::Error::Generic { source, .. })) => Err(self.not_stored(partition, source)),
             Ok(Err(error)) => Err(self.not_stored(partition, error)),
-            Err(_) => Err(self.not_stored(partition, format!("no answer within {} s", ANSWER.as_secs()))),
+            Err(_) => {
+                let error = self.not_stored(partition, format!("no answer within {} s", ANSWER.as_secs()));
+                Err(Error { is_unreachable: true, ..error })
+            }
         }
     }
 
@@ -369,16 +374,18 @@ impl Store {
     }
 
     /// Removes the snapshots of a partition below the smallest of these names, and blocks that no manifest needs any more.
-    /// Blocks of a snapshot that is being taken are not removed, because they are new. If a manifest cannot be read, it is
-    /// unknown which blocks it needs, and none is removed.
+    /// Blocks of a snapshot that is being taken are not removed, because they are new, and neither are those that the next one
+    /// will need although no manifest names them. If a manifest cannot be read, it is unknown which blocks it needs, and none
+    /// is removed.
     ///
     /// # Errors
     /// The storage cannot be read or refuses to remove an object.
-    pub fn prune(&self, partition: i32, keep: &[&str]) -> Result<Pruned, Error> {
+    pub fn prune(&self, partition: i32, keep: &[&str], next: &[Hex]) -> Result<Pruned, Error> {
         let doing = || format!("pruning the snapshots of partition {partition}");
         let Some(least) = keep.iter().min() else { return Ok(Pruned::default()) };
         let (mut pruned, mut all_known) = (Pruned::default(), true);
-        let (mut needed, mut newest) = (BTreeSet::new(), BTreeSet::new());
+        let mut needed: BTreeSet<Path> = next.iter().map(|block| self.block(partition, *block)).collect();
+        let mut newest = BTreeSet::new();
         for name in self.list(partition)? {
             if *name < **least {
                 self.ask(doing(), self.objects.delete(&self.manifest(partition, &name)))?;
@@ -397,20 +404,43 @@ impl Store {
         let blocks: Vec<object_store::ObjectMeta> = self.ask(doing(), objects.try_collect())?;
         let there: BTreeSet<&Path> = blocks.iter().map(|block| &block.location).collect();
         pruned.missing = newest.iter().filter(|block| !there.contains(block)).count();
-        let now = SystemTime::now();
         for block in blocks.iter().filter(|block| all_known && !needed.contains(&block.location)) {
-            let age = now.duration_since(SystemTime::from(block.last_modified)).unwrap_or_default();
-            if age >= UNNAMED_STAYS {
+            if is_old(block.last_modified.into()) {
                 self.ask(doing(), self.objects.delete(&block.location))?;
                 pruned.blocks += 1;
             }
         }
+        pruned.blocks += self.remove_unfinished(partition);
         Ok(pruned)
+    }
+
+    /// Removes files that a process had begun to store when it was killed. The client of a folder does not list them: their
+    /// names end with a number sign and digits. Returns how many.
+    fn remove_unfinished(&self, partition: i32) -> usize {
+        if self.location.contains("://") {
+            return 0;
+        }
+        let folders = [self.blocks(partition), self.manifests(partition)];
+        let files =
+            folders.iter().filter_map(|it| std::fs::read_dir(FilePath::new(&self.location).join(it.as_ref())).ok());
+        let is_unfinished = |file: &std::fs::DirEntry| {
+            let name = file.file_name();
+            let digits = name.to_str().and_then(|name| name.split_once('#')).map_or("", |(_, digits)| digits);
+            let modified = file.metadata().and_then(|about| about.modified());
+            !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit()) && modified.is_ok_and(is_old)
+        };
+        let unfinished = files.flatten().filter_map(Result::ok).filter(is_unfinished);
+        unfinished.filter(|file| std::fs::remove_file(file.path()).is_ok()).count()
     }
 }
 
 fn not_opened(location: &str, why: impl fmt::Display) -> Error {
     Error { doing: format!("opening the snapshots at {location}"), why: why.to_string(), is_unreachable: false }
+}
+
+/// Whether a block that no manifest names is so old that none will.
+fn is_old(modified: SystemTime) -> bool {
+    SystemTime::now().duration_since(modified).unwrap_or_default() >= UNNAMED_STAYS
 }
 
 /// Whether nothing is known of an object because the storage did not answer, or refused to.
@@ -485,6 +515,10 @@ mod tests {
         paths
     }
 
+    fn name_of(block: &FilePath) -> Hex {
+        Hex::try_from(block.file_stem().unwrap().to_str().unwrap().to_owned()).unwrap()
+    }
+
     #[test]
     fn a_snapshot_is_read_back_and_only_what_changed_is_stored_again() {
         let folder = tempfile::tempdir().unwrap();
@@ -517,7 +551,10 @@ mod tests {
             (store.partitions().unwrap(), store.list(3).unwrap()),
             (vec![3], vec![first.clone(), second.clone()])
         );
-        assert_eq!(store.prune(3, &[&second, &first]).unwrap(), Pruned::default());
+        // A process was killed while it stored a block.
+        let unfinished = folder.path().join("group/log/3/blocks/00000000000000000000000000000007.zst#1");
+        fs::write(&unfinished, "begun").unwrap();
+        assert_eq!(store.prune(3, &[&second, &first], &[]).unwrap(), Pruned::default());
         let old = SystemTime::now() - 2 * UNNAMED_STAYS;
         for block in blocks(folder.path()) {
             fs::File::open(block).unwrap().set_modified(old).unwrap();
@@ -526,9 +563,13 @@ mod tests {
         let path = folder.path().join(format!("group/log/3/snapshots/{second}.json"));
         let sound = fs::read(&path).unwrap();
         fs::write(&path, &sound[..10]).unwrap();
-        assert_eq!(store.prune(3, &[&second]).unwrap(), Pruned { snapshots: 1, ..Pruned::default() });
+        let pruned = store.prune(3, &[&second], &[]).unwrap();
+        assert_eq!(pruned, Pruned { snapshots: 1, blocks: 1, missing: 0 }, "what was not finished is nobody's");
+        assert!(!unfinished.exists());
         fs::write(&path, sound).unwrap();
-        let pruned = store.prune(3, &[&second]).unwrap();
+        let all: Vec<Hex> = blocks(folder.path()).iter().map(|path| name_of(path)).collect();
+        assert_eq!(store.prune(3, &[&second], &all).unwrap(), Pruned::default(), "the next one needs them");
+        let pruned = store.prune(3, &[&second], &[]).unwrap();
         assert!(pruned.snapshots == 0 && pruned.blocks > 0 && pruned.missing == 0, "{pruned:?}");
         assert_eq!(
             store.restore(3, &store.read(3, &second).unwrap(), &plan, &Progress::default()).unwrap().accounts(),
@@ -536,7 +577,7 @@ mod tests {
         );
         assert!(store.read(3, &first).is_err());
         fs::remove_file(blocks(folder.path()).pop().unwrap()).unwrap();
-        assert_eq!(store.prune(3, &[&second]).unwrap(), Pruned { missing: 1, ..Pruned::default() });
+        assert_eq!(store.prune(3, &[&second], &[]).unwrap(), Pruned { missing: 1, ..Pruned::default() });
     }
 
     /// Folds days of a log of accounts whose users sign up, invite others, use features and ask for sales. Returns the

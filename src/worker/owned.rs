@@ -136,6 +136,8 @@ pub(super) struct Owned {
     /// Whether effects are not published, because the position is before the committed offset.
     mute: bool,
     snapshots: Named,
+    /// Whether the last one could not be stored.
+    is_unstored: bool,
     /// Whether all profiles are published again, because they were off, or followed from other rules.
     republishes: bool,
     /// The committed offset when the partition was assigned.
@@ -181,6 +183,7 @@ impl Owned {
         Owned {
             fold,
             snapshots: Named::new(name, offset),
+            is_unstored: false,
             waiting: Records::default(),
             current: Current::default(),
             effects: Effects::new(job.topics.outputs.wanted()),
@@ -578,7 +581,13 @@ impl Owned {
         if answer.lacks_blocks {
             self.fold.forget_stored();
         }
-        self.snapshots.stored(answer.offset, answer.name.filter(|_| !answer.lacks_blocks));
+        self.is_unstored = answer.name.is_err();
+        self.snapshots.stored(answer.offset, answer.name.ok().filter(|_| !answer.lacks_blocks));
+    }
+
+    /// Whether its last snapshot could not be stored.
+    pub(super) fn is_unstored(&self) -> bool {
+        self.is_unstored
     }
 
     /// What was published before this offset is committed, and the name of a snapshot.

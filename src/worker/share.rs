@@ -60,6 +60,8 @@ pub(super) struct Share<'a> {
     restoring: BTreeMap<i32, Restoring>,
     /// How often somebody had asked for snapshots when it last looked.
     snapshots_asked: u64,
+    /// Whether one could not be stored, of a partition that the worker has.
+    snapshots_fail: bool,
     /// Until when the partitions that are revoked now wait for their last snapshots.
     pub(super) stores_until: Option<Instant>,
     /// Why the worker must stop: from then on nothing is processed or published.
@@ -108,6 +110,7 @@ impl<'a> Share<'a> {
             restorer: job.snapshots.as_ref().map(|_| restorer(job.clone())),
             restoring: BTreeMap::new(),
             snapshots_asked: job.snapshots_asked.load(Ordering::Relaxed),
+            snapshots_fail: false,
             stores_until: None,
             failed: None,
             count: consumer.partitions(),
@@ -489,15 +492,29 @@ impl<'a> Share<'a> {
                 self.take_snapshots(only, Duration::ZERO);
             }
             let Some(answer) = self.snapshots.as_mut().and_then(|snapshots| snapshots.wait(until)) else { return };
-            all_stored &= answer.name.is_some();
+            all_stored &= answer.name.is_ok();
             self.snapshot_stored(answer);
         }
     }
 
+    /// Takes note of a snapshot. That none can be stored is logged once, whatever the number of partitions, and its end, too.
     fn snapshot_stored(&mut self, answer: Answer) {
-        self.telemetry.snapshot(answer.took, answer.name.is_some());
-        if let Some(owned) = self.partitions.get_mut(&answer.partition) {
+        self.telemetry.snapshot(answer.took, answer.name.is_ok());
+        let (partition, offset, failed) = (answer.partition, answer.offset, answer.name.clone().err());
+        if let Some(owned) = self.partitions.get_mut(&partition) {
             owned.snapshot_stored(answer);
+        }
+        let fails = self.partitions.values().any(Owned::is_unstored);
+        match (std::mem::replace(&mut self.snapshots_fail, fails), failed) {
+            (false, Some(why)) => tracing::warn!(
+                partition,
+                offset,
+                why,
+                "no snapshot: it is tried again every snapshots.every; until then a new owner of the partition begins at the \
+                 one before, and folds more of the log"
+            ),
+            (true, _) if !fails => tracing::info!("snapshots are stored again"),
+            _ => {}
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::Cut;
-use crate::store::{About, Store, offset_of};
+use crate::engine::{Block, Cut};
+use crate::store::{About, Hex, Pruned, Store, offset_of};
 
 /// A snapshot to store, and those of its partition that stay.
 pub(super) struct Request {
@@ -17,8 +17,8 @@ pub(super) struct Request {
 pub(super) struct Answer {
     pub(super) partition: i32,
     pub(super) offset: i64,
-    /// Its name.
-    pub(super) name: Option<String>,
+    /// Its name, or why it could not be stored.
+    pub(super) name: Result<String, String>,
     /// Whether blocks are gone that it names because they were stored before.
     pub(super) lacks_blocks: bool,
     pub(super) took: Duration,
@@ -27,25 +27,23 @@ pub(super) struct Answer {
 pub(super) fn save(store: &Store, Request { mut cut, about, keep }: Request) -> Answer {
     let (began, partition, offset) = (Instant::now(), about.partition, about.offset);
     let saved = store.save(&mut cut, about);
+    let took = began.elapsed();
+    // If it could not be stored, the next one will name those of its blocks that were.
+    let next = cut.blocks.iter().filter(|_| saved.is_err()).filter_map(Block::name).map(Hex).collect::<Vec<_>>();
     // Pages that the cut shares are copied before they change.
     drop(cut);
-    let took = began.elapsed();
-    let mut lacks_blocks = false;
-    match &saved {
-        Ok(name) => {
-            tracing::debug!(partition, offset, name, seconds = took.as_secs_f64(), "snapshot stored");
-            let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
-            match store.prune(partition, &keep) {
-                Ok(pruned) => lacks_blocks = pruned.missing > 0,
-                Err(error) => tracing::warn!(partition, why = error.to_string(), "old snapshots stay"),
-            }
+    let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
+    // Also after a failure: what is old may take the room that a new one needs.
+    let pruned = match &saved {
+        Err(error) if error.is_unreachable => Ok(Pruned::default()),
+        _ => store.prune(partition, &keep, &next),
+    };
+    let lacks_blocks = pruned.as_ref().is_ok_and(|pruned| pruned.missing > 0);
+    if let Ok(name) = &saved {
+        tracing::debug!(partition, offset, name, seconds = took.as_secs_f64(), "snapshot stored");
+        if let Err(error) = pruned {
+            tracing::warn!(partition, why = error.to_string(), "old snapshots stay");
         }
-        Err(error) => tracing::warn!(
-            partition,
-            offset,
-            why = error.to_string(),
-            "no snapshot: a new owner of the partition begins at the one before, and folds more of the log"
-        ),
     }
     if lacks_blocks {
         tracing::error!(
@@ -54,7 +52,7 @@ pub(super) fn save(store: &Store, Request { mut cut, about, keep }: Request) -> 
             "blocks of snapshots are gone: everything is stored again; see that nothing else removes files there"
         );
     }
-    Answer { partition, offset, name: saved.ok(), lacks_blocks, took }
+    Answer { partition, offset, name: saved.map_err(|error| error.to_string()), lacks_blocks, took }
 }
 
 /// The snapshots of a partition: the one that stands beside the committed offset, and one that may take its place.
@@ -254,11 +252,11 @@ mod tests {
                 self.files().iter().filter(is_new).for_each(|path| fs::remove_file(path).unwrap());
                 return false;
             }
-            assert!(answer.name.is_some() && (!self.is_sound || !answer.lacks_blocks), "it is stored");
+            assert!(answer.name.is_ok() && (!self.is_sound || !answer.lacks_blocks), "it is stored");
             if answer.lacks_blocks {
                 owner.fold.forget_stored();
             }
-            owner.named.stored(answer.offset, answer.name);
+            owner.named.stored(answer.offset, answer.name.ok());
             true
         }
 

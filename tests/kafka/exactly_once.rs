@@ -20,8 +20,9 @@ use rdkafka::message::OwnedMessage;
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
 use crate::broker::{Broker, unique};
-use crate::service::metrics_row;
+use crate::service::{ask, metrics_row};
 
+mod full_disk;
 mod moves;
 
 const PARTITIONS: i32 = 4;
@@ -238,6 +239,8 @@ struct Service<'a> {
     folder: &'a Path,
     brokers: &'a str,
     prefix: String,
+    /// The command before that of the program.
+    within: Vec<String>,
 }
 
 impl<'a> Service<'a> {
@@ -253,7 +256,7 @@ impl<'a> Service<'a> {
              http: {{listen: '127.0.0.1:0'}}\n"
         );
         std::fs::write(folder.join("upswell.yaml"), config).unwrap();
-        Service { folder, brokers, prefix }
+        Service { folder, brokers, prefix, within: Vec::new() }
     }
 
     fn log(&self) -> String {
@@ -261,8 +264,10 @@ impl<'a> Service<'a> {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_upswell"));
-        command.args(arguments).arg("--config").arg(self.folder.join("upswell.yaml")).stdin(Stdio::null());
+        let program = [env!("CARGO_BIN_EXE_upswell").to_owned()];
+        let mut words = self.within.iter().chain(&program);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).args(arguments).arg("--config").arg(self.folder.join("upswell.yaml")).stdin(Stdio::null());
         command
     }
 
@@ -272,8 +277,13 @@ impl<'a> Service<'a> {
     }
 
     fn spawn(&self, arguments: &[&str], name: &str) -> Process {
-        let said = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join(name)).unwrap();
-        Process(self.command(arguments).env("UPSWELL_KAFKA__GROUP_INSTANCE_ID", name).stderr(said).spawn().unwrap())
+        let mut said = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join(name)).unwrap();
+        let mut command = self.command(arguments);
+        let mut child = command.env("UPSWELL_KAFKA__GROUP_INSTANCE_ID", name).stderr(Stdio::piped()).spawn().unwrap();
+        // Not by the process itself, whose files may have a limit.
+        let mut says = child.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut says, &mut said));
+        Process(child)
     }
 
     fn start(&self, name: &str) -> Process {
@@ -282,6 +292,22 @@ impl<'a> Service<'a> {
 
     fn said(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder.join(name)).unwrap_or_default()
+    }
+
+    /// The value of a metric without labels of a process.
+    fn metric(&self, process: &str, name: &str) -> u64 {
+        let deadline = Instant::now() + LIMIT;
+        let address = loop {
+            let said = self.said(process);
+            if let Some((_, rest)) = said.rsplit_once("started address=") {
+                break rest.split_whitespace().next().unwrap().to_owned();
+            }
+            assert!(Instant::now() < deadline, "{said}");
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        let (_, metrics) = ask(&address, "GET", "/metrics");
+        let of = |line: &str| line.strip_prefix(name)?.trim().parse::<f64>().ok();
+        metrics.lines().find_map(of).unwrap_or_default() as u64
     }
 
     /// Waits until the group has committed the end of every partition of the log.
