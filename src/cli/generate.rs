@@ -246,6 +246,7 @@ fn with_event<T>(event: &product::Event, then: impl FnOnce(&Event<'_>) -> T) -> 
         product::Kind::Group => EventKind::Group,
     };
     let are_traits = matches!(kind, EventKind::Identify | EventKind::Group);
+    let (properties, traits) = if are_traits { (Fields::None, fields) } else { (fields, Fields::None) };
     then(&Event {
         message_id: event.message_id.as_str().into(),
         source: "generate".into(),
@@ -256,8 +257,8 @@ fn with_event<T>(event: &product::Event, then: impl FnOnce(&Event<'_>) -> T) -> 
         account: event.account_id.as_str().into(),
         time: EventTime(event.timestamp_ms),
         received: None,
-        properties: if are_traits { Fields::None } else { fields },
-        traits: if are_traits { fields } else { Fields::None },
+        properties,
+        traits,
         context: Fields::None,
         provenance: None,
     })

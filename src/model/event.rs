@@ -124,7 +124,7 @@ impl EventKind {
 }
 
 /// Properties or traits in their encoded form. A field is decoded when it is read (`wire::fields`).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum Fields<'a> {
     /// There are none.
     #[default]
@@ -138,6 +138,8 @@ pub enum Fields<'a> {
     },
     /// A JSON object.
     Json(&'a str),
+    /// A JSON object that does not stand in the record as it is, because the record is in the format of another tool.
+    Owned(Box<str>),
 }
 
 /// The place in another topic from which an event was copied into the log.

@@ -144,11 +144,12 @@ fn words(value: &serde_json::Value) -> String {
 /// The value of the field named `key`; where none is named so, `key` is a path through structs and lists, as in
 /// `$set.email` and `items.data.0.price`.
 #[inline]
-pub fn value<'a>(fields: &Fields<'a>, key: &str) -> Option<Scalar<'a>> {
-    match *fields {
+pub fn value<'a>(fields: &'a Fields<'_>, key: &str) -> Option<Scalar<'a>> {
+    match fields {
         Fields::None => None,
         Fields::Json(object) => value_in_json(object, key),
-        Fields::Proto { part, tag } => value_in_proto(part, tag, key),
+        Fields::Owned(object) => value_in_json(object, key),
+        Fields::Proto { part, tag } => value_in_proto(part, *tag, key),
     }
 }
 
@@ -738,7 +739,7 @@ pub(super) fn to_struct(fields: &Fields<'_>) -> Option<Struct> {
 pub const USER_AGENT: &str = "userAgent";
 
 /// The user agent of an event. The rest of its context is not kept, because it would be most of the log.
-pub(super) fn user_agent<'a>(event: &Event<'a>) -> Option<Cow<'a, str>> {
+pub(super) fn user_agent<'a>(event: &'a Event<'_>) -> Option<Cow<'a, str>> {
     match value(&event.context, USER_AGENT)? {
         Scalar::Text(agent) => Some(agent),
         _ => None,
@@ -759,6 +760,7 @@ fn to_map(fields: &Fields<'_>) -> Option<serde_json::Map<String, serde_json::Val
     match *fields {
         Fields::None => None,
         Fields::Json(object) => Some(keep_members(object, is_flat_enough)),
+        Fields::Owned(ref object) => Some(keep_members(object, is_flat_enough)),
         Fields::Proto { part, tag } => {
             let mut kept = serde_json::Map::new();
             let structs = members(part).filter(|member| member.0 == tag).map(|member| member.1);

@@ -125,9 +125,9 @@ impl<'a> Raw<'a> {
             account: text(ACCOUNT),
             time,
             received: None,
-            properties: self.properties,
-            traits: self.traits,
-            context: self.context,
+            properties: std::mem::take(&mut self.properties),
+            traits: std::mem::take(&mut self.traits),
+            context: std::mem::take(&mut self.context),
             provenance: self.provenance.take(),
         };
         Decoded { raw, event: Ok(event), loose, is_changed: false, is_screened: false }

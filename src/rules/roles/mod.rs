@@ -253,12 +253,12 @@ impl Roles {
     }
 
     /// The text that an event of this set has in a field of one of its roles; a number is converted to text.
-    pub fn text<'a>(&'a self, set: &RoleSet, role: Role, field: Field, event: &Event<'a>) -> Option<Cow<'a, str>> {
+    pub fn text<'a>(&'a self, set: &RoleSet, role: Role, field: Field, event: &'a Event<'_>) -> Option<Cow<'a, str>> {
         self.read_text(set, role, field, event, Scalar::text)
     }
 
     /// The same; a list or struct is converted to text too.
-    pub fn words<'a>(&'a self, set: &RoleSet, role: Role, field: Field, event: &Event<'a>) -> Option<Cow<'a, str>> {
+    pub fn words<'a>(&'a self, set: &RoleSet, role: Role, field: Field, event: &'a Event<'_>) -> Option<Cow<'a, str>> {
         self.read_text(set, role, field, event, Scalar::words)
     }
 
@@ -267,7 +267,7 @@ impl Roles {
         set: &RoleSet,
         role: Role,
         field: Field,
-        event: &Event<'a>,
+        event: &'a Event<'_>,
         read: fn(Scalar<'a>) -> Option<Cow<'a, str>>,
     ) -> Option<Cow<'a, str>> {
         let Some(binding) = self.binding(set, role, field)? else {
@@ -350,7 +350,7 @@ impl Roles {
 }
 
 /// The value of the first property that is there and of the type asked for.
-fn first<'a, T>(keys: &[Box<str>], event: &Event<'a>, read: impl Fn(Scalar<'a>) -> Option<T>) -> Option<T> {
+fn first<'a, T>(keys: &[Box<str>], event: &'a Event<'_>, read: impl Fn(Scalar<'a>) -> Option<T>) -> Option<T> {
     keys.iter().find_map(|key| fields::value(event.payload(), key).and_then(&read))
 }
 
