@@ -2,6 +2,7 @@
 
 pub mod effect;
 pub mod event;
+pub mod free_mail;
 pub mod metrics;
 pub mod text;
 pub mod time;

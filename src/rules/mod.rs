@@ -13,7 +13,6 @@ mod error;
 mod exclude;
 mod file;
 mod forms;
-mod free_mail;
 mod ids;
 mod index;
 mod inputs;

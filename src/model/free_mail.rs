@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 /// A list of hosts that ships with Upswell. None of them ever changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-pub(super) enum List {
+pub enum List {
     /// The npm package free-email-domains 1.12.6: 14,125 hosts, under the MIT licence.
     #[serde(rename = "free-email-domains-1.12.6")]
     FreeEmailDomains1_12_6,
@@ -35,7 +35,8 @@ pub struct FreeMail {
 }
 
 impl FreeMail {
-    pub(super) fn new(list: Option<List>, more: BTreeSet<String>, company: BTreeSet<String>) -> FreeMail {
+    /// The hosts of a list, with `more` of them and without those of `company`.
+    pub fn new(list: Option<List>, more: BTreeSet<String>, company: BTreeSet<String>) -> FreeMail {
         FreeMail { list: list.map_or("", List::text), more, company }
     }
 
@@ -43,6 +44,12 @@ impl FreeMail {
     pub fn contains(&self, host: &str) -> bool {
         !self.company.contains(host) && (self.more.contains(host) || has_line(self.list, host))
     }
+}
+
+/// Whether a host, in lower case, is in the list by which accounts are found from e-mail addresses. It does not depend on
+/// the rules, because the same log must have the same accounts whatever rules apply.
+pub fn is_free_mail(host: &str) -> bool {
+    has_line(List::FreeEmailDomains1_12_6.text(), host)
 }
 
 /// Whether a text of sorted lines, each with its end, has this one.
