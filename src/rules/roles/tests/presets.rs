@@ -36,6 +36,9 @@ track $pageview {"$pathname": "/pricing", "$current_url": "https://acme.com/pric
 track $pageview {"$pathname": "/terms-of-service"} → terms_viewed!
 track $pageview {"$pathname": "/"} → !
 track $screen {"$screen_name": "Pricing"} → pricing_viewed!
+page Prices {"$pathname": "/pricing"} → pricing_viewed!
+page Terms {"$pathname": "/terms"} → terms_viewed!
+screen Pricing → pricing_viewed!
 track pricing viewed → pricing_viewed!
 track $autocapture {"$event_type": "click"} →
 track $feature_flag_called {"$feature_flag": "beta"} → !
@@ -70,6 +73,9 @@ track [Amplitude] Page Viewed {"[Amplitude] Page Path": "/privacy"} → terms_vi
 track Page Viewed {"Page Path": "/legal/dpa"} → terms_viewed!
 track [Amplitude] Page Viewed {"[Amplitude] Page Path": "/"} → !
 track [Amplitude] Screen Viewed {"[Amplitude] Screen Name": "Pricing table"} → pricing_viewed!
+page Prices {"[Amplitude] Page Path": "/plans"} → pricing_viewed!
+page Home {"Page Path": "/terms"} → terms_viewed!
+screen Pricing table → pricing_viewed!
 track Pricing Page Viewed → pricing_viewed!
 track [Amplitude] Element Clicked {"[Amplitude] Element Tag": "button"} →
 track [Amplitude] Start Session → !
@@ -101,6 +107,8 @@ group {"Employees": 70, "$created": "2026-01-01T00:00:00Z"} → firmographics!
 track $mp_web_page_view {"current_url_path": "/pricing", "current_domain": "acme.com"} → pricing_viewed!
 track $mp_web_page_view {"current_url_path": "/legal/terms"} → terms_viewed!
 track $mp_web_page_view {"current_url_path": "/"} → !
+page Prices {"current_url_path": "/pricing"} → pricing_viewed!
+page Home {"current_url_path": "/privacy"} → terms_viewed!
 track View Pricing → pricing_viewed!
 track $mp_click {"$el_tag_name": "button"} →
 track $ae_session {"$ae_session_length": 12} → !
