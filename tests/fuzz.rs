@@ -1,5 +1,5 @@
-//! Fuzz tests of the JSON and protobuf decoders and of the rules file, with inputs of `tests/corpus/` that are changed
-//! at random.
+//! Fuzz tests of the decoders (JSON, protobuf and the formats of other tools) and of the rules file, with inputs of
+//! `tests/corpus/` that are changed at random.
 //!
 //! Nothing may panic, a record must not decode to more events than it has bytes, an input that is refused must have a
 //! reason, and an event must be the same as JSON and as protobuf. A failure prints its case, and `UPSWELL_FUZZ_CASE=7
@@ -13,11 +13,13 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 use upswell::model::Event;
 use upswell::rules;
-use upswell::wire::{self, Admit, Format};
+use upswell::wire::{self, Admit, Format, Input, InputFormat, Place};
 
 /// Cases of each decoder, and of the rules file, which takes longer: some ten CPU seconds in all.
 const CASES: u64 = 100_000;
 const CASES_OF_RULES: u64 = 2_000;
+/// Cases of each format of another tool.
+const CASES_OF_FORMATS: u64 = 20_000;
 
 /// Texts that break parsers, which are inserted into inputs.
 const PIECES: [&[u8]; 24] = [
@@ -111,7 +113,12 @@ fn fuzz(corpus: &[Vec<u8>], cases: u64, check: impl Fn(&[u8])) {
 
 /// The events of a record that can be read; of the others there is a reason.
 fn events(format: Format, payload: &[u8]) -> Vec<Event<'_>> {
-    let decoded: Vec<_> = wire::decode_admitting(Admit::Any, format, payload).collect();
+    readable(wire::decode_admitting(Admit::Any, format, payload), payload)
+}
+
+/// Those of the decoded events that can be read; of the others there is a reason.
+fn readable<'a>(decoded: wire::Events<'a>, payload: &[u8]) -> Vec<Event<'a>> {
+    let decoded: Vec<_> = decoded.collect();
     assert!(decoded.len() <= payload.len() + 1, "{} events of {} bytes", decoded.len(), payload.len());
     let mut events = Vec::new();
     for decoded in decoded {
@@ -159,6 +166,22 @@ fn protobuf_is_read_or_refused_with_a_reason() {
         json.iter().flat_map(|payload| events(Format::Json, payload)).map(|event| wire::encode(&event)).collect();
     assert!(of_json.len() >= json.len() / 2, "the corpus is broken");
     fuzz(&of_json, CASES, |payload| events(Format::Protobuf, payload).iter().for_each(is_the_same_in_the_log));
+}
+
+#[test]
+fn events_of_other_tools_are_read_or_refused_with_a_reason() {
+    let corpus = corpus("tools");
+    let email = Place::try_from("email domain".to_owned()).expect("a place");
+    for format in InputFormat::ALL.into_iter().filter(|format| format.is_text()) {
+        let usual = Input::new(format, &[], &[]);
+        let by_email = Input::new(format, std::slice::from_ref(&email), &[]);
+        fuzz(&corpus, CASES_OF_FORMATS, |payload| {
+            for input in [&usual, &by_email] {
+                readable(input.decode(Admit::Product, payload), payload).iter().for_each(is_the_same_in_the_log);
+            }
+            let _ = wire::recognise([payload]);
+        });
+    }
 }
 
 #[test]

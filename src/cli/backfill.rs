@@ -57,7 +57,7 @@ impl Backfill {
             bail!(WrongUse(format!("history is read twice, first to check it: {stream} is no file that can be")));
         }
         let config = self.to.connection.load()?;
-        let files = self.to.files(&self.files)?;
+        let files = self.to.files(&self.files, &config)?;
         let plan = rules::load(config.rules.file.as_deref())?;
         let mut log = self.to.open(&config)?;
         refuse_records(&config.kafka, &log.topic)?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::reading::Reading;
+use super::reading::{self, Reading};
 use super::screen::plain;
 use super::{config, screen};
 use crate::analysis::{self, Accounts, Sample};
@@ -59,12 +59,18 @@ impl Check {
             config.kafka.group
         )?;
         let file = self.rules.or(config.rules.file.clone());
-        let plan = rules::load(file.as_deref())?;
+        let files = match &self.events[..] {
+            [] => None,
+            events => Some(self.reading.files(events, &config.input)?),
+        };
+        let plan = match &files {
+            Some(files) => reading::rules_for(file.as_deref(), files)?,
+            None => rules::load_for(file.as_deref(), &[config.input.format])?,
+        };
         config.check_feed(&plan)?;
         let signals = plan.user_signals.len() + plan.account_signals.len();
         writeln!(out, "rules          valid: {}, {signals} signals, {} triggers", plan.version, plan.triggers.len())?;
-        if !self.events.is_empty() {
-            let files = self.reading.files(&self.events)?;
+        if let Some(files) = files {
             let progress = screen::progress(files.bytes(), "bytes");
             let mut sample = Sample::new(&plan);
             sample.read(&plan, &files, &progress)?;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Feed, Millis};
 use crate::rules::Plan;
 use crate::text::{suggestion, unknown};
-use crate::wire::Format;
+use crate::wire::{self, InputFormat, Place};
 use crate::{kafka, serve, store, worker};
 
 /// The whole configuration.
@@ -63,7 +63,11 @@ impl Default for Topics {
 #[serde(default, deny_unknown_fields)]
 pub struct Input {
     /// The format of its records.
-    pub format: Format,
+    pub format: InputFormat,
+    /// Where the account of an event is; empty: in the usual places of the format.
+    pub account: Vec<Place>,
+    /// Where the user of an event is; empty: where the format has it.
+    pub user: Vec<Place>,
     /// Accept a log whose records have the producer's time. One wrong clock can then make all later events too late.
     pub trust_create_time: bool,
     /// A live partition that got no event for this time gets ticks, so that its days close.
@@ -75,11 +79,20 @@ pub struct Input {
 impl Default for Input {
     fn default() -> Input {
         Input {
-            format: Format::Protobuf,
+            format: InputFormat::Protobuf,
+            account: Vec::new(),
+            user: Vec::new(),
             trust_create_time: false,
             idle_after: Millis(60_000),
             partitioner: kafka::Partitioner::Murmur2,
         }
+    }
+}
+
+impl Input {
+    /// How records of a format are read.
+    pub(super) fn reading(&self, format: InputFormat) -> wire::Input {
+        wire::Input::new(format, &self.account, &self.user)
     }
 }
 
@@ -197,6 +210,9 @@ fn check(config: &Config) -> Result<(), String> {
             "topics.log is {}, which is also an output topic: Upswell would read its own messages",
             names.log()
         ));
+    }
+    if config.input.user.contains(&Place::EmailDomain) {
+        return Err("input.user: the domain of an e-mail address is no user: expected a path such as userId".into());
     }
     match (topics.partitions, topics.replication, worker.threads) {
         (0, ..) => Err("topics.partitions is 0: expected at least 1".into()),

@@ -49,6 +49,9 @@ pub(super) struct Diff {
     /// rules.
     #[arg(long, value_name = "DATE", value_parser = reading::date)]
     until: Option<jiff::civil::Date>,
+    /// The configuration file, of which input.account and input.user apply.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     reading: Reading,
     /// Print one JSON document with all handoffs.
@@ -59,7 +62,7 @@ pub(super) struct Diff {
 impl Diff {
     pub(super) fn run(self) -> Result<()> {
         let until = self.until.map(reading::until_day).transpose()?;
-        let files = self.reading.history(&self.on, &self.more)?;
+        let files = self.reading.history(&self.on, &self.more, self.config.as_deref())?;
         let partitions = usize::from(self.partitions);
         let mut sides =
             [Side::new(rules::load(Some(&self.a))?, partitions), Side::new(rules::load(Some(&self.b))?, partitions)];

@@ -41,6 +41,9 @@ pub(super) struct Explain {
     /// rules.
     #[arg(long, value_name = "DATE", value_parser = reading::date)]
     until: Option<jiff::civil::Date>,
+    /// The configuration file, of which input.account and input.user apply.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     reading: Reading,
     /// Print all entries, not only the newest ones.
@@ -54,8 +57,8 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn run(self) -> Result<()> {
         let until = self.until.map(reading::until_day).transpose()?;
-        let files = self.reading.history(&self.on, &self.more)?;
-        let plan = rules::load(self.rules.as_deref())?;
+        let files = self.reading.history(&self.on, &self.more, self.config.as_deref())?;
+        let plan = reading::rules_for(self.rules.as_deref(), &files)?;
         let (ids, lateness_ms) = (plan.ids.clone(), plan.time.allowed_lateness_ms);
         let account = if ids.fold { rules::folded(&self.account).into_owned() } else { self.account };
         let mut fold = AccountFold::new(plan, account);

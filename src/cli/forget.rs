@@ -53,7 +53,7 @@ impl Forget {
         }
         let topic = config.topics().log();
         let (user, account) = (&*self.user, self.account.as_deref());
-        let record = wire::encode_forget(config.input.format, user, account, EventTime(now_ms()));
+        let record = wire::encode_forget(config.input.format.of_control(), user, account, EventTime(now_ms()));
         let partitions = send_to_all(&config.kafka, &topic, &record)?;
         let of = account.map_or_else(|| "every account".to_owned(), |account| format!("account {account}"));
         let out = std::io::stdout();

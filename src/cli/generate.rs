@@ -16,7 +16,7 @@ use super::send::Log;
 use crate::model::{Calendar, Day, Event, EventKind, EventTime, Fields};
 use crate::simulate::load::{self, Load};
 use crate::simulate::product::{self, Product, PropertyValue};
-use crate::wire::{self, Decoded, Format};
+use crate::wire::{self, Decoded, Format, InputFormat};
 
 /// Generates the events of a simulated product, or with --load the events of a load for benchmarks.
 ///
@@ -190,7 +190,7 @@ impl Sink {
 /// Sends a generated event to a log.
 pub(super) fn send(log: &mut Log, event: &Generated) -> Result<()> {
     let raw = event.encode();
-    event.with(|event| log.send(&Decoded::event(&raw, event.clone()), Format::Protobuf))
+    event.with(|event| log.send(&Decoded::event(&raw, event.clone()), InputFormat::Protobuf))
 }
 
 /// A generated event.

@@ -13,13 +13,13 @@ use foldhash::fast::FixedState;
 
 use super::config::Connection;
 use super::cost;
-use super::reading::{self, FileFormat, Reading};
+use super::reading::{self, Reading};
 use super::screen::{self, WrongUse};
 use crate::engine::Record;
 use crate::model::{Day, Effects, EventTime, Keys, MetricsRow, Outcome, Tally, Unmapped, Wanted};
 use crate::replay::{Driver, Read, Readable, Step, Topic};
 use crate::rules::{self, Plan, Ready};
-use crate::wire::{self, Format, Kind, ToWire};
+use crate::wire::{self, Kind, ToWire};
 
 /// Processes a history as the service would, and writes what would have been published.
 ///
@@ -139,8 +139,8 @@ impl Replay {
     }
 
     fn read_files(&self) -> Result<Fold> {
-        let files = self.reading.files(&self.files)?;
-        let plan = rules::load(self.rules.as_deref())?;
+        let files = self.reading.files(&self.files, &self.connection.load()?.input)?;
+        let plan = reading::rules_for(self.rules.as_deref(), &files)?;
         let mut fold = Fold::new(plan, usize::from(self.partitions), self.outputs()?);
         let progress = screen::progress(files.bytes(), "bytes");
         files.read(&progress, &mut |events| fold.apply_all(events))?;
@@ -150,16 +150,13 @@ impl Replay {
 
     fn read_topic(&self, topic: &str) -> Result<Fold> {
         let config = self.connection.load()?;
-        let format = match self.reading.format {
-            Some(FileFormat::Ndjson) => Format::Json,
-            Some(FileFormat::Protobuf) => Format::Protobuf,
-            None => config.input.format,
-        };
-        let plan = rules::load(self.rules.as_deref().or(config.rules.file.as_deref()))?;
+        let format = self.reading.form.from.unwrap_or(config.input.format);
+        let plan = rules::load_for(self.rules.as_deref().or(config.rules.file.as_deref()), &[format])?;
         let source = Topic::open(&config.kafka, topic)?;
         let mut fold = Fold::new(plan, source.partitions(), self.outputs()?);
         let progress = screen::progress(Some(source.records()), "records");
-        source.read(format, &progress, &mut |events| fold.apply_all(events))?;
+        source
+            .read(&self.reading.form.reading(format, &config.input), &progress, &mut |events| fold.apply_all(events))?;
         progress.finish_and_clear();
         Ok(fold)
     }

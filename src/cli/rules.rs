@@ -128,7 +128,7 @@ impl Activate {
         if self.dry_run {
             return Ok(writeln!(out, "{} can be activated; nothing was written", plan.version)?);
         }
-        let activation = wire::encode_activation(config.input.format, &whole, EventTime(now_ms()));
+        let activation = wire::encode_activation(config.input.format.of_control(), &whole, EventTime(now_ms()));
         let partitions = send_to_all(&config.kafka, &topic, &activation)?;
         Ok(writeln!(out, "{} was written to all {partitions} partitions of {topic}", plan.version)?)
     }

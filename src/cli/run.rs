@@ -86,12 +86,12 @@ fn open_snapshots(config: &Config) -> Result<Option<Store>> {
 
 /// The job of the workers by the configuration, without snapshots.
 pub(super) fn job(config: &Config) -> Result<Job> {
-    let plan = rules::load(config.rules.file.as_deref())?;
+    let plan = rules::load_for(config.rules.file.as_deref(), &[config.input.format])?;
     config.check_feed(&plan)?;
     Ok(Job {
         kafka: config.kafka.clone(),
         topics: config.topics(),
-        format: config.input.format,
+        input: config.input.reading(config.input.format),
         plan,
         idle_after: Duration::from_millis(config.input.idle_after.0 as u64),
         commit_interval: Duration::from_millis(config.worker.commit_interval.0 as u64),

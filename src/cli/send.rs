@@ -6,13 +6,13 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::config::{self, Config, Connection};
-use super::reading::{self, FileFormat};
+use super::reading::Form;
 use super::screen::{self, WrongUse};
 use crate::kafka::{self, LogWriter, Partitioner};
 use crate::model::EventTime;
 use crate::replay::{Files, Read, Readable};
 use crate::rules::{self, Plan};
-use crate::wire::{self, Admit, Decoded, Format};
+use crate::wire::{self, Admit, Decoded, Format, InputFormat};
 
 /// Sends events from files to the log, keyed by account and partitioned by input.partitioner.
 ///
@@ -38,18 +38,16 @@ pub(super) struct To {
     /// Pack this number of events into one record, which makes reading 8 to 10 times cheaper. Only for a protobuf log.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pack: u16,
-    /// The format of the files. By default the extension of each file decides.
-    #[arg(long, value_enum)]
-    format: Option<FileFormat>,
+    #[command(flatten)]
+    form: Form,
     #[command(flatten)]
     pub(super) connection: Connection,
 }
 
 impl To {
     /// Files of events.
-    pub(super) fn files(&self, files: &[PathBuf]) -> Result<Files> {
-        let inputs = files.iter().map(|file| reading::input(file, self.format, Admit::Product));
-        Ok(Files::new(inputs.collect::<Result<_>>()?, None))
+    pub(super) fn files(&self, files: &[PathBuf], config: &Config) -> Result<Files> {
+        self.form.files(files, &config.input, Admit::Product, None)
     }
 
     /// The log.
@@ -62,7 +60,7 @@ impl To {
 impl Send {
     pub(super) fn run(self) -> Result<()> {
         let config = self.to.connection.load()?;
-        let files = self.to.files(&self.files)?;
+        let files = self.to.files(&self.files, &config)?;
         let plan = rules::load(config.rules.file.as_deref())?;
         let mut log = self.to.open(&config)?;
         let readable = log.send_all(&files, &plan)?;
@@ -92,7 +90,7 @@ pub(super) fn send_to_all(config: &kafka::Config, topic: &str, control: &[u8]) -
 pub(super) fn read_all(
     files: &Files,
     plan: &Plan,
-    mut each: impl FnMut(&Decoded<'_>, Format) -> Result<()>,
+    mut each: impl FnMut(&Decoded<'_>, InputFormat) -> Result<()>,
 ) -> Result<Readable> {
     let progress = screen::progress(files.bytes(), "bytes");
     let mut readable = Readable::new(plan.time.allowed_lateness_ms);
@@ -122,6 +120,10 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn open(config: &kafka::Config, topic: &str, input: &config::Input, pack: usize) -> Result<Log> {
         let &config::Input { format, partitioner, .. } = input;
+        let Some(format) = format.of_log() else {
+            let name = format.name();
+            bail!(WrongUse(format!("input.format is {name}: events are sent only into a log in protobuf or json")));
+        };
         if pack > 1 && format == Format::Json {
             bail!(WrongUse("--pack needs a protobuf log, but input.format is json".into()));
         }
@@ -146,10 +148,10 @@ impl Log {
     }
 
     /// Sends an event that was decoded from the format `from`.
-    pub(super) fn send(&mut self, decoded: &Decoded<'_>, from: Format) -> Result<()> {
+    pub(super) fn send(&mut self, decoded: &Decoded<'_>, from: InputFormat) -> Result<()> {
         let Ok(event) = &decoded.event else { return self.place("", decoded.raw.to_vec()) };
         let payload = match (self.format, from) {
-            (to, from) if to == from && !decoded.is_changed => decoded.raw.to_vec(),
+            (to, from) if from.of_log() == Some(to) && !decoded.is_changed => decoded.raw.to_vec(),
             (Format::Protobuf, _) => wire::encode(event),
             (Format::Json, _) => wire::encode_json(event).into_bytes(),
         };

@@ -1,67 +1,47 @@
-//! Reads events from files: newline-delimited JSON or length-delimited protobuf; plain, gzip or zstd, which the first
-//! bytes decide.
+//! Reads events from files: text with an event on each line, JSON over several lines, or length-delimited protobuf.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Cursor, Read as _};
+use std::io::{self, BufRead as _, Read as _};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 
+use super::documents::{Division, Found};
 use super::forms::{self, HEAD};
+use super::input::{BYTE_ORDER_MARK, Input, without_line_end};
+use super::parts::Parts;
 use crate::engine::Record;
 use crate::model::{DAY_MS, EventTime};
 use crate::text;
-use crate::wire::{self, Admit, BATCH, Decoded, Format, Malformed};
+use crate::wire::{self, BATCH, Decoded, InputFormat, Malformed};
 
 /// The largest record of a file in bytes. A larger length means that the file has another format.
 const RECORD_MAX: u64 = 64 << 20;
 /// How many bytes of a file are in memory at least.
 const BLOCK: usize = 1 << 18;
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// One input file; `-` is standard input.
-pub struct Input {
-    path: PathBuf,
-    format: Format,
-    admit: Admit,
-}
-
-impl Input {
-    /// A file of this format, whose records may contain the events of `admit`.
-    pub fn new(path: &Path, format: Format, admit: Admit) -> Input {
-        Input { path: path.to_owned(), format, admit }
-    }
-
-    /// Its name in messages.
-    fn name(&self) -> String {
-        if self.path == Path::new("-") { "standard input".into() } else { self.path.display().to_string() }
-    }
-
-    /// Bytes in the file, where that is known.
-    fn bytes(&self) -> Option<u64> {
-        std::fs::metadata(&self.path).ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len())
-    }
-}
-
-/// A file that is being read, record by record. The records that were read last are in memory; the block of bytes that
+/// An input that is being read, record by record. The records that were read last are in memory; the block of bytes that
 /// holds them changes only in [`Source::fill`].
 struct Source<'a> {
     input: &'a Input,
-    name: String,
+    /// The names of its files so far, the last one is being read.
+    names: Vec<String>,
     reader: Box<dyn io::Read>,
+    /// The files that follow.
+    parts: Parts,
     block: Vec<u8>,
     /// Where the present record is in the block, where the bytes after it begin, and where those that were read end.
     record: Range<usize>,
     next: usize,
     end: usize,
-    /// Whether the reader has no more bytes than those of the block.
+    /// Whether the file has no more bytes than those of the block.
     is_at_end: bool,
-    /// How many lines or records were read with the present one.
+    /// How many lines or records of the file were read with the present one.
     number: u64,
+    /// How the file is divided into records; none before its beginning was read.
+    division: Option<Division>,
 }
 
 /// What follows the present record of a file.
@@ -76,33 +56,67 @@ enum Next {
 
 impl<'a> Source<'a> {
     fn open(input: &'a Input, progress: &ProgressBar) -> Result<Source<'a>> {
-        let name = input.name();
-        let raw: Box<dyn io::Read> = if input.path == Path::new("-") {
-            Box::new(std::io::stdin().lock())
-        } else {
-            Box::new(File::open(&input.path).with_context(|| format!("opening {name}"))?)
-        };
-        let reader = decompress(progress.wrap_read(raw)).with_context(|| format!("reading {name}"))?;
+        let ((name, reader), parts) = input.open(progress)?;
         let (block, record, next, end) = (vec![0; BLOCK], 0..0, 0, 0);
-        let mut source = Source { input, name, reader, block, record, next, end, is_at_end: false, number: 0 };
-        if input.format == Format::Json {
-            while source.end < HEAD && !source.is_at_end {
-                source.fill()?;
-            }
-            if let Some(form) = forms::of_file(&source.block[..source.end.min(HEAD)]) {
-                bail!("{} {form}", source.name);
-            }
-        }
-        Ok(source)
+        let (names, is_at_end, number, division) = (vec![name], false, 0, None);
+        Ok(Source { input, names, reader, parts, block, record, next, end, is_at_end, number, division })
     }
 
-    /// Goes on to the next record, if it is in the block.
+    /// The name of the file that is being read.
+    fn name(&self) -> &str {
+        self.names.last().map_or("", String::as_str)
+    }
+
+    /// Goes on to the next record, if it is in the block. After the last one of a file, that file's successor is read.
     fn next(&mut self) -> Result<Next> {
-        let next = match self.input.format {
-            Format::Json => Ok(self.next_line()),
-            Format::Protobuf => self.next_delimited(),
+        match self.next_in_file()? {
+            Next::End => {
+                let Some((name, reader)) = self.parts.next()? else { return Ok(Next::End) };
+                self.names.push(name);
+                (self.reader, self.is_at_end, self.number, self.division) = (reader, false, 0, None);
+                Ok(Next::Unread)
+            }
+            next => Ok(next),
+        }
+    }
+
+    fn next_in_file(&mut self) -> Result<Next> {
+        if self.division.is_none() && self.end - self.next < HEAD && !self.is_at_end {
+            return Ok(Next::Unread);
+        }
+        if !self.input.how.format.is_text() {
+            return self.next_delimited().with_context(|| format!("reading {}", self.name()));
+        }
+        let division = match self.division {
+            Some(division) => division,
+            None => {
+                let head = &self.block[self.next..self.end.min(self.next + HEAD)];
+                if let Some(form) = forms::of_file(head, self.input.how.format) {
+                    bail!("{} {form}", self.name());
+                }
+                *self.division.insert(Division::of(head))
+            }
         };
-        next.with_context(|| format!("reading {}", self.name))
+        match division {
+            Division::Lines => Ok(self.next_line()),
+            other => Ok(self.next_document(other)),
+        }
+    }
+
+    /// Goes on to the next JSON document of a file in which they have several lines.
+    fn next_document(&mut self, mut division: Division) -> Next {
+        let rest = &self.block[self.next..self.end];
+        let found = division.next(rest, self.is_at_end);
+        let Found::Record(start, end) = found else {
+            return if found == Found::End { Next::End } else { Next::Unread };
+        };
+        // A document is at the line in which it begins: the number is that of the line in which the last one ended.
+        let lines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let before = lines(&self.block[self.record.start.min(self.next)..self.next + start]);
+        self.number = if self.number == 0 { 1 + lines(&rest[..start]) } else { self.number + before };
+        (self.record, self.division) = (self.next + start..self.next + end, Some(division));
+        self.next += end;
+        Next::Record
     }
 
     /// Goes on to the next line that is not blank.
@@ -174,7 +188,7 @@ impl<'a> Source<'a> {
         let read = loop {
             match self.reader.read(&mut self.block[self.end..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read.with_context(|| format!("reading {}", self.name))?,
+                read => break read.with_context(|| format!("reading {}", self.name()))?,
             }
         };
         self.end += read;
@@ -185,8 +199,8 @@ impl<'a> Source<'a> {
     /// The time of the record after the present one, which stays the present one.
     fn look_ahead(&mut self) -> Result<Option<EventTime>> {
         loop {
-            let (record, next, number) = (self.record.clone(), self.next, self.number);
-            let time = match self.next()? {
+            let (record, next, number, division) = (self.record.clone(), self.next, self.number, self.division);
+            let time = match self.next_in_file()? {
                 Next::Record => self.time(),
                 Next::End => None,
                 Next::Unread => {
@@ -194,7 +208,7 @@ impl<'a> Source<'a> {
                     continue;
                 }
             };
-            (self.record, self.next, self.number) = (record, next, number);
+            (self.record, self.next, self.number, self.division) = (record, next, number, division);
             return Ok(time);
         }
     }
@@ -202,8 +216,14 @@ impl<'a> Source<'a> {
     /// The events of the record at this place in the block.
     fn events(&self, record: &Range<usize>) -> wire::Events<'_> {
         let bytes = &self.block[record.clone()];
-        let bytes = if self.input.format == Format::Json { bytes.trim_ascii() } else { bytes };
-        wire::decode_admitting(self.input.admit, self.input.format, bytes)
+        let how = &self.input.how;
+        let bytes = match how.format {
+            InputFormat::Protobuf => bytes,
+            // Columns at the ends of a row may be empty.
+            InputFormat::Snowplow => without_line_end(bytes),
+            _ => bytes.trim_ascii(),
+        };
+        how.decode(self.input.admit, bytes)
     }
 
     /// The time of the present record's first event, if it can be read.
@@ -253,6 +273,11 @@ impl Files {
     /// next; without it, there is no limit.
     pub fn new(inputs: Vec<Input>, longest_jump: Option<i64>) -> Files {
         Files { inputs, longest_jump }
+    }
+
+    /// The inputs.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
     }
 
     /// Bytes of all files, where they are known.
@@ -313,6 +338,8 @@ struct Merged<'a> {
 /// A record that was read, with its place in the block of its file.
 struct Waiting {
     source: usize,
+    /// Its file among those of the input.
+    file: usize,
     record: Record,
     bytes: Range<usize>,
     number: u64,
@@ -331,7 +358,8 @@ impl Merged<'_> {
                 let record = Record { offset, time: None };
                 offset += 1;
                 let bytes = source.record.clone();
-                self.waiting.push(Waiting { source: number, record, bytes, number: source.number });
+                let file = source.names.len() - 1;
+                self.waiting.push(Waiting { source: number, file, record, bytes, number: source.number });
                 // Which file goes on depends on how far time has come where jumps are bounded.
                 if self.waiting.len() == BATCH || (self.jumps.is_some() && !heads.is_empty()) {
                     self.show(each)?;
@@ -377,9 +405,9 @@ impl Merged<'_> {
     fn show(&mut self, each: &mut dyn FnMut(&mut Vec<Read<'_>>) -> Result<()>) -> Result<()> {
         let Merged { sources, jumps, waiting } = self;
         let mut events = Vec::with_capacity(BATCH);
-        for Waiting { source, record, bytes, number } in waiting.drain(..) {
+        for Waiting { source, file, record, bytes, number } in waiting.drain(..) {
             let source = &sources[source];
-            let place = Place { file: &source.name, partition: None, number, format: source.input.format };
+            let place = Place { file: &source.names[file], partition: None, number, format: source.input.how.format };
             for (index, decoded) in (0..).zip(source.events(&bytes)) {
                 if events.len() == BATCH {
                     each(&mut events)?;
@@ -417,12 +445,12 @@ pub struct Place<'a> {
     /// How many lines or records were read with it; the offset in a topic.
     pub(super) number: u64,
     /// How its records are written.
-    pub format: Format,
+    pub format: InputFormat,
 }
 
 /// A line or record, whatever its file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct At(u64, Format);
+pub(super) struct At(u64, InputFormat);
 
 impl At {
     /// The same with its file.
@@ -442,21 +470,10 @@ impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.partition, self.format) {
             (Some(partition), _) => write!(f, "{}, partition {partition}, offset {}", self.file, self.number),
-            (None, Format::Json) => write!(f, "{}:{}", self.file, self.number),
-            (None, Format::Protobuf) => write!(f, "{}, record {}", self.file, self.number - 1),
+            (None, InputFormat::Protobuf) => write!(f, "{}, record {}", self.file, self.number - 1),
+            (None, _) => write!(f, "{}:{}", self.file, self.number),
         }
     }
-}
-
-fn decompress(mut raw: impl io::Read + 'static) -> std::io::Result<Box<dyn io::Read>> {
-    let mut magic = Vec::with_capacity(4);
-    raw.by_ref().take(4).read_to_end(&mut magic)?;
-    let whole = Cursor::new(magic.clone()).chain(raw);
-    Ok(match magic[..] {
-        [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(whole))),
-        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::Decoder::new(whole)?),
-        _ => Box::new(whole),
-    })
 }
 
 /// The length that some bytes begin with, a varint, and how many bytes it has; none if they end before it does.

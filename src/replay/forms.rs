@@ -1,18 +1,19 @@
-//! Recognises files and events in formats that Upswell does not read, such as exports of other tools, for an error
-//! message that says what to do.
+//! Recognises files and events that are not in the format in which they are read, for an error message that says what to
+//! do.
 
 use serde_json::Value;
+
+use crate::wire::{self, InputFormat};
 
 /// How many bytes at the beginning of a file are inspected.
 pub(super) const HEAD: usize = 512;
 
 /// The format that is read, for messages about other formats.
-const READ: &str = "Upswell reads events of the Segment spec as JSON, one per line, with the account in \
-                    context.groupId (docs/events.md has an example): convert the file first";
+const READ: &str = "Upswell does not read this format (docs/input.md has those that it reads): convert the file first";
 
-/// If a file is not NDJSON by its first (decompressed) bytes: what it is and what to do, as the predicate of a sentence
-/// that begins with its name. None if it may be NDJSON.
-pub(super) fn of_file(head: &[u8]) -> Option<String> {
+/// If a file is no text with events of this format by its first (decompressed) bytes: what it is and what to do, as the
+/// predicate of a sentence that begins with its name. None if it may be one.
+pub(super) fn of_file(head: &[u8], format: InputFormat) -> Option<String> {
     let has_mark = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
     if has_mark && head.contains(&0) || is_utf16_without_mark(head) {
         return Some(
@@ -20,9 +21,6 @@ pub(super) fn of_file(head: &[u8]) -> Option<String> {
              PowerShell with `-Encoding utf8`"
                 .to_owned(),
         );
-    }
-    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
-        return Some(zip(head));
     }
     let other = [
         (&b"PAR1"[..], "Parquet"),
@@ -37,14 +35,9 @@ pub(super) fn of_file(head: &[u8]) -> Option<String> {
     }
     let head_of_text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let line = head_of_text.split_inclusive(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty())?;
-    let is_whole = line.ends_with(b"\n") || head.len() < HEAD;
     let line = line.trim_ascii();
     match *line.first()? {
-        b'{' | b'[' if is_whole && matches!(line.last(), Some(b'{' | b'[' | b',')) => Some(
-            "is JSON over several lines, expected one event per line: convert it with `jq -c .`, or with `jq -c '.[]'` \
-             if it is a list"
-                .to_owned(),
-        ),
+        _ if format == InputFormat::Snowplow => None,
         // No JSON value begins with a letter and holds a separator.
         b'a'..=b'z' | b'A'..=b'Z' | b'"' if line.iter().any(|byte| b",;\t".contains(byte)) && !line.contains(&b'{') => {
             Some(CSV.to_owned())
@@ -64,19 +57,12 @@ fn is_utf16_without_mark(head: &[u8]) -> bool {
     !pairs.is_empty() && (zeros(0) || zeros(1))
 }
 
-/// The message about an archive, which depends on the name of its first file.
-fn zip(head: &[u8]) -> String {
-    let length = head.get(26..28).map_or(0, |length| usize::from(u16::from_le_bytes([length[0], length[1]])));
-    let name = head.get(30..30 + length).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default();
-    // The Export API of Amplitude names files project_date_hour#part.json.gz, in a folder of the project.
-    if name.ends_with(".json.gz") && name.contains('#') {
-        return format!("is a zip archive, probably an Amplitude export: {READ}");
+/// The form of an event that cannot be read in the format in which it was read, if it is recognised.
+pub(super) fn of_event(raw: &[u8], format: InputFormat) -> Option<Form> {
+    if let Some(known) = wire::recognise([raw]) {
+        let is_other = known.of_log() != format.of_log() || known.of_log().is_none() && known != format;
+        return is_other.then_some(Form::Known(known));
     }
-    "is a zip archive: unpack it and pass the files in it, with one JSON event per line".to_owned()
-}
-
-/// The form of an event that cannot be read, if it is recognised.
-pub(super) fn of_event(raw: &[u8]) -> Option<Form> {
     let whole: Value = serde_json::from_slice(raw).ok()?;
     form(&whole).or_else(|| {
         // Requests and responses of APIs contain their events in a list.
@@ -88,20 +74,8 @@ pub(super) fn of_event(raw: &[u8]) -> Option<Form> {
 fn form(event: &Value) -> Option<Form> {
     let has = |path: &str| event.pointer(path).is_some_and(|value| !value.is_null());
     let any = |paths: &[&str]| paths.iter().any(|path| has(path));
-    if event["object"] == "event" && has("/data/object") || event["object"] == "list" && event["data"].is_array() {
-        return Some(Form::Export("Stripe events"));
-    }
     let known = [
-        (
-            has("/event_type")
-                && any(&["/amplitude_id", "/$insert_id", "/insert_id", "/device_id", "/user_id", "/event_properties"]),
-            "an Amplitude export",
-        ),
-        (has("/distinct_id") && any(&["/event", "/uuid"]), "a PostHog export"),
-        (has("/event") && any(&["/properties/distinct_id", "/properties/$distinct_id"]), "a Mixpanel export"),
         (has("/event_name") && any(&["/event_timestamp", "/event_params", "/user_pseudo_id"]), "a GA4 export"),
-        (has("/collector_tstamp"), "Snowplow events"),
-        (has("/specversion") && has("/source"), "CloudEvents"),
         (has("/_source") && any(&["/_index", "/_id"]), "an Elasticsearch dump"),
         (has("/topic") && has("/partition") && has("/offset"), "a dump of Kafka records"),
         (
@@ -109,48 +83,24 @@ fn form(event: &Value) -> Option<Form> {
             "a table of a Segment or RudderStack warehouse",
         ),
     ];
-    if let Some((_, whose)) = known.into_iter().find(|(is, _)| *is) {
-        return Some(Form::Export(whose));
-    }
-    let places = [
-        "/groupId",
-        "/context/group_id",
-        "/context/traits/company/id",
-        "/context/traits/companyId",
-        "/context/traits/groupId",
-        "/context/groups",
-        "/properties/group_id",
-        "/properties/groupId",
-        "/properties/company_id",
-        "/properties/account_id",
-        "/properties/$groups",
-        "/traits/company/id",
-        "/group_id",
-        "/account_id",
-        "/accountId",
-    ];
-    let place = places.into_iter().find(|place| has(place)).filter(|_| has("/type") && !has("/context/groupId"))?;
-    Some(Form::Elsewhere(place))
+    known.into_iter().find(|(is, _)| *is).map(|(_, whose)| Form::Export(whose))
 }
 
-/// A form of events that Upswell does not read.
+/// A form of events other than the one in which they were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
+    /// A format that is read when it is named.
+    Known(InputFormat),
     /// The format of another tool, in words.
     Export(&'static str),
-    /// The account is in another place, which is a JSON pointer.
-    Elsewhere(&'static str),
 }
 
 impl Form {
     /// What it is and what to do, as the predicate of a sentence that begins with the name of the file.
     pub(super) fn words(self) -> String {
         match self {
+            Form::Known(format) => format!("has events in the format {0}: read it with --from {0}", format.name()),
             Form::Export(format) => format!("is probably {format}: {READ}"),
-            Form::Elsewhere(place) => {
-                let place = place.trim_start_matches('/').replace('/', ".");
-                format!("probably has the account in {place}: {READ}")
-            }
         }
     }
 }
@@ -165,10 +115,9 @@ mod tests {
             (&b"\xff\xfe{\0}\0"[..], Some("UTF-16")),
             (b"\xfe\xff\0{\0}", Some("UTF-16")),
             (b"{\0\"\0t\0y\0p\0", Some("UTF-16")),
-            (b"PK\x03\x04\x0a\0", Some("zip archive: unpack")),
             (b"PAR1", Some("Parquet")),
-            (b"\n\n[\n  {", Some("several lines")),
-            (b"{\"object\": \"list\",\n", Some("several lines")),
+            (b"\n\n[\n  {", None),
+            (b"{\"object\": \"list\",\n", None),
             (b"event;user\nx;1", Some("csv")),
             (b"\"event\",\"user\"\n", Some("csv")),
             (b"<?xml version", Some("XML")),
@@ -177,45 +126,36 @@ mod tests {
             (b"nonsense\n", None),
             (b"", None),
         ] {
-            let message = of_file(head);
+            let message = of_file(head, InputFormat::Segment);
             match expected {
                 Some(part) => assert!(message.as_ref().is_some_and(|message| message.contains(part)), "{message:?}"),
                 None => assert_eq!(message, None),
             }
         }
-        let name = b"4711/4711_2026-10-05_9#0.json.gz";
-        let mut archive = b"PK\x03\x04".to_vec();
-        archive.resize(26, 0);
-        archive.extend([name.len() as u8, 0, 0, 0]);
-        archive.extend(name);
-        assert!(of_file(&archive).is_some_and(|message| message.contains("Amplitude")));
     }
 
     #[test]
     fn events_of_other_forms_are_named() {
         for (event, expected) in [
-            (
-                r#"{"uuid":"1","event":"$pageview","distinct_id":"u","properties":{},"timestamp":"?"}"#,
-                "a PostHog export",
-            ),
-            (r#"{"$insert_id":"i","event_type":"Sign Up","user_id":"u","event_time":"?"}"#, "an Amplitude export"),
-            (r#"{"event":"Sign Up","properties":{"time":1,"distinct_id":"u"}}"#, "a Mixpanel export"),
+            (r#"{"uuid":"1","event":"$pageview","distinct_id":"u","properties":{},"timestamp":"?"}"#, "--from posthog"),
+            (r#"{"$insert_id":"i","event_type":"Sign Up","user_id":"u","event_time":"?"}"#, "--from amplitude"),
+            (r#"{"event":"Sign Up","properties":{"time":1,"distinct_id":"u"}}"#, "--from mixpanel"),
             (r#"{"event_name":"page_view","event_timestamp":"1","user_pseudo_id":"1.2"}"#, "a GA4 export"),
-            (r#"{"object":"event","id":"evt_1","data":{"object":{}}}"#, "Stripe events"),
-            (r#"{"object":"list","data":[]}"#, "Stripe events"),
-            (r#"{"api_key":"k","events":[{"event_type":"Sign Up","user_id":"u"}]}"#, "an Amplitude export"),
-            (r#"{"next":null,"results":[{"event":"x","distinct_id":"u"}]}"#, "a PostHog export"),
-            (r#"{"type":"track","groupId":"acme"}"#, "account in groupId"),
-            (r#"{"type":"track","context":{"traits":{"company":{"id":7}}}}"#, "account in context.traits.company.id"),
-            (r#"{"type":"track","properties":{"$groups":{"company":"acme"}}}"#, "account in properties.$groups"),
+            (r#"{"object":"event","id":"evt_1","data":{"object":{}}}"#, "--from stripe"),
+            (r#"{"object":"list","data":[{"object":"event","id":"evt_1","data":{"object":{}}}]}"#, "--from stripe"),
+            (
+                r#"{"api_key":"k","events":[{"event_type":"x","user_id":"u","event_properties":{}}]}"#,
+                "--from amplitude",
+            ),
+            (r#"{"next":null,"results":[{"event":"x","distinct_id":"u","id":"i"}]}"#, "--from posthog"),
         ] {
-            let message = of_event(event.as_bytes()).map(Form::words);
+            let message = of_event(event.as_bytes(), InputFormat::Segment).map(Form::words);
             assert!(message.as_ref().is_some_and(|message| message.contains(expected)), "{event}: {message:?}");
         }
         for event in
             [r#"{"type":"track","context":{"groupId":"a"},"groupId":"b"}"#, "{}", "no", "7", r#"{"groupId":"a"}"#]
         {
-            assert_eq!(of_event(event.as_bytes()), None, "{event}");
+            assert_eq!(of_event(event.as_bytes(), InputFormat::Segment), None, "{event}");
         }
     }
 }

@@ -1,9 +1,13 @@
 //! The driver that folds records of files or of a topic without the service, for `replay`, `explain`, `rules diff` and
 //! `check`.
 
+mod documents;
 mod files;
 mod forms;
+mod input;
+mod parts;
 mod readable;
+mod tar;
 mod topic;
 
 use std::ops::Range;
@@ -17,7 +21,8 @@ use crate::model::{Day, Effects, EventTime, Wanted};
 use crate::rules::{Plan, Ready};
 use crate::wire::Decoded;
 
-pub use files::{Files, Input, Place, Read};
+pub use files::{Files, Place, Read};
+pub use input::{Beginning, Input};
 pub use readable::Readable;
 pub use topic::Topic;
 

@@ -7,7 +7,7 @@ use super::files::{At, Place};
 use super::forms::{self, Form};
 use crate::model::EventTime;
 use crate::text;
-use crate::wire::{Decoded, Format};
+use crate::wire::Decoded;
 
 /// How many events that cannot be read are reported one by one.
 const UNREADABLE_SHOWN: usize = 3;
@@ -98,8 +98,8 @@ impl Readable {
             self.first.push(text::plain(&format!("{place}: {malformed}")));
         }
         if self.malformed <= FORMS_LOOKED_AT
-            && place.format == Format::Json
-            && let Some(form) = forms::of_event(decoded.raw)
+            && place.format.is_text()
+            && let Some(form) = forms::of_event(decoded.raw, place.format)
         {
             self.foreign += 1;
             self.form.get_or_insert_with(|| (place.file.to_owned(), form));

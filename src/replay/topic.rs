@@ -9,7 +9,7 @@ use super::files::{Place, Read};
 use crate::engine::Record;
 use crate::kafka::{Config, Reader};
 use crate::model::EventTime;
-use crate::wire::{self, Admit, BATCH, Format, Records};
+use crate::wire::{self, Admit, BATCH, Records};
 
 /// A topic, and how far it is read.
 pub struct Topic<'a> {
@@ -47,7 +47,7 @@ impl<'a> Topic<'a> {
     /// The topic cannot be read, or `each` failed.
     pub fn read(
         mut self,
-        format: Format,
+        how: &wire::Input,
         progress: &ProgressBar,
         each: &mut dyn FnMut(&mut Vec<Read<'_>>) -> Result<()>,
     ) -> Result<()> {
@@ -67,8 +67,8 @@ impl<'a> Topic<'a> {
                 for ((record, is_control), value) in waiting.iter() {
                     let admit = Admit::of_log(*is_control);
                     let number = record.offset as u64;
-                    let place = Place { file: name, partition: Some(partition as usize), number, format };
-                    for (index, decoded) in (0..).zip(wire::decode_admitting(admit, format, value)) {
+                    let place = Place { file: name, partition: Some(partition as usize), number, format: how.format };
+                    for (index, decoded) in (0..).zip(how.decode(admit, value)) {
                         events.push(Read { record: *record, index, decoded, place });
                         if events.len() == BATCH {
                             each(&mut events)?;

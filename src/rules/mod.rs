@@ -40,6 +40,8 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use crate::wire::InputFormat;
+
 pub use changes::Changes;
 pub use condition::{Condition, Possible};
 pub use error::Error;
@@ -82,6 +84,27 @@ pub fn default_plan() -> Arc<Plan> {
 pub fn load(path: Option<&Path>) -> Result<Arc<Plan>, Error> {
     let Some(path) = path else { return Ok(default_plan()) };
     parse(&path.display().to_string(), &read(path)?).map(Arc::new)
+}
+
+/// The rules at `path`; without it the default rules, with the presets for input of these formats.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_for(path: Option<&Path>, formats: &[InputFormat]) -> Result<Arc<Plan>, Error> {
+    let mut presets: Vec<&str> = formats.iter().filter_map(|format| preset(*format)).collect();
+    presets.sort_unstable();
+    presets.dedup();
+    if path.is_some() || presets.is_empty() {
+        return load(path);
+    }
+    let whole =
+        DEFAULT.replacen("\npresets: [segment]\n", &format!("\npresets: [segment, {}]\n", presets.join(", ")), 1);
+    parse("the default rules", &whole).map(Arc::new)
+}
+
+/// The preset for the names of events in a format, beside those of Segment's spec, which the default rules have.
+pub fn preset(format: InputFormat) -> Option<&'static str> {
+    roles::Preset::ALL.into_iter().map(roles::Preset::word).find(|word| *word == format.name() && *word != "segment")
 }
 
 /// The text of the file at `path`. The name of a pack is that pack: a file of such a name is `./default`.

@@ -227,7 +227,7 @@ pub(super) fn json_field<'a>(object: &'a str, key: &str) -> Option<&'a RawValue>
 const SURROGATE: u8 = 0xed;
 
 /// The text with U+FFFD for each half of a surrogate.
-fn replaced(bytes: &[u8]) -> Cow<'_, str> {
+pub(super) fn replaced(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
     }

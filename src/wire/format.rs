@@ -16,6 +16,98 @@ pub enum Format {
     Json,
 }
 
+/// The formats of input by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InputFormat {
+    /// Encoded messages `upswell.v1.ProductEvent`.
+    #[default]
+    Protobuf,
+    /// The JSON that Upswell writes into a log: calls of Segment's spec with the account in `context.groupId`.
+    Json,
+    /// Calls of Segment's spec, with the account in any of the usual places.
+    Segment,
+    /// The same; RudderStack writes what Segment writes.
+    Rudderstack,
+    /// Batch exports, webhooks and capture requests of PostHog.
+    Posthog,
+    /// Exports, HTTP requests and event webhooks of Amplitude.
+    Amplitude,
+    /// Raw exports and import requests of Mixpanel.
+    Mixpanel,
+    /// Enriched events of Snowplow, as TSV or JSON.
+    Snowplow,
+    /// Webhook events of Stripe, and lists of them.
+    Stripe,
+    /// Events in the JSON format of CloudEvents.
+    Cloudevents,
+}
+
+impl InputFormat {
+    /// All of them.
+    pub const ALL: [InputFormat; 10] = [
+        InputFormat::Segment,
+        InputFormat::Rudderstack,
+        InputFormat::Posthog,
+        InputFormat::Amplitude,
+        InputFormat::Mixpanel,
+        InputFormat::Stripe,
+        InputFormat::Snowplow,
+        InputFormat::Cloudevents,
+        InputFormat::Json,
+        InputFormat::Protobuf,
+    ];
+
+    /// The name, as in `--from` and `input.format`.
+    pub fn name(self) -> &'static str {
+        match self {
+            InputFormat::Protobuf => "protobuf",
+            InputFormat::Json => "json",
+            InputFormat::Segment => "segment",
+            InputFormat::Rudderstack => "rudderstack",
+            InputFormat::Posthog => "posthog",
+            InputFormat::Amplitude => "amplitude",
+            InputFormat::Mixpanel => "mixpanel",
+            InputFormat::Snowplow => "snowplow",
+            InputFormat::Stripe => "stripe",
+            InputFormat::Cloudevents => "cloudevents",
+        }
+    }
+
+    /// The format of this name.
+    pub fn of_name(name: &str) -> Option<InputFormat> {
+        InputFormat::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// The format of a log that may contain such records as they are.
+    pub fn of_log(self) -> Option<Format> {
+        match self {
+            InputFormat::Protobuf => Some(Format::Protobuf),
+            InputFormat::Json | InputFormat::Segment | InputFormat::Rudderstack => Some(Format::Json),
+            _ => None,
+        }
+    }
+
+    /// The format of control records in a log with records of this format.
+    pub fn of_control(self) -> Format {
+        if self == InputFormat::Protobuf { Format::Protobuf } else { Format::Json }
+    }
+
+    /// Whether the records are JSON or other text, one a line.
+    pub fn is_text(self) -> bool {
+        self != InputFormat::Protobuf
+    }
+}
+
+impl From<Format> for InputFormat {
+    fn from(format: Format) -> InputFormat {
+        match format {
+            Format::Protobuf => InputFormat::Protobuf,
+            Format::Json => InputFormat::Json,
+        }
+    }
+}
+
 /// The kinds of published messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -13,7 +13,7 @@ use crate::kafka;
 use crate::model::Millis;
 use crate::rules::Plan;
 use crate::store::Store;
-use crate::wire::Format;
+use crate::wire;
 
 /// The `worker` chapter of the configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,8 +50,8 @@ pub struct Job {
     pub kafka: kafka::Config,
     /// The names of the topics, and what is published.
     pub topics: kafka::Topics,
-    /// The format of the records of the log.
-    pub format: Format,
+    /// How the records of the log are read.
+    pub input: wire::Input,
     /// The rules.
     pub plan: Arc<Plan>,
     /// A live partition that got no event for this time gets ticks.
@@ -81,7 +81,7 @@ impl Job {
         Job {
             kafka: kafka::Config::default(),
             topics: kafka::Topics::default(),
-            format: Format::Json,
+            input: wire::Format::Json.into(),
             plan: crate::rules::default_plan(),
             idle_after: Duration::from_secs(60),
             commit_interval: Duration::from_millis(100),

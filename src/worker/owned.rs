@@ -254,7 +254,7 @@ impl Owned {
                 }
             }
             let mut begins = true;
-            for (index, decoded) in (0..).zip(wire::decode_admitting(admit, job.format, value)) {
+            for (index, decoded) in (0..).zip(job.input.decode(admit, value)) {
                 if batch.len() >= BATCH {
                     self.fold_batch(job, &mut batch, outbox, telemetry)?;
                 }

@@ -367,7 +367,7 @@ impl<'a> Share<'a> {
         let job = self.job;
         for (partition, owned) in &mut self.partitions {
             if owned.wants_tick(job.idle_after, TICK_EVERY) {
-                self.outbox.control(*partition, &wire::encode_tick(job.format, EventTime(now_ms())));
+                self.outbox.control(*partition, &wire::encode_tick(job.input.format.of_control(), EventTime(now_ms())));
                 self.telemetry.ticked();
             }
         }

@@ -1,0 +1,715 @@
+//! Tests of the formats of other tools: the examples of `docs/input.md`, the same product in every format, what is
+//! malformed, archives and folders, and the inputs from the field.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use upswell::model::Event;
+use upswell::wire::{self, Admit, Decoded, Input, InputFormat, Place};
+
+/// How records of a format are read, with places of the account if there are some.
+fn input(format: &str, account: &[&str]) -> Input {
+    let format = InputFormat::of_name(format).expect("a format");
+    let places: Vec<Place> = account.iter().map(|place| Place::try_from((*place).to_owned()).unwrap()).collect();
+    Input::new(format, &places, &[])
+}
+
+/// An event as JSON, with its times and its user agent.
+fn written(event: &Event<'_>) -> Value {
+    serde_json::from_str(&wire::encode_json(event)).expect("a line")
+}
+
+/// The events of a record, or the reasons why they are malformed.
+fn read(format: &str, account: &[&str], record: &str) -> Vec<Result<Value, String>> {
+    let input = input(format, account);
+    let decoded = input.decode(Admit::Product, record.as_bytes());
+    decoded.map(|it: Decoded<'_>| it.event.map(|event| written(&event)).map_err(|malformed| malformed.0)).collect()
+}
+
+/// JSON documents, one after the other.
+fn documents(text: &str) -> Vec<Value> {
+    serde_json::Deserializer::from_str(text).into_iter().map(|it| it.expect("JSON")).collect()
+}
+
+/// Every record of the documentation is read as the documentation says. `UPDATE_EXPECT=1` renews what it says.
+#[test]
+fn the_documentation_is_right() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/input.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (mut renewed, mut rest, mut formats) = (String::new(), &*text, BTreeSet::new());
+    while let Some(begin) = rest.find("\n```json ") {
+        let (before, from) = rest.split_at(begin + "\n```json ".len());
+        let (format, from) = from.split_once('\n').unwrap();
+        let (records, from) = from.split_once("```\n").unwrap();
+        let (between, from) = from.split_once("\n```json\n").unwrap();
+        let (expected, after) = from.split_once("```").unwrap();
+        let events: Vec<Value> = documents(records)
+            .iter()
+            .flat_map(|record| read(format, &[], &record.to_string()))
+            .map(|event| event.unwrap_or_else(|malformed| panic!("{format}: {malformed}")))
+            .collect();
+        let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+        if std::env::var_os("UPDATE_EXPECT").is_none() {
+            assert_eq!(documents(expected), events, "{format}: UPDATE_EXPECT=1 renews docs/input.md");
+        }
+        renewed += &format!("{before}{format}\n{records}```\n{between}\n```json\n{lines}```");
+        rest = after;
+        formats.insert(format.to_owned());
+    }
+    renewed += rest;
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&path, renewed).unwrap();
+    }
+    let all = ["amplitude", "cloudevents", "mixpanel", "posthog", "rudderstack", "snowplow", "stripe"];
+    assert_eq!(formats, all.map(str::to_owned).into());
+}
+
+/// Every usual place of an account is documented.
+#[test]
+fn every_usual_place_is_documented() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/input.md")).unwrap();
+    for format in InputFormat::ALL {
+        let name = format.name();
+        assert!(text.contains(&format!("`{name}`")), "{name}");
+        let none = read(name, &[], "{}");
+        assert!(none[0].is_err(), "{name}");
+    }
+}
+
+/// A folder for one test, in which commands run.
+struct Workdir(TempDir);
+
+impl Workdir {
+    fn new() -> Workdir {
+        Workdir(TempDir::new().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn run_on(&self, stdin: &[u8], arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_upswell"));
+        command.args(arguments).current_dir(self.0.path());
+        for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("UPSWELL_")) {
+            command.env_remove(key);
+        }
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that refuses its arguments does not read.
+        let _ = child.stdin.take().unwrap().write_all(stdin);
+        child.wait_with_output().unwrap()
+    }
+
+    /// What a command that succeeds prints to standard output and to standard error.
+    fn run(&self, arguments: &[&str]) -> (String, String) {
+        let output = self.run_on(b"", arguments);
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        assert!(output.status.success(), "{arguments:?}: {out}{err}");
+        (out, err)
+    }
+
+    /// The handoffs of a replay, without what depends on how the events were written.
+    fn handoffs(&self, arguments: &[&str]) -> Vec<Value> {
+        let (out, _) = self.run(&[&["replay"], arguments, &["--until", "2026-11-01", "--handoffs", "-"]].concat());
+        let parts = |handoff: Value| {
+            let part = |name: &str| handoff[name].clone();
+            json!([part("handoffId"), part("account"), part("trigger"), part("level"), part("atMs"), part("dueMs")])
+        };
+        let mut handoffs: Vec<Value> = documents(&out).into_iter().map(parts).collect();
+        handoffs.sort_by_key(Value::to_string);
+        handoffs
+    }
+}
+
+/// One event of the product that is written in every format.
+struct Step {
+    id: usize,
+    /// Seconds since 1970.
+    at: i64,
+    account: &'static str,
+    user: String,
+    what: What,
+}
+
+enum What {
+    Track(&'static str, Value),
+    Pricing,
+    Identify,
+}
+
+/// Two accounts within three weeks: people sign up, use features, invite others, reach a limit, look at prices and ask for
+/// sales.
+fn product() -> Vec<Step> {
+    const DAY: i64 = 86_400;
+    const BEGIN: i64 = 1_791_190_800;
+    let mut steps = Vec::new();
+    let mut step = |at: i64, account: &'static str, user: usize, what: What| {
+        let (id, user) = (steps.len(), format!("{account}-u{user}"));
+        steps.push(Step { id, at: BEGIN + at, account, user, what });
+    };
+    for (account, people) in [("northwind", 9), ("globex", 2)] {
+        for person in 0..people {
+            let begin = (person as i64) * 3_600;
+            step(begin, account, person, What::Identify);
+            step(begin + 60, account, person, What::Track("Signed Up", json!({"source": "organic"})));
+            for day in 0..20 {
+                let feature = ["boards", "reports", "sso", "forms", "maps"][(person + day as usize) % 5];
+                let at = begin + DAY * (1 + day) + 120;
+                step(at, account, person, What::Track("Feature Used", json!({"feature": feature})));
+            }
+            step(
+                begin + 3 * DAY,
+                account,
+                person,
+                What::Track("Invite Sent", json!({"invitee": format!("i{person}")})),
+            );
+            for view in 0..4 {
+                step(begin + (4 + view) * DAY, account, person, What::Pricing);
+            }
+        }
+        step(8 * DAY, account, 0, What::Track("Limit Reached", json!({"meter": "seats"})));
+        step(9 * DAY, account, 0, What::Track("Contact Sales", json!({})));
+        step(16 * DAY, account, 1, What::Track("Enterprise Feature Requested", json!({"feature": "SAML"})));
+    }
+    steps.sort_by_key(|step| (step.at, step.id));
+    steps
+}
+
+/// The product in a format, one record a line.
+fn in_format(format: &str) -> String {
+    let lines = product().into_iter().filter_map(|step| {
+        let Step { id, at, account, user, what } = step;
+        let (id, email) = (format!("m-{id}"), format!("{user}@{account}.example"));
+        let utc = jiff::Timestamp::from_second(at).unwrap();
+        let spaced = utc.strftime("%Y-%m-%d %H:%M:%S.000000").to_string();
+        let line = match (format, what) {
+            ("segment", what) => {
+                let own = match what {
+                    What::Track(name, properties) => json!({"type": "track", "event": name, "properties": properties}),
+                    What::Pricing => json!({"type": "page", "properties": {"path": "/pricing"}}),
+                    What::Identify => json!({"type": "identify", "traits": {"email": email}}),
+                };
+                let all = json!({"messageId": id, "userId": user, "context": {"groupId": account},
+                    "timestamp": utc.to_string()});
+                merged(all, own)
+            }
+            ("posthog", what) => {
+                let (name, properties) = match what {
+                    What::Track(name, properties) => (name, properties),
+                    What::Pricing => ("$pageview", json!({"$pathname": "/pricing"})),
+                    What::Identify => ("$identify", json!({"$set": {"email": email}})),
+                };
+                let groups = json!({"$groups": {"company": account}, "$lib": "web"});
+                json!({"uuid": id, "event": name.to_lowercase(), "distinct_id": user, "team_id": 1,
+                    "properties": merged(properties, groups), "timestamp": spaced})
+            }
+            ("amplitude", what) => {
+                let (name, properties) = match what {
+                    What::Track(name, properties) => (name, properties),
+                    What::Pricing => ("[Amplitude] Page Viewed", json!({"[Amplitude] Page Path": "/pricing"})),
+                    What::Identify => ("$identify", json!({})),
+                };
+                json!({"$insert_id": id, "event_type": name, "user_id": user, "device_id": "d", "event_time": spaced,
+                    "groups": {"company": [account]}, "event_properties": properties,
+                    "user_properties": {"email": email}})
+            }
+            ("mixpanel", What::Identify) => {
+                json!({"$distinct_id": user, "$properties": {"$email": email, "company_id": account,
+                    "$last_seen": utc.strftime("%Y-%m-%dT%H:%M:%S").to_string()}})
+            }
+            ("mixpanel", what) => {
+                let (name, properties) = match what {
+                    What::Track(name, properties) => (name, properties),
+                    _ => ("$mp_web_page_view", json!({"current_url_path": "/pricing"})),
+                };
+                let own = json!({"time": at, "distinct_id": user, "$user_id": user, "$insert_id": id,
+                    "company_id": [account]});
+                json!({"event": name, "properties": merged(properties, own)})
+            }
+            ("snowplow", what) => {
+                let own = match what {
+                    What::Track(name, data) => json!({"event": "unstruct", "event_name": name,
+                        "unstruct_event_com_acme_x_1": data}),
+                    What::Pricing => json!({"event": "page_view", "page_urlpath": "/pricing"}),
+                    What::Identify => return None,
+                };
+                let all = json!({"event_id": id, "user_id": user, "collector_tstamp": spaced, "derived_tstamp": spaced,
+                    "contexts_com_acme_company_1": [{"id": account}]});
+                merged(all, own)
+            }
+            ("cloudevents", what) => {
+                let (name, data) = match what {
+                    What::Track(name, data) => (name, data),
+                    What::Pricing => ("Pricing Viewed", json!({})),
+                    What::Identify => return None,
+                };
+                json!({"specversion": "1.0", "id": id, "source": "/app", "type": name, "time": utc.to_string(),
+                    "data": merged(data, json!({"userId": user, "accountId": account}))})
+            }
+            (other, _) => unreachable!("{other}"),
+        };
+        Some(line.to_string() + "\n")
+    });
+    lines.collect()
+}
+
+fn merged(mut object: Value, other: Value) -> Value {
+    object.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+    object
+}
+
+/// The row of Snowplow's TSV for a line of its JSON.
+fn as_row(line: &str) -> String {
+    let event: Value = serde_json::from_str(line).unwrap();
+    let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    let described =
+        |name: &str, data: Value| json!({"schema": format!("iglu:com.acme/{name}/jsonschema/1-0-0"), "data": data});
+    let mut columns = vec![String::new(); 131];
+    for (place, name) in [
+        (3, "collector_tstamp"),
+        (5, "event"),
+        (6, "event_id"),
+        (12, "user_id"),
+        (35, "page_urlpath"),
+        (124, "derived_tstamp"),
+        (126, "event_name"),
+    ] {
+        columns[place] = text(name);
+    }
+    let company = described("company", event["contexts_com_acme_company_1"][0].clone());
+    columns[52] = described("contexts", json!([company])).to_string();
+    if let Some(data) = event.get("unstruct_event_com_acme_x_1") {
+        columns[58] = described("unstruct_event", described("x", data.clone())).to_string();
+    }
+    columns.join("\t") + "\n"
+}
+
+#[test]
+fn the_same_product_gives_the_same_handoffs_in_every_format() {
+    let dir = Workdir::new();
+    dir.write("segment.ndjson", in_format("segment"));
+    let expected = dir.handoffs(&["segment.ndjson"]);
+    let triggers: BTreeSet<String> = expected.iter().map(|handoff| handoff[2].to_string()).collect();
+    assert!(expected.len() >= 4 && triggers.len() >= 3, "{expected:#?}");
+    // Snowplow's events and CloudEvents have no calls that set traits.
+    let without_traits: String =
+        in_format("segment").split_inclusive('\n').filter(|it| !it.contains("identify")).collect();
+    dir.write("without-traits.ndjson", without_traits);
+    let expected_without = dir.handoffs(&["without-traits.ndjson"]);
+    for (format, expected) in [
+        ("posthog", &expected),
+        ("amplitude", &expected),
+        ("mixpanel", &expected),
+        ("snowplow", &expected_without),
+        ("cloudevents", &expected_without),
+    ] {
+        let file = format!("{format}.ndjson");
+        dir.write(&file, in_format(format));
+        assert_eq!(dir.handoffs(&[&file]), *expected, "{format}, recognised");
+        assert_eq!(dir.handoffs(&[&file, "--from", format]), *expected, "{format}, named");
+    }
+    let rows: String = in_format("snowplow").lines().map(as_row).collect();
+    dir.write("snowplow.tsv", rows);
+    assert_eq!(dir.handoffs(&["snowplow.tsv"]), expected_without, "rows");
+}
+
+#[test]
+fn subscriptions_of_stripe_are_those_of_own_events() {
+    let dir = Workdir::new();
+    dir.write(
+        "rules.yaml",
+        upswell::rules::DEFAULT.replace("\npresets: [segment]\n", "\npresets: [segment, stripe]\n"),
+    );
+    dir.write("product.ndjson", in_format("segment"));
+    let (mut own, mut stripe) = (String::new(), String::new());
+    for (number, (at, status, seats)) in
+        [(1_791_200_000_i64, "active", 10), (1_791_900_000, "active", 12), (1_792_500_000, "canceled", 12)]
+            .iter()
+            .enumerate()
+    {
+        let paid = *status == "active";
+        let mrr = if paid { seats * 100 } else { 0 };
+        let line = json!({"type": "track", "event": "Subscription Changed", "messageId": format!("s-{number}"),
+            "context": {"groupId": "northwind"}, "timestamp": at, "properties": {"subscription_id": "sub_A", "paid": paid,
+            "plan": "team", "seats": seats, "price": 100, "mrr": mrr, "currency": "usd"}});
+        own += &format!("{line}\n");
+        let kind = ["created", "updated", "deleted"][number];
+        let object = json!({"id": "sub_A", "object": "subscription", "customer": "cus_N", "status": status,
+            "currency": "usd", "metadata": {"account_id": "northwind"}, "items": {"data": [{"quantity": seats,
+            "price": {"lookup_key": "team", "unit_amount": 120_000, "currency": "usd",
+            "recurring": {"interval": "year", "interval_count": 1}}}]}});
+        let event = json!({"id": format!("evt_{number}"), "object": "event", "created": at, "livemode": true,
+            "type": format!("customer.subscription.{kind}"), "data": {"object": object}});
+        stripe += &format!("{event}\n");
+    }
+    dir.write("own.ndjson", own);
+    dir.write("stripe.ndjson", stripe);
+    let profiles = |billing: &str| {
+        let arguments = ["replay", "product.ndjson", billing, "--rules", "rules.yaml", "--until", "2026-11-01"];
+        documents(&dir.run(&[&arguments[..], &["--accounts", "-"]].concat()).0)
+    };
+    let expected = profiles("own.ndjson");
+    assert_eq!(expected.len(), 2);
+    assert!(expected.iter().any(|profile| profile.to_string().contains("\"team\"")), "{expected:#?}");
+    assert_eq!(profiles("stripe.ndjson"), expected);
+}
+
+/// What the formats do with the variants that exports really have.
+#[test]
+fn variants_are_read() {
+    let posthog = |properties: Value| {
+        json!({"uuid": "1", "event": "x", "distinct_id": "u", "team_id": 1,
+        "properties": properties, "timestamp": "2026-10-05 09:00:00"})
+    };
+    let at = "2026-10-05T09:00:00Z";
+    for (format, record, expected) in [
+        // Numeric ids, and objects as texts.
+        (
+            "posthog",
+            json!({"uuid": "1", "event": "x", "distinct_id": 7, "timestamp": at,
+                "properties": "{\"$groups\": {\"company\": 42}, \"plan\": \"pro\"}"}),
+            vec![json!({"type": "track", "event": "x", "messageId": "1", "source": "posthog", "userId": "7",
+                "context": {"groupId": "42"}, "timestamp": at, "properties": {"$groups": {"company": 42}, "plan": "pro"}})],
+        ),
+        // A webhook.
+        (
+            "posthog",
+            json!({"event": {"uuid": "1", "event": "x", "distinct_id": "u", "properties": {}, "timestamp": at},
+                "person": {"id": "p", "properties": {"email": "ann@acme.example"}},
+                "groups": {"company": {"id": "acme", "properties": {"employees": 9}}}}),
+            vec![
+                json!({"type": "group", "messageId": "1#group", "source": "posthog", "userId": "u",
+                    "context": {"groupId": "acme"}, "timestamp": at, "traits": {"employees": 9}}),
+                json!({"type": "identify", "messageId": "1#identify", "source": "posthog", "userId": "u",
+                    "context": {"groupId": "acme"}, "timestamp": at, "traits": {"email": "ann@acme.example"}}),
+                json!({"type": "track", "event": "x", "messageId": "1", "source": "posthog", "userId": "u",
+                    "context": {"groupId": "acme"}, "timestamp": at}),
+            ],
+        ),
+        // A group that is not the account, in an event that has the account.
+        (
+            "posthog",
+            merged(
+                posthog(json!({"$group_type": "project", "$group_key": "p", "$groups": {"company": "acme"}})),
+                json!({"event": "$groupidentify"}),
+            ),
+            vec![json!({"type": "track", "event": "$groupidentify", "messageId": "1", "source": "posthog",
+                "userId": "u", "context": {"groupId": "acme"}, "timestamp": at,
+                "properties": {"$group_type": "project", "$group_key": "p", "$groups": {"company": "acme"}}})],
+        ),
+        // An anonymous visitor, without an insert id.
+        (
+            "amplitude",
+            json!({"event_type": "x", "user_id": null, "device_id": "d", "event_time": "2026-10-05 09:00:00.000000",
+                "groups": {"org": ["acme"]}, "event_properties": null, "user_properties": {"a": 1}}),
+            vec![json!({"type": "track", "event": "x", "source": "amplitude", "anonymousId": "d",
+                "context": {"groupId": "acme"}, "timestamp": at})],
+        ),
+        // Traits of the account below its type and id.
+        (
+            "amplitude",
+            json!({"event_type": "x", "user_id": "u", "time": 1_791_190_800_000_i64, "insert_id": "i",
+                "groups": {"company": "acme"}, "group_properties": {"company": {"acme": {"plan": "pro"}}}}),
+            vec![
+                json!({"type": "group", "messageId": "i#group", "source": "amplitude", "userId": "u",
+                    "context": {"groupId": "acme"}, "timestamp": at, "traits": {"plan": "pro"}}),
+                json!({"type": "track", "event": "x", "messageId": "i", "source": "amplitude", "userId": "u",
+                    "context": {"groupId": "acme"}, "timestamp": at}),
+            ],
+        ),
+        // Fractions of seconds, and no insert id.
+        (
+            "mixpanel",
+            json!({"event": "x", "properties": {"time": 1_791_190_800.25, "distinct_id": "u", "company_id": 7}}),
+            vec![json!({"type": "track", "event": "x", "source": "mixpanel", "userId": "u",
+                "context": {"groupId": "7"}, "timestamp": "2026-10-05T09:00:00.25Z",
+                "properties": {"time": 1_791_190_800.25, "distinct_id": "u", "company_id": 7}})],
+        ),
+        (
+            "mixpanel",
+            json!({"$group_key": "company_id", "$group_id": "acme", "$properties": {"plan": "pro"}, "$time": at}),
+            vec![json!({"type": "group", "source": "mixpanel", "context": {"groupId": "acme"}, "timestamp": at,
+                "traits": {"plan": "pro"}})],
+        ),
+        // Delivered by Amazon EventBridge.
+        (
+            "stripe",
+            json!({"id": "bridge", "detail-type": "x", "detail": {"id": "evt_1", "object": "event", "type": "x.y",
+                "created": 1_791_190_800, "data": {"object": {"customer": {"id": "cus_1", "object": "customer"}}}}}),
+            vec![json!({"type": "track", "event": "x.y", "messageId": "evt_1", "source": "stripe",
+                "context": {"groupId": "cus_1"}, "timestamp": at, "properties": {"id": "evt_1", "object": "event",
+                "type": "x.y", "created": 1_791_190_800,
+                "data": {"object": {"customer": {"id": "cus_1", "object": "customer"}}}}})],
+        ),
+    ] {
+        let events: Vec<Value> = read(format, &[], &record.to_string()).into_iter().map(Result::unwrap).collect();
+        assert_eq!(events, expected, "{format}: {record}");
+    }
+    // Half a surrogate pair and a number that is too large cost only themselves.
+    let strange =
+        r#"{"event":"x","properties":{"time":1,"distinct_id":"u","company_id":"a","a":"\ud83d","b":1e999,"c":1}}"#;
+    let event = read("mixpanel", &[], strange).remove(0).unwrap();
+    assert_eq!((&event["properties"]["a"], &event["properties"]["b"]), (&json!("\u{fffd}"), &Value::Null));
+    // Places of the configuration, which may leave out the name of the properties.
+    let record = posthog(json!({"$groups": {"team": "t"}, "$group_0": "g"})).to_string();
+    for (places, expected) in [(&["$groups.team"][..], "t"), (&["team_id", "$group_0"], "1"), (&["$group_0"], "g")] {
+        let event = read("posthog", places, &record).remove(0).unwrap();
+        assert_eq!(event["context"]["groupId"], expected, "{places:?}");
+    }
+}
+
+#[test]
+fn what_is_malformed_has_a_reason() {
+    for (format, record, reason) in [
+        ("posthog", r#"{"uuid":"1","distinct_id":"u","timestamp":0}"#, "not an event of PostHog: it has no event"),
+        (
+            "posthog",
+            r#"{"event":"x","distinct_id":"u","timestamp":0}"#,
+            "no account: it was looked for in properties.$groups.company, ",
+        ),
+        (
+            "posthog",
+            r#"{"event":"x","properties":{"company_id":"a"}}"#,
+            "no time: expected timestamp or properties.$time",
+        ),
+        (
+            "posthog",
+            r#"{"event":"x","timestamp":"soon","properties":{"company_id":"a"}}"#,
+            r#"timestamp "soon" is not a time"#,
+        ),
+        ("posthog", r#"{"batch":[]}"#, "an empty list"),
+        ("posthog", r#"{"event":"x","properties":{"#, "not a JSON event: EOF"),
+        ("posthog", "[7]", "not a JSON event: not an object"),
+        (
+            "amplitude",
+            r#"{"event_type":"x","user_id":"u","event_time":0,"groups":{"company":["a","b"]}}"#,
+            "groups.company has 2 ids",
+        ),
+        ("amplitude", r#"{"user_id":"u"}"#, "it has no event_type"),
+        (
+            "mixpanel",
+            r#"{"$distinct_id":"u","$properties":{"company_id":"a"}}"#,
+            "no time: expected properties.time or",
+        ),
+        (
+            "mixpanel",
+            r#"{"event":"x","properties":{"time":1,"company_id":{"id":1}}}"#,
+            "properties.company_id is not an id",
+        ),
+        ("stripe", r#"{"id":"e","object":"event","type":"x.y","livemode":false,"created":1}"#, "test mode"),
+        ("stripe", r#"{"id":"e","object":"v2.core.event","type":"x"}"#, "a thin event"),
+        (
+            "stripe",
+            r#"{"object":"list","data":[{"id":"sub","object":"subscription"}]}"#,
+            r#"its object is "subscription""#,
+        ),
+        ("snowplow", "a\tb", "it has 2 columns, expected 131"),
+        ("snowplow", r#"{"event":"struct","collector_tstamp":"2026-10-05 09:00:00"}"#, "it has no se_action"),
+        ("cloudevents", r#"{"id":"1","type":"x"}"#, "it has no specversion"),
+        (
+            "cloudevents",
+            r#"{"specversion":"1.0","id":"1","source":"/","type":"x","data_base64":"e30="}"#,
+            "data_base64",
+        ),
+        ("segment", r#"{"type":"track","timestamp":0}"#, "no account: it was looked for in context.groupId, groupId, "),
+        ("json", r#"{"type":"track","groupId":"a","timestamp":0}"#, "no account: expected context.groupId"),
+        (
+            "segment",
+            r#"{"type":"track","context":{"groupId":true},"groupId":"a","timestamp":0}"#,
+            "context.groupId is not an id",
+        ),
+    ] {
+        let events = read(format, &[], record);
+        let found = events[0].as_ref().unwrap_err();
+        assert!(events.len() == 1 && found.contains(reason), "{format} {record}: {found}");
+    }
+    let binary = input("posthog", &[]);
+    let decoded = binary.decode(Admit::Product, b"\xff\xfe").next().unwrap();
+    assert_eq!(decoded.raw, b"\xff\xfe");
+    assert!(decoded.event.unwrap_err().0.contains("not UTF-8"));
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A zip archive of these files, deflated.
+fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// A tar archive of these files.
+fn tar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (name, bytes) in files {
+        let mut header = vec![0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..135].copy_from_slice(format!("{:011o}", bytes.len()).as_bytes());
+        header[156] = b'0';
+        header[257..263].copy_from_slice(b"ustar\0");
+        archive.extend(header);
+        archive.extend(bytes);
+        archive.resize(archive.len().next_multiple_of(512), 0);
+    }
+    archive.resize(archive.len() + 1_024, 0);
+    archive
+}
+
+#[test]
+fn archives_and_folders_are_read_as_they_are() {
+    let dir = Workdir::new();
+    let whole = in_format("amplitude");
+    let lines: Vec<&str> = whole.lines().collect();
+    let (first, second) = lines.split_at(lines.len() / 2);
+    // The last line of a file may lack its end.
+    let files = [
+        ("4711/4711_2026-10-05_9#0.json.gz", gzip(first.join("\n").as_bytes())),
+        ("4711/4711_2026-10-05_10#0.json.gz", gzip(second.join("\n").as_bytes())),
+        ("__MACOSX/4711/._x", b"\0\x05".to_vec()),
+    ];
+    dir.write("whole.ndjson", &whole);
+    let expected = dir.handoffs(&["whole.ndjson"]);
+    // In another order than that of their names.
+    let [a, b, c] = files.clone();
+    dir.write("export.zip", zip(&[b, a, c]));
+    dir.write("export.tar", tar(&files));
+    dir.write("export.tgz", gzip(&tar(&files)));
+    for (name, bytes) in &files {
+        dir.write(&format!("folder/{name}"), bytes);
+    }
+    let events: Vec<Value> = documents(&whole);
+    dir.write("pretty.json", serde_json::to_string_pretty(&events).unwrap());
+    let pretty: Vec<String> = events.iter().map(|event| serde_json::to_string_pretty(event).unwrap()).collect();
+    dir.write("documents.json", pretty.join("\n"));
+    dir.write("request.json", serde_json::to_string_pretty(&json!({"api_key": "k", "events": events})).unwrap());
+    for input in ["export.zip", "export.tar", "export.tgz", "folder", "pretty.json", "documents.json", "request.json"] {
+        assert_eq!(dir.handoffs(&[input]), expected, "{input}");
+        let (_, err) = dir.run(&["replay", input]);
+        assert!(err.starts_with(&format!("{input}: read as amplitude, by the content\n")), "{err}");
+        assert!(!err.contains("cannot be read") && !err.contains("not in time order"), "{input}: {err}");
+    }
+    let piped = dir.run_on(&gzip(&tar(&files)), &["replay", "-", "--until", "2026-11-01", "--handoffs", "-"]);
+    assert_eq!(documents(std::str::from_utf8(&piped.stdout).unwrap()).len(), expected.len());
+
+    // An event that cannot be read is named by its file and line.
+    let broken = format!("{}\n\n{{\"event_type\":\"x\"}}\n", first[0]);
+    dir.write("broken.zip", zip(&[("a.json", broken.clone().into_bytes()), ("b.json", second[0].as_bytes().to_vec())]));
+    let (_, err) = dir.run(&["replay", "broken.zip", "--dead-letters", "letters"]);
+    assert!(err.contains("broken.zip/a.json:3: no account"), "{err}");
+    let letters = fs::read_to_string(dir.path("letters")).unwrap();
+    let letter: Value = serde_json::from_str(letters.trim()).unwrap();
+    assert_eq!(letter["payload"], "eyJldmVudF90eXBlIjoieCJ9", "the bytes as they were: {letter}");
+    dir.write("lines.json", format!("[\n{},\n{{\n\"event_type\": \"x\"\n}}\n]\n", first[0]));
+    assert!(dir.run(&["replay", "lines.json"]).1.contains("lines.json:3: no account"));
+
+    // What cannot be read ends the command.
+    let mut damaged = zip(&[("a.json", whole.clone().into_bytes())]);
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 0xff;
+    dir.write("damaged.zip", damaged);
+    dir.write("nested.zip", zip(&[("a.zip", zip(&[("a.json", whole.into_bytes())]))]));
+    dir.write("none.zip", zip(&[]));
+    for (input, says) in [
+        ("damaged.zip", "reading damaged.zip/a.json"),
+        ("nested.zip", "an archive in an archive"),
+        ("none.zip", "no files"),
+    ] {
+        let ended = dir.run_on(b"", &["replay", input, "--from", "amplitude"]);
+        let err = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.code() == Some(1) && err.contains(says), "{input}: {err}");
+    }
+    let ended = dir.run_on(&zip(&files), &["replay", "-"]);
+    assert!(String::from_utf8(ended.stderr).unwrap().contains("a zip archive, which can only be read from a file"));
+}
+
+#[test]
+fn the_configuration_says_where_the_account_and_the_user_are() {
+    let dir = Workdir::new();
+    let line = json!({"type": "track", "event": "Contact Sales", "timestamp": "2026-10-06T10:01:00Z", "messageId": "m",
+        "userId": "u", "properties": {"team": "t-1", "person": 7, "email": "ann@acme.example"},
+        "context": {"groupId": "acme"}});
+    dir.write("events.ndjson", line.to_string());
+    dir.write("c.yaml", "input:\n  account: [properties.team]\n  user: [properties.person]\n");
+    let accounts = |arguments: &[&str]| -> Vec<Value> {
+        let all = [&["replay", "events.ndjson", "--users", "-", "--until", "2026-10-08"], arguments].concat();
+        documents(&dir.run(&all).0).iter().map(|row| json!([row["account"], row["user"]])).collect()
+    };
+    assert_eq!(accounts(&[]), [json!(["acme", "u"])]);
+    assert_eq!(accounts(&["--config", "c.yaml"]), [json!(["t-1", "7"])]);
+    assert_eq!(accounts(&["--config", "c.yaml", "--account", "nothing,email domain"]), [json!(["acme.example", "7"])]);
+    for command in [
+        &["explain", "t-1", "--on", "events.ndjson", "--config", "c.yaml"][..],
+        &["rules", "diff", "default", "default", "--on", "events.ndjson", "--config", "c.yaml", "--json"],
+    ] {
+        assert!(dir.run(command).0.contains("t-1"), "{command:?}");
+    }
+    for (text, says) in [
+        ("input: { account: [''] }", "expected a path such as context.groupId"),
+        ("input: { user: [email domain] }", "input.user"),
+        ("input: { format: posthg }", "did you mean `posthog`?"),
+    ] {
+        dir.write("bad.yaml", text);
+        let ended = dir.run_on(b"", &["check", "--config", "bad.yaml"]);
+        let err = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.code() == Some(2) && err.contains(says), "{text}: {err}");
+    }
+}
+
+/// The inputs from the field give results. They are beside the project; without them the test prints `SKIPPED`, and fails
+/// if `CI=true`.
+#[test]
+fn inputs_from_the_field_give_results() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/field");
+    if !folder.exists() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "no inputs at {}", folder.display());
+        writeln!(std::io::stderr(), "SKIPPED: no inputs at {}", folder.display()).unwrap();
+        return;
+    }
+    let dir = Workdir::new();
+    for (file, format, handoffs, accounts) in [
+        ("01-posthog-export.ndjson", "posthog", 1, &["northwind"][..]),
+        ("02-amplitude-export.ndjson", "amplitude", 1, &["northwind"]),
+        ("03-mixpanel-export.ndjson", "mixpanel", 1, &["northwind"]),
+        ("04-stripe-webhooks.ndjson", "stripe", 0, &["northwind"]),
+        ("05-rudderstack-dump.ndjson", "", 1, &["northwind"]),
+        (
+            "07-account-elsewhere.ndjson",
+            "",
+            5,
+            &["as-it-should", "in-properties", "in-traits", "snake-case", "top-level"],
+        ),
+        ("14-batch.ndjson", "", 3, &["acc-array", "acc-batch", "acc-plain"]),
+        ("25-stripe-list.json", "stripe", 0, &["northwind"]),
+        ("25c-amplitude.zip", "amplitude", 1, &["northwind"]),
+    ] {
+        let path = folder.join(file);
+        let path = path.to_str().unwrap();
+        let (out, err) =
+            dir.run(&["replay", path, "--handoffs", "-", "--accounts", "accounts", "--until", "2026-11-01"]);
+        assert!(!err.contains("cannot be read"), "{file}: {err}");
+        assert_eq!(documents(&out).len(), handoffs, "{file}: {out}");
+        let rows = documents(&fs::read_to_string(dir.path("accounts")).unwrap());
+        let found: Vec<&str> = rows.iter().map(|row| row["account"].as_str().unwrap()).collect();
+        assert_eq!(found, accounts, "{file}");
+        assert_eq!(err.contains(&format!("read as {format}, by the content")), !format.is_empty(), "{file}: {err}");
+        let (out, _) = dir.run(&["check", "--events", path]);
+        assert!(out.contains("0 cannot be read"), "{file}: {out}");
+    }
+}
