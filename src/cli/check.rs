@@ -30,7 +30,8 @@ const NAMES_SHOWN: usize = 20;
 #[command(after_help = "Examples:
   upswell check --config upswell.yaml
   upswell check --rules rules.yaml
-  upswell check --rules rules.yaml --events sample.ndjson.zst")]
+  upswell check --rules rules.yaml --events sample.ndjson.zst
+  upswell check --events export.zip --from amplitude")]
 pub(super) struct Check {
     /// The configuration file. The rules file that it names is checked as well.
     #[arg(long, value_name = "FILE")]
@@ -38,7 +39,7 @@ pub(super) struct Check {
     /// The rules file to check, instead of the one that the configuration names.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Files with a sample of the events that the log will contain. `-` is standard input, as NDJSON.
+    /// Files, folders or archives with a sample of the events that the log will contain. `-` is standard input.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     events: Vec<PathBuf>,
     #[command(flatten)]

@@ -36,7 +36,7 @@ pub(super) struct Diff {
     /// The new rules.
     #[arg(value_name = "B")]
     b: PathBuf,
-    /// A file of events; can be repeated. Several files are merged by event time. `-` is standard input, as NDJSON.
+    /// A file of events, a folder or an archive; can be repeated. Several are merged by event time. `-` is standard input.
     #[arg(long, value_name = "FILE", required = true)]
     on: Vec<PathBuf>,
     /// Further files after `--on`, as in `--on a b`.

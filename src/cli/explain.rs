@@ -24,11 +24,12 @@ use crate::wire::ToWire;
 #[command(after_help = "Examples:
   upswell explain acme --on events.ndjson.zst
   upswell explain acme --on a.ndjson --on b.ndjson --rules mine.yaml --until 2026-08-01
+  upswell explain acme --on posthog.ndjson --from posthog
   upswell explain acme --on events.ndjson --json | jq '.handoffs[].why'")]
 pub(super) struct Explain {
     /// The id of the account.
     account: String,
-    /// A file of events; can be repeated. Several files are merged by event time. `-` is standard input, as NDJSON.
+    /// A file of events, a folder or an archive; can be repeated. Several are merged by event time. `-` is standard input.
     #[arg(long, value_name = "FILE", required = true)]
     on: Vec<PathBuf>,
     /// Further files after `--on`, as in `--on a b`.

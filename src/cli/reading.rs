@@ -91,9 +91,7 @@ pub(super) fn rules_for(path: Option<&Path>, files: &Files) -> Result<Arc<Plan>>
     let formats: Vec<InputFormat> = files.inputs().iter().map(Input::format).collect();
     let plan = rules::load_for(path, &formats)?;
     if path.is_none() {
-        let mut presets: Vec<&str> = formats.into_iter().filter_map(rules::preset).collect();
-        presets.sort_unstable();
-        presets.dedup();
+        let presets = rules::presets(formats);
         if !presets.is_empty() {
             eprintln!("the default rules apply, with the preset {}", presets.join(" and "));
         }

@@ -28,12 +28,14 @@ use crate::wire::{self, Kind, ToWire};
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell replay events.ndjson.zst --handoffs -
+  upswell replay export.zip --from amplitude --handoffs -
+  upswell replay posthog.ndjson --account '$groups.team' --dead-letters letters.ndjson
   upswell replay a.ndjson b.ndjson --until 2026-08-01 --metrics metrics.ndjson
   upswell replay --topic upswell.log --brokers localhost:9092 --signals signals.ndjson
   upswell replay events.ndjson --accounts accounts.ndjson --users users.ndjson
   gunzip -c old.gz | upswell replay - --rules mine.yaml --handoffs out.ndjson")]
 pub(super) struct Replay {
-    /// Files of events. Several files are merged by event time. `-` is standard input, as NDJSON.
+    /// Files of events, folders or archives (zip, tar). Several are merged by event time. `-` is standard input.
     #[arg(value_name = "FILE", required_unless_present = "topic", conflicts_with = "topic")]
     files: Vec<PathBuf>,
     /// Read this topic instead: every partition from its beginning to its stable end.

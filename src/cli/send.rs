@@ -10,7 +10,7 @@ use super::reading::Form;
 use super::screen::{self, WrongUse};
 use crate::kafka::{self, LogWriter, Partitioner};
 use crate::model::EventTime;
-use crate::replay::{Files, Read, Readable};
+use crate::replay::{Files, Input, Read, Readable};
 use crate::rules::{self, Plan};
 use crate::wire::{self, Admit, Decoded, Format, InputFormat};
 
@@ -20,9 +20,10 @@ use crate::wire::{self, Admit, Decoded, Format, InputFormat};
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell send events.ndjson.zst --config upswell.yaml
+  upswell send export.zip --from amplitude --config upswell.yaml
   upswell send a.ndjson b.ndjson --brokers localhost:9092 --topic upswell.log --pack 100")]
 pub(super) struct Send {
-    /// Files of events. Several files are merged by event time. `-` is standard input, as NDJSON.
+    /// Files of events, folders or archives. Several are merged by event time. `-` is standard input.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -47,7 +48,15 @@ pub(super) struct To {
 impl To {
     /// Files of events.
     pub(super) fn files(&self, files: &[PathBuf], config: &Config) -> Result<Files> {
-        self.form.files(files, &config.input, Admit::Product, None)
+        let files = self.form.files(files, &config.input, Admit::Product, None)?;
+        // The events in the log have the names of the tool, but no longer its format.
+        let presets = rules::presets(files.inputs().iter().map(Input::format)).join(", ");
+        if !presets.is_empty() && config.rules.file.is_none() {
+            eprintln!(
+                "the default rules of the service lack `presets: [segment, {presets}]`: name a rules file that has it"
+            );
+        }
+        Ok(files)
     }
 
     /// The log.

@@ -91,9 +91,7 @@ pub fn load(path: Option<&Path>) -> Result<Arc<Plan>, Error> {
 /// # Errors
 /// As for [`load`].
 pub fn load_for(path: Option<&Path>, formats: &[InputFormat]) -> Result<Arc<Plan>, Error> {
-    let mut presets: Vec<&str> = formats.iter().filter_map(|format| preset(*format)).collect();
-    presets.sort_unstable();
-    presets.dedup();
+    let presets = presets(formats.iter().copied());
     if path.is_some() || presets.is_empty() {
         return load(path);
     }
@@ -102,9 +100,11 @@ pub fn load_for(path: Option<&Path>, formats: &[InputFormat]) -> Result<Arc<Plan
     parse("the default rules", &whole).map(Arc::new)
 }
 
-/// The preset for the names of events in a format, beside those of Segment's spec, which the default rules have.
-pub fn preset(format: InputFormat) -> Option<&'static str> {
-    roles::Preset::ALL.into_iter().map(roles::Preset::word).find(|word| *word == format.name() && *word != "segment")
+/// The presets for the names of events in some formats, beside those of Segment's spec, which the default rules have.
+pub fn presets(formats: impl IntoIterator<Item = InputFormat>) -> Vec<&'static str> {
+    let words = || roles::Preset::ALL.into_iter().map(roles::Preset::word).filter(|word| *word != "segment");
+    let presets = formats.into_iter().filter_map(|format| words().find(|word| *word == format.name()));
+    presets.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
 /// The text of the file at `path`. The name of a pack is that pack: a file of such a name is `./default`.
