@@ -61,6 +61,8 @@ pub(super) struct Places {
     account: Cow<'static, [Place]>,
     /// The places of the user, if they are not those of the format.
     user: Option<Vec<Place>>,
+    /// Whether the first place of the account is where a JSON log has it: this is asked for every event.
+    begins_as_the_log: bool,
 }
 
 /// An account that was found, and the path at which it was; no path if it was found by an e-mail address.
@@ -74,20 +76,21 @@ static OF_THE_LOG: [Place; 1] = [Place::Path(Cow::Borrowed("context.groupId"))];
 
 impl Places {
     /// Those of a log in JSON, which has the account where Upswell writes it.
-    pub(super) const LOG: Places = Places { account: Cow::Borrowed(&OF_THE_LOG), user: None };
+    pub(super) const LOG: Places = Places { account: Cow::Borrowed(&OF_THE_LOG), user: None, begins_as_the_log: true };
 
     /// These places; none of the account are the usual ones.
     pub(super) fn new(account: &[Place], user: &[Place], usual: &[&'static str]) -> Places {
-        let account = match account {
+        let account: Vec<Place> = match account {
             [] => usual.iter().map(|path| Place::Path(Cow::Borrowed(path))).collect(),
             own => own.to_vec(),
         };
-        Places { account: Cow::Owned(account), user: (!user.is_empty()).then(|| user.to_vec()) }
+        let begins_as_the_log = account.first() == OF_THE_LOG.first();
+        Places { account: Cow::Owned(account), user: (!user.is_empty()).then(|| user.to_vec()), begins_as_the_log }
     }
 
     /// Whether the account of a call of Segment's spec is first looked for where the spec has it.
     pub(super) fn begin_as_the_log(&self) -> bool {
-        self.account.first() == OF_THE_LOG.first()
+        self.begins_as_the_log
     }
 
     /// Whether the user is where the format has it.
