@@ -248,7 +248,7 @@ impl Owned {
             if job.memory.is_full() {
                 // The record may be of accounts and users of those before it.
                 self.fold_batch(job, &mut batch, outbox, telemetry)?;
-                self.waits_for_memory = self.grows_by(wire::decode_admitting(admit, job.format, value));
+                self.waits_for_memory = self.grows_by(job.input.decode(admit, value));
                 if self.waits_for_memory {
                     break;
                 }
