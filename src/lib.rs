@@ -7,7 +7,8 @@
 //! - layer 3: [`engine`], the deterministic fold of events into state and effects
 //! - layer 4: [`kafka`], the only module that uses librdkafka; [`store`], snapshots in object storage
 //! - layer 5: [`replay`], the driver that processes files or a topic without the service
-//! - layer 6: [`worker`], the loop of a worker thread; [`serve`], health and metrics over HTTP
+//! - layer 6: [`worker`], the loop of a worker thread; [`ingest`], the copy of other topics into the log; [`serve`],
+//!   health and metrics over HTTP
 //! - layer 7: [`simulate`], the events that `demo` and `generate` send; [`analysis`], what `check`, `rules diff` and
 //!   `explain` compute
 //! - layer 8: [`mod@bench`], what `upswell bench` measures
@@ -17,6 +18,7 @@ pub mod analysis;
 pub mod bench;
 pub mod cli;
 pub mod engine;
+pub mod ingest;
 pub mod kafka;
 pub mod model;
 pub mod replay;

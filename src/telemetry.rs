@@ -21,6 +21,7 @@ pub(crate) const ONBOARDING: &str = "upswell_onboarding_total";
 pub(crate) const METRICS: &str = "upswell_metrics_total";
 pub(crate) const PROFILES: &str = "upswell_profiles_total";
 pub(crate) const DEAD_LETTERS: &str = "upswell_dead_letters_total";
+const INGESTED: &str = "upswell_ingested_events_total";
 const TICKS: &str = "upswell_ticks_total";
 const STAGES: &str = "upswell_worker_stage_microseconds_total";
 const TRANSACTION_SECONDS: &str = "upswell_transaction_seconds";
@@ -331,9 +332,17 @@ impl Telemetry {
             counter!(HANDOFFS, "level" => handoff.level.word(), "trigger" => handoff.trigger.to_string()).increment(1);
         }
         self.signals.fetch_add(effects.entries, Ordering::Relaxed);
-        for letter in &effects.dead_letters {
-            counter!(DEAD_LETTERS, "reason" => letter.reason.word()).increment(1);
-        }
+        effects.dead_letters.iter().for_each(|letter| self.dead_letter(letter.reason));
+    }
+
+    /// A dead letter will be published.
+    pub fn dead_letter(&self, reason: Outcome) {
+        counter!(DEAD_LETTERS, "reason" => reason.word()).increment(1);
+    }
+
+    /// Events of another topic were copied.
+    pub fn ingested(&self, topic: &str, events: u64) {
+        counter!(INGESTED, "topic" => topic.to_owned()).increment(events);
     }
 
     /// Adds what a stopwatch measured, in whole microseconds. The rest stays for the next time.
@@ -562,6 +571,10 @@ fn describe() {
     describe_gauge!(
         WAITS_FOR_MEMORY,
         "1 while the partition waits until there is memory for the next record or its state."
+    );
+    describe_counter!(
+        INGESTED,
+        "Events that `upswell ingest` has copied into the log, by topic; also those of aborted transactions."
     );
     describe_gauge!(RESTORE, "How much of its snapshot is read, by partition, from 0 to 1; 1 after it is restored.");
     describe_gauge!(END, "The offset after the last record, by partition.");

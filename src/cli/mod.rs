@@ -11,6 +11,7 @@ mod diff;
 mod explain;
 mod forget;
 mod generate;
+mod ingest;
 mod page;
 mod reading;
 mod replay;
@@ -51,6 +52,7 @@ const EXAMPLES: &str = "Examples:
   upswell explain acme --on events.ndjson           what happened in one account, and why
   upswell topics --config upswell.yaml              create the topics on your Kafka
   upswell backfill events.ndjson --config FILE      load your history into the empty log
+  upswell ingest events=segment --config FILE       copy another topic into the log, exactly once
   upswell run --config upswell.yaml                 run the service
   upswell tail --config upswell.yaml --level high   watch handoffs as they are committed
   upswell rules diff default mine.yaml --on FILE    what a change of the rules would do
@@ -75,6 +77,7 @@ enum Command {
     Explain(explain::Explain),
     Send(send::Send),
     Backfill(backfill::Backfill),
+    Ingest(ingest::Ingest),
     Forget(forget::Forget),
     Generate(generate::Generate),
     Topics(topics::Topics),
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Explain(command) => command.run(),
         Command::Send(command) => command.run(),
         Command::Backfill(command) => command.run(),
+        Command::Ingest(command) => command.run(),
         Command::Forget(command) => command.run(),
         Command::Generate(command) => command.run(),
         Command::Topics(command) => command.run(),

@@ -115,7 +115,7 @@ pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<()> {
 }
 
 /// Has all threads of the process stop when one of them ends, for whatever reason.
-struct StopsAll<'a>(&'a AtomicBool);
+pub(super) struct StopsAll<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for StopsAll<'_> {
     fn drop(&mut self) {

@@ -69,6 +69,8 @@ pub enum Polled<'a> {
         committed: Option<i64>,
         /// The metadata of the committed offset.
         metadata: &'a str,
+        /// The first offset now.
+        low: i64,
         /// The stable end now.
         end: i64,
         /// The offset from which it is read: 0 unless it is set. Without one it is read once `begin` tells the offset.
@@ -79,7 +81,7 @@ pub enum Polled<'a> {
         /// The partition.
         partition: i32,
         /// The generation in which offsets of it can still be committed; none if another member may already own it.
-        group: Option<Arc<GroupMetadata>>,
+        group: Option<GroupMetadata>,
     },
     /// A record of an assigned partition.
     Message(Message<'a>),
@@ -320,7 +322,7 @@ impl Consumer {
             let mut begun = TopicPartitionList::new();
             for Start { partition, committed, metadata, low, end } in starts {
                 let mut begin = Some(0);
-                each(Polled::Assigned { partition, committed, metadata: &metadata, end, begin: &mut begin });
+                each(Polled::Assigned { partition, committed, metadata: &metadata, low, end, begin: &mut begin });
                 match begin {
                     Some(begin) => self.add_start(&mut begun, partition, begin, low)?,
                     None => drop(self.waiting.insert(partition, low)),
@@ -386,7 +388,7 @@ impl Consumer {
     }
 
     fn revoke(&mut self, list: &TopicPartitionList, each: &mut impl FnMut(Polled<'_>)) -> Result<(), Error> {
-        let group = self.group_metadata().ok().filter(|_| !self.base.assignment_lost()).map(Arc::new);
+        let group = self.group_metadata().ok().filter(|_| !self.base.assignment_lost());
         self.assigned &= group.is_some();
         let read = self.read_of(list);
         for element in list.elements() {

@@ -158,7 +158,7 @@ impl<'a> Worker<'a> {
         share.take_restored(consumer)?;
         share.wait_for_memory(consumer)?;
         if share.group.is_none() {
-            share.group = Some(Arc::new(consumer.group_metadata()?));
+            share.group = Some(consumer.group_metadata()?);
         }
         consumer.ends(&mut |partition, ends| {
             if let Some(owned) = share.partitions.get_mut(&partition) {
@@ -199,7 +199,7 @@ impl<'a> Worker<'a> {
             if !(is_waiting || due && self.share.has_progress()) {
                 return Ok(());
             }
-            let group = Arc::new(self.consumer.group_metadata()?);
+            let group = self.consumer.group_metadata()?;
             self.share.group = Some(Arc::clone(&group));
             self.share.commit(group);
             if !waits {

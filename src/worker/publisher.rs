@@ -4,7 +4,6 @@
 //! answered, further effects wait. Effects are kept until their commit has succeeded, because an aborted transaction is
 //! sent again.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -43,7 +42,7 @@ struct Commit {
     producer: Producer,
     log: String,
     positions: Vec<Position>,
-    group: Arc<GroupMetadata>,
+    group: GroupMetadata,
 }
 
 /// The open transaction: how many effects of the outbox are in it, and since when it is open.
@@ -160,7 +159,7 @@ impl Publisher {
 
     /// Commits the effects that were handed over, and these positions. If the transaction cannot be begun, or was aborted
     /// before, that is the answer: the batch has to be sent again.
-    pub(super) fn commit(&mut self, batch: Batch, group: Arc<GroupMetadata>) {
+    pub(super) fn commit(&mut self, batch: Batch, group: GroupMetadata) {
         debug_assert!(!self.is_unsettled(), "a batch takes the place of one that may have to be sent again");
         let positions = batch.positions.clone();
         self.committing = Some(batch);

@@ -76,7 +76,7 @@ pub(super) struct Share<'a> {
     pub(super) watch: Stopwatch,
     /// The group's generation; none from a change of the group until its partitions have been checked, and after a failure,
     /// whose cause may be that it is an old one.
-    pub(super) group: Option<Arc<GroupMetadata>>,
+    pub(super) group: Option<GroupMetadata>,
     pub(super) committed_at: Instant,
 }
 
@@ -130,7 +130,7 @@ impl<'a> Share<'a> {
         match polled {
             // The membership ends with this poll: nothing of the partition is read.
             Polled::Assigned { begin, .. } if self.failed.is_some() => *begin = None,
-            Polled::Assigned { partition, committed, metadata, end, begin } => {
+            Polled::Assigned { partition, committed, metadata, end, begin, .. } => {
                 *begin = self.assign(partition, committed, metadata, end);
             }
             Polled::Revoked { partition, group } => {
@@ -286,7 +286,7 @@ impl<'a> Share<'a> {
 
     /// Commits what was folded of a partition that goes to another member, and a snapshot of it, so that its next owner
     /// folds nothing again. What fails is left to the next owner.
-    fn give_up(&mut self, partition: i32, group: &Arc<GroupMetadata>) {
+    fn give_up(&mut self, partition: i32, group: &GroupMetadata) {
         self.fold_waiting();
         if self.failed.is_some() || !self.commit_all(group) {
             return;
@@ -300,7 +300,7 @@ impl<'a> Share<'a> {
     }
 
     /// Commits everything until now, and waits for it. Returns whether all of it is committed.
-    fn commit_all(&mut self, group: &Arc<GroupMetadata>) -> bool {
+    fn commit_all(&mut self, group: &GroupMetadata) -> bool {
         loop {
             self.publisher.wait();
             self.settle();
@@ -427,7 +427,7 @@ impl<'a> Share<'a> {
     }
 
     /// Begins to commit everything until now.
-    pub(super) fn commit(&mut self, group: Arc<GroupMetadata>) {
+    pub(super) fn commit(&mut self, group: GroupMetadata) {
         let batch = self.seal();
         self.publisher.commit(batch, group);
     }
