@@ -60,6 +60,12 @@ impl Ingest {
                     .into()
             ));
         }
+        let presets = rules::presets(config.ingest.sources.iter().map(|source| source.format)).join(", ");
+        if !presets.is_empty() && config.rules.file.is_none() {
+            tracing::warn!(
+                "the default rules of the service lack `presets: [segment, {presets}]`: name a rules file that has it"
+            );
+        }
         stop_on_signals(&config.kafka.stop)?;
         let jobs = jobs(&config)?;
         let telemetry = Telemetry::install()?;
