@@ -23,8 +23,11 @@ use crate::wire::{self, Admit, Format, Input, InputFormat, Kind, ToWire as _};
 const POLL: Duration = Duration::from_millis(100);
 /// How often what was read is committed.
 const COMMIT_EVERY: Duration = Duration::from_millis(100);
-/// A record of the log is not filled beyond this number of bytes: brokers take a MiB by default.
+/// A record of the log is not filled beyond this number of bytes.
 const RECORD_BYTES: usize = 256 * 1_024;
+/// The events of one record of a topic stay in one record of the log, which can then be larger, but not than this: brokers
+/// take a MiB by default.
+const RECORD_MAX: usize = wire::PAYLOAD_MAX;
 
 /// The `ingest` chapter of the configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -120,13 +123,27 @@ struct Copy<'a> {
     is_open: bool,
     /// The id of the topic; empty if the broker knows none.
     topic_id: String,
-    /// By partition of the log, the events of the next record and their bytes.
-    packs: Vec<(Vec<Vec<u8>>, usize)>,
+    /// By partition of the log, the events of the next record.
+    packs: Vec<Pack>,
     /// By partition of the topic, the offset up to which it was read, and the committed one.
     positions: BTreeMap<i32, (i64, i64)>,
     committed_at: Instant,
     /// Why the worker must stop: from then on nothing is copied or committed.
     failed: Option<Ended>,
+}
+
+/// Events for one record of the log, and their bytes.
+#[derive(Default)]
+struct Pack {
+    events: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Pack {
+    fn push(&mut self, event: Vec<u8>) {
+        self.bytes += event.len();
+        self.events.push(event);
+    }
 }
 
 impl<'a> Worker<'a> {
@@ -142,7 +159,7 @@ impl<'a> Worker<'a> {
             producer,
             is_open: false,
             topic_id: consumer.topic_id().unwrap_or_default().to_owned(),
-            packs: vec![(Vec::new(), 0); usize::try_from(job.partitions).unwrap_or(0)],
+            packs: (0..job.partitions).map(|_| Pack::default()).collect(),
             positions: BTreeMap::new(),
             committed_at: Instant::now(),
             failed: None,
@@ -236,41 +253,53 @@ impl Copy<'_> {
 
     /// Copies the events of a record: those that can be used into the log, the others to the dead letters.
     fn copy(&mut self, message: &Message<'_>) -> Result<(), Ended> {
-        let (job, record) = (self.job, Place { offset: message.offset, index: 0 });
-        let (mut copied, mut full) = (0, Vec::new());
+        let (job, record_time) = (self.job, message.time_ms.and_then(EventTime::new));
+        let (mut packs, mut letters, mut copied): (Vec<(i32, Pack)>, Vec<DeadLetter>, u64) = Default::default();
+        let letter = |index, detail, payload: &[u8]| {
+            let (reason, payload) = (Outcome::Malformed, payload.to_vec());
+            DeadLetter { reason, detail, payload, place: Place { offset: message.offset, index }, record_time }
+        };
         for (index, mut decoded) in (0..).zip(job.input.decode(Admit::Product, message.payload)) {
             job.plan.ids.key(&mut decoded);
-            let place = Place { index, ..record };
-            match &mut decoded.event {
-                Ok(event) => {
-                    let (topic, partition, offset) = ((&*job.topic).into(), message.partition, message.offset);
-                    event.provenance = Some(Provenance { topic, partition, offset });
-                    let account = event.account.as_bytes();
-                    let chosen = job.partitioner.place(account, job.partitions);
-                    let to = chosen.unwrap_or_else(|| kafka::partition_of(account, job.partitions));
-                    let encoded = wire::encode(event);
-                    let (events, bytes) = &mut self.packs[to as usize];
-                    *bytes += encoded.len();
-                    events.push(encoded);
-                    if events.len() >= job.pack || *bytes >= RECORD_BYTES {
-                        full.push(to);
-                    }
-                    copied += 1;
-                }
+            let event = match &mut decoded.event {
+                Ok(event) => event,
                 Err(malformed) => {
-                    let (payload, detail) = (decoded.raw.to_vec(), malformed.0.clone());
-                    let record_time = message.time_ms.and_then(EventTime::new);
-                    let letter = DeadLetter { reason: Outcome::Malformed, detail, payload, place, record_time };
-                    self.dead_letter(message, &letter)?;
+                    letters.push(letter(index, malformed.0.clone(), decoded.raw));
+                    continue;
                 }
-            }
+            };
+            let (topic, partition, offset) = ((&*job.topic).into(), message.partition, message.offset);
+            event.provenance = Some(Provenance { topic, partition, offset });
+            let account = event.account.as_bytes();
+            let chosen = job.partitioner.place(account, job.partitions);
+            let to = chosen.unwrap_or_else(|| kafka::partition_of(account, job.partitions));
+            let at = packs.iter().position(|(it, _)| *it == to).unwrap_or_else(|| {
+                packs.push((to, Pack::default()));
+                packs.len() - 1
+            });
+            packs[at].1.push(wire::encode(event));
+            copied += 1;
         }
-        // The events of a record of the topic stay together: the fold drops what a later record says of the same place.
-        full.dedup();
-        full.into_iter().try_for_each(|to| self.send(to))?;
+        if let Some(bytes) = packs.iter().map(|(_, pack)| pack.bytes).find(|bytes| *bytes > RECORD_MAX) {
+            let detail = format!("its events take {bytes} bytes in the log, in a record of at most {RECORD_MAX}");
+            (packs, letters, copied) = (Vec::new(), vec![letter(0, detail, message.payload)], 0);
+        }
+        packs.into_iter().try_for_each(|(to, pack)| self.add(to, pack))?;
+        letters.iter().try_for_each(|letter| self.dead_letter(message, letter))?;
         self.positions.entry(message.partition).and_modify(|(to, _)| *to = message.offset + 1);
         self.telemetry.ingested(&job.topic, copied);
         Ok(())
+    }
+
+    /// Adds events of one record to the next record of a partition of the log. They stay together: the fold drops what a
+    /// later record says of the same place.
+    fn add(&mut self, to: i32, pack: Pack) -> Result<(), Ended> {
+        if self.packs[to as usize].bytes + pack.bytes > RECORD_BYTES {
+            self.send(to)?;
+        }
+        let waits = &mut self.packs[to as usize];
+        pack.events.into_iter().for_each(|event| waits.push(event));
+        if waits.events.len() >= self.job.pack { self.send(to) } else { Ok(()) }
     }
 
     fn dead_letter(&mut self, message: &Message<'_>, letter: &DeadLetter) -> Result<(), Ended> {
@@ -289,7 +318,7 @@ impl Copy<'_> {
 
     /// Sends what waits for a partition of the log, as one record.
     fn send(&mut self, to: i32) -> Result<(), Ended> {
-        let (mut events, _) = std::mem::take(&mut self.packs[to as usize]);
+        let Pack { mut events, .. } = std::mem::take(&mut self.packs[to as usize]);
         let record = match events.len() {
             0 => return Ok(()),
             1 => events.remove(0),

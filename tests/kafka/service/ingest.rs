@@ -124,3 +124,29 @@ fn topics_are_copied_exactly_once_while_processes_are_killed() {
     assert!(letters.iter().all(|letter| letter["topic"] == json!(calls)), "{letters:?}");
     println!("{} events and {junk} dead letters, each once", expected.len());
 }
+
+/// One record that the log does not take must not stop the others.
+#[test]
+fn what_is_too_large_for_the_log_is_dead_lettered() {
+    let Some(broker) = Broker::shared() else { return };
+    let program = Program::with_topics(&broker, "");
+    let topic = broker.topic(1);
+    let mut writer = LogWriter::connect(&broker.config(), &topic).unwrap();
+    let large = |id: &str, bytes: usize| {
+        let (event, text) = (segment(2).0.replace("s2x", id), "x".repeat(bytes));
+        event.replace(r#""type""#, &format!(r#""properties":{{"text":"{text}"}},"type""#))
+    };
+    let fits = [large("l1", 200_000), large("l2", 200_000), large("l3", 600_000)];
+    let never = large("l4", 930_000);
+    for record in fits.iter().chain([&never]).chain([&large("l5", 10)]) {
+        writer.send(None, None, record.as_bytes()).unwrap();
+    }
+    writer.flush().unwrap();
+    let mut run = program.start(&["ingest", &format!("{topic}=segment")]);
+    wait_for("four events in the log", || (read_log(&program).len() == 4).then_some(()));
+    assert!(run.terminate().success(), "{}", run.said());
+    let letters: Vec<Value> = program.published("dead-letter").iter().map(|line| line.parse().unwrap()).collect();
+    let [letter] = &letters[..] else { panic!("{} dead letters", letters.len()) };
+    assert_eq!((&letter["topic"], &letter["offset"]), (&json!(topic), &json!("3")), "{:.300}", letter.to_string());
+    assert!(letter["detail"].as_str().unwrap().contains("bytes in the log"), "{:.300}", letter.to_string());
+}
