@@ -557,19 +557,13 @@ fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
 
 /// A tar archive of these files.
 fn tar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let mut archive = Vec::new();
+    let mut archive = tar::Builder::new(Vec::new());
     for (name, bytes) in files {
-        let mut header = vec![0; 512];
-        header[..name.len()].copy_from_slice(name.as_bytes());
-        header[124..135].copy_from_slice(format!("{:011o}", bytes.len()).as_bytes());
-        header[156] = b'0';
-        header[257..263].copy_from_slice(b"ustar\0");
-        archive.extend(header);
-        archive.extend(bytes);
-        archive.resize(archive.len().next_multiple_of(512), 0);
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        archive.append_data(&mut header, name, &bytes[..]).unwrap();
     }
-    archive.resize(archive.len() + 1_024, 0);
-    archive
+    archive.into_inner().unwrap()
 }
 
 #[test]

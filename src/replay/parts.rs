@@ -109,7 +109,7 @@ impl Parts {
         }
         let (head, reader) = peek(decompress(&head, reader).with_context(reading)?).with_context(reading)?;
         if tar::is_tar(&head) {
-            self.archive = Some(Archive::Tar(name, Tar::new(reader)));
+            self.archive = Some(Archive::Tar(name, Tar::new(reader)?));
             return Ok(None);
         }
         Ok(Some((name, reader)))
