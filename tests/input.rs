@@ -634,6 +634,20 @@ fn archives_and_folders_are_read_as_they_are() {
 }
 
 #[test]
+fn requests_are_recognised_by_what_is_around_their_events() {
+    let event = json!({"event": "x", "properties": {"distinct_id": "u", "$groups": {"company": "acme"}},
+        "timestamp": "2026-10-05T09:00:00Z"});
+    let request = json!({"api_key": "phc_1", "historical_migration": false, "batch": [event]}).to_string();
+    assert_eq!(wire::recognise([request.as_bytes()]), Some(InputFormat::Posthog));
+    assert!(read("posthog", &[], &request)[0].is_ok());
+    assert_eq!(wire::recognise([event.to_string().as_bytes()]), None);
+    // What is around an event counts for one with objects as texts, too.
+    let quoted = json!({"timestamp": "2026-10-05T09:00:00Z",
+        "batch": [{"event": "x", "properties": "{\"distinct_id\": \"u\", \"company_id\": \"acme\"}"}]});
+    assert!(read("posthog", &[], &quoted.to_string())[0].is_ok());
+}
+
+#[test]
 fn the_configuration_says_where_the_account_and_the_user_are() {
     let dir = Workdir::new();
     let line = json!({"type": "track", "event": "Contact Sales", "timestamp": "2026-10-06T10:01:00Z", "messageId": "m",

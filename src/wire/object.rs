@@ -18,6 +18,12 @@ impl<'a> Object<'a> {
         serde_json::from_str(text).ok()
     }
 
+    /// The object with the members of the one that contains it, as far as it has none of their names.
+    pub(super) fn inside(mut self, around: &Object<'a>) -> Object<'a> {
+        self.0.splice(0..0, around.0.iter().cloned());
+        self
+    }
+
     /// The value of a member; of several with one name the last.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value).filter(|value| *value != "null")

@@ -50,20 +50,18 @@ pub(super) fn first<'a>(
 
 /// Whether a record, or what it contains, is certainly in the format of a tool. The record must be complete.
 pub(super) fn is_certain(vendor: &Vendor, record: &str) -> bool {
-    if let Some(convert) = vendor.convert
-        && convert(record).is_some_and(|json| json.is_ok())
-    {
-        return true;
-    }
-    let is_event = |text: &str| {
-        Object::read(text).is_some_and(|object| {
-            (vendor.is_certain)(&object)
-                || envelope(vendor, &object).is_some_and(|(_, inner)| (vendor.is_certain)(&inner))
-        })
+    let converted = vendor.convert.and_then(|convert| convert(record)?.ok());
+    let record = converted.as_deref().unwrap_or(record);
+    let is_event = |object: Object<'_>| {
+        (vendor.is_certain)(&object) || envelope(vendor, &object).is_some_and(|(_, inner)| (vendor.is_certain)(&inner))
     };
     match members(vendor, record) {
-        Some((members, _)) => members.first().is_some_and(|member| is_event(member)),
-        None => is_event(record),
+        Some((members, around)) => {
+            let first = members.first().and_then(|member| Object::read(member));
+            let around = around.unwrap_or_default();
+            first.is_some_and(|member| is_event(member.inside(&around)))
+        }
+        None => Object::read(record).is_some_and(is_event),
     }
 }
 
@@ -102,7 +100,7 @@ impl<'a> Reader<'a, '_> {
     fn record(&mut self, record: &'a str) {
         if let Some(json) = self.vendor.convert.and_then(|convert| convert(record)) {
             return match json {
-                Ok(json) => self.converted(record, &json),
+                Ok(json) => self.converted(record, &json, None),
                 Err(malformed) => self.malformed(record.as_bytes(), malformed),
             };
         }
@@ -116,9 +114,9 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// The events of a text that was made of a record.
-    fn converted(&mut self, record: &'a str, json: &str) {
+    fn converted<'j>(&mut self, record: &'a str, json: &'j str, around: Option<&Object<'j>>) {
         let mut reader = Reader { vendor: self.vendor, admit: self.admit, places: self.places, events: Vec::new() };
-        reader.event_as_it_is(json, None);
+        reader.event_as_it_is(json, around);
         self.events.extend(reader.events.into_iter().map(|decoded| Decoded {
             raw: record.as_bytes(),
             event: decoded.event.map(source::owned),
@@ -128,7 +126,7 @@ impl<'a> Reader<'a, '_> {
 
     fn event(&mut self, raw: &'a str, around: Option<&Object<'a>>) {
         match source::with_unquoted(self.vendor, raw) {
-            Some(json) => self.converted(raw, &json),
+            Some(json) => self.converted(raw, &json, around),
             None => self.event_as_it_is(raw, around),
         }
     }
