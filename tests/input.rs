@@ -633,6 +633,108 @@ fn archives_and_folders_are_read_as_they_are() {
     assert!(String::from_utf8(ended.stderr).unwrap().contains("a zip archive, which can only be read from a file"));
 }
 
+/// JSON values as they should not be, in every field of every format: each event is read or has a reason.
+#[test]
+fn a_strange_value_in_any_field_is_no_panic() {
+    let deep = format!("{}7{}", "[".repeat(500), "]".repeat(500));
+    let strange = [
+        "null",
+        "7",
+        "1e3",
+        "12.0",
+        "123456789012345678901234567890",
+        "1e999",
+        "true",
+        "\"\"",
+        "\"x\"",
+        r#""\ud83d""#,
+        r#""[{\"data\":7}]""#,
+        "[]",
+        "[null]",
+        "{}",
+        r#"{"data":7}"#,
+        r#"{"data":[7,{"schema":7,"data":{}}]}"#,
+        &deep,
+    ];
+    let check = |format: &str, record: &str| {
+        let events = read(format, &[], record);
+        assert!(!events.is_empty(), "{format}: {record}");
+        let is_said = |event: &Result<Value, String>| event.as_ref().err().is_none_or(|reason| !reason.is_empty());
+        assert!(events.iter().all(is_said), "{format}: {record}: {events:?}");
+        let _ = wire::recognise([record.as_bytes()]);
+    };
+    let stripe = json!({"id": "evt_1", "object": "event", "type": "customer.updated", "created": 1_791_190_801,
+        "data": {"object": {"id": "cus_N", "object": "customer", "metadata": {}}}});
+    for format in ["segment", "posthog", "amplitude", "mixpanel", "snowplow", "cloudevents", "stripe"] {
+        let lines = if format == "stripe" { stripe.to_string() } else { in_format(format) };
+        for line in lines.lines().take(3).chain(lines.lines().skip(30).take(1)) {
+            let event: Value = serde_json::from_str(line).unwrap();
+            let mut pointers = Vec::new();
+            pointers_of(&event, "", &mut pointers);
+            for pointer in &pointers {
+                let mut changed = event.clone();
+                *changed.pointer_mut(pointer).unwrap() = json!("@");
+                for value in strange {
+                    check(format, &changed.to_string().replace("\"@\"", value));
+                }
+            }
+            (0..line.len()).step_by(7).for_each(|end| check(format, line.get(..end).unwrap_or_default()));
+        }
+    }
+    let row = as_row(in_format("snowplow").lines().next().unwrap());
+    let columns: Vec<&str> = row.trim_end_matches('\n').split('\t').collect();
+    for place in 0..columns.len() {
+        for value in strange {
+            let mut changed = columns.clone();
+            changed[place] = value;
+            check("snowplow", &changed.join("\t"));
+        }
+    }
+}
+
+/// The paths of all values within a value.
+fn pointers_of(value: &Value, path: &str, all: &mut Vec<String>) {
+    let members: Vec<(String, &Value)> = match value {
+        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), value)).collect(),
+        Value::Array(items) => (0..).zip(items).map(|(place, value): (usize, _)| (place.to_string(), value)).collect(),
+        _ => return,
+    };
+    for (name, value) in members {
+        let path = format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
+        pointers_of(value, &path, all);
+        all.push(path);
+    }
+}
+
+#[test]
+fn snowplow_keeps_numbers_and_texts_as_they_are() {
+    let json = r#"{"event":"unstruct","event_name":"x","event_id":"e","collector_tstamp":"2026-10-05T09:00:00.000Z",
+        "contexts_com_acme_company_1":[{"id":12345678901234567890123}],"contexts_com_acme_company_2":[],
+        "unstruct_event_com_acme_x_1":{"a":"\ud83d","b":1e999,"c":9007199254740993}}"#;
+    let described =
+        |name: &str, data: &str| format!(r#"{{"schema":"iglu:com.acme/{name}/jsonschema/1-0-0","data":{data}}}"#);
+    let mut columns = vec![""; 131];
+    let contexts = described("contexts", &format!("[{}]", described("company", r#"{"id":12345678901234567890123}"#)));
+    let event = described("e", &described("x", r#"{"a":"\ud83d","b":1e999,"c":9007199254740993}"#));
+    (columns[3], columns[5], columns[6], columns[126]) = ("2026-10-05 09:00:00.000", "unstruct", "e", "x");
+    (columns[52], columns[58]) = (&contexts, &event);
+    for record in [json.to_owned(), columns.join("\t")] {
+        assert_eq!(wire::recognise([record.as_bytes()]), Some(InputFormat::Snowplow));
+        let event = read("snowplow", &[], &record).remove(0).unwrap();
+        assert_eq!(event["context"]["groupId"], "12345678901234567890123");
+        assert_eq!(event["properties"], json!({"a": "\u{fffd}", "c": "9007199254740993"}));
+    }
+    // Entities have the names that they have in the JSON of the SDKs.
+    let contexts = described("contexts", &format!("[{}]", described("customerCompany", r#"{"id":"acme"}"#)));
+    columns[52] = &contexts;
+    for place in ["entities.company.id", "contexts_com_acme_customer_company_1.0.id"] {
+        assert_eq!(read("snowplow", &[place], &columns.join("\t")).remove(0).unwrap()["context"]["groupId"], "acme");
+    }
+    columns[52] = r#"{"data":[7]}"#;
+    let reason = read("snowplow", &[], &columns.join("\t")).remove(0).unwrap_err();
+    assert!(reason.starts_with("column 53 of the row is not self-describing JSON: "), "{reason}");
+}
+
 #[test]
 fn requests_are_recognised_by_what_is_around_their_events() {
     let event = json!({"event": "x", "properties": {"distinct_id": "u", "$groups": {"company": "acme"}},

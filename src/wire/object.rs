@@ -18,6 +18,11 @@ impl<'a> Object<'a> {
         serde_json::from_str(text).ok()
     }
 
+    /// The members in their order.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().map(|(name, value)| (&**name, *value)).filter(|(_, value)| *value != "null")
+    }
+
     /// The object with the members of the one that contains it, as far as it has none of their names.
     pub(super) fn inside(mut self, around: &Object<'a>) -> Object<'a> {
         self.0.splice(0..0, around.0.iter().cloned());
@@ -55,6 +60,12 @@ pub(super) fn within<'a>(value: &'a str, path: &str) -> Option<&'a str> {
 pub(super) fn list(value: &str) -> Option<Vec<&str>> {
     let items: Vec<&RawValue> = value.starts_with('[').then(|| serde_json::from_str(value).ok())??;
     Some(items.into_iter().map(RawValue::get).collect())
+}
+
+/// An object with these members, whose values are JSON.
+pub(super) fn written<'m>(members: impl IntoIterator<Item = (&'m str, &'m str)>) -> String {
+    let members = members.into_iter().map(|(name, value)| format!("{}:{value}", serde_json::Value::from(name)));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {

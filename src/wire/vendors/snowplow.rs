@@ -3,13 +3,15 @@
 //! that its analytics SDKs make of it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::decoded::Malformed;
-use super::super::object::Object;
+use super::super::object::{self, Object};
+use super::super::{fields, times};
 use super::source::{self, Call, Source, Vendor, has_any};
-use crate::model::EventKind;
+use crate::model::{EventKind, Fields};
 
 /// The columns of the TSV that are read, with their places, from 0.
 const COLUMNS: [(usize, &str); 24] = [
@@ -98,7 +100,8 @@ pub(in crate::wire) const SNOWPLOW: Vendor = Vendor {
 };
 
 fn is_certain(event: &Object<'_>) -> bool {
-    has_any(event, &["collector_tstamp"]) && has_any(event, &["event_id", "etl_tstamp", "v_collector"])
+    event.get("collector_tstamp").is_some_and(|raw| times::time(raw).is_some())
+        && has_any(event, &["event_id", "etl_tstamp", "v_collector"])
 }
 
 fn call<'a>(source: &Source<'a, '_>, name: Option<Cow<'a, str>>) -> Result<Call<'a>, Malformed> {
@@ -123,34 +126,36 @@ fn call<'a>(source: &Source<'a, '_>, name: Option<Cow<'a, str>>) -> Result<Call<
 /// The event with its `properties`, and its `entities` by name. None of a record that is neither a row of the TSV nor an
 /// object with Snowplow's fields.
 fn convert(record: &str) -> Option<Result<String, Malformed>> {
-    let mut event = if record.trim_start().starts_with('{') {
-        let Ok(Value::Object(event)) = serde_json::from_str(record) else { return None };
-        if !event.contains_key("collector_tstamp") {
-            return None;
-        }
-        event
-    } else {
-        match row(record)? {
-            Ok(event) => event,
-            Err(malformed) => return Some(Err(malformed)),
-        }
-    };
-    let (mut entities, mut properties) = (Map::new(), Map::new());
-    for (name, value) in &event {
+    if record.trim_start().starts_with('{') {
+        let event = Object::read(record)?;
+        event.get("collector_tstamp")?;
+        return Some(Ok(completed(&event)));
+    }
+    let row = row(record)?;
+    Some(row.map(|row| Object::read(&row).map_or_else(String::new, |event| completed(&event))))
+}
+
+/// The JSON of the SDKs with `properties` and `entities`.
+fn completed(event: &Object<'_>) -> String {
+    let (mut entities, mut described) = (Vec::<(String, &str)>::new(), Vec::new());
+    for (name, value) in event.members() {
         if let Some(name) = name.strip_prefix("contexts_") {
-            let first = value.as_array().and_then(|list| list.first()).unwrap_or(value);
-            entities.entry(without_version(name)).or_insert_with(|| first.clone());
-        } else if let (true, Value::Object(data)) = (name.starts_with("unstruct_event_"), value) {
-            properties.extend(data.clone());
+            let name = without_version(name);
+            let first = object::list(value).map_or(Some(value), |list| list.first().copied());
+            if let Some(first) = first.filter(|_| entities.iter().all(|(known, _)| *known != name)) {
+                entities.push((name, first));
+            }
+        } else if name.starts_with("unstruct_event_") {
+            described.push(value);
         }
     }
-    if properties.is_empty() {
-        let present = PROPERTIES.iter().filter_map(|name| Some(((*name).to_owned(), event.get(*name)?.clone())));
-        properties = present.filter(|(_, value)| !value.is_null()).collect();
-    }
-    event.insert("entities".into(), Value::Object(entities));
-    event.insert("properties".into(), Value::Object(properties));
-    Some(Ok(Value::Object(event).to_string()))
+    let properties = match source::joined(&described) {
+        Fields::Json(object) => object.to_owned(),
+        Fields::Owned(object) => object.to_string(),
+        _ => object::written(PROPERTIES.iter().filter_map(|name| Some((*name, event.get(name)?)))),
+    };
+    let entities = object::written(entities.iter().map(|(name, value)| (&**name, *value)));
+    object::written(event.members().chain([("properties", &*properties), ("entities", &*entities)]))
 }
 
 /// The name of an entity of the SDKs' JSON, such as `company` of `com_acme_company_1`: the last word. Names of several
@@ -161,40 +166,62 @@ fn without_version(name: &str) -> String {
 }
 
 /// The row of a TSV as the JSON of the SDKs, without empty columns.
-fn row(record: &str) -> Option<Result<Map<String, Value>, Malformed>> {
+fn row(record: &str) -> Option<Result<String, Malformed>> {
     let columns: Vec<&str> = record.trim_end_matches(['\r', '\n']).split('\t').collect();
     if columns.len() != WIDTH {
         let few = columns.len();
         let what = format!("not an event of Snowplow: it has {few} columns, expected {WIDTH} with tabs, or JSON");
         return (few > 1).then_some(Err(Malformed(what)));
     }
-    let mut event = Map::new();
-    for (place, name) in COLUMNS {
-        if !columns[place].is_empty() {
-            event.insert(name.into(), columns[place].into());
+    let text = |(place, name): (usize, &str)| (name.to_owned(), Value::from(columns[place]).to_string());
+    let mut members: Vec<(String, String)> =
+        COLUMNS.into_iter().filter(|(place, _)| !columns[*place].is_empty()).map(text).collect();
+    for place in CONTEXTS.into_iter().chain([UNSTRUCT]).filter(|place| !columns[*place].is_empty()) {
+        match described(columns[place], place != UNSTRUCT) {
+            Some(found) => members.extend(found),
+            None => {
+                let (number, column) = (place + 1, columns[place]);
+                let what = format!("column {number} of the row is not self-describing JSON: {column:.60}");
+                return Some(Err(Malformed(what)));
+            }
         }
     }
-    let described =
-        |place: usize| serde_json::from_str::<Value>(columns[place]).ok().map(|mut json| json["data"].take());
-    for place in CONTEXTS {
-        let Some(Value::Array(entities)) = described(place) else { continue };
-        for mut entity in entities {
-            let key = format!("contexts_{}", key(&entity["schema"]));
-            let list = event.entry(key).or_insert_with(|| Value::Array(Vec::new()));
-            list.as_array_mut()?.push(entity["data"].take());
-        }
-    }
-    if let Some(mut unstruct) = described(UNSTRUCT) {
-        event.insert(format!("unstruct_event_{}", key(&unstruct["schema"])), unstruct["data"].take());
-    }
-    Some(Ok(event))
+    Some(Ok(object::written(members.iter().map(|(name, value)| (&**name, &**value)))))
 }
 
-/// The name that the SDKs make of a schema: `com_acme_company_1` of `iglu:com.acme/company/jsonschema/1-0-0`.
-fn key(schema: &Value) -> String {
-    let schema = schema.as_str().unwrap_or_default();
+/// What a column with self-describing JSON has in the JSON of the SDKs: an event, or lists of entities.
+fn described(column: &str, is_contexts: bool) -> Option<Vec<(String, String)>> {
+    let data = Object::read(column)?.get("data")?;
+    let named = |raw: &str| {
+        let object = Object::read(raw)?;
+        Some((key(&fields::json_text(object.get("schema")?)?), object.get("data")?.to_owned()))
+    };
+    if !is_contexts {
+        let (key, data) = named(data)?;
+        return Some(vec![(format!("unstruct_event_{key}"), data)]);
+    }
+    let mut lists = BTreeMap::<String, Vec<String>>::new();
+    for entity in object::list(data)? {
+        let (key, data) = named(entity)?;
+        lists.entry(key).or_default().push(data);
+    }
+    let list = |(key, list): (String, Vec<String>)| (format!("contexts_{key}"), format!("[{}]", list.join(",")));
+    Some(lists.into_iter().map(list).collect())
+}
+
+/// The name that the SDKs make of a schema: `com_acme_company_1` of `iglu:com.acme/company/jsonschema/1-0-0`. Words are in
+/// lower case, as `web_page` of `webPage`.
+fn key(schema: &str) -> String {
     let mut parts = schema.strip_prefix("iglu:").unwrap_or(schema).split('/');
     let (vendor, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let model = parts.nth(1).and_then(|version| version.split('-').next()).unwrap_or("1");
-    format!("{vendor}_{name}_{model}").replace(['.', '-'], "_")
+    let (mut words, mut before) = (String::new(), '_');
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !before.is_ascii_uppercase() && before != '_' {
+            words.push('_');
+        }
+        words.push(c.to_ascii_lowercase());
+        before = c;
+    }
+    format!("{}_{words}_{model}", vendor.to_lowercase()).replace(['.', '-'], "_")
 }
