@@ -633,6 +633,86 @@ fn archives_and_folders_are_read_as_they_are() {
     assert!(String::from_utf8(ended.stderr).unwrap().contains("a zip archive, which can only be read from a file"));
 }
 
+/// What an archive or a folder may have beside its files of events is left out, is malformed, or ends the command.
+#[test]
+fn strange_archives_and_folders_end_the_command_or_are_read() {
+    let dir = Workdir::new();
+    let (posthog, mixpanel) = (in_format("posthog"), in_format("mixpanel"));
+    dir.write("whole.ndjson", &posthog);
+    let expected = dir.handoffs(&["whole.ndjson"]);
+
+    // Paths that lead elsewhere are only names: nothing is unpacked.
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    writer.add_directory("folder", options).unwrap();
+    writer.add_symlink("link.ndjson", "/etc/passwd", options).unwrap();
+    writer.start_file("../up.ndjson", options).unwrap();
+    writer.write_all(posthog.as_bytes()).unwrap();
+    dir.write("paths.zip", writer.finish().unwrap().into_inner());
+    let mut archive = tar::Builder::new(Vec::new());
+    for (kind, name) in [
+        (tar::EntryType::Directory, "folder/"),
+        (tar::EntryType::Symlink, "link.ndjson"),
+        (tar::EntryType::Link, "hard.ndjson"),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(0);
+        archive.append_link(&mut header, name, "/etc/passwd").unwrap();
+    }
+    let mut header = tar::Header::new_gnu();
+    header.set_size(posthog.len() as u64);
+    archive.append_data(&mut header, "events.ndjson", posthog.as_bytes()).unwrap();
+    let links = archive.into_inner().unwrap();
+    dir.write("links.tar", &links);
+    let list: Vec<&str> = posthog.lines().collect();
+    dir.write("line.json", format!("[{}]", list.join(",")));
+    dir.write("lines.json", format!("[{}]", list.join(", \n")));
+    dir.write("windows.ndjson", format!("\u{feff}{}", posthog.replace('\n', "\r\n")));
+    dir.write("with-empty/a.json", "");
+    dir.write("with-empty/b.json", &posthog);
+    for input in ["paths.zip", "links.tar", "line.json", "lines.json", "windows.ndjson"] {
+        assert_eq!(dir.handoffs(&[input]), expected, "{input}");
+        let (_, err) = dir.run(&["replay", input]);
+        assert!(err.starts_with(&format!("{input}: read as posthog, by the content\n")), "{input}: {err}");
+        assert!(!err.contains("cannot be read"), "{input}: {err}");
+    }
+    assert_eq!(dir.handoffs(&["with-empty", "--from", "posthog"]), expected);
+
+    dir.write("mixed/a.ndjson", &posthog);
+    dir.write("mixed/b.ndjson", &mixpanel);
+    dir.write("read-me/README.md", "# Export\n\nof October, all events\n");
+    dir.write("read-me/events.ndjson", &posthog);
+    dir.write("cut.zip", &zip(&[("a.ndjson", posthog.clone().into_bytes())])[..500]);
+    dir.write("cut.tar", &links[..links.len() / 2]);
+    dir.write("cut.tgz", &gzip(&links)[..400]);
+    dir.write("cut.gz", &gzip(posthog.as_bytes())[..400]);
+    // A line that would fill memory, in a small file.
+    dir.write("bomb.json.gz", gzip(&vec![b'x'; 130 << 20]));
+    dir.write("bomb.zip", zip(&[("bomb.json", vec![b'['; 130 << 20])]));
+    let row = |cell: &str| vec![cell; 131].join("\t") + "\n";
+    dir.write("table.tsv", row("name") + &row("7"));
+    dir.write("few.tsv", "web\tmob\tx\t{\"data\":[]}\n");
+    for (input, says) in [
+        ("mixed", "mixed/b.ndjson has events in the format mixpanel, but mixed is read as posthog"),
+        ("read-me", "read-me/events.ndjson has events in the format posthog, but read-me is read as segment"),
+        ("cut.zip", "reading cut.zip"),
+        ("cut.tar", "cut off"),
+        ("cut.tgz", "reading cut.tgz"),
+        ("cut.gz", "reading cut.gz"),
+        ("bomb.json.gz", "bomb.json.gz:1: an event or document of more than 64 MiB"),
+        ("bomb.zip", "bomb.json:1: an event or document of more than 64 MiB"),
+        ("table.tsv", "table.tsv is csv or another table"),
+        ("few.tsv", "few.tsv is csv or another table"),
+    ] {
+        let ended = dir.run_on(b"", &["replay", input]);
+        let err = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.code() == Some(1) && err.contains(says), "{input}: {err}");
+    }
+    let (_, err) = dir.run(&["replay", "read-me", "--from", "posthog"]);
+    assert!(err.contains("read-me/README.md:1: not a JSON event: not an object"), "{err}");
+}
+
 /// JSON values as they should not be, in every field of every format: each event is read or has a reason.
 #[test]
 fn a_strange_value_in_any_field_is_no_panic() {

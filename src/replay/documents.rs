@@ -1,5 +1,8 @@
 //! Finds the records of a file of JSON over several lines: its documents, or the items of a list that is the whole file.
 
+/// How many bytes at the beginning of a file decide how it is divided.
+pub(super) const HEAD: usize = 1 << 16;
+
 /// How a text file is divided into records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Division {
@@ -23,19 +26,20 @@ pub(super) enum Found {
 }
 
 impl Division {
-    /// The division of a file that begins like this. It has lines if the first line is whole JSON, or no JSON at all.
+    /// The division of a file that begins with these bytes, of which at most [`HEAD`] count. It has lines if the first line
+    /// is whole JSON, or no JSON at all, or an object that is longer than these bytes.
     pub(super) fn of(head: &[u8]) -> Division {
+        let head = &head[..head.len().min(HEAD)];
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
         let mut lines = head.split_inclusive(|byte| *byte == b'\n');
-        let Some(line) = lines.find(|line| !line.trim_ascii().is_empty()).filter(|line| line.ends_with(b"\n")) else {
-            return Division::Lines;
-        };
+        let Some(line) = lines.find(|line| !line.trim_ascii().is_empty()) else { return Division::Lines };
+        let is_whole = line.ends_with(b"\n");
         let line = line.trim_ascii();
         let is_begun = matches!(line.first(), Some(b'{' | b'['))
             && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err_and(|error| error.is_eof());
         match line.first() {
             Some(b'[') if is_begun => Division::Items(false),
-            _ if is_begun => Division::Documents,
+            _ if is_begun && is_whole => Division::Documents,
             _ => Division::Lines,
         }
     }
@@ -110,6 +114,8 @@ mod tests {
             ("[{\"a\":1}]\n", Division::Lines, None),
             ("event,user\n", Division::Lines, None),
             ("{", Division::Lines, None),
+            ("[{\"a\":1}]", Division::Lines, None),
+            ("[{\"a\":1},{\"b", Division::Items(false), Some(vec!["{\"a\":1}", "{\"b"])),
             ("{\n \"a\": \"}\\\"\"\n}\n{}\n", Division::Documents, Some(vec!["{\n \"a\": \"}\\\"\"\n}", "{}"])),
             ("\u{feff}\n[\n {\"a\": [1]},\n {}\n]\n", Division::Items(false), Some(vec!["{\"a\": [1]}", "{}"])),
             ("{\n \"a\": 1\n", Division::Documents, Some(vec!["{\n \"a\": 1\n"])),

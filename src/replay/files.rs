@@ -8,8 +8,8 @@ use std::ops::Range;
 use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 
-use super::documents::{Division, Found};
-use super::forms::{self, HEAD};
+use super::documents::{Division, Found, HEAD};
+use super::forms;
 use super::input::{BYTE_ORDER_MARK, Input, without_line_end};
 use super::parts::Parts;
 use crate::engine::Record;
@@ -17,7 +17,8 @@ use crate::model::{DAY_MS, EventTime};
 use crate::text;
 use crate::wire::{self, BATCH, Decoded, InputFormat, Malformed};
 
-/// The largest record of a file in bytes. A larger length means that the file has another format.
+/// The largest record of a file in bytes. A larger length means that the file has another format, and a longer line would
+/// fill memory.
 const RECORD_MAX: u64 = 64 << 20;
 /// How many bytes of a file are in memory at least.
 const BLOCK: usize = 1 << 18;
@@ -69,7 +70,12 @@ impl<'a> Source<'a> {
 
     /// Goes on to the next record, if it is in the block. After the last one of a file, that file's successor is read.
     fn next(&mut self) -> Result<Next> {
+        let is_begun = self.division.is_some();
         match self.next_in_file()? {
+            Next::Record if !is_begun && self.names.len() > 1 => {
+                self.refuse_other_format()?;
+                Ok(Next::Record)
+            }
             Next::End => {
                 let Some((name, reader)) = self.parts.next()? else { return Ok(Next::End) };
                 self.names.push(name);
@@ -77,6 +83,22 @@ impl<'a> Source<'a> {
                 Ok(Next::Unread)
             }
             next => Ok(next),
+        }
+    }
+
+    /// All files of an input have one format: a file that begins with a record of another one is refused.
+    fn refuse_other_format(&self) -> Result<()> {
+        let format = self.input.how.format;
+        match forms::of_record(&self.block[self.record.clone()], format).filter(|_| format.is_text()) {
+            Some(other) => bail!(
+                "{} has events in the format {}, but {} is read as {}: read files of another format as an input of their \
+                 own, or name the format with --from",
+                self.name(),
+                other.name(),
+                self.input.name(),
+                format.name()
+            ),
+            None => Ok(()),
         }
     }
 
@@ -178,6 +200,14 @@ impl<'a> Source<'a> {
 
     /// Reads more of the file. The block keeps the present record and what follows it.
     fn fill(&mut self) -> Result<()> {
+        if self.input.how.format.is_text() && (self.end - self.next) as u64 > RECORD_MAX {
+            bail!(
+                "{}:{}: an event or document of more than {} MiB: expected one event on each line",
+                self.name(),
+                self.number + 1,
+                RECORD_MAX >> 20
+            );
+        }
         let passed = self.record.start;
         self.block.copy_within(passed..self.end, 0);
         (self.record, self.next, self.end) = (0..self.record.end - passed, self.next - passed, self.end - passed);
@@ -185,15 +215,18 @@ impl<'a> Source<'a> {
         if self.end > self.block.len() / 2 {
             self.block.resize(2 * self.block.len(), 0);
         }
-        let read = loop {
-            match self.reader.read(&mut self.block[self.end..]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read.with_context(|| format!("reading {}", self.name()))?,
+        loop {
+            let read = match self.reader.read(&mut self.block[self.end..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read.with_context(|| format!("reading {}", self.name()))?,
+            };
+            self.end += read;
+            self.is_at_end = read == 0;
+            // A large record is looked at again when the block is full, not for every few bytes more.
+            if self.is_at_end || self.block.len() == BLOCK || self.end == self.block.len() {
+                return Ok(());
             }
-        };
-        self.end += read;
-        self.is_at_end = read == 0;
-        Ok(())
+        }
     }
 
     /// The time of the record after the present one, which stays the present one.

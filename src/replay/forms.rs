@@ -5,9 +5,6 @@ use serde_json::Value;
 
 use crate::wire::{self, InputFormat};
 
-/// How many bytes at the beginning of a file are inspected.
-pub(super) const HEAD: usize = 512;
-
 /// The format that is read, for messages about other formats.
 const READ: &str = "Upswell does not read this format (docs/input.md has those that it reads): convert the file first";
 
@@ -39,9 +36,7 @@ pub(super) fn of_file(head: &[u8], format: InputFormat) -> Option<String> {
     match *line.first()? {
         _ if format == InputFormat::Snowplow => None,
         // No JSON value begins with a letter and holds a separator.
-        b'a'..=b'z' | b'A'..=b'Z' | b'"' if line.iter().any(|byte| b",;\t".contains(byte)) && !line.contains(&b'{') => {
-            Some(CSV.to_owned())
-        }
+        b'a'..=b'z' | b'A'..=b'Z' | b'"' if is_row(line) => Some(CSV.to_owned()),
         b'<' => Some(format!("is XML or HTML: {READ}")),
         _ => None,
     }
@@ -50,6 +45,12 @@ pub(super) fn of_file(head: &[u8], format: InputFormat) -> Option<String> {
 /// The message about a table.
 pub(super) const CSV: &str = "is csv or another table, expected one JSON event per line: convert the file first";
 
+/// Whether a line that is no JSON is a row of a table. One with several tabs may have JSON in its columns.
+fn is_row(line: &[u8]) -> bool {
+    let has = |separators: &[u8]| line.iter().any(|byte| separators.contains(byte));
+    has(b",;\t") && !has(b"{") || line.iter().filter(|byte| **byte == b'\t').count() > 2
+}
+
 /// Whether every other byte is zero, as in English text in UTF-16.
 fn is_utf16_without_mark(head: &[u8]) -> bool {
     let pairs = head.get(..8).unwrap_or_default().as_chunks::<2>().0;
@@ -57,11 +58,19 @@ fn is_utf16_without_mark(head: &[u8]) -> bool {
     !pairs.is_empty() && (zeros(0) || zeros(1))
 }
 
+/// The format of a record if it is certainly another than the one in which the record is read.
+pub(super) fn of_record(raw: &[u8], format: InputFormat) -> Option<InputFormat> {
+    wire::recognise([raw]).filter(|known| is_other(*known, format))
+}
+
+fn is_other(known: InputFormat, format: InputFormat) -> bool {
+    known.of_log() != format.of_log() || known.of_log().is_none() && known != format
+}
+
 /// The form of an event that cannot be read in the format in which it was read, if it is recognised.
 pub(super) fn of_event(raw: &[u8], format: InputFormat) -> Option<Form> {
     if let Some(known) = wire::recognise([raw]) {
-        let is_other = known.of_log() != format.of_log() || known.of_log().is_none() && known != format;
-        return is_other.then_some(Form::Known(known));
+        return is_other(known, format).then_some(Form::Known(known));
     }
     let whole: Value = serde_json::from_slice(raw).ok()?;
     form(&whole).or_else(|| {
@@ -120,6 +129,8 @@ mod tests {
             (b"{\"object\": \"list\",\n", None),
             (b"event;user\nx;1", Some("csv")),
             (b"\"event\",\"user\"\n", Some("csv")),
+            (b"web\tmob\tpage_view\t{\"a\":1}\n", Some("csv")),
+            (b"INFO\t{\"a\":1}\n", None),
             (b"<?xml version", Some("XML")),
             (b"{\"type\":\"track\"}\n", None),
             (b"[{}]\n", None),

@@ -200,7 +200,7 @@ fn zipped(path: &Path) -> Result<VecDeque<Zipped>> {
     for number in 0..archive.len() {
         let entry = archive.by_index_raw(number)?;
         let name = entry.name()?.into_owned();
-        if entry.is_dir() || is_hidden(Path::new(&name)) {
+        if entry.is_dir() || entry.is_symlink() || is_hidden(Path::new(&name)) {
             continue;
         }
         if entry.encrypted() {
