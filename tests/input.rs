@@ -318,6 +318,11 @@ fn the_same_product_gives_the_same_handoffs_in_every_format() {
         assert_eq!(dir.handoffs(&[&file]), *expected, "{format}, recognised");
         assert_eq!(dir.handoffs(&[&file, "--from", format]), *expected, "{format}, named");
     }
+    // Names of self-describing events are written with underscores.
+    let line = r#"{"event":"unstruct","event_name":"contact_sales","event_id":"e","user_id":"u",
+        "collector_tstamp":"2026-10-05 09:00:00.000","contexts_com_acme_company_1":[{"id":"acme"}]}"#;
+    dir.write("self-described.ndjson", line.replace('\n', ""));
+    assert_eq!(dir.handoffs(&["self-described.ndjson"]).len(), 1);
     let rows: String = in_format("snowplow").lines().map(as_row).collect();
     dir.write("snowplow.tsv", rows);
     assert_eq!(dir.handoffs(&["snowplow.tsv"]), expected_without, "rows");

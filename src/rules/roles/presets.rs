@@ -22,11 +22,13 @@ pub(in crate::rules) enum Preset {
     Mixpanel,
     /// Stripe's webhook events.
     Stripe,
+    /// The events that Snowplow captures automatically, and common names.
+    Snowplow,
 }
 
 impl Preset {
-    pub(in crate::rules) const ALL: [Preset; 5] =
-        [Preset::Segment, Preset::Posthog, Preset::Amplitude, Preset::Mixpanel, Preset::Stripe];
+    pub(in crate::rules) const ALL: [Preset; 6] =
+        [Preset::Segment, Preset::Posthog, Preset::Amplitude, Preset::Mixpanel, Preset::Stripe, Preset::Snowplow];
 
     pub(in crate::rules) fn word(self) -> &'static str {
         match self {
@@ -35,6 +37,7 @@ impl Preset {
             Preset::Amplitude => "amplitude",
             Preset::Mixpanel => "mixpanel",
             Preset::Stripe => "stripe",
+            Preset::Snowplow => "snowplow",
         }
     }
 
@@ -45,6 +48,7 @@ impl Preset {
             Preset::Amplitude => include_str!("../presets/amplitude.yaml"),
             Preset::Mixpanel => include_str!("../presets/mixpanel.yaml"),
             Preset::Stripe => include_str!("../presets/stripe.yaml"),
+            Preset::Snowplow => include_str!("../presets/snowplow.yaml"),
         }
     }
 

@@ -4,8 +4,14 @@ use super::*;
 
 /// What each preset makes of events as its tool writes them: `call name {fields} → roles`, and with a `!` if they
 /// are no activity.
-const SAMPLES: [(&str, &str); 5] =
-    [("segment", SEGMENT), ("posthog", POSTHOG), ("amplitude", AMPLITUDE), ("mixpanel", MIXPANEL), ("stripe", STRIPE)];
+const SAMPLES: [(&str, &str); 6] = [
+    ("segment", SEGMENT),
+    ("posthog", POSTHOG),
+    ("amplitude", AMPLITUDE),
+    ("mixpanel", MIXPANEL),
+    ("stripe", STRIPE),
+    ("snowplow", SNOWPLOW),
+];
 
 const SEGMENT: &str = r#"
 track Signed Up {"type": "invited", "email": "ann@acme.com"} → signed_up
@@ -131,6 +137,31 @@ track Enterprise Feature Requested {"feature": "SSO"} → enterprise_feature_req
 track Contact Support {"Topic": "billing"} → support_contacted
 track Trial Started → trial_started!
 track Trial Ended → trial_ended!
+"#;
+
+const SNOWPLOW: &str = r#"
+track link_click {"targetUrl": "https://acme.com"} →
+track web_vitals {"lcp": 7} → !
+track sign_up {"method": "google"} → signed_up
+track user_activated → activated
+track feature_used {"feature_name": "editor"} → feature_used
+track api_request → api_called
+track integration_connected {"integration": "slack"} → integration_connected
+track limit_reached {"resource": "storage"} → limit_hit!
+track data_exported → exported
+track invite_sent {"email": "bob@acme.com"} → user_invited
+track invite_accepted → member_added
+track workspace_created {"workspace_id": 7} → workspace_created
+track pricing_viewed → pricing_viewed!
+track begin_checkout {"plan": "pro"} → upgrade_started
+track subscription_upgraded {"plan": "pro"} → upgrade_completed subscription_changed
+track subscription_cancelled → subscription_changed!
+track subscription_changed {"paid": true} → subscription_changed!
+track contact_sales → contact_sales
+track enterprise_feature_requested {"feature": "SSO"} → enterprise_feature_requested
+track contact_support {"topic": "billing"} → support_contacted
+track trial_started → trial_started!
+track trial_expired → trial_ended!
 "#;
 
 const STRIPE: &str = r#"
@@ -259,7 +290,7 @@ fn a_bill_is_read_with_all_its_items_and_discounts() {
 #[test]
 fn presets_are_asked_after_the_files_own_mappings_and_all_fit_together() {
     let roles = roles(
-        "presets: [segment, posthog, amplitude, mixpanel, stripe]
+        "presets: [segment, posthog, amplitude, mixpanel, stripe, snowplow]
 roles:
         - { role: user_invited, track: [Invite Sent], bind: { invitee: whom } }
         - { role: exported, track: [Sign Up] }",
