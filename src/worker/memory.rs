@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::telemetry::Telemetry;
 
@@ -69,9 +69,15 @@ impl Memory {
         let what = ProcessRefreshKind::nothing().with_memory().without_tasks();
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, what);
         let Some(process) = system.process(pid) else { return };
-        let of_container = || process.cgroup_limits().map(|limits| limits.total_memory);
-        let Some(limit) = self.limit.or_else(of_container) else { return };
-        let takes = process.memory();
+        let (takes, of_container) = (process.memory(), process.cgroup_limits().map(|limits| limits.total_memory));
+        let limit = self.limit.or(of_container).unwrap_or_else(|| {
+            // The container has none.
+            system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+            system.total_memory()
+        });
+        if limit == 0 {
+            return;
+        }
         telemetry.memory(takes, limit);
         let was_full = self.is_full();
         let is_full = is_full(was_full, takes, limit);

@@ -155,8 +155,13 @@ fn a_commit_that_finds_no_coordinator_comes_to_an_end() {
     };
     commit().unwrap();
     cluster.broker_down(2).unwrap();
-    let why = commit().unwrap_err();
-    assert!(matches!(why, TransactionError::Aborted(_)) && why.to_string().contains("no coordinator"), "{why}");
+    // The one that meets the end of the connection may be refused at once.
+    let found = (0..5).any(|_| {
+        let why = commit().unwrap_err();
+        assert!(matches!(why, TransactionError::Aborted(_)), "{why}");
+        why.to_string().contains("no coordinator")
+    });
+    assert!(found, "none waited for the coordinator");
     cluster.broker_up(2).unwrap();
     commit().unwrap();
 }

@@ -200,7 +200,7 @@ fn a_full_disk_under_the_snapshots_loses_and_duplicates_nothing() {
     let disk = Disk::new(&folder.path().join("snapshots"));
     let service = Service { within: disk.command(), ..Service::new(folder.path(), &broker.brokers) };
     // More than can be sent before the test ends.
-    let mut generator = service.generate(24_000, 300);
+    let mut generator = service.generate(24_000, 180);
     let mut process = service.start("a");
     let watcher =
         ClientConfig::new().set("bootstrap.servers", service.brokers).set("group.id", &service.prefix).create();

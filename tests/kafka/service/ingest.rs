@@ -144,6 +144,9 @@ fn what_is_too_large_for_the_log_is_dead_lettered() {
     writer.flush().unwrap();
     let mut run = program.start(&["ingest", &format!("{topic}=segment")]);
     wait_for("four events in the log", || (read_log(&program).len() == 4).then_some(()));
+    let counted = format!(r#"upswell_ingested_events_total{{topic="{topic}"}} 4"#);
+    wait_for("the metric", || run.get("/metrics").1.contains(&counted).then_some(()));
+    assert_eq!(run.get("/livez").0, 200);
     assert!(run.terminate().success(), "{}", run.said());
     let letters: Vec<Value> = program.published("dead-letter").iter().map(|line| line.parse().unwrap()).collect();
     let [letter] = &letters[..] else { panic!("{} dead letters", letters.len()) };
