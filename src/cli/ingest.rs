@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
 use super::config::{Config, Connection};
-use super::run::{StopsAll, stop_on_signals};
+use super::run::{run_all, stop_on_signals};
 use super::screen::WrongUse;
 use crate::ingest::{self, Source};
 use crate::telemetry::Telemetry;
@@ -72,7 +72,11 @@ impl Ingest {
         let address = serve::start(&config.http, Arc::clone(&telemetry), None)?;
         let (brokers, topics) = (&config.kafka.brokers, jobs.len());
         tracing::info!(%address, %brokers, topics, log = config.topics().log(), "started");
-        copy_all(&jobs, usize::from(config.worker.threads), &telemetry)?;
+        let threads = usize::from(config.worker.threads).max(1);
+        let each = jobs.iter().flat_map(|job| std::iter::repeat_n(job, threads)).enumerate();
+        let telemetry = &*telemetry;
+        let workers = each.map(|(number, job)| move || ingest::run(job, number, telemetry));
+        run_all("ingest", workers, &config.kafka.stop)?;
         tracing::info!("stopped");
         Ok(())
     }
@@ -101,30 +105,8 @@ fn jobs(config: &Config) -> Result<Vec<ingest::Job>> {
             dead_letters: dead_letters.clone(),
             published: config.outputs.format,
             plan: Arc::clone(&plan),
-            pack: usize::from(config.ingest.pack.max(1)),
+            pack: usize::from(config.ingest.pack.get()),
         })
     };
     config.ingest.sources.iter().map(job).collect()
-}
-
-/// Copies every topic with this number of threads, until the process stops or one of them fails.
-fn copy_all(jobs: &[ingest::Job], threads: usize, telemetry: &Telemetry) -> Result<()> {
-    std::thread::scope(|scope| {
-        let mut workers = Vec::new();
-        for (number, job) in jobs.iter().flat_map(|job| std::iter::repeat_n(job, threads.max(1))).enumerate() {
-            let worker = move || {
-                let _stops = StopsAll(&job.kafka.stop);
-                ingest::run(job, number, telemetry)
-            };
-            let name = format!("ingest-{number}");
-            workers
-                .push(std::thread::Builder::new().name(name).spawn_scoped(scope, worker).context("starting a thread")?);
-        }
-        let mut result = Ok(());
-        for worker in workers {
-            let ended = worker.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a worker panicked: this is a defect")));
-            result = result.and(ended);
-        }
-        result
-    })
 }

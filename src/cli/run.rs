@@ -115,7 +115,7 @@ pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<()> {
 }
 
 /// Has all threads of the process stop when one of them ends, for whatever reason.
-pub(super) struct StopsAll<'a>(pub(super) &'a AtomicBool);
+struct StopsAll<'a>(&'a AtomicBool);
 
 impl Drop for StopsAll<'_> {
     fn drop(&mut self) {
@@ -125,22 +125,30 @@ impl Drop for StopsAll<'_> {
 
 /// Runs this number of workers, at least one, until `stop` is set or one of them fails.
 pub(super) fn work(job: &Job, threads: usize, telemetry: &Telemetry) -> Result<()> {
-    let _stops = StopsAll(&job.kafka.stop);
     let threads = threads.max(1);
     let start = &StartBarrier::new(threads);
+    let workers = (0..threads).map(|number| move || worker::run(job, number, start, telemetry));
+    run_all("worker", workers, &job.kafka.stop)
+}
+
+/// Runs workers, each in a thread of its own, until all have ended. When one ends, for whatever reason, `stop` is set.
+pub(super) fn run_all<W: FnOnce() -> Result<()> + Send>(
+    name: &str,
+    workers: impl Iterator<Item = W>,
+    stop: &AtomicBool,
+) -> Result<()> {
+    let _stops = StopsAll(stop);
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|number| {
-                let worker = move || {
-                    let _stops = StopsAll(&job.kafka.stop);
-                    worker::run(job, number, start, telemetry)
-                };
-                std::thread::Builder::new().name(format!("worker-{number}")).spawn_scoped(scope, worker)
-            })
-            .collect::<Result<_, _>>()
-            .context("starting a worker")?;
+        let start = |(number, worker): (usize, W)| {
+            let run = move || {
+                let _stops = StopsAll(stop);
+                worker()
+            };
+            std::thread::Builder::new().name(format!("{name}-{number}")).spawn_scoped(scope, run)
+        };
+        let started: Vec<_> = workers.enumerate().map(start).collect::<Result<_, _>>().context("starting a worker")?;
         let mut result = Ok(());
-        for worker in workers {
+        for worker in started {
             let ended = worker.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a worker panicked: this is a defect")));
             result = result.and(ended);
         }
