@@ -5,6 +5,7 @@
 //! the committed offset. Each event says where it was copied from, so that the fold would also drop one that came twice.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,14 +37,16 @@ pub struct Config {
     /// The topics to copy from.
     pub sources: Vec<Source>,
     /// The most events in a record of the log.
-    pub pack: u16,
+    pub pack: NonZeroU16,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { sources: Vec::new(), pack: 100 }
+        Config { sources: Vec::new(), pack: PACK }
     }
 }
+
+const PACK: NonZeroU16 = NonZeroU16::new(100).unwrap();
 
 /// A topic to copy from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
