@@ -362,4 +362,45 @@ mod tests {
             assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
         });
     }
+
+    #[test]
+    fn a_partition_goes_on_where_it_waited_when_there_is_memory_again() {
+        let topics = kafka::Topics::default();
+        let names: Vec<String> = topics.specs(1, None).into_iter().map(|spec| spec.name).collect();
+        let broker = Embedded::start(names.iter().map(|name| (name.as_str(), 1))).unwrap();
+        let kafka = kafka::Config { brokers: broker.brokers(), ..kafka::Config::default() };
+        let mut writer = LogWriter::connect(&kafka, &topics.log()).unwrap();
+        for account in ["acme", "north", "south"] {
+            let event = EVENT.replace("acme", account).replace("m1", account);
+            writer.send(Some(0), Some(account.as_bytes()), event.as_bytes()).unwrap();
+        }
+        writer.flush().unwrap();
+        let job = Job { kafka, topics, ..Job::of_tests() };
+        let telemetry = Telemetry::of_tests();
+        let start = StartBarrier::new(1);
+        job.memory.set_full(true);
+        std::thread::scope(|scope| {
+            let stop = Stop(&job.kafka);
+            let worker = scope.spawn(|| run(&job, 0, &start, &telemetry));
+            let deadline = Instant::now() + Duration::from_secs(60);
+            let until = |waits: bool, events: u64| {
+                let holds = || {
+                    let partitions = telemetry.partitions();
+                    let all_wait = partitions.iter().all(|(_, status)| status.waits_for_memory == waits);
+                    all_wait && !partitions.is_empty() && telemetry.totals().events == events
+                };
+                while !holds() {
+                    assert!(Instant::now() < deadline && !worker.is_finished(), "{:?}", telemetry.partitions());
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            };
+            until(true, 0);
+            std::thread::sleep(Duration::from_millis(500));
+            until(true, 0);
+            job.memory.set_full(false);
+            until(false, 3);
+            drop(stop);
+            worker.join().unwrap().unwrap();
+        });
+    }
 }
