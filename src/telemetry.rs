@@ -276,7 +276,7 @@ impl Telemetry {
         }
     }
 
-    /// One whose metrics nobody reads.
+    /// Without a metrics recorder, for tests.
     #[cfg(test)]
     pub fn of_tests() -> Telemetry {
         Telemetry::new(PrometheusBuilder::new().build_recorder().handle())

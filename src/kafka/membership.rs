@@ -68,7 +68,7 @@ pub fn stay_member<M>(
                 tracing::warn!(
                     worker = number,
                     why,
-                    "stopping without an answer of Kafka: the next owner publishes the rest"
+                    "stopping without an answer of Kafka: the next owner goes on from the last commit"
                 );
             }
             Err(Ended::Fenced(why)) if fences.are_too_many(Instant::now()) => {

@@ -252,7 +252,7 @@ impl Store {
     async fn put(&self, partition: i32, path: &Path, bytes: Vec<u8>) -> Result<(), Error> {
         match tokio::time::timeout(ANSWER, self.objects.put(path, bytes.into())).await {
             Ok(Ok(_)) => Ok(()),
-            // The name of the storage, which comes first, says nothing.
+            // Without the name of the storage, which does not help the operator.
             Ok(Err(object_store::Error::Generic { source, .. })) => Err(self.not_stored(partition, source)),
             Ok(Err(error)) => Err(self.not_stored(partition, error)),
             Err(_) => {
@@ -564,7 +564,7 @@ mod tests {
         let sound = fs::read(&path).unwrap();
         fs::write(&path, &sound[..10]).unwrap();
         let pruned = store.prune(3, &[&second], &[]).unwrap();
-        assert_eq!(pruned, Pruned { snapshots: 1, blocks: 1, missing: 0 }, "what was not finished is nobody's");
+        assert_eq!(pruned, Pruned { snapshots: 1, blocks: 1, missing: 0 }, "an unfinished file is removed");
         assert!(!unfinished.exists());
         fs::write(&path, sound).unwrap();
         let all: Vec<Hex> = blocks(folder.path()).iter().map(|path| name_of(path)).collect();

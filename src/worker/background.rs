@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
-/// The thread. When this is dropped, it ends once it is done with the request that it serves; nobody waits for it.
+/// A handle to the thread. After it is dropped, the thread finishes the present request and ends.
 pub(super) struct Background<Q, A> {
     requests: Sender<Q>,
     answers: Receiver<A>,

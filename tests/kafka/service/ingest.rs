@@ -120,7 +120,7 @@ fn topics_are_copied_exactly_once_while_processes_are_killed() {
         .iter()
         .map(|letter| format!("{} {} {}", letter["topic"], letter["partition"], letter["offset"]))
         .collect();
-    assert_eq!((letters.len(), places.len()), (junk, junk), "each record that cannot be used is told once");
+    assert_eq!((letters.len(), places.len()), (junk, junk), "one dead letter for each record that cannot be used");
     assert!(letters.iter().all(|letter| letter["topic"] == json!(calls)), "{letters:?}");
     println!("{} events and {junk} dead letters, each once", expected.len());
 }

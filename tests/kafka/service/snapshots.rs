@@ -318,7 +318,7 @@ fn a_store_that_does_not_answer_is_waited_for() {
     wait_for("events of the other partition", folded);
     std::thread::sleep(Duration::from_secs(3));
     assert!(folded() < Some(12), "{}", run.said());
-    assert_eq!(run.said().matches("does not answer").count(), 1, "it is told once: {}", run.said());
+    assert_eq!(run.said().matches("does not answer").count(), 1, "logged once: {}", run.said());
     let (status, missing) = run.get("/readyz");
     assert!(status == 503 && missing.contains("partition 0 restores its state"), "{status} {missing}");
     for (path, content) in blocks.iter().zip(contents) {
