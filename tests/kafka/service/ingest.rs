@@ -50,6 +50,8 @@ fn read_log(program: &Program) -> BTreeMap<String, Vec<(String, i32, i64)>> {
     let mut found: BTreeMap<String, Vec<(String, i32, i64)>> = BTreeMap::new();
     for partition in 0..reader.partitions() {
         let mut each = |message: upswell::kafka::Message<'_>| {
+            // Compressed, the broker would also take a larger one.
+            assert!(message.payload.len() <= wire::PAYLOAD_MAX + 1_024, "{} bytes", message.payload.len());
             for decoded in wire::decode(wire::Format::Protobuf, message.payload) {
                 let event = decoded.event.expect("only what can be used is copied");
                 assert_eq!(partition_of(event.account.as_bytes(), PARTITIONS), partition);
