@@ -17,6 +17,8 @@ use crate::telemetry::Telemetry;
 const CEILING: u64 = 80;
 /// Below this it takes new state again.
 const ROOM: u64 = 75;
+/// How often the limit is read, which costs more than the memory of the process.
+const LIMIT_EVERY: Duration = Duration::from_secs(1);
 /// What lasts shorter is not logged.
 const LASTS: Duration = Duration::from_secs(3);
 const MIB: u64 = 1 << 20;
@@ -35,6 +37,8 @@ pub struct Memory {
 struct Looks {
     /// None where the operating system does not tell.
     system: Option<System>,
+    /// The limit, and when it was read.
+    limit: Option<(u64, Instant)>,
     /// Since when memory is full, or not; and whether the log says that it is.
     since: Instant,
     is_told: bool,
@@ -45,7 +49,7 @@ impl Memory {
     #[must_use]
     pub fn new(limit_mib: Option<NonZeroU32>) -> Memory {
         let limit = limit_mib.map(|mib| u64::from(mib.get()) * MIB);
-        let looks = Looks { system: System::new().ok(), since: Instant::now(), is_told: false };
+        let looks = Looks { system: System::new().ok(), limit: None, since: Instant::now(), is_told: false };
         Memory { limit, looks: Mutex::new(looks), is_full: AtomicBool::new(false) }
     }
 
@@ -63,18 +67,25 @@ impl Memory {
     /// does not tell, nothing is ever full.
     pub fn look(&self, telemetry: &Telemetry) {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let Looks { system, since, is_told } = &mut *looks;
+        let Looks { system, limit: known, since, is_told } = &mut *looks;
         let Some(system) = system else { return };
         let pid = Pid::from_u32(std::process::id());
         let what = ProcessRefreshKind::nothing().with_memory().without_tasks();
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, what);
         let Some(process) = system.process(pid) else { return };
-        let (takes, of_container) = (process.memory(), process.cgroup_limits().map(|limits| limits.total_memory));
-        let limit = self.limit.or(of_container).unwrap_or_else(|| {
-            // The container has none.
-            system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-            system.total_memory()
-        });
+        let takes = process.memory();
+        let limit = match known.filter(|(_, at)| at.elapsed() < LIMIT_EVERY) {
+            Some((limit, _)) => limit,
+            None => {
+                let of_container = process.cgroup_limits().map(|limits| limits.total_memory);
+                let limit = self.limit.or(of_container).unwrap_or_else(|| {
+                    // The container has none.
+                    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+                    system.total_memory()
+                });
+                known.insert((limit, Instant::now())).0
+            }
+        };
         if limit == 0 {
             return;
         }
