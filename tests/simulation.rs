@@ -21,7 +21,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use reference::pack::DEFAULT;
 use reference::{Input, Kind, Settings};
 use serde_json::{Map, Value};
-use upswell::engine::{BlockName, Cut, FORMATS, Partition, Record};
+use upswell::engine::{BlockName, Cut, FORMATS, Partition, Record, Unlike};
+use upswell::kafka::partition_of;
 use upswell::model::{self, EventKind, EventTime, Feed, Fields, Outcome, Provenance, Wanted};
 use upswell::{rules, wire};
 
@@ -87,7 +88,7 @@ fn a_change_of_what_is_stored_raises_the_format() {
     };
     let states = [0, PACKS, CHANGES].map(state);
     let hash = BlockName::of(format!("{states:?}").as_bytes());
-    let expected = (3, "117ace2600187f69b76b4fd49f06406a");
+    let expected = (4, "076d529b7451ea4b7e34876e4f346cb4");
     assert_eq!(
         (*FORMATS.end(), &*format!("{:032x}", hash.0)),
         expected,
@@ -148,6 +149,22 @@ fn try_seed(seed: u64, shown: &mut BTreeMap<String, u64>) {
     };
     let changed = activate(&mut rng, log, &records, in_turn);
     let turned = fold(&plan, &changed, (&crashes, Some(&takes)), Wanted::ALL);
+    let moves = Vec::from_iter((0..3).map(|_| (rng.random_range(0..=records.len()), rng.random_range(1..4))));
+    let stays = move_log(&mut rng, &plan, &records, &[], &BTreeSet::new());
+    // Which source was read how far is known less exactly after a move.
+    let moved = move_log(&mut rng, &plan, &records, &moves, &stays.replayed);
+    for (key, expected) in &stays.said {
+        let found = moved.said.get(key).map_or(&[][..], Vec::as_slice);
+        let first = expected.iter().zip(found).position(|(expected, found)| expected != found);
+        let at = first.unwrap_or(expected.len().min(found.len()));
+        let (expected, found) = (expected.get(at), found.get(at));
+        assert!(
+            expected == found,
+            "seed {seed}: moves {moves:?} can be seen: {key:?}, {at}: {expected:#?}\n{found:#?}"
+        );
+    }
+    assert!(stays.said.len() == moved.said.len(), "seed {seed}: after moves {moves:?} there are other accounts");
+    *shown.entry("moves of the log to other partitions".to_owned()).or_default() += moved.moves;
     // A pack may have several signals of an occurrence, of which the first is named.
     if seed < PACKS {
         compare_sets(seed, &whole, &turned);
@@ -411,6 +428,111 @@ fn fold(
     }
     output.stored = store.blocks.len();
     output
+}
+
+/// Messages, and the profiles at the end, by their kind and account.
+type Said = BTreeMap<(&'static str, String), Vec<String>>;
+
+fn say(said: &mut Said, effects: &model::Effects) {
+    let mut add = |kind, account: &str, line| said.entry((kind, account.to_owned())).or_default().push(line);
+    effects.handoffs.iter().for_each(|it| add("handoffs", &it.account, it.line()));
+    effects.signals.iter().for_each(|it| add("signals", &it.account, it.line()));
+    effects.onboarding.iter().for_each(|it| add("onboarding", &it.account, it.line()));
+    for row in &effects.metrics {
+        let row = serde_json::to_value(row).unwrap();
+        add("metrics", row["account"].as_str().unwrap(), row.to_string());
+    }
+    effects.accounts.iter().for_each(|it| add("accounts", &it.account, it.line()));
+    effects.users.iter().for_each(|it| add("users", &it.account, row_of_user(it)));
+}
+
+/// What comes of a log that moves.
+#[derive(Default)]
+struct Moved {
+    said: Said,
+    moves: u64,
+    /// The places of records that a source had brought before.
+    replayed: BTreeSet<usize>,
+}
+
+/// Folds a log of one partition which moves before the records at some places to a log with other numbers of partitions.
+/// Partitions without records get ticks now and then, always before their next record. It does not move within history, nor
+/// before rules that were activated are decided. Records at the places `but` are left out.
+fn move_log(
+    rng: &mut SmallRng,
+    plan: &Arc<rules::Plan>,
+    records: &[(Record, Vec<u8>)],
+    moves: &[(usize, usize)],
+    but: &BTreeSet<usize>,
+) -> Moved {
+    let mut moved = Moved::default();
+    let (mut partitions, mut passed) = (vec![Partition::new(Arc::clone(plan))], 0);
+    let said = &mut moved.said;
+    let mut apply = |partition: &mut Partition, record, bytes: &[u8]| {
+        let (mut effects, mut is_replayed) = (model::Effects::new(Wanted::ALL), false);
+        for decoded in wire::decode_admitting(wire::Admit::Any, wire::Format::Protobuf, bytes) {
+            let ready = rules::Ready::new(&decoded).expect("rules of this version");
+            is_replayed |= partition.apply_one(record, 0, &ready, &mut effects).outcome == Outcome::Replayed;
+        }
+        say(said, &effects);
+        is_replayed
+    };
+    let tick = |time: EventTime| wire::encode_tick(wire::Format::Protobuf, time);
+    for (place, (record, bytes)) in records.iter().enumerate().filter(|(place, _)| !but.contains(place)) {
+        let now = partitions.iter().filter_map(Partition::highest).max();
+        let no_time = |offset| Record { offset, time: None };
+        for (_, count) in moves.iter().filter(|(at, _)| *at == place) {
+            let last = partitions.iter().filter_map(Partition::open_day).max();
+            for partition in partitions.iter_mut().filter(|it| it.open_day() < last) {
+                apply(partition, no_time(record.offset - passed), &tick(now.unwrap()));
+            }
+            let copies = partitions.iter_mut().map(|it| (copy(it), record.offset - passed)).collect();
+            let number = |account: &str| partition_of(account.as_bytes(), *count as i32) as usize;
+            match Partition::reshard(copies, *count, number, |_, _| true) {
+                Ok(new) => (partitions, passed, moved.moves) = (new, record.offset, moved.moves + 1),
+                Err(Unlike::History(_) | Unlike::Warming(_)) => continue,
+                Err(unlike) => panic!("{unlike}"),
+            }
+            if let Some(now) = now {
+                partitions.iter_mut().for_each(|partition| _ = apply(partition, no_time(0), &tick(now)));
+            }
+        }
+        let offset = record.offset - passed;
+        let owner = wire::decode_admitting(wire::Admit::Any, wire::Format::Protobuf, bytes).find_map(|decoded| {
+            let event = decoded.event.ok().filter(|event| !event.kind.is_control())?;
+            let account =
+                if plan.ids.fold { rules::folded(&event.account).into_owned() } else { event.account.to_string() };
+            Some(partition_of(account.as_bytes(), partitions.len() as i32) as usize)
+        });
+        for (number, partition) in partitions.iter_mut().enumerate() {
+            let is_concerned = owner.is_none_or(|owner| owner == number);
+            if let Some(now) =
+                now.filter(|now| partition.highest() < Some(*now) && (is_concerned || rng.random_bool(0.3)))
+            {
+                apply(partition, no_time(offset), &tick(now));
+            }
+            if is_concerned && apply(partition, Record { offset, ..*record }, bytes) {
+                moved.replayed.insert(place);
+            }
+        }
+    }
+    let now = partitions.iter().filter_map(Partition::highest).max();
+    for partition in &mut partitions {
+        now.iter()
+            .for_each(|now| _ = apply(partition, Record { offset: i64::from(i32::MAX), time: None }, &tick(*now)));
+    }
+    let mut effects = model::Effects::new(Wanted::ALL);
+    partitions.iter_mut().for_each(|partition| partition.all_profiles(&mut effects));
+    say(&mut moved.said, &effects);
+    moved
+}
+
+/// A partition that is stored and restored.
+fn copy(partition: &mut Partition) -> Partition {
+    let mut store = Store::default();
+    store.add(Some((0, Arc::clone(partition.plan()), partition.cut().unwrap())));
+    partition.forget_stored();
+    store.restore(0).unwrap().1
 }
 
 /// Stored snapshots of a partition, and their blocks.

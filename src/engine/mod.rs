@@ -17,5 +17,6 @@ mod step;
 mod values;
 
 pub use partition::ahead::read_ahead;
+pub use partition::reshard::Unlike;
 pub use partition::{Folded, Partition, Record, Standing};
 pub use state::cut::{Block, BlockName, Blocks, Cut, FORMATS, Unreadable};

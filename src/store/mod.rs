@@ -655,7 +655,7 @@ mod tests {
         let sound = fs::read_to_string(&path).unwrap();
         for (damaged, why) in [
             (sound.replace("\"accounts\": 10", "\"accounts\": 11"), "does not have the bytes"),
-            (sound.replace("\"format\": 3", "\"format\": 4"), "format 4"),
+            (sound.replace("\"format\": 4", "\"format\": 5"), "format 5"),
             (sound[..sound.len() / 2].to_owned(), "is damaged"),
         ] {
             fs::write(&path, damaged).unwrap();

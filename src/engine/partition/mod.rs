@@ -3,6 +3,7 @@
 
 pub(super) mod ahead;
 mod control;
+pub(super) mod reshard;
 mod snapshot;
 mod trail;
 
@@ -49,6 +50,8 @@ pub struct Partition {
     trail: Trail,
     /// Whether the history of a backfill has begun and not ended.
     is_history: bool,
+    /// The offsets of the logs before this one, whose state it goes on from: places are counted on from them.
+    passed: i64,
     /// Buffers of a step, reused by the next one.
     scratch: Scratch,
 }
@@ -120,6 +123,7 @@ impl Partition {
             warming: Warming::default(),
             trail: Trail::default(),
             is_history: false,
+            passed: 0,
             scratch: Scratch::default(),
             plan,
         }
@@ -220,13 +224,14 @@ impl Partition {
 
     fn apply_any(&mut self, record: Record, index: u32, ready: &Ready<'_>, effects: &mut Effects) -> Folded {
         let place = Place { offset: record.offset, index };
+        let counted = Place { offset: self.passed + record.offset, index };
         let (handoffs, entries) = (effects.handoffs.len(), effects.entries);
         let (outcome, erased) = (Outcome::Malformed, 0);
         let mut folded = Folded { outcome, is_unmapped: false, erased, has_forbidden_id: false };
         let mut detail = String::new();
         match &ready.event {
             Ok(event) if event.kind.is_control() && event.kind != EventKind::Tick => {
-                detail = self.control(event, ready, place, effects, &mut folded);
+                detail = self.control(event, ready, counted, effects, &mut folded);
             }
             Ok(event) => match if ready.is_screened { Ok(false) } else { self.plan.ids.screen(event) } {
                 Ok(has_forbidden_id) => {
@@ -234,7 +239,7 @@ impl Partition {
                     let screened = has_forbidden_id.then(|| Box::new(self.plan.ids.without_forbidden(event)));
                     let time = record.time.or(event.received);
                     let event = (screened.as_deref().unwrap_or(event), ready.keys());
-                    detail = self.apply_event(event, place, time, effects, &mut folded);
+                    detail = self.apply_event(event, counted, time, effects, &mut folded);
                 }
                 Err(what) => detail = what,
             },

@@ -55,13 +55,15 @@ impl Partition {
     }
 
     fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
-        let Partition { plan: _, admission, timers, tables, due, warming, trail, is_history, scratch: _ } = self;
+        let Partition { plan: _, admission, timers, tables, due, warming, trail, is_history, passed, scratch: _ } =
+            self;
         admission.parts(parts)?;
         timers.parts(parts)?;
         tables.parts(parts)?;
         due.parts(parts)?;
         parts.value(warming)?;
         parts.value(trail)?;
-        parts.value_since(2, is_history)
+        parts.value_since(2, is_history)?;
+        parts.value_since(4, passed)
     }
 }

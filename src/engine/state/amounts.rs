@@ -88,6 +88,24 @@ impl Amounts {
         self.between(series, from, to).next().is_some()
     }
 
+    /// Copies a series of others.
+    pub(super) fn adopt(&mut self, from: &Amounts, Series(list): Series) -> Series {
+        let Amounts { nodes, wide } = self;
+        Series(nodes.adopt_list(
+            &from.nodes,
+            list,
+            |node| &mut node.next,
+            |node| {
+                for amount in &mut node.amounts {
+                    if let Some(at) = wide_at(*amount) {
+                        *amount = i64::MIN + i64::from(wide.adopt(&from.wide, at).number());
+                    }
+                }
+                true
+            },
+        ))
+    }
+
     /// Adds an amount to a day. When a node is added, those go whose days all lie before `keep_from`.
     pub(super) fn add(&mut self, series: &mut Series, day: i32, amount: i128, keep_from: i32) {
         let known = self.nodes(*series).find_map(|(at, node)| Some((at, node.place_of(day)?)));

@@ -203,6 +203,40 @@ impl Counted {
         }
     }
 
+    /// Copies the meters and features that others have of an account, for one that is at another place here.
+    pub(super) fn adopt(&mut self, from: &Counted, meters: Ref, features: Ref, account: u32) -> (Ref, Ref) {
+        let Counted { amounts, meters: own_meters, gauges, features: own_features, features_by_name, names } = self;
+        let meters = own_meters.adopt_list(
+            &from.meters,
+            meters,
+            |meter| &mut meter.next,
+            |meter| {
+                meter.series = amounts.adopt(&from.amounts, meter.series);
+                meter.gauge = gauges.adopt(&from.gauges, meter.gauge);
+                true
+            },
+        );
+        let features = own_features.adopt_list(
+            &from.features,
+            features,
+            |feature| &mut feature.next,
+            |feature| {
+                feature.series = amounts.adopt(&from.amounts, feature.series);
+                feature.name = names.take(from.names.get(feature.name));
+                feature.account = account;
+                true
+            },
+        );
+        let hash_at = |at| own_features.get(Ref::of(at)).map_or(0, |it| hash_of(it.account, it.name));
+        let mut next = features;
+        while let Some(feature) = own_features.get(next) {
+            features_by_name.make_room(hash_at);
+            features_by_name.insert(hash_of(account, feature.name), next.number());
+            next = feature.next;
+        }
+        (meters, features)
+    }
+
     /// Gives back the memory of an account's meters and features.
     pub(super) fn clear(&mut self, meters: &mut Ref, features: &mut Ref) {
         self.rename_meters(meters, |_| None);

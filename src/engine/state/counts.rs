@@ -151,6 +151,11 @@ impl Counts {
         before
     }
 
+    /// A copy, whose counters beyond the row are in other tables.
+    pub(super) fn adopted(&self, own: &mut WideCounts, from: &WideCounts) -> Counts {
+        Counts { wide: own.0.adopt(&from.0, self.wide), ..self.clone() }
+    }
+
     /// Gives back what the account has beyond its row.
     pub(in crate::engine) fn give_back(&mut self, wide: &mut WideCounts) {
         wide.0.remove(&mut self.wide);

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 /// The formats of the state that are read; the last one is written. A version of the program that writes other bytes, or
 /// makes something else of a log, adds a format, and leaves out those that it cannot go on from: then the state is
 /// folded from the log again.
-pub const FORMATS: RangeInclusive<u32> = 1..=3;
+pub const FORMATS: RangeInclusive<u32> = 1..=4;
 
 /// Rows that can be shared with a cut and stored.
 pub(in crate::engine) trait Stored:

@@ -140,6 +140,24 @@ impl Recent {
         self.present.insert(Seen { id, at: highest.0 });
     }
 
+    /// Takes the ids that count in others, in the order of their times.
+    pub(in crate::engine) fn adopt<'a>(&mut self, others: impl Iterator<Item = &'a Recent>, highest: EventTime) {
+        let mut all = Vec::new();
+        for other in others {
+            for generation in [&other.past, &other.present] {
+                let rows = (0..generation.seen.len()).map(|row| (u64::from(row) + 1, generation.seen[row]));
+                let counts = |(number, seen): &(u64, Seen)| {
+                    other.counts((generation.before + number, EventTime(seen.at)), highest)
+                };
+                all.extend(rows.filter(counts).map(|(_, seen)| seen));
+            }
+        }
+        all.sort_by_key(|seen| seen.at);
+        for Seen { id: [low, high], at } in all {
+            self.insert(Some(u128::from(high) << 64 | u128::from(low)), EventTime(at));
+        }
+    }
+
     /// Bytes of what is remembered.
     pub(in crate::engine) fn bytes(&self) -> usize {
         self.present.bytes() + self.past.bytes()

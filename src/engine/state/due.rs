@@ -60,6 +60,14 @@ impl Visits {
         }
     }
 
+    /// Visits a row when other visits had it visited at its former place.
+    pub(in crate::engine) fn adopt(&mut self, from: Visit, visit: &mut Visit, index: u32) {
+        if from.is_touched() {
+            self.touch(visit, index);
+        }
+        self.by(visit, index, from.day());
+    }
+
     /// Takes the rows to visit at the close of a day, each once. `visit` gives access to the visit of a row.
     pub(super) fn take(
         &mut self,

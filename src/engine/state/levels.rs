@@ -52,6 +52,11 @@ impl Levels {
         }
     }
 
+    /// Copies the levels of a row of others.
+    pub(super) fn adopt(&mut self, from: &Levels, row: u32, to: u32) {
+        from.on(row).for_each(|(slot, level)| self.set(to, slot, level));
+    }
+
     /// Bytes of its words.
     pub(super) fn bytes(&self) -> usize {
         self.rows.bytes()

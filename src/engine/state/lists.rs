@@ -91,6 +91,19 @@ impl<T: Stored + Copy, const CHUNK: usize> Lists<T, CHUNK> {
         }
     }
 
+    /// The entries of a list, in their order.
+    pub(super) fn of(&self, list: &List) -> impl Iterator<Item = T> {
+        let (mut next, mut len) = (list.first, list.len());
+        let chunks = std::iter::from_fn(move || {
+            let chunk = self.chunks.get(next)?;
+            next = chunk.next;
+            let entries = &chunk.entries[..len.min(CHUNK)];
+            len = len.saturating_sub(CHUNK);
+            Some(entries)
+        });
+        chunks.flatten().copied()
+    }
+
     /// Bytes of its pages.
     pub(super) fn bytes(&self) -> usize {
         self.chunks.bytes()
@@ -109,6 +122,7 @@ mod tests {
             (0..100).for_each(|entry| lists.push(&mut some[entry as usize % 3], entry));
             for (number, list) in some.into_iter().enumerate() {
                 let mut taken = Vec::new();
+                assert!(lists.of(&list).eq((number as u32..100).step_by(3)));
                 assert_eq!((list.is_empty(), list.len()), (false, (100 - number).div_ceil(3)));
                 lists.take(list, |entry| taken.push(entry));
                 assert_eq!(taken, (number as u32..100).step_by(3).collect::<Vec<_>>());

@@ -1,6 +1,7 @@
 //! The state of a partition: tables of rows with stable indices. It decides nothing.
 
 pub(super) mod account;
+pub(super) mod adopt;
 mod amounts;
 pub(super) mod beside;
 mod counted;

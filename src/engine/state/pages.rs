@@ -228,6 +228,34 @@ impl<T: Stored, const ROWS: usize> Slab<T, ROWS> {
         parts.value(free)
     }
 
+    /// Copies a value of another slab; none where there is none.
+    pub(in crate::engine) fn adopt(&mut self, from: &Self, at: Ref) -> Ref {
+        from.get(at).map_or(Ref::NONE, |value| self.insert(value.clone()))
+    }
+
+    /// Copies a list of another slab, in its order. `next` is where a value refers to the next one. `takes` changes what else
+    /// a value refers to, and says whether it is taken.
+    pub(in crate::engine) fn adopt_list(
+        &mut self,
+        from: &Self,
+        list: Ref,
+        next: impl Fn(&mut T) -> &mut Ref,
+        mut takes: impl FnMut(&mut T) -> bool,
+    ) -> Ref {
+        let (mut at, mut values) = (list, Vec::new());
+        while let Some(value) = from.get(at) {
+            let mut value = value.clone();
+            at = *next(&mut value);
+            if takes(&mut value) {
+                values.push(value);
+            }
+        }
+        values.into_iter().rev().fold(Ref::NONE, |after, mut value| {
+            *next(&mut value) = after;
+            self.insert(value)
+        })
+    }
+
     /// The places that have values.
     pub(in crate::engine) fn places(&self) -> impl Iterator<Item = Ref> {
         let mut free = Vec::from_iter(self.free.iter().map(|at| at.0));

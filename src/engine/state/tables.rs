@@ -24,8 +24,8 @@ pub(super) const LARGE: usize = 64;
 /// The accounts of a partition.
 #[derive(Debug)]
 pub(in crate::engine) struct Tables {
-    accounts: Pages<Row, LARGE>,
-    store: Store,
+    pub(super) accounts: Pages<Row, LARGE>,
+    pub(super) store: Store,
     accounts_by_id: Index,
     free_accounts: Vec<u32>,
 }

@@ -56,6 +56,13 @@ impl Clock {
         self.open.map(|(day, _)| day)
     }
 
+    /// The clock of a log that goes on from others with the same open day: where the one is that has come farthest.
+    pub(in crate::engine) fn join(&mut self, other: &Clock) {
+        self.highest = self.highest.max(other.highest);
+        self.open = self.open.max(other.open);
+        self.first_day = self.first_day.into_iter().chain(other.first_day).min();
+    }
+
     /// An event of this time was accepted.
     pub(in crate::engine) fn accept(&mut self, time: EventTime) {
         self.first_day.get_or_insert_with(|| self.calendar.day(time));
@@ -160,6 +167,14 @@ impl Timers {
         }
     }
 
+    /// All timers, in no order.
+    pub(in crate::engine) fn all(&self) -> impl Iterator<Item = (EventTime, u32, Timer)> {
+        let near = self.near.iter().map(|Reverse(entry)| *entry);
+        let far =
+            self.far.iter().flat_map(|(span, list)| self.entries.of(list).map(|later| Entry::of_span(*span, later)));
+        near.chain(far).map(|entry| (entry.at(), entry.account(), entry.timer()))
+    }
+
     /// Stores or restores them.
     pub(in crate::engine) fn parts(&mut self, parts: &mut impl Parts) -> Result<(), Unreadable> {
         let Timers { near, span, far, entries } = self;
@@ -243,12 +258,15 @@ mod tests {
                 known.schedule(at, account, timer);
                 expected.push((at, account, timer));
             }
+            let mut all: Vec<_> = known.all().collect();
+            all.sort();
             let rest: Vec<_> = std::iter::from_fn(|| {
                 let at = known.next()?;
                 known.take(at).map(|(account, timer)| (at, account, timer))
             }).collect();
             expected.sort();
-            prop_assert_eq!(rest, expected);
+            prop_assert_eq!(&rest, &expected);
+            prop_assert_eq!(all, expected);
             prop_assert!(known.far.is_empty());
         }
     }

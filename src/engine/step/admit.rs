@@ -73,6 +73,24 @@ impl Admission {
         parts.value(sources)
     }
 
+    /// Goes on from others: time from all of them, and what was read and remembered from those whose accounts it has.
+    pub(in crate::engine) fn join<'a>(&mut self, all: impl Iterator<Item = &'a Admission>, former: &[&'a Admission]) {
+        all.for_each(|it| self.clock.join(&it.clock));
+        let Some(highest) = self.clock.highest() else { return };
+        self.recent.adopt(former.iter().map(|it| &it.recent), highest);
+        let Some((first, others)) = former.split_first() else { return };
+        // What one of them has not read may not have been written: it counts as not read.
+        for (topic, partitions) in &first.sources {
+            for (partition, (offset, brought_by)) in partitions {
+                let of_others = others.iter().map(|it| it.sources.get(topic)?.get(partition).copied());
+                let read = of_others.chain([Some((*offset, *brought_by))]).min().flatten();
+                if let Some(read) = read {
+                    self.sources.entry(topic.clone()).or_default().insert(*partition, read);
+                }
+            }
+        }
+    }
+
     /// Decides about an event of a record.
     pub(in crate::engine) fn decide(
         &mut self,

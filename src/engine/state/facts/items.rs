@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{KeptMut, Mark, Node, Packed};
+use super::{Facts, Head, KeptMut, Later, Mark, Node, Packed};
 use crate::engine::state::pages::Ref;
 use crate::model::EventTime;
 
@@ -25,6 +25,39 @@ impl Node {
 
     pub(super) fn session(&self) -> (EventTime, EventTime) {
         (EventTime(self.words[0]), EventTime(self.words[1]))
+    }
+}
+
+impl Facts {
+    /// Copies what others keep for a subject.
+    pub(in crate::engine::state) fn adopt(&mut self, from: &Facts, Head(list): Head) -> Head {
+        let Facts { rows, laters, nodes, names } = self;
+        Head(rows.adopt_list(
+            &from.rows,
+            list,
+            |row| &mut row.next,
+            |row| {
+                let has_names = row.head.has(Packed::NAMES);
+                let mut adopt_items = |items| {
+                    nodes.adopt_list(
+                        &from.nodes,
+                        items,
+                        |node| &mut node.next,
+                        |node| {
+                            if has_names {
+                                node.words[0] = names.take(from.names.get(node.name())).number().into();
+                            }
+                            true
+                        },
+                    )
+                };
+                match from.later(row).copied() {
+                    Some(later) => row.beyond = laters.insert(Later { items: adopt_items(later.items), ..later }),
+                    None => row.beyond = adopt_items(row.beyond),
+                }
+                true
+            },
+        ))
     }
 }
 

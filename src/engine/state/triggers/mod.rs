@@ -1,5 +1,6 @@
 //! The state of triggers: edges of conditions, cooldowns, and what a guard rail holds.
 
+mod adopt;
 mod edge;
 
 use std::hint::black_box;
