@@ -15,6 +15,7 @@ mod ingest;
 mod page;
 mod reading;
 mod replay;
+mod reshard;
 mod rules;
 mod run;
 mod screen;
@@ -54,6 +55,7 @@ const EXAMPLES: &str = "Examples:
   upswell backfill events.ndjson --config FILE      load your history into the empty log
   upswell ingest events=segment --config FILE       copy another topic into the log, exactly once
   upswell run --config upswell.yaml                 run the service
+  upswell reshard --to TOPIC --partitions N         give the log another number of partitions
   upswell tail --config upswell.yaml --level high   watch handoffs as they are committed
   upswell rules diff default mine.yaml --on FILE    what a change of the rules would do
   upswell bench --brokers localhost:9092            what it costs on your Kafka
@@ -85,6 +87,7 @@ enum Command {
     Check(check::Check),
     Rules(rules::Rules),
     Snapshot(snapshot::Snapshot),
+    Reshard(reshard::Reshard),
     Bench(bench::Measure),
 }
 
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Rules(command) => command.run(),
         Command::Snapshot(command) => command.run(),
+        Command::Reshard(command) => command.run(),
         Command::Bench(command) => command.run(),
     });
     match result {

@@ -73,7 +73,7 @@ impl Run {
 ///
 /// # Errors
 /// It cannot be opened.
-fn open_snapshots(config: &Config) -> Result<Option<Store>> {
+pub(super) fn open_snapshots(config: &Config) -> Result<Option<Store>> {
     let store::Config { enabled, location, .. } = &config.snapshots;
     if !enabled {
         return Ok(None);

@@ -101,8 +101,8 @@ fn open(config: &Config) -> Result<Store> {
 
 /// The names that stand beside the committed offsets, by partition.
 fn committed(config: &Config) -> Result<Vec<String>> {
-    let metadata = kafka::committed_metadata(&config.kafka, &config.topics().log())?;
-    Ok(metadata.iter().map(|beside| worker::snapshot_in(beside).to_owned()).collect())
+    let committed = kafka::committed(&config.kafka, &config.topics().log())?;
+    Ok(committed.iter().map(|it| worker::snapshot_in(&it.metadata).to_owned()).collect())
 }
 
 impl Ls {

@@ -8,11 +8,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, DefaultConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::config::Config;
 use super::consumer::{count_partitions, look_up, patiently};
@@ -199,6 +199,23 @@ pub fn remove(config: &Config, topics: &[String], groups: &[String]) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Deletes the records of all partitions of a topic before an offset.
+///
+/// # Errors
+/// When Kafka cannot be reached or refuses.
+pub fn delete_before(config: &Config, topic: &str, partitions: i32, offset: i64) -> Result<(), Error> {
+    let (admin, doing) = (connect_admin(config)?, format!("deleting records of topic `{topic}`"));
+    let mut list = TopicPartitionList::new();
+    for partition in 0..partitions {
+        let added = list.add_partition_offset(topic, partition, Offset::Offset(offset));
+        added.map_err(|error| Error::client(doing.as_str(), error))?;
+    }
+    patiently(config, &doing, || {
+        let answer = block_on(admin.delete_records(&list, &options()))?;
+        answer.elements().iter().try_for_each(|element| element.error())
+    })
 }
 
 /// The number of partitions of a topic.

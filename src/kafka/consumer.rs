@@ -652,8 +652,8 @@ pub(super) fn count_partitions<C: ConsumerContext>(
 }
 
 /// The id of a topic, if the broker knows ids, and who said so; none is the controller.
-fn id_of(
-    base: &Arc<BaseConsumer<Group>>,
+pub(super) fn id_of<C: ConsumerContext>(
+    base: &Arc<BaseConsumer<C>>,
     config: &Config,
     topic: &str,
 ) -> Result<(Option<String>, Option<i32>), Error> {

@@ -124,6 +124,19 @@ pub enum Error {
         /// The number of partitions now.
         now: i32,
     },
+    /// The state of the log goes on with another one.
+    #[error(
+        "the state of {topic} was moved to {moved}, with which group `{group}` goes on. Set topics.log to {moved}, and have \
+         producers write there"
+    )]
+    LogMoved {
+        /// The topic of the log.
+        topic: String,
+        /// The consumer group.
+        group: String,
+        /// The topic of the log that goes on.
+        moved: String,
+    },
     /// The log was deleted and created again.
     #[error(
         "{topic} was deleted and created again: its id was {then} and is {now}. State and offsets of group `{group}` are \

@@ -414,7 +414,7 @@ impl Out {
     }
 }
 
-fn offset_list(progress: &[Progress<'_>]) -> Result<TopicPartitionList, String> {
+pub(super) fn offset_list(progress: &[Progress<'_>]) -> Result<TopicPartitionList, String> {
     let mut list = TopicPartitionList::with_capacity(progress.len());
     for &Progress { topic, partition, offset, metadata } in progress {
         // Checked here: much too long metadata makes the broker cut the connection.

@@ -13,7 +13,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::config::Config;
-use super::consumer::{FETCH, STABLE, committed, count_partitions, partition_error, span};
+use super::consumer::{FETCH, STABLE, count_partitions, partition_error, span};
 use super::error::Error;
 use super::log_line;
 use super::raw::{Entry, Forward, Inbox, Message};
@@ -76,7 +76,21 @@ impl Reader {
         partition: i32,
         each: &mut impl FnMut(Message<'_>) -> ControlFlow<()>,
     ) -> Result<Span, Error> {
-        let span = self.span(partition)?;
+        self.read_from(partition, 0, each)
+    }
+
+    /// The same from an offset, if it is not before the beginning.
+    ///
+    /// # Errors
+    /// As for `read`.
+    pub fn read_from(
+        &mut self,
+        partition: i32,
+        offset: i64,
+        each: &mut impl FnMut(Message<'_>) -> ControlFlow<()>,
+    ) -> Result<Span, Error> {
+        let Span { start, end } = self.span(partition)?;
+        let span = Span { start: start.max(offset), end };
         if span.start < span.end {
             let doing = format!("reading {}[{partition}]", self.topic);
             let _forward = self.inbox.forward(&self.topic, partition);
@@ -171,22 +185,6 @@ impl Reader {
             }
         }
     }
-}
-
-/// The metadata that the group has committed for each partition of a topic; empty where it has committed nothing. It
-/// does not wait for open transactions, which the members of the group have all the time.
-///
-/// # Errors
-/// When Kafka cannot be reached or refuses, or the topic is missing.
-pub fn committed_metadata(config: &Config, topic: &str) -> Result<Vec<String>, Error> {
-    let base = connect(config, &[("isolation.level", "read_uncommitted"), ("allow.auto.create.topics", "false")])?;
-    let mut list = TopicPartitionList::new();
-    for partition in 0..count_partitions(&base, config, topic)? {
-        list.add_partition(topic, i32::try_from(partition).unwrap_or(i32::MAX));
-    }
-    let doing = format!("reading the metadata of the committed offsets of group `{}`", config.group);
-    let committed = committed(&base, config, &doing, &list)?;
-    Ok(committed.elements().iter().map(|element| element.metadata().to_owned()).collect())
 }
 
 /// Follows topics from their present end.

@@ -10,6 +10,7 @@ mod memory;
 mod outbox;
 mod owned;
 mod publisher;
+mod reshard;
 mod restore;
 mod share;
 mod snapshots;
@@ -28,6 +29,7 @@ use standing::Standing;
 
 pub use job::{Config, Job, StartBarrier};
 pub use memory::Memory;
+pub use reshard::{Moved, NewLog, reshard};
 
 /// How long one poll waits for records, and so how soon a worker notices that it should stop.
 const POLL: Duration = Duration::from_millis(100);
@@ -288,8 +290,12 @@ impl<'a> Worker<'a> {
 /// so the offsets of all are checked. Also refuses another `time.utc_offset` (semantics A33).
 fn check_log(job: &Job, consumer: &Consumer) -> Result<(), Ended> {
     let (topic, group) = (job.topics.log(), job.kafka.group.clone());
-    let committed = kafka::committed_metadata(&job.kafka, &topic)?;
-    for then in committed.iter().filter(|metadata| !metadata.is_empty()).map(|metadata| Standing::read(metadata)) {
+    let committed = kafka::committed(&job.kafka, &topic)?;
+    for then in committed.iter().filter(|it| !it.metadata.is_empty()).map(|it| Standing::read(&it.metadata)) {
+        if !then.moved.is_empty() {
+            let moved = then.moved.to_owned();
+            return Err(kafka::Error::LogMoved { topic, group, moved }.into());
+        }
         if let Some(now) = consumer.topic_id().filter(|now| !then.log.is_empty() && *now != then.log) {
             let (then, now) = (then.log.to_owned(), now.to_owned());
             return Err(kafka::Error::LogReplaced { topic, group, then, now }.into());

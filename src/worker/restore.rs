@@ -73,7 +73,7 @@ fn last(store: &Store, partition: i32, is_it: impl Fn(&str) -> bool) -> Result<O
     Ok(store.list(partition)?.into_iter().rfind(|name| is_it(name)))
 }
 
-fn use_snapshot(job: &Job, store: &Store, wanted: &ToRestore, name: &str) -> anyhow::Result<Restored> {
+pub(super) fn use_snapshot(job: &Job, store: &Store, wanted: &ToRestore, name: &str) -> anyhow::Result<Restored> {
     let &ToRestore { partition, committed, ref log, .. } = wanted;
     let manifest = store.read(partition, name)?;
     let About { topic_id, partitions, offset, first_rules, outputs, .. } = &manifest.about;

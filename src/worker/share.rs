@@ -13,15 +13,13 @@ use super::owned::{Before, Owned, REPORT_EVERY};
 use super::publisher::{Batch, Position, Publisher};
 use super::restore::{Restored, ToRestore, restore};
 use super::snapshots::{Answer, Request, save};
-use super::standing::Standing;
+use super::standing::{BUILD, Standing};
 use crate::kafka::{self, Consumer, Ended, GroupMetadata, Output, Outputs, Polled, Producer};
 use crate::model::EventTime;
 use crate::store::{self, Progress};
 use crate::telemetry::{PartitionStatus, Stage, Stopwatch, Telemetry, now_ms};
 use crate::wire;
 
-/// The version of the program.
-const BUILD: &str = env!("CARGO_PKG_VERSION");
 /// The least time between two ticks of a silent partition.
 const TICK_EVERY: Duration = Duration::from_secs(10);
 /// How long partitions that go to other members wait for their last snapshots.
@@ -81,21 +79,6 @@ pub(super) struct Share<'a> {
 }
 
 type Restorer = Background<ToRestore, (ToRestore, Result<Option<Restored>, store::Error>)>;
-
-/// The metadata of the offset of a partition whose effects were published with the present rules.
-fn standing<'a>(job: &'a Job, partitions: i32, log: &'a str) -> Standing<'a> {
-    Standing {
-        partitions: Some(partitions),
-        calendar: job.plan.time.calendar,
-        ids: Some(job.plan.ids.fingerprint()),
-        outputs: job.topics.outputs.as_bits(),
-        log,
-        snapshot: "",
-        trail: None,
-        published: 0,
-        rules: &job.plan.version,
-    }
-}
 
 impl<'a> Share<'a> {
     /// No partitions yet.
@@ -409,7 +392,7 @@ impl<'a> Share<'a> {
         self.hand_over();
         let most = self.outbox.len().min(self.job.transaction_messages);
         let effects = self.outbox.split_to(most);
-        let standing = standing(self.job, self.count, &self.log_id);
+        let standing = Standing::now(self.job, self.count, &self.log_id);
         let position = |(&partition, owned): (&i32, &Owned)| {
             let mut rest = self.outbox.iter().filter(|effect| effect.partition == partition && effect.to != To::Log);
             let (offset, standing) = match rest.next().map(|effect| effect.place) {
@@ -473,7 +456,7 @@ impl<'a> Share<'a> {
         while let Some(answer) = self.snapshots.as_mut().and_then(Background::answer) {
             self.snapshot_stored(answer);
         }
-        let now = standing(self.job, self.count, &self.log_id);
+        let now = Standing::now(self.job, self.count, &self.log_id);
         let Some(snapshots) = self.snapshots.as_mut().filter(|_| self.failed.is_none()) else { return };
         for (_, owned) in self.partitions.iter_mut().filter(|(it, _)| only.is_none_or(|only| only == **it)) {
             if let Some(request) = owned.take_snapshot(self.job, &now, every) {

@@ -5,6 +5,8 @@ use std::fmt;
 use super::job::Job;
 use crate::model::Calendar;
 
+/// The version of the program.
+pub(super) const BUILD: &str = env!("CARGO_PKG_VERSION");
 /// What an older version published: all of it.
 const ALL_OUTPUTS: u64 = u8::MAX as u64;
 
@@ -28,11 +30,29 @@ pub(super) struct Standing<'a> {
     /// How many effects of the record at the offset were published, too: a transaction that would be too long ends within
     /// them.
     pub(super) published: u32,
+    /// The topic of the log to which the state was moved, and with which it goes on; empty if it was not.
+    pub(super) moved: &'a str,
     /// The version of the rules with which everything before the offset was published.
     pub(super) rules: &'a str,
 }
 
 impl<'a> Standing<'a> {
+    /// Everything was published with the present rules.
+    pub(super) fn now(job: &'a Job, partitions: i32, log: &'a str) -> Standing<'a> {
+        Standing {
+            partitions: Some(partitions),
+            calendar: job.plan.time.calendar,
+            ids: Some(job.plan.ids.fingerprint()),
+            outputs: job.topics.outputs.as_bits(),
+            log,
+            snapshot: "",
+            trail: None,
+            published: 0,
+            moved: "",
+            rules: &job.plan.version,
+        }
+    }
+
     pub(super) fn read(metadata: &'a str) -> Standing<'a> {
         let parts = || {
             let (partitions, rest) = metadata.split_once(" partitions, UTC")?;
@@ -52,6 +72,7 @@ impl<'a> Standing<'a> {
                     Some((build, u64::from_str_radix(trail, 16).ok()?))
                 }),
                 published: said("effects ").map_or(Ok(0), str::parse).ok()?,
+                moved: said("moved to ").unwrap_or_default(),
                 rules,
             })
         };
@@ -64,6 +85,7 @@ impl<'a> Standing<'a> {
             snapshot: "",
             trail: None,
             published: 0,
+            moved: "",
             rules: metadata,
         })
     }
@@ -96,7 +118,7 @@ impl fmt::Display for Standing<'_> {
         match self.partitions {
             Some(count) => {
                 let (calendar, ids) = (self.calendar, self.ids.unwrap_or_default());
-                let Standing { outputs, log, snapshot, trail, published, rules, .. } = self;
+                let Standing { outputs, log, snapshot, trail, published, moved, rules, .. } = self;
                 write!(f, "{count} partitions, UTC{calendar}, ids {ids:08x}, outputs {outputs:05b}, ")?;
                 if !log.is_empty() {
                     write!(f, "log {log}, ")?;
@@ -106,6 +128,9 @@ impl fmt::Display for Standing<'_> {
                 }
                 if !snapshot.is_empty() {
                     write!(f, "snapshot {snapshot}, ")?;
+                }
+                if !moved.is_empty() {
+                    write!(f, "moved to {moved}, ")?;
                 }
                 write!(f, "effects {published}, rules {rules}")
             }
@@ -131,6 +156,7 @@ mod tests {
                 snapshot: "00000000000000070000-0123456789abcdef",
                 trail: Some(("1.2.3-rc.4", u64::MAX - 7)),
                 published: 70_000,
+                moved: "upswell.events-16",
                 rules: "default@1",
             },
             Standing {
@@ -142,6 +168,7 @@ mod tests {
                 snapshot: "",
                 trail: None,
                 published: 0,
+                moved: "",
                 rules: "",
             },
             Standing {
@@ -153,6 +180,7 @@ mod tests {
                 snapshot: "",
                 trail: None,
                 published: 3,
+                moved: "",
                 rules: "users@2",
             },
         ] {
@@ -167,6 +195,7 @@ mod tests {
             snapshot: "",
             trail: None,
             published: 0,
+            moved: "",
             rules: "default@1",
         };
         assert_eq!(Standing::read("default@1"), of_old);

@@ -27,6 +27,7 @@ mod backfill;
 mod bench;
 mod ingest;
 mod refusals;
+mod reshard;
 mod snapshots;
 mod stopping;
 
