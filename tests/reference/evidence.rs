@@ -142,7 +142,12 @@ impl Account {
     /// Facts of a signal that is off are no facts any more once none of them counts.
     pub(super) fn forget_facts_if_over(&mut self, id: &str, signal: Signal) {
         let is_over = match &signal.it.measure {
-            Measure::Seen(_) | Measure::Count(..) | Measure::Distinct { .. } => self.seen(id, signal).next().is_none(),
+            Measure::Seen(_) | Measure::Count(..) => self.seen(id, signal).next().is_none(),
+            // An event without a value is no fact.
+            Measure::Distinct { facts, .. } => {
+                let counts = |ms: i64| facts.ttl.is_none_or(|ttl| ms + ttl > self.clock);
+                !self.observed_values(id, signal).iter().any(|(_, ms, _)| counts(*ms))
+            }
             Measure::Sessions { .. } => self.known_sessions(id, signal) == 0,
             Measure::Abandoned { .. } => self.users.get(id).is_some_and(|user| !self.waits(user, signal)),
             _ => false,
