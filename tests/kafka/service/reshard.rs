@@ -90,6 +90,11 @@ fn a_log_goes_on_with_another_number_of_partitions() {
     moved.run(&reshard).fails(1, &["records that were not read: run the service until it has"]);
     work_off(&moved, &log);
     moved.run(&["reshard", "--to", &log, "--partitions", "6"]).fails(2, &["--to is the topic of the present log"]);
+    // It can be repeated.
+    let stored = moved.path(&format!("upswell-snapshots/{}/{new}", moved.prefix));
+    fs::write(&stored, "no folder").unwrap();
+    moved.run(&reshard).fails(1, &[&new]);
+    fs::remove_file(&stored).unwrap();
     let said = moved.run(&reshard).ok();
     assert!(said.out.contains(&format!("from {PARTITIONS} partitions of {log} to {MORE} of {new}")), "{}", said.out);
     moved.run(&["run"]).fails(1, &[&format!("was moved to {new}")]);
