@@ -11,8 +11,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use upswell::cli::config;
 
-const COMMANDS: [&str; 11] =
-    ["demo", "run", "replay", "explain", "send", "generate", "topics", "tail", "check", "rules", "bench"];
+const COMMANDS: [&str; 13] = [
+    "demo", "init", "run", "replay", "explain", "send", "generate", "reshard", "topics", "tail", "check", "rules",
+    "bench",
+];
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/upswell.example.yaml");
 const RULES: &str = include_str!("../src/rules/default.yaml");
 
@@ -1624,7 +1626,7 @@ fn never(said: &str, title: &str) -> BTreeMap<String, String> {
 fn check_reports_every_trigger_that_can_never_fire() {
     let dir = Workdir::new();
     dir.write("e.ndjson", track("m", "Feature Used", "ann", "acme", "2026-03-02T10:00:00Z"));
-    let said = dir.run(&["check", "--events", "e.ndjson"]).ok().out;
+    let said = dir.run(&["check", "--all", "--events", "e.ndjson"]).ok().out;
     let triggers = never(&said, "triggers that can never fire");
     for (id, why) in [
         ("contact-sales", "needs contact_sales or subscription_changed or firmographics"),
@@ -1646,7 +1648,7 @@ fn check_reports_every_trigger_that_can_never_fire() {
     // Nothing that fires or turns on in a generated history may be reported. That history has all roles but a few.
     dir.generate("events.ndjson");
     dir.replay(&["events.ndjson"]);
-    let said = dir.run(&["check", "--events", "events.ndjson"]).ok().out;
+    let said = dir.run(&["check", "--all", "--events", "events.ndjson"]).ok().out;
     let triggers = never(&said, "triggers that can never fire");
     let signals = never(&said, "signals that can never be on");
     for handoff in dir.json("handoffs") {
@@ -1688,6 +1690,72 @@ fn check_reports_currencies_without_a_rate() {
     dir.write("rated.yaml", RULES.replace("rates: {}", "rates: { EUR: 1.1, GBP: 1.3 }"));
     let said = dir.run(&["check", "--events", "events.ndjson", "--rules", "rated.yaml"]).ok().out;
     assert!(!said.contains("currencies"), "{said}");
+}
+
+/// An event whose account stands where no format has it, and whose name is like a mapped one.
+fn of_tenant(id: u32, name: &str, user: &str) -> String {
+    let at = format!("2026-10-{:02}T09:00:00Z", 1 + id / 4);
+    format!(
+        r#"{{"type":"track","event":"{name}","messageId":"m{id}","userId":"{user}","properties":{{"tenant":{{"org_id":"o-{}"}}}},"timestamp":"{at}"}}"#,
+        id % 3
+    )
+}
+
+#[test]
+fn check_shows_on_a_screen_what_the_data_can_do() {
+    let dir = Workdir::new();
+    let mut lines = Vec::from_iter((0..40).map(|id| of_tenant(id, "Feature Used", &format!("u{}", id % 7))));
+    lines.extend((40..52).map(|id| of_tenant(id, "invited_teammate", "u1")));
+    lines.extend((0..5).map(|id| of_tenant(id, "Feature Used", "")));
+    lines.extend((60..80).map(|id| of_tenant(id, &format!("own name {id}"), "u2")));
+    dir.write("events.ndjson", lines.join("\n"));
+    let guess = "77 of them have properties.tenant.org_id: a guess is --account properties.tenant.org_id";
+    dir.run(&["check", "--events", "events.ndjson"]).fails(1, &["none of 77 events can be read", guess]);
+    let check = ["check", "--events", "events.ndjson", "--account", "properties.tenant.org_id"];
+    let said = dir.run(&check).ok().out;
+    for part in [
+        "accounts       3: every event has one",
+        "users          21: 5 of 77 events have none",
+        "times          2026-10-01 09:00 to 2026-10-20 09:00 (UTC)",
+        "message ids    5 repeat one",
+        "\n  track Feature Used                          45  feature_used",
+        "\n  track invited_teammate                      12  activity only",
+        "\n  - { role: user_invited, track: [\"invited_teammate\"] }  # 12 events",
+        "more: --all",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(said.lines().count() < 60, "it is one screen: {said}");
+    assert!(!said.contains("mappings that matched no event"), "{said}");
+    let all = dir.run(&[&check[..], &["--all"]].concat()).ok().out;
+    assert!(all.contains("mappings that matched no event") && !all.contains("more: --all"), "{all}");
+}
+
+#[test]
+fn init_writes_a_configuration_and_rules_with_its_guesses_marked() {
+    let dir = Workdir::new();
+    let mut lines = Vec::from_iter((0..40).map(|id| of_tenant(id, "Feature Used", &format!("u{}", id % 7))));
+    lines.extend((40..52).map(|id| of_tenant(id, "talked: Contact Sales form", "u1")));
+    dir.write("events.ndjson", lines.join("\n"));
+    let said = dir.run(&["init", "events.ndjson", "--out", "made"]).ok().out;
+    assert!(said.contains("a guess: the account is in properties.tenant.org_id"), "{said}");
+    let [config, rules] =
+        ["made/upswell.yaml", "made/rules.yaml"].map(|name| fs::read_to_string(dir.path(name)).unwrap());
+    assert!(config.contains(r#"account: ["properties.tenant.org_id"] # a guess"#), "{config}");
+    let mapped = r#"- { role: contact_sales, track: ["talked: Contact Sales form"] } # a guess"#;
+    assert!(rules.contains(mapped) && rules.contains("\nname: mine\n"), "{rules}");
+    // What it says to try next works, and its guesses make a handoff.
+    let next: Vec<&str> = said.lines().filter_map(|line| line.trim().strip_prefix("upswell ")).collect();
+    assert_eq!(next.len(), 2, "{said}");
+    for command in next {
+        let (command, _) = command.split_once(" #").unwrap();
+        let ended = dir.run(&command.split_whitespace().collect::<Vec<_>>()).ok();
+        assert!(command.starts_with("check") || ended.out.contains("contact-sales"), "{command}: {ended:?}");
+    }
+    let is_there = "rules.yaml is there already";
+    fs::remove_file(dir.path("made/upswell.yaml")).unwrap();
+    dir.run(&["init", "events.ndjson", "--out", "made"]).fails(2, &[is_there]);
+    assert!(!dir.path("made/upswell.yaml").exists());
 }
 
 #[test]
@@ -1736,7 +1804,7 @@ fn check_reports_fields_that_no_event_has() {
             ),
         ];
         dir.write("e.ndjson", lines.join("\n"));
-        let said = dir.run(&["check", "--rules", "own.yaml", "--events", "e.ndjson"]).ok().out;
+        let said = dir.run(&["check", "--all", "--rules", "own.yaml", "--events", "e.ndjson"]).ok().out;
         (never(&said, "signals that can never be on"), never(&said, "triggers that can never fire"), said)
     };
     let (signals, triggers, said) = check(true);

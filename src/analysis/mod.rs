@@ -2,13 +2,15 @@
 //! of two rules files differ.
 
 mod difference;
+mod guess;
 mod life;
 mod needs;
 mod never;
 mod sample;
 
 pub use difference::{Changes, Counts, Difference, Fired, Side};
+pub use guess::{Guess, Places, mappings};
 pub use life::{AccountFold, Life, Time};
 pub use needs::signal;
 pub use never::{never_fires, never_on};
-pub use sample::{Accounts, Sample};
+pub use sample::{Accounts, Named, Sample};

@@ -1,16 +1,23 @@
 //! Counts what a sample of events contains: roles, names that no mapping covers, account ids that differ only by case
 //! or space.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use indicatif::ProgressBar;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::guess::Places;
 use super::needs::{Came, Search, What, all_needs};
-use crate::model::{Event, EventKind, Field, Role, Unmapped};
+use crate::model::{Event, EventKind, EventTime, Field, Role, Unmapped};
 use crate::replay::{Files, Read, Readable};
 use crate::rules::{self, Plan, RoleSet};
+use crate::text;
+
+/// How many names of events are counted one by one.
+const NAMES_MAX: usize = 10_000;
+/// In how many events without an account one is looked for.
+const LOOKED_AT: u64 = 1_000;
 
 /// The contents of a sample of events, by the rules.
 pub struct Sample {
@@ -28,12 +35,37 @@ pub struct Sample {
     pub unmapped: Unmapped,
     /// Names of pages and screens that no mapping covers.
     pub pages: Unmapped,
+    /// By kind and name of events: how many there are, and the roles that they have.
+    pub names: BTreeMap<(&'static str, String), Named>,
     /// Account ids.
     pub accounts: Accounts,
+    /// Events without an account, which cannot be read, and where they may have one.
+    pub without_account: (u64, Places),
+    /// Events without a user.
+    pub without_user: u64,
+    /// Users, by the hash of account and user.
+    pub users: HashSet<u128>,
+    /// The earliest and the latest time of an event.
+    pub span: Option<(EventTime, EventTime)>,
+    /// Message ids together with their sources, by their hash.
+    messages: HashSet<u128>,
+    /// Events that repeat the message id of another one.
+    pub repeated: u64,
+    /// Events without a message id.
+    pub without_id: u64,
     /// Number of `alias` calls.
     pub aliases: u64,
     /// Events with an amount in a currency for which the rules have no rate, by its code.
     pub without_rate: BTreeMap<String, u64>,
+}
+
+/// Events of a name.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// How many there are.
+    pub events: u64,
+    /// The roles of some of them.
+    pub roles: BTreeSet<Role>,
 }
 
 /// Account ids, and those among them that are the same but for case and space before and after.
@@ -46,6 +78,11 @@ pub struct Accounts {
 }
 
 impl Accounts {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.first.len() + self.alike.values().map(|ids| ids.len() - 1).sum::<usize>()
+    }
+
     fn count(&mut self, id: &str) {
         let form = rules::folded(id);
         let Some(first) = self.first.get(&xxh3_128(form.as_bytes())) else {
@@ -70,7 +107,15 @@ impl Sample {
             needs: all_needs(plan),
             unmapped: Unmapped::default(),
             pages: Unmapped::default(),
+            names: BTreeMap::new(),
             accounts: Accounts::default(),
+            without_account: Default::default(),
+            without_user: 0,
+            users: HashSet::new(),
+            span: None,
+            messages: HashSet::new(),
+            repeated: 0,
+            without_id: 0,
             aliases: 0,
             without_rate: BTreeMap::new(),
         }
@@ -85,21 +130,35 @@ impl Sample {
             for Read { mut decoded, place, .. } in events.drain(..) {
                 plan.ids.key(&mut decoded);
                 self.readable.count(&decoded, place);
-                if let Ok(event) = &decoded.event {
-                    self.count(plan, event);
+                match &decoded.event {
+                    Ok(event) => self.count(plan, event),
+                    Err(malformed) if malformed.0.starts_with("no account") => {
+                        self.without_account.0 += 1;
+                        if self.without_account.0 <= LOOKED_AT {
+                            self.without_account.1.look(decoded.raw);
+                        }
+                    }
+                    Err(_) => {}
                 }
             }
             Ok(())
         })?;
-        self.readable.refuse_junk()
+        self.readable.refuse_junk().map_err(|error| match self.without_account.1.top(1).first() {
+            Some((path, count)) => {
+                let count = text::count(*count);
+                anyhow!("{error}\n{} of them have {path}: a guess is --account {path}", count)
+            }
+            None => error,
+        })
     }
 
     fn count(&mut self, plan: &Plan, event: &Event<'_>) {
         if !event.kind.is_control() {
-            self.accounts.count(&event.account);
+            self.count_ids(event);
         }
         self.aliases += u64::from(event.kind == EventKind::Alias);
         let set = plan.roles.of(event);
+        self.count_name(plan, &set, event);
         plan.roles.in_order(&set).for_each(|role| self.roles[role as usize] += 1);
         plan.roles.matched(&set).for_each(|mapping| self.mappings[mapping] += 1);
         if let Some(code) = without_rate(plan, &set, event) {
@@ -116,6 +175,37 @@ impl Sample {
         }
     }
 
+    fn count_ids(&mut self, event: &Event<'_>) {
+        self.accounts.count(&event.account);
+        match &*event.user {
+            "" => self.without_user += 1,
+            user => _ = self.users.insert(hash_of(&event.account, user)),
+        }
+        match &*event.message_id {
+            "" => self.without_id += 1,
+            id => self.repeated += u64::from(!self.messages.insert(hash_of(&event.source, id))),
+        }
+        let (first, last) = self.span.unwrap_or((event.time, event.time));
+        self.span = Some((first.min(event.time), last.max(event.time)));
+    }
+
+    fn count_name(&mut self, plan: &Plan, set: &RoleSet, event: &Event<'_>) {
+        let kind = match event.kind {
+            EventKind::Track => "track",
+            EventKind::Page => "page",
+            EventKind::Screen => "screen",
+            EventKind::Identify => "identify",
+            EventKind::Group => "group",
+            _ => return,
+        };
+        let key = (kind, event.name.to_string());
+        if self.names.len() < NAMES_MAX || self.names.contains_key(&key) {
+            let named = self.names.entry(key).or_default();
+            named.events += 1;
+            named.roles.extend(plan.roles.in_order(set));
+        }
+    }
+
     /// Events of a role.
     pub fn of(&self, role: Role) -> u64 {
         self.roles[role as usize]
@@ -126,6 +216,10 @@ impl Sample {
         let (_, needs) = self.needs.iter().find(|(known, _)| *known == what)?;
         needs.missing(plan, &Came { roles: &self.roles, activity: self.activity })
     }
+}
+
+fn hash_of(of: &str, id: &str) -> u128 {
+    xxh3_128(&[of.as_bytes(), b"\0", id.as_bytes()].concat())
 }
 
 /// The currency of an event's amount, if the rules have no rate for it (semantics F8).

@@ -1,5 +1,6 @@
 //! `upswell check`: validates the configuration and the rules, and reports how the rules fit a sample of events.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,21 +12,27 @@ use super::reading::{self, Reading};
 use super::screen::plain;
 use super::{config, screen};
 use crate::analysis::{self, Accounts, Sample};
-use crate::model::Role;
+use crate::model::{Role, Unmapped};
 use crate::rules::{self, Plan, SignalRef};
+use crate::telemetry::now_ms;
+use crate::text;
 
 /// Width of the column of names.
 const NAME: usize = 34;
 /// How many spellings of one account id are shown.
 const ALIKE_SHOWN: usize = 5;
-/// How many unmapped names are shown.
-const NAMES_SHOWN: usize = 20;
+/// How many rows of a list are shown without --all.
+const SHOWN: usize = 8;
+/// How many places are shown where events without an account may have one.
+const PLACES_SHOWN: usize = 3;
 
 /// Checks the configuration and the rules. An error names the file, the line, what was found and what is allowed.
 ///
-/// Without arguments it checks the defaults and the environment. With a sample of events it also reports the roles of
-/// the events, the mappings that matched no event, the names that no mapping covers, and the signals and triggers that
-/// can never fire on such data because no event has the role or the field that they need.
+/// Without arguments it checks the defaults and the environment. With a sample of events it shows, on a screen, what the
+/// data can do before anything else is tried: how many events have an account and a user, their times, duplicates and
+/// faults, the events by name with the roles that they get, and the signals and triggers that can never fire on such data
+/// because no event has the role or the field that they need. Names that look like a missing role are guesses, printed as
+/// the lines of the rules file that would map them.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell check --config upswell.yaml
@@ -42,6 +49,9 @@ pub(super) struct Check {
     /// Files, folders or archives with a sample of the events that the log will contain. `-` is standard input.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     events: Vec<PathBuf>,
+    /// Do not shorten lists to a screen, and list the roles that no event has and the mappings that matched none.
+    #[arg(long, requires = "events")]
+    all: bool,
     #[command(flatten)]
     reading: Reading,
 }
@@ -76,14 +86,16 @@ impl Check {
             let mut sample = Sample::new(&plan);
             sample.read(&plan, &files, &progress)?;
             progress.finish_and_clear();
-            write_sample(&sample, &plan, &mut out)?;
+            write_sample(&sample, &plan, self.all, &mut out)?;
         }
         Ok(())
     }
 }
 
 /// Writes what the sample contains, and which signals and triggers it can never turn on or fire.
-fn write_sample(sample: &Sample, plan: &Plan, out: &mut impl Write) -> Result<()> {
+fn write_sample(sample: &Sample, plan: &Plan, all: bool, out: &mut impl Write) -> Result<()> {
+    let section =
+        |out: &mut _, title: &str, rows: Vec<String>| section(out, title, rows, if all { None } else { Some(SHOWN) });
     writeln!(
         out,
         "events         {}: {} are user activity, {} have a name that no mapping covers, {} cannot be read",
@@ -92,89 +104,139 @@ fn write_sample(sample: &Sample, plan: &Plan, out: &mut impl Write) -> Result<()
         screen::count(sample.unmapped.events()),
         screen::count(sample.readable.malformed)
     )?;
-    section(out, "events that cannot be read", sample.readable.unreadable().into_iter())?;
-    section(out, "events with a fault that does not stop them from being read", sample.readable.loose().into_iter())?;
-    section(out, "order of the events", sample.readable.disorder(None).into_iter())?;
+    write_ids(sample, out)?;
+    section(out, "events that cannot be read", sample.readable.unreadable())?;
+    section(out, "events with a fault that does not stop them from being read", sample.readable.loose())?;
+    section(out, "order of the events", sample.readable.disorder(None))?;
     section(
         out,
         "account ids that differ only by case or space: `ids.fold: true` in the rules makes them one account",
-        alike(&sample.accounts),
+        Vec::from_iter(alike(&sample.accounts)),
     )?;
     section(
         out,
         "alias calls have no effect yet: two ids of one person stay two users, and are counted twice",
-        (sample.aliases > 0).then(|| format!("{:<NAME$}{:>12}", "alias", screen::count(sample.aliases))).into_iter(),
+        Vec::from_iter(
+            (sample.aliases > 0).then(|| format!("{:<NAME$}{:>12}", "alias", screen::count(sample.aliases))),
+        ),
     )?;
+    let rates = |(code, count): (&String, &u64)| format!("{:<NAME$}{:>12}", plain(code), screen::count(*count));
     section(
         out,
         "currencies without a rate: their amounts are unknown; add a rate to USD to `money.rates` of the rules",
-        sample.without_rate.iter().map(|(code, count)| format!("{:<NAME$}{:>12}", plain(code), screen::count(*count))),
+        Vec::from_iter(sample.without_rate.iter().map(rates)),
     )?;
-    write_roles(sample, plan, out)?;
-    write_names(sample, out)?;
+    section(out, "events by name, and the roles that the rules give them", names(sample))?;
+    let rows = |names: &Unmapped| {
+        let row = |(name, count): (&str, u64)| format!("{:<NAME$}{:>12}", plain(name), screen::count(count));
+        Vec::from_iter(names.top(names.names()).into_iter().map(row))
+    };
+    section(out, "names that no mapping covers: they count as activity only", rows(&sample.unmapped))?;
+    section(out, "pages and screens that no mapping covers: they have no effect", rows(&sample.pages))?;
     let signals = analysis::never_on(plan, sample);
+    let count = plan.user_signals.len() + plan.account_signals.len();
     section(
         out,
-        "signals that can never be on with this data",
-        signals.iter().map(|(which, why)| format!("{:<NAME$}{why}", named(plan, *which))),
+        &format!("signals that can never be on with this data: {} of {count}", signals.len()),
+        Vec::from_iter(signals.iter().map(|(which, why)| format!("{:<NAME$}{why}", named(plan, *which)))),
     )?;
     let triggers = (0..).zip(&plan.triggers);
-    let triggers =
-        triggers.filter_map(|(place, trigger)| Some((trigger, analysis::never_fires(plan, place, trigger, sample)?)));
+    let never = |(place, trigger)| Some((trigger, analysis::never_fires(plan, place, trigger, sample)?));
+    let triggers = triggers.filter_map(never).map(|(trigger, why)| format!("{:<NAME$}{why}", trigger.id));
+    let triggers = Vec::from_iter(triggers);
     section(
         out,
-        "triggers that can never fire with this data",
-        triggers.map(|(trigger, why)| format!("{:<NAME$}{why}", trigger.id)),
-    )
+        &format!("triggers that can never fire with this data: {} of {}", triggers.len(), plan.triggers.len()),
+        triggers,
+    )?;
+    let guess = |it: &analysis::Guess| {
+        let (name, role) = (serde_json::json!(it.name), rules::role_name(it.role));
+        plain(&format!("- {{ role: {role}, track: [{name}] }}  # {} events", screen::count(it.events)))
+    };
+    section(
+        out,
+        "lines for `roles:` of your rules that would change this, guessed by the words of names",
+        Vec::from_iter(analysis::mappings(plan, sample).iter().map(guess)),
+    )?;
+    if all { write_roles(sample, plan, out) } else { Ok(()) }
+}
+
+/// Writes how many events have an account, a user, a time and an id of their own: without an account nothing follows.
+fn write_ids(sample: &Sample, out: &mut impl Write) -> Result<()> {
+    let (without, places) = &sample.without_account;
+    let readable = sample.readable.events - sample.readable.malformed;
+    let of_all = readable + without;
+    let found = match without {
+        0 => "every event has one".to_owned(),
+        _ => format!("{} of {} events have one", screen::count(readable), screen::count(of_all)),
+    };
+    writeln!(out, "accounts       {}: {found}", screen::count(sample.accounts.len() as u64))?;
+    for (path, count) in places.top(PLACES_SHOWN) {
+        let count = screen::count(count);
+        writeln!(out, "               {count} without one have {}: a guess is --account {}", plain(path), plain(path))?;
+    }
+    let users = screen::count(sample.users.len() as u64);
+    let of_nobody = match sample.without_user {
+        0 => "every event has one".to_owned(),
+        none => format!("{} of {} events have none", screen::count(none), screen::count(readable)),
+    };
+    writeln!(out, "users          {users}: {of_nobody}")?;
+    if let Some((first, last)) = sample.span {
+        let ahead = if last.0 > now_ms() { ", which is in the future" } else { "" };
+        writeln!(out, "times          {} to {}{ahead} (UTC)", text::minute(first), text::minute(last))?;
+    }
+    let ids = match (sample.repeated, sample.without_id) {
+        (0, 0) => return Ok(()),
+        (repeated, 0) => format!("{} repeat one", screen::count(repeated)),
+        (repeated, none) => {
+            let (repeated, none) = (screen::count(repeated), screen::count(none));
+            format!("{repeated} repeat one, {none} have none, so that repeats are not found")
+        }
+    };
+    Ok(writeln!(out, "message ids    {ids}")?)
+}
+
+/// The names of events, the most frequent ones first.
+fn names(sample: &Sample) -> Vec<String> {
+    let mut all = Vec::from_iter(&sample.names);
+    all.sort_by_key(|(name, of_it)| (Reverse(of_it.events), *name));
+    let row = |((kind, name), of_it): &(&(&str, String), &analysis::Named)| {
+        let roles = Vec::from_iter(of_it.roles.iter().map(|role| rules::role_name(*role)));
+        let roles = match (roles.is_empty(), *kind) {
+            (true, "track") => "activity only".to_owned(),
+            (true, _) => "nothing".to_owned(),
+            (false, _) => roles.join(", "),
+        };
+        let name = if name.is_empty() { (*kind).to_owned() } else { format!("{kind} {}", plain(name)) };
+        format!("{name:<NAME$}{:>12}  {roles}", screen::count(of_it.events))
+    };
+    all.iter().map(row).collect()
 }
 
 fn write_roles(sample: &Sample, plan: &Plan, out: &mut impl Write) -> Result<()> {
     let present = Role::ALL.iter().filter(|role| sample.of(**role) > 0);
     let row = |role: &Role| format!("{:<NAME$}{:>12}", rules::role_name(*role), screen::count(sample.of(*role)));
-    section(out, "roles of the events", present.map(row))?;
+    section(out, "roles of the events", present.map(row).collect(), None)?;
     let missing = Role::ALL.iter().filter(|role| sample.of(**role) == 0);
     let (mapped, unmapped): (Vec<Role>, Vec<Role>) = missing.copied().partition(|role| plan.roles.covers(*role));
-    section(out, "roles that no event has", lines(&mapped))?;
-    section(out, "roles that no mapping gives", lines(&unmapped))?;
+    section(out, "roles that no event has", lines(&mapped).collect(), None)?;
+    section(out, "roles that no mapping gives", lines(&unmapped).collect(), None)?;
     let never = plan.roles.mappings().zip(&sample.mappings).filter(|(_, count)| **count == 0);
-    section(
-        out,
-        "mappings that matched no event",
-        never.map(|((words, role), _)| {
-            let role = role.map_or("(no role)".into(), rules::role_name);
-            format!("{role:<NAME$}{words}")
-        }),
-    )
+    let never = never.map(|((words, role), _)| {
+        let role = role.map_or("(no role)".into(), rules::role_name);
+        format!("{role:<NAME$}{words}")
+    });
+    section(out, "mappings that matched no event", never.collect(), None)
 }
 
-fn write_names(sample: &Sample, out: &mut impl Write) -> Result<()> {
-    for (title, names) in [
-        ("names that no mapping covers: they count as activity only", &sample.unmapped),
-        ("pages and screens that no mapping covers: they have no effect", &sample.pages),
-    ] {
-        let mut rows: Vec<String> = names
-            .top(NAMES_SHOWN)
-            .iter()
-            .map(|(name, count)| format!("{:<NAME$}{:>12}", plain(name), screen::count(*count)))
-            .collect();
-        if names.names() > NAMES_SHOWN {
-            rows.push(format!("and {} more names", screen::count((names.names() - NAMES_SHOWN) as u64)));
-        }
-        section(out, title, rows.into_iter())?;
-    }
-    Ok(())
-}
-
-/// Account ids that differ only by case or space, one group per line; the first groups if there are many.
+/// Account ids that differ only by case or space, one group per line.
 fn alike(accounts: &Accounts) -> impl Iterator<Item = String> + '_ {
     let row = |ids: &BTreeSet<String>| {
         let mut shown: Vec<String> = ids.iter().take(ALIKE_SHOWN).map(|id| plain(&format!("{id:?}"))).collect();
         shown.extend((ids.len() > ALIKE_SHOWN).then(|| "…".to_owned()));
         shown.join(", ")
     };
-    let more = accounts.alike.len().saturating_sub(NAMES_SHOWN) as u64;
-    let more = (more > 0).then(|| format!("and {} more", screen::count(more)));
-    accounts.alike.values().take(NAMES_SHOWN).map(row).chain(more)
+    accounts.alike.values().map(row)
 }
 
 /// Names of roles, five per line.
@@ -183,11 +245,15 @@ fn lines(roles: &[Role]) -> impl Iterator<Item = String> {
     roles.chunks(5).map(row)
 }
 
-/// Writes a title and the rows below it. Without rows it writes nothing.
-fn section(out: &mut impl Write, title: &str, rows: impl Iterator<Item = String>) -> Result<()> {
-    let rows: Vec<String> = rows.collect();
+/// Writes a title and at most so many of the rows below it. Without rows it writes nothing.
+fn section(out: &mut impl Write, title: &str, mut rows: Vec<String>, most: Option<usize>) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
+    }
+    if let Some(most) = most.filter(|most| rows.len() > most + 1) {
+        let more = screen::count((rows.len() - most) as u64);
+        rows.truncate(most);
+        rows.push(format!("and {more} more: --all"));
     }
     writeln!(out, "\n{title}")?;
     rows.iter().try_for_each(|row| writeln!(out, "  {row}"))?;

@@ -12,6 +12,7 @@ mod explain;
 mod forget;
 mod generate;
 mod ingest;
+mod init;
 mod page;
 mod reading;
 mod replay;
@@ -49,6 +50,8 @@ struct Arguments {
 
 const EXAMPLES: &str = "Examples:
   upswell demo                                      run a demo; it needs no Kafka
+  upswell check --events events.ndjson              what your data can show, on one screen
+  upswell init events.ndjson                        write a configuration and rules for it
   upswell replay events.ndjson --handoffs -         what would have fired on your history
   upswell explain acme --on events.ndjson           what happened in one account, and why
   upswell topics --config upswell.yaml              create the topics on your Kafka
@@ -74,6 +77,7 @@ enum LogFormat {
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Demo),
+    Init(init::Init),
     Run(run::Run),
     Replay(replay::Replay),
     Explain(explain::Explain),
@@ -97,6 +101,7 @@ pub fn main() -> ExitCode {
     let started = start_logging(arguments.log_format, &arguments.command);
     let result = started.and_then(|()| match arguments.command {
         Command::Demo(command) => command.run(),
+        Command::Init(command) => command.run(),
         Command::Run(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Explain(command) => command.run(),

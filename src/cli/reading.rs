@@ -37,6 +37,20 @@ impl Form {
         wire::Input::new(format, &own(&self.account, &config.account), &own(&self.user, &config.user))
     }
 
+    /// The places of the account that were given.
+    pub(super) fn accounts(&self) -> &[Place] {
+        &self.account
+    }
+
+    /// Has the account at one path.
+    ///
+    /// # Errors
+    /// It is no path.
+    pub(super) fn set_account(&mut self, path: &str) -> Result<()> {
+        self.account = vec![place(path).map_err(anyhow::Error::msg)?];
+        Ok(())
+    }
+
     /// Files, folders or archives of events, as one history.
     ///
     /// # Errors
