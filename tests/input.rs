@@ -328,6 +328,62 @@ fn the_same_product_gives_the_same_handoffs_in_every_format() {
     assert_eq!(dir.handoffs(&["snowplow.tsv"]), expected_without, "rows");
 }
 
+/// Every command of docs/tutorials.md, on exports as the tools make them: each history gives a handoff.
+#[test]
+fn the_tutorials_lead_to_a_handoff() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/tutorials.md")).unwrap();
+    let halves = |format: &str| {
+        let text = in_format(format);
+        let at = text.match_indices('\n').nth(5).unwrap().0 + 1;
+        [text[..at].to_owned(), text[at..].to_owned()]
+    };
+    let mut sections = 0;
+    for section in page.split("\n## ").skip(1) {
+        let Some((_, block)) = section.split_once("```sh\n") else { continue };
+        let dir = Workdir::new();
+        for (folder, format) in [("segment-logs", "segment"), ("rudder-logs", "segment"), ("posthog-export", "posthog")]
+        {
+            fs::create_dir(dir.path(folder)).unwrap();
+            for (number, half) in halves(format).iter().enumerate() {
+                dir.write(&format!("{folder}/part-{number}.json.gz"), gzip(half.as_bytes()));
+            }
+        }
+        let parts = halves("amplitude").map(|half| gzip(half.as_bytes()));
+        let [first, second] = parts;
+        dir.write(
+            "amplitude-export.zip",
+            zip(&[("1/1_2026-10-05_9#0.json.gz", first), ("1/1_2026-10-05_10#0.json.gz", second)]),
+        );
+        dir.write("mixpanel-export.ndjson.gz", gzip(in_format("mixpanel").as_bytes()));
+        fs::create_dir(dir.path("snowplow-enriched")).unwrap();
+        dir.write("snowplow-enriched/run-1.tsv", in_format("snowplow").lines().map(as_row).collect::<String>());
+        dir.write("cloudevents.ndjson", in_format("cloudevents"));
+        dir.write("product-events.ndjson", in_format("segment"));
+        dir.write("stripe-events.json", STRIPE);
+        let (block, _) = block.split_once("\n```").unwrap();
+        for line in block.lines() {
+            let arguments: Vec<&str> = line.strip_prefix("upswell ").unwrap().split_whitespace().collect();
+            let (out, err) = dir.run(&arguments);
+            match arguments[0] {
+                "replay" => assert!(!documents(&out).is_empty(), "{line}: {err}"),
+                "check" => {
+                    assert!(out.contains("accounts ") && out.contains("triggers that can never fire"), "{line}: {out}")
+                }
+                _ => assert!(out.contains("Next:") && dir.path("rules.yaml").exists(), "{line}: {out}"),
+            }
+        }
+        sections += 1;
+    }
+    assert_eq!(sections, 8);
+}
+
+/// A subscription of an account, as Stripe's webhooks have it.
+const STRIPE: &str = r#"{"id": "evt_1", "object": "event", "created": 1791200000, "livemode": true,
+"type": "customer.subscription.created", "data": {"object": {"id": "sub_A", "object": "subscription", "customer": "cus_N",
+"status": "active", "currency": "usd", "metadata": {"account_id": "northwind"}, "items": {"data": [{"quantity": 10,
+"price": {"lookup_key": "team", "unit_amount": 120000, "currency": "usd", "recurring": {"interval": "year",
+"interval_count": 1}}}]}}}}"#;
+
 #[test]
 fn subscriptions_of_stripe_are_those_of_own_events() {
     let dir = Workdir::new();
