@@ -36,6 +36,9 @@ impl From<Error> for Ended {
         match &error {
             fenced if fenced.is_fenced() => Ended::Fenced(error.into()),
             lost if lost.is_passing() || matches!(lost, Error::Stopped { .. }) => Ended::Lost(error.into()),
+            // It may have been the position of a member whose partitions others own, as it has not learned yet. If not, the
+            // offsets are examined as it joins again, which names what is gone.
+            Error::OffsetGone { .. } => Ended::Lost(error.into()),
             _ => Ended::Failed(error.into()),
         }
     }
