@@ -60,7 +60,7 @@ const WATCH: Duration = Duration::from_secs(10);
 const SLICE: Duration = Duration::from_millis(20);
 
 /// What a poll delivers, in order.
-pub enum Polled<'a> {
+pub enum Polled<'a, G = GroupMetadata> {
     /// The partition was assigned, and its records follow.
     Assigned {
         /// The partition.
@@ -81,7 +81,7 @@ pub enum Polled<'a> {
         /// The partition.
         partition: i32,
         /// The generation in which offsets of it can still be committed; none if another member may already own it.
-        group: Option<GroupMetadata>,
+        group: Option<G>,
     },
     /// A record of an assigned partition.
     Message(Message<'a>),

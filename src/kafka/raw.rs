@@ -52,6 +52,19 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// A record at a place: its topic, partition and offset. It has no headers but that of control records.
+    #[cfg(test)]
+    pub(crate) fn of_tests(
+        (topic, partition, offset): (&'a str, i32, i64),
+        time_ms: Option<i64>,
+        is_control: bool,
+        key: Option<&'a [u8]>,
+        payload: &'a [u8],
+    ) -> Message<'a> {
+        let headers = Headers(ptr::null(), PhantomData);
+        Message { topic, partition, offset, time_ms, is_control, key, payload, headers }
+    }
+
     /// The value of the last header of this name, if it has one that is not null.
     #[must_use]
     pub fn header(&self, name: &CStr) -> Option<&'a [u8]> {

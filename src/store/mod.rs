@@ -165,13 +165,15 @@ impl Store {
             let folder = folder.map_err(|error| failed(error.to_string()))?.with_fsync(true);
             (Arc::new(folder), Path::default())
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("snapshots")
-            .enable_all()
-            .build()
-            .map_err(|error| failed(error.to_string()))?;
+        let runtime = runtime().map_err(|error| failed(error.to_string()))?;
         Ok(Store { objects, root: path.join(group).join(topic), location: location.to_owned(), runtime })
+    }
+
+    /// A store of objects that a test simulates.
+    #[cfg(test)]
+    pub(crate) fn of_tests(objects: Arc<dyn ObjectStore>) -> Store {
+        let location = "simulated://".to_owned();
+        Store { objects, root: Path::from("group/log"), location, runtime: runtime().expect("there are threads") }
     }
 
     /// Where it is.
@@ -432,6 +434,11 @@ impl Store {
         let unfinished = files.flatten().filter_map(Result::ok).filter(is_unfinished);
         unfinished.filter(|file| std::fs::remove_file(file.path()).is_ok()).count()
     }
+}
+
+/// The threads that wait for the storage.
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("snapshots").enable_all().build()
 }
 
 fn not_opened(location: &str, why: impl fmt::Display) -> Error {

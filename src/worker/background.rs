@@ -1,7 +1,6 @@
 //! A thread that serves requests in their order, beside the loop of a worker.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Instant;
+use super::system::{self, Instant, Receiver, Sender, channel};
 
 /// A handle to the thread. After it is dropped, the thread finishes the present request and ends.
 pub(super) struct Background<Q, A> {
@@ -14,8 +13,8 @@ impl<Q: Send + 'static, A: Send + 'static> Background<Q, A> {
     pub(super) fn new(mut serve: impl FnMut(Q) -> A + Send + 'static) -> Background<Q, A> {
         let (requests, requested) = channel();
         let (answered, answers) = channel();
-        std::thread::spawn(move || {
-            for request in requested {
+        system::spawn(move || {
+            while let Ok(request) = requested.recv() {
                 if answered.send(serve(request)).is_err() {
                     return;
                 }
@@ -35,6 +34,16 @@ impl<Q: Send + 'static, A: Send + 'static> Background<Q, A> {
         let answer = self.answers.try_recv().ok()?;
         self.open -= 1;
         Some(answer)
+    }
+
+    /// An answer, for which it waits.
+    ///
+    /// # Panics
+    /// All requests are answered.
+    pub(super) fn next(&mut self) -> A {
+        let answer = self.answers.recv().expect("the thread answers every request");
+        self.open -= 1;
+        answer
     }
 
     /// The same, for which it waits until this time; none if all requests are answered.

@@ -5,6 +5,7 @@
 //! there, publishes nothing up to the committed offset, and publishes the rest.
 
 mod background;
+mod client;
 mod job;
 mod memory;
 mod outbox;
@@ -13,19 +14,23 @@ mod publisher;
 mod reshard;
 mod restore;
 mod share;
+#[cfg(test)]
+mod simulated;
 mod snapshots;
 mod standing;
+mod system;
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::kafka::{self, Consumer, Ended, Producer, TransactionError};
+use crate::kafka::{self, Ended, TransactionError};
 use crate::telemetry::{Stage, Telemetry};
+use client::{Cluster, Consumer, Kafka, Producer};
 use job::Phase;
 use share::Share;
 use standing::Standing;
+use system::{Instant, sleep};
 
 pub use job::{Config, Job, StartBarrier};
 pub use memory::Memory;
@@ -68,7 +73,7 @@ pub fn snapshot_in(metadata: &str) -> &str {
 /// Continuing is impossible or would give wrong results, Kafka cannot be reached at the start, or another
 /// running process uses the same name.
 pub fn run(job: &Job, number: usize, start: &StartBarrier, telemetry: &Telemetry) -> Result<()> {
-    let join = || Worker::join(job, number, start, telemetry);
+    let join = || Worker::<Cluster>::join(job, number, start, telemetry);
     kafka::stay_member(
         &job.kafka,
         number,
@@ -83,35 +88,35 @@ pub fn run(job: &Job, number: usize, start: &StartBarrier, telemetry: &Telemetry
 }
 
 /// One membership of the group.
-struct Worker<'a> {
-    consumer: Consumer,
-    share: Share<'a>,
+struct Worker<'a, K: Kafka> {
+    consumer: K::Consumer,
+    share: Share<'a, K>,
     number: usize,
     start: &'a StartBarrier,
     /// Since when it has waited for the barrier; none once it reads.
     waits_since: Option<Instant>,
 }
 
-impl<'a> Worker<'a> {
+impl<'a, K: Kafka> Worker<'a, K> {
     fn join(
         job: &'a Job,
         number: usize,
         start: &'a StartBarrier,
         telemetry: &'a Telemetry,
-    ) -> Result<Worker<'a>, Ended> {
+    ) -> Result<Worker<'a, K>, Ended> {
         telemetry.round(number);
         telemetry.assigned(number, false);
         // The producer comes first: it aborts an open transaction of its predecessor, and Kafka does not return the
         // committed offsets before that.
         let id = job.kafka.transactional_id(number);
-        let producer = Producer::connect(&job.kafka, &id)?;
+        let producer = K::Producer::connect(&job.kafka, &id)?;
         let began = Instant::now();
         while !start.arrive(Phase::Connected, number) && began.elapsed() < START_WAIT && !job.kafka.is_stopping() {
-            std::thread::sleep(START_POLL);
+            sleep(START_POLL);
         }
         let topic = job.topics.log();
-        let consumer = Consumer::join(&job.kafka, &topic, number)?;
-        if let Err(ended) = check_log(job, &consumer) {
+        let consumer = K::Consumer::join(&job.kafka, &topic, number)?;
+        if let Err(ended) = check_log::<K>(job, &consumer) {
             consumer.leave();
             return Err(ended);
         }
@@ -147,7 +152,7 @@ impl<'a> Worker<'a> {
         let Worker { consumer, share, .. } = self;
         if waits_for_others {
             consumer.attend(&mut |polled| share.take(polled))?;
-            std::thread::sleep(START_POLL);
+            sleep(START_POLL);
         } else {
             consumer.poll(wait, &mut |polled| share.take(polled))?;
         }
@@ -202,7 +207,7 @@ impl<'a> Worker<'a> {
                 return Ok(());
             }
             let group = self.consumer.group_metadata()?;
-            self.share.group = Some(Arc::clone(&group));
+            self.share.group = Some(group.clone());
             self.share.commit(group);
             if !waits {
                 return Ok(());
@@ -256,7 +261,7 @@ impl<'a> Worker<'a> {
                 );
             }
             aborted += 1;
-            std::thread::sleep(RESEND_AFTER);
+            sleep(RESEND_AFTER);
             // The group may have changed: revoked partitions are dropped with their effects. No records are read,
             // because a batch that fails must not grow.
             let Worker { consumer, share, .. } = self;
@@ -288,9 +293,9 @@ impl<'a> Worker<'a> {
 /// Refuses a log that is not the one of which the group committed its offsets: one that was created again, or whose number
 /// of partitions differs, because accounts have moved to other partitions (semantics A35). Added partitions have no offset,
 /// so the offsets of all are checked. Also refuses another `time.utc_offset` (semantics A33).
-fn check_log(job: &Job, consumer: &Consumer) -> Result<(), Ended> {
+fn check_log<K: Kafka>(job: &Job, consumer: &K::Consumer) -> Result<(), Ended> {
     let (topic, group) = (job.topics.log(), job.kafka.group.clone());
-    let committed = kafka::committed(&job.kafka, &topic)?;
+    let committed = K::Consumer::committed(&job.kafka, &topic)?;
     for then in committed.iter().filter(|it| !it.metadata.is_empty()).map(|it| Standing::read(&it.metadata)) {
         if !then.moved.is_empty() {
             let moved = then.moved.to_owned();

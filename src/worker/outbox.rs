@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use prost::bytes::{BufMut as _, BytesMut};
 
-use crate::kafka::{self, Key, Output, Producer, TransactionError};
+use super::client::Producer;
+use crate::kafka::{self, Key, Output, TransactionError};
 use crate::model::HandoffId;
 use crate::wire::{self, Attributes, Format, ToWire};
 
@@ -138,12 +139,12 @@ impl Outbox {
     ///
     /// # Errors
     /// See `Producer::send`.
-    pub(super) fn send(
+    pub(super) fn send<G>(
         &self,
         from: usize,
         to: usize,
         names: &Names,
-        producer: &mut Producer,
+        producer: &mut impl Producer<G>,
     ) -> Result<(), TransactionError> {
         self.messages.range(from..to).try_for_each(|message| {
             let &Message { begins, value, key, id, ref attributes, about } = message;

@@ -1,19 +1,20 @@
 //! An assigned partition: its fold, its position and lag, the messages that wait to be published, and its ticks.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::job::Job;
 use super::outbox::{Id, Outbox, Published};
 use super::restore::Restored;
 use super::snapshots::{Answer, Named, Request};
 use super::standing::Standing;
+use super::system::{Instant, now_ms};
 use crate::engine::{Partition, Record, read_ahead};
 use crate::kafka::{Ends, Message, Output};
 use crate::model::{DAY_MS, Day, Effects, EventKind, EventTime, Outcome, Tally, Unmapped};
 use crate::rules::Ready;
 use crate::store::About;
-use crate::telemetry::{PartitionStatus, Stage, Stopwatch, Telemetry, now_ms};
+use crate::telemetry::{PartitionStatus, Stage, Stopwatch, Telemetry};
 use crate::wire::{self, BATCH, Decoded, Records, ToWire};
 
 /// A partition is live, and may get ticks, if its newest event is at most this much older than its record.

@@ -4,12 +4,13 @@
 //! answered, further effects wait. Effects are kept until their commit has succeeded, because an aborted transaction is
 //! sent again.
 
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::background::Background;
+use super::client::{Kafka, Producer};
 use super::outbox::{About, Names, Outbox, To};
-use crate::kafka::{GroupMetadata, Producer, Progress, TransactionError};
+use super::system::Instant;
+use crate::kafka::{Progress, TransactionError};
 
 /// The offset of the next record of a partition, and its metadata.
 #[derive(Clone, Debug)]
@@ -38,11 +39,11 @@ impl Batch {
 type Answer = (Duration, Result<(), TransactionError>);
 
 /// A commit for the thread.
-struct Commit {
-    producer: Producer,
+struct Commit<K: Kafka> {
+    producer: K::Producer,
     log: String,
     positions: Vec<Position>,
-    group: GroupMetadata,
+    group: K::Generation,
 }
 
 /// The open transaction: how many effects of the outbox are in it, and since when it is open.
@@ -52,42 +53,30 @@ struct Open {
     since: Instant,
 }
 
-impl Commit {
-    fn run(mut self) -> (Producer, Answer) {
+impl<K: Kafka> Commit<K> {
+    fn run(mut self) -> (K::Producer, Answer) {
         let began = Instant::now();
-        let result = commit(&mut self.producer, &self.log, &self.positions, &self.group);
+        let result = commit::<K>(&mut self.producer, &self.log, &self.positions, &self.group);
         (self.producer, (began.elapsed(), result))
     }
 }
 
 /// The transactional producer of a worker, and the thread that commits.
-pub(super) struct Publisher {
+pub(super) struct Publisher<K: Kafka> {
     names: Names,
     /// None while the thread has it.
-    producer: Option<Producer>,
+    producer: Option<K::Producer>,
     open: Option<Open>,
     /// Why the transaction that was open is not any more: its effects must be sent again.
     failed: Option<TransactionError>,
     /// The batch whose commit has not been settled.
     committing: Option<Batch>,
     answer: Option<Answer>,
-    /// Where the thread gets commits; none to end it.
-    commits: Option<Sender<Commit>>,
-    answers: Receiver<(Producer, Answer)>,
-    thread: Option<JoinHandle<()>>,
+    commits: Background<Commit<K>, (K::Producer, Answer)>,
 }
 
-impl Publisher {
-    pub(super) fn new(producer: Producer, names: Names) -> Publisher {
-        let (commits, requested) = channel::<Commit>();
-        let (answered, answers) = channel();
-        let thread = std::thread::spawn(move || {
-            for commit in requested {
-                if answered.send(commit.run()).is_err() {
-                    return;
-                }
-            }
-        });
+impl<K: Kafka> Publisher<K> {
+    pub(super) fn new(producer: K::Producer, names: Names) -> Publisher<K> {
         Publisher {
             names,
             producer: Some(producer),
@@ -95,9 +84,7 @@ impl Publisher {
             failed: None,
             committing: None,
             answer: None,
-            commits: Some(commits),
-            answers,
-            thread: Some(thread),
+            commits: Background::new(Commit::run),
         }
     }
 
@@ -110,11 +97,8 @@ impl Publisher {
 
     /// Whether a commit has not been answered yet.
     pub(super) fn is_committing(&mut self) -> bool {
-        if self.producer.is_none() {
-            match self.answers.try_recv() {
-                Ok(answered) => self.answered(answered),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
-            }
+        if let Some(answered) = self.commits.answer() {
+            self.answered(answered);
         }
         self.producer.is_none()
     }
@@ -127,12 +111,12 @@ impl Publisher {
     /// Waits for the commit in flight, if there is one.
     pub(super) fn wait(&mut self) {
         if self.producer.is_none() {
-            let answered = self.answers.recv().expect("the thread answers every commit");
+            let answered = self.commits.next();
             self.answered(answered);
         }
     }
 
-    fn answered(&mut self, (producer, answer): (Producer, Answer)) {
+    fn answered(&mut self, (producer, answer): (K::Producer, Answer)) {
         self.producer = Some(producer);
         self.answer = Some(answer);
     }
@@ -159,7 +143,7 @@ impl Publisher {
 
     /// Commits the effects that were handed over, and these positions. If the transaction cannot be begun, or was aborted
     /// before, that is the answer: the batch has to be sent again.
-    pub(super) fn commit(&mut self, batch: Batch, group: GroupMetadata) {
+    pub(super) fn commit(&mut self, batch: Batch, group: K::Generation) {
         debug_assert!(!self.is_unsettled(), "a batch takes the place of one that may have to be sent again");
         let positions = batch.positions.clone();
         self.committing = Some(batch);
@@ -172,10 +156,7 @@ impl Publisher {
         if let Err(error) = begun {
             return self.answered((producer, (Duration::ZERO, Err(error))));
         }
-        let commit = Commit { producer, log: self.names.of(To::Log).to_owned(), positions, group };
-        if let Some(commits) = &self.commits {
-            commits.send(commit).expect("the thread lives until it gets no more commits");
-        }
+        self.commits.ask(Commit { producer, log: self.names.of(To::Log).to_owned(), positions, group });
     }
 
     /// How long the last commit took if it has succeeded, once.
@@ -215,11 +196,11 @@ impl Publisher {
     ///
     /// # Errors
     /// As `Producer::commit`.
-    pub(super) fn send_again(&mut self, group: &GroupMetadata) -> Result<(), TransactionError> {
+    pub(super) fn send_again(&mut self, group: &K::Generation) -> Result<(), TransactionError> {
         let (Some(producer), Some(batch)) = (&mut self.producer, &self.committing) else { return Ok(()) };
         producer.begin()?;
         batch.effects.send(0, batch.effects.len(), &self.names, producer)?;
-        commit(producer, self.names.of(To::Log), &batch.positions, group)
+        commit::<K>(producer, self.names.of(To::Log), &batch.positions, group)
     }
 
     /// Drops what belongs to a revoked partition, also from the outbox. A commit in flight ends first. An open
@@ -249,20 +230,11 @@ impl Publisher {
     }
 }
 
-impl Drop for Publisher {
-    fn drop(&mut self) {
-        self.commits = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn commit(
-    producer: &mut Producer,
+fn commit<K: Kafka>(
+    producer: &mut K::Producer,
     topic: &str,
     positions: &[Position],
-    group: &GroupMetadata,
+    group: &K::Generation,
 ) -> Result<(), TransactionError> {
     let progress: Vec<Progress<'_>> = positions
         .iter()

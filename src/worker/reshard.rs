@@ -8,11 +8,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::job::Job;
 use super::restore::{Restored, ToRestore, use_snapshot};
 use super::standing::{BUILD, Standing};
+use super::system::now_ms;
 use crate::engine::Partition;
 use crate::kafka::{self, Committed, LogWriter, Reader, Topics};
 use crate::model::EventTime;
 use crate::store::{About, Store, offset_of};
-use crate::telemetry::now_ms;
 use crate::wire;
 
 /// Where the state moves to.

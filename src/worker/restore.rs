@@ -1,9 +1,9 @@
 //! Restores partitions from their snapshots, on a thread of their own: the other partitions of the worker go on.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::job::Job;
+use super::system::Instant;
 use crate::engine::Partition;
 use crate::store::{self, About, Progress, Store, offset_of};
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::background::Background;
+use super::client::{Consumer, Kafka, Producer};
 use super::job::Job;
 use super::outbox::{Names, Outbox, To};
 use super::owned::{Before, Owned, REPORT_EVERY};
@@ -14,10 +15,11 @@ use super::publisher::{Batch, Position, Publisher};
 use super::restore::{Restored, ToRestore, restore};
 use super::snapshots::{Answer, Request, save};
 use super::standing::{BUILD, Standing};
-use crate::kafka::{self, Consumer, Ended, GroupMetadata, Output, Outputs, Polled, Producer};
+use super::system::{Instant, now_ms};
+use crate::kafka::{self, Ended, Output, Outputs, Polled};
 use crate::model::EventTime;
 use crate::store::{self, Progress};
-use crate::telemetry::{PartitionStatus, Stage, Stopwatch, Telemetry, now_ms};
+use crate::telemetry::{PartitionStatus, Stage, Stopwatch, Telemetry};
 use crate::wire;
 
 /// The least time between two ticks of a silent partition.
@@ -44,12 +46,12 @@ struct Restoring {
 }
 
 /// The assigned partitions, and their effects since the last commit.
-pub(super) struct Share<'a> {
+pub(super) struct Share<'a, K: Kafka> {
     pub(super) job: &'a Job,
     pub(super) telemetry: &'a Telemetry,
     pub(super) partitions: BTreeMap<i32, Owned>,
     pub(super) outbox: Outbox,
-    pub(super) publisher: Publisher,
+    pub(super) publisher: Publisher<K>,
     /// Stores snapshots. None if none are taken.
     snapshots: Option<Background<Request, Answer>>,
     /// Restores partitions, each with the answer whose it is. None if no snapshots are taken.
@@ -74,15 +76,20 @@ pub(super) struct Share<'a> {
     pub(super) watch: Stopwatch,
     /// The group's generation; none from a change of the group until its partitions have been checked, and after a failure,
     /// whose cause may be that it is an old one.
-    pub(super) group: Option<GroupMetadata>,
+    pub(super) group: Option<K::Generation>,
     pub(super) committed_at: Instant,
 }
 
 type Restorer = Background<ToRestore, (ToRestore, Result<Option<Restored>, store::Error>)>;
 
-impl<'a> Share<'a> {
+impl<'a, K: Kafka> Share<'a, K> {
     /// No partitions yet.
-    pub(super) fn new(job: &'a Job, telemetry: &'a Telemetry, consumer: &Consumer, producer: Producer) -> Share<'a> {
+    pub(super) fn new(
+        job: &'a Job,
+        telemetry: &'a Telemetry,
+        consumer: &K::Consumer,
+        producer: K::Producer,
+    ) -> Share<'a, K> {
         Share {
             job,
             telemetry,
@@ -106,7 +113,7 @@ impl<'a> Share<'a> {
     }
 
     /// Takes what a poll delivers: a partition comes or goes, or a record is to be folded.
-    pub(super) fn take(&mut self, polled: Polled<'_>) {
+    pub(super) fn take(&mut self, polled: Polled<'_, K::Generation>) {
         if let Polled::Assigned { .. } | Polled::Revoked { .. } = polled {
             self.group = None;
         }
@@ -202,7 +209,7 @@ impl<'a> Share<'a> {
 
     /// Takes the partitions that are restored since it last looked, and has them read. While the storage does not answer, so
     /// that it is unknown which snapshots there are, and while memory is full, a partition waits.
-    pub(super) fn take_restored(&mut self, consumer: &mut Consumer) -> Result<(), kafka::Error> {
+    pub(super) fn take_restored(&mut self, consumer: &mut K::Consumer) -> Result<(), kafka::Error> {
         let Some(restorer) = &mut self.restorer else { return Ok(()) };
         let is_full = self.job.memory.is_full();
         let mut answers = Vec::new();
@@ -252,7 +259,7 @@ impl<'a> Share<'a> {
     }
 
     /// Has nothing read of partitions that wait until there is memory, and goes on with them when there is.
-    pub(super) fn wait_for_memory(&mut self, consumer: &mut Consumer) -> Result<(), kafka::Error> {
+    pub(super) fn wait_for_memory(&mut self, consumer: &mut K::Consumer) -> Result<(), kafka::Error> {
         for (&partition, owned) in self.partitions.iter_mut().filter(|(_, owned)| owned.waits_for_memory()) {
             consumer.halt(partition)?;
             if !self.job.memory.is_full() {
@@ -269,7 +276,7 @@ impl<'a> Share<'a> {
 
     /// Commits what was folded of a partition that goes to another member, and a snapshot of it, so that its next owner
     /// folds nothing again. What fails is left to the next owner.
-    fn give_up(&mut self, partition: i32, group: &GroupMetadata) {
+    fn give_up(&mut self, partition: i32, group: &K::Generation) {
         self.fold_waiting();
         if self.failed.is_some() || !self.commit_all(group) {
             return;
@@ -283,7 +290,7 @@ impl<'a> Share<'a> {
     }
 
     /// Commits everything until now, and waits for it. Returns whether all of it is committed.
-    fn commit_all(&mut self, group: &GroupMetadata) -> bool {
+    fn commit_all(&mut self, group: &K::Generation) -> bool {
         loop {
             self.publisher.wait();
             self.settle();
@@ -293,7 +300,7 @@ impl<'a> Share<'a> {
             if self.outbox.is_empty() && !self.has_progress() {
                 return true;
             }
-            self.commit(Arc::clone(group));
+            self.commit(group.clone());
         }
     }
 
@@ -359,7 +366,7 @@ impl<'a> Share<'a> {
     /// Checks that the topics of all waiting messages still exist.
     pub(super) fn check_destinations(&self) -> Result<(), kafka::Error> {
         let all: BTreeSet<To> = self.outbox.iter().chain(self.publisher.kept()).map(|message| message.to).collect();
-        let exists = |to: To| kafka::partitions(&self.job.kafka, self.publisher.topic(to));
+        let exists = |to: To| K::Producer::partitions(&self.job.kafka, self.publisher.topic(to));
         all.into_iter().try_for_each(|to| match exists(to) {
             Err(missing @ (kafka::Error::TopicMissing { .. } | kafka::Error::Stopped { .. })) => Err(missing),
             // Kafka may be unreachable for a while, which is not an error here.
@@ -410,7 +417,7 @@ impl<'a> Share<'a> {
     }
 
     /// Begins to commit everything until now.
-    pub(super) fn commit(&mut self, group: GroupMetadata) {
+    pub(super) fn commit(&mut self, group: K::Generation) {
         let batch = self.seal();
         self.publisher.commit(batch, group);
     }

@@ -1,7 +1,8 @@
 //! Stores snapshots of the partitions of a worker, on a thread of their own; and knows which is due, and which counts.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::system::Instant;
 use crate::engine::{Block, Cut};
 use crate::store::{About, Hex, Pruned, Store, offset_of};
 
