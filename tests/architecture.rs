@@ -128,7 +128,9 @@ fn every_fault_has_its_test() {
         last.trim().trim_matches('`').to_owned()
     });
     let mut sources = String::new();
-    visit(&root.join("tests"), &mut |path| sources += &std::fs::read_to_string(path).expect("sources are text"));
+    for folder in ["src", "tests"] {
+        visit(&root.join(folder), &mut |path| sources += &std::fs::read_to_string(path).expect("sources are text"));
+    }
     let named: Vec<String> = tests.collect();
     assert!(named.len() > 10, "{named:?}");
     for test in named {

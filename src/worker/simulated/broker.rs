@@ -9,7 +9,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::schedule::{self, awake, now, tell};
+use super::schedule::{self, OUTSIDE, awake, now, tell_of};
 
 /// The broker removes a member that is silent for longer.
 const SESSION: Duration = Duration::from_secs(3);
@@ -99,9 +99,15 @@ struct Producer {
 /// What a producer asks for.
 #[derive(Clone, Debug)]
 pub(super) enum Ask {
-    Produce { topic: String, partition: usize, number: u64, record: Record },
-    Offsets { group: Generation, offsets: Vec<(i32, i64, String)> },
-    End { commits: bool },
+    /// Records, each with its topic, its partition and its number.
+    Produce(Vec<(String, usize, u64, Record)>),
+    Offsets {
+        group: Generation,
+        offsets: Vec<(i32, i64, String)>,
+    },
+    End {
+        commits: bool,
+    },
 }
 
 /// Why a request was refused.
@@ -218,7 +224,7 @@ impl Broker {
                 Later::Arrives { producer, epoch, ask } => {
                     let answer = self.handle(&producer, epoch, &ask, now);
                     saw(if answer.is_ok() { "late request" } else { "late request refused" });
-                    tell(|| format!("late, from {producer}/{epoch}: {} → {answer:?}", ask.name()));
+                    tell_of(OUTSIDE, || format!("late, from {producer}/{epoch}: {} → {answer:?}", ask.name()));
                 }
             }
         }
@@ -227,7 +233,7 @@ impl Broker {
         for transaction in open.filter(|it| is_old(&self.transactions[*it])).collect::<Vec<_>>() {
             let producer = self.transactions[transaction].producer.clone();
             saw("transaction timed out");
-            tell(|| format!("the transaction {transaction} of {producer} times out"));
+            tell_of(OUTSIDE, || format!("the transaction {transaction} of {producer} times out"));
             self.producers.get_mut(&producer).expect("it has begun it").epoch += 1;
             self.decide(transaction, false, now);
         }
@@ -240,7 +246,7 @@ impl Broker {
             self.group.members.iter().filter(|(_, it)| now > it.heard + SESSION).map(first).collect();
         for member in silent {
             saw("session timed out");
-            tell(|| format!("the session of {member} times out"));
+            tell_of(OUTSIDE, || format!("the session of {member} times out"));
             self.group.members.remove(&member);
             self.prepare();
         }
@@ -335,16 +341,19 @@ impl Broker {
             return Err(Refusal::Fenced);
         }
         match ask {
-            Ask::Produce { topic, partition, number, record } => {
-                if it.written.contains(&(epoch, *number)) {
-                    return Ok(());
+            Ask::Produce(records) => {
+                for (topic, partition, number, record) in records {
+                    let it = self.producers.get_mut(producer).expect("it was initialised");
+                    if it.written.contains(&(epoch, *number)) {
+                        continue;
+                    }
+                    let transaction = self.open(producer, now)?;
+                    self.producers.get_mut(producer).expect("as above").written.insert((epoch, *number));
+                    self.transactions[transaction].partitions.insert((topic.clone(), *partition));
+                    let partition = self.partition(topic, *partition);
+                    partition.open.entry(transaction).or_insert(partition.records.len() as i64);
+                    partition.records.push(Record { transaction: Some(transaction), ..record.clone() });
                 }
-                let transaction = self.open(producer, now)?;
-                self.producers.get_mut(producer).expect("as above").written.insert((epoch, *number));
-                self.transactions[transaction].partitions.insert((topic.clone(), *partition));
-                let partition = self.partition(topic, *partition);
-                partition.open.entry(transaction).or_insert(partition.records.len() as i64);
-                partition.records.push(Record { transaction: Some(transaction), ..record.clone() });
                 Ok(())
             }
             Ask::Offsets { group, offsets } => {
@@ -426,7 +435,7 @@ impl Broker {
             None => {
                 let offsets = self.group.pending.remove(&self.transactions[transaction].producer).unwrap_or_default();
                 for (partition, offset, metadata) in offsets.into_iter().filter(|_| is_committed) {
-                    tell(|| format!("committed: {LOG}[{partition}] at {offset}, {metadata}"));
+                    tell_of(OUTSIDE, || format!("committed: {LOG}[{partition}] at {offset}, {metadata}"));
                     self.group.offsets.insert(partition, (offset, metadata));
                 }
             }
@@ -515,7 +524,7 @@ impl Broker {
             {
                 assigned.insert(partition);
             }
-            tell(|| format!("generation {}: {name} gets {assigned:?}", group.generation));
+            tell_of(OUTSIDE, || format!("generation {}: {name} gets {assigned:?}", group.generation));
             group.members.get_mut(name).expect("it is one of them").assigned = assigned;
         }
     }
@@ -561,7 +570,7 @@ impl Broker {
             Some(former) if !self.group.is_preparing => (member.has_joined, member.assigned) = (true, former.assigned),
             _ => self.prepare(),
         }
-        tell(|| format!("{name} joins as client {client}, with {:?}", member.claims));
+        tell_of(OUTSIDE, || format!("{name} joins as client {client}, with {:?}", member.claims));
         self.group.members.insert(name.clone(), member);
         let library = &mut self.libraries[client];
         library.member = name;
@@ -582,12 +591,12 @@ impl Broker {
                 saw("static member replaced");
             } else if !is_answered {
                 library.is_lost = true;
-            } else if self.rng.random_bool(0.3) {
+            } else if self.rng.random_bool(0.5) {
                 // It learns of it while it joins again: what it has stays, in the new generation, too.
                 saw("member replaced unnoticed");
                 self.join(client, now);
             } else {
-                tell(|| format!("client {client} has lost {:?}", library.assignment));
+                tell_of(OUTSIDE, || format!("client {client} has lost {:?}", library.assignment));
                 library.is_lost = true;
                 library.member = String::new();
                 library.changes.push_back(Change::Revoke(library.assignment.iter().copied().collect()));
@@ -648,11 +657,15 @@ impl Broker {
 impl Ask {
     pub(super) fn name(&self) -> String {
         match self {
-            Ask::Produce { topic, record, .. } => format!("produce {} to {topic}", record.id),
+            Ask::Produce(records) => {
+                let records: Vec<String> =
+                    records.iter().map(|(topic, _, _, record)| format!("{} to {topic}", record.id)).collect();
+                format!("produce {}", records.join(", "))
+            }
             Ask::Offsets { group, offsets } => {
                 let offsets: Vec<(i32, i64)> =
                     offsets.iter().map(|(partition, offset, _)| (*partition, *offset)).collect();
-                format!("offsets {offsets:?} as {} of generation {}", group.member, group.generation)
+                format!("send offsets {offsets:?} as {} of generation {}", group.member, group.generation)
             }
             Ask::End { commits } => if *commits { "commit" } else { "abort" }.to_owned(),
         }

@@ -2,7 +2,6 @@
 //! aborted, or it is unknown which; and after a connection has failed, the next transaction has a new epoch.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt as _;
@@ -17,6 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_AT_THE_END: Duration = Duration::from_secs(3);
 /// How long to wait before a question is asked again.
 const AGAIN: Duration = Duration::from_millis(50);
+
+/// The same for a request that the transaction before delays.
+const CONCURRENT: Duration = Duration::from_millis(5);
 
 /// What may happen to a request.
 #[derive(Clone, Copy, PartialEq)]
@@ -70,6 +72,16 @@ impl Fault {
         }
         sleep(Duration::ZERO);
     }
+}
+
+/// What became of a request, in words.
+fn said(answer: Option<&Result<(), Refusal>>, fault: Fault) -> String {
+    let arrived = match answer {
+        None => "lost".to_owned(),
+        Some(Ok(())) => "done".to_owned(),
+        Some(Err(refusal)) => format!("{refusal:?}"),
+    };
+    if fault == Fault::Unanswered { format!("{arrived}, and its answer is lost") } else { arrived }
 }
 
 /// The way of a request, or of its answer.
@@ -254,9 +266,9 @@ impl Consumer {
 }
 
 impl client::Consumer<Generation> for Consumer {
-    fn join(config: &Config, _: &str, _: usize) -> Result<Self, Error> {
+    fn join(config: &Config, _: &str, worker: usize) -> Result<Self, Error> {
         let process = process().expect("a client is of a process");
-        let instance = config.group_instance_id.clone();
+        let instance = config.group_instance_id.as_ref().map(|instance| format!("{instance}-{worker}"));
         let (client, count) = ask(config, |broker| (broker.subscribe(process, instance), broker.count()))?;
         Ok(Consumer {
             config: config.clone(),
@@ -350,7 +362,7 @@ pub(super) struct Producer {
     /// Another producer has its id, as it has learned.
     is_fenced: bool,
     /// Records that were taken and not sent.
-    taken: Vec<Ask>,
+    taken: Vec<(String, usize, u64, Record)>,
     number: u64,
 }
 
@@ -379,6 +391,7 @@ impl Producer {
     /// Sends a request until it is answered.
     fn request(&mut self, ask: &Ask) -> Result<(), Refusal> {
         let world = schedule::world::<World>();
+        let is_commit = matches!(ask, Ask::End { commits: true });
         loop {
             let fault = Fault::draw(&world);
             fault.happens(true);
@@ -389,7 +402,9 @@ impl Producer {
             }
             self.is_lost |= matches!(fault, Fault::Lost | Fault::Unanswered);
             let answer = (fault != Fault::Lost).then(|| broker(&world).handle(&self.id, self.epoch, ask, now()));
-            tell(|| format!("{}/{}: {} → {answer:?}", self.id, self.epoch, ask.name()));
+            if answer != Some(Err(Refusal::Concurrent)) {
+                tell(|| format!("{}/{}: {} → {}", self.id, self.epoch, ask.name(), said(answer.as_ref(), fault)));
+            }
             if self.is_lost && draw(|rng| rng.random_bool(0.5)) {
                 broker(&world).arrives_late(&self.id, self.epoch, ask, now());
             }
@@ -397,12 +412,12 @@ impl Producer {
             travel();
             match answer.filter(|_| fault != Fault::Unanswered) {
                 // Nobody may ever answer: what became of the request is unknown.
-                None if draw(|rng| rng.random_bool(0.2)) => {
+                None if draw(|rng| rng.random_bool(if is_commit { 0.5 } else { 0.1 })) => {
                     saw("request never answered");
                     return Err(Refusal::Silent);
                 }
                 None => {}
-                Some(Err(Refusal::Concurrent)) => sleep(Duration::from_millis(2)),
+                Some(Err(Refusal::Concurrent)) => sleep(CONCURRENT),
                 Some(answer) => return answer,
             }
         }
@@ -410,8 +425,11 @@ impl Producer {
 
     /// Sends so many of the records that were taken.
     fn flush(&mut self, count: usize) -> Result<(), Refusal> {
-        for ask in self.taken.drain(..count).collect::<Vec<_>>() {
-            self.request(&ask)?;
+        let mut records: Vec<_> = self.taken.drain(..count).collect();
+        while !records.is_empty() {
+            let rest = records.split_off(draw(|rng| rng.random_range(1..=records.len())));
+            self.request(&Ask::Produce(records))?;
+            records = rest;
         }
         Ok(())
     }
@@ -471,7 +489,7 @@ impl client::Producer<Generation> for Producer {
         let id = headers.into_iter().find(|(name, _)| *name == "ce_id").map_or("", |(_, id)| id);
         let record = Record::of_output(id, key, payload);
         let (topic, partition, number) = (topic.to_owned(), partition.unwrap_or(0) as usize, self.number);
-        self.taken.push(Ask::Produce { topic, partition, number, record });
+        self.taken.push((topic, partition, number, record));
         self.number += 1;
         if draw(|rng| rng.random_bool(0.1)) {
             let count = draw(|rng| rng.random_range(0..=self.taken.len()));
@@ -506,7 +524,6 @@ impl client::Producer<Generation> for Producer {
 }
 
 /// Committed records of a topic.
-pub(super) fn read_all(world: &Arc<World>, topic: &str, partition: usize, until: i64) -> Vec<(i64, Record)> {
-    let (records, _) = broker(world).read(topic, partition, 0, usize::MAX);
-    records.into_iter().filter(|(offset, _)| *offset < until).collect()
+pub(super) fn read_all(world: &World, topic: &str, partition: usize) -> Vec<(i64, Record)> {
+    broker(world).read(topic, partition, 0, usize::MAX).0
 }

@@ -31,7 +31,7 @@ use crate::model::{Effects, EventTime};
 use crate::rules::{self, Ready};
 use crate::store::{self, Store};
 use crate::telemetry::Telemetry;
-use crate::wire::{self, Admit, ToWire};
+use crate::wire::{self, Admit, Format, ToWire};
 
 pub(super) use schedule::{Instant, Receiver, Sender, channel, now_ms, sleep, spawn};
 
@@ -44,7 +44,7 @@ const STOPPED: Duration = Duration::from_secs(60);
 /// After so many failures no more seeds are tried.
 const FAILED_MAX: usize = 5;
 /// What many seeds must have shown.
-const WANTED: [&str; 24] = [
+const WANTED: [&str; 26] = [
     "killed",
     "killed at a request",
     "halted",
@@ -69,6 +69,8 @@ const WANTED: [&str; 24] = [
     "memory full",
     "log trimmed",
     "fenced",
+    "rules activated",
+    "user forgotten",
 ];
 
 /// What a seed draws for its whole run.
@@ -80,6 +82,9 @@ struct Settings {
     workers: usize,
     damages: bool,
     trims: bool,
+    /// How many records at the beginning are history.
+    history: usize,
+    /// Whether other rules are activated.
     activates: bool,
     transaction_messages: usize,
     snapshot_every: Duration,
@@ -101,6 +106,7 @@ impl Settings {
             workers: if rng.random_bool(0.2) { 2 } else { 1 },
             damages: rng.random_bool(0.4),
             trims: rng.random_bool(0.3),
+            history: if rng.random_bool(0.15) { rng.random_range(1..15) } else { 0 },
             activates: rng.random_bool(0.05),
             transaction_messages: [2, 7, 1_000][rng.random_range(0..3)],
             snapshot_every: millis(rng, 200..6_000),
@@ -131,10 +137,8 @@ struct Run {
     processes: Vec<Process>,
     /// Instances that are started again, and when.
     due: Vec<(Duration, String)>,
-    /// Records that were written, and how many begin the log: those of history.
+    /// How many records were written.
     written: usize,
-    /// Whether objects were damaged.
-    is_damaged: bool,
     /// What a process said that ended because records are gone that no snapshot covers.
     ended: Arc<Mutex<Option<String>>>,
 }
@@ -160,7 +164,6 @@ impl Run {
             processes: Vec::new(),
             due: Vec::new(),
             written: 0,
-            is_damaged: false,
             ended: Arc::default(),
         }
     }
@@ -215,12 +218,17 @@ impl Run {
 
     /// Writes a record into the log.
     fn write(&mut self) {
+        if [0, self.settings.history].contains(&self.written) && self.settings.history > 0 {
+            let mark = wire::encode_backfill(Format::Json, self.written == 0, EventTime(now_ms()));
+            for partition in 0..self.settings.partitions as i32 {
+                broker(&self.world).append(partition, true, now_ms(), None, &mark);
+            }
+        }
         self.written += 1;
         let (rng, number, at) = (&mut self.rng, self.written, now_ms());
         let count = self.settings.partitions as i32;
         let account = format!("a{}", rng.random_range(0..5));
         let partition = kafka::Partitioner::default().place(account.as_bytes(), count).expect("it is known");
-        let format = crate::wire::Format::Json;
         let broker = &mut broker(&self.world);
         let mut event = |index: usize| {
             const NAMES: [&str; 7] = [
@@ -242,16 +250,20 @@ impl Run {
         let value = match number % 16 {
             3 => format!("[{},{},{}]", event(0), event(1), event(2)),
             5 => "neither JSON nor an event".to_owned(),
+            // With it a batch is full, so that its effects are handed over amid a poll.
+            7 | 14 => event(0).replace("\"seats\"", &format!("\"seats\",\"note\":\"{}\"", "-".repeat(66_000))),
             _ => event(0),
         };
         broker.append(partition, false, at, Some(account.as_bytes()), value.as_bytes());
         if rng.random_bool(0.02) {
-            let forget = wire::encode_forget(format, "u1", None, EventTime(at));
+            let forget = wire::encode_forget(Format::Json, "u1", None, EventTime(at));
             broker.append(partition, true, at, None, &forget);
+            saw("user forgotten");
         }
         if self.settings.activates && rng.random_bool(0.05) {
+            saw("rules activated");
             let rules = rules::DEFAULT.replacen("presets: [segment]", "presets: []", rng.random_range(0..2));
-            broker.append(partition, true, at, None, &wire::encode_activation(format, &rules, EventTime(at)));
+            broker.append(partition, true, at, None, &wire::encode_activation(Format::Json, &rules, EventTime(at)));
         }
     }
 
@@ -331,7 +343,6 @@ impl Run {
                 3 => *self.objects.late.lock().expect("no thread fails with it") = short,
                 _ => {
                     saw("damaged");
-                    self.is_damaged = true;
                     self.objects.damage();
                 }
             },
@@ -450,7 +461,7 @@ impl Run {
         for (topic, partitions) in topics.into_iter().filter(|(topic, _)| topic != LOG) {
             let mut ids = BTreeSet::new();
             for partition in 0..partitions {
-                for (_, record) in clients::read_all(&self.world, &topic, partition, i64::MAX) {
+                for (_, record) in clients::read_all(&self.world, &topic, partition) {
                     if !ids.insert(record.id.clone()) {
                         return Err(format!("{topic} has {} twice", record.id));
                     }
@@ -484,22 +495,30 @@ impl Run {
             let (committed, metadata) = committed.unwrap_or_default();
             let (mut fold, mut effects) =
                 (Partition::new(Arc::clone(&job.plan)), Effects::new(job.topics.outputs.wanted()));
-            for (offset, record) in clients::read_all(&self.world, LOG, partition, committed) {
-                let at = Record { offset, time: EventTime::new(record.time_ms) };
-                let value = record.value.unwrap_or_default();
-                for (index, decoded) in (0..).zip(job.input.decode(Admit::of_log(record.is_control), &value)) {
+            let then = Standing::read(&metadata);
+            let records = clients::read_all(&self.world, LOG, partition);
+            let (before, after): (Vec<_>, Vec<_>) = records.into_iter().partition(|(offset, _)| *offset < committed);
+            let mut take = |(offset, record): &(i64, broker::Record), most: usize| {
+                let at = Record { offset: *offset, time: EventTime::new(record.time_ms) };
+                let value = record.value.as_deref().unwrap_or_default();
+                for (index, decoded) in (0..).zip(job.input.decode(Admit::of_log(record.is_control), value)) {
                     let ready = Ready::new(&decoded).expect("rules of this version");
                     let _ = fold.apply_one(at, index, &ready, &mut effects);
                 }
-                add(&mut expected, &job, (partition as i32, offset), record.key.as_deref(), &effects);
+                let all = messages(&job, (partition as i32, *offset), record.key.as_deref(), &effects);
+                for (key, message) in all.into_iter().take(most) {
+                    expected.entry(key).or_default().push(message);
+                }
                 effects.clear();
-            }
-            let then = Standing::read(&metadata);
-            if then.trail.is_some_and(|(_, trail)| trail != fold.trail()) {
+                fold.trail()
+            };
+            let trails: Vec<u64> = before.iter().map(|record| take(record, usize::MAX)).collect();
+            if then.trail.map(|(_, trail)| trail).zip(trails.last()).is_some_and(|(then, now)| then != *now) {
                 return Err(format!("partition {partition}: the trail beside the offset is not that of the fold"));
             }
-            if then.published > 0 && !self.has_ended() {
-                return Err(format!("partition {partition}: the effects of a record are published in part"));
+            // A transaction has ended within the effects of a record.
+            if let Some(record) = after.first().filter(|_| then.published > 0) {
+                take(record, then.published as usize);
             }
         }
         Ok(expected)
@@ -511,8 +530,14 @@ type Message = (String, Option<Vec<u8>>);
 /// By topic and key, in order.
 type Messages = BTreeMap<(String, Vec<u8>), Vec<Message>>;
 
-/// The messages of a record.
-fn add(all: &mut Messages, job: &Job, (partition, offset): (i32, i64), key: Option<&[u8]>, effects: &Effects) {
+/// The messages of a record, in their order.
+fn messages(
+    job: &Job,
+    (partition, offset): (i32, i64),
+    key: Option<&[u8]>,
+    effects: &Effects,
+) -> Vec<((String, Vec<u8>), Message)> {
+    let mut all = Vec::new();
     let mut add = |output: Output, id: Option<String>, number: usize, effect: &dyn ToWire| {
         let key = match (output.row().key, effect.account(), effect.user()) {
             (Key::Account, Some(account), _) => account.as_bytes().to_vec(),
@@ -522,7 +547,7 @@ fn add(all: &mut Messages, job: &Job, (partition, offset): (i32, i64), key: Opti
         };
         let id = id.unwrap_or_else(|| format!("{partition}-{offset}-{}{number}", output.letter()));
         let value = (!effect.is_tombstone()).then(|| effect.to_payload(job.topics.outputs.format));
-        all.entry((job.topics.of(output), key)).or_default().push((id, value));
+        all.push(((job.topics.of(output), key), (id, value)));
     };
     for handoff in &effects.handoffs {
         let output = if handoff.context.holdout { Output::Holdout } else { Output::of_level(handoff.level) };
@@ -539,6 +564,7 @@ fn add(all: &mut Messages, job: &Job, (partition, offset): (i32, i64), key: Opti
     all_of(Output::Accounts, &mut effects.accounts.iter().map(|it| it as _));
     all_of(Output::Users, &mut effects.users.iter().map(|it| it as _));
     all_of(Output::Metrics, &mut effects.metrics.iter().map(|it| it as _));
+    all
 }
 
 /// A worker of a process, which joins again as `kafka::stay_member` does.
@@ -556,7 +582,10 @@ fn work(
             worker.leave();
             ended
         });
-        schedule::tell(|| format!("worker {number} has ended: {result:?}"));
+        schedule::tell(|| match &result {
+            Ok(()) => format!("worker {number} has stopped"),
+            Err(Ended::Fenced(why) | Ended::Lost(why) | Ended::Failed(why)) => format!("worker {number} ends: {why:#}"),
+        });
         match result {
             Ok(()) => {}
             Err(Ended::Fenced(why)) => {

@@ -286,10 +286,16 @@ pub(super) fn draw<T>(draw: impl FnOnce(&mut SmallRng) -> T) -> T {
 
 /// Notes what happens, if it is told.
 pub(super) fn tell(what: impl FnOnce() -> String) {
+    let Some(process) = process() else { return };
+    tell_of(process, what);
+}
+
+/// The same, of another process; 0 is outside of all.
+pub(super) fn tell_of(process: usize, what: impl FnOnce() -> String) {
     let Some(me) = me().filter(|me| me.schedule.state().trace.is_some()) else { return };
     let what = what();
     let mut state = me.schedule.state();
-    let line = format!("{:10.4} process {}: {what}", state.now.as_secs_f64(), me.process);
+    let line = format!("{:10.4} {process:3}  {what}", state.now.as_secs_f64());
     state.trace.as_mut().expect("it is told").push(line);
 }
 
