@@ -5,7 +5,8 @@
 //! - layer 1: [`wire`], bytes ↔ model; [`telemetry`], all metrics; [`text`], numbers and times as text
 //! - layer 2: [`rules`], the rules file → a compiled plan
 //! - layer 3: [`engine`], the deterministic fold of events into state and effects
-//! - layer 4: [`kafka`], the only module that uses librdkafka; [`store`], snapshots in object storage
+//! - layer 4: [`kafka`], the only module that uses librdkafka; [`registry`], the schemas of a schema registry; [`store`],
+//!   snapshots in object storage
 //! - layer 5: [`replay`], the driver that processes files or a topic without the service
 //! - layer 6: [`worker`], the loop of a worker thread; [`ingest`], the copy of other topics into the log; [`serve`],
 //!   health and metrics over HTTP
@@ -21,6 +22,7 @@ pub mod engine;
 pub mod ingest;
 pub mod kafka;
 pub mod model;
+pub mod registry;
 pub mod replay;
 pub mod rules;
 pub mod serve;

@@ -7,7 +7,7 @@ use std::path::Path;
 mod circles;
 
 /// The modules and their layers. A module imports only modules of lower layers, and none of its own layer.
-const MODULES: [(&str, u8); 16] = [
+const MODULES: [(&str, u8); 17] = [
     ("model", 0),
     ("wire", 1),
     ("telemetry", 1),
@@ -15,6 +15,7 @@ const MODULES: [(&str, u8); 16] = [
     ("rules", 2),
     ("engine", 3),
     ("kafka", 4),
+    ("registry", 4),
     ("store", 4),
     ("replay", 5),
     ("worker", 6),

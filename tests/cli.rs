@@ -1063,7 +1063,7 @@ fn tail_prints_no_control_characters() {
     effects.signals.iter().for_each(|it| publish(Output::Signals, it));
     effects.onboarding.iter().for_each(|it| publish(Output::Onboarding, it));
     effects.dead_letters.iter().for_each(|it| {
-        publish(Output::DeadLetters, &wire::dead_letter(it, "log\u{1b}[2J", 0));
+        publish(Output::DeadLetters, &wire::dead_letter(it, "log\u{1b}[2J", 0, wire::Headers::NONE));
     });
     effects.accounts.iter().for_each(|it| publish(Output::Accounts, it));
     effects.users.iter().for_each(|it| publish(Output::Users, it));

@@ -281,7 +281,9 @@ fn every_field_of_the_contract_is_set() {
     complete(&[&profile_of_user(), &*many[6]]);
     let [day, week] = metrics();
     complete(&[&day, &week]);
-    complete(&[&wire::dead_letter(&letter(), "log", 3)]);
+    let mut headers = Vec::new();
+    wire::Headers::append(&mut headers, [("ce_id", &b"7"[..])].into_iter());
+    complete(&[&wire::dead_letter(&letter(), "log", 3, wire::Headers::of(&headers))]);
 }
 
 /// A message of each kind in which every text and list is as long as possible, made of this character.
@@ -386,11 +388,15 @@ fn no_message_is_too_large_to_be_published() {
             }
         }
         let letter = DeadLetter { detail: of.to_string().repeat(5_000), payload: vec![0; 4_000_000], ..letter() };
+        let mut headers = Vec::new();
+        let (name, value) = (of.to_string().repeat(20), [0xff; 100]);
+        wire::Headers::append(&mut headers, std::iter::repeat_n((&*name, &value[..]), 1_000));
         for format in FORMATS {
-            let letter = wire::dead_letter(&letter, "log", 3).to_payload(format);
+            let letter = wire::dead_letter(&letter, "log", 3, wire::Headers::of(&headers)).to_payload(format);
             assert!(letter.len() + 4_096 <= wire::record_max(Kind::DeadLetter, format), "{format:?}");
         }
-        let json: serde_json::Value = wire::dead_letter(&letter, "log", 3).to_json().parse().unwrap();
+        let json: serde_json::Value =
+            wire::dead_letter(&letter, "log", 3, wire::Headers::NONE).to_json().parse().unwrap();
         assert_eq!(json["payloadSize"], "4000000");
         assert_eq!(json["payload"].as_str().unwrap().len(), wire::PAYLOAD_MAX / 3 * 4);
     }
@@ -617,7 +623,7 @@ fn headers_are_cloudevents_in_binary_mode() {
     let all = headers(&handoff, &handoff.id.to_string(), Format::Protobuf);
     assert_eq!(all, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let letter = DeadLetter { record_time: None, ..letter() };
-    let of_letter = headers(&wire::dead_letter(&letter, "log", 3), "3-7-0", Format::Json);
+    let of_letter = headers(&wire::dead_letter(&letter, "log", 3, wire::Headers::NONE), "3-7-0", Format::Json);
     let names = |headers: &[(String, String)]| Vec::from_iter(headers.iter().map(|(name, _)| name.clone()));
     let required = ["ce_specversion", "ce_id", "ce_source", "ce_type", "content-type"];
     assert_eq!(names(&of_letter), required);

@@ -69,10 +69,10 @@ pub(super) fn replayed(
     bar: &ProgressBar,
 ) -> Result<Replayed> {
     let cpu = process::own_cpu();
-    let source = Topic::open(config, log)?;
+    let source = Topic::open(config, None, log)?;
     let mut driver = Driver::new(plan, source.partitions(), Wanted::LEAST);
     let (mut handoffs, mut events) = (Handoffs::default(), 0);
-    source.read(&Format::Protobuf.into(), bar, &mut |read| {
+    source.read(Format::Protobuf.into(), bar, &mut |read| {
         let ready = read.iter().map(|it| Ok((place(it), Ready::new(&it.decoded)?))).collect::<Result<Vec<_>>>()?;
         driver.read_ahead(ready.iter().map(|(partition, ready)| (*partition, ready)));
         for ((partition, ready), it) in ready.iter().zip(&*read) {

@@ -14,7 +14,7 @@ use crate::model::{Feed, Millis};
 use crate::rules::Plan;
 use crate::text::{suggestion, unknown};
 use crate::wire::{self, InputFormat, Place};
-use crate::{ingest, kafka, serve, store, worker};
+use crate::{ingest, kafka, registry, serve, store, worker};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub struct Config {
     pub topics: Topics,
     /// How the log is read.
     pub input: Input,
+    /// Where the schemas of framed records are.
+    pub schema_registry: registry::Config,
     /// Which topics are copied into the log.
     pub ingest: ingest::Config,
     /// What is published, and how.

@@ -9,6 +9,7 @@ use super::config::{Config, Connection};
 use super::run::{run_all, stop_on_signals};
 use super::screen::WrongUse;
 use crate::ingest::{self, Source};
+use crate::registry::Registry;
 use crate::telemetry::Telemetry;
 use crate::wire::{Format, InputFormat};
 use crate::{kafka, rules, serve, wire};
@@ -89,6 +90,7 @@ fn jobs(config: &Config) -> Result<Vec<ingest::Job>> {
     let partitions = kafka::partitions(&config.kafka, &log)?;
     kafka::partitions(&config.kafka, &dead_letters)?;
     let plan = rules::load(config.rules.file.as_deref())?;
+    let registry = Registry::open(&config.schema_registry)?;
     let job = |source: &Source| {
         if source.topic == log {
             bail!(WrongUse(format!("{log} is the log: it cannot be copied into itself")));
@@ -98,7 +100,9 @@ fn jobs(config: &Config) -> Result<Vec<ingest::Job>> {
         Ok(ingest::Job {
             kafka: kafka::Config { group, ..config.kafka.clone() },
             topic: source.topic.clone(),
-            input: wire::Input::new(source.format, &source.account, &source.user),
+            input: wire::Input::new(source.format, &source.account, &source.user)
+                .with_schemas(registry.as_ref().map(|registry| registry.schemas())),
+            registry: registry.clone(),
             log: log.clone(),
             partitions,
             partitioner: config.input.partitioner,

@@ -17,9 +17,10 @@ use super::reading::{self, Reading};
 use super::screen::{self, WrongUse};
 use crate::engine::Record;
 use crate::model::{Day, Effects, EventTime, Keys, MetricsRow, Outcome, Tally, Unmapped, Wanted};
-use crate::replay::{Driver, Read, Readable, Step, Topic};
+use crate::registry::Registry;
+use crate::replay::{Driver, Place, Read, Readable, Step, Topic};
 use crate::rules::{self, Plan, Ready};
-use crate::wire::{self, Kind, ToWire};
+use crate::wire::{self, Headers, Kind, ToWire};
 
 /// Processes a history as the service would, and writes what would have been published.
 ///
@@ -154,11 +155,11 @@ impl Replay {
         let config = self.connection.load()?;
         let format = self.reading.form.from.unwrap_or(config.input.format);
         let plan = rules::load_for(self.rules.as_deref().or(config.rules.file.as_deref()), &[format])?;
-        let source = Topic::open(&config.kafka, topic)?;
+        let source = Topic::open(&config.kafka, Registry::open(&config.schema_registry)?, topic)?;
         let mut fold = Fold::new(plan, source.partitions(), self.outputs()?);
         let progress = screen::progress(Some(source.records()), "records");
-        source
-            .read(&self.reading.form.reading(format, &config.input), &progress, &mut |events| fold.apply_all(events))?;
+        let how = self.reading.form.reading(format, &config.input);
+        source.read(how, &progress, &mut |events| fold.apply_all(events))?;
         progress.finish_and_clear();
         Ok(fold)
     }
@@ -280,7 +281,7 @@ impl Fold {
         }
         self.driver.read_ahead(batch.iter().map(|(partitions, ready)| (partitions.start, ready)));
         for ((partitions, ready), read) in batch.into_iter().zip(&*events) {
-            self.apply(partitions, read.record, read.index, &ready, read.place.file)?;
+            self.apply(partitions, read.record, read.index, &ready, read.place)?;
         }
         self.write_closed()?;
         failed.map_or(Ok(()), Err)
@@ -293,7 +294,7 @@ impl Fold {
         record: Record,
         index: u32,
         ready: &Ready<'_>,
-        source: &str,
+        from: Place<'_>,
     ) -> Result<()> {
         if let Ok(event) = &ready.event {
             self.oldest = Some(self.oldest.map_or(event.time, |oldest| oldest.min(event.time)));
@@ -307,7 +308,7 @@ impl Fold {
             if let (Ok(event), true) = (&ready.event, step.folded.is_some_and(|folded| folded.is_unmapped)) {
                 unmapped.count(&event.name);
             }
-            published.publish(step, source)
+            published.publish(step, (from.file, from.headers))
         })
     }
 
@@ -322,7 +323,7 @@ impl Fold {
 
     /// Closes every day before this one, in every partition that has events.
     fn close_until(&mut self, day: Day) -> Result<()> {
-        self.driver.close_until(day, &mut |step| self.published.publish(step, "--until"))?;
+        self.driver.close_until(day, &mut |step| self.published.publish(step, ("--until", Headers::NONE)))?;
         self.write_closed()
     }
 
@@ -370,7 +371,7 @@ impl Fold {
 
 impl Published {
     /// Counts what followed from one step, and writes what somebody asked for.
-    fn publish(&mut self, step: Step<'_>, source: &str) -> Result<()> {
+    fn publish(&mut self, step: Step<'_>, (source, headers): (&str, Headers<'_>)) -> Result<()> {
         step.folded.into_iter().for_each(|folded| self.tally.count(folded.outcome));
         if step.effects.is_empty() {
             return Ok(());
@@ -390,7 +391,7 @@ impl Published {
         }
         for letter in dead_letters {
             write_line(&mut self.outputs.dead_letters, || {
-                wire::dead_letter(letter, source, step.partition as i32).to_json()
+                wire::dead_letter(letter, source, step.partition as i32, headers).to_json()
             })?;
         }
         if let Some(out) = &mut self.outputs.accounts {

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::config::{Config, Connection};
 use crate::kafka::{LogSettings, LogWatch};
+use crate::registry::Registry;
 use crate::store::{self, Store};
 use crate::telemetry::Telemetry;
 use crate::worker::{self, Job, Memory, StartBarrier};
@@ -88,10 +89,13 @@ pub(super) fn open_snapshots(config: &Config) -> Result<Option<Store>> {
 pub(super) fn job(config: &Config) -> Result<Job> {
     let plan = rules::load_for(config.rules.file.as_deref(), &[config.input.format])?;
     config.check_feed(&plan)?;
+    let registry = Registry::open(&config.schema_registry)?;
+    let schemas = registry.as_ref().map(|registry| registry.schemas());
     Ok(Job {
         kafka: config.kafka.clone(),
         topics: config.topics(),
-        input: config.input.reading(config.input.format),
+        input: config.input.reading(config.input.format).with_schemas(schemas),
+        registry,
         plan,
         idle_after: Duration::from_millis(config.input.idle_after.0 as u64),
         commit_interval: Duration::from_millis(config.worker.commit_interval.0 as u64),

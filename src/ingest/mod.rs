@@ -16,9 +16,10 @@ use crate::kafka::{
     self, Consumer, Ended, GroupMetadata, Message, Output, Partitioner, Polled, Producer, Progress, TransactionError,
 };
 use crate::model::{DeadLetter, EventTime, Outcome, Place, Provenance};
+use crate::registry::{self, Registry};
 use crate::rules::Plan;
 use crate::telemetry::Telemetry;
-use crate::wire::{self, Admit, Format, Input, InputFormat, Kind, ToWire as _};
+use crate::wire::{self, Admit, Format, Headers, Input, InputFormat, Kind, ToWire as _};
 
 /// How long one poll waits for records.
 const POLL: Duration = Duration::from_millis(100);
@@ -73,6 +74,8 @@ pub struct Job {
     pub topic: String,
     /// How its records are read.
     pub input: Input,
+    /// Where the schemas of framed records are, if they are read with their schemas.
+    pub registry: Option<Arc<Registry>>,
     /// The log, in protobuf, and its number of partitions.
     pub log: String,
     /// Its number of partitions.
@@ -257,12 +260,23 @@ impl Copy<'_> {
     /// Copies the events of a record: those that can be used into the log, the others to the dead letters.
     fn copy(&mut self, message: &Message<'_>) -> Result<(), Ended> {
         let (job, record_time) = (self.job, message.time_ms.and_then(EventTime::new));
+        if let Some(registry) = &job.registry {
+            registry.prepare(message.payload, &job.kafka.stop).map_err(|error| match error {
+                registry::Error::Away { .. } => Ended::Lost(error.into()),
+                registry::Error::Refused(_) => Ended::Failed(error.into()),
+            })?;
+        }
+        let mut headers = Vec::new();
+        if job.input.reads_headers() {
+            Headers::append(&mut headers, message.headers());
+        }
+        let headers = Headers::of(&headers);
         let (mut packs, mut letters, mut copied): (Vec<(i32, Pack)>, Vec<DeadLetter>, u64) = Default::default();
         let letter = |index, detail, payload: &[u8]| {
             let (reason, payload) = (Outcome::Malformed, payload.to_vec());
             DeadLetter { reason, detail, payload, place: Place { offset: message.offset, index }, record_time }
         };
-        for (index, mut decoded) in (0..).zip(job.input.decode(Admit::Product, message.payload)) {
+        for (index, mut decoded) in (0..).zip(job.input.decode_record(Admit::Product, message.payload, headers)) {
             job.plan.ids.key(&mut decoded);
             let event = match &mut decoded.event {
                 Ok(event) => event,
@@ -288,7 +302,7 @@ impl Copy<'_> {
             (packs, letters, copied) = (Vec::new(), vec![letter(0, detail, message.payload)], 0);
         }
         packs.into_iter().try_for_each(|(to, pack)| self.add(to, pack))?;
-        letters.iter().try_for_each(|letter| self.dead_letter(message, letter))?;
+        letters.iter().try_for_each(|letter| self.dead_letter(message, headers, letter))?;
         self.positions.entry(message.partition).and_modify(|(to, _)| *to = message.offset + 1);
         self.telemetry.ingested(&job.topic, copied);
         Ok(())
@@ -305,9 +319,10 @@ impl Copy<'_> {
         if waits.events.len() >= self.job.pack { self.send(to) } else { Ok(()) }
     }
 
-    fn dead_letter(&mut self, message: &Message<'_>, letter: &DeadLetter) -> Result<(), Ended> {
+    fn dead_letter(&mut self, message: &Message<'_>, headers: Headers<'_>, letter: &DeadLetter) -> Result<(), Ended> {
         let job = self.job;
-        let (published, source) = (wire::dead_letter(letter, &job.topic, message.partition), wire::source(&job.topic));
+        let published = wire::dead_letter(letter, &job.topic, message.partition, headers);
+        let source = wire::source(&job.topic);
         let Place { offset, index } = letter.place;
         let id = format!("{}-{offset}-{}{index}", message.partition, Output::DeadLetters.letter());
         self.open()?;

@@ -97,8 +97,8 @@ pub fn stay_member<M>(
                     tracing::warn!(
                         worker = number,
                         why,
-                        "Kafka does not answer: joining again until it does; if this lasts, check that it runs and can be \
-                         reached"
+                        "Kafka or the schema registry does not answer: joining again until it does; if this lasts, check \
+                         that it runs and can be reached"
                     );
                 }
                 std::thread::sleep(REJOIN_AFTER);

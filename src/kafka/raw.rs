@@ -70,6 +70,12 @@ impl<'a> Message<'a> {
     pub fn header(&self, name: &CStr) -> Option<&'a [u8]> {
         self.headers.last(name)?
     }
+
+    /// All headers with a UTF-8 name and a value that is not null, in their order.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        let headers = self.headers;
+        (0..).map_while(move |index| headers.nth(index)).filter_map(|(name, value)| Some((name.to_str().ok()?, value?)))
+    }
 }
 
 /// An entry of a queue.
@@ -259,6 +265,21 @@ impl<'a> Headers<'a> {
             let found = sys::rd_kafka_header_get_last(self.0, name.as_ptr(), &raw mut value, &raw mut length);
             let is_found = RDKafkaErrorCode::from(found) == RDKafkaErrorCode::NoError;
             is_found.then(|| bytes(value.cast(), length))
+        }
+    }
+
+    /// The header at an index: its name, and its value, which may be null.
+    fn nth(self, index: usize) -> Option<(&'a CStr, Option<&'a [u8]>)> {
+        if self.0.is_null() {
+            return None;
+        }
+        let (mut name, mut value, mut length) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: the headers, their names and their values live as long as the message, which is longer than `'a`; of a
+        // header that is found librdkafka sets all three.
+        unsafe {
+            let found = sys::rd_kafka_header_get_all(self.0, index, &raw mut name, &raw mut value, &raw mut length);
+            let is_found = RDKafkaErrorCode::from(found) == RDKafkaErrorCode::NoError;
+            is_found.then(|| (CStr::from_ptr(name), bytes(value.cast(), length)))
         }
     }
 }

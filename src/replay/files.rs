@@ -15,7 +15,7 @@ use super::parts::Parts;
 use crate::engine::Record;
 use crate::model::{DAY_MS, EventTime};
 use crate::text;
-use crate::wire::{self, BATCH, Decoded, InputFormat, Malformed};
+use crate::wire::{self, BATCH, Decoded, Headers, InputFormat, Malformed};
 
 /// The largest record of a file in bytes. A larger length means that the file has another format, and a longer line would
 /// fill memory.
@@ -440,7 +440,7 @@ impl Merged<'_> {
         let mut events = Vec::with_capacity(BATCH);
         for Waiting { source, file, record, bytes, number } in waiting.drain(..) {
             let source = &sources[source];
-            let place = Place { file: &source.names[file], partition: None, number, format: source.input.how.format };
+            let place = At(number, source.input.how.format).in_file(&source.names[file]);
             for (index, decoded) in (0..).zip(source.events(&bytes)) {
                 if events.len() == BATCH {
                     each(&mut events)?;
@@ -479,6 +479,8 @@ pub struct Place<'a> {
     pub(super) number: u64,
     /// How its records are written.
     pub format: InputFormat,
+    /// The headers of the record, if its format reads them.
+    pub headers: Headers<'a>,
 }
 
 /// A line or record, whatever its file.
@@ -488,7 +490,7 @@ pub(super) struct At(u64, InputFormat);
 impl At {
     /// The same with its file.
     pub(super) fn in_file(self, file: &str) -> Place<'_> {
-        Place { file, partition: None, number: self.0, format: self.1 }
+        Place { file, partition: None, number: self.0, format: self.1, headers: Headers::NONE }
     }
 }
 

@@ -17,6 +17,8 @@ const TEXT_MAX: usize = 256;
 const TALK_MAX: usize = 4_096;
 /// Items of a list of ids, of evidence, of features that signals keep, and of meters.
 pub const LIST_MAX: usize = 100;
+/// How many bytes of JSON the headers in a dead letter take at most.
+pub(super) const HEADERS_MAX: usize = 6 * 1_024;
 /// Bytes of a record besides its value: the key, which is at most that of a user's profile, the headers, and what
 /// frames them; of a dead letter also its other fields.
 const BESIDE_MAX: usize = 16 * 1_024;

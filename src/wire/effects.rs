@@ -3,8 +3,9 @@
 use prost::bytes::{BufMut as _, BytesMut};
 use serde::Serialize;
 
-use super::bounds::{self, List, PAYLOAD_MAX, fit, id, short};
+use super::bounds::{self, HEADERS_MAX, List, PAYLOAD_MAX, fit, id, short};
 use super::format::{ALWAYS_JSON, Format, Kind};
+use super::headers::Headers;
 use super::proto;
 use crate::model::{
     AccountProfile, Arm, Attribution, Company, Conversation, Day, DeadLetter, EventTime, Fact, Group, Handoff, Level,
@@ -485,9 +486,22 @@ fn user_profile(profile: &UserProfile) -> proto::UserProfile {
     fit(message, &[features])
 }
 
-/// A dead letter with the place that only its reader knows.
-pub fn dead_letter<'a>(letter: &'a DeadLetter, topic: &'a str, partition: i32) -> impl ToWire + use<'a> {
+/// A dead letter with what only its reader knows: the place, and the headers of the record if its format reads them.
+pub fn dead_letter<'a>(
+    letter: &'a DeadLetter,
+    topic: &'a str,
+    partition: i32,
+    headers: Headers<'_>,
+) -> impl ToWire + use<'a> {
+    let mut left = HEADERS_MAX;
+    // In JSON a byte of a name takes at most six, and one of a value less than two.
+    let fits = |(name, value): &(&str, &[u8])| {
+        let size = 6 * name.len() + 2 * value.len() + 32;
+        left.checked_sub(size).map(|rest| left = rest).is_some()
+    };
+    let header = |(name, value): (&str, &[u8])| proto::DeadLetterHeader { name: name.into(), value: value.to_vec() };
     proto::DeadLetter {
+        headers: headers.iter().take_while(fits).map(header).collect(),
         reason: match letter.reason {
             Outcome::FromTheFuture => proto::DeadLetterReason::FromTheFuture,
             Outcome::TooLate => proto::DeadLetterReason::TooLate,

@@ -1,22 +1,37 @@
 //! How input is read: its format by name, and where the account and the user of an event are.
 
+use std::sync::Arc;
+
 use super::format::{Format, InputFormat};
+use super::framing::Schemas;
 use super::json;
 use super::places::{Place, Places};
 use super::vendors::{self, Vendor};
 
 /// How the records of a log, a topic or a file are read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Input {
     /// Their format.
     pub format: InputFormat,
     places: Places,
+    /// The schemas of the registry, if there is one.
+    schemas: Option<Arc<Schemas>>,
 }
 
 impl Input {
     /// Records of this format. Without places the usual ones of the format apply.
     pub fn new(format: InputFormat, account: &[Place], user: &[Place]) -> Input {
-        Input { format, places: Places::new(account, user, usual_accounts(format)) }
+        Input { format, places: Places::new(account, user, usual_accounts(format)), schemas: None }
+    }
+
+    /// The same for a topic with a schema registry, whose schemas of framed records are here before they are decoded.
+    #[must_use]
+    pub fn with_schemas(self, schemas: Option<Arc<Schemas>>) -> Input {
+        Input { schemas, ..self }
+    }
+
+    pub(super) fn schemas(&self) -> Option<&Schemas> {
+        self.schemas.as_deref()
     }
 
     /// How a record is decoded.

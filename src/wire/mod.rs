@@ -1,19 +1,26 @@
 //! Decodes records of the log and encodes published messages, in protobuf and JSON. Types generated from `proto/` are
 //! private to this module. Decoding never fails: an event that cannot be read contains the reason.
 
+#[cfg(feature = "avro")]
+mod avro;
 mod bounds;
 mod cloudevents;
 mod decoded;
 mod effects;
 pub mod fields;
 mod format;
+mod framing;
+mod headers;
 mod input;
 mod json;
+#[cfg(any(test, feature = "avro"))]
+pub mod literal;
 mod object;
 mod places;
 mod proto;
 mod protobuf;
 mod published;
+mod record;
 mod records;
 mod times;
 mod vendors;
@@ -22,11 +29,15 @@ use self::decoded::Members;
 use self::input::Unread;
 use self::places::Places;
 
+#[cfg(feature = "avro")]
+pub use avro::Avro;
 pub use bounds::{LIST_MAX, MESSAGE_MAX, PAYLOAD_MAX, dead_letter_key, record_max, short};
 pub use cloudevents::{Attributes, headers, source};
 pub use decoded::{Admit, Decoded, Loose, Malformed};
 pub use effects::{ToWire, append_user_key, dead_letter, user_key};
 pub use format::{Format, ID_MAX, InputFormat, Kind};
+pub use framing::{Messages, Schema, Schemas, messages, schema_id};
+pub use headers::Headers;
 pub use input::{Input, recognise};
 pub use json::encode as encode_json;
 pub use places::Place;

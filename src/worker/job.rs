@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::memory::Memory;
 use crate::kafka;
 use crate::model::Millis;
+use crate::registry::Registry;
 use crate::rules::Plan;
 use crate::store::Store;
 use crate::wire;
@@ -52,6 +53,8 @@ pub struct Job {
     pub topics: kafka::Topics,
     /// How the records of the log are read.
     pub input: wire::Input,
+    /// Where the schemas of framed records are, if they are read with their schemas.
+    pub registry: Option<Arc<Registry>>,
     /// The rules.
     pub plan: Arc<Plan>,
     /// A live partition that got no event for this time gets ticks.
@@ -82,6 +85,7 @@ impl Job {
             kafka: kafka::Config::default(),
             topics: kafka::Topics::default(),
             input: wire::Format::Json.into(),
+            registry: None,
             plan: crate::rules::default_plan(),
             idle_after: Duration::from_secs(60),
             commit_interval: Duration::from_millis(100),

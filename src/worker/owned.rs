@@ -15,7 +15,7 @@ use crate::model::{DAY_MS, Day, Effects, EventKind, EventTime, Outcome, Tally, U
 use crate::rules::Ready;
 use crate::store::About;
 use crate::telemetry::{PartitionStatus, Stage, Stopwatch, Telemetry};
-use crate::wire::{self, BATCH, Decoded, Records, ToWire};
+use crate::wire::{self, BATCH, Decoded, Headers, Records, ToWire};
 
 /// A partition is live, and may get ticks, if its newest event is at most this much older than its record.
 const LIVE_WITHIN_MS: i64 = DAY_MS;
@@ -49,12 +49,14 @@ impl Waits {
     }
 }
 
-/// A record that waits to be folded. Its bytes are its value followed by its key.
+/// A record that waits to be folded. Its bytes are its value, its headers and its key.
 #[derive(Debug)]
 struct Waiting {
     offset: i64,
     time_ms: Option<i64>,
     is_control: bool,
+    /// The length of its headers, as far as its format reads them.
+    headers: usize,
     /// The length of its key, if it has one.
     key: Option<usize>,
 }
@@ -64,6 +66,7 @@ struct Waiting {
 struct Cause<'a> {
     offset: i64,
     time_ms: Option<i64>,
+    headers: Headers<'a>,
     key: Option<&'a [u8]>,
 }
 
@@ -222,14 +225,18 @@ impl Owned {
     }
 
     /// Adds a record to the batch. Returns whether the batch is full.
-    pub(super) fn take(&mut self, message: &Message<'_>) -> bool {
+    pub(super) fn take(&mut self, message: &Message<'_>, input: &wire::Input) -> bool {
         // It is read again from its position.
         if self.waits_for_memory {
             return false;
         }
         let &Message { offset, time_ms, is_control, key, payload, .. } = message;
-        let about = Waiting { offset, time_ms, is_control, key: key.map(<[u8]>::len) };
-        self.waiting.push(about, &[payload, key.unwrap_or_default()]);
+        let mut headers = Vec::new();
+        if input.reads_headers() {
+            Headers::append(&mut headers, message.headers());
+        }
+        let about = Waiting { offset, time_ms, is_control, headers: headers.len(), key: key.map(<[u8]>::len) };
+        self.waiting.push(about, &[payload, &headers, key.unwrap_or_default()]);
         self.waiting.are_enough()
     }
 
@@ -243,19 +250,21 @@ impl Owned {
         let mut waiting = std::mem::take(&mut self.waiting);
         let mut batch: Vec<Part<'_>> = Vec::with_capacity(BATCH);
         for (about, bytes) in waiting.iter() {
-            let (value, key) = bytes.split_at(bytes.len() - about.key.unwrap_or(0));
-            let cause = Cause { offset: about.offset, time_ms: about.time_ms, key: about.key.map(|_| key) };
+            let (bytes, key) = bytes.split_at(bytes.len() - about.key.unwrap_or(0));
+            let (value, headers) = bytes.split_at(bytes.len() - about.headers);
+            let headers = Headers::of(headers);
+            let cause = Cause { offset: about.offset, time_ms: about.time_ms, headers, key: about.key.map(|_| key) };
             let admit = wire::Admit::of_log(about.is_control);
             if job.memory.is_full() {
                 // The record may be of accounts and users of those before it.
                 self.fold_batch(job, &mut batch, outbox, telemetry)?;
-                self.waits_for_memory = self.grows_by(job.input.decode(admit, value));
+                self.waits_for_memory = self.grows_by(job.input.decode_record(admit, value, headers));
                 if self.waits_for_memory {
                     break;
                 }
             }
             let mut begins = true;
-            for (index, decoded) in (0..).zip(job.input.decode(admit, value)) {
+            for (index, decoded) in (0..).zip(job.input.decode_record(admit, value, headers)) {
                 if batch.len() >= BATCH {
                     self.fold_batch(job, &mut batch, outbox, telemetry)?;
                 }
@@ -455,7 +464,7 @@ impl Owned {
         }
         for (number, letter) in effects.dead_letters.iter().enumerate() {
             let log = job.topics.log();
-            let (effect, id) = (&wire::dead_letter(letter, &log, *partition), Id::Place(&place, number));
+            let (effect, id) = (&wire::dead_letter(letter, &log, *partition, cause.headers), Id::Place(&place, number));
             out.add(Output::DeadLetters, Published { id, effect, key_of_record: cause.key });
         }
         out.add_all(Output::Signals, &effects.signals);
@@ -729,9 +738,10 @@ mod tests {
                 r#"{{"type":"track","event":"Feature Used","messageId":"{offset}","userId":"{user}",
                      "timestamp":"2026-03-02T10:00:00Z","context":{{"groupId":"acme"}}}}"#
             );
-            owned
-                .waiting
-                .push(Waiting { offset, time_ms: None, is_control: false, key: None }, &[event.as_bytes(), b""]);
+            owned.waiting.push(
+                Waiting { offset, time_ms: None, is_control: false, headers: 0, key: None },
+                &[event.as_bytes(), b""],
+            );
         }
     }
 

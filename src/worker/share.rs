@@ -18,6 +18,7 @@ use super::standing::{BUILD, Standing};
 use super::system::{Instant, now_ms};
 use crate::kafka::{self, Ended, Output, Outputs, Polled};
 use crate::model::EventTime;
+use crate::registry;
 use crate::store::{self, Progress};
 use crate::telemetry::{PartitionStatus, Stage, Stopwatch, Telemetry};
 use crate::wire;
@@ -131,8 +132,15 @@ impl<'a, K: Kafka> Share<'a, K> {
                 self.drop_partition(partition);
             }
             Polled::Message(message) => {
+                if let Some(registry) = self.job.registry.as_ref().filter(|_| self.failed.is_none()) {
+                    self.failed =
+                        registry.prepare(message.payload, &self.job.kafka.stop).err().map(|error| match error {
+                            registry::Error::Away { .. } => Ended::Lost(error.into()),
+                            registry::Error::Refused(_) => Ended::Failed(error.into()),
+                        });
+                }
                 if let Some(owned) = self.partitions.get_mut(&message.partition).filter(|_| self.failed.is_none())
-                    && owned.take(&message)
+                    && owned.take(&message, &self.job.input)
                 {
                     self.watch.lap(Stage::Read);
                     self.failed = owned.fold(self.job, &mut self.outbox, self.telemetry).err().map(Ended::Failed);

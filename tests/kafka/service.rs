@@ -25,6 +25,7 @@ use crate::broker::{Broker, unique};
 
 mod backfill;
 mod bench;
+mod formats;
 mod ingest;
 mod refusals;
 mod reshard;

@@ -5,7 +5,7 @@
 //! same for all of them, and is done here.
 
 mod amplitude;
-mod cloudevents;
+pub(super) mod cloudevents;
 mod mixpanel;
 mod posthog;
 mod snowplow;
@@ -26,7 +26,7 @@ pub(super) use cloudevents::CLOUDEVENTS;
 pub(super) use mixpanel::MIXPANEL;
 pub(super) use posthog::POSTHOG;
 pub(super) use snowplow::SNOWPLOW;
-pub(super) use source::Vendor;
+pub(super) use source::{Vendor, owned};
 pub(super) use stripe::STRIPE;
 
 /// The first event of a record, and the rest.

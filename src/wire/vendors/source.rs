@@ -265,7 +265,7 @@ pub(super) fn with_unquoted(vendor: &Vendor, raw: &str) -> Option<String> {
 }
 
 /// The event without anything of its record.
-pub(super) fn owned(event: Event<'_>) -> Event<'static> {
+pub(in crate::wire) fn owned(event: Event<'_>) -> Event<'static> {
     let Event { message_id, source, kind, name, user, anonymous_id, account, time, received, .. } = &event;
     Event {
         message_id: message_id.to_string().into(),

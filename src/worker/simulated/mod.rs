@@ -554,7 +554,7 @@ fn messages(
         add(output, Some(handoff.id.to_string()), 0, handoff);
     }
     for (number, letter) in effects.dead_letters.iter().enumerate() {
-        add(Output::DeadLetters, None, number, &wire::dead_letter(letter, LOG, partition));
+        add(Output::DeadLetters, None, number, &wire::dead_letter(letter, LOG, partition, wire::Headers::default()));
     }
     let mut all_of = |output, effects: &mut dyn Iterator<Item = &dyn ToWire>| {
         effects.enumerate().for_each(|(number, effect)| add(output, None, number, effect));

@@ -44,7 +44,7 @@ fn amplitude(number: u64) -> (String, Vec<String>) {
 }
 
 /// By message id, from where each event of the log was copied.
-fn read_log(program: &Program) -> BTreeMap<String, Vec<(String, i32, i64)>> {
+pub(super) fn read_log(program: &Program) -> BTreeMap<String, Vec<(String, i32, i64)>> {
     let config = upswell::kafka::Config { brokers: program.brokers.clone(), ..upswell::kafka::Config::default() };
     let mut reader = Reader::open(&config, &program.topic("log")).unwrap();
     let mut found: BTreeMap<String, Vec<(String, i32, i64)>> = BTreeMap::new();
