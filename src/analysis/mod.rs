@@ -6,11 +6,13 @@ mod guess;
 mod life;
 mod needs;
 mod never;
+mod places;
 mod sample;
 
 pub use difference::{Changes, Counts, Difference, Fired, Side};
-pub use guess::{Guess, Places, mappings};
+pub use guess::{Guess, mappings};
 pub use life::{AccountFold, Life, Time};
 pub use needs::signal;
 pub use never::{never_fires, never_on};
+pub use places::Places;
 pub use sample::{Accounts, Named, Sample};

@@ -7,8 +7,8 @@ use anyhow::{Result, anyhow};
 use indicatif::ProgressBar;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::guess::Places;
 use super::needs::{Came, Search, What, all_needs};
+use super::places::Places;
 use crate::model::{Event, EventKind, EventTime, Field, Role, Unmapped};
 use crate::replay::{Files, Read, Readable};
 use crate::rules::{self, Plan, RoleSet};
