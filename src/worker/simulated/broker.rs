@@ -3,13 +3,15 @@
 //! their transaction ends. Requests can arrive late and twice.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::schedule::{self, OUTSIDE, awake, now, tell_of};
+use crate::store::offset_of;
+use crate::worker::standing::Standing;
 
 /// The broker removes a member that is silent for longer.
 const SESSION: Duration = Duration::from_secs(3);
@@ -56,8 +58,8 @@ pub(super) struct Record {
     pub(super) is_control: bool,
     pub(super) time_ms: i64,
     pub(super) id: String,
-    pub(super) key: Option<Vec<u8>>,
-    pub(super) value: Option<Vec<u8>>,
+    pub(super) key: Option<Arc<[u8]>>,
+    pub(super) value: Option<Arc<[u8]>>,
 }
 
 #[derive(Default)]
@@ -276,7 +278,7 @@ impl Broker {
 
     /// Appends a record to the log.
     pub(super) fn append(&mut self, partition: i32, is_control: bool, time_ms: i64, key: Option<&[u8]>, value: &[u8]) {
-        let (key, value) = (key.map(<[u8]>::to_vec), Some(value.to_vec()));
+        let (key, value) = (key.map(Arc::from), Some(value.into()));
         let record = Record { transaction: None, is_marker: false, is_control, time_ms, id: String::new(), key, value };
         self.partition(LOG, partition as usize).records.push(record);
     }
@@ -436,6 +438,13 @@ impl Broker {
                 let offsets = self.group.pending.remove(&self.transactions[transaction].producer).unwrap_or_default();
                 for (partition, offset, metadata) in offsets.into_iter().filter(|_| is_committed) {
                     tell_of(OUTSIDE, || format!("committed: {LOG}[{partition}] at {offset}, {metadata}"));
+                    let before = self.group.offsets.get(&partition).map_or(0, |(before, _)| *before);
+                    let snapshot = offset_of(Standing::read(&metadata).snapshot).unwrap_or(0);
+                    if offset < before || snapshot > offset {
+                        schedule::fail(format!(
+                            "{LOG}[{partition}] was committed at {before}, and is at {offset} with a snapshot at {snapshot}"
+                        ));
+                    }
                     self.group.offsets.insert(partition, (offset, metadata));
                 }
             }
@@ -674,7 +683,7 @@ impl Ask {
 
 impl Record {
     pub(super) fn of_output(id: &str, key: Option<&[u8]>, value: Option<&[u8]>) -> Record {
-        let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
+        let (key, value) = (key.map(Arc::from), value.map(Arc::from));
         let is_control = id.is_empty();
         let time_ms = schedule::now_ms();
         Record { transaction: None, is_marker: false, is_control, time_ms, id: id.to_owned(), key, value }

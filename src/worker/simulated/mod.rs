@@ -465,8 +465,8 @@ impl Run {
                     if !ids.insert(record.id.clone()) {
                         return Err(format!("{topic} has {} twice", record.id));
                     }
-                    let key = (topic.clone(), record.key.unwrap_or_default());
-                    published.entry(key).or_default().push((record.id, record.value));
+                    let key = (topic.clone(), record.key.as_deref().unwrap_or_default().to_vec());
+                    published.entry(key).or_default().push((record.id, record.value.map(|value| value.to_vec())));
                 }
             }
         }

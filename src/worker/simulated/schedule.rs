@@ -52,6 +52,8 @@ struct State {
     turns: u64,
     rng: SmallRng,
     threads: Vec<Thread>,
+    /// The threads that have not ended.
+    live: Vec<usize>,
     processes: Vec<Process>,
     /// What happened, if it is told.
     trace: Option<Vec<String>>,
@@ -61,12 +63,11 @@ struct State {
 struct Thread {
     process: usize,
     handle: Option<JoinHandle<()>>,
-    unpark: Option<thread::Thread>,
+    unpark: thread::Thread,
     /// When it goes on; none if only a message wakes it.
     wakes: Option<Duration>,
     /// Whether a message wakes it.
     listens: bool,
-    has_ended: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -108,11 +109,9 @@ impl Schedule {
     }
 
     fn give(&self, next: usize) {
-        let unpark = self.state().threads[next].unpark.clone();
+        let thread = self.state().threads[next].unpark.clone();
         self.runs.store(next, Ordering::Release);
-        if let Some(thread) = unpark {
-            thread.unpark();
-        }
+        thread.unpark();
     }
 
     fn await_turn(&self, number: usize) {
@@ -126,10 +125,10 @@ impl State {
     /// The thread whose turn is next; the clock moves to it.
     fn next(&mut self) -> usize {
         self.turns += 1;
-        let first = self.threads.iter().filter_map(|thread| self.wakes(thread)).min();
-        self.now = self.now.max(first.expect("the thread outside wakes"));
-        let is_due = |number: &usize| self.wakes(&self.threads[*number]).is_some_and(|wakes| wakes <= self.now);
-        let due: Vec<usize> = (0..self.threads.len()).filter(is_due).collect();
+        let wakes: Vec<_> = self.live.iter().filter_map(|it| Some((self.wakes(&self.threads[*it])?, *it))).collect();
+        let first = wakes.iter().min().expect("the thread outside wakes").0;
+        self.now = self.now.max(first);
+        let due: Vec<usize> = wakes.iter().filter(|(at, _)| *at <= self.now).map(|(_, it)| *it).collect();
         due[self.rng.random_range(0..due.len())]
     }
 
@@ -137,7 +136,6 @@ impl State {
     fn wakes(&self, thread: &Thread) -> Option<Duration> {
         let process = &self.processes[thread.process];
         match thread.wakes {
-            _ if thread.has_ended => None,
             _ if process.is_killed => Some(self.now),
             wakes => Some(wakes?.max(process.halted_until)),
         }
@@ -153,19 +151,13 @@ pub(super) fn run(
     world: Arc<dyn Any + Send + Sync>,
     outside: impl FnOnce(),
 ) -> (Vec<String>, Option<String>) {
-    let thread = Thread {
-        process: OUTSIDE,
-        handle: None,
-        unpark: Some(thread::current()),
-        wakes: None,
-        listens: false,
-        has_ended: false,
-    };
+    let thread = Thread { process: OUTSIDE, handle: None, unpark: thread::current(), wakes: None, listens: false };
     let state = State {
         now: Duration::ZERO,
         turns: 0,
         rng: SmallRng::seed_from_u64(seed),
         threads: vec![thread],
+        live: vec![0],
         processes: vec![Process::default()],
         trace: tells.then(Vec::new),
         failed: None,
@@ -174,7 +166,7 @@ pub(super) fn run(
     ME.set(Some(Me { schedule: Arc::clone(&schedule), number: 0, process: OUTSIDE }));
     let ended = catch_unwind(AssertUnwindSafe(outside));
     schedule.state().processes[1..].iter_mut().for_each(|process| process.is_killed = true);
-    while !schedule.state().threads[1..].iter().all(|thread| thread.has_ended) {
+    while schedule.state().live.len() > 1 {
         sleep(Duration::from_millis(1));
     }
     ME.set(None);
@@ -221,14 +213,15 @@ pub(super) fn spawn_in(process: usize, run: impl FnOnce() + Send + 'static) {
         {
             state.failed.get_or_insert(said(panic));
         }
-        state.threads[number].has_ended = true;
+        state.live.retain(|it| *it != number);
         let next = state.next();
         drop(state);
         me.schedule.give(next);
     });
     let mut state = schedule.state();
-    let (unpark, wakes) = (Some(handle.thread().clone()), Some(state.now));
-    state.threads.push(Thread { process, handle: Some(handle), unpark, wakes, listens: false, has_ended: false });
+    let (unpark, wakes) = (handle.thread().clone(), Some(state.now));
+    state.live.push(number);
+    state.threads.push(Thread { process, handle: Some(handle), unpark, wakes, listens: false });
 }
 
 /// Kills a process. Its threads end where they wait.
@@ -248,15 +241,16 @@ pub(super) fn awake() -> Vec<bool> {
     let me = here();
     let state = me.schedule.state();
     let mut awake = vec![false; state.processes.len()];
-    for thread in state.threads.iter().filter(|thread| !thread.has_ended) {
-        let Process { is_killed, halted_until } = state.processes[thread.process];
-        awake[thread.process] = !is_killed && halted_until <= state.now;
+    for thread in &state.live {
+        let process = state.threads[*thread].process;
+        let Process { is_killed, halted_until } = state.processes[process];
+        awake[process] = !is_killed && halted_until <= state.now;
     }
     awake
 }
 
 fn lives(state: &State, process: usize) -> bool {
-    state.threads.iter().any(|thread| thread.process == process && !thread.has_ended)
+    state.live.iter().any(|thread| state.threads[*thread].process == process)
 }
 
 /// Whether all threads of a process have ended.
