@@ -79,7 +79,7 @@ pub struct Accounts {
 
 impl Accounts {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn number(&self) -> usize {
         self.first.len() + self.alike.values().map(|ids| ids.len() - 1).sum::<usize>()
     }
 

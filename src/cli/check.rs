@@ -170,7 +170,7 @@ fn write_ids(sample: &Sample, out: &mut impl Write) -> Result<()> {
         0 => "every event has one".to_owned(),
         _ => format!("{} of {} events have one", screen::count(readable), screen::count(of_all)),
     };
-    writeln!(out, "accounts       {}: {found}", screen::count(sample.accounts.len() as u64))?;
+    writeln!(out, "accounts       {}: {found}", screen::count(sample.accounts.number() as u64))?;
     for (path, count) in places.top(PLACES_SHOWN) {
         let count = screen::count(count);
         writeln!(out, "               {count} without one have {}: a guess is --account {}", plain(path), plain(path))?;

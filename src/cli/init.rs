@@ -79,7 +79,7 @@ impl Init {
     }
 
     fn open(&self) -> Result<(Files, std::sync::Arc<Plan>, Sample)> {
-        let files = self.form.files(&[self.file.clone()], &Default::default(), Admit::Product, None)?;
+        let files = self.form.files(std::slice::from_ref(&self.file), &Default::default(), Admit::Product, None)?;
         let plan = reading::rules_for(None, &files)?;
         let sample = Sample::new(&plan);
         Ok((files, plan, sample))
@@ -93,7 +93,7 @@ impl Init {
         println!(
             "{} events of {} accounts and {} users; without the guesses {} of {all} triggers can fire on such data",
             screen::count(sample.readable.events),
-            count(sample.accounts.len()),
+            count(sample.accounts.number()),
             count(sample.users.len()),
             all - never
         );

@@ -183,8 +183,8 @@ impl<'a> Iterator for Tokens<'a> {
             let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
             let (length, is_token) = if rest.starts_with("//") {
                 (rest.find('\n').unwrap_or(rest.len()), false)
-            } else if rest.starts_with("/*") {
-                (rest[2..].find("*/").map_or(rest.len(), |at| at + 4), false)
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                (comment.find("*/").map_or(rest.len(), |at| at + 4), false)
             } else if first == '"' || first == '\'' {
                 (text_length(rest, first), false)
             } else if is_word(first) {

@@ -135,10 +135,12 @@ impl Registry {
                 let mut stream = stream.unwrap();
                 let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
                 let first = lines.next().unwrap_or_default();
-                let is_known = lines.take_while(|line| !line.is_empty()).fold(false, |is_known, line| {
-                    // upswell:secret
-                    is_known || line.eq_ignore_ascii_case("authorization: Basic dXBzd2VsbDpzZWNyZXQ=")
-                });
+                // upswell:secret. All lines are read.
+                let is_known = lines
+                    .take_while(|line| !line.is_empty())
+                    .filter(|line| line.eq_ignore_ascii_case("authorization: Basic dXBzd2VsbDpzZWNyZXQ="))
+                    .count()
+                    > 0;
                 let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
                 let number = {
                     let mut asked = all.lock().unwrap();
