@@ -768,7 +768,9 @@ fn check_reports_how_rules_fit_a_sample() {
     let named = r#""event":"Feature Used","properties":{"feature":"charts"}"#;
     let text = lines.join("\n").replace(r#""event":"Feature Used""#, named);
     std::fs::write(dir.join("e.ndjson"), text).unwrap();
-    let said = ok(dir, &["check", "--events", "e.ndjson"]);
+    let screen = ok(dir, &["check", "--events", "e.ndjson"]);
+    assert!(screen.contains("\n  Thing 06                                     1\n  and 18 more: --all\n"), "{screen}");
+    let said = ok(dir, &["check", "--all", "--events", "e.ndjson"]);
     let part = |title: &str| -> Vec<String> {
         let from = said.split_once(&format!("\n{title}")).unwrap_or_else(|| panic!("no {title}: {said}")).1;
         from.lines()
@@ -783,7 +785,7 @@ fn check_reports_how_rules_fit_a_sample() {
     );
     assert_eq!(part("roles of the events"), ["signed_up 1", "activated 1", "feature_used 3"]);
     let names = part("names that no mapping covers");
-    assert_eq!((names.len(), names[0].as_str(), names[20].as_str()), (21, "Widget Turned 5", "and 6 more names"));
+    assert_eq!((names.len(), names[0].as_str(), names[25].as_str()), (26, "Widget Turned 5", "Thing 24 1"));
     assert_eq!(part("pages and screens"), ["Home\u{fffd}[1m 1"]);
     assert!(part("mappings that matched no event").iter().any(|row| row.starts_with("limit_hit track Limit Hit")));
     let off = part("signals that can never be on");
@@ -807,7 +809,7 @@ fn check_reports_how_rules_fit_a_sample() {
 
     let premium = RULES.replace("track: [Feature Used], bind", "track: [Feature Used], premium: true, bind");
     std::fs::write(dir.join("premium.yaml"), premium).unwrap();
-    let said = ok(dir, &["check", "--rules", "premium.yaml", "--events", "e.ndjson"]);
+    let said = ok(dir, &["check", "--all", "--rules", "premium.yaml", "--events", "e.ndjson"]);
     assert!(!said.contains("feature.premium (user)") && !said.contains("negative.free_only"), "{said}");
     let (_, _, summary) = run(dir, &["replay", "e.ndjson"]);
     assert!(summary.contains("unmapped  30 events of 26 names, most of all \"Widget Turned\" 5"), "{summary}");
