@@ -353,6 +353,9 @@ impl Broker {
                     self.producers.get_mut(producer).expect("as above").written.insert((epoch, *number));
                     self.transactions[transaction].partitions.insert((topic.clone(), *partition));
                     let partition = self.partition(topic, *partition);
+                    if record.is_control {
+                        saw("tick");
+                    }
                     partition.open.entry(transaction).or_insert(partition.records.len() as i64);
                     partition.records.push(Record { transaction: Some(transaction), ..record.clone() });
                 }

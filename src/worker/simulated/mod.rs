@@ -44,7 +44,7 @@ const STOPPED: Duration = Duration::from_secs(60);
 /// After so many failures no more seeds are tried.
 const FAILED_MAX: usize = 5;
 /// What many seeds must have shown.
-const WANTED: [&str; 26] = [
+const WANTED: [&str; 27] = [
     "killed",
     "killed at a request",
     "halted",
@@ -71,6 +71,7 @@ const WANTED: [&str; 26] = [
     "fenced",
     "rules activated",
     "user forgotten",
+    "tick",
 ];
 
 /// What a seed draws for its whole run.
@@ -251,7 +252,7 @@ impl Run {
             3 => format!("[{},{},{}]", event(0), event(1), event(2)),
             5 => "neither JSON nor an event".to_owned(),
             // With it a batch is full, so that its effects are handed over amid a poll.
-            7 | 14 => event(0).replace("\"seats\"", &format!("\"seats\",\"note\":\"{}\"", "-".repeat(66_000))),
+            7 | 11 | 14 => event(0).replace("\"seats\"", &format!("\"seats\",\"note\":\"{}\"", "-".repeat(66_000))),
             _ => event(0),
         };
         broker.append(partition, false, at, Some(account.as_bytes()), value.as_bytes());
@@ -346,8 +347,8 @@ impl Run {
                     self.objects.damage();
                 }
             },
-            86..88 => {
-                let is_full = self.rng.random_bool(0.3);
+            86..90 => {
+                let is_full = self.rng.random_bool(0.5);
                 if let Some(process) = self.any() {
                     if is_full {
                         saw("memory full");
@@ -355,8 +356,8 @@ impl Run {
                     process.job.memory.set_full(is_full);
                 }
             }
-            88..93 if self.settings.trims => self.trim(),
-            93..95 => sleep(long),
+            90..94 if self.settings.trims => self.trim(),
+            94..96 => sleep(long),
             _ => {}
         }
     }
