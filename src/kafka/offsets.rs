@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, DefaultConsumerContext};
 use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -38,7 +39,7 @@ pub fn committed(config: &Config, topic: &str) -> Result<Vec<Committed>, Error> 
     }
     let doing = format!("reading the committed offsets of group `{}`", config.group);
     let committed = consumer::committed(&base, config, &doing, &list)?;
-    let of_partition = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+    let of_partition = |element: &TopicPartitionListElem<'_>| {
         let offset = if let Offset::Offset(offset) = element.offset() { Some(offset) } else { None };
         Committed { offset, metadata: element.metadata().to_owned() }
     };
@@ -80,7 +81,13 @@ pub fn topic_id(config: &Config, topic: &str) -> Result<Option<String>, Error> {
 }
 
 fn connect(config: &Config) -> Result<Arc<BaseConsumer>, Error> {
-    let mut client = config.client(&[], &[("allow.auto.create.topics", "false"), ("enable.auto.commit", "false")]);
+    // With `read_committed` the coordinator would answer only once no transaction has offsets open.
+    let musts = [
+        ("allow.auto.create.topics", "false"),
+        ("enable.auto.commit", "false"),
+        ("isolation.level", "read_uncommitted"),
+    ];
+    let mut client = config.client(&[], &musts);
     client.set("group.id", config.group.as_str());
     let base = client.create_with_context(DefaultConsumerContext);
     base.map(Arc::new).map_err(|error| Error::client(format!("connecting to {}", config.brokers), error))

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rdkafka::mocking::{MockCluster, MockCoordinator};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use upswell::kafka::{
-    Config, Consumer, Error, LogWatch, LogWriter, Polled, Producer, Progress, Reader, Span, Tail, Topics,
-    TransactionError, ensure_topics, partition_of, partitions,
+    Committed, Config, Consumer, Error, LogWatch, LogWriter, Polled, Producer, Progress, Reader, Span, Tail, Topics,
+    TransactionError, commit, committed, ensure_topics, members, partition_of, partitions,
 };
 
 use crate::broker::{Broker, unique};
@@ -265,6 +265,41 @@ fn offsets_are_committed_with_the_records_or_not_at_all() {
         matches!(polled, Polled::End { .. })
     });
     assert!(offsets.into_iter().eq(0..10), "recovery replays from the beginning");
+}
+
+#[test]
+fn offsets_are_told_and_committed_from_outside_the_group_whatever_transactions_are_open() {
+    use rdkafka::producer::{BaseProducer, Producer as _};
+    let Some(broker) = Broker::shared() else {
+        return;
+    };
+    let config = Config { patience: Duration::from_secs(5), ..broker.config() };
+    let log = broker.topic(2);
+    write(&config, &log, 0..10);
+    let none = Committed { offset: None, metadata: String::new() };
+    assert_eq!(committed(&config, &log).unwrap(), [none.clone(), none.clone()]);
+    let at = |offset, metadata| Progress { topic: &log, partition: 1, offset, metadata };
+    commit(&config, &[at(2, "first")]).unwrap();
+
+    let mut client = rdkafka::ClientConfig::new();
+    client.set("bootstrap.servers", &config.brokers);
+    let producer: BaseProducer = client.clone().set("transactional.id", unique("id")).create().unwrap();
+    // Not a member either: the group has none.
+    let outside: rdkafka::consumer::BaseConsumer = client.set("group.id", &config.group).create().unwrap();
+    let group = rdkafka::consumer::Consumer::group_metadata(&outside).unwrap();
+    producer.init_transactions(LIMIT).unwrap();
+    producer.begin_transaction().unwrap();
+    let mut offsets = rdkafka::TopicPartitionList::new();
+    offsets.add_partition_offset(&log, 1, rdkafka::Offset::Offset(7)).unwrap();
+    producer.send_offsets_to_transaction(&offsets, &group, LIMIT).unwrap();
+    let first = Committed { offset: Some(2), metadata: "first".to_owned() };
+    assert_eq!(committed(&config, &log).unwrap(), [none, first], "the offset of the transaction is open");
+    producer.abort_transaction(LIMIT).unwrap();
+
+    assert_eq!(members(&config, &log).unwrap(), 0);
+    let mut consumer = Consumer::join(&config, &log, 0).unwrap();
+    poll_to_the_end(&mut consumer, 2);
+    assert_eq!(members(&config, &log).unwrap(), 1);
 }
 
 /// A request that was lost on its way, and sent again, arrives all the same, within the next transaction.
