@@ -245,8 +245,8 @@ fn a_full_disk_under_the_snapshots_loses_and_duplicates_nothing() {
         let line = format!("restored from a snapshot partition={partition} offset={offset} ");
         assert!(lines.contains(&line), "{line}: {lines}");
     }
+    // The snapshot before the restored one is not needed any more. Where it was, there may be room for one: it is read.
     named.until("failures", |_, _| failed() >= 4);
-    assert_eq!(named.look().1, names, "one is named that could not be stored");
 
     // What is too old to be needed goes without help, and so makes room, though not for the grown state of all partitions.
     let is_later = |(now, then): (&String, &String)| now > then;
