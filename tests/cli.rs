@@ -1752,6 +1752,9 @@ fn init_writes_a_configuration_and_rules_with_its_guesses_marked() {
         let ended = dir.run(&command.split_whitespace().collect::<Vec<_>>()).ok();
         assert!(command.starts_with("check") || ended.out.contains("contact-sales"), "{command}: {ended:?}");
     }
+    let said = dir.run(&["init", "events.ndjson", "--from", "segment", "--user", "userId", "--out", "again"]).ok().out;
+    assert!(said.contains("upswell check --events events.ndjson --from segment --config again/upswell.yaml"), "{said}");
+    assert!(fs::read_to_string(dir.path("again/upswell.yaml")).unwrap().contains("\n  user: [\"userId\"]\n"));
     let is_there = "rules.yaml is there already";
     fs::remove_file(dir.path("made/upswell.yaml")).unwrap();
     dir.run(&["init", "events.ndjson", "--out", "made"]).fails(2, &[is_there]);

@@ -11,7 +11,7 @@ use super::screen::{self, WrongUse, plain};
 use crate::analysis::{self, Guess, Sample};
 use crate::replay::{Files, Input};
 use crate::rules::{self, Plan};
-use crate::wire::{Admit, InputFormat};
+use crate::wire::{Admit, InputFormat, Place};
 
 /// The names of the files.
 const CONFIG: &str = "upswell.yaml";
@@ -60,8 +60,8 @@ impl Init {
                 (Ok(()), _) => break (files, plan, sample),
                 // No event has an account where it usually is.
                 (Err(_), Some(place)) if guessed_place.is_none() && self.file != Path::new("-") => {
-                    self.form.set_account(&place.0)?;
-                    guessed_place = Some(place);
+                    self.form.account = vec![Place::try_from(place.0).map_err(anyhow::Error::msg)?];
+                    guessed_place = Some(place.1);
                 }
                 (Err(error), _) => return Err(error),
             }
@@ -69,7 +69,7 @@ impl Init {
         let format = files.inputs().first().map_or(InputFormat::Segment, Input::format);
         let guesses = analysis::mappings(&plan, &sample);
         std::fs::create_dir_all(&self.out).with_context(|| format!("creating {}", self.out.display()))?;
-        let config = configuration(&self, format, guessed_place.as_ref());
+        let config = configuration(&self, format, guessed_place);
         for (name, text) in [(CONFIG, config), (RULES, rules_of(format, &guesses)?)] {
             let path = self.out.join(name);
             std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
@@ -86,7 +86,7 @@ impl Init {
     }
 
     /// Says what was found and written, and what to try next.
-    fn tell(&self, sample: &Sample, plan: &Plan, guesses: &[Guess], place: Option<(String, u64)>) {
+    fn tell(&self, sample: &Sample, plan: &Plan, guesses: &[Guess], guessed_place: Option<u64>) {
         let count = |number: usize| screen::count(number as u64);
         let never = (0..).zip(&plan.triggers).filter(|(at, it)| analysis::never_fires(plan, *at, it, sample).is_some());
         let (never, all) = (never.count(), plan.triggers.len());
@@ -97,13 +97,17 @@ impl Init {
             count(sample.users.len()),
             all - never
         );
-        if let Some((path, _)) = place {
-            println!("a guess: the account is in {}", plain(&path));
+        if let (Some(count), Some(place)) = (guessed_place, self.form.account.first()) {
+            let place = plain(&String::from(place.clone()));
+            println!("a guess: the account is in {place}, as {} of the first events have it", screen::count(count));
         }
         if !guesses.is_empty() {
             println!("guesses in {RULES}: {} mappings, to be checked by somebody who knows the product", guesses.len());
         }
-        let (file, folder) = (self.file.display(), &self.out);
+        let (mut file, folder) = (self.file.display().to_string(), &self.out);
+        if let Some(format) = self.form.from {
+            file += &format!(" --from {}", format.name());
+        }
         let [config, rules] = [CONFIG, RULES].map(|name| folder.join(name).to_string_lossy().into_owned());
         let [config, rules] = [&config, &rules].map(|path| path.trim_start_matches("./"));
         println!(
@@ -115,20 +119,22 @@ impl Init {
     }
 }
 
-fn configuration(init: &Init, format: InputFormat, place: Option<&(String, u64)>) -> String {
+fn configuration(init: &Init, format: InputFormat, guessed_place: Option<u64>) -> String {
     let mut text = format!(
         "# For events such as those of {}. upswell.example.yaml documents every key; what is missing has its default.\n\
          kafka:\n  brokers: localhost:9092\n  group: upswell\n\
          topics:\n  prefix: upswell # of every topic; `upswell topics` creates them\n",
         plain(&init.file.display().to_string())
     );
-    let own = init.form.accounts();
-    if let Some((path, count)) = place {
-        let quoted = serde_json::json!(path);
-        let count = screen::count(*count);
-        let _ = write!(text, "input:\n  account: [{quoted}] # a guess: {count} of the first events have it\n");
-    } else if !own.is_empty() {
-        let _ = write!(text, "input:\n  account: {}\n", serde_json::json!(own));
+    let Form { account, user, .. } = &init.form;
+    if !account.is_empty() || !user.is_empty() {
+        text += "input:\n";
+    }
+    let guess = guessed_place.map(|count| format!(" # a guess: {} of the first events have it", screen::count(count)));
+    for (key, places, guess) in [("account", account, guess.unwrap_or_default()), ("user", user, String::new())] {
+        if !places.is_empty() {
+            let _ = writeln!(text, "  {key}: {}{guess}", serde_json::json!(places));
+        }
     }
     let rules = serde_json::json!(init.out.join(RULES).to_string_lossy().trim_start_matches("./"));
     let _ = write!(text, "rules:\n  file: {rules} # from the folder in which upswell is started\n");

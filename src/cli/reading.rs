@@ -24,10 +24,10 @@ pub(super) struct Form {
     /// Where the account of an event is, instead of input.account of the configuration: paths, and `email domain`, with
     /// commas between them. The first place that has an id counts, as in --account '$groups.team,properties.team_id'.
     #[arg(id = "place_of_account", long = "account", value_name = "PLACES", value_delimiter = ',', value_parser = place)]
-    account: Vec<Place>,
+    pub(super) account: Vec<Place>,
     /// Where the user of an event is, instead of input.user of the configuration.
     #[arg(id = "place_of_user", long = "user", value_name = "PLACES", value_delimiter = ',', value_parser = path)]
-    user: Vec<Place>,
+    pub(super) user: Vec<Place>,
 }
 
 impl Form {
@@ -35,20 +35,6 @@ impl Form {
     pub(super) fn reading(&self, format: InputFormat, config: &config::Input) -> wire::Input {
         let own = |own: &Vec<Place>, config: &Vec<Place>| if own.is_empty() { config.clone() } else { own.clone() };
         wire::Input::new(format, &own(&self.account, &config.account), &own(&self.user, &config.user))
-    }
-
-    /// The places of the account that were given.
-    pub(super) fn accounts(&self) -> &[Place] {
-        &self.account
-    }
-
-    /// Has the account at one path.
-    ///
-    /// # Errors
-    /// It is no path.
-    pub(super) fn set_account(&mut self, path: &str) -> Result<()> {
-        self.account = vec![place(path).map_err(anyhow::Error::msg)?];
-        Ok(())
     }
 
     /// Files, folders or archives of events, as one history.
