@@ -27,7 +27,7 @@ use crate::worker::{self, NewLog};
 ///    the old topic; delete it when you do not need its events any more.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  upswell reshard --to upswell.events-32 --partitions 32 --config upswell.yaml")]
+  upswell reshard --to upswell.log-32 --partitions 32 --config upswell.yaml")]
 pub(super) struct Reshard {
     /// The topic of the new log.
     #[arg(long, value_name = "TOPIC")]

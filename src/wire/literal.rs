@@ -1,15 +1,12 @@
-//! The values of formats with types, Avro and Parquet, as JSON.
+//! Typed values as JSON.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Units of a second.
+// How many of these a second has.
 pub const SECONDS: i64 = 1;
-/// Units of a second.
 pub const MILLIS: i64 = 1_000;
-/// Units of a second.
 pub const MICROS: i64 = 1_000_000;
-/// Units of a second.
 pub const NANOS: i64 = 1_000_000_000;
 
 /// Appends a text.

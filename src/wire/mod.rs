@@ -14,7 +14,7 @@ mod headers;
 mod input;
 mod json;
 #[cfg(any(test, feature = "avro"))]
-pub mod literal;
+mod literal;
 mod object;
 mod places;
 mod proto;

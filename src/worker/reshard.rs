@@ -47,8 +47,8 @@ struct Old {
     live: bool,
 }
 
-/// Moves the state. The service must be stopped with SIGTERM before, once it has caught up, and nobody may write to the old
-/// log any more. The new log begins with a tick of the time to which the old one has come. `say` is told of each step.
+/// Moves the state. Producers must have stopped before, and then the service, by SIGTERM, after it had read everything. The
+/// new log begins with a tick of the highest event time of the old one. `say` gets the name of each step as it begins.
 ///
 /// Until the last step, which commits the offsets of the group in both logs at once, nothing of the old log changes, and it
 /// can be repeated.
@@ -62,7 +62,7 @@ pub fn reshard(job: &Job, new: &NewLog<'_>, say: &mut dyn FnMut(&str)) -> Result
     let members = kafka::members(&job.kafka, &log)?;
     ensure!(members == 0, "group `{group}` has {members} members: stop the service, and repeat");
     let count = usize::try_from(new.partitions).context("a log has at least one partition")?;
-    // Before the state is read: it is much.
+    // Before the state is read, which takes long.
     let place = |account: &str| job.partitioner.place(account.as_bytes(), new.partitions);
     ensure!(
         place("").is_some(),

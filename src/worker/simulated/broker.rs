@@ -121,7 +121,7 @@ pub(super) enum Refusal {
     Fenced,
     /// The group says this.
     Group(&'static str),
-    /// Nobody answers.
+    /// The broker does not answer.
     Silent,
 }
 
@@ -578,7 +578,7 @@ impl Broker {
         let claims = library.assignment.iter().map(|it| (*it, library.generation)).collect();
         let mut member = Member { client, instance, heard: now, has_joined: false, claims, assigned: BTreeSet::new() };
         match former {
-            // Its assignment goes on: nobody else notices.
+            // It gets the assignment of its former self, so there is no rebalance.
             Some(former) if !self.group.is_preparing => (member.has_joined, member.assigned) = (true, former.assigned),
             _ => self.prepare(),
         }

@@ -89,7 +89,7 @@ fn travel() {
     sleep(draw(|rng| Duration::from_micros(rng.random_range(50..1_500))));
 }
 
-/// Waits until there is a connection. Returns whether there was none; none if nobody answers for too long.
+/// Waits until there is a connection. Returns whether there was none; none if it takes too long.
 fn connect(world: &World, config: &Config) -> Option<bool> {
     let (began, process) = (now(), process().expect("a client is of a process"));
     let mut was_cut = false;
@@ -411,7 +411,7 @@ impl Producer {
             fault.happens(false);
             travel();
             match answer.filter(|_| fault != Fault::Unanswered) {
-                // Nobody may ever answer: what became of the request is unknown.
+                // There may never be an answer: what became of the request is unknown.
                 None if draw(|rng| rng.random_bool(if is_commit { 0.5 } else { 0.1 })) => {
                     saw("request never answered");
                     return Err(Refusal::Silent);

@@ -20,7 +20,7 @@ use rand::RngExt as _;
 
 use super::schedule::{draw, now, process, sleep, tell};
 
-/// How much faster objects age than the clock passes: those that nobody needs are removed after an hour.
+/// How much faster objects age than the clock passes: those that are not needed are removed after an hour.
 const AGES: u32 = 400;
 
 #[derive(Debug, Default)]

@@ -55,7 +55,7 @@ struct State {
     /// The threads that have not ended.
     live: Vec<usize>,
     processes: Vec<Process>,
-    /// What happened, if it is told.
+    /// What happened, if it is traced.
     trace: Option<Vec<String>>,
     failed: Option<String>,
 }
@@ -142,7 +142,7 @@ impl State {
     }
 }
 
-/// Runs a simulation on this thread, which is outside, and ends all others after it. Returns what happened, if it is told,
+/// Runs a simulation on this thread, which is outside, and ends all others after it. Returns what happened, if it is traced,
 /// and why it failed, if it did.
 pub(super) fn run(
     seed: u64,
@@ -278,7 +278,7 @@ pub(super) fn draw<T>(draw: impl FnOnce(&mut SmallRng) -> T) -> T {
     draw(&mut here().schedule.state().rng)
 }
 
-/// Notes what happens, if it is told.
+/// Notes what happens, if it is traced.
 pub(super) fn tell(what: impl FnOnce() -> String) {
     let Some(process) = process() else { return };
     tell_of(process, what);
@@ -290,7 +290,7 @@ pub(super) fn tell_of(process: usize, what: impl FnOnce() -> String) {
     let what = what();
     let mut state = me.schedule.state();
     let line = format!("{:10.4} {process:3}  {what}", state.now.as_secs_f64());
-    state.trace.as_mut().expect("it is told").push(line);
+    state.trace.as_mut().expect("it is traced").push(line);
 }
 
 /// The simulation has failed.
