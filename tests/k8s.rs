@@ -176,27 +176,86 @@ fn binary_accepts_the_mounted_configuration() {
     assert_eq!(base.pod()["enableServiceLinks"], false, "service links add UPSWELL_* variables");
 }
 
-/// What `kubectl kustomize k8s/base` renders, as a file and as objects.
+/// `k8s/ingest` is the base, and a StatefulSet of its own beside it with all that it needs.
+#[test]
+fn ingest_is_added_to_the_base() {
+    let (Some(base), Some(whole)) = (Base::render(), Base::render_of("k8s/ingest", "upswell-ingest")) else { return };
+    let validated = run(Command::new(tool("kubernetes-validate").unwrap())
+        .args(["--strict", "-k", KUBERNETES[0]])
+        .arg(whole.file.path()));
+    assert_eq!(text(&validated).matches(" passed ").count(), whole.objects.len());
+    // But for the name of the ConfigMap, which ends in a hash of its content, the base is what it is alone.
+    let without_map = |object: &Value| object["kind"] != "ConfigMap" && object["kind"] != "StatefulSet";
+    assert!(base.objects.iter().filter(|it| without_map(it)).all(|object| whole.objects.contains(object)));
+
+    let (pod, container) = (whole.pod(), whole.container());
+    whole.named("ServiceAccount", &pod["serviceAccountName"]);
+    let set = &whole.only("StatefulSet")["spec"];
+    let label = json!({"app.kubernetes.io/name": "upswell-ingest"});
+    let service = whole.named("Service", &set["serviceName"]);
+    let selectors =
+        [&set["selector"]["matchLabels"], &service["spec"]["selector"], &set["template"]["metadata"]["labels"]];
+    assert_eq!(selectors, [&label; 3]);
+    let budget = &whole.only("PodDisruptionBudget")["spec"];
+    assert_eq!((&budget["selector"]["matchLabels"], &budget["maxUnavailable"]), (&label, &json!(1)));
+    assert!(set["replicas"].as_u64().unwrap() > 1);
+    assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/livez");
+    assert_eq!(whole.port(container["livenessProbe"]["httpGet"]["port"].as_str().unwrap()), base.port("http"));
+    // What is safe for `run` is for `ingest`.
+    for part in ["securityContext", "automountServiceAccountToken", "enableServiceLinks", "serviceAccountName"] {
+        assert_eq!(pod[part], base.pod()[part], "{part}");
+    }
+    for part in ["securityContext", "image", "env"] {
+        assert_eq!(container[part], base.container()[part], "{part}");
+    }
+    assert!(pod["terminationGracePeriodSeconds"].as_u64().unwrap() > TRANSACTION_TIMEOUT_S);
+
+    let folder = tempfile::tempdir().unwrap();
+    let mount = container["volumeMounts"][0]["mountPath"].as_str().unwrap();
+    for (name, content) in whole.mounted() {
+        let moved = content.replace(mount, folder.path().to_str().unwrap());
+        std::fs::write(folder.path().join(name), moved).unwrap();
+    }
+    let upswell = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_upswell"));
+        command.env_clear().envs(whole.environment());
+        command
+    };
+    run(upswell().arg("check").arg("--config").arg(folder.path().join("upswell.yaml")));
+    let args: Vec<String> = serde_json::from_value(container["args"].clone()).unwrap();
+    assert_eq!(args[0], "ingest");
+    run(upswell().args(args).arg("--help"));
+    let config: Value = serde_saphyr::from_str(&whole.mounted()["upswell.yaml"]).unwrap();
+    assert!(!array(&config["ingest"]["sources"]).is_empty(), "`ingest` ends if it has no topic");
+}
+
+/// What `kubectl kustomize` renders, as a file and as objects, and the name of the part that is looked at.
 struct Base {
     file: tempfile::NamedTempFile,
     objects: Vec<Value>,
+    name: &'static str,
 }
 
 impl Base {
     /// `None` where there is no kubectl.
     fn render() -> Option<Self> {
-        let rendered = run(Command::new(tool("kubectl")?).args(["kustomize", "k8s/base"]));
+        Self::render_of("k8s/base", "upswell")
+    }
+
+    fn render_of(folder: &str, name: &'static str) -> Option<Self> {
+        let rendered = run(Command::new(tool("kubectl")?).args(["kustomize", folder]));
         let warnings = String::from_utf8_lossy(&rendered.stderr);
         assert!(warnings.is_empty(), "kustomize warns: {warnings}");
         let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
         std::fs::write(file.path(), &rendered.stdout).unwrap();
         let objects = serde_saphyr::from_multiple(&text(&rendered)).unwrap();
-        Some(Self { file, objects })
+        Some(Self { file, objects, name })
     }
 
-    /// The one object of this kind.
+    /// The one object of this kind with the name.
     fn only(&self, kind: &str) -> &Value {
-        let mut found = self.objects.iter().filter(|object| object["kind"] == kind);
+        let is_it = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == self.name;
+        let mut found = self.objects.iter().filter(is_it);
         let object = found.next().unwrap_or_else(|| panic!("no {kind}"));
         assert!(found.next().is_none(), "more than one {kind}");
         object
