@@ -964,3 +964,103 @@ fn inputs_from_the_field_give_results() {
         assert!(out.contains("0 cannot be read"), "{file}: {out}");
     }
 }
+
+/// A batch export of PostHog in Parquet, as it stores them in S3.
+#[cfg(feature = "parquet")]
+fn parquet_of_posthog() -> Vec<u8> {
+    use std::sync::Arc;
+
+    use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+
+    let schema = "message schema {
+        optional binary uuid (UTF8); optional binary event (UTF8); optional binary properties (UTF8);
+        optional binary distinct_id (UTF8); optional int64 team_id; optional binary elements_chain (UTF8);
+        optional int64 timestamp (TIMESTAMP(MICROS,true)); optional int64 created_at (TIMESTAMP(MICROS,true));
+        optional int64 _inserted_at (TIMESTAMP(MICROS,true)); optional binary person_properties (UTF8); }";
+    let schema = Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+    let compression = parquet::basic::Compression::ZSTD(Default::default());
+    let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let groups = r#"{"$groups":{"company":"northwind"},"$current_url":"https://app.example/pricing"}"#;
+    for (name, value) in [
+        ("uuid", "0192-1"),
+        ("event", "contact sales"),
+        ("properties", groups),
+        ("distinct_id", "u-1"),
+        ("team_id", ""),
+        ("elements_chain", ""),
+        ("timestamp", ""),
+        ("created_at", ""),
+        ("_inserted_at", ""),
+        ("person_properties", r#"{"email":"ann@northwind.example"}"#),
+    ] {
+        let mut column = group.next_column().unwrap().unwrap();
+        // 2026-10-06T10:01:00.123456Z, and three events.
+        let at = 1_791_280_860_123_456;
+        match name {
+            "team_id" => column.typed::<Int64Type>().write_batch(&[4711; 3], Some(&[1; 3]), None),
+            "elements_chain" => column.typed::<ByteArrayType>().write_batch(&[], Some(&[0; 3]), None),
+            "timestamp" | "created_at" | "_inserted_at" => {
+                column.typed::<Int64Type>().write_batch(&[at, at + 1_000_000, at + 2_000_000], Some(&[1; 3]), None)
+            }
+            // The second has no account.
+            "properties" => {
+                let values = [groups, "{}", groups].map(ByteArray::from);
+                column.typed::<ByteArrayType>().write_batch(&values, Some(&[1; 3]), None)
+            }
+            "uuid" => {
+                let values = ["0192-1", "0192-2", "0192-3"].map(ByteArray::from);
+                column.typed::<ByteArrayType>().write_batch(&values, Some(&[1; 3]), None)
+            }
+            _ => column.typed::<ByteArrayType>().write_batch(
+                &[(); 3].map(|()| ByteArray::from(value)),
+                Some(&[1; 3]),
+                None,
+            ),
+        }
+        .unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn exports_in_parquet_are_read_as_they_are() {
+    let dir = Workdir::new();
+    let bytes = parquet_of_posthog();
+    dir.write("export/a.parquet", &bytes);
+    dir.write("export.tgz", gzip(&tar(&[("a.parquet", bytes.clone())])));
+    dir.write("export.zip", zip(&[("a.parquet", bytes.clone())]));
+    let mut all = Vec::new();
+    for input in ["export/a.parquet", "export", "export.tgz", "export.zip"] {
+        let (out, err) =
+            dir.run(&["replay", input, "--handoffs", "-", "--accounts", "accounts", "--dead-letters", "letters"]);
+        assert!(err.contains("read as posthog, by the content"), "{err}");
+        assert!(out.contains("northwind") && err.contains("accounts  1"), "{input}: {out}{err}");
+        let letters = fs::read_to_string(dir.path("letters")).unwrap();
+        assert!(letters.lines().count() == 1 && letters.contains("no account"), "{letters}");
+        assert!(err.contains("a.parquet:2: no account"), "{err}");
+        all.push(out);
+    }
+    assert!(all.windows(2).all(|it| it[0] == it[1]));
+    let piped = dir.run_on(&bytes, &["replay", "-", "--handoffs", "-"]);
+    assert!(String::from_utf8_lossy(&piped.stdout).contains("northwind"));
+    dir.write("cut.parquet", &bytes[..bytes.len() / 2]);
+    let cut = dir.run_on(b"", &["replay", "cut.parquet"]);
+    assert!(!cut.status.success() && String::from_utf8_lossy(&cut.stderr).contains("reading cut.parquet"));
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn exports_in_parquet_need_a_build_that_reads_them() {
+    let dir = Workdir::new();
+    dir.write("a.parquet", b"PAR1 and more");
+    let ended = dir.run_on(b"", &["replay", "a.parquet"]);
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(ended.status.code() == Some(1) && said.contains("--features parquet"), "{said}");
+}

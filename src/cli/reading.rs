@@ -147,10 +147,12 @@ fn recognised(path: &Path, beginning: &Beginning, admit: Admit) -> Result<InputF
     // A copy of the log has the account where Upswell writes it.
     let calls = if admit == Admit::Any { InputFormat::Json } else { InputFormat::Segment };
     let is_of_many = path == Path::new("-") || Path::new(&beginning.name) != path;
+    // What is read of Parquet is JSON.
+    let is_parquet = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
     match wire::recognise(beginning.records()) {
         Some(InputFormat::Segment) => Ok(calls),
         Some(format) => Ok(format),
-        None if is_of_many => Ok(calls),
+        None if is_of_many || is_parquet => Ok(calls),
         None => by_name.map(|_| calls),
     }
 }

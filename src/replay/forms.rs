@@ -20,8 +20,7 @@ pub(super) fn of_file(head: &[u8], format: InputFormat) -> Option<String> {
         );
     }
     let other = [
-        (&b"PAR1"[..], "Parquet"),
-        (b"Obj\x01", "Avro"),
+        (&b"Obj\x01"[..], "Avro"),
         (b"ORC", "ORC"),
         (b"SQLite format 3", "an SQLite database"),
         (b"BZh", "compressed with bzip2"),
@@ -124,7 +123,7 @@ mod tests {
             (&b"\xff\xfe{\0}\0"[..], Some("UTF-16")),
             (b"\xfe\xff\0{\0}", Some("UTF-16")),
             (b"{\0\"\0t\0y\0p\0", Some("UTF-16")),
-            (b"PAR1", Some("Parquet")),
+            (b"Obj\x01", Some("Avro")),
             (b"\n\n[\n  {", None),
             (b"{\"object\": \"list\",\n", None),
             (b"event;user\nx;1", Some("csv")),

@@ -5,6 +5,8 @@ mod documents;
 mod files;
 mod forms;
 mod input;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod parts;
 mod readable;
 mod tar;

@@ -1,5 +1,5 @@
 //! The files that an input consists of: a file, the files of a folder, or those of a zip or tar archive; each plain, gzip
-//! or zstd, which its first bytes decide.
+//! or zstd, which its first bytes decide. Parquet becomes lines of JSON.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -100,6 +100,11 @@ impl Parts {
     fn begin(&mut self, name: String, reader: Box<dyn Read>, path: Option<PathBuf>) -> Result<Option<Part>> {
         let reading = || format!("reading {name}");
         let (head, reader) = peek(reader).with_context(reading)?;
+        if let Some(path) = path.as_ref().filter(|_| is_parquet(&head)) {
+            drop(reader);
+            let rows = rows_of_file(path, &self.progress).with_context(reading)?;
+            return Ok(Some((name, rows)));
+        }
         if is_zip(&head) {
             let Some(path) = path else { bail!("{name} is a zip archive, which can only be read from a file") };
             drop(reader);
@@ -112,6 +117,7 @@ impl Parts {
             self.archive = Some(Archive::Tar(name, Tar::new(reader)?));
             return Ok(None);
         }
+        let reader = plain(&head, reader).with_context(reading)?;
         Ok(Some((name, reader)))
     }
 }
@@ -141,9 +147,42 @@ impl Archive {
         if is_zip(&head) || tar::is_tar(&head) {
             bail!("{name} is an archive in an archive: unpack the outer one");
         }
-        let reader = decompress(&head, reader).with_context(reading)?;
+        let (head, reader) = peek(decompress(&head, reader).with_context(reading)?).with_context(reading)?;
+        let reader = plain(&head, reader).with_context(reading)?;
         Ok(Some((name, reader)))
     }
+}
+
+fn is_parquet(head: &[u8]) -> bool {
+    head.starts_with(b"PAR1")
+}
+
+/// The contents of a file of an archive, or of one that is compressed, as text if it is Parquet.
+fn plain(head: &[u8], reader: Box<dyn Read>) -> Result<Box<dyn Read>> {
+    if is_parquet(head) { rows_of_stream(reader) } else { Ok(reader) }
+}
+
+#[cfg(feature = "parquet")]
+fn rows_of_file(path: &Path, progress: &ProgressBar) -> Result<Box<dyn Read>> {
+    super::parquet::of_file(File::open(path)?, progress)
+}
+
+#[cfg(feature = "parquet")]
+fn rows_of_stream(stream: Box<dyn Read>) -> Result<Box<dyn Read>> {
+    super::parquet::of_stream(stream)
+}
+
+#[cfg(not(feature = "parquet"))]
+const NO_PARQUET: &str = "it is Parquet, which this program does not read: build it with `--features parquet`";
+
+#[cfg(not(feature = "parquet"))]
+fn rows_of_file(_: &Path, _: &ProgressBar) -> Result<Box<dyn Read>> {
+    bail!(NO_PARQUET)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn rows_of_stream(_: Box<dyn Read>) -> Result<Box<dyn Read>> {
+    bail!(NO_PARQUET)
 }
 
 fn is_zip(head: &[u8]) -> bool {
