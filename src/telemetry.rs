@@ -485,6 +485,8 @@ impl Telemetry {
 /// What the page of metrics of a process says, for `bench`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Page {
+    /// Events that were copied into the log, of all topics.
+    pub ingested: u64,
     /// Records folded of the partitions that are assigned now. Other than the count of events, it does not count those
     /// again that a rebalance moved to another worker.
     pub records: u64,
@@ -517,6 +519,7 @@ impl Page {
         };
         let count = |name: &str| sum(name) as u64;
         Page {
+            ingested: count(INGESTED),
             records: count(POSITION),
             handoffs: count(HANDOFFS),
             signals: count(SIGNALS),

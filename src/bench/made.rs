@@ -47,6 +47,18 @@ impl Made {
         Ok(names)
     }
 
+    /// Makes another topic with the settings of the log.
+    pub(super) fn like_log(&mut self, bench: &Bench, name: &str) -> Result<String> {
+        let log = format!("{}.{name}", self.names.prefix);
+        self.make(bench, &Topics { log: Some(log.clone()), ..self.names.clone() }, &|name| name == log)?;
+        Ok(log)
+    }
+
+    /// Has a group removed at the end.
+    pub(super) fn remember_group(&mut self, group: &str) {
+        self.groups.push(group.to_owned());
+    }
+
     fn make(&mut self, bench: &Bench, names: &Topics, is_wanted: &dyn Fn(&str) -> bool) -> Result<()> {
         let mut specs = names.specs(i32::from(bench.partitions), bench.replication.map(i32::from));
         specs.retain(|spec| is_wanted(&spec.name));

@@ -1,6 +1,7 @@
 //! Measures the service on a Kafka cluster: fills a log of its own with a load, lets `upswell run` process it, and
 //! compares what was published with `replay`. Everything that it made is removed at the end.
 
+mod copy;
 mod drain;
 mod fill;
 mod latency;
@@ -30,8 +31,9 @@ use process::Machine;
 use report::Live;
 use results::Handoffs;
 use service::Service;
-use settings::{Contents, go_on};
+use settings::{Contents, END, go_on};
 
+pub use copy::Copied;
 pub use plot::plot;
 pub use report::Report;
 pub use service::Start;
@@ -39,8 +41,6 @@ pub use settings::{Bench, Show};
 
 /// The events of the first seconds at a rate are not counted.
 const SETTLE: Duration = Duration::from_secs(3);
-/// A load ends before this day.
-const END: jiff::civil::Date = jiff::civil::date(2025, 3, 3);
 
 impl Bench {
     /// How many events of the load are needed.

@@ -1,4 +1,4 @@
-//! `upswell run` as a child process: it is started, watched by its page of metrics, and ended.
+//! `upswell run` or `upswell ingest` as a child process: it is started, watched by its page of metrics, and ended.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
@@ -49,12 +49,17 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Starts the process with more variables.
+    /// Starts `upswell run` with more variables.
     pub(super) fn start(start: &Start, more: &[(&str, String)]) -> Result<Service> {
+        Service::start_with(start, &["run"], more)
+    }
+
+    /// Starts a command of the service with more variables.
+    pub(super) fn start_with(start: &Start, arguments: &[&str], more: &[(&str, String)]) -> Result<Service> {
         // The port is free now; that another program takes it in the next moment is unlikely.
         let address = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).context("finding a free port")?;
         let mut command = Command::new(&start.program);
-        command.arg("run");
+        command.args(arguments);
         if let Some(config) = &start.config {
             command.arg("--config").arg(config);
         }
@@ -90,7 +95,7 @@ impl Service {
     /// The process has ended.
     pub(super) fn page(&mut self) -> Result<Option<Page>> {
         if let Some(status) = self.child.try_wait()? {
-            bail!("`upswell run` ended ({status}):\n{}", self.last_lines());
+            bail!("the process ended ({status}):\n{}", self.last_lines());
         }
         Ok(self.get("/metrics").ok().map(|body| Page::read(&body)))
     }
@@ -152,9 +157,9 @@ impl Service {
         loop {
             match self.child.try_wait()? {
                 Some(status) if status.success() => return Ok(()),
-                Some(status) => bail!("`upswell run` ended ({status}):\n{}", self.last_lines()),
+                Some(status) => bail!("the process ended ({status}):\n{}", self.last_lines()),
                 None if Instant::now() > deadline => {
-                    bail!("`upswell run` did not end within {} s:\n{}", LEAVE.as_secs(), self.last_lines())
+                    bail!("the process did not end within {} s:\n{}", LEAVE.as_secs(), self.last_lines())
                 }
                 None => std::thread::sleep(Duration::from_millis(20)),
             }

@@ -10,6 +10,9 @@ use crate::kafka::{self, Topics};
 use crate::rules::Plan;
 use crate::simulate::load::Load;
 
+/// A load ends before this day.
+pub(super) const END: jiff::civil::Date = jiff::civil::date(2025, 3, 3);
+
 /// What is measured, and how.
 pub struct Bench {
     /// How to reach Kafka.

@@ -26,7 +26,9 @@ use crate::simulate::load::Load;
       a million events of the load sparse, with the default rules and all outputs
   upswell bench --config upswell.yaml --load busy --events 3000000 --pack 100 --rounds 3 --rate 20000 --kill \\
       --json --plot bench.svg > bench.json
-      three runs over packed records, then latency at 20000 events per second, then a recovery")]
+      three runs over packed records, then latency at 20000 events per second, then a recovery
+  upswell bench --ingest --brokers localhost:9092
+      what `upswell ingest` costs beside a bare copy of the topic")]
 pub(super) struct Measure {
     #[command(flatten)]
     connection: Connection,
@@ -82,6 +84,10 @@ pub(super) struct Measure {
     /// catch up.
     #[arg(long)]
     kill: bool,
+    /// Measure `upswell ingest` instead: fill a topic with the events as JSON, copy it into the log, and copy it again record
+    /// by record with nothing but librdkafka, in transactions as well.
+    #[arg(long, conflicts_with_all = ["pack", "rules", "outputs", "rounds", "rate", "kill", "plot"])]
+    ingest: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -114,8 +120,16 @@ impl Measure {
             bar: &|total, unit| screen::progress(Some(total), unit),
             tell: &|line| eprintln!("{}", screen::plain(&line)),
         };
-        let report = bench.run(&show)?;
         let mut out = std::io::stdout();
+        if self.ingest {
+            let copied = bench.run_ingest(&show)?;
+            match self.json {
+                true => writeln!(out, "{}", serde_json::to_string_pretty(&copied)?)?,
+                false => write!(out, "{copied}")?,
+            }
+            return Ok(());
+        }
+        let report = bench.run(&show)?;
         match self.json {
             true => writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?,
             false => write!(out, "{report}")?,
