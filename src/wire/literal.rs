@@ -3,10 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-// How many of these a second has.
+/// Seconds in a second.
 pub const SECONDS: i64 = 1;
+/// Milliseconds in a second.
 pub const MILLIS: i64 = 1_000;
+/// Microseconds in a second.
 pub const MICROS: i64 = 1_000_000;
+/// Nanoseconds in a second.
 pub const NANOS: i64 = 1_000_000_000;
 
 /// Appends a text.

@@ -13,8 +13,8 @@ mod framing;
 mod headers;
 mod input;
 mod json;
-#[cfg(any(test, feature = "avro"))]
-mod literal;
+#[cfg(any(test, feature = "avro", feature = "parquet"))]
+pub mod literal;
 mod object;
 mod places;
 mod proto;
