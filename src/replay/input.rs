@@ -101,6 +101,11 @@ impl Input {
         self.how.format
     }
 
+    /// How its records are read.
+    pub fn how(&self) -> &wire::Input {
+        &self.how
+    }
+
     /// Bytes in the file, where that is known.
     pub(super) fn bytes(&self) -> Option<u64> {
         std::fs::metadata(&self.path).ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len())

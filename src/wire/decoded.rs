@@ -28,6 +28,9 @@ pub struct Loose {
     /// An id is forbidden by the rules: with such an account id the event is malformed, other ids are treated as
     /// absent.
     pub forbidden: bool,
+    /// No fault: at which of the places of the input the account was found, counted from 1; 0 if it was at none of them,
+    /// such as the field of a protobuf event.
+    pub account_at: u8,
 }
 
 impl<'a> Decoded<'a> {

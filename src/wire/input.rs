@@ -34,6 +34,11 @@ impl Input {
         self.schemas.as_deref()
     }
 
+    /// The places of the account as they are written in the configuration, in their order.
+    pub fn account_places(&self) -> impl Iterator<Item = &str> {
+        self.places.of_account()
+    }
+
     /// How a record is decoded.
     pub(super) fn unread(&self) -> Unread<'_> {
         match vendor(self.format) {

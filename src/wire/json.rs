@@ -240,13 +240,15 @@ impl<'a> Elsewhere<'a, '_> {
         self.places.begin_as_the_log() || kind == EventKind::Group || kind.is_control()
     }
 
-    fn account(&mut self) -> Result<Cow<'a, str>, Malformed> {
+    fn account(&mut self, loose: &mut Loose) -> Result<Cow<'a, str>, Malformed> {
         if self.places == &Places::LOG {
             return Err(Malformed::new("no account: expected context.groupId, or groupId in a group call"));
         }
         let object = self.object();
         self.is_used = true;
-        Ok(self.places.account(&|path| look(&object, path), &EMAILS)?.id)
+        let found = self.places.account(&|path| look(&object, path), &EMAILS)?;
+        loose.account_at = found.at;
+        Ok(found.id)
     }
 
     fn user(&mut self) -> Cow<'a, str> {
@@ -298,9 +300,10 @@ fn checked<'a>(line: Line<'a>, elsewhere: &mut Elsewhere<'a, '_>, loose: &mut Lo
         Fields::Json(context) => fields::json_field(context, "groupId").map(RawValue::get).filter(|raw| *raw != "null"),
         _ => None,
     };
-    let (own, place) = match (kind, line.group_id.filter(|raw| *raw != "\"\"")) {
-        (EventKind::Group, Some(own)) => (Some(own), "groupId"),
-        _ => (in_context.filter(|_| elsewhere.leave_account(kind)), "context.groupId"),
+    let [in_context_at, at_the_top] = elsewhere.places.of_calls;
+    let (own, place, at) = match (kind, line.group_id.filter(|raw| *raw != "\"\"")) {
+        (EventKind::Group, Some(own)) => (Some(own), "groupId", at_the_top),
+        _ => (in_context.filter(|_| elsewhere.leave_account(kind)), "context.groupId", in_context_at),
     };
     let is_control = kind.is_control();
     let account = match own {
@@ -308,7 +311,8 @@ fn checked<'a>(line: Line<'a>, elsewhere: &mut Elsewhere<'a, '_>, loose: &mut Lo
         Some(_) if is_control && kind != EventKind::Forget => Cow::Borrowed(""),
         Some(raw) => places::id(raw).ok_or_else(|| places::not_an_id(raw, place))?,
     };
-    let account = if account.is_empty() && !is_control { elsewhere.account()? } else { account };
+    loose.account_at = if account.is_empty() { 0 } else { at };
+    let account = if account.is_empty() && !is_control { elsewhere.account(loose)? } else { account };
     let mut id_or_none = |raw: Option<&'a str>| {
         let id = raw.map_or(Some(Cow::Borrowed("")), places::id);
         loose.left_out |= id.is_none();

@@ -63,12 +63,17 @@ pub(super) struct Places {
     user: Option<Vec<Place>>,
     /// Whether the first place of the account is where a JSON log has it: this is asked for every event.
     begins_as_the_log: bool,
+    /// The numbers of the places where a call of Segment's spec has its account: in the context, and of a group call at
+    /// the top.
+    pub(super) of_calls: [u8; 2],
 }
 
 /// An account that was found, and the path at which it was; no path if it was found by an e-mail address.
 pub(super) struct Found<'a, 'p> {
     pub(super) id: Cow<'a, str>,
     pub(super) path: Option<&'p str>,
+    /// The number of the place.
+    pub(super) at: u8,
 }
 
 /// The places of a log in JSON.
@@ -76,7 +81,8 @@ static OF_THE_LOG: [Place; 1] = [Place::Path(Cow::Borrowed("context.groupId"))];
 
 impl Places {
     /// Those of a log in JSON, which has the account where Upswell writes it.
-    pub(super) const LOG: Places = Places { account: Cow::Borrowed(&OF_THE_LOG), user: None, begins_as_the_log: true };
+    pub(super) const LOG: Places =
+        Places { account: Cow::Borrowed(&OF_THE_LOG), user: None, begins_as_the_log: true, of_calls: [1, 0] };
 
     /// These places; none of the account are the usual ones.
     pub(super) fn new(account: &[Place], user: &[Place], usual: &[&'static str]) -> Places {
@@ -84,13 +90,23 @@ impl Places {
             [] => usual.iter().map(|path| Place::Path(Cow::Borrowed(path))).collect(),
             own => own.to_vec(),
         };
-        let begins_as_the_log = account.first() == OF_THE_LOG.first();
-        Places { account: Cow::Owned(account), user: (!user.is_empty()).then(|| user.to_vec()), begins_as_the_log }
+        let number = |path: &str| account.iter().position(|place| place.words() == path).map_or(0, number);
+        Places {
+            begins_as_the_log: account.first() == OF_THE_LOG.first(),
+            of_calls: [number("context.groupId"), number("groupId")],
+            account: Cow::Owned(account),
+            user: (!user.is_empty()).then(|| user.to_vec()),
+        }
     }
 
     /// Whether the account of a call of Segment's spec is first looked for where the spec has it.
     pub(super) fn begin_as_the_log(&self) -> bool {
         self.begins_as_the_log
+    }
+
+    /// The places of the account as they are written in the configuration, in their order.
+    pub(super) fn of_account(&self) -> impl Iterator<Item = &str> {
+        self.account.iter().map(Place::words)
     }
 
     /// Whether the user is where the format has it.
@@ -109,21 +125,22 @@ impl Places {
         emails: &[&str],
     ) -> Result<Found<'a, 'p>, Malformed> {
         let mut free = None;
-        for place in &*self.account {
+        for (index, place) in self.account.iter().enumerate() {
+            let at = number(index);
             match place {
                 Place::Path(path) => {
                     if let Some(id) = look(path).map(|raw| one_id(raw, path)).transpose()?.flatten() {
-                        return Ok(Found { id, path: Some(path) });
+                        return Ok(Found { id, path: Some(path), at });
                     }
                 }
                 Place::EmailDomain => match emails.iter().find_map(|path| host(look(path)?)) {
                     Some(host) if is_free_mail(&host) => free = Some(host),
-                    Some(host) => return Ok(Found { id: host.into(), path: None }),
+                    Some(host) => return Ok(Found { id: host.into(), path: None, at }),
                     None => {}
                 },
             }
         }
-        let tried: Vec<&str> = self.account.iter().map(Place::words).collect();
+        let tried: Vec<&str> = self.of_account().collect();
         let free = free.map(|host| format!(" ({host} is a host of free mail)")).unwrap_or_default();
         Err(Malformed(format!("no account: it was looked for in {}{free}", tried.join(", "))))
     }
@@ -133,6 +150,11 @@ impl Places {
         let paths = self.user.iter().flatten().map(Place::words);
         paths.filter_map(look).find_map(id).filter(|id| !id.is_empty())
     }
+}
+
+/// The number of a place, from 1; 0 of one that is too far behind.
+fn number(index: usize) -> u8 {
+    u8::try_from(index + 1).unwrap_or(0)
 }
 
 /// An id: a text, or an integer as it is written (semantics A29). A text with half a surrogate pair is not an id,

@@ -171,7 +171,7 @@ impl<'a> Reader<'a, '_> {
                 let (properties, traits) = (Fields::None, traits.clone());
                 let extra =
                     Event { kind, name: "".into(), message_id: message_id.into(), properties, traits, ..event.clone() };
-                self.push(raw, extra, Loose::default());
+                self.push(raw, extra, Loose { account_at: loose.account_at, ..Loose::default() });
             }
         }
         self.push(raw, event, *loose);
@@ -186,6 +186,7 @@ impl<'a> Reader<'a, '_> {
     fn read(&self, source: &Source<'a, '_>, call: &mut Call<'a>, loose: &mut Loose) -> Result<Event<'a>, Malformed> {
         let vendor = self.vendor;
         let found = self.places.account(&|path| call.look(source, path), vendor.emails)?;
+        loose.account_at = found.at;
         if let Some(path) = found.path
             && call.kind != EventKind::Group
         {
