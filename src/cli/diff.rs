@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
+use super::config;
 use super::reading::{self, Reading};
 use super::screen::{self, plain};
 use crate::analysis::{Changes, Counts, Difference, Fired, Side};
@@ -62,7 +63,7 @@ pub(super) struct Diff {
 impl Diff {
     pub(super) fn run(self) -> Result<()> {
         let until = self.until.map(reading::until_day).transpose()?;
-        let files = self.reading.history(&self.on, &self.more, self.config.as_deref())?;
+        let files = self.reading.history(&self.on, &self.more, &config::load(self.config.as_deref())?.input)?;
         let partitions = usize::from(self.partitions);
         let mut sides =
             [Side::new(rules::load(Some(&self.a))?, partitions), Side::new(rules::load(Some(&self.b))?, partitions)];

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::config;
 use super::reading::{self, Reading};
 use super::{page, screen};
 use crate::analysis::{AccountFold, Life};
@@ -35,7 +36,7 @@ pub(super) struct Explain {
     /// Further files after `--on`, as in `--on a b`.
     #[arg(value_name = "FILE", hide = true)]
     more: Vec<PathBuf>,
-    /// The rules file. Without it, the default rules apply.
+    /// The rules file, instead of the one that the configuration names. Without either, the default rules apply.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
     /// At the end of the input, close all days before this one. Days begin at midnight of `time.utc_offset` of the
@@ -58,8 +59,9 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn run(self) -> Result<()> {
         let until = self.until.map(reading::until_day).transpose()?;
-        let files = self.reading.history(&self.on, &self.more, self.config.as_deref())?;
-        let plan = reading::rules_for(self.rules.as_deref(), &files)?;
+        let config = config::load(self.config.as_deref())?;
+        let files = self.reading.history(&self.on, &self.more, &config.input)?;
+        let plan = reading::rules_for(self.rules.as_deref().or(config.rules.file.as_deref()), &files)?;
         let (ids, lateness_ms) = (plan.ids.clone(), plan.time.allowed_lateness_ms);
         let account = if ids.fold { rules::folded(&self.account).into_owned() } else { self.account };
         let mut fold = AccountFold::new(plan, account);

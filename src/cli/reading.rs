@@ -127,11 +127,11 @@ impl Reading {
     ///
     /// # Errors
     /// As for `files`; or `--on` is repeated and is missing before a file.
-    pub(super) fn history(&self, on: &[PathBuf], more: &[PathBuf], config: Option<&Path>) -> Result<Files> {
+    pub(super) fn history(&self, on: &[PathBuf], more: &[PathBuf], config: &config::Input) -> Result<Files> {
         if on.len() > 1 && !more.is_empty() {
             bail!(WrongUse(format!("{}: write --on before each file", more[0].display())));
         }
-        self.files(&[on, more].concat(), &config::load(config)?.input)
+        self.files(&[on, more].concat(), config)
     }
 }
 
@@ -175,12 +175,25 @@ fn path(text: &str) -> Result<Place, String> {
     }
 }
 
+/// Refuses input of which no event can be read, and says how to find the account if that is why.
+///
+/// # Errors
+/// As for `Readable::refuse_junk`.
+pub(super) fn refuse_junk(readable: &Readable) -> Result<()> {
+    readable.refuse_junk().map_err(|error| match error.to_string() {
+        what if what.contains(": no account") => {
+            anyhow::anyhow!("{what}\n`upswell check --events FILE` looks for the account in other places")
+        }
+        _ => error,
+    })
+}
+
 /// Warns on standard error about events that cannot be read, have faults, or are not in the order of time.
 ///
 /// # Errors
 /// No event can be read.
 pub(super) fn warn(readable: &Readable) -> Result<()> {
-    readable.refuse_junk()?;
+    refuse_junk(readable)?;
     if let Some(first) = readable.unreadable().first() {
         let [malformed, events] = [readable.malformed, readable.events].map(screen::count);
         eprintln!("{malformed} of {events} events cannot be read, the first: {first}");

@@ -28,6 +28,7 @@ use crate::wire::{self, Headers, Kind, ToWire};
 /// --until.
 #[derive(Args)]
 #[command(after_help = "Examples:
+  upswell replay events.ndjson.zst --show
   upswell replay events.ndjson.zst --handoffs -
   upswell replay export.zip --from amplitude --handoffs -
   upswell replay posthog.ndjson --account '$groups.team' --dead-letters letters.ndjson
@@ -42,7 +43,8 @@ pub(super) struct Replay {
     /// Read this topic instead: every partition from its beginning to its stable end.
     #[arg(long, value_name = "T")]
     topic: Option<String>,
-    /// The rules file. Without it, the default rules apply, or with --topic those of the configuration.
+    /// The rules file, instead of the one that the configuration names. Without either, the default rules apply, with the
+    /// preset for the format of the files.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
     /// At the end of the input, close all days before this one. Days begin at midnight of `time.utc_offset` of the
@@ -54,6 +56,9 @@ pub(super) struct Replay {
     partitions: u16,
     #[command(flatten)]
     reading: Reading,
+    /// Print a line for each handoff to standard output: when, level, account, trigger and why.
+    #[arg(long)]
+    show: bool,
     /// Write the figures of every account by day and week, one JSON object per line.
     #[arg(long, value_name = "OUT")]
     metrics: Option<PathBuf>,
@@ -97,8 +102,11 @@ impl Replay {
         }
         fold.finish()?;
         // If nothing could be read, there are no results to print.
-        fold.readable.refuse_junk()?;
+        reading::refuse_junk(&fold.readable)?;
         fold.summary(started);
+        if self.topic.is_none() && fold.published.handoffs == [0; 3] {
+            eprintln!("nothing fired: `upswell check --events FILE` shows what the events lack");
+        }
         if self.stats {
             eprintln!("cost      {}", cost::of_process(fold.published.tally.total()));
             eprintln!("state     {}", cost::of_state(fold.driver.partitions()));
@@ -115,7 +123,7 @@ impl Replay {
         for path in
             outputs.into_iter().chain([&self.dead_letters]).flatten().filter(|path| path.is_file() || !path.exists())
         {
-            if taken.contains(&whole(path)) && path == Path::new("-") {
+            if (taken.contains(&whole(path)) || self.show) && path == Path::new("-") {
                 bail!(WrongUse("only one of the outputs can go to standard output".into()));
             }
             if taken.contains(&whole(path)) {
@@ -132,6 +140,7 @@ impl Replay {
     fn outputs(&self) -> Result<Outputs> {
         Ok(Outputs {
             metrics: open(self.metrics.as_deref())?.map(|out| Rows { out, waiting: BTreeMap::new() }),
+            shown: self.show.then(|| std::io::stdout().is_terminal()),
             handoffs: open(self.handoffs.as_deref())?,
             signals: open(self.signals.as_deref())?,
             onboarding: open(self.onboarding.as_deref())?,
@@ -142,8 +151,9 @@ impl Replay {
     }
 
     fn read_files(&self) -> Result<Fold> {
-        let files = self.reading.files(&self.files, &self.connection.load()?.input)?;
-        let plan = reading::rules_for(self.rules.as_deref(), &files)?;
+        let config = self.connection.load()?;
+        let files = self.reading.files(&self.files, &config.input)?;
+        let plan = reading::rules_for(self.rules.as_deref().or(config.rules.file.as_deref()), &files)?;
         let mut fold = Fold::new(plan, usize::from(self.partitions), self.outputs()?);
         let progress = screen::progress(files.bytes(), "bytes");
         files.read(&progress, &mut |events| fold.apply_all(events))?;
@@ -212,6 +222,8 @@ struct Published {
 }
 
 struct Outputs {
+    /// Print handoffs for people; in colour or not.
+    shown: Option<bool>,
     metrics: Option<Rows>,
     handoffs: Option<Lines>,
     signals: Option<Lines>,
@@ -380,6 +392,9 @@ impl Published {
             step.effects;
         for handoff in handoffs {
             self.handoffs[handoff.level as usize] += 1;
+            if let Some(colour) = self.outputs.shown {
+                writeln!(std::io::stdout(), "{}", screen::handoff(handoff, colour))?;
+            }
             write_line(&mut self.outputs.handoffs, || handoff.to_json())?;
         }
         self.signals += *entries;
