@@ -1720,7 +1720,8 @@ fn check_shows_on_a_screen_what_the_data_can_do() {
         "message ids    5 repeat one",
         "\n  track Feature Used                          45  feature_used",
         "\n  track invited_teammate                      12  activity only",
-        "\n  - { role: user_invited, track: [\"invited_teammate\"] }  # 12 events",
+        "\n  - { role: user_invited, track: [\"invited_teammate\"] }  # 12 events\n",
+        "\n  - { role: contact_sales, track: [NAME] }  # contact-sales\n",
         "more: --all",
     ] {
         assert!(said.contains(part), "{part}: {said}");
@@ -1729,6 +1730,12 @@ fn check_shows_on_a_screen_what_the_data_can_do() {
     assert!(!said.contains("mappings that matched no event"), "{said}");
     let all = dir.run(&[&check[..], &["--all"]].concat()).ok().out;
     assert!(all.contains("mappings that matched no event") && !all.contains("more: --all"), "{all}");
+    // Each line is one of a rules file that lets its triggers fire.
+    let lines = all.lines().filter(|line| line.starts_with("  - {")).map(|line| line.replace("NAME", "own name 60"));
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    dir.write("rules.yaml", RULES.replacen("\nroles:\n", &format!("\nroles:\n{lines}\n"), 1));
+    let with = dir.run(&[&check[..], &["--rules", "rules.yaml"]].concat()).ok().out;
+    assert!(!with.contains("  - {") && !with.contains("\n  contact-sales "), "{with}");
 }
 
 #[test]

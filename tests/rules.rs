@@ -769,7 +769,10 @@ fn check_reports_how_rules_fit_a_sample() {
     let text = lines.join("\n").replace(r#""event":"Feature Used""#, named);
     std::fs::write(dir.join("e.ndjson"), text).unwrap();
     let screen = ok(dir, &["check", "--events", "e.ndjson"]);
-    assert!(screen.contains("\n  Thing 06                                     1\n  and 18 more: --all\n"), "{screen}");
+    assert!(
+        screen.contains("\n  track Thing 01                               1  activity only\n  and 23 more: --all\n"),
+        "{screen}"
+    );
     let said = ok(dir, &["check", "--all", "--events", "e.ndjson"]);
     let part = |title: &str| -> Vec<String> {
         let from = said.split_once(&format!("\n{title}")).unwrap_or_else(|| panic!("no {title}: {said}")).1;

@@ -13,6 +13,6 @@ pub use difference::{Changes, Counts, Difference, Fired, Side};
 pub use guess::{Guess, mappings};
 pub use life::{AccountFold, Life, Time};
 pub use needs::signal;
-pub use never::{never_fires, never_on};
+pub use never::{never_fires, never_on, roles_missing};
 pub use places::Places;
 pub use sample::{Accounts, Named, Sample};

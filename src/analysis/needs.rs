@@ -130,6 +130,12 @@ impl From<Needs> for Search {
 }
 
 impl Search {
+    /// The roles of which one has to come so that the sample has everything.
+    pub(super) fn roles_missing(&self) -> impl Iterator<Item = Role> {
+        let unmet = self.all.iter().filter(|sources| !sources.iter().any(|source| source.met));
+        unmet.flatten().filter(|source| !source.came).map(|source| source.source.role)
+    }
+
     /// What the sample lacks; none if it has everything.
     pub(super) fn missing(&self, plan: &Plan, came: &Came<'_>) -> Option<String> {
         let mut all = Vec::new();

@@ -1,8 +1,11 @@
 //! Finds the signals that can never be on and the triggers that can never fire with events like those of a sample.
 
+use std::collections::BTreeMap;
+
 use super::needs::{Search, What, signal};
 use super::sample::Sample;
-use crate::rules::{BANDS, Figure, Input as Reads, Plan, Possible, SignalRef, Trigger, TriggerKind, Value};
+use crate::model::Role;
+use crate::rules::{BANDS, Condition, Figure, Input as Reads, Plan, Possible, SignalRef, Trigger, TriggerKind, Value};
 
 /// The signals for which the sample lacks something, and what it lacks.
 pub fn never_on(plan: &Plan, sample: &Sample) -> Vec<(SignalRef, String)> {
@@ -109,4 +112,37 @@ pub fn never_fires(plan: &Plan, place: usize, trigger: &Trigger, sample: &Sample
         names.push(format!("{} stays {stays}", when.names()[at]));
     }
     Some(format!("needs {}: {}", needs.join(between), names.join(", ")))
+}
+
+/// The roles that no event of the sample has and that a trigger which can never fire needs, with the ids of these triggers.
+/// Traits of users and accounts are left out: these come with calls of their own, which need no mapping.
+pub fn roles_missing<'p>(plan: &'p Plan, sample: &Sample) -> BTreeMap<Role, Vec<&'p str>> {
+    let mut missing: BTreeMap<Role, Vec<&str>> = BTreeMap::new();
+    for (place, trigger) in (0..).zip(&plan.triggers) {
+        if never_fires(plan, place, trigger, sample).is_none() {
+            continue;
+        }
+        let when = match &trigger.kind {
+            TriggerKind::Event(on) => on.when.as_ref(),
+            TriggerKind::Condition { when, .. } => Some(when),
+        };
+        let is_of_it = |what: &What| match what {
+            What::OnEvent(at) | What::Event(at, _) => *at == place,
+            What::Signal(which) => reads(when, &Reads::Signal(*which)),
+            What::Figure(figure) => reads(when, &Reads::Figure(*figure)),
+            What::Trait(_) => false,
+        };
+        let roles = sample.needs.iter().filter(|(what, _)| is_of_it(what)).flat_map(|(_, needs)| needs.roles_missing());
+        for role in roles.filter(|role| sample.of(*role) == 0 && ![Role::Profile, Role::Firmographics].contains(role)) {
+            let of_it = missing.entry(role).or_default();
+            if of_it.last() != Some(&&*trigger.id) {
+                of_it.push(&trigger.id);
+            }
+        }
+    }
+    missing
+}
+
+fn reads(when: Option<&Condition>, input: &Reads) -> bool {
+    when.is_some_and(|when| when.inputs().contains(input))
 }

@@ -25,14 +25,16 @@ const ALIKE_SHOWN: usize = 5;
 const SHOWN: usize = 8;
 /// How many places are shown where events without an account may have one.
 const PLACES_SHOWN: usize = 3;
+/// How many triggers are named that a role would let fire.
+const TRIGGERS_SHOWN: usize = 3;
 
 /// Checks the configuration and the rules. An error names the file, the line, what was found and what is allowed.
 ///
 /// Without arguments it checks the defaults and the environment. With a sample of events it shows, on a screen, what the
 /// data can do before anything else is tried: how many events have an account and a user, their times, duplicates and
 /// faults, the events by name with the roles that they get, and the signals and triggers that can never fire on such data
-/// because no event has the role or the field that they need. Names that look like a missing role are guesses, printed as
-/// the lines of the rules file that would map them.
+/// because no event has the role or the field that they need. Then come the lines of a rules file that would change this:
+/// with names that look like a missing role, which are guesses, or with NAME, for which you put the name of your event.
 #[derive(Args)]
 #[command(after_help = "Examples:
   upswell check --config upswell.yaml
@@ -49,7 +51,7 @@ pub(super) struct Check {
     /// Files, folders or archives with a sample of the events that the log will contain. `-` is standard input.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     events: Vec<PathBuf>,
-    /// Do not shorten lists to a screen, and list the roles that no event has and the mappings that matched none.
+    /// Do not shorten lists to a screen, and list what no mapping covers, and the roles and mappings that no event has.
     #[arg(long, requires = "events")]
     all: bool,
     #[command(flatten)]
@@ -127,12 +129,6 @@ fn write_sample(sample: &Sample, plan: &Plan, all: bool, out: &mut impl Write) -
         Vec::from_iter(sample.without_rate.iter().map(rates)),
     )?;
     section(out, "events by name, and the roles that the rules give them", names(sample))?;
-    let rows = |names: &Unmapped| {
-        let row = |(name, count): (&str, u64)| format!("{:<NAME$}{:>12}", plain(name), screen::count(count));
-        Vec::from_iter(names.top(names.names()).into_iter().map(row))
-    };
-    section(out, "names that no mapping covers: they count as activity only", rows(&sample.unmapped))?;
-    section(out, "pages and screens that no mapping covers: they have no effect", rows(&sample.pages))?;
     let signals = analysis::never_on(plan, sample);
     let count = plan.user_signals.len() + plan.account_signals.len();
     section(
@@ -149,16 +145,12 @@ fn write_sample(sample: &Sample, plan: &Plan, all: bool, out: &mut impl Write) -
         &format!("triggers that can never fire with this data: {} of {}", triggers.len(), plan.triggers.len()),
         triggers,
     )?;
-    let guess = |it: &analysis::Guess| {
-        let (name, role) = (serde_json::json!(it.name), rules::role_name(it.role));
-        plain(&format!("- {{ role: {role}, track: [{name}] }}  # {} events", screen::count(it.events)))
-    };
     section(
         out,
-        "lines for `roles:` of your rules that would change this, guessed by the words of names",
-        Vec::from_iter(analysis::mappings(plan, sample).iter().map(guess)),
+        "lines for `roles:` of your rules that would change this; names are guessed by their words, NAME is for you to fill in",
+        lines_for_roles(sample, plan),
     )?;
-    if all { write_roles(sample, plan, out) } else { Ok(()) }
+    if all { write_mappings(sample, plan, out) } else { Ok(()) }
 }
 
 /// Writes how many events have an account, a user, a time and an id of their own: without an account nothing follows.
@@ -213,7 +205,34 @@ fn names(sample: &Sample) -> Vec<String> {
     all.iter().map(row).collect()
 }
 
-fn write_roles(sample: &Sample, plan: &Plan, out: &mut impl Write) -> Result<()> {
+/// Lines of a rules file: the guesses, and then a line for each other role that a trigger needs before it can fire.
+fn lines_for_roles(sample: &Sample, plan: &Plan) -> Vec<String> {
+    let line = |role, name: &str, note: &str| {
+        plain(&format!("- {{ role: {}, track: [{name}] }}  # {note}", rules::role_name(role)))
+    };
+    let guesses = analysis::mappings(plan, sample);
+    let mut missing = analysis::roles_missing(plan, sample);
+    guesses.iter().for_each(|guess| _ = missing.remove(&guess.role));
+    let mut missing = Vec::from_iter(missing);
+    missing.sort_by_key(|(role, triggers)| (Reverse(triggers.len()), *role));
+    let events = |it: &analysis::Guess| format!("{} events", screen::count(it.events));
+    let guesses = guesses.iter().map(|it| line(it.role, &serde_json::json!(it.name).to_string(), &events(it)));
+    let of_triggers = |triggers: &[&str]| {
+        let more = if triggers.len() > TRIGGERS_SHOWN { ", …" } else { "" };
+        format!("{}{more}", triggers[..triggers.len().min(TRIGGERS_SHOWN)].join(", "))
+    };
+    guesses.chain(missing.iter().map(|(role, triggers)| line(*role, "NAME", &of_triggers(triggers)))).collect()
+}
+
+/// Writes what the mappings gave, and what they did not cover.
+fn write_mappings(sample: &Sample, plan: &Plan, out: &mut impl Write) -> Result<()> {
+    let rows = |names: &Unmapped| {
+        let row = |(name, count): (&str, u64)| format!("{:<NAME$}{:>12}", plain(name), screen::count(count));
+        Vec::from_iter(names.top(names.names()).into_iter().map(row))
+    };
+    let unmapped = rows(&sample.unmapped);
+    section(out, "names that no mapping covers: they count as activity only", unmapped, None)?;
+    section(out, "pages and screens that no mapping covers: they have no effect", rows(&sample.pages), None)?;
     let present = Role::ALL.iter().filter(|role| sample.of(**role) > 0);
     let row = |role: &Role| format!("{:<NAME$}{:>12}", rules::role_name(*role), screen::count(sample.of(*role)));
     section(out, "roles of the events", present.map(row).collect(), None)?;
