@@ -106,17 +106,17 @@ impl Broker {
     }
 }
 
-/// Starts a Kafka, and once more if another process has taken a port meanwhile. None if it cannot run, which is then
+/// Starts a server, and once more if another process has taken a port meanwhile. None if it cannot run, which is then
 /// printed.
-fn unless_it_cannot_run<T>(start: impl Fn() -> Result<T, String>) -> Option<T> {
+pub(crate) fn unless_it_cannot_run<T>(start: impl Fn() -> Result<T, String>) -> Option<T> {
     let problem = match start().or_else(|_| start()) {
         Ok(started) => return Some(started),
         Err(problem) => problem,
     };
     let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    assert!(!ci, "no real Kafka to test against: {problem}");
+    assert!(!ci, "nothing real to test against: {problem}");
     // Not `eprintln!`, whose output is hidden if the test passes.
-    let _ = writeln!(io::stderr(), "\n*** SKIPPED: no real Kafka to test against: {problem}\n");
+    let _ = writeln!(io::stderr(), "\n*** SKIPPED: nothing real to test against: {problem}\n");
     None
 }
 
@@ -214,8 +214,7 @@ pub(crate) fn unique(what: &str) -> String {
     format!("{what}-{:016x}-{}", *RUN, COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The running broker. Its parent is a shell that waits on a pipe: when the pipe closes, because this is dropped or the
-/// test process died, the shell kills the broker by its id.
+/// The running broker.
 struct Process {
     shell: Child,
     directory: TempDir,
@@ -228,8 +227,6 @@ struct Node<'a> {
     advertised: u16,
     all: &'a [[u16; 3]],
 }
-
-const LIFELINE: &str = r#""$@" & broker=$!; echo $broker >"$PID"; cat >/dev/null; kill -9 $broker; wait $broker"#;
 
 impl Process {
     /// A broker that is alone. `proxy` is the port to which clients connect, if it is not the broker's own.
@@ -262,8 +259,7 @@ impl Process {
     }
 
     fn signal(&self, signal: &str) -> bool {
-        let broker = fs::read_to_string(self.directory.path().join("pid")).unwrap();
-        Command::new("kill").args([signal, broker.trim()]).status().unwrap().success()
+        send_signal(self.directory.path(), signal)
     }
 
     fn end(&mut self) {
@@ -278,35 +274,43 @@ impl Drop for Process {
     }
 }
 
-/// The directory of Kafka's jars, fetched once into the build directory.
+/// The directory of Kafka's jars.
 fn jars() -> Result<PathBuf, String> {
-    let jars = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(format!("kafka-{KAFKA}"));
-    if jars.is_dir() {
-        return Ok(jars);
-    }
+    let pom = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/pom.xml");
+    let (version, pom) = (format!("-Dkafka.version={KAFKA}"), pom.display().to_string());
+    let arguments = ["--file", &pom, &version, "dependency:copy-dependencies", "-DincludeScope=runtime"];
+    fetched(&format!("kafka-{KAFKA}"), &arguments)
+}
+
+/// A folder of the build directory that Maven has filled, once.
+pub(crate) fn fetched(name: &str, arguments: &[&str]) -> Result<PathBuf, String> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let folder = target.with_file_name(name);
+    if folder.is_dir() {
+        return Ok(folder);
+    }
     fs::create_dir_all(target).map_err(|error| error.to_string())?;
     let fetched = TempDir::new_in(target).map_err(|error| error.to_string())?;
     let output = Command::new("mvn")
-        .args(["--quiet", "--batch-mode", "--file"])
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/pom.xml"))
-        .arg(format!("-Dkafka.version={KAFKA}"))
-        .args(["dependency:copy-dependencies", "-DincludeScope=runtime"])
+        .args(["--quiet", "--batch-mode"])
+        .args(arguments)
         .arg(format!("-DoutputDirectory={}", fetched.path().display()))
+        // There it notes what it has unpacked, and would not unpack again.
+        .current_dir(fetched.path())
         .output()
         .map_err(|error| format!("mvn: {error}; install Maven and a JDK of at least 17"))?;
     if !output.status.success() {
-        return Err(format!("mvn could not fetch Kafka: {}", String::from_utf8_lossy(&output.stdout)));
+        return Err(format!("mvn could not fetch {name}: {}", String::from_utf8_lossy(&output.stdout)));
     }
     // Another test process may have created it first.
-    match fs::rename(fetched.keep(), &jars) {
-        Err(error) if !jars.is_dir() => Err(error.to_string()),
-        _ => Ok(jars),
+    match fs::rename(fetched.keep(), &folder) {
+        Err(error) if !folder.is_dir() => Err(error.to_string()),
+        _ => Ok(folder),
     }
 }
 
 /// Ports that are free now, below those that the system gives to clients: these could take one before the broker does.
-fn free_ports<const COUNT: usize>() -> io::Result<[u16; COUNT]> {
+pub(crate) fn free_ports<const COUNT: usize>() -> io::Result<[u16; COUNT]> {
     let random = || 15_000 + (RandomState::new().build_hasher().finish() % 17_000) as u16;
     let mut listeners: Vec<TcpListener> = Vec::new();
     for _ in 0..1_000 {
@@ -380,16 +384,29 @@ fn format_storage(jars: &Path, properties: &Path) -> Result<(), String> {
 }
 
 fn run_broker(jars: &Path, directory: &Path) -> io::Result<Child> {
-    let log = File::create(directory.join("broker.log"))?;
+    let properties = directory.join("server.properties").display().to_string();
+    spawn(&[java(jars, "kafka.Kafka"), vec![properties]].concat(), directory, "broker.log")
+}
+
+/// Starts a server of the tests, whose id is then in `pid`. Its parent is a shell that waits on a pipe: when the pipe
+/// closes, because it is dropped or the test process died, the shell kills the server by its id.
+pub(crate) fn spawn(command: &[String], directory: &Path, log: &str) -> io::Result<Child> {
+    const LIFELINE: &str = r#""$@" & server=$!; echo $server >"$PID"; cat >/dev/null; kill -9 $server; wait $server"#;
+    let log = File::create(directory.join(log))?;
     Command::new("sh")
-        .args(["-c", LIFELINE, "broker"])
-        .args(java(jars, "kafka.Kafka"))
-        .arg(directory.join("server.properties"))
+        .args(["-c", LIFELINE, "server"])
+        .args(command)
         .env("PID", directory.join("pid"))
         .stdin(Stdio::piped())
         .stdout(log.try_clone()?)
         .stderr(log)
         .spawn()
+}
+
+/// Sends a signal to the server whose id is in this directory.
+pub(crate) fn send_signal(directory: &Path, signal: &str) -> bool {
+    let id = fs::read_to_string(directory.join("pid")).unwrap();
+    Command::new("kill").args([signal, id.trim()]).status().unwrap().success()
 }
 
 fn await_start(log: &Path) -> Result<(), String> {

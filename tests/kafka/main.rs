@@ -4,4 +4,5 @@ mod broker;
 mod client;
 mod exactly_once;
 mod proxy;
+mod registry;
 mod service;

@@ -8,6 +8,7 @@ use upswell::wire::{self, Format};
 
 use super::ingest::read_log;
 use super::*;
+use crate::registry::SchemaRegistry;
 
 /// A record of a log: its headers and its value, and if it cannot be used a part of the reason.
 type Written<'a> = (&'a [(&'a str, &'a str)], Vec<u8>, Option<&'a str>);
@@ -106,7 +107,7 @@ fn a_log_in_the_format_of_another_tool_is_processed() {
     );
 }
 
-/// A schema registry with the documented API. For a while it does not answer.
+/// A schema registry with the documented API, of which a test sees what it is asked. For a while it does not answer.
 struct Registry {
     url: String,
     /// The paths that were asked for.
@@ -229,4 +230,46 @@ fn framed_records_are_read_with_the_schemas_of_a_registry() {
         assert_eq!(status.code(), Some(1));
         assert!(run.said().contains("which is Avro: this program does not read Avro"), "{}", run.said());
     }
+}
+
+/// Schemas, ids and references as a registry has them that others wrote; a while it is halted.
+#[test]
+fn framed_records_are_read_with_a_real_registry() {
+    let Some(broker) = Broker::shared() else { return };
+    let Some(registry) = SchemaRegistry::start() else { return };
+    registry.register("companies%20of%2Fall", "AVRO", COMPANY, &[]);
+    let avro = registry.register("calls-value", "AVRO", AVRO, &[("acme.Company", "companies of/all")]);
+    let other = registry.register("other-value", "PROTOBUF", PROTOBUF, &[]);
+    let own = registry.register("events-value", "PROTOBUF", include_str!("../../../proto/upswell/v1/event.proto"), &[]);
+    let json = registry.register("json-value", "JSON", r#"{"type":"object","properties":{"type":{}}}"#, &[]);
+    let program = Program::with_topics(&broker, &format!("schema_registry: {{url: '{}'}}", registry.url));
+    ["events", "calls"].iter().for_each(|topic| program.create(topic, &[]));
+    let call = |id: &str| track(id, "Feature Used", "acme", "2026-03-02T10:00:00Z");
+    let event = |id: &str| {
+        let call = call(id);
+        wire::encode(&wire::decode(Format::Json, call.as_bytes()).next().unwrap().event.unwrap())
+    };
+    let framed = |id: u32, rest: &[&[u8]]| [&[0], &id.to_be_bytes()[..], &rest.concat()].concat();
+    registry.signal("-STOP");
+    let mut sent = BTreeSet::from(["p1", "p2", "s1", "s2"]);
+    program.produce("events", 0, b"", &framed(own, &[b"\0", &event("p1")]));
+    program.produce("events", 1, b"", &framed(other, &[b"\x02\x02", &event("p2")]));
+    program.produce("events", 1, b"", &framed(other, &[b"\0", &event("p3")]));
+    program.produce("calls", 0, b"", call("s1").as_bytes());
+    program.produce("calls", 0, b"", &framed(json, &[call("s2").as_bytes()]));
+    if cfg!(feature = "avro") {
+        let record = b"\x02\x02\x18Feature Used\x04a1\x80\xa4\xec\xdf\x95\x67\x08acme";
+        program.produce("calls", 1, b"", &framed(avro, &[record]));
+        sent.insert("a1");
+    }
+    let [events, calls] = ["events", "calls"].map(|topic| program.topic(topic));
+    let mut run = program.start(&["ingest", &format!("{events}=protobuf"), &format!("{calls}=segment")]);
+    wait_for("the registry is missed", || run.said().contains("the schema registry does not answer").then_some(()));
+    registry.signal("-CONT");
+    let log = wait_for("the events in the log", || Some(read_log(&program)).filter(|log| log.len() == sent.len()));
+    assert_eq!(log.keys().map(String::as_str).collect::<BTreeSet<_>>(), sent);
+    assert!(log.values().all(|found| found.len() == 1), "{log:?}");
+    let letters = wait_for("the dead letter", || Some(program.published("dead-letter")).filter(|it| it.len() == 1));
+    assert!(letters[0].contains(&format!("its message is upswell.v1.Other of schema {other}")), "{letters:?}");
+    assert!(run.terminate().success(), "{}", run.said());
 }
