@@ -88,14 +88,14 @@ fn jobs(config: &Config) -> Result<Vec<ingest::Job>> {
     let names = config.topics();
     let (log, dead_letters) = (names.log(), names.of(kafka::Output::DeadLetters));
     let partitions = kafka::partitions(&config.kafka, &log)?;
-    kafka::partitions(&config.kafka, &dead_letters)?;
+    let sources = config.ingest.sources.iter().map(|source| source.topic.clone());
+    kafka::check_exist(&config.kafka, [dead_letters.clone()].into_iter().chain(sources))?;
     let plan = rules::load(config.rules.file.as_deref())?;
     let registry = Registry::open(&config.schema_registry)?;
     let job = |source: &Source| {
         if source.topic == log {
             bail!(WrongUse(format!("{log} is the log: it cannot be copied into itself")));
         }
-        kafka::partitions(&config.kafka, &source.topic)?;
         let group = format!("{}-ingest-{}", config.kafka.group, source.topic);
         Ok(ingest::Job {
             kafka: kafka::Config { group, ..config.kafka.clone() },

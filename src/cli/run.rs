@@ -164,9 +164,8 @@ pub(super) fn run_all<W: FnOnce() -> Result<()> + Send>(
 /// Returns its settings, and how to read them again.
 fn check_topics(config: &Config) -> Result<(LogWatch, LogSettings)> {
     let names = config.topics();
-    for topic in [names.log()].into_iter().chain(names.outputs().map(|row| names.of(row.output))) {
-        kafka::partitions(&config.kafka, &topic)?;
-    }
+    let outputs = names.outputs().map(|row| names.of(row.output));
+    kafka::check_exist(&config.kafka, [names.log()].into_iter().chain(outputs))?;
     let watch = LogWatch::new(&config.kafka, &names.log())?;
     let settings = watch.look()?;
     check_settings(config, &settings)?;

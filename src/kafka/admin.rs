@@ -226,6 +226,15 @@ pub fn partitions(config: &Config, topic: &str) -> Result<i32, Error> {
     count(config, &connect_lookup(config)?, topic)
 }
 
+/// Checks that all of these topics exist, with one connection.
+///
+/// # Errors
+/// When a topic is missing, or Kafka cannot be reached or refuses.
+pub fn check_exist(config: &Config, topics: impl IntoIterator<Item = String>) -> Result<(), Error> {
+    let lookup = connect_lookup(config)?;
+    topics.into_iter().try_for_each(|topic| count(config, &lookup, &topic).map(drop))
+}
+
 /// Settings of the log with which results would be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogSettings {

@@ -15,8 +15,8 @@ mod reader;
 mod topics;
 
 pub use admin::{
-    Difference, LogSettings, LogWatch, SIZE_OF_PRODUCER, SIZE_OF_TOPIC, Setting, TopicReport, TopicSpec, delete_before,
-    ensure_topics, partitions, remove,
+    Difference, LogSettings, LogWatch, SIZE_OF_PRODUCER, SIZE_OF_TOPIC, Setting, TopicReport, TopicSpec, check_exist,
+    delete_before, ensure_topics, partitions, remove,
 };
 pub use config::Config;
 pub use consumer::{Consumer, Ends, GroupMetadata, Polled};

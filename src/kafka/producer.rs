@@ -119,6 +119,8 @@ impl Producer {
         client.set("transactional.id", transactional_id);
         let base: BaseProducer<Deliveries> =
             client.create_with_context(Deliveries::default()).map_err(|error| Error::client(doing.as_str(), error))?;
+        // Asked for the coordinator before it is connected, a client tries again after half a second.
+        raw::await_broker(&base, ATTEMPT);
         repeat(config, || base.init_transactions(ATTEMPT)).map_err(|error| match config.is_stopping() {
             true => Error::Stopped { doing: doing.clone() },
             false => Error::client(config.met(&doing, &error), error),

@@ -408,6 +408,20 @@ unsafe fn list_of<'a>(mut headers: impl Iterator<Item = (&'a str, &'a str)>) -> 
     }
 }
 
+/// Waits until a broker is connected, at most so long.
+pub(super) fn await_broker<C: ProducerContext>(producer: &BaseProducer<C>, wait: Duration) {
+    let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the client is alive; the answer, if there is one, is ours to free. Without a topic and all topics it is asked
+    // for the brokers alone.
+    unsafe {
+        let mut answer = ptr::null();
+        sys::rd_kafka_metadata(producer.client().native_ptr(), 0, ptr::null_mut(), &raw mut answer, wait_ms);
+        if !answer.is_null() {
+            sys::rd_kafka_metadata_destroy(answer);
+        }
+    }
+}
+
 /// Waits at most `wait` until all records are delivered or have failed. Returns whether they are.
 /// Unlike the flush of the crate it returns at once, without a poll of 100 ms. A failed delivery
 /// counts as waiting until it is polled.
